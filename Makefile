@@ -1,0 +1,50 @@
+# One tag set for every go command: another one, and -race, compiles SQLite again.
+export GOFLAGS = -tags=sqlite_omit_load_extension,osusergo,netgo
+export CGO_ENABLED = 1
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
+
+# What the tests use of Debian, as command:package.
+TOOLS := curl:curl oathtool:oathtool pskctool:pskctool zbarimg:zbar-tools /usr/lib/postgresql/*/bin/initdb:postgresql
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## start the service on an embedded database here and print how to make the first call
+	bin/tokensmith serve --show-first-secret --log-format console
+
+build: ## leave the static binary in bin/tokensmith
+	go build -trimpath -ldflags '$(STATIC)' -o bin/tokensmith ./cmd/tokensmith
+
+test: tools ## install what the tests need, and pass them all
+	go test -timeout 20m ./...
+
+race: tools ## the tests under the race detector
+	go test -race -timeout 30m ./...
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l cmd rpc store model | tee /dev/stderr)"
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: ## every benchmark, with allocations
+	go test -run '^$$' -bench . -benchmem $(BENCH) ./...
+
+FUZZTIME ?= 3m
+fuzz: ## every fuzz target for FUZZTIME (3m) each
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+		for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' $$f | cut -c6-); do \
+			echo "$$t in $$(dirname $$f)"; \
+			go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) $$(dirname $$f) || exit 1; \
+		done; \
+	done
+
+ci: ## what every change must pass
+	bash .ci/run
+
+tools: ; @bash .ci/tools $(TOOLS)
+
+.PHONY: help run build test race lint bench fuzz ci tools

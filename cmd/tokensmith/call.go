@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tokensmith/rpc"
+)
+
+type callFlags struct {
+	database
+	server, clientID, clientSecret string
+}
+
+func callCommand(e *env) *cobra.Command {
+	f := &callFlags{}
+	cmd := &cobra.Command{
+		Use: "call METHOD [JSON|-]", Short: "Call one method and print its reply", Args: cobra.RangeArgs(1, 2),
+		Long: "Call one method and print its reply. With --server it goes over HTTP, as the agent named by client id and secret;\n" +
+			"with --db it runs in this process, as whoever holds the database and its key file may do everything, also beside a\n" +
+			"running server. The exit status is 0 only if the reply's error is 0.",
+		Example: `  tokensmith call token/search '{"match":[["serial","=","10000000"]]}' --db tokensmith.db`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			params := "{}"
+			if len(args) == 2 {
+				params = args[1]
+			}
+			if params == "-" {
+				b, err := io.ReadAll(e.stdin)
+				if err != nil {
+					return err
+				}
+				params = string(b)
+			}
+			reply, err := e.call(cmd.Context(), f, strings.TrimPrefix(args[0], "/"), []byte(params))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stdout, string(reply))
+			return refused(reply)
+		},
+	}
+	f.flags(cmd, "")
+	cmd.Flags().StringVar(&f.server, "server", "", "address of a server, with its prefix: http://127.0.0.1:8070/das5/rest")
+	cmd.Flags().StringVar(&f.clientID, "client-id", "", "client id of the agent that calls the server")
+	cmd.Flags().StringVar(&f.clientSecret, "client-secret", "", "its client secret; better given as TOKENSMITH_CLIENT_SECRET")
+	return cmd
+}
+
+// refused says whether an envelope is a refusal.
+func refused(reply []byte) error {
+	var envelope struct{ Error *int }
+	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
+		return errors.New("the reply is no envelope")
+	}
+	if *envelope.Error != 0 {
+		return errRefused
+	}
+	return nil
+}
+
+func (e *env) call(ctx context.Context, f *callFlags, method string, params []byte) ([]byte, error) {
+	switch {
+	case f.server != "" && f.url != "":
+		return nil, errors.New("give --server or --db, not both")
+	case f.server != "":
+		return callServer(ctx, f, method, params)
+	case f.url == "":
+		return nil, errors.New("give --server or --db")
+	}
+	return e.callHere(ctx, &f.database, method, params)
+}
+
+// callHere calls a method in-process.
+func (e *env) callHere(ctx context.Context, d *database, method string, params []byte) ([]byte, error) {
+	log, err := e.logger("json")
+	if err != nil {
+		return nil, err
+	}
+	s, st, err := d.open(ctx, rpc.Config{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	return s.Call(ctx, method, params), nil
+}
+
+const replyMost = 1 << 30 // bytes
+
+func callServer(ctx context.Context, f *callFlags, method string, params []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.server, "/")+"/"+method, bytes.NewReader(params))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth(f.clientID, f.clientSecret)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(io.LimitReader(resp.Body, replyMost))
+}

@@ -1,0 +1,88 @@
+// Command tokensmith issues, imports, assigns, synchronises and verifies one-time-password tokens.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// version is set by the linker.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr), os.Stderr))
+}
+
+// errRefused ends a command whose call was refused: the reply was printed already.
+var errRefused = errors.New("refused")
+
+// exitCode prints an error, unless it was printed already, and gives the exit status.
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, errRefused) {
+		fmt.Fprintln(stderr, "tokensmith:", err)
+	}
+	return 1
+}
+
+// env is what a command gets from outside.
+type env struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run runs one command line. It ends when its work is done, or ctx.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	e := &env{getenv, stdin, stdout, stderr}
+	root := &cobra.Command{
+		Use:   "tokensmith",
+		Short: "One-time-password tokens: issue, import, assign, synchronise, verify",
+		Long: "tokensmith serves the method envelope of the token API: POST /das5/rest/OBJECT/METHOD.\n" +
+			"Every flag --some-flag can also be given as the environment variable TOKENSMITH_SOME_FLAG.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return flagsFromEnv(cmd.Flags(), getenv)
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(serveCommand(e), callCommand(e), agentCommand(e), methodsCommand(e), versionCommand(e))
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// flagsFromEnv fills flags that were not given from their environment twins.
+func flagsFromEnv(flags *pflag.FlagSet, getenv func(string) string) error {
+	var err error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "TOKENSMITH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value := getenv(name); value != "" && !f.Changed && f.Name != "help" {
+			if e := flags.Set(f.Name, value); e != nil && err == nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	return err
+}
+
+func versionCommand(e *env) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) { fmt.Fprintln(e.stdout, "tokensmith", version) }}
+}

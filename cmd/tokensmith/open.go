@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"tokensmith/rpc"
+	"tokensmith/store"
+)
+
+// database is where the data and its key are.
+type database struct{ url, keyFile string }
+
+func (d *database) flags(cmd *cobra.Command, def string) {
+	cmd.Flags().StringVar(&d.url, "db", def, "SQLite file, or postgres:// URL")
+	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
+}
+
+// beside gives the path of a file that belongs to the database.
+func (d *database) beside(suffix string) string {
+	if store.IsPostgres(d.url) {
+		if d.keyFile != "" {
+			return filepath.Join(filepath.Dir(d.keyFile), "tokensmith"+suffix)
+		}
+		return "tokensmith" + suffix
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(d.url, "sqlite://"), ".db") + suffix
+}
+
+// open opens the database and the methods on it. The caller closes the store.
+func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, *store.Store, error) {
+	keyFile := d.keyFile
+	if keyFile == "" {
+		keyFile = d.beside(".key")
+	}
+	st, err := store.Open(ctx, d.url, keyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Store, cfg.Now, cfg.NewID, cfg.Rand = st, time.Now, newID, rand.Reader
+	s, err := rpc.New(ctx, cfg)
+	if err != nil {
+		st.Close()
+		return nil, nil, err
+	}
+	return s, st, nil
+}
+
+// newID makes a UUIDv7 (RFC 9562) without hyphens: later ones are greater.
+func newID() string {
+	id := uuid.Must(uuid.NewV7())
+	return hex.EncodeToString(id[:])
+}
+
+// logger makes the log on stderr.
+func (e *env) logger(format string) (zerolog.Logger, error) {
+	switch format {
+	case "json":
+		return zerolog.New(e.stderr).With().Timestamp().Logger(), nil
+	case "console":
+		return zerolog.New(zerolog.ConsoleWriter{Out: e.stderr, TimeFormat: time.TimeOnly, NoColor: true}).With().Timestamp().Logger(), nil
+	}
+	return zerolog.Nop(), fmt.Errorf("--log-format must be json or console, not %q", format)
+}

@@ -1,0 +1,63 @@
+package model
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+// Assignment gives a token to a user. PIN, lock, expiry and activation live here, because a token may be assigned
+// to several users.
+type Assignment struct {
+	ID              string `db:"id"`
+	TokenID         string `db:"token_id"`
+	UserID          string `db:"user_id"`
+	IsOwner         bool   `db:"is_owner"`
+	UsageLimit      int64  `db:"usage_limit"` // 0 = none
+	UsageCount      int64  `db:"usage_count"`
+	Status          string `db:"status"`
+	Starts          Time   `db:"starts"`
+	Expires         Time   `db:"expires"`
+	Priority        int64  `db:"priority"`
+	PIN             []byte `db:"pin"` // sealed HashPIN; nil = none
+	LastChangePIN   Time   `db:"last_change_pin"`
+	MustChangePIN   bool   `db:"must_change_pin"`
+	PINNeverExpires bool   `db:"pin_never_expires"`
+	DateCreated     Time   `db:"date_created"`
+	LastUpdated     Time   `db:"last_updated"`
+}
+
+// CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.
+func CheckPIN(place string, pin Secret) error {
+	ok := len(pin) >= 4 && len(pin) <= 32
+	for _, c := range pin {
+		ok = ok && c > ' ' && c < 0x7f && c != ','
+	}
+	if !ok {
+		return AttrErrorf(Invalid, place, "must be 4 to 32 printable ASCII characters without space and comma")
+	}
+	return nil
+}
+
+const pinSalt = 16 // bytes
+
+// HashPIN gives salt and SHA-256 of salt and PIN, to be sealed. A PIN is too short for any hash to protect: what
+// protects it is the seal, whose key is outside the database.
+func HashPIN(pin Secret) []byte {
+	salt := make([]byte, pinSalt, pinSalt+sha256.Size)
+	rand.Read(salt)
+	return append(salt, pinSum(salt, pin)...)
+}
+
+// PINMatches says in constant time whether pin is the one hash was made of.
+func PINMatches(hash []byte, pin Secret) bool {
+	return len(hash) == pinSalt+sha256.Size &&
+		subtle.ConstantTimeCompare(hash[pinSalt:], pinSum(hash[:pinSalt], pin)) == 1
+}
+
+func pinSum(salt []byte, pin Secret) []byte {
+	h := sha256.New()
+	h.Write(salt)
+	h.Write(pin)
+	return h.Sum(nil)
+}

@@ -1,0 +1,11 @@
+package model
+
+// Domain is a name space of users with its lockout policy.
+type Domain struct {
+	ID               string `db:"id"`
+	Name             string `db:"name"`
+	NameFolded       string `db:"name_folded"`
+	Description      string `db:"description"`
+	LockoutThreshold int64  `db:"lockout_threshold"` // refused credentials in a row that lock a user; 0 = never
+	LockoutMinutes   int64  `db:"lockout_minutes"`   // how long; 0 = until unlocked
+}

@@ -1,0 +1,78 @@
+package otp
+
+import (
+	"crypto/hmac"
+	"crypto/subtle"
+	"encoding/binary"
+	"hash"
+)
+
+// Generate returns the password of one step: Digits decimal digits, leading zeros kept (RFC 4226 section 5.3). It
+// is empty when p fails Check or the key has no bytes.
+func Generate(key []byte, moving uint64, p Params) string {
+	g, ok := newGenerator(key, p)
+	if !ok {
+		return ""
+	}
+	var digits [maxDigits]byte
+	code := g.code(moving)
+	for i := p.Digits - 1; i >= 0; i-- {
+		digits[i] = byte('0' + code%10)
+		code /= 10
+	}
+	return string(digits[:p.Digits])
+}
+
+const maxDigits = 8
+
+// generator computes the codes of many steps under one key. It keys the HMAC once and allocates nothing per code,
+// since a window asks for many.
+type generator struct {
+	mac     hash.Hash
+	modulus uint32
+	moving  [8]byte
+	sum     []byte
+}
+
+// newGenerator refuses what no token has: parameters that fail Check, and an empty key.
+func newGenerator(key []byte, p Params) (*generator, bool) {
+	if p.Check() != nil || len(key) == 0 {
+		return nil, false
+	}
+	mac := hmac.New(p.Hash.constructor(), key)
+	g := &generator{mac: mac, modulus: 1_000_000, sum: make([]byte, 0, mac.Size())}
+	if p.Digits == maxDigits {
+		g.modulus = 100_000_000
+	}
+	return g, true
+}
+
+// code is HOTP(K, C) of RFC 4226 section 5.3 as a number: the HMAC of the eight big-endian bytes of C, dynamically
+// truncated to 31 bits, modulo 10^Digits.
+func (g *generator) code(moving uint64) uint32 {
+	binary.BigEndian.PutUint64(g.moving[:], moving)
+	g.mac.Reset()
+	g.mac.Write(g.moving[:])
+	g.sum = g.mac.Sum(g.sum[:0])
+	offset := g.sum[len(g.sum)-1] & 0x0f
+	return (binary.BigEndian.Uint32(g.sum[offset:]) & 0x7fff_ffff) % g.modulus
+}
+
+// is reports whether step's code is the given one, comparing in constant time.
+func (g *generator) is(step int64, code int32) bool {
+	return subtle.ConstantTimeEq(int32(g.code(uint64(step))), code) == 1
+}
+
+// parse reads a password as a person typed it: exactly digits ASCII digits, nothing around them.
+func parse(otp string, digits int) (code int32, ok bool) {
+	if len(otp) != digits {
+		return 0, false
+	}
+	for i := range len(otp) {
+		if otp[i] < '0' || otp[i] > '9' {
+			return 0, false
+		}
+		code = code*10 + int32(otp[i]-'0')
+	}
+	return code, true
+}

@@ -1,0 +1,85 @@
+package otp
+
+import (
+	"iter"
+	"math"
+)
+
+// span is a run of steps to search, first to last, beginning at the one that is expected. All lie from 0 to
+// LastStep; the empty span is none.
+type span struct{ first, expected, last int64 }
+
+var none = span{first: 0, expected: 0, last: -1}
+
+// newSpan cuts a run down to the steps there are; an expected step outside moves to the nearest inside.
+func newSpan(first, expected, last int64) span {
+	first, last = max(first, 0), min(last, LastStep)
+	if first > last {
+		return none
+	}
+	return span{first, min(max(expected, first), last), last}
+}
+
+// window returns the steps a window of n covers: for HOTP the counters Next...Next+n-1, for TOTP the n steps either
+// side of the one that now and the learned drift expect, used ones included.
+func (p Params) window(st State, now int64, n int) span {
+	n = min(n, MaxWindow)
+	if n < 0 {
+		return none
+	}
+	if p.Algorithm == HOTP {
+		return newSpan(st.Next, st.Next, add(st.Next, int64(n)-1))
+	}
+	expected := add(p.Step(now), st.Drift)
+	return newSpan(add(expected, -int64(n)), expected, add(expected, int64(n)))
+}
+
+// used returns the steps a rejected HOTP password is compared with to tell a replay from a wrong one: the n
+// counters before Next, the latest first. The window of TOTP holds its used steps already.
+func (p Params) used(st State, n int) span {
+	n = min(n, MaxWindow)
+	if p.Algorithm != HOTP || n < 1 {
+		return none
+	}
+	return newSpan(add(st.Next, -int64(n)), add(st.Next, -1), add(st.Next, -1))
+}
+
+// outward yields the steps from the expected one outward, the later of two equally near ones first.
+func (s span) outward() iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		up, down := s.expected, s.expected-1
+		for up <= s.last || down >= s.first {
+			if up <= s.last {
+				if !yield(up) {
+					return
+				}
+				up++
+			}
+			if down >= s.first {
+				if !yield(down) {
+					return
+				}
+				down--
+			}
+		}
+	}
+}
+
+func (s span) holds(step int64) bool { return s.first <= step && step <= s.last }
+
+// InWindow reports whether a window of n steps around the state covers a step. It tells a caller that searched the
+// wide window whether the match would have been in a narrower one too.
+func InWindow(p Params, st State, now int64, n int, step int64) bool {
+	return p.Check() == nil && p.window(st, now, n).holds(step)
+}
+
+// add is a+b, kept at the ends of int64 instead of wrapping round.
+func add(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}

@@ -1,0 +1,78 @@
+package model
+
+import "tokensmith/model/otp"
+
+// Kinds of product.
+const (
+	Hardware = "HARDWARE"
+	Soft     = "SOFT"
+)
+
+// How an assignment becomes active.
+const (
+	ActivateAuto = "AUTO" // at once
+	ActivateCode = "CODE" // by an activation code
+)
+
+// Product says how a kind of token makes its OTPs and how they are checked.
+type Product struct {
+	ID                   string `db:"id"`
+	Name                 string `db:"name"`
+	ManufacturerCode     string `db:"manufacturer_code"`
+	ProductCode          string `db:"product_code"`
+	Algorithm            string `db:"algorithm"` // HOTP or TOTP
+	Digits               int64  `db:"digits"`
+	Period               int64  `db:"period"` // seconds, TOTP only
+	Crypto               string `db:"crypto"` // HmacSHA1, HmacSHA256, HmacSHA512
+	Kind                 string `db:"kind"`
+	AutoWindow           int64  `db:"auto_window"`
+	CheckWindow          int64  `db:"check_window"`
+	ManualWindow         int64  `db:"manual_window"`
+	MaxTokensPerUser     int64  `db:"max_tokens_per_user"` // 0 = any number
+	Activation           string `db:"activation"`
+	ActivationCodeLength int64  `db:"activation_code_length"`
+	ActivationCodeHours  int64  `db:"activation_code_hours"` // 0 = no end
+	Functions            string `db:"functions"`
+}
+
+// OTP gives the product's algorithm parameters.
+func (p *Product) OTP() otp.Params {
+	return otp.Params{Algorithm: otp.Algorithm(p.Algorithm), Digits: int(p.Digits), Period: p.Period, Hash: otp.Hash(p.Crypto)}
+}
+
+// Codes names the product as people do: "DN/ST".
+func (p *Product) Codes() string { return p.ManufacturerCode + "/" + p.ProductCode }
+
+// SameOTP says whether two products make the same OTPs of a seed.
+func (p *Product) SameOTP(q *Product) bool {
+	return p.Algorithm == q.Algorithm && p.Digits == q.Digits && p.Period == q.Period && p.Crypto == q.Crypto
+}
+
+// DefaultWindows gives the windows {auto, check, manual} of a product that names none: steps either way for
+// TOTP (wider for hardware, whose clocks drift), counters ahead for HOTP.
+func DefaultWindows(algorithm, kind string) (auto, check, manual int64) {
+	switch {
+	case algorithm == string(otp.HOTP):
+		return 10, 50, 200
+	case kind == Soft:
+		return 2, 10, 60
+	}
+	return 30, 60, 120
+}
+
+// Builtin lists the products of a new database, without ids.
+func Builtin() []Product {
+	product := func(name, maker, code string, alg otp.Algorithm, period int64, kind string) Product {
+		p := Product{Name: name, ManufacturerCode: maker, ProductCode: code, Algorithm: string(alg), Digits: 6, Period: period,
+			Crypto: string(otp.HmacSHA1), Kind: kind, Activation: ActivateAuto, ActivationCodeLength: 8, ActivationCodeHours: 48}
+		p.AutoWindow, p.CheckWindow, p.ManualWindow = DefaultWindows(p.Algorithm, kind)
+		return p
+	}
+	return []Product{
+		product("MobileID", "DN", "MT", otp.TOTP, 30, Soft),
+		product("SafeID time-based", "DN", "ST", otp.TOTP, 60, Hardware),
+		product("SafeID event-based", "DN", "SE", otp.HOTP, 0, Hardware),
+		product("SafeID time-based 30 s", "DN", "STE", otp.TOTP, 30, Hardware),
+		product("Google Authenticator", "GG", "GT", otp.TOTP, 30, Soft),
+	}
+}

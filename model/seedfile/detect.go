@@ -1,0 +1,86 @@
+package seedfile
+
+import (
+	"bytes"
+	"encoding/xml"
+	"strings"
+)
+
+// Detect recognises the format of a file by its beginning, a few kilobytes of it; Auto means that it is none of ours.
+func Detect(prefix []byte) Format {
+	prefix = bytes.TrimPrefix(prefix, []byte{0xEF, 0xBB, 0xBF})
+	text := bytes.TrimLeft(prefix, " \t\r\n")
+	if bytes.HasPrefix(text, []byte("<")) {
+		format, _ := detectXML(text)
+		return format
+	}
+	return detectText(string(text))
+}
+
+// undetected says why a file that Detect does not know cannot be read.
+func undetected(prefix []byte) error {
+	if text := bytes.TrimLeft(prefix, " \t\r\n"); bytes.HasPrefix(text, []byte("<")) {
+		if _, err := detectXML(text); err != nil {
+			return err
+		}
+	}
+	return unreadable(0, "the file is of no kind that can be read here")
+}
+
+// detectXML goes by the root element.
+func detectXML(text []byte) (Format, error) {
+	src, err := newSource(bytes.NewReader(text))
+	if err != nil {
+		return Auto, err
+	}
+	x := newXMLReader(src, false)
+	for {
+		t, err := x.token()
+		if err != nil {
+			return Auto, err
+		}
+		if start, ok := t.(xml.StartElement); ok {
+			switch start.Name.Local {
+			case "data":
+				return VendorXML, nil
+			case "KeyContainer":
+				return PSKC, nil
+			case "Tokens":
+				return SafeNetXML, nil
+			}
+			return Auto, unreadable(x.line(), "an XML file with the root element <%s> is of no kind that can be read here", name(start.Name.Local))
+		}
+	}
+}
+
+// detectText goes by the first line that says something.
+func detectText(text string) Format {
+	first := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		lower := strings.ToLower(line)
+		if strings.HasPrefix(lower, "dn:") || strings.HasPrefix(lower, "sccauthenticatorid:") || strings.Contains(lower, "safeword authenticator records") {
+			return SafeNetDAT
+		}
+		if line != "" && line[0] != '#' {
+			first = line
+			break
+		}
+	}
+	lower := strings.ToLower(first)
+	switch {
+	case strings.HasPrefix(lower, "otpauth-migration:"):
+		return Migration
+	case strings.HasPrefix(lower, "otpauth:"):
+		return OTPAuth
+	case isYubico(first):
+		return YubicoCSV
+	case isEntra(first):
+		return EntraCSV
+	case strings.ContainsAny(first, ",;"), isOATHHeader(first):
+		return OATHCSV
+	case isFeitian(first):
+		return Feitian
+	}
+	return Auto
+}

@@ -1,0 +1,53 @@
+package seedfile
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Feitian's text file: lines of serial and seed with white space between, the seed in hex or base32 as in OATH CSV.
+// Lines that start with # are comments; a first line that names the columns is read as such.
+
+func readFeitian(src *source, f *File, opts Options) error {
+	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader { return &fieldReader{src: src} }})
+}
+
+// fieldReader hands out the lines of a file, each as its fields between white space.
+type fieldReader struct {
+	src  *source
+	line int
+}
+
+func (r *fieldReader) next() ([]string, int, error) {
+	for {
+		line, err := r.src.line()
+		if err != nil {
+			return nil, r.line, lineFault(r.line+1, err)
+		}
+		r.line++
+		fields := strings.Fields(string(line))
+		switch {
+		case len(fields) == 0 || fields[0][0] == '#':
+			continue
+		case len(fields) > 2 && r.line > 1:
+			return nil, r.line, &badRow{r.line, fmt.Sprintf("it has %d fields, not a serial and a seed", len(fields))}
+		}
+		return fields, r.line, nil
+	}
+}
+
+func isFeitian(line string) bool {
+	fields := strings.Fields(line)
+	if len(fields) != 2 || len(fields[0]) > maxSerial {
+		return false
+	}
+	if _, _, ok := oathHeader(fields); ok {
+		return true
+	}
+	for _, e := range []Encoding{Hex, Base32} {
+		if seed, ok := e.decode(fields[1]); ok && len(seed) >= 10 {
+			return true
+		}
+	}
+	return false
+}

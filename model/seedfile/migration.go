@@ -1,0 +1,230 @@
+package seedfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Google Authenticator exports keys as otpauth-migration://offline?data=..., the data being a protocol buffer in base64:
+//
+//	message Payload    { repeated Parameters 1; int32 version 2, batch_size 3, batch_index 4, batch_id 5 }
+//	message Parameters { bytes secret 1; string name 2, issuer 3; enum algorithm 4, digits 5, type 6; int64 counter 7 }
+//
+// Time-based keys have a period of 30 seconds, the only one the app has. An export of many keys comes in several
+// payloads; a note says which are missing.
+
+// migrationKey is one Parameters message.
+type migrationKey struct {
+	secret                  []byte
+	name, issuer            string
+	algorithm, digits, kind uint64
+	counter                 uint64
+}
+
+// batchSet knows which parts of each export were seen.
+type batchSet map[uint64]*batch
+
+type batch struct {
+	size  uint64
+	parts map[uint64]bool
+}
+
+// maxBatch bounds the parts of an export.
+const maxBatch = 1000
+
+func (s batchSet) report(f *File) {
+	for _, id := range slices.Sorted(maps.Keys(s)) {
+		if b := s[id]; uint64(len(b.parts)) < b.size {
+			f.note(fmt.Sprintf("an export has %d parts, of which %d are in the file", b.size, len(b.parts)))
+		}
+	}
+}
+
+// readMigration reads one payload. All its keys have the line of the URI.
+func readMigration(f *File, line int, text string, batches batchSet) error {
+	keys, reason := migrationKeys(text, batches)
+	if reason != "" {
+		if err := f.row(); err != nil {
+			return err
+		}
+		f.Bad.add(line, "", reason)
+		return nil
+	}
+	for _, m := range keys {
+		if err := f.row(); err != nil {
+			return err
+		}
+		k, reason := m.key()
+		k.Line = line
+		if reason != "" {
+			f.Bad.add(line, "", reason)
+			continue
+		}
+		if err := f.key(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrationKeys decodes the payload of a URI.
+func migrationKeys(text string, batches batchSet) (keys []migrationKey, reason string) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, "the line is not an otpauth-migration:// URI"
+	}
+	data := ""
+	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
+		if value, ok := strings.CutPrefix(parameter, "data="); ok {
+			// A plus sign belongs to base64 here, so that this is not form decoding.
+			if data, err = url.PathUnescape(value); err != nil {
+				return nil, "the data of the export cannot be read"
+			}
+		}
+	}
+	raw, ok := Base64.decode(data)
+	if !ok {
+		return nil, "the data of the export is not valid base64"
+	}
+	var size, index, id uint64
+	whole := eachField(raw, func(field int, number uint64, bytes []byte) bool {
+		switch field {
+		case 1:
+			m, ok := migrationParameters(bytes)
+			if ok {
+				keys = append(keys, m)
+			}
+			return ok
+		case 3:
+			size = number
+		case 4:
+			index = number
+		case 5:
+			id = number
+		}
+		return true
+	})
+	if !whole || size > maxBatch || index > maxBatch {
+		return nil, "the data of the export is damaged"
+	}
+	if len(keys) == 0 {
+		return nil, "the export has no keys"
+	}
+	if size > 1 {
+		b := batches[id]
+		if b == nil {
+			b = &batch{size: size, parts: map[uint64]bool{}}
+			batches[id] = b
+		}
+		b.parts[index] = true
+	}
+	return keys, ""
+}
+
+func migrationParameters(raw []byte) (m migrationKey, ok bool) {
+	ok = eachField(raw, func(field int, number uint64, bytes []byte) bool {
+		switch field {
+		case 1:
+			m.secret = bytes
+		case 2:
+			m.name = string(bytes)
+		case 3:
+			m.issuer = string(bytes)
+		case 4:
+			m.algorithm = number
+		case 5:
+			m.digits = number
+		case 6:
+			m.kind = number
+		case 7:
+			m.counter = number
+		}
+		return true
+	})
+	return m, ok
+}
+
+// key makes a key of the message, or says why not.
+func (m *migrationKey) key() (k Key, reason string) {
+	k.label(m.name)
+	if m.issuer != "" {
+		k.Issuer = m.issuer
+	}
+	switch m.kind {
+	case 1:
+		k.Algorithm, k.Counter = HOTP, int64(m.counter)
+	case 2:
+		k.Algorithm, k.Period = TOTP, 30
+	default:
+		return k, fmt.Sprintf("type %d of an exported key is not supported", m.kind)
+	}
+	switch m.algorithm {
+	case 0, 1:
+		k.Hash = SHA1
+	case 2:
+		k.Hash = SHA256
+	case 3:
+		k.Hash = SHA512
+	case 4:
+		return k, `hash "MD5" is not supported`
+	default:
+		return k, fmt.Sprintf("hash %d of an exported key is not supported", m.algorithm)
+	}
+	switch m.digits {
+	case 0, 1:
+		k.Digits = 6
+	case 2:
+		k.Digits = 8
+	default:
+		return k, fmt.Sprintf("digits %d of an exported key are not supported", m.digits)
+	}
+	if len(m.secret) == 0 {
+		return k, "the seed is missing"
+	}
+	k.Secret = slices.Clone(m.secret)
+	return k, ""
+}
+
+// eachField walks the fields of a protocol buffer message: a number for the wire types of varints and fixed numbers,
+// bytes for the rest. It answers whether the message is whole and every field was taken.
+func eachField(raw []byte, take func(field int, number uint64, bytes []byte) bool) bool {
+	for len(raw) > 0 {
+		tag, n := binary.Uvarint(raw)
+		if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29 {
+			return false
+		}
+		raw = raw[n:]
+		var number uint64
+		var bytes []byte
+		switch tag & 7 {
+		case 0:
+			number, n = binary.Uvarint(raw)
+		case 1:
+			if n = 8; len(raw) >= n {
+				number = binary.LittleEndian.Uint64(raw)
+			}
+		case 5:
+			if n = 4; len(raw) >= n {
+				number = uint64(binary.LittleEndian.Uint32(raw))
+			}
+		case 2:
+			length, size := binary.Uvarint(raw)
+			if size <= 0 || length > uint64(len(raw)-size) {
+				return false
+			}
+			n = size + int(length)
+			bytes = raw[size:n]
+		default:
+			return false
+		}
+		if n <= 0 || n > len(raw) || !take(int(tag>>3), number, bytes) {
+			return false
+		}
+		raw = raw[n:]
+	}
+	return true
+}

@@ -1,0 +1,230 @@
+package seedfile
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"hash"
+)
+
+// pskcCiphers are the encryption algorithms, by URI.
+var pskcCiphers = map[string]struct {
+	keyBytes int
+	gcm      bool
+}{
+	nsXENC + "aes128-cbc":   {16, false},
+	nsXENC + "aes192-cbc":   {24, false},
+	nsXENC + "aes256-cbc":   {32, false},
+	nsXENC11 + "aes128-gcm": {16, true},
+	nsXENC11 + "aes192-gcm": {24, true},
+	nsXENC11 + "aes256-gcm": {32, true},
+}
+
+// uriHMACSHA256 names HMAC with SHA-256.
+const uriHMACSHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
+
+// pskcHash is the hash of an HMAC, by the URI of XML signatures.
+func pskcHash(uri string) func() hash.Hash {
+	switch uri {
+	case nsDS + "hmac-sha1":
+		return sha1.New
+	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha224":
+		return sha256.New224
+	case uriHMACSHA256:
+		return sha256.New
+	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha384":
+		return sha512.New384
+	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512":
+		return sha512.New
+	}
+	return nil
+}
+
+// open gives the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.
+func (l *pskcLock) open(e *element) (v pskcValue, reason string, err error) {
+	plain, encrypted := e.child(nsPSKC, "PlainValue"), e.child(nsPSKC, "EncryptedValue")
+	mac := e.child(nsPSKC, "ValueMAC")
+	for _, c := range e.children {
+		if c != plain && c != encrypted && c != mac {
+			return v, fmt.Sprintf("<%s> has an element <%s> that is not known or there twice", e.local, name(c.local)), nil
+		}
+	}
+	switch {
+	case plain != nil && encrypted != nil:
+		return v, fmt.Sprintf("<%s> has both a plain and an encrypted value", e.local), nil
+	case plain != nil && len(plain.children) == 0:
+		v.plain = plain.text
+		if mac != nil {
+			v.notes = append(v.notes, fmt.Sprintf("the MAC of the plain <%s> was not verified", e.local))
+		}
+		if e.local == "Secret" {
+			v.secret, v.badSecret = l.plainSecret(plain.text)
+		}
+		return v, "", nil
+	case encrypted == nil:
+		return v, fmt.Sprintf("<%s> has no value", e.local), nil
+	}
+	v.encrypted = true
+	v.secret, reason, err = l.decrypt(encrypted, mac, &v)
+	return v, reason, err
+}
+
+// plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex, which a few writers put there, reads as
+// valid base64 of other bytes, so that it is refused unless the caller says it is hex.
+func (l *pskcLock) plainSecret(text string) (secret []byte, reason string) {
+	if l.plainEncoding != "" && l.plainEncoding != Base64 {
+		secret, ok := l.plainEncoding.decode(text)
+		if !ok {
+			return nil, "the secret is not valid " + string(l.plainEncoding)
+		}
+		return secret, ""
+	}
+	if _, isHex := Hex.decode(text); isHex && len(dropSpace(text)) >= 32 {
+		return nil, "the secret is hex where PSKC has base64; say encode HEX if it is"
+	}
+	secret, ok := Base64.decode(text)
+	if !ok {
+		return nil, "the secret is not valid base64"
+	}
+	return secret, ""
+}
+
+// decrypt opens an xenc:EncryptedDataType.
+func (l *pskcLock) decrypt(e, mac *element, v *pskcValue) (plain []byte, reason string, err error) {
+	method := e.child(nsXENC, "EncryptionMethod")
+	uri := method.attr("Algorithm")
+	algorithm, known := pskcCiphers[uri]
+	if !known {
+		if l.refused != "" {
+			return nil, "", unreadable(e.line, "%s", l.refused)
+		}
+		if uri == "" {
+			return nil, "an encrypted value names no encryption method", nil
+		}
+		return nil, fmt.Sprintf("encryption method %s is not supported, only AES-CBC and AES-GCM", quoted(uri)), nil
+	}
+	data, bad := base64.StdEncoding.DecodeString(dropSpace(e.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	if bad != nil || len(data) == 0 {
+		return nil, "an encrypted value is not valid base64", nil
+	}
+	if algorithm.gcm {
+		key, err := l.key(e.line, algorithm.keyBytes)
+		if err != nil {
+			return nil, "", err
+		}
+		l.opened = true
+		plain, ok := openGCM(key, data)
+		if !ok {
+			return nil, "", wrongKey(e.line, "the password or key is wrong, or a value was altered")
+		}
+		return plain, "", nil
+	}
+	switch {
+	case l.macHash == nil:
+		return nil, "a value is encrypted with AES-CBC and the file has no MAC, which RFC 6030 requires", nil
+	case mac == nil:
+		return nil, "a value is encrypted with AES-CBC and has no ValueMAC, which RFC 6030 requires", nil
+	}
+	return l.openCBC(e, mac, algorithm.keyBytes, data, v)
+}
+
+// openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC over the encrypted bytes; a MAC over the plain ones,
+// which some writers make, is verified too, and noted.
+func (l *pskcLock) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
+	want, bad := base64.StdEncoding.DecodeString(dropSpace(mac.text))
+	if bad != nil || len(want) == 0 {
+		return nil, "a ValueMAC is not valid base64", nil
+	}
+	key, err := l.key(e.line, keyBytes)
+	if err != nil {
+		return nil, "", err
+	}
+	l.opened = true
+	macKey, err := l.openMACKey(key)
+	if err != nil {
+		return nil, "", err
+	}
+	verified := func(b []byte) bool {
+		h := hmac.New(l.macHash, macKey)
+		h.Write(b)
+		return hmac.Equal(h.Sum(nil), want)
+	}
+	overCipher := verified(data)
+	plain, ok := decryptCBC(key, data)
+	switch {
+	case overCipher && ok:
+		return plain, "", nil
+	case !overCipher && ok && verified(plain):
+		v.notes = append(v.notes, "the MAC is over the plain value, which is not RFC 6030's way; it is right")
+		return plain, "", nil
+	}
+	return nil, "", wrongKey(e.line, "the password or key is wrong, or a value was altered: its MAC does not fit")
+}
+
+// openMACKey decrypts the MAC key; without one it is the encryption key.
+func (l *pskcLock) openMACKey(encryptionKey []byte) ([]byte, error) {
+	switch {
+	case l.macKey != nil:
+		return l.macKey, nil
+	case l.macCipher == nil:
+		return encryptionKey, nil
+	}
+	uri := l.macCipher.child(nsXENC, "EncryptionMethod").attr("Algorithm")
+	algorithm, known := pskcCiphers[uri]
+	if !known {
+		return nil, unreadable(l.macLine, "encryption method %s of the MAC key is not supported", quoted(uri))
+	}
+	data, bad := base64.StdEncoding.DecodeString(dropSpace(l.macCipher.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	if bad != nil {
+		return nil, unreadable(l.macLine, "the MAC key is not valid base64")
+	}
+	key, err := l.key(l.macLine, algorithm.keyBytes)
+	if err != nil {
+		return nil, err
+	}
+	open := decryptCBC
+	if algorithm.gcm {
+		open = openGCM
+	}
+	macKey, ok := open(key, data)
+	if !ok || len(macKey) == 0 {
+		return nil, wrongKey(l.macLine, "the password or key is wrong: the MAC key does not open")
+	}
+	l.macKey = macKey
+	return macKey, nil
+}
+
+// decryptCBC decrypts IV and blocks. The last byte of the padding is its length; the others are arbitrary (XML
+// Encryption section 5.2).
+func decryptCBC(key, data []byte) ([]byte, bool) {
+	block, err := aes.NewCipher(key)
+	if err != nil || len(data) < 2*aes.BlockSize || len(data)%aes.BlockSize != 0 {
+		return nil, false
+	}
+	plain := make([]byte, len(data)-aes.BlockSize)
+	cipher.NewCBCDecrypter(block, data[:aes.BlockSize]).CryptBlocks(plain, data[aes.BlockSize:])
+	pad := int(plain[len(plain)-1])
+	if pad < 1 || pad > aes.BlockSize {
+		return nil, false
+	}
+	return plain[:len(plain)-pad], true
+}
+
+// openGCM decrypts nonce, text and tag.
+func openGCM(key, data []byte) ([]byte, bool) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, false
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil || len(data) < gcm.NonceSize()+gcm.Overhead() {
+		return nil, false
+	}
+	plain, err := gcm.Open(nil, data[:gcm.NonceSize()], data[gcm.NonceSize():], nil)
+	return plain, err == nil
+}

@@ -1,0 +1,219 @@
+package seedfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// key reads a Key element into k. It answers why the key is refused, or an error that refuses the file.
+func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
+	k.KeyID = e.attr("Id")
+	algorithm := e.attr("Algorithm")
+	if k.Algorithm = pskcAlgorithm(algorithm); k.Algorithm == "" {
+		if algorithm == "" {
+			return "the key names no algorithm", nil
+		}
+		return fmt.Sprintf("algorithm %s is not supported, only HOTP and TOTP", quoted(algorithm)), nil
+	}
+	var data *element
+	derived := ""
+	for _, c := range e.children {
+		switch {
+		case c.is(nsPSKC, "Issuer"):
+			k.Issuer = c.text
+		case c.is(nsPSKC, "UserId"):
+			if k.User != "" && k.User != c.text {
+				k.note("the device's user %s was not kept, the key names another", quoted(k.User))
+			}
+			k.User = c.text
+		case c.is(nsPSKC, "FriendlyName"):
+			k.Description = c.text
+		case c.is(nsPSKC, "AlgorithmParameters"):
+			reason = k.parameters(c)
+		case c.is(nsPSKC, "Policy"):
+			reason = k.policy(c)
+		case c.is(nsPSKC, "KeyProfileId"), c.is(nsPSKC, "KeyReference"):
+			derived += fmt.Sprintf(" %s %s", c.local, quoted(c.text))
+		case c.is(nsPSKC, "Data"):
+			if data != nil {
+				reason = "the key has <Data> twice"
+			}
+			data = c
+		default:
+			k.unused(c)
+		}
+		if reason != "" {
+			return reason, nil
+		}
+	}
+	if data.child(nsPSKC, "Secret") == nil {
+		if derived != "" {
+			return "the key is not in the file but to be derived from another:" + derived, nil
+		}
+		return "the key has no secret", nil
+	}
+	if derived != "" {
+		k.note("%s was not used", strings.TrimSpace(derived))
+	}
+	return p.data(k, data)
+}
+
+// pskcAlgorithm reads the URI of an algorithm in the spellings of RFC 6030, its drafts and pskc2pskc.
+func pskcAlgorithm(uri string) string {
+	for _, prefix := range []string{nsPSKC + ":", nsPSKC + "#", "http://www.ietf.org/keyprov/pskc#"} {
+		if rest, ok := strings.CutPrefix(uri, prefix); ok {
+			uri = rest
+			break
+		}
+	}
+	switch strings.ToLower(uri) {
+	case "hotp":
+		return HOTP
+	case "totp":
+		return TOTP
+	}
+	return ""
+}
+
+// parameters reads AlgorithmParameters.
+func (k *Key) parameters(e *element) (reason string) {
+	for _, c := range e.children {
+		switch {
+		case c.is(nsPSKC, "Suite"):
+			ok := true
+			if c.text != "" {
+				k.Hash, ok = hashName(c.text)
+			}
+			if !ok {
+				return fmt.Sprintf("suite %s is not supported", quoted(c.text))
+			}
+		case c.is(nsPSKC, "ResponseFormat"):
+			if reason := k.responseFormat(c); reason != "" {
+				return reason
+			}
+		default:
+			k.unused(c)
+		}
+	}
+	return ""
+}
+
+func (k *Key) responseFormat(e *element) (reason string) {
+	if encoding := e.attr("Encoding"); encoding != "" && encoding != "DECIMAL" {
+		return fmt.Sprintf("response encoding %s is not supported, only DECIMAL", quoted(encoding))
+	}
+	if check := e.attr("CheckDigits"); check != "" && check != "false" && check != "0" {
+		return "check digits are not supported"
+	}
+	if length := e.attr("Length"); length != "" {
+		var ok bool
+		if k.Digits, ok = digitCount(length); !ok {
+			return fmt.Sprintf("%s digits are not supported, only 6 or 8", shown(length))
+		}
+	}
+	return ""
+}
+
+// data reads the secret and the moving factors.
+func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
+	seen := map[string]bool{}
+	for _, c := range e.children {
+		if c.space != nsPSKC {
+			k.unused(c)
+			continue
+		}
+		if seen[c.local] {
+			return fmt.Sprintf("the key has <%s> twice", name(c.local)), nil
+		}
+		seen[c.local] = true
+		value, reason, err := pskcValue{}, "", error(nil)
+		switch c.local {
+		case "Secret", "Counter", "Time", "TimeInterval", "TimeDrift":
+			value, reason, err = p.lock.open(c)
+		default:
+			k.unused(c)
+			continue
+		}
+		if err != nil || reason != "" {
+			return reason, err
+		}
+		for _, n := range value.notes {
+			k.note("%s", n)
+		}
+		if reason := k.datum(c.local, value); reason != "" {
+			return reason, nil
+		}
+	}
+	return "", nil
+}
+
+// datum stores one value of the key.
+func (k *Key) datum(element string, v pskcValue) (reason string) {
+	if element == "Secret" {
+		k.Secret = v.secret
+		return v.badSecret
+	}
+	n, ok := v.integer(element == "Counter" || element == "Time")
+	if !ok {
+		return fmt.Sprintf("the value of <%s> is not a number", element)
+	}
+	switch {
+	case element == "Counter" && k.Algorithm == HOTP:
+		k.Counter = n
+	case element == "TimeInterval" && k.Algorithm == TOTP:
+		if n < 1 || n > maxPeriod {
+			return "the time interval is out of range"
+		}
+		k.Period = n
+	case element == "TimeDrift" && k.Algorithm == TOTP:
+		k.Drift = n
+	case element == "Time" && n == 0:
+		// The start of time of RFC 6238.
+	default:
+		k.note("<%s> %d was not used", element, n)
+	}
+	if k.Drift > maxPeriod || k.Drift < -maxPeriod {
+		return "the time drift is out of range"
+	}
+	return ""
+}
+
+// pskcValue is the opened value of a data element.
+type pskcValue struct {
+	plain     string // the text of PlainValue; "" when it was encrypted
+	secret    []byte // the bytes: decrypted, or PlainValue from base64
+	badSecret string // why PlainValue is not a secret
+	notes     []string
+	encrypted bool
+}
+
+// integer reads an int (4 bytes) or long (8 bytes) data element. Decrypted, RFC 6030 writes it as that many bytes in
+// network order; some writers encrypt its decimal digits instead. Digits that could be either are refused.
+func (v pskcValue) integer(long bool) (int64, bool) {
+	if !v.encrypted {
+		n, err := strconv.ParseInt(v.plain, 10, 64)
+		return n, err == nil && (long || n == int64(int32(n)))
+	}
+	b := v.secret
+	digits := len(b) > 0
+	for _, c := range b {
+		digits = digits && '0' <= c && c <= '9'
+	}
+	switch {
+	case digits && len(b) != 4 && len(b) != 8:
+		n, err := strconv.ParseInt(string(b), 10, 64)
+		return n, err == nil
+	case digits:
+		return 0, false
+	case len(b) == 4 && long:
+		return int64(binary.BigEndian.Uint32(b)), true
+	case len(b) == 4:
+		return int64(int32(binary.BigEndian.Uint32(b))), true
+	case len(b) == 8:
+		n := int64(binary.BigEndian.Uint64(b))
+		return n, n >= 0 || !long
+	}
+	return 0, false
+}

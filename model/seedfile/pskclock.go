@@ -1,0 +1,152 @@
+package seedfile
+
+import (
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"strconv"
+
+	"tokensmith/model"
+)
+
+// The bounds of a key derivation.
+const (
+	maxIterations = 1_000_000
+	maxSalt       = 1024
+)
+
+// pskcLock opens the encrypted values of a file. The key is derived and the MAC key decrypted when first needed.
+type pskcLock struct {
+	password, preShared model.Secret
+	plainEncoding       Encoding // what a PlainValue is written in against the RFC, when the caller says so
+
+	keyName    string
+	derivation *pskcDerivation
+	refused    string           // why the file's encryption key cannot be had
+	keys       map[int][]byte   // derived keys, by length
+	macHash    func() hash.Hash // nil: the file names no MAC method
+	macKey     []byte
+	macCipher  *element // the encrypted MAC key
+	macLine    int
+	opened     bool // an encrypted value was opened
+}
+
+// pskcDerivation says how the encryption key comes from the password.
+type pskcDerivation struct {
+	salt       []byte
+	iterations int
+	keyBytes   int // 0: as the cipher needs
+	prf        func() hash.Hash
+}
+
+// setEncryption reads EncryptionKey. What is not supported counts only when a value is encrypted.
+func (l *pskcLock) setEncryption(e *element) error {
+	for _, c := range e.children {
+		switch {
+		case c.is(nsDS, "KeyName"):
+			l.keyName = c.text
+		case c.local == "DerivedKey":
+			if err := l.setDerivation(c); err != nil {
+				return err
+			}
+		default:
+			l.refused = fmt.Sprintf("the file is encrypted for %s, which is not supported; only pre-shared keys and passwords are", name(c.local))
+		}
+	}
+	return nil
+}
+
+func (l *pskcLock) setDerivation(e *element) error {
+	method := e.childNamed("KeyDerivationMethod")
+	uri := method.attr("Algorithm")
+	if uri != nsPKCS5+"pbkdf2" && uri != nsXENC11+"pbkdf2" {
+		return unreadable(e.line, "key derivation %s is not supported, only PBKDF2", quoted(uri))
+	}
+	params := method.childNamed("PBKDF2-params")
+	d := &pskcDerivation{prf: sha1.New}
+	var err error
+	d.salt, err = base64.StdEncoding.DecodeString(dropSpace(params.childNamed("Salt").childNamed("Specified").value()))
+	if err != nil || len(d.salt) == 0 || len(d.salt) > maxSalt {
+		return unreadable(e.line, "the salt of the key derivation is missing or not valid")
+	}
+	count := params.childNamed("IterationCount").value()
+	d.iterations, err = strconv.Atoi(count)
+	if err != nil || d.iterations < 1 || d.iterations > maxIterations {
+		return unreadable(e.line, "%s iterations are not supported, only 1 to %d", shown(count), maxIterations)
+	}
+	if length := params.childNamed("KeyLength").value(); length != "" {
+		if d.keyBytes, err = strconv.Atoi(length); err != nil || d.keyBytes < 1 || d.keyBytes > 64 {
+			return unreadable(e.line, "a derived key of %s bytes is not supported", shown(length))
+		}
+	}
+	prf := params.childNamed("PRF")
+	uri = prf.attr("Algorithm")
+	if uri == "" {
+		uri = prf.value() // as some writers have it
+	}
+	if uri != "" {
+		if d.prf = pskcHash(uri); d.prf == nil {
+			return unreadable(prf.line, "pseudo-random function %s is not supported", quoted(uri))
+		}
+	}
+	l.derivation = d
+	return nil
+}
+
+func (l *pskcLock) setMAC(e *element) error {
+	uri := e.attr("Algorithm")
+	if l.macHash = pskcHash(uri); l.macHash == nil {
+		return unreadable(e.line, "MAC method %s is not supported", quoted(uri))
+	}
+	l.macLine = e.line
+	l.macCipher = e.child(nsPSKC, "MACKey")
+	if ref := e.child(nsPSKC, "MACKeyReference"); ref != nil {
+		return unreadable(e.line, "the MAC key is not in the file but named %s, which is not supported", quoted(ref.text))
+	}
+	return nil
+}
+
+// wrongKey says that a password or key does not fit.
+func wrongKey(line int, format string, args ...any) error {
+	e := unreadable(line, format, args...)
+	e.Kind = model.FileKey
+	return e
+}
+
+// key is the encryption key for a cipher that needs n bytes.
+func (l *pskcLock) key(line, n int) ([]byte, error) {
+	if k := l.keys[n]; k != nil {
+		return k, nil
+	}
+	var k []byte
+	switch d := l.derivation; {
+	case d != nil && len(l.password) == 0:
+		return nil, wrongKey(0, "the file is encrypted with a password, and none was given")
+	case d != nil && d.keyBytes != 0 && d.keyBytes != n:
+		return nil, unreadable(line, "the derived key has %d bytes, the encryption method needs %d", d.keyBytes, n)
+	case d != nil:
+		var err error
+		if k, err = pbkdf2.Key(d.prf, string(l.password), d.salt, d.iterations, n); err != nil {
+			return nil, &model.Error{Kind: model.Internal, Msg: "the key derivation failed", Err: err}
+		}
+	case l.refused != "":
+		return nil, unreadable(line, "%s", l.refused)
+	case len(l.preShared) == 0:
+		which := ""
+		if l.keyName != "" {
+			which = " named " + quoted(l.keyName)
+		}
+		return nil, wrongKey(0, "the file is encrypted with a pre-shared key%s, and none was given", which)
+	case len(l.preShared) != n:
+		return nil, wrongKey(line, "the pre-shared key has %d bytes, the encryption method needs %d", len(l.preShared), n)
+	default:
+		k = l.preShared
+	}
+	if l.keys == nil {
+		l.keys = map[int][]byte{}
+	}
+	l.keys[n] = k
+	return k, nil
+}

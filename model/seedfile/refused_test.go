@@ -1,0 +1,134 @@
+package seedfile_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+)
+
+const header = "<manufacturerCode>DN</manufacturerCode><productCode>ST</productCode>"
+
+func vendor(head, tokens string) string {
+	return "<data><header>" + header + head + "</header><tokens>" + tokens + "</tokens></data>"
+}
+
+const goodToken = "<token><serial>1</serial><seed>3132333435363738393031323334353637383930</seed></token>"
+
+// TestRefusedFiles reads files that are refused as a whole: the kind and the words of the error.
+func TestRefusedFiles(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("<a>", 40)
+	for _, c := range []struct{ name, file, want string }{
+		{"empty", "", "FileUnreadable: the file is of no kind that can be read here"},
+		{"nonsense", "\x00\x01\x02", "FileUnreadable: the file is of no kind that can be read here"},
+		{"prose", "Dear customer", "FileUnreadable: the file is of no kind that can be read here"},
+		{"other xml", "<html></html>", "FileUnreadable: line 1: an XML file with the root element <html> is of no kind that can be read here"},
+		{"aes", vendor("<encrypt>AES256</encrypt>", goodToken), `FileUnreadable: line 1: the seeds are encrypted with "AES256", which is not supported; ask for a file with encrypt NONE`},
+		{"encode", vendor("<encode>MODHEX</encode>", goodToken), `FileUnreadable: line 1: encode "MODHEX" is not supported`},
+		{"hash", vendor("<crypto>HmacMD5</crypto>", goodToken), `FileUnreadable: line 1: crypto "HmacMD5" is not supported`},
+		{"digits 7", vendor("<digits>7</digits>", goodToken), `FileUnreadable: line 1: digits "7" is not supported`},
+		{"digits 9", vendor("<digits>9</digits>", goodToken), `FileUnreadable: line 1: digits "9" is not supported`},
+		{"period", vendor("<timeWindow>-30</timeWindow>", goodToken), `FileUnreadable: line 1: timeWindow "-30" is not supported`},
+		{"periods", vendor("<timeWindow>30</timeWindow><synchronisation>60</synchronisation>", goodToken), "FileUnreadable: line 1: timeWindow and synchronisation disagree"},
+		{"twice", vendor("<digits>6</digits><digits>8</digits>", goodToken), "FileUnreadable: line 1: the header has <digits> twice"},
+		{"no header", "<data><tokens>" + goodToken + "</tokens></data>", "FileUnreadable: line 1: the file has no <header>"},
+		{"two headers", "<data><header/><header/></data>", "FileUnreadable: line 1: the file has two headers"},
+		{"device file", "<data><header/><devices/></data>", "FileUnreadable: line 1: <devices> is another kind of file of this vendor; only <tokens> with seeds are read"},
+		{"device tokens", vendor("", "<token><deviceId>7</deviceId></token>"), "FileUnreadable: line 1: tokens with a <deviceId> are another kind of file of this vendor, which is not supported"},
+		{"truncated", vendor("", goodToken)[:200], "FileUnreadable: line 1: the XML ends too early"},
+		{"mismatch", "<data><header></data></header>", "FileUnreadable: line 1: the XML is not well-formed: a tag closes another element"},
+		{"trailing", vendor("", goodToken) + "<data/>", "FileUnreadable: line 1: there is more after the end of the XML"},
+		{"trailing text", vendor("", goodToken) + "\nx", "FileUnreadable: line 2: there is text outside the XML"},
+		{"deep", "<data><header>" + deep, "FileUnreadable: line 1: there is an element <a> inside <a>"},
+		{"deep tokens", vendor("", "<token><x>"+deep), "FileUnreadable: line 1: the XML is nested deeper than 32 elements"},
+		{"long text", vendor("", "<token><seed>"+strings.Repeat("0", 1<<20)), "FileUnreadable: line 1: a line or element is too long"},
+		{"long name", "<data><" + strings.Repeat("x", 2<<20), "FileUnreadable: line 1: a line or element is too long"},
+		{"doctype", "<!DOCTYPE data><data/>", "FileUnreadable: line 1: the XML has a DOCTYPE or another declaration, which is not read"},
+		{"entity", vendor("", "<token><serial>&nbsp;1</serial></token>"), "FileUnreadable: line 1: the XML uses an entity that is not one of XML's own"},
+		{"not utf-8", "<data><header><productCode>\xff</productCode></header></data>", "FileUnreadable: line 1: the file is not UTF-8"},
+		{"draft pskc", `<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:container:1.0"/>`, "FileUnreadable: line 1: the namespace of <KeyContainer> is not that of RFC 6030; drafts of it are not supported"},
+		{"pskc 2", pskc(``, ``, "2.0"), `FileUnreadable: line 1: PSKC version "2.0" is not supported, only 1.0`},
+		{"no packages", pskc(``, ``, "1.0"), "FileUnreadable: line 1: the file has no KeyPackage"},
+		{"no rows", "serial,seed\n", "FileUnreadable: the file has no rows"},
+		{"open quote", "1,\"" + strings.Repeat("x", 1<<20), "FileUnreadable: line 1: a line or element is too long"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, keys, err := read([]byte(c.file), seedfile.Options{})
+			var e *model.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("error %v, %d keys; want %s", err, len(keys), c.want)
+			}
+			if got := kindNames[e.Kind] + ": " + e.Msg; got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestRefusedRows reads files of which rows are refused.
+func TestRefusedRows(t *testing.T) {
+	t.Parallel()
+	const hex, b32 = "3132333435363738393031323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	for _, c := range []struct{ name, file, want string }{
+		{"seed missing", vendor("", "<token><serial>1</serial></token>"), `1 "1" the seed is missing`},
+		{"serial missing", vendor("", "<token><seed>3132</seed></token>"), `1 "" the serial is missing`},
+		{"seed twice", vendor("", "<token><serial>1</serial><seed>31</seed><seed>32</seed></token>"), `1 "1" it has <seed> twice`},
+		{"not hex", vendor("", "<token><serial>1</serial><seed>3G</seed></token>"), `1 "1" the seed is not valid HEX`},
+		{"odd hex", vendor("", "<token><serial>1</serial><seed>313</seed></token>"), `1 "1" the seed is not valid HEX`},
+		{"counter", vendor("", "<token><serial>1</serial><seed>31</seed><counter>x</counter></token>"), `1 "1" the counter is not a number`},
+		{"long seed", vendor("", "<token><serial>1</serial><seed>"+strings.Repeat("31", 513)+"</seed></token>"), `1 "1" the seed is longer than 512 bytes`},
+		{"long serial", vendor("", "<token><serial>"+strings.Repeat("1", 65)+"</serial><seed>31</seed></token>"), `1 "" the serial is not up to 64 printable characters`},
+		{"ocra", "1," + hex + ",ocra,OCRA-1:HOTP-SHA1-6:QN08", `1 "1" OCRA keys are not supported`},
+		{"type", "1," + hex + ",motp", `1 "1" type "motp" is not supported, only hotp or totp`},
+		{"seed as type", "1," + hex + "," + hex, `1 "1" type (a value of 40 bytes) is not supported, only hotp or totp`},
+		{"csv digits 7", "1," + hex + ",totp,7", `1 "1" digits "7" are not supported, only 6 or 8`},
+		{"csv digits 9", "1," + hex + ",totp,9", `1 "1" digits "9" are not supported, only 6 or 8`},
+		{"csv period", "1," + hex + ",totp,6,abc", `1 "1" period "abc" is not a number of seconds`},
+		{"csv counter", "1," + hex + ",hotp,6,-1", `1 "1" counter "-1" is not a number`},
+		{"no type", "1," + hex + ",,6,30", `1 "1" the last column is a period or a counter, and no type says which`},
+		{"six fields", "1," + hex + ",totp,6,30,sha1", `1 "1" it has more than 5 fields, and no header names them`},
+		{"csv hash", "serial,seed,hash\n1," + hex + ",MD5", `2 "1" hash "MD5" is not supported`},
+		{"csv encode", "serial,seed,encode\n1," + hex + ",uu", `2 "1" encode "uu" is not supported, only HEX, BASE32 or BASE64`},
+		{"mixed", "1," + hex + "\n2," + b32, `1 "1" the seed is neither hex nor base32, or the file mixes both; say encode in a column` + "\n" + `2 "2" the seed is neither hex nor base32, or the file mixes both; say encode in a column`},
+		{"swapped", hex + ",1001", `1 "" the serial looks like a seed: are the columns swapped?`},
+		{"quote", "1," + hex + "\n2,a\"b\n3," + hex, `2 "" a quote is not closed, or stands inside a field`},
+		{"csv no serial", "," + hex, `1 "" the serial is missing`},
+		{"uri md5", "otpauth://totp/a?secret=" + b32 + "&algorithm=MD5", `1 "" hash "MD5" is not supported`},
+		{"uri digits", "otpauth://totp/a?secret=" + b32 + "&digits=7", `1 "" digits "7" are not supported, only 6 or 8`},
+		{"uri type", "otpauth://steam/a?secret=" + b32, `1 "" type "steam" is not supported, only hotp or totp`},
+		{"uri counter", "otpauth://hotp/a?secret=" + b32, `1 "" counter "" is not a number`},
+		{"uri secret", "otpauth://totp/a?secret=01", `1 "" the seed is not valid BASE32`},
+		{"uri twice", "otpauth://totp/a?secret=AA&secret=AB", `1 "" parameter secret is given twice`},
+		{"uri other", "otpauth://totp/a?secret=" + b32 + "\nhttp://example.com/", `2 "" the line is not an otpauth:// URI`},
+		{"uri nobody", "otpauth://totp/?secret=" + b32, `1 "" the serial is missing`},
+		{"migration damaged", "otpauth-migration://offline?data=CgUK", `1 "" the data of the export is damaged`},
+		{"migration empty", "otpauth-migration://offline?data=EAE%3D", `1 "" the export has no keys`},
+		{"migration not base64", "otpauth-migration://offline?data=%25", `1 "" the data of the export is not valid base64`},
+		{"migration md5", "otpauth-migration://offline?data=CgkKATEgBCgBMAI%3D", `1 "" hash "MD5" is not supported`},
+		{"dat mode", "dn: sccAuthenticatorId=X1\nsccTokenData: sccKey=" + hex + ";sccMode=Q", `1 "X1" mode "Q" is not supported, only E and T`},
+		{"dat tick", "dn: sccAuthenticatorId=X1\nsccTokenData: sccKey=" + hex + ";sccMode=T;sccTick=x", `1 "X1" period "x" is not a number of seconds`},
+		{"dat twice", "dn: sccAuthenticatorId=X1\nsccTokenData: sccKey=" + hex + ";sccMode=E;sccKey=00", `1 "X1" it has scckey twice`},
+		{"safenet two seeds", `<Tokens><Token serial="1"><Seed>31</Seed><Seed>32</Seed></Token></Tokens>`, `1 "1" the token has two seeds`},
+		{"safenet no seed", `<Tokens><Token serial="1"/></Tokens>`, `1 "1" the seed is missing`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f, _, err := read([]byte(c.file), seedfile.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range f.Bad.Rows {
+				got = append(got, fmt.Sprintf("%d %q %s", r.Line, r.Serial, r.Reason))
+			}
+			if strings.Join(got, "\n") != c.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, "\n"), c.want)
+			}
+		})
+	}
+}

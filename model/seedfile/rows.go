@@ -1,0 +1,122 @@
+package seedfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// rowReader hands out rows as csvReader does.
+type rowReader interface {
+	next() ([]string, int, error)
+}
+
+// rowDialect is how one format of rows differs from another.
+type rowDialect struct {
+	rows      func(*source) rowReader
+	header    []oathColumn // columns a header must have; none: a header is optional
+	encoding  Encoding     // "" means recognised
+	algorithm string
+}
+
+// readRows reads a file of rows, each a key.
+func readRows(src *source, f *File, opts Options, d rowDialect) error {
+	prefix := src.peek(detectBytes)
+	rows := d.rows(src)
+	layout, encoding := headerlessOATH, opts.Encoding
+	if encoding == "" {
+		encoding = d.encoding
+	}
+	for first := true; ; {
+		row, line, err := rows.next()
+		var bad *badRow
+		switch {
+		case err == io.EOF && first:
+			return unreadable(0, "the file has no rows")
+		case err == io.EOF:
+			return nil
+		case errors.As(err, &bad):
+			if err := f.row(); err != nil {
+				return err
+			}
+			f.Bad.add(bad.line, "", bad.reason)
+			continue
+		case err != nil:
+			return err
+		}
+		if first {
+			first = false
+			header, unknown, ok := oathHeader(row)
+			if ok {
+				layout = header
+			}
+			for _, c := range d.header {
+				if !ok || header[c] < 0 {
+					return unreadable(line, "the header is missing or lacks a column")
+				}
+			}
+			if encoding == "" && layout[colEncode] < 0 {
+				encoding = seedEncoding(prefix, d.rows, layout)
+			}
+			if ok {
+				for _, column := range unknown {
+					f.note(fmt.Sprintf("column %s was not used", name(column)))
+				}
+				continue
+			}
+		}
+		if err := f.row(); err != nil {
+			return err
+		}
+		k, reason := oathRow(row, &layout, encoding, d.algorithm)
+		k.Line = line
+		if reason != "" {
+			f.Bad.add(line, k.Serial, reason)
+			continue
+		}
+		if err := f.key(k); err != nil {
+			return err
+		}
+	}
+}
+
+// seedEncoding decides over the beginning of a file how its seeds are written; "" when no one way fits.
+func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout) Encoding {
+	src, err := newSource(bytes.NewReader(prefix))
+	if err != nil {
+		return ""
+	}
+	hex, base32 := true, true
+	var before [2]bool
+	rows := open(src)
+	for {
+		row, _, err := rows.next()
+		var bad *badRow
+		if errors.As(err, &bad) {
+			continue
+		}
+		if err != nil {
+			break
+		}
+		seed := at(row, layout[colSeed])
+		if _, _, header := oathHeader(row); header || seed == "" {
+			continue
+		}
+		before = [2]bool{hex, base32}
+		_, isHex := Hex.decode(seed)
+		_, isBase32 := Base32.decode(seed)
+		hex, base32 = hex && isHex, base32 && isBase32
+	}
+	if len(prefix) >= detectBytes {
+		// The last row may be cut off.
+		hex, base32 = before[0], before[1]
+	}
+	switch {
+	case hex:
+		return Hex
+	case base32:
+		return Base32
+	}
+	return ""
+}

@@ -1,0 +1,188 @@
+package seedfile
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// SafeNet's and Aladdin's .dat file: records of lines "name: value", separated by empty lines or begun by "dn:".
+// sccTokenData holds sccKey (hex), sccMode (E event-based, T time-based), sccPwLen (digits), sccTick (seconds),
+// sccMovingFactor (counter), crypto (hash) and sccPrTime (when the device was made). sccSignature is not verified.
+//
+// A time-based device of these files that has an sccPrTime counts its steps from 2000-01-01 UTC, not from 1970 as
+// RFC 6238 has it. Its key gets the Drift that makes up for that, and a note.
+
+// safeNetEpoch is 2000-01-01 in seconds since 1970.
+const safeNetEpoch = 946_684_800
+
+type datRecord struct {
+	line                           int
+	serial, dn, model              string
+	key, mode, digits, tick, count string
+	hash, made                     string
+	reason                         string
+}
+
+func readSafeNetDAT(src *source, f *File, _ Options) error {
+	var r datRecord
+	flush := func() error {
+		done := r
+		r = datRecord{}
+		if done.line == 0 {
+			return nil
+		}
+		if err := f.row(); err != nil {
+			return err
+		}
+		k, reason := done.read()
+		if reason != "" {
+			f.Bad.add(done.line, k.Serial, reason)
+			return nil
+		}
+		return f.key(k)
+	}
+	f.note("the records' signatures were not verified")
+	records := false
+	for n := 1; ; n++ {
+		text, err := src.line()
+		if err == io.EOF {
+			if err := flush(); err != nil {
+				return err
+			}
+			if !records {
+				return unreadable(0, "the file has no records")
+			}
+			return nil
+		}
+		if err != nil {
+			return readFault(n, err)
+		}
+		line := strings.TrimSpace(string(text))
+		if line == "" {
+			if err := flush(); err != nil {
+				return err
+			}
+			continue
+		}
+		if line[0] == '#' {
+			continue
+		}
+		attribute, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return unreadable(n, "the line is not of the form name: value")
+		}
+		attribute, value = strings.ToLower(strings.TrimSpace(attribute)), strings.TrimSpace(value)
+		if attribute == "dn" {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if r.line == 0 {
+			r.line, records = n, true
+		}
+		r.set(f, attribute, value)
+	}
+}
+
+// set takes one line of a record.
+func (r *datRecord) set(f *File, attribute, value string) {
+	switch attribute {
+	case "dn":
+		_, r.dn, _ = strings.Cut(value, "=")
+	case "sccauthenticatorid":
+		r.serial = value
+	case "scctokentype":
+		r.model = value
+	case "objectclass", "sccsignature":
+	case "scctokendata":
+		for part := range strings.SplitSeq(value, ";") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			key, value, _ := strings.Cut(part, "=")
+			r.setData(f, strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value))
+		}
+	default:
+		f.note(fmt.Sprintf("attribute %s was not used", name(attribute)))
+	}
+}
+
+func (r *datRecord) setData(f *File, key, value string) {
+	field := map[string]*string{
+		"scckey": &r.key, "sccmode": &r.mode, "sccpwlen": &r.digits, "scctick": &r.tick,
+		"sccmovingfactor": &r.count, "crypto": &r.hash, "sccprtime": &r.made,
+	}[key]
+	switch {
+	case field != nil && *field != "" && *field != value:
+		r.reason = fmt.Sprintf("it has %s twice", key)
+	case field != nil:
+		*field = value
+	case key != "sccver":
+		f.note(fmt.Sprintf("token data %s was not used", name(key)))
+	}
+}
+
+// read makes a key of the record, or says why not.
+func (r *datRecord) read() (k Key, reason string) {
+	k.Line, k.Serial, k.Model = r.line, r.serial, r.model
+	if k.Serial == "" {
+		k.Serial = strings.TrimSpace(r.dn)
+	}
+	ok := true
+	switch strings.ToUpper(r.mode) {
+	case "E":
+		k.Algorithm = HOTP
+	case "T":
+		k.Algorithm = TOTP
+	default:
+		return k, fmt.Sprintf("mode %s is not supported, only E and T", shown(r.mode))
+	}
+	if r.reason != "" {
+		return k, r.reason
+	}
+	if r.digits != "" {
+		if k.Digits, ok = digitCount(r.digits); !ok {
+			return k, fmt.Sprintf("digits %s are not supported, only 6 or 8", shown(r.digits))
+		}
+	}
+	if r.hash != "" {
+		if k.Hash, ok = hashName(r.hash); !ok {
+			return k, fmt.Sprintf("hash %s is not supported", shown(r.hash))
+		}
+	}
+	if r.count != "" && k.Algorithm == HOTP {
+		if k.Counter, ok = counterValue(r.count); !ok {
+			return k, fmt.Sprintf("moving factor %s is not a number", shown(r.count))
+		}
+	}
+	if k.Algorithm == TOTP {
+		if reason := r.clock(&k); reason != "" {
+			return k, reason
+		}
+	}
+	if r.key == "" {
+		return k, "the seed is missing"
+	}
+	if k.Secret, ok = Hex.decode(r.key); !ok {
+		return k, "the seed is not valid HEX"
+	}
+	return k, ""
+}
+
+// clock sets the period and the drift of a time-based key.
+func (r *datRecord) clock(k *Key) (reason string) {
+	var ok bool
+	if k.Period, ok = positive(r.tick); !ok {
+		return fmt.Sprintf("period %s is not a number of seconds", shown(r.tick))
+	}
+	if r.made == "" {
+		return ""
+	}
+	if safeNetEpoch%k.Period != 0 {
+		return fmt.Sprintf("a period of %d seconds does not divide the time since 2000-01-01", k.Period)
+	}
+	k.Drift = -safeNetEpoch / k.Period
+	k.note("the device counts from 2000-01-01; its drift was set to %d steps", k.Drift)
+	return ""
+}

@@ -1,0 +1,89 @@
+package seedfile
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+// SafeNet's and Aladdin's XML file:
+//
+//	<Tokens> <Token serial="..."> ProductName, Model, <Applications> <Application> Seed, MovingFactor ... </Tokens>
+//
+// Seeds are hex, or as Options.Encoding says. A token with a MovingFactor is event-based; of the others the file does
+// not say. Seed and MovingFactor may also stand directly in Token. Two different seeds in one token are refused.
+
+func readSafeNetXML(src *source, f *File, opts Options) error {
+	x := newXMLReader(src, false)
+	encoding := opts.Encoding
+	if encoding == "" {
+		encoding = Hex
+	}
+	return x.children("Tokens", func(start xml.StartElement) error {
+		if start.Name.Local != "Token" {
+			f.note(fmt.Sprintf("element <%s> was not used", name(start.Name.Local)))
+			return x.skip()
+		}
+		e, err := x.tree(start)
+		if err != nil {
+			return err
+		}
+		if err := f.row(); err != nil {
+			return err
+		}
+		k, reason := safeNetToken(f, e, encoding)
+		if reason != "" {
+			f.Bad.add(e.line, k.Serial, reason)
+			return nil
+		}
+		return f.key(k)
+	})
+}
+
+func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string) {
+	k.Line, k.Serial = e.line, e.attr("serial")
+	var seed, factor string
+	var walk func(e *element) string
+	walk = func(e *element) string {
+		for _, c := range e.children {
+			switch strings.ToLower(c.local) {
+			case "seed":
+				if seed != "" && seed != c.text {
+					return "the token has two seeds"
+				}
+				seed = c.text
+			case "movingfactor":
+				if factor != "" && factor != c.text {
+					return "the token has two moving factors"
+				}
+				factor = c.text
+			case "productname":
+				k.Model = c.text
+			case "applications", "application":
+				if reason := walk(c); reason != "" {
+					return reason
+				}
+			default:
+				f.note(fmt.Sprintf("token element <%s> was not used", name(c.local)))
+			}
+		}
+		return ""
+	}
+	if reason := walk(e); reason != "" {
+		return k, reason
+	}
+	ok := true
+	if factor != "" {
+		k.Algorithm = HOTP
+		if k.Counter, ok = counterValue(factor); !ok {
+			return k, fmt.Sprintf("moving factor %s is not a number", shown(factor))
+		}
+	}
+	if seed == "" {
+		return k, "the seed is missing"
+	}
+	if k.Secret, ok = encoding.decode(seed); !ok {
+		return k, encoding.mismatch()
+	}
+	return k, ""
+}

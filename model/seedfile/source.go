@@ -1,0 +1,138 @@
+package seedfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+const (
+	bufferBytes = 64 << 10
+	detectBytes = 32 << 10
+)
+
+// errTooLong says that more was read for one item than its limit.
+var errTooLong = errors.New("item too long")
+
+// source is the one buffer in front of a file. It strips a byte order mark, reads UTF-16 where the mark says so, and
+// bounds how much a parser may take for one item: the parser calls renew before each.
+type source struct {
+	r        io.Reader
+	buf      []byte
+	pos, end int
+	err      error
+	left     int
+}
+
+func newSource(r io.Reader) (*source, error) {
+	s := &source{r: r, buf: make([]byte, bufferBytes)}
+	switch head := s.peek(3); {
+	case bytes.HasPrefix(head, []byte{0xEF, 0xBB, 0xBF}):
+		s.pos += 3
+	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}), bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
+		raw := &source{r: s.r, buf: s.buf, pos: s.pos, end: s.end, err: s.err, left: -1}
+		utf8 := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()
+		*s = source{r: transform.NewReader(raw, utf8), buf: make([]byte, bufferBytes)}
+	}
+	if s.err != nil && s.err != io.EOF {
+		return nil, readFault(0, s.err)
+	}
+	return s, nil
+}
+
+// fill reads more, moving what is unread to the front.
+func (s *source) fill() {
+	if s.pos > 0 {
+		copy(s.buf, s.buf[s.pos:s.end])
+		s.end -= s.pos
+		s.pos = 0
+	}
+	for tries := 0; s.err == nil && tries < 100; tries++ {
+		n, err := s.r.Read(s.buf[s.end:])
+		s.end += n
+		s.err = err
+		if n > 0 {
+			return
+		}
+	}
+	if s.err == nil {
+		s.err = io.ErrNoProgress
+	}
+}
+
+// peek returns up to n of the next bytes without taking them.
+func (s *source) peek(n int) []byte {
+	for s.end-s.pos < n && s.err == nil {
+		s.fill()
+	}
+	return s.buf[s.pos:min(s.end, s.pos+n)]
+}
+
+// renew lets the next item take up to n bytes.
+func (s *source) renew(n int) { s.left = n }
+
+// ReadByte returns the next byte.
+func (s *source) ReadByte() (byte, error) {
+	if s.left == 0 {
+		return 0, errTooLong
+	}
+	for s.pos == s.end {
+		if s.err != nil {
+			return 0, s.err
+		}
+		s.fill()
+	}
+	c := s.buf[s.pos]
+	s.pos++
+	s.left--
+	return c, nil
+}
+
+// Read reads at least a byte, and no more than the item's limit.
+func (s *source) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if s.left == 0 {
+		return 0, errTooLong
+	}
+	for s.pos == s.end {
+		if s.err != nil {
+			return 0, s.err
+		}
+		s.fill()
+	}
+	if s.left > 0 && len(p) > s.left {
+		p = p[:s.left]
+	}
+	n := copy(p, s.buf[s.pos:s.end])
+	s.pos += n
+	s.left -= n
+	return n, nil
+}
+
+// line returns the next line without its end, or io.EOF. The bytes hold until the next call.
+func (s *source) line() ([]byte, error) {
+	for from := 0; ; {
+		if i := bytes.IndexByte(s.buf[s.pos+from:s.end], '\n'); i >= 0 {
+			text := s.buf[s.pos : s.pos+from+i]
+			s.pos += from + i + 1
+			return bytes.TrimSuffix(text, []byte{'\r'}), nil
+		}
+		from = s.end - s.pos
+		switch {
+		case s.err == io.EOF && from > 0:
+			text := s.buf[s.pos:s.end]
+			s.pos = s.end
+			return bytes.TrimSuffix(text, []byte{'\r'}), nil
+		case s.err != nil:
+			return nil, s.err
+		case from == len(s.buf):
+			return nil, errTooLong
+		}
+		s.fill()
+	}
+}

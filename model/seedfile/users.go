@@ -1,0 +1,46 @@
+package seedfile
+
+// UserTable is a user import file: what its header names, and its rows.
+type UserTable struct {
+	Columns []string // as written in the header, in the order of the file
+	Rows    []UserRow
+	Bad     Bad
+}
+
+// UserRow is one row of a user import file.
+type UserRow struct {
+	Line   int    // 1-based
+	Values Fields // one for each of the table's columns, exactly as written
+}
+
+// Fields are the values of a row. A password may be among them, so that they print as Secret does.
+type Fields []string
+
+func (Fields) String() string               { return "[secret]" }
+func (Fields) GoString() string             { return "[secret]" }
+func (Fields) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+func (Fields) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
+
+// ReadUsers reads a CSV file with a header. known tells whether a column exists; one that does not is refused by name
+// (FileUnreadable), as are a column without a name and one given twice. Rows with more or fewer fields than the header
+// are listed in Bad. More than maxRows rows, when maxRows is not 0, are TooLarge.
+func ReadUsers(text string, maxRows int, known func(column string) bool) (*UserTable, error) {
+	t := &UserTable{}
+	bad, err := readTable(text, maxRows, func(header []string, line int) error {
+		for _, column := range header {
+			if !known(column) {
+				return unreadable(line, "unknown column %s", name(column))
+			}
+		}
+		t.Columns = header
+		return nil
+	}, func(row []string, line int) string {
+		t.Rows = append(t.Rows, UserRow{line, append(Fields(nil), row...)})
+		return ""
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.Bad = bad
+	return t, nil
+}

@@ -1,0 +1,224 @@
+package seedfile
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+// The vendor's seed file:
+//
+//	<data>
+//	  <header> manufacturerCode, productCode, encode, encrypt, digits, timeWindow or synchronisation, syncsize, crypto </header>
+//	  <tokens> <token> serial, seed, counter, description </token> ... </tokens>
+//	</data>
+//
+// Elements may come in any order. manufacturerCode and productCode name the product; encode defaults to HEX and
+// encrypt to NONE; the older form of the header has no more. A file whose tokens come before its header is read too,
+// up to maxWaiting tokens.
+
+// maxWaiting bounds the tokens kept while the header has not been seen.
+const maxWaiting = 100_000
+
+// vendorHeader is the header, its texts as written.
+type vendorHeader struct {
+	seen     bool
+	encoding Encoding
+	digits   int
+	period   int64
+	hash     string
+}
+
+// vendorToken is one token, its texts as written.
+type vendorToken struct {
+	line                               int
+	serial, seed, counter, description string
+	twice                              string // an element that was given twice
+}
+
+type vendorReader struct {
+	x       *xmlReader
+	f       *File
+	header  vendorHeader
+	waiting []vendorToken
+}
+
+func readVendor(src *source, f *File, _ Options) error {
+	v := &vendorReader{x: newXMLReader(src, false), f: f}
+	err := v.x.children("data", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "header":
+			return v.readHeader()
+		case "tokens":
+			return v.readTokens()
+		}
+		return unreadable(v.x.line(), "<%s> is another kind of file of this vendor; only <tokens> with seeds are read", name(e.Name.Local))
+	})
+	if err != nil {
+		return err
+	}
+	if !v.header.seen {
+		return unreadable(v.x.line(), "the file has no <header>")
+	}
+	return nil
+}
+
+func (v *vendorReader) readHeader() error {
+	h := &v.header
+	if h.seen {
+		return unreadable(v.x.line(), "the file has two headers")
+	}
+	h.seen, h.encoding = true, Hex
+	given := map[string]bool{}
+	err := v.x.elements(func(e xml.StartElement) error {
+		element := e.Name.Local
+		line := v.x.line()
+		text, err := v.x.text(maxText)
+		if err != nil {
+			return err
+		}
+		if given[element] {
+			return unreadable(line, "the header has <%s> twice", name(element))
+		}
+		given[element] = true
+		return v.headerElement(line, element, text)
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range v.waiting {
+		if err := v.token(t); err != nil {
+			return err
+		}
+	}
+	v.waiting = nil
+	return nil
+}
+
+func (v *vendorReader) headerElement(line int, element, text string) error {
+	h, ok := &v.header, true
+	switch element {
+	case "manufacturerCode":
+		v.f.ManufacturerCode = text
+	case "productCode":
+		v.f.ProductCode = text
+	case "encrypt":
+		if text != "" && !strings.EqualFold(text, "NONE") {
+			return unreadable(line, "the seeds are encrypted with %s, which is not supported; ask for a file with encrypt NONE", shown(text))
+		}
+	case "encode":
+		if text != "" {
+			h.encoding, ok = encodingName(text)
+		}
+	case "digits":
+		if text != "" {
+			h.digits, ok = digitCount(text)
+		}
+	case "timeWindow", "synchronisation":
+		period := int64(0)
+		if text != "" && text != "0" {
+			period, ok = positive(text)
+		}
+		if ok && h.period != 0 && period != 0 && h.period != period {
+			return unreadable(line, "timeWindow and synchronisation disagree")
+		}
+		h.period = max(h.period, period)
+	case "crypto":
+		if text != "" {
+			h.hash, ok = hashName(text)
+		}
+	default:
+		v.f.note(fmt.Sprintf("header element <%s> was not used", name(element)))
+	}
+	if !ok {
+		return unreadable(line, "%s %s is not supported", element, shown(text))
+	}
+	return nil
+}
+
+func (v *vendorReader) readTokens() error {
+	return v.x.elements(func(e xml.StartElement) error {
+		if e.Name.Local != "token" {
+			return unreadable(v.x.line(), "<%s> is another kind of entry; only <token> with a seed is read", name(e.Name.Local))
+		}
+		t, err := v.readToken()
+		if err != nil {
+			return err
+		}
+		if v.header.seen {
+			return v.token(t)
+		}
+		if len(v.waiting) >= maxWaiting {
+			return unreadable(t.line, "more than %d tokens come before the header", maxWaiting)
+		}
+		v.waiting = append(v.waiting, t)
+		return nil
+	})
+}
+
+func (v *vendorReader) readToken() (vendorToken, error) {
+	t := vendorToken{line: v.x.line()}
+	var given [4]bool
+	err := v.x.elements(func(e xml.StartElement) error {
+		var field *string
+		var n int
+		switch element := e.Name.Local; element {
+		case "serial":
+			field, n = &t.serial, 0
+		case "seed":
+			field, n = &t.seed, 1
+		case "counter":
+			field, n = &t.counter, 2
+		case "description":
+			field, n = &t.description, 3
+		case "deviceId":
+			return unreadable(v.x.line(), "tokens with a <deviceId> are another kind of file of this vendor, which is not supported")
+		default:
+			v.f.note(fmt.Sprintf("token element <%s> was not used", name(element)))
+			return v.x.skip()
+		}
+		if given[n] {
+			t.twice = e.Name.Local
+		}
+		given[n] = true
+		var err error
+		*field, err = v.x.text(maxText * 4)
+		return err
+	})
+	return t, err
+}
+
+// token makes a key of a token. The header is known.
+func (v *vendorReader) token(t vendorToken) error {
+	if err := v.f.row(); err != nil {
+		return err
+	}
+	h := &v.header
+	k := Key{
+		Line: t.line, Serial: t.serial, Description: t.description,
+		Digits: h.digits, Period: h.period, Hash: h.hash,
+	}
+	if h.period > 0 {
+		k.Algorithm = TOTP
+	}
+	ok := true
+	if t.counter != "" {
+		k.Counter, ok = counterValue(t.counter)
+	}
+	switch {
+	case t.twice != "":
+		v.f.Bad.add(t.line, t.serial, "it has <"+t.twice+"> twice")
+		return nil
+	case !ok:
+		v.f.Bad.add(t.line, t.serial, "the counter is not a number")
+		return nil
+	case t.seed == "":
+		v.f.Bad.add(t.line, t.serial, "the seed is missing")
+		return nil
+	}
+	if k.Secret, ok = h.encoding.decode(t.seed); !ok {
+		v.f.Bad.add(t.line, t.serial, "the seed is not valid "+string(h.encoding))
+		return nil
+	}
+	return v.f.key(k)
+}

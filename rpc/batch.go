@@ -1,0 +1,218 @@
+package rpc
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+	"tokensmith/store"
+)
+
+// BatchArgs are the parameters of methods that take a CSV file.
+type BatchArgs struct {
+	Attrs Members `json:"attrs"`
+}
+
+var batchAttrs = declare(&object{name: "batch", attrs: []attr{
+	{name: "csv", kind: text, when: onCreate, required: true, max: largeBody, column: "-", about: "the file's text"},
+	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; UTF-8 if not given"},
+}})
+
+// csvText gives the text of a CSV parameter.
+func csvText(m Members) (string, error) {
+	d, err := batchAttrs.decode("attrs", m, onCreate)
+	if err != nil {
+		return "", err
+	}
+	csv, _ := given[string](d, "csv")
+	charset, _ := given[string](d, "charset")
+	return seedfile.Decode(csv, charset)
+}
+
+// BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
+func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	csv, err := csvText(args.Attrs)
+	if err != nil {
+		return err
+	}
+	rows, unread, err := seedfile.ReadAssignments(csv, c.s.cfg.ImportRows)
+	if err != nil {
+		return err
+	}
+	var bad refusals
+	bad.take(unread)
+	statuses := assignmentObject.byName["status"].values
+	for _, row := range rows {
+		if row.Status != "" && !slices.Contains(statuses, row.Status) {
+			bad.add(row.Line, row.Serial, "status is none of ACTIVE, INACTIVE, LOCKED, DISABLED")
+		}
+		if row.PIN != nil {
+			if err := model.CheckPIN("pin", row.PIN); err != nil {
+				bad.add(row.Line, row.Serial, "%s", wireError(err).Msg)
+			}
+		}
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		b := &assigning{c: c, tx: tx, bad: refusals{slices.Clone(bad.Rows), bad.More}}
+		if err := b.run(rows); err != nil {
+			return nil, err
+		}
+		c.touched("tokens", strconv.Itoa(len(rows))+" rows")
+		return nil, nil
+	}
+	return nil
+}
+
+// assigning is a batch assignment in its transaction. Everything it needs is read with a number of queries that grows
+// with the kinds of things named, not with each row.
+type assigning struct {
+	c        *call
+	tx       *store.Tx
+	bad      refusals
+	domains  map[string]model.Domain
+	users    map[string]map[string]model.User  // domain id, folded login name
+	products map[string]*model.Product         // codes
+	tokens   map[string]map[string]model.Token // product id, serial
+	held     map[string][]model.Assignment     // token id
+	pending  map[[2]string]int64               // user id, product id: new ones of this file
+	seen     map[[2]string]int                 // token id, user id: line
+	made     []model.Assignment
+	changed  []*model.Assignment
+}
+
+func (b *assigning) run(rows []seedfile.Assignment) error {
+	if err := b.read(rows); err != nil {
+		return err
+	}
+	b.pending, b.seen = map[[2]string]int64{}, map[[2]string]int{}
+	for _, row := range rows {
+		if err := b.row(row); err != nil {
+			e := wireError(err)
+			if e.Kind == model.Internal || e.Kind == model.Unavailable {
+				return err
+			}
+			b.bad.add(row.Line, row.Serial, "%s", e.Msg)
+		}
+	}
+	if err := b.bad.refuse(model.BatchRefused); err != nil {
+		return err
+	}
+	for _, a := range b.changed {
+		if err := b.tx.Save(a); err != nil {
+			return err
+		}
+	}
+	_, err := store.InsertMany(b.tx, b.made, false)
+	return err
+}
+
+// read looks up everything the rows name.
+func (b *assigning) read(rows []seedfile.Assignment) (err error) {
+	var names []string
+	for _, row := range rows {
+		names = append(names, model.Fold(row.Domain))
+	}
+	if b.domains, err = b.tx.DomainsByName(distinct(names)); err != nil {
+		return err
+	}
+	logins, serials := map[string][]string{}, map[string][]string{}
+	b.products = map[string]*model.Product{}
+	for _, row := range rows {
+		if d, ok := b.domains[model.Fold(row.Domain)]; ok {
+			logins[d.ID] = append(logins[d.ID], model.Fold(row.LoginName))
+		}
+		codes := row.ManufacturerCode + "/" + row.ProductCode
+		p, seen := b.products[codes]
+		if !seen {
+			found, err := b.tx.ProductByCodes(row.ManufacturerCode, row.ProductCode)
+			if err == nil {
+				p = &found
+			} else if wireError(err).Kind != model.NotFound {
+				return err
+			}
+			b.products[codes] = p
+		}
+		if p != nil {
+			serials[p.ID] = append(serials[p.ID], row.Serial)
+		}
+	}
+	b.users, b.tokens = map[string]map[string]model.User{}, map[string]map[string]model.Token{}
+	for id, names := range logins {
+		if b.users[id], err = b.tx.UsersByLogin(id, distinct(names)); err != nil {
+			return err
+		}
+	}
+	var ids []string
+	for id, list := range serials {
+		if b.tokens[id], err = b.tx.TokensBySerial(id, distinct(list)); err != nil {
+			return err
+		}
+		for _, t := range b.tokens[id] {
+			ids = append(ids, t.ID)
+		}
+	}
+	slices.Sort(ids)
+	b.held, err = b.tx.AssignmentsOfTokens(ids)
+	return err
+}
+
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.
+func (b *assigning) row(row seedfile.Assignment) error {
+	domain, ok := b.domains[model.Fold(row.Domain)]
+	if !ok {
+		return model.Errorf(model.DomainNotDefined, "the domain is not defined")
+	}
+	user, ok := b.users[domain.ID][model.Fold(row.LoginName)]
+	if !ok {
+		return model.Missed(userObject.noun)
+	}
+	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
+	if product == nil {
+		return model.Missed(productObject.noun)
+	}
+	token, ok := b.tokens[product.ID][row.Serial]
+	if !ok {
+		return model.Missed(tokenObject.noun)
+	}
+	if line, twice := b.seen[[2]string{token.ID, user.ID}]; twice {
+		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)
+	}
+	b.seen[[2]string{token.ID, user.ID}] = row.Line
+	held := b.held[token.ID]
+	for i := range held {
+		a := &held[i]
+		if a.UserID != user.ID {
+			continue
+		}
+		if row.Status != "" {
+			a.Status = row.Status
+		}
+		if row.PIN != nil {
+			b.c.setPIN(a, row.PIN)
+		}
+		a.LastUpdated = b.c.now
+		b.changed = append(b.changed, a)
+		return nil
+	}
+	a := model.Assignment{ID: b.c.newID(), TokenID: token.ID, UserID: user.ID, Status: row.Status, IsOwner: !owned(held),
+		DateCreated: b.c.now, LastUpdated: b.c.now}
+	counted := [2]string{user.ID, product.ID}
+	if err := b.c.admit(b.tx, &a, &token, product, held, b.pending[counted]); err != nil {
+		return err
+	}
+	if row.PIN != nil {
+		b.c.setPIN(&a, row.PIN)
+	}
+	b.pending[counted]++
+	b.held[token.ID] = append(held, a)
+	b.made = append(b.made, a)
+	return nil
+}

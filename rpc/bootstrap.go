@@ -1,0 +1,65 @@
+package rpc
+
+import (
+	"context"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const metaBuiltin = "builtin" // set once the built-in objects were made; they may be deleted later
+
+// bootstrap puts the built-in products and repository into a new database.
+func (s *Server) bootstrap(ctx context.Context) error {
+	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if done, err := tx.Meta(metaBuiltin); err != nil || done != nil {
+			return err
+		}
+		for _, p := range model.Builtin() {
+			p.ID = s.cfg.NewID()
+			if err := tx.Insert(&p); err != nil {
+				return err
+			}
+		}
+		if err := tx.Insert(&model.Repository{ID: s.cfg.NewID(), Name: model.DefaultRepository}); err != nil {
+			return err
+		}
+		return tx.PutMeta(metaBuiltin, []byte("1"))
+	})
+}
+
+// FirstAgent is the agent a new database is given so that somebody can call.
+type FirstAgent struct{ Name, ClientID, ClientSecret string }
+
+// FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it gives nil.
+// keep is called with the secret before the agent exists for good, so that it is not lost.
+func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*FirstAgent, error) {
+	clientSecret, err := s.newClientSecret()
+	if err != nil {
+		return nil, err
+	}
+	var first *FirstAgent
+	id := s.cfg.NewID()
+	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		first = nil
+		n, err := tx.Count(&store.Query{Table: agentObject.table})
+		if err != nil || n > 0 {
+			return err
+		}
+		now := model.At(s.cfg.Now())
+		first = &FirstAgent{"first", id, clientSecret}
+		a := model.Agent{ID: id, Name: first.Name, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
+			Status: model.Active, DateCreated: now}
+		if err := tx.Insert(&a); err != nil {
+			return err
+		}
+		if err := tx.Insert(&model.Audit{ID: s.cfg.NewID(), Time: now, Agent: "serve", Method: "agent/create", Object: "agent " + id, Remote: "local"}); err != nil {
+			return err
+		}
+		return keep(*first)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return first, nil
+}

@@ -1,0 +1,96 @@
+package rpc
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// call is one request on its way: who calls what, and how it ended.
+type call struct {
+	s      *Server
+	method *method
+	agent  *model.Agent // nil until authenticated
+	remote string       // the caller's address, without port
+	now    model.Time   // when the call began
+	params jsontext.Value
+
+	object  string // what it was done to, for the audit
+	code    int    // of the reply
+	cause   error  // of a fault, for the log
+	noAudit bool   // set by a plan that found nothing to change
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+func (c *call) newID() string { return c.s.cfg.NewID() }
+
+// touched names what the call changed.
+func (c *call) touched(noun, id string) { c.object = noun + " " + id }
+
+// permits says whether the caller may use a method.
+func (c *call) permits(path string) bool {
+	return model.Permits(c.agent.Permissions.Items(), path, reveals(path))
+}
+
+// need refuses a caller who may not use a method.
+func (c *call) need(path string) error {
+	if !c.permits(path) {
+		return model.Errorf(model.NotPermitted, "not permitted: %s", path)
+	}
+	return nil
+}
+
+// run runs a plan in its transaction, which this function alone opens. A change and its audit row commit together.
+func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
+	switch {
+	case plan.view != nil:
+		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+			result, err = plan.view(tx)
+			return err
+		})
+	case plan.update != nil:
+		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+			c.object = ""
+			result, err = plan.update(tx)
+			if err != nil {
+				return err
+			}
+			return c.audit(tx, result)
+		})
+	}
+	if o, ok := result.(outcome); ok && err == nil {
+		return nil, o.err
+	}
+	return result, err
+}
+
+// audit writes the call's row of the record.
+func (c *call) audit(tx *store.Tx, result any) error {
+	row := model.Audit{ID: c.newID(), Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
+	if o, ok := result.(outcome); ok {
+		row.Outcome = int64(codeOf(o.err).number)
+	}
+	return tx.Insert(&row)
+}
+
+// fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.
+func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
+	e := wireError(err)
+	if e.Kind == model.Internal || e.Kind == model.Unavailable {
+		c.cause = err
+	}
+	code := codeOf(e)
+	c.code = code.number
+	status := code.status
+	if byMethod || status == 0 {
+		status = http.StatusOK
+	}
+	writeEnvelope(w, status, failure(e))
+}

@@ -1,0 +1,427 @@
+package rpc
+
+import (
+	"encoding/base64"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// crud gives an object its common five methods.
+type crud struct {
+	s   *Server
+	obj *object
+}
+
+// CreateArgs are the parameters of create.
+type CreateArgs struct {
+	Attrs  Members `json:"attrs"`
+	Return Return  `json:"return"`
+}
+
+// Selection says which object a method means: by match, by id, or by the object's own member (a selector).
+type Selection struct {
+	ID    *Text                     `json:"id"`
+	Match Match                     `json:"match"`
+	Rest  map[string]jsontext.Value `json:",embed"`
+}
+
+// GetArgs are the parameters of get.
+type GetArgs struct {
+	Selection
+	Return Return `json:"return"`
+}
+
+// SetArgs are the parameters of set.
+type SetArgs struct {
+	Selection
+	Attrs Members `json:"attrs"`
+}
+
+// DeleteArgs are the parameters of delete.
+type DeleteArgs struct{ Selection }
+
+// SearchArgs are the parameters of search.
+type SearchArgs struct {
+	Match  Match  `json:"match"`
+	Return Return `json:"return"`
+	Sort   Names  `json:"sort"`
+	Order  Text   `json:"order"`
+	Max    Int    `json:"max"`
+	Offset Int    `json:"offset"`
+	Cursor *Text  `json:"cursor"`
+	Count  *bool  `json:"count"`
+}
+
+// conds gives the conditions of a selection; none at all is refused.
+func (s *Selection) conds(o *object) ([]store.Cond, error) {
+	conds, err := o.conds("match", s.Match)
+	if err != nil {
+		return nil, err
+	}
+	if s.ID != nil {
+		conds = append(conds, store.Cond{Column: "id", Op: store.Eq, Value: string(*s.ID)})
+	}
+	if raw, ok := s.Rest[o.name]; ok {
+		m, err := membersOf(o.name, raw)
+		if err != nil {
+			return nil, err
+		}
+		more, err := o.selector(o.name, m)
+		if err != nil {
+			return nil, err
+		}
+		conds = append(conds, more...)
+	}
+	if len(conds) == 0 {
+		return nil, model.Errorf(model.Missing, "id, match or %s: one of them is required", o.name)
+	}
+	return conds, nil
+}
+
+// selector gives the conditions of a member that names an object; nil when it was not sent and is optional.
+func (s *Selection) selector(name string, o *object, required bool) ([]store.Cond, error) {
+	raw, ok := s.Rest[name]
+	if !ok || raw.Kind() == 'n' {
+		if required {
+			return nil, model.AttrErrorf(model.Missing, name, "is required")
+		}
+		return nil, nil
+	}
+	m, err := membersOf(name, raw)
+	if err != nil {
+		return nil, err
+	}
+	return o.selector(name, m)
+}
+
+// Create makes an object.
+func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	d, err := m.obj.decode("attrs", args.Attrs, onCreate)
+	if err != nil {
+		return err
+	}
+	ret, err := m.obj.project(args.Return.or(names("id")), "return")
+	if err != nil {
+		return err
+	}
+	create, err := m.creation(c, d)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := create(tx)
+		if err != nil {
+			return nil, err
+		}
+		return m.one(tx, ret, id)
+	}
+	return nil
+}
+
+// creation prepares the making of an object from decoded attributes; what it returns gives the new id.
+func (m crud) creation(c *call, d *decoded) (func(*store.Tx) (string, error), error) {
+	if m.obj.prepare != nil {
+		if err := m.obj.prepare(c, d); err != nil {
+			return nil, err
+		}
+	}
+	return func(tx *store.Tx) (string, error) {
+		row := m.obj.row()
+		id := c.newID()
+		m.obj.field(row, "id").SetString(id)
+		m.obj.stamp(row, "date_created", c.now)
+		m.obj.stamp(row, "last_updated", c.now)
+		if err := d.into(c, &tx.ReadTx, row); err != nil {
+			return "", err
+		}
+		if err := m.write(c, tx, d, nil, row); err != nil {
+			return "", err
+		}
+		return id, nil
+	}, nil
+}
+
+// write checks and writes a row, with what belongs to it.
+func (m crud) write(c *call, tx *store.Tx, d *decoded, old, row any) error {
+	if m.obj.check != nil {
+		if err := m.obj.check(c, tx, d, old, row); err != nil {
+			return err
+		}
+	}
+	var err error
+	if old == nil {
+		err = tx.Insert(row)
+	} else {
+		err = tx.Save(row)
+	}
+	if err != nil {
+		return m.obj.taken(err)
+	}
+	c.touched(m.obj.noun, m.obj.idOf(row))
+	if m.obj.wrote != nil {
+		return m.obj.wrote(c, tx, d, old, row)
+	}
+	return nil
+}
+
+// taken says which attributes must be unique when the store refused a row.
+func (o *object) taken(err error) error {
+	if e := wireError(err); e.Kind == model.Exists && e.Detail == nil && len(o.keys) > 0 {
+		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + o.keys[0][0]},
+			Msg: o.noun + " already exists: " + strings.Join(o.keys[0], " and ") + " must be unique" + map[bool]string{true: " together"}[len(o.keys[0]) > 1]}
+	}
+	return err
+}
+
+// one reads an object just written.
+func (m crud) one(tx *store.Tx, p *projection, id string) (any, error) {
+	rows, err := p.rows(&tx.ReadTx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	return jsontext.Value(rows[0]), nil
+}
+
+// Get reads one object.
+func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	p, err := m.obj.project(args.Return.or(names("*")), "return")
+	if err != nil {
+		return err
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) {
+		rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) != 1 {
+			_, err := m.obj.find(c, tx, conds) // says which of the two it is
+			return nil, err
+		}
+		return jsontext.Value(rows[0]), nil
+	}
+	return nil
+}
+
+// Set changes one object.
+func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	if len(args.Attrs) == 0 {
+		return model.AttrErrorf(model.Missing, "attrs", "is required")
+	}
+	d, err := m.obj.decode("attrs", args.Attrs, onSet)
+	if err != nil {
+		return err
+	}
+	change, err := m.change(c, d)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		return nil, change(tx, id)
+	}
+	return nil
+}
+
+// change prepares the changing of an object by decoded attributes.
+func (m crud) change(c *call, d *decoded) (func(tx *store.Tx, id string) error, error) {
+	if m.obj.prepare != nil {
+		if err := m.obj.prepare(c, d); err != nil {
+			return nil, err
+		}
+	}
+	return func(tx *store.Tx, id string) error {
+		row := m.obj.row()
+		if err := tx.Load(row, id); err != nil {
+			return err
+		}
+		old := reflect.New(reflect.TypeOf(row).Elem())
+		old.Elem().Set(reflect.ValueOf(row).Elem())
+		if err := d.into(c, &tx.ReadTx, row); err != nil {
+			return err
+		}
+		m.obj.stamp(row, "last_updated", c.now)
+		return m.write(c, tx, d, old.Interface(), row)
+	}, nil
+}
+
+// Delete removes one object; one that is in use is refused.
+func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		return nil, m.remove(c, tx, id)
+	}
+	return nil
+}
+
+func (m crud) remove(c *call, tx *store.Tx, id string) error {
+	for _, u := range m.obj.usedBy {
+		used, err := tx.Exists(u.table, u.column, id)
+		if err != nil {
+			return err
+		}
+		if used {
+			return model.Errorf(model.InUse, "%s is still in use by %s", m.obj.noun, u.noun)
+		}
+	}
+	row := m.obj.row()
+	m.obj.field(row, "id").SetString(id)
+	c.touched(m.obj.noun, id)
+	return tx.Delete(row)
+}
+
+// Search finds objects.
+func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
+	conds, err := m.obj.conds("match", args.Match)
+	if err != nil {
+		return err
+	}
+	p, err := m.obj.project(args.Return.or(names("*")), "return")
+	if err != nil {
+		return err
+	}
+	q := store.Query{Table: m.obj.table, Where: conds, Limit: searchMost, Offset: args.Offset.n}
+	if args.Max.given {
+		q.Limit = args.Max.n
+	}
+	if q.Limit < 0 || q.Limit > searchMost {
+		return model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", searchMost)
+	}
+	if q.Offset < 0 {
+		return model.AttrErrorf(model.Invalid, "offset", "must be a number from 0")
+	}
+	if q.Sort, err = m.obj.ordering(args.Sort, string(args.Order)); err != nil {
+		return err
+	}
+	if args.Cursor != nil && q.Offset != 0 {
+		return model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
+	}
+	order := strings.Join(args.Sort, ",") + " " + string(args.Order)
+	if args.Cursor != nil {
+		if q.After, err = readCursor(string(*args.Cursor), order, q.Sort); err != nil {
+			return err
+		}
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) { return m.page(tx, p, q, args, order) }
+	return nil
+}
+
+// page runs a search: the number of all matches, the rows, and where the next page begins.
+func (m crud) page(tx *store.ReadTx, p *projection, q store.Query, args *SearchArgs, order string) (any, error) {
+	body := []byte("{")
+	if args.Count == nil || *args.Count {
+		total, err := tx.Count(&q)
+		if err != nil {
+			return nil, err
+		}
+		number, err := json.Marshal(total)
+		if err != nil {
+			return nil, err
+		}
+		body = append(append(append(body, `"total":`...), number...), ',')
+	}
+	limit := q.Limit
+	if args.Cursor != nil {
+		// One row more tells whether there is a next page; its keys come along.
+		q.Limit++
+		for _, s := range q.Sort {
+			q.Columns = append(q.Columns, s.Column)
+		}
+	}
+	values, found, err := p.fetch(tx, q)
+	if err != nil {
+		return nil, err
+	}
+	more := int64(len(values)) > limit
+	if more {
+		values = values[:limit]
+	}
+	body = append(joinValues(append(body, `"rows":[`...), values), ']')
+	if more && limit > 0 {
+		next, err := writeCursor(order, q.Sort, found[limit-1][len(p.columns):])
+		if err != nil {
+			return nil, err
+		}
+		body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
+	}
+	return jsontext.Value(append(body, '}')), nil
+}
+
+// cursor is where a search goes on: behind the row with these keys, in that order.
+type cursor struct {
+	Order string `json:"o"`
+	Keys  []any  `json:"k"`
+}
+
+func writeCursor(order string, sort []store.Sort, keys store.Row) (string, error) {
+	c := cursor{Order: order}
+	for i, k := range keys {
+		if k == nil {
+			k = sort[i].Zero
+		}
+		if b, ok := k.([]byte); ok {
+			k = string(b)
+		}
+		c.Keys = append(c.Keys, k)
+	}
+	b, err := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(b), err
+}
+
+func readCursor(text, order string, sort []store.Sort) ([]any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	bad := model.AttrErrorf(model.Invalid, "cursor", "is not one this search gave")
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	var c struct {
+		Order string           `json:"o"`
+		Keys  []jsontext.Value `json:"k"`
+	}
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Order != order || len(c.Keys) != len(sort) {
+		return nil, bad
+	}
+	keys := make([]any, len(sort))
+	for i, k := range c.Keys {
+		switch sort[i].Zero.(type) {
+		case int64:
+			keys[i], err = intOf("cursor", k)
+		case bool:
+			keys[i], err = boolOf("cursor", k)
+		default:
+			keys[i], err = textOf("cursor", k)
+		}
+		if err != nil {
+			return nil, bad
+		}
+	}
+	return keys, nil
+}

@@ -1,0 +1,18 @@
+package rpc
+
+import "tokensmith/model"
+
+// Domain has the methods of domains.
+type Domain struct{ crud }
+
+var domainObject = declare(&object{
+	name: "domain", table: "domains", row: func() any { return new(model.Domain) },
+	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
+	usedBy: []use{{"users", "domain_id", "users"}},
+	attrs: []attr{
+		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
+		{name: "description", kind: text, when: always, max: 1024},
+		{name: "lockoutThreshold", kind: integer, when: always, initial: int64(10), max: 1000, about: "refused credentials in a row that lock a user; 0 = never"},
+		{name: "lockoutMinutes", kind: integer, when: always, initial: int64(15), max: 525600, about: "how long; 0 = until unlocked"},
+	},
+})

@@ -1,0 +1,98 @@
+package rpc
+
+// method is one row of the table of methods.
+type method struct {
+	path    string // "token/create"; also its permission
+	target  string // gorilla's name of the Go method: "Token.Create"
+	large   bool   // takes a large body (a file, a batch)
+	reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
+	// either names further permissions of which any one opens the method; the method itself then decides which of
+	// its uses needs which.
+	either []string
+	about  string // what it does, one line
+}
+
+// methods is THE table: path, Go method, permission, size. The API is this list.
+var methods = []method{
+	{path: "domain/create", target: "Domain.Create", about: "Makes a domain."},
+	{path: "domain/get", target: "Domain.Get", about: "Reads one domain."},
+	{path: "domain/set", target: "Domain.Set", about: "Changes a domain."},
+	{path: "domain/delete", target: "Domain.Delete", about: "Deletes a domain without users."},
+	{path: "domain/search", target: "Domain.Search", about: "Finds domains."},
+
+	{path: "user/create", target: "User.Create", about: "Makes a user in a domain."},
+	{path: "user/get", target: "User.Get", about: "Reads one user."},
+	{path: "user/set", target: "User.Set", about: "Changes a user."},
+	{path: "user/delete", target: "User.Delete", about: "Deletes a user without tokens."},
+	{path: "user/search", target: "User.Search", about: "Finds users."},
+	{path: "user/import", target: "User.Import", large: true, about: "Creates or updates the users of a CSV file, all or nothing."},
+
+	{path: "product/create", target: "Product.Create", about: "Makes a product: how a kind of token makes and checks OTPs."},
+	{path: "product/get", target: "Product.Get", about: "Reads one product."},
+	{path: "product/set", target: "Product.Set", about: "Changes a product; what its tokens' OTPs depend on only while it has none."},
+	{path: "product/delete", target: "Product.Delete", about: "Deletes a product without tokens."},
+	{path: "product/search", target: "Product.Search", about: "Finds products."},
+
+	{path: "repository/create", target: "Repository.Create", about: "Makes a repository of tokens."},
+	{path: "repository/get", target: "Repository.Get", about: "Reads one repository."},
+	{path: "repository/set", target: "Repository.Set", about: "Changes a repository."},
+	{path: "repository/delete", target: "Repository.Delete", about: "Deletes an empty repository."},
+	{path: "repository/search", target: "Repository.Search", about: "Finds repositories."},
+
+	{path: "token/create", target: "Token.Create", large: true, either: []string{"token/import"}, about: "Makes a token and, with `user`, assigns it; with `data` it is token/import."},
+	{path: "token/get", target: "Token.Get", about: "Reads one token."},
+	{path: "token/set", target: "Token.Set", about: "Changes a token."},
+	{path: "token/delete", target: "Token.Delete", about: "Deletes a token; with `user` only takes it from that user."},
+	{path: "token/search", target: "Token.Search", about: "Finds tokens."},
+	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures and a pending resynchronisation; sets the counter when given."},
+	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
+	{path: "token/release", target: "Token.Release", about: "Allows downloads again."},
+	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
+	{path: "token/syncToken", target: "Token.SyncToken", about: "Synchronises a token by two consecutive OTPs."},
+	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
+
+	{path: "tokenAssignment/create", target: "TokenAssignment.Create", about: "Assigns a token to a user."},
+	{path: "tokenAssignment/get", target: "TokenAssignment.Get", about: "Reads one assignment."},
+	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
+	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
+	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
+
+	{path: "agent/create", target: "Agent.Create", about: "Makes an API agent; answers its client secret, once."},
+	{path: "agent/get", target: "Agent.Get", about: "Reads one agent."},
+	{path: "agent/set", target: "Agent.Set", about: "Changes an agent."},
+	{path: "agent/delete", target: "Agent.Delete", about: "Deletes an agent."},
+	{path: "agent/search", target: "Agent.Search", about: "Finds agents."},
+}
+
+// methodOf finds a method by its path; nil when there is none.
+func methodOf(path string) *method { return methodsByPath[path] }
+
+var methodsByPath = func() map[string]*method {
+	byPath := make(map[string]*method, len(methods))
+	for i := range methods {
+		byPath[methods[i].path] = &methods[i]
+	}
+	return byPath
+}()
+
+// reveals says whether a method, named by its path, reveals a secret.
+func reveals(path string) bool {
+	m := methodOf(path)
+	return m != nil && m.reveals
+}
+
+// MethodInfo describes a method to people.
+type MethodInfo struct {
+	Path    string // "token/create"
+	About   string
+	Reveals bool
+}
+
+// Methods lists all methods, in the table's order.
+func Methods() []MethodInfo {
+	list := make([]MethodInfo, len(methods))
+	for i, m := range methods {
+		list[i] = MethodInfo{m.path, m.about, m.reveals}
+	}
+	return list
+}

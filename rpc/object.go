@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"reflect"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// An object's declaration is the only list of its attributes: decoding, match, sort, return and the documents are all
+// made from it. One without a table declares the attributes of a method's own, such as token/import.
+type object struct {
+	name    string     // on the wire: "tokenAssignment"
+	noun    string     // for people: "token assignment"
+	table   string     // in the store
+	row     func() any // a new row: a pointer to a type of the domain
+	attrs   []attr
+	colls   []collection
+	keys    [][]string // attributes that together name an object, besides id
+	naming  []string   // what tells objects apart when a selector fits several
+	usedBy  []use      // what refuses its deletion
+	prepare func(c *call, d *decoded) error
+	check   func(c *call, tx *store.Tx, d *decoded, old, row any) error // before the write; old is nil on create
+	wrote   func(c *call, tx *store.Tx, d *decoded, old, row any) error // in the transaction, behind the write
+
+	byName map[string]*attr
+	fields map[string]int // column → field of the row type
+}
+
+// kind is an attribute's type on the wire.
+type kind uint8
+
+const (
+	text    kind = iota // a string; a number is taken as its literal text
+	integer             // a 64-bit integer; also as a string
+	boolean
+	date   // ISO 8601
+	enum   // one of values
+	list   // an array of strings; also as one comma-separated string
+	secret // a string that is never given back
+	ref    // another object: a selector
+)
+
+// When a client may give an attribute.
+type when uint8
+
+const (
+	onCreate when = 1 << iota
+	onSet
+	always        = onCreate | onSet
+	readOnly when = 0
+)
+
+// attr is one attribute of an object.
+type attr struct {
+	name     string
+	kind     kind
+	when     when
+	required bool
+	initial  any          // value of a new object when none is given; nil = the type's zero
+	values   []string     // of an enum
+	min, max int64        // integer: range (0,0 = from 0 up); text, secret: most bytes (0 = 255)
+	column   string       // "" = the name in snake case; "-" = not kept as such
+	path     []store.Step // where the column stands, when not in the object's own row
+	fold     bool         // compared without case, through the column's folded twin
+	indexed  bool         // a search by it alone reads only what it finds
+	object   string       // ref: which
+	aliases  []string     // names kept for old clients
+	about    string
+}
+
+// collection is a to-many relation.
+type collection struct {
+	name   string
+	alias  string // its singular, which match also takes
+	object string
+	steps  []store.Step // to the elements; at most one relation table in between
+	about  string
+}
+
+// use is a relation that refuses an object's deletion.
+type use struct{ table, column, noun string }
+
+var objects = map[string]*object{}
+
+func declare(o *object) *object {
+	if o.noun == "" {
+		o.noun = o.name
+	}
+	if o.naming == nil {
+		o.naming = []string{"id"}
+	}
+	if o.table != "" {
+		o.attrs = append([]attr{{name: "id", kind: text, indexed: true, about: "opaque, made by the server"}}, o.attrs...)
+	}
+	o.fields = map[string]int{}
+	if o.row != nil {
+		typ := reflect.TypeOf(o.row()).Elem()
+		for i := range typ.NumField() {
+			o.fields[typ.Field(i).Tag.Get("db")] = i
+		}
+	}
+	o.byName = map[string]*attr{}
+	for i := range o.attrs {
+		a := &o.attrs[i]
+		if a.column == "" {
+			a.column = snake(a.name)
+			if a.kind == ref {
+				a.column += "_id"
+			}
+		}
+		if a.max == 0 && (a.kind == text || a.kind == secret) {
+			a.max = 255
+		}
+		if _, ok := o.fields[a.column]; !ok && a.path == nil && a.column != "-" {
+			panic("rpc: " + o.name + "." + a.name + " has no column " + a.column)
+		}
+		for _, name := range append([]string{a.name}, a.aliases...) {
+			o.byName[name] = a
+		}
+	}
+	if o.table != "" {
+		objects[o.name] = o
+	}
+	return o
+}
+
+// snake turns a wire name into a column's: "loginName" → "login_name", "lastChangePIN" is spelt by hand.
+func snake(name string) string {
+	var b strings.Builder
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			b.WriteByte('_')
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// coll finds a collection by its name; match also takes its singular.
+func (o *object) coll(name string, singular bool) *collection {
+	for i := range o.colls {
+		if c := &o.colls[i]; c.name == name || singular && c.alias == name && name != "" {
+			return c
+		}
+	}
+	return nil
+}
+
+// simple says whether an attribute is one of "*": a value of the object itself that may be read.
+func (a *attr) simple() bool { return a.kind != ref && a.kind != secret && a.column != "-" }
+
+// field gives the row's field of a column.
+func (o *object) field(row any, column string) reflect.Value {
+	i, ok := o.fields[column]
+	if !ok {
+		return reflect.Value{}
+	}
+	return reflect.ValueOf(row).Elem().Field(i)
+}
+
+// idOf gives a row's id.
+func (o *object) idOf(row any) string { return o.field(row, "id").String() }
+
+// stamp sets a time of the row, if it has one of that name.
+func (o *object) stamp(row any, column string, t model.Time) {
+	if f := o.field(row, column); f.IsValid() {
+		f.SetInt(int64(t))
+	}
+}

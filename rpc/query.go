@@ -1,0 +1,299 @@
+package rpc
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	searchMost = 10_000  // rows one search gives
+	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
+	depthMost  = 8       // of dotted names and nested returns
+)
+
+// Match is a list of conditions as a client sends them.
+type Match []condition
+
+type condition struct {
+	name  string
+	op    string
+	value jsontext.Value
+}
+
+// UnmarshalJSONFrom reads [[name, operator, value], ...], one such triple alone, or an object of equalities.
+func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*m, err = matchOf(place, v.Clone())
+	return err
+}
+
+func matchOf(place string, v jsontext.Value) (Match, error) {
+	bad := model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
+	switch v.Kind() {
+	case 'n':
+		return nil, nil
+	case '{':
+		members, err := membersOf(place, v)
+		if err != nil {
+			return nil, err
+		}
+		var m Match
+		for _, mem := range members {
+			m = append(m, condition{mem.name, "=", mem.value})
+		}
+		return m, nil
+	case '[':
+		var items []jsontext.Value
+		if err := json.Unmarshal(v, &items); err != nil {
+			return nil, bad
+		}
+		if len(items) > 0 && items[0].Kind() == '"' {
+			if len(items) != 3 || items[1].Kind() != '"' {
+				return nil, bad
+			}
+			name, _ := textOf(place, items[0])
+			op, _ := textOf(place, items[1])
+			return Match{{name, op, items[2]}}, nil
+		}
+		var m Match
+		for _, item := range items {
+			if item.Kind() != '[' && item.Kind() != '{' {
+				return nil, bad
+			}
+			inner, err := matchOf(place, item)
+			if err != nil {
+				return nil, err
+			}
+			m = append(m, inner...)
+		}
+		return m, nil
+	}
+	return nil, bad
+}
+
+// resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
+func (o *object) resolve(place, name string, many bool) ([]store.Step, *attr, error) {
+	unknown := model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", o.noun, name)
+	var path []store.Step
+	at, rest := o, name
+	for range depthMost {
+		head, tail, dotted := strings.Cut(rest, ".")
+		a := at.byName[head]
+		switch {
+		case a != nil && a.kind == ref && a.column != "-" && dotted:
+			next := objects[a.object]
+			path = append(path, store.Step{From: a.column, Table: next.table, To: "id"})
+			at, rest = next, tail
+		case a != nil && a.kind != ref && a.kind != secret && a.column != "-" && !dotted:
+			return append(path, a.path...), a, nil
+		case many && dotted && at.coll(head, true) != nil:
+			c := at.coll(head, true)
+			path = append(path, c.steps...)
+			at, rest = objects[c.object], tail
+		default:
+			return nil, nil, unknown
+		}
+	}
+	return nil, nil, unknown
+}
+
+// operators that a client may use on an attribute's kind.
+var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt, "<": store.Lt, ">=": store.Ge, "<=": store.Le,
+	">>": store.StartsOn, "<<": store.EndsOn, "~=": store.Like, "like": store.Like, "in": store.In}
+
+// conds turns conditions into the store's.
+func (o *object) conds(place string, m Match) ([]store.Cond, error) {
+	var out []store.Cond
+	for _, c := range m {
+		path, a, err := o.resolve(place, c.name, true)
+		if err != nil {
+			return nil, err
+		}
+		here := place + "." + c.name
+		op, ok := operators[c.op]
+		isText := a.kind == text || a.kind == enum || a.kind == list
+		ordered := a.kind == integer || a.kind == date
+		switch op {
+		case store.Eq, store.Ne, store.In:
+		case store.Gt, store.Lt, store.Ge, store.Le:
+			ok = ok && ordered
+		default:
+			ok = ok && isText
+		}
+		if !ok {
+			return nil, model.AttrErrorf(model.Invalid, here, "operator %q does not fit this attribute", c.op)
+		}
+		cond := store.Cond{Path: path, Column: a.column, Op: op}
+		if a.fold {
+			cond.Column += "_folded"
+		}
+		if op == store.In {
+			var items []jsontext.Value
+			if err := json.Unmarshal(c.value, &items); err != nil || len(items) > searchMost {
+				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", searchMost)
+			}
+			values := make([]any, len(items))
+			for i, item := range items {
+				if values[i], err = a.matched(here, item); err != nil {
+					return nil, err
+				}
+			}
+			cond.Value = values
+		} else if cond.Value, err = a.matched(here, c.value); err != nil {
+			return nil, err
+		}
+		if s, isString := cond.Value.(string); op == store.Like && isString && c.op == "~=" && !strings.Contains(s, "%") {
+			cond.Value = "%" + s + "%"
+		}
+		out = append(out, cond)
+	}
+	return out, nil
+}
+
+// matched reads the value a condition compares an attribute with.
+func (a *attr) matched(place string, v jsontext.Value) (any, error) {
+	switch a.kind {
+	case integer:
+		return intOf(place, v)
+	case boolean:
+		return boolOf(place, v)
+	case date:
+		t, err := dateOf(place, v)
+		return int64(t), err
+	}
+	s, err := textOf(place, v)
+	if a.fold {
+		s = model.Fold(s)
+	}
+	return s, err
+}
+
+// selector turns the members that name one object into conditions.
+func (o *object) selector(place string, m Members) ([]store.Cond, error) {
+	match, err := o.equalities(place, "", m, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(match) == 0 {
+		return nil, model.AttrErrorf(model.Missing, place, "names no %s", o.noun)
+	}
+	return o.conds(place, match)
+}
+
+// equalities flattens {"domain":{"name":"x"}} to domain.name = x.
+func (o *object) equalities(place, prefix string, m Members, depth int) (Match, error) {
+	var match Match
+	for _, mem := range m {
+		if mem.value.Kind() != '{' {
+			match = append(match, condition{prefix + mem.name, "=", mem.value})
+			continue
+		}
+		inner, err := membersOf(place+"."+prefix+mem.name, mem.value)
+		if err != nil {
+			return nil, err
+		}
+		if depth > depthMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
+		}
+		more, err := o.equalities(place, prefix+mem.name+".", inner, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		match = append(match, more...)
+	}
+	return match, nil
+}
+
+// find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
+func (o *object) find(c *call, tx *store.ReadTx, conds []store.Cond) (string, error) {
+	rows, err := tx.Find(&store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}}, Where: conds,
+		Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: 11})
+	if err != nil {
+		return "", err
+	}
+	switch len(rows) {
+	case 0:
+		return "", model.Missed(o.noun)
+	case 1:
+		return asText(rows[0][0]), nil
+	}
+	ids := make([]any, len(rows))
+	for i, r := range rows {
+		ids[i] = r[0]
+	}
+	var ret Return
+	for _, name := range o.naming {
+		ret = append(ret, returned{name: name})
+	}
+	p, err := o.project(ret, "")
+	if err != nil {
+		return "", err
+	}
+	named, err := p.rows(tx, store.Query{Table: o.table, Where: []store.Cond{{Column: "id", Op: store.In, Value: ids}},
+		Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: int64(len(ids))})
+	if err != nil {
+		return "", err
+	}
+	array := append(joinValues([]byte(`{"rows":[`), named), "]}"...)
+	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector fits more than one " + o.noun, Detail: jsontext.Value(array)}
+}
+
+// ordering is how a search is sorted: the attributes' keys, and the id last, so that the order is total.
+func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
+	if order != "" && order != "asc" && order != "desc" {
+		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
+	}
+	var keys []store.Sort
+	for _, name := range sort {
+		name, minus := strings.CutPrefix(name, "-")
+		path, a, err := o.resolve("sort", name, false)
+		if err != nil {
+			return nil, err
+		}
+		col := store.Column{Path: path, Name: a.column, Zero: a.zero()}
+		if a.fold {
+			col.Name += "_folded"
+		}
+		keys = append(keys, store.Sort{Column: col, Desc: minus || order == "desc"})
+		if len(path) == 0 && a.name == "id" {
+			return keys, nil
+		}
+	}
+	return append(keys, store.Sort{Column: store.Column{Name: "id"}, Desc: len(keys) == 0 && order == "desc"}), nil
+}
+
+// zero gives what stands for "no value" when sorting.
+func (a *attr) zero() any {
+	switch a.kind {
+	case integer, date:
+		return int64(0)
+	case boolean:
+		return false
+	}
+	return ""
+}
+
+// Names is one name or several.
+type Names []string
+
+// UnmarshalJSONFrom reads a string or an array of strings.
+func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil || v.Kind() == 'n' {
+		return err
+	}
+	items, err := listOf(place, v)
+	*n = slices.DeleteFunc(items.Items(), func(s string) bool { return s == "" })
+	return err
+}

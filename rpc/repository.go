@@ -1,0 +1,37 @@
+package rpc
+
+import (
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// Repository has the methods of repositories.
+type Repository struct{ crud }
+
+var repositoryObject = declare(&object{
+	name: "repository", table: "repositories", row: func() any { return new(model.Repository) },
+	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
+	usedBy: []use{{"tokens", "repository_id", "tokens"}, {"repositories", "parent_id", "repositories"}},
+	check:  checkRepository,
+	attrs: []attr{
+		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
+		{name: "description", kind: text, when: always, max: 1024},
+		{name: "parent", kind: ref, when: always, object: "repository"},
+	},
+})
+
+// checkRepository refuses a repository that would lie within itself.
+func checkRepository(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
+	r := row.(*model.Repository)
+	for at := r.ParentID; at != nil; {
+		if *at == r.ID {
+			return model.AttrErrorf(model.Invalid, "attrs.parent", "the repository would lie within itself")
+		}
+		var up model.Repository
+		if err := tx.Load(&up, *at); err != nil {
+			return err
+		}
+		at = up.ParentID
+	}
+	return nil
+}

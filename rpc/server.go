@@ -1,0 +1,296 @@
+// Package rpc is the wire: the method envelope over HTTP, the methods of every object, and who may call them. A
+// method prepares (reads its parameters, hashes, seals) without holding anything, and leaves a Plan, which the
+// dispatcher runs inside one transaction together with its audit row.
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	gorilla "github.com/gorilla/rpc/v2"
+	"github.com/rs/zerolog"
+	"github.com/rs/zerolog/hlog"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	smallBody = 1 << 20
+	largeBody = 256 << 20
+
+	importRows = 100_000
+)
+
+// Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
+// its own.
+type Config struct {
+	Store      *store.Store
+	Now        func() time.Time
+	NewID      func() string // 32 lower-case hex digits, later ones greater
+	Rand       io.Reader     // for seeds, serials and client secrets
+	Log        zerolog.Logger
+	Prefix     string // in front of /object/method, besides none; "/das5/rest"
+	StrictJSON bool   // refuse the documented dialect
+	PublicURL  string // gives links their host
+	LargeBody  int64  // bytes of a file or batch; 0 = 256 MiB
+	ImportRows int    // rows of one file; 0 = 100,000
+}
+
+// Server answers method calls. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	keys    *store.Keyring
+	gorilla *gorilla.Server
+	handler http.Handler
+	large   chan struct{} // held while a large body is in memory
+	hashing chan struct{} // held while a password is hashed
+}
+
+// New makes the handler of all methods and puts the built-in products and repository into a new database.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.LargeBody == 0 {
+		cfg.LargeBody = largeBody
+	}
+	if cfg.ImportRows == 0 {
+		cfg.ImportRows = importRows
+	}
+	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
+	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), gorilla: gorilla.NewServer(), large: make(chan struct{}, 1),
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s.gorilla.RegisterCodec(codec{}, "application/json")
+	services := map[string]any{
+		"Domain":          &Domain{crud{s, domainObject}},
+		"User":            &User{crud{s, userObject}},
+		"Product":         &Product{crud{s, productObject}},
+		"Repository":      &Repository{crud{s, repositoryObject}},
+		"Token":           &Token{crud{s, tokenObject}},
+		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}},
+		"Agent":           &Agent{crud{s, agentObject}},
+	}
+	for name, service := range services {
+		if err := s.gorilla.RegisterService(service, name); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range methods {
+		// gorilla skips a method of the wrong shape in silence.
+		if !s.gorilla.HasMethod(m.target) {
+			return nil, fmt.Errorf("rpc: %s has no method %s", m.path, m.target)
+		}
+	}
+	var h http.Handler = http.HandlerFunc(s.serve)
+	h = http.NewCrossOriginProtection().Handler(h)
+	h = s.recoverer(h)
+	h = hlog.AccessHandler(logCall)(h)
+	h = hlog.RequestIDHandler("request", "X-Request-Id")(h)
+	h = s.begin(h)
+	h = hlog.NewHandler(cfg.Log)(h)
+	s.handler = h
+	return s, s.bootstrap(ctx)
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// begin gives the request its call, which later steps fill.
+func (s *Server) begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		c := &call{s: s, now: model.At(s.cfg.Now()), remote: host}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+	})
+}
+
+// logCall writes the one line a call leaves: never a body, nor a path that is not a method's.
+func logCall(r *http.Request, status, size int, took time.Duration) {
+	c := callOf(r.Context())
+	log := hlog.FromRequest(r)
+	e := log.Info()
+	if c.cause != nil {
+		e = log.Error().Err(c.cause)
+	}
+	name, agent := "unknown", ""
+	if c.method != nil {
+		name = c.method.path
+	}
+	if c.agent != nil {
+		agent = c.agent.Name
+	}
+	e.Str("method", name).Str("agent", agent).Int("code", c.code).Int("status", status).Int("bytes", size).
+		Dur("ms", took).Str("remote", c.remote).Msg("call")
+}
+
+// recoverer turns a panic into an envelope. It stands outside gorilla, which lets panics through.
+func (s *Server) recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				// A panic's text may quote data, so only its type and place are logged.
+				callOf(r.Context()).fail(w, fmt.Errorf("panic of type %T at %s", p, panicPlace()), false)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serve decides everything that is decided before a method runs, and hands the rest to gorilla.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	c := callOf(r.Context())
+	path := strings.TrimPrefix(r.URL.Path, s.cfg.Prefix)
+	if c.method = methodOf(strings.TrimPrefix(path, "/")); c.method == nil {
+		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)
+		return
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		c.code = codes[model.NoMethod].number
+		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
+		return
+	}
+	if err := s.authenticate(r, c); err != nil {
+		if wireError(err).Kind == model.NotAuthentic {
+			w.Header().Set("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+		}
+		c.fail(w, err, false)
+		return
+	}
+	if err := c.allowed(); err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	body, done, err := s.readBody(w, r, c.method)
+	if err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	defer done()
+	s.dispatch(w, r, c, body, r.Header.Get("Content-Type"))
+}
+
+// allowed refuses a caller whose permissions do not open the method.
+func (c *call) allowed() error {
+	for _, path := range append([]string{c.method.path}, c.method.either...) {
+		if c.permits(path) {
+			return nil
+		}
+	}
+	return c.need(c.method.path)
+}
+
+// dispatch reads the parameters and lets gorilla call the method.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call, body []byte, contentType string) {
+	body, err := decodeCharset(body, contentType)
+	if err == nil {
+		c.params, err = readParams(body, s.cfg.StrictJSON)
+	}
+	if err != nil {
+		var syntax *syntaxError
+		if errors.As(err, &syntax) {
+			err = &model.Error{Kind: model.Unreadable, Msg: syntax.Error(), Detail: position{syntax.Line, syntax.Column}}
+		}
+		c.fail(w, err, false)
+		return
+	}
+	if c.params.Kind() != '{' {
+		c.fail(w, model.Errorf(model.Unreadable, "the parameters must be an object"), false)
+		return
+	}
+	// Whatever the client called its content, it is parameters now.
+	r.Header.Set("Content-Type", "application/json")
+	s.gorilla.ServeHTTP(w, r)
+}
+
+// position is the detail of a request that cannot be read; both count from 1.
+type position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// readBody reads the body within the method's limit. Large bodies are taken one at a time, so that memory stays
+// bounded; done lets the next one in.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (body []byte, done func(), err error) {
+	limit := int64(smallBody)
+	if m.large {
+		limit = s.cfg.LargeBody
+	}
+	tooLarge := model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit)
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		return nil, nil, tooLarge
+	}
+	done = func() {}
+	if r.ContentLength < 0 && m.large || r.ContentLength > smallBody {
+		select {
+		case s.large <- struct{}{}:
+			done = func() { <-s.large }
+		case <-r.Context().Done():
+			return nil, nil, r.Context().Err()
+		}
+	}
+	body, err = readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
+	if err != nil {
+		done()
+		var over *http.MaxBytesError
+		if errors.As(err, &over) {
+			return nil, nil, tooLarge
+		}
+		return nil, nil, &model.Error{Kind: model.Unreadable, Msg: "the request ended before its body did", Err: err}
+	}
+	return body, done, nil
+}
+
+// readAll reads a body into memory of its announced size, when it announced one.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(r)
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(r, body)
+	return body, err
+}
+
+// Operator is the caller of in-process calls: whoever holds the database and the key file may do everything.
+var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
+
+// Call calls a method in-process, as the operator, and gives the reply's envelope.
+func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
+	w := &recorder{header: http.Header{}}
+	c := &call{s: s, method: methodOf(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
+	if c.method == nil {
+		return failure(model.Errorf(model.NoMethod, "no such method"))
+	}
+	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+path, nil)
+	if err != nil {
+		return failure(wireError(err))
+	}
+	s.recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, c, params, "") })).ServeHTTP(w, r)
+	if c.cause != nil {
+		s.cfg.Log.Error().Err(c.cause).Str("method", path).Msg("call")
+	}
+	return w.body.Bytes()
+}
+
+// recorder keeps an in-process call's reply.
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(int)             {}
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }

@@ -1,0 +1,400 @@
+package rpc
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+)
+
+// Token has the methods of tokens.
+type Token struct{ crud }
+
+var (
+	tokenState  = []store.Step{{From: "id", Table: "token_states", To: "token_id"}}
+	assignments = store.Step{From: "id", Table: "token_assignments", To: "token_id"}
+	theUser     = store.Step{From: "user_id", Table: "users", To: "id"}
+)
+
+func assignmentsOf(owner bool) store.Step {
+	s := assignments
+	s.Only = &store.Cond{Column: "is_owner", Op: store.Eq, Value: owner}
+	return s
+}
+
+var tokenObject = declare(&object{
+	name: "token", table: "tokens", row: func() any { return new(model.Token) },
+	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
+	prepare: prepareToken, check: checkToken, wrote: wroteToken,
+	attrs: []attr{
+		{name: "serial", kind: text, when: always, max: 64, indexed: true, about: "unique in its product; 10 digits if not given"},
+		{name: "identifier", kind: text, when: always, aliases: []string{"Identifier"}, about: "the serial if not given"},
+		{name: "status", kind: enum, when: always, initial: model.Active, values: []string{model.Active, model.DisabledBy, model.Deceased}, indexed: true,
+			aliases: []string{"Status"}, about: "DECEASED is final"},
+		{name: "description", kind: text, when: always, max: 1024},
+		{name: "product", kind: ref, when: onCreate, required: true, object: "product", indexed: true},
+		{name: "repository", kind: ref, when: always, object: "repository", indexed: true, about: "\"default\" if not given"},
+		{name: "seed", kind: secret, when: onCreate, max: 2 * model.MaxSeedBytes, column: "-", about: "at least 10 bytes; 20 random ones if not given"},
+		{name: "encode", kind: enum, when: onCreate, values: []string{"HEX", "BASE32", "BASE64"}, column: "-", about: "of the seed; HEX if not given"},
+		{name: "user", kind: ref, when: onCreate, object: "user", column: "-", about: "whom it is assigned to; in match: a user it is assigned to"},
+		{name: "pin", kind: secret, when: onCreate, column: "-", about: "of the assignment"},
+		{name: "counter", kind: integer, path: tokenState, about: "the first counter or time step that may still be accepted"},
+		{name: "drift", kind: integer, path: tokenState, about: "time steps by which its clock is ahead"},
+		{name: "confined", kind: boolean},
+		{name: "downloads", kind: integer},
+		{name: "lastDownload", kind: date},
+		{name: "lastUsed", kind: date, path: tokenState},
+		{name: "dateCreated", kind: date},
+		{name: "lastUpdated", kind: date},
+	},
+	colls: []collection{
+		{name: "users", alias: "user", object: "user", steps: []store.Step{assignments, theUser}},
+		{name: "assignedUsers", object: "user", steps: []store.Step{assignmentsOf(true), theUser}, about: "owners"},
+		{name: "sharedUsers", object: "user", steps: []store.Step{assignmentsOf(false), theUser}, about: "the others"},
+		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{assignments}},
+	},
+})
+
+// generatedSeedBytes is what RFC 4226 section 4 recommends: 160 bits.
+const generatedSeedBytes = 20
+
+// prepareToken reads or makes the seed and checks the PIN.
+func prepareToken(c *call, d *decoded) error {
+	if len(d.secrets["pin"]) > 0 {
+		if err := prepareAssignment(c, d); err != nil {
+			return err
+		}
+	}
+	written, ok := d.secrets["seed"]
+	if !ok || len(written) == 0 {
+		seed := make([]byte, generatedSeedBytes)
+		_, err := io.ReadFull(c.s.cfg.Rand, seed)
+		d.extra = model.Secret(seed)
+		return err
+	}
+	encode, _ := given[string](d, "encode")
+	seed, err := decodeSeed(string(written), encode)
+	if err != nil {
+		return model.AttrErrorf(model.Invalid, d.place+".seed", "%s", err)
+	}
+	d.extra = seed
+	return nil
+}
+
+// decodeSeed reads a seed in an encoding; its error never quotes it.
+func decodeSeed(s, encode string) (model.Secret, error) {
+	var seed []byte
+	var err error
+	switch encode {
+	case "BASE32":
+		clean := strings.TrimRight(strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(s)), "=")
+		seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(clean)
+	case "BASE64":
+		seed, err = base64.StdEncoding.DecodeString(s)
+	default:
+		encode = "HEX"
+		seed, err = hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	}
+	switch {
+	case err != nil:
+		return nil, errors.New("is not " + encode)
+	case len(seed) < model.MinSeedBytes:
+		return nil, errors.New("is shorter than 10 bytes")
+	case len(seed) > model.MaxSeedBytes:
+		return nil, errors.New("is longer than 256 bytes")
+	}
+	return seed, nil
+}
+
+func seedPlace(tokenID string) store.Place {
+	return store.Place{Table: "tokens", Column: "seed", Row: tokenID}
+}
+
+func checkToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
+	t := row.(*model.Token)
+	if old != nil {
+		if t.Serial == "" {
+			return model.AttrErrorf(model.Invalid, d.place+".serial", "cannot be empty")
+		}
+		return model.CheckTokenStatus(old.(*model.Token).Status, t.Status)
+	}
+	if t.RepositoryID == "" {
+		r, err := tx.RepositoryByName(model.DefaultRepository)
+		if err != nil {
+			return err
+		}
+		t.RepositoryID = r.ID
+	}
+	for t.Serial == "" {
+		serial, err := c.s.newSerial()
+		if err != nil {
+			return err
+		}
+		taken, err := tx.TokensBySerial(t.ProductID, []string{serial})
+		if err != nil {
+			return err
+		}
+		if len(taken) == 0 {
+			t.Serial = serial
+		}
+	}
+	if t.Identifier == "" {
+		t.Identifier = t.Serial
+	}
+	t.Seed = c.s.keys.Seal(seedPlace(t.ID), d.extra.(model.Secret))
+	return nil
+}
+
+const serialDigits = 10
+
+// newSerial makes a serial of ten random digits.
+func (s *Server) newSerial() (string, error) {
+	serial := make([]byte, 0, serialDigits)
+	var b [1]byte
+	for len(serial) < serialDigits {
+		if _, err := io.ReadFull(s.cfg.Rand, b[:]); err != nil {
+			return "", err
+		}
+		if b[0] < 250 { // 250 is a multiple of ten: every digit is as likely
+			serial = append(serial, '0'+b[0]%10)
+		}
+	}
+	return string(serial), nil
+}
+
+// wroteToken gives a new token its state and, where a user is named, its first assignment.
+func wroteToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
+	if old != nil {
+		return nil
+	}
+	t := row.(*model.Token)
+	if err := tx.Insert(&model.TokenState{TokenID: t.ID}); err != nil {
+		return err
+	}
+	user, err := d.related(c, &tx.ReadTx, "user")
+	if err != nil {
+		return err
+	}
+	pin, pinGiven := d.secrets["pin"]
+	if user == nil {
+		if pinGiven {
+			return model.AttrErrorf(model.Invalid, d.place+".pin", "a PIN belongs to an assignment: name a user")
+		}
+		return nil
+	}
+	a := model.Assignment{ID: c.newID(), TokenID: t.ID, UserID: *user, DateCreated: c.now, LastUpdated: c.now}
+	if len(pin) > 0 {
+		c.setPIN(&a, pin)
+	}
+	if err := c.newAssignment(tx, &a, false); err != nil {
+		return err
+	}
+	return tx.Insert(&a)
+}
+
+// Create makes a token; with data it imports a token file, as old clients do.
+func (m *Token) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
+	if args.Attrs.get("data") != nil {
+		return m.Import(r, args, plan)
+	}
+	if err := callOf(r.Context()).need("token/create"); err != nil {
+		return err
+	}
+	return m.crud.Create(r, args, plan)
+}
+
+// Delete removes a token; with user it only takes the token from that user.
+func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	user, err := args.selector("user", userObject, false)
+	if err != nil {
+		return err
+	}
+	if user == nil {
+		return m.crud.Delete(r, args, plan)
+	}
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		a, _, err := m.assigned(c, tx, conds, user)
+		if err != nil {
+			return nil, err
+		}
+		c.touched("token assignment", a.ID)
+		return nil, tx.Delete(a)
+	}
+	return nil
+}
+
+// assigned finds a token and the assignment by which a user has it.
+func (m *Token) assigned(c *call, tx *store.Tx, token, user []store.Cond) (*model.Assignment, string, error) {
+	tokenID, err := m.obj.find(c, &tx.ReadTx, token)
+	if err != nil {
+		return nil, "", err
+	}
+	userID, err := userObject.find(c, &tx.ReadTx, user)
+	if err != nil {
+		return nil, "", err
+	}
+	all, err := tx.AssignmentsOfTokens([]string{tokenID})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, a := range all[tokenID] {
+		if a.UserID == userID {
+			return &a, tokenID, nil
+		}
+	}
+	return nil, "", model.Missed(assignmentObject.noun)
+}
+
+// ResetArgs are the parameters of token/reset.
+type ResetArgs struct {
+	Selection
+	Attrs Members `json:"attrs"`
+}
+
+var resetAttrs = declare(&object{name: "reset", attrs: []attr{
+	{name: "counter", kind: integer, when: always, column: "-", about: "the next counter of an event-based token"}}})
+
+// Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
+func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	d, err := resetAttrs.decode("attrs", args.Attrs, onSet)
+	if err != nil {
+		return err
+	}
+	var counter *int64
+	if n, ok := given[int64](d, "counter"); ok {
+		counter = &n
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		t, p, st, err := m.load(c, tx, conds)
+		if err != nil {
+			return nil, err
+		}
+		if err := st.Reset(p.Algorithm, counter); err != nil {
+			return nil, err
+		}
+		c.touched(m.obj.noun, t.ID)
+		return nil, errors.Join(tx.Save(st), tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
+	}
+	return nil
+}
+
+// load finds a token with its product and state.
+func (m *Token) load(c *call, tx *store.Tx, conds []store.Cond) (*model.Token, *model.Product, *model.TokenState, error) {
+	id, err := m.obj.find(c, &tx.ReadTx, conds)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var t model.Token
+	var p model.Product
+	var st model.TokenState
+	if err = tx.Load(&t, id); err == nil {
+		if err = tx.Load(&p, t.ProductID); err == nil {
+			err = tx.Load(&st, id)
+		}
+	}
+	return &t, &p, &st, err
+}
+
+// TokenArgs are the parameters of methods that take a token and nothing else.
+type TokenArgs struct{ Selection }
+
+// Confine forbids further downloads of a token. Logging in with it is not touched.
+func (m *Token) Confine(r *http.Request, args *TokenArgs, plan *Plan) error {
+	return m.confine(r, args, plan, true)
+}
+
+// Release allows downloads of a token again.
+func (m *Token) Release(r *http.Request, args *TokenArgs, plan *Plan) error {
+	return m.confine(r, args, plan, false)
+}
+
+func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined bool) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		var t model.Token
+		if err := tx.Load(&t, id); err != nil {
+			return nil, err
+		}
+		t.Confined, t.LastUpdated = confined, c.now
+		c.touched(m.obj.noun, t.ID)
+		return nil, tx.Save(&t)
+	}
+	return nil
+}
+
+// SyncArgs are the parameters of token/syncToken.
+type SyncArgs struct {
+	Selection
+	Credential *Text `json:"credential"`
+}
+
+// SyncToken synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
+func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	user, err := args.selector("user", userObject, false)
+	if err != nil {
+		return err
+	}
+	if args.Credential == nil {
+		return model.AttrErrorf(model.Missing, "credential", "is required")
+	}
+	first, second, ok := strings.Cut(string(*args.Credential), ",")
+	if !ok {
+		return model.AttrErrorf(model.Invalid, "credential", "must be two OTPs with a comma between")
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		if user != nil {
+			if _, _, err := m.assigned(c, tx, conds, user); err != nil {
+				return nil, err
+			}
+		}
+		t, p, st, err := m.load(c, tx, conds)
+		if err != nil {
+			return nil, err
+		}
+		c.touched(m.obj.noun, t.ID)
+		if t.Status != model.Active {
+			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
+		}
+		seed, err := c.s.keys.Unseal(seedPlace(t.ID), t.Seed)
+		if err != nil {
+			return nil, err
+		}
+		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), strings.TrimSpace(first), strings.TrimSpace(second))
+		if !ok {
+			return outcome{model.Errorf(model.OutOfSync, "the token is not synchronised: these are not two consecutive, unused OTPs within its window")}, nil
+		}
+		st.Synced(next)
+		return nil, tx.Save(st)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package rpc
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+	"tokensmith/store"
+)
+
+// userRow is one row of a user import file, decoded once for making a user and, since only its given values count
+// then, also for changing one.
+type userRow struct {
+	line   int
+	domain string // folded
+	login  string // folded
+	d      *decoded
+}
+
+// userColumn says whether a user import file may have a column: every attribute that can be given, and domain, which
+// is the domain's name.
+func userColumn(name string) bool {
+	if name == "domain" || name == "domain.name" {
+		return true
+	}
+	a := userObject.byName[name]
+	return a != nil && a.when != readOnly && a.kind != ref
+}
+
+// Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
+// field gives nothing.
+func (m *User) Import(r *http.Request, args *BatchArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	csv, err := csvText(args.Attrs)
+	if err != nil {
+		return err
+	}
+	table, err := seedfile.ReadUsers(csv, c.s.cfg.ImportRows, userColumn)
+	if err != nil {
+		return err
+	}
+	var bad refusals
+	bad.take(table.Bad)
+	rows := make([]userRow, 0, len(table.Rows))
+	seen := map[[2]string]int{}
+	for _, row := range table.Rows {
+		u, err := readUserRow(c, table.Columns, row)
+		if err != nil {
+			bad.add(row.Line, "", "%s", strings.TrimPrefix(wireError(err).Msg, "."))
+			continue
+		}
+		if first, twice := seen[[2]string{u.domain, u.login}]; twice {
+			bad.add(row.Line, "", "the user stands in line %d already", first)
+			continue
+		}
+		seen[[2]string{u.domain, u.login}] = row.Line
+		rows = append(rows, u)
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		b := refusals{slices.Clone(bad.Rows), bad.More}
+		made, changed, err := m.importRows(c, tx, rows, &b)
+		if err != nil {
+			return nil, err
+		}
+		c.touched("users", strconv.Itoa(made+changed)+" rows")
+		return importedUsers{made + changed, made, changed}, nil
+	}
+	return nil
+}
+
+type importedUsers struct {
+	Total   int `json:"total"`
+	Created int `json:"created"`
+	Updated int `json:"updated"`
+}
+
+func readUserRow(c *call, columns []string, row seedfile.UserRow) (userRow, error) {
+	u := userRow{line: row.Line}
+	var m Members
+	for i, column := range columns {
+		field := row.Values[i]
+		switch {
+		case column == "domain" || column == "domain.name":
+			u.domain = model.Fold(field)
+		case field != "":
+			text, err := jsontext.AppendQuote(nil, field)
+			if err != nil {
+				return u, model.AttrErrorf(model.Invalid, column, "is not UTF-8")
+			}
+			m = append(m, member{column, text})
+		}
+	}
+	if u.domain == "" {
+		return u, model.AttrErrorf(model.Missing, "domain", "is required")
+	}
+	var err error
+	if u.d, err = userObject.decode("", m, onCreate, "domain"); err != nil {
+		return u, err
+	}
+	login, _ := given[string](u.d, "loginName")
+	u.login = model.Fold(login)
+	return u, prepareUser(c, u.d)
+}
+
+// importRows makes or changes the users, reading what exists with a fixed number of queries a domain.
+func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) (made, changed int, err error) {
+	var names []string
+	for _, u := range rows {
+		names = append(names, u.domain)
+	}
+	domains, err := tx.DomainsByName(distinct(names))
+	if err != nil {
+		return 0, 0, err
+	}
+	logins := map[string][]string{}
+	for _, u := range rows {
+		if d, ok := domains[u.domain]; ok {
+			logins[d.ID] = append(logins[d.ID], u.login)
+		}
+	}
+	existing := map[string]map[string]model.User{}
+	for id, list := range logins {
+		if existing[id], err = tx.UsersByLogin(id, list); err != nil {
+			return 0, 0, err
+		}
+	}
+	var fresh []model.User
+	var states []model.UserState
+	for _, u := range rows {
+		d, ok := domains[u.domain]
+		if !ok {
+			bad.add(u.line, "", "the domain is not defined")
+			continue
+		}
+		row, known := existing[d.ID][u.login]
+		values := u.d
+		if known {
+			values = values.onlyGiven()
+		} else {
+			row = model.User{ID: c.newID(), DomainID: d.ID}
+		}
+		if err = values.into(c, &tx.ReadTx, &row); err == nil {
+			err = checkUser(c, tx, values, nil, &row)
+		}
+		switch {
+		case err != nil:
+			bad.add(u.line, "", "%s", strings.TrimPrefix(wireError(err).Msg, "."))
+		case known:
+			changed++
+			if err := tx.Save(&row); err != nil {
+				return 0, 0, err
+			}
+		default:
+			fresh, states = append(fresh, row), append(states, model.UserState{UserID: row.ID})
+		}
+	}
+	if err := bad.refuse(model.BatchRefused); err != nil {
+		return 0, 0, err
+	}
+	if _, err := store.InsertMany(tx, fresh, false); err != nil {
+		return 0, 0, err
+	}
+	_, err = store.InsertMany(tx, states, false)
+	return len(fresh), changed, err
+}
+
+// onlyGiven leaves out what a new object would start with.
+func (d *decoded) onlyGiven() *decoded {
+	out := *d
+	out.values = slices.DeleteFunc(slices.Clone(d.values), func(v value) bool { return v.initial })
+	return &out
+}

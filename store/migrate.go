@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Migrations are numbered files, applied in order, each in a transaction of its own with its number; forward only,
+// and never edited after a release.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const metaSchema, metaCanary = "schema", "canary"
+
+var errNewerSchema = errors.New("the database was made by a newer tokensmith; this one does not know its schema")
+
+// migrate brings the schema to this binary's version. Two processes may do it at once.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return err
+	}
+	for n := 1; n <= len(files); n++ {
+		text, err := migrations.ReadFile(path.Join("migrations", files[n-1].Name()))
+		if err != nil {
+			return err
+		}
+		err = s.Update(ctx, func(tx *Tx) error {
+			have, err := tx.schema()
+			if err != nil || have >= n {
+				if have > len(files) {
+					return errNewerSchema
+				}
+				return err
+			}
+			for _, statement := range strings.Split(s.dialect.ddl.Replace(string(text)), ";\n") {
+				if strings.TrimSpace(statement) == "" {
+					continue
+				}
+				if _, err := tx.exec(statement); err != nil {
+					return err
+				}
+			}
+			return tx.PutMeta(metaSchema, []byte(strconv.Itoa(n)))
+		})
+		if err != nil {
+			return fmt.Errorf("migration %s: %w", files[n-1].Name(), err)
+		}
+	}
+	return nil
+}
+
+// schema gives the number of the last migration applied; 0 for a new database.
+func (tx *Tx) schema() (int, error) {
+	catalogue := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+	if tx.store.dialect.name == "postgres" {
+		// One process makes the schema, others wait here.
+		if _, err := tx.exec("SELECT pg_advisory_xact_lock(7350)"); err != nil {
+			return 0, err
+		}
+		catalogue = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
+	}
+	var tables int
+	if err := tx.get(&tables, catalogue, "meta"); err != nil || tables == 0 {
+		return 0, err
+	}
+	value, err := tx.Meta(metaSchema)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(value))
+}
+
+// Meta reads a value of the database's own; nil when there is none.
+func (tx *ReadTx) Meta(name string) ([]byte, error) {
+	var value []byte
+	err := tx.get(&value, "SELECT value FROM meta WHERE name = ?", name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return value, err
+}
+
+// PutMeta sets a value of the database's own.
+func (tx *Tx) PutMeta(name string, value []byte) error {
+	_, err := tx.exec("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+	return err
+}
+
+// openKeys reads the key file and opens the canary with it, a sealed row that only the database's own key opens. A
+// new database gets both.
+func (s *Store) openKeys(ctx context.Context, file string) error {
+	var canary []byte
+	err := s.View(ctx, func(tx *ReadTx) (err error) {
+		canary, err = tx.Meta(metaCanary)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.keys, err = LoadKeyring(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if canary != nil {
+			return fmt.Errorf("the database is sealed, and its key file is not at %s", file)
+		}
+		if s.keys, err = CreateKeyring(file); errors.Is(err, fs.ErrExist) {
+			s.keys, err = LoadKeyring(file) // another process made it just now
+		}
+	}
+	if err != nil {
+		return err
+	}
+	place := Place{"meta", "value", metaCanary}
+	return s.Update(ctx, func(tx *Tx) error {
+		sealed, err := tx.Meta(metaCanary)
+		if err != nil {
+			return err
+		}
+		if sealed == nil {
+			return tx.PutMeta(metaCanary, s.keys.Seal(place, []byte(metaCanary)))
+		}
+		if _, err := s.keys.Unseal(place, sealed); err != nil {
+			return fmt.Errorf("the key file %s does not fit this database: it was sealed with another one", file)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,289 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// Query asks for rows of one table. Its table and column names come from the object declarations, never from a
+// client; its values are always parameters.
+type Query struct {
+	Table   string
+	Columns []Column
+	Where   []Cond // all must hold
+	Sort    []Sort
+	After   []any // values of Sort of the row after which to begin; nil = at the start
+	Limit   int64 // 0 = no row at all
+	Offset  int64
+}
+
+// Step leads from a row to the rows of another table whose column To equals its column From.
+// Only, if set, narrows them to those whose column has that value.
+type Step struct {
+	From, Table, To string
+	Only            *Cond
+}
+
+// Column is a column of the row, or of the at most one row its path leads to.
+type Column struct {
+	Path []Step
+	Name string
+	Zero any // stands for the value where the path leads nowhere, when sorting
+}
+
+// Sort is one key of the order.
+type Sort struct {
+	Column
+	Desc bool
+}
+
+// Op is how a condition compares.
+type Op string
+
+// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run.
+const (
+	Eq       Op = "="
+	Ne       Op = "!="
+	Lt       Op = "<"
+	Le       Op = "<="
+	Gt       Op = ">"
+	Ge       Op = ">="
+	In       Op = "in"
+	StartsOn Op = "starts"
+	EndsOn   Op = "ends"
+	Like     Op = "like"
+)
+
+// Cond is one condition on a column of the row, or of any of the rows its path leads to.
+type Cond struct {
+	Path   []Step
+	Column string
+	Op     Op
+	Value  any // In: []any
+}
+
+// Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
+type Row []any
+
+// Find gives the rows a query asks for.
+func (tx *ReadTx) Find(q *Query) ([]Row, error) {
+	text, args := q.Select()
+	// A search may be long: it ends when its caller does.
+	rows, err := tx.q.QueryxContext(tx.ctx, tx.store.text(text), args...)
+	if err != nil {
+		return nil, tx.store.kind(err)
+	}
+	defer rows.Close()
+	var found []Row
+	for rows.Next() {
+		row, err := rows.SliceScan()
+		if err != nil {
+			return nil, tx.store.kind(err)
+		}
+		found = append(found, row)
+	}
+	return found, tx.store.kind(rows.Err())
+}
+
+// Count gives how many rows fit a query, whatever its limit.
+func (tx *ReadTx) Count(q *Query) (int64, error) {
+	b := &builder{}
+	text := "SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Where)
+	var n int64
+	err := sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), b.args...)
+	return n, tx.store.kind(err)
+}
+
+// Exists says whether any row of a table has value in column.
+func (tx *ReadTx) Exists(table, column string, value any) (bool, error) {
+	var n int64
+	err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", value)
+	return n > 0, err
+}
+
+// Select gives the statement of a query and its parameters.
+func (q *Query) Select() (string, []any) {
+	b := &builder{}
+	columns := make([]string, len(q.Columns))
+	for i, c := range q.Columns {
+		columns[i] = b.column(c)
+	}
+	keys := make([]string, len(q.Sort))
+	for i, s := range q.Sort {
+		keys[i] = b.column(s.Column)
+	}
+	where := b.where(q.Where)
+	// The parameters stand in the order of the text: conditions, the place to go on from, the order's own.
+	if q.After != nil {
+		where += b.after(q, keys, where == "")
+	}
+	order := ""
+	for i, s := range q.Sort {
+		key := b.sortKey(s.Column, keys[i])
+		if s.Desc {
+			key += " DESC"
+		}
+		if order != "" {
+			order += ", "
+		}
+		order += key
+	}
+	text := "SELECT " + strings.Join(columns, ", ") + " FROM " + q.Table + " t0" + b.joins.String() + where
+	if order != "" {
+		text += " ORDER BY " + order
+	}
+	text += " LIMIT ?"
+	b.args = append(b.args, q.Limit)
+	if q.Offset > 0 {
+		text += " OFFSET ?"
+		b.args = append(b.args, q.Offset)
+	}
+	return text, b.args
+}
+
+// builder collects joins and parameters while a statement is put together.
+type builder struct {
+	joins   strings.Builder
+	aliases map[string]string
+	args    []any
+}
+
+// column names a column in the statement, joining what its path leads through.
+func (b *builder) column(c Column) string {
+	alias, path := "t0", ""
+	for _, s := range c.Path {
+		path += "/" + s.From + "/" + s.Table + "/" + s.To
+		next, ok := b.aliases[path]
+		if !ok {
+			if b.aliases == nil {
+				b.aliases = map[string]string{}
+			}
+			next = fmt.Sprintf("t%d", len(b.aliases)+1)
+			b.aliases[path] = next
+			fmt.Fprintf(&b.joins, " LEFT JOIN %s %s ON %s.%s = %s.%s", s.Table, next, next, s.To, alias, s.From)
+		}
+		alias = next
+	}
+	return alias + "." + c.Name
+}
+
+// sortKey makes a joined column sortable alike everywhere: databases differ in where they put NULL.
+func (b *builder) sortKey(c Column, name string) string {
+	if len(c.Path) == 0 {
+		return name
+	}
+	b.args = append(b.args, c.Zero)
+	return "COALESCE(" + name + ", ?)"
+}
+
+func (b *builder) where(conds []Cond) string {
+	text := ""
+	for i, c := range conds {
+		if i == 0 {
+			text = " WHERE "
+		} else {
+			text += " AND "
+		}
+		text += b.cond("t0.", c)
+	}
+	return text
+}
+
+// cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
+func (b *builder) cond(prefix string, c Cond) string {
+	if n := len(c.Path); n > 0 {
+		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" {
+			// The value is that of the referring column: no need to visit the row referred to.
+			return b.cond(prefix, Cond{c.Path[:n-1], last.From, c.Op, c.Value})
+		}
+		s, only := c.Path[0], ""
+		if s.Only != nil {
+			only = b.cond("", *s.Only) + " AND "
+		}
+		return prefix + s.From + " IN (SELECT " + s.To + " FROM " + s.Table + " WHERE " + only +
+			b.cond("", Cond{c.Path[1:], c.Column, c.Op, c.Value}) + ")"
+	}
+	name := prefix + c.Column
+	add := func(text string, values ...any) string {
+		b.args = append(b.args, values...)
+		return text
+	}
+	switch c.Op {
+	case Eq, Ne, Lt, Le, Gt, Ge:
+		return add(name+" "+string(c.Op)+" ?", c.Value)
+	case In:
+		values := c.Value.([]any)
+		if len(values) == 0 {
+			return "FALSE"
+		}
+		return add(name+" IN ("+marks(len(values))+")", values...)
+	case StartsOn:
+		// A range, which an index serves, unlike LIKE.
+		from := c.Value.(string)
+		if to := successor(from); to != "" {
+			return add("("+name+" >= ? AND "+name+" < ?)", from, to)
+		}
+		return add(name+" >= ?", from)
+	case EndsOn:
+		return add(name+" LIKE ? ESCAPE '!'", "%"+likeText(c.Value.(string)))
+	case Like:
+		parts := strings.Split(c.Value.(string), "%")
+		for i := range parts {
+			parts[i] = likeText(parts[i])
+		}
+		return add(name+" LIKE ? ESCAPE '!'", strings.Join(parts, "%"))
+	}
+	panic("store: no such comparison: " + string(c.Op))
+}
+
+var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace
+
+// successor gives the smallest text greater than every text that starts with s; "" when there is none.
+func successor(s string) string {
+	runes := []rune(s)
+	for i := len(runes) - 1; i >= 0; i-- {
+		switch r := runes[i]; {
+		case r == '\U0010FFFF':
+			continue
+		case r == 0xD7FF: // surrogates are no text
+			runes[i] = 0xE000
+		default:
+			runes[i]++
+		}
+		return string(runes[:i+1])
+	}
+	return ""
+}
+
+// after continues behind a row: (a > ?) OR (a = ? AND b > ?) OR ...
+func (b *builder) after(q *Query, keys []string, first bool) string {
+	var alternatives []string
+	for i, s := range q.Sort {
+		var terms []string
+		for j := range i {
+			terms = append(terms, b.sortKey(q.Sort[j].Column, keys[j])+" = ?")
+			b.args = append(b.args, q.After[j])
+		}
+		op := " > ?"
+		if s.Desc {
+			op = " < ?"
+		}
+		terms = append(terms, b.sortKey(s.Column, keys[i])+op)
+		b.args = append(b.args, q.After[i])
+		alternatives = append(alternatives, "("+strings.Join(terms, " AND ")+")")
+	}
+	lead := " AND "
+	if first {
+		lead = " WHERE "
+	}
+	return lead + "(" + strings.Join(alternatives, " OR ") + ")"
+}
+
+// InUseBy refuses a deletion in the wire's words.
+func InUseBy(noun, by string) error {
+	return &model.Error{Kind: model.InUse, Msg: noun + " is still in use by " + by}
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/mattn/go-sqlite3"
+)
+
+// What every connection is opened with, and what reading the pragmas back must then say: a misspelt one would be
+// ignored in silence.
+var sqlitePragmas = []struct{ parameter, value, pragma, want string }{
+	{"_journal_mode", "WAL", "journal_mode", "wal"},
+	{"_synchronous", "FULL", "synchronous", "2"},
+	{"_foreign_keys", "on", "foreign_keys", "1"},
+	{"_busy_timeout", "10000", "busy_timeout", "10000"},
+	{"_cache_size", "-65536", "cache_size", "-65536"},
+}
+
+func openSQLite(ctx context.Context, path string) (*Store, error) {
+	path = strings.TrimPrefix(path, "sqlite://")
+	// The file holds what people are called and hashes of their passwords: it is its owner's alone.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	source := func(extra ...string) string {
+		q := url.Values{"_stmt_cache_size": {"256"}, "_case_sensitive_like": {"on"}}
+		for _, p := range sqlitePragmas {
+			q.Set(p.parameter, p.value)
+		}
+		for i := 0; i < len(extra); i += 2 {
+			q.Set(extra[i], extra[i+1])
+		}
+		return (&url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: q.Encode()}).String()
+	}
+	s := &Store{dialect: dialect{name: "sqlite", bind: sqlx.QUESTION, class: sqliteClass, ddl: strings.NewReplacer(),
+		// The driver starts a goroutine for each statement whose context can end; short ones run without.
+		context: context.WithoutCancel}}
+	writes, err := sqlx.ConnectContext(ctx, "sqlite3", source("_txlock", "immediate"))
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	writes.SetMaxOpenConns(1)
+	conn, err := writes.Connx(ctx)
+	if err == nil {
+		err = checkPragmas(ctx, conn)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
+	}
+	s.write = newGroupWriter(s, writes, conn)
+	s.read, err = sqlx.ConnectContext(ctx, "sqlite3", source("mode", "ro", "_query_only", "on"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.write.close())
+	}
+	s.read.SetMaxOpenConns(2*runtime.GOMAXPROCS(0) + 2)
+	s.read.SetMaxIdleConns(2*runtime.GOMAXPROCS(0) + 2)
+	return s, nil
+}
+
+func checkPragmas(ctx context.Context, conn *sqlx.Conn) error {
+	for _, p := range sqlitePragmas {
+		var got string
+		if err := conn.GetContext(ctx, &got, "PRAGMA "+p.pragma); err != nil {
+			return err
+		}
+		if got != p.want {
+			return fmt.Errorf("pragma %s is %q, not %q", p.pragma, got, p.want)
+		}
+	}
+	return nil
+}
+
+func sqliteClass(err error) class {
+	var e sqlite3.Error // matches by value
+	if !errors.As(err, &e) {
+		return plainClass(err)
+	}
+	switch e.ExtendedCode {
+	case sqlite3.ErrConstraintUnique, sqlite3.ErrConstraintPrimaryKey:
+		return notUnique
+	case sqlite3.ErrConstraintForeignKey:
+		return referenced
+	}
+	switch e.Code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrNomem, sqlite3.ErrInterrupt:
+		return unavailable
+	}
+	return fault
+}
+
+// plainClass classes what database/sql itself reports.
+func plainClass(err error) class {
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, errClosed) {
+		return unavailable
+	}
+	return fault
+}

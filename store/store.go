@@ -1,0 +1,174 @@
+// Package store keeps the domain's objects in SQLite or PostgreSQL. One SQL text serves both; a dialect only classes
+// errors. Nothing outside this package knows SQL, sqlx or a driver.
+//
+// Errors that a caller can do something about are *model.Error: NotFound, Exists (a unique index refused), InUse (a
+// foreign key refused), Unavailable (try again). Everything else is a fault.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	dialect dialect
+	read    *sqlx.DB // where Views run
+	write   writer   // where Updates run
+	keys    *Keyring
+}
+
+// writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
+type writer interface {
+	update(ctx context.Context, fn func(*Tx) error) error
+	close() error
+}
+
+// dialect is all in which the databases differ once they are open.
+type dialect struct {
+	name     string
+	bind     int                                   // sqlx's name of the placeholder style
+	class    func(error) class                     // what a driver's error means
+	ddl      *strings.Replacer                     // the schema's types in the database's spelling
+	snapshot *sql.TxOptions                        // of a View
+	context  func(context.Context) context.Context // under which a short statement runs
+}
+
+type class uint8
+
+const (
+	fault       class = iota // anything else
+	notUnique                // a unique index refused
+	referenced               // a foreign key refused
+	retryable                // the transaction lost against another and may be run again
+	unavailable              // busy, full, going away
+)
+
+// Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
+// database makes the key file when there is none; a key file that did not seal the database is refused. The URL is
+// "postgres://..." or "postgresql://...", or else the path of an SQLite file, which is made when it is missing.
+func Open(ctx context.Context, url, keyFile string) (*Store, error) {
+	open := openSQLite
+	if IsPostgres(url) {
+		open = openPostgres
+	}
+	s, err := open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	err = s.migrate(ctx)
+	if err == nil {
+		err = s.openKeys(ctx, keyFile)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Keys gives the keyring that seals the database.
+func (s *Store) Keys() *Keyring { return s.keys }
+
+// IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// Close waits for Updates under way and closes the database.
+//
+// The writer goes last: SQLite then folds its write-ahead log into the database file.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.close()) }
+
+// Update runs fn in one transaction, serializable against every other, and returns after the commit is durable. When
+// fn returns an error or panics, nothing of it remains. fn may run more than once, so it has no effect outside tx but
+// to assign its results; it does nothing slow (hashing, network), and it never calls Update or View.
+//
+// An Update whose ctx ends while it waits for its turn is not run; once it runs it is carried through.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.write.update(ctx, fn)
+}
+
+// View runs fn on one read-only snapshot.
+func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tx, err := s.read.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+	if err != nil {
+		return s.kind(err)
+	}
+	defer tx.Rollback() // a snapshot has nothing to commit
+	return fn(&ReadTx{store: s, ctx: ctx, q: tx})
+}
+
+// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.
+type ReadTx struct {
+	store *Store
+	ctx   context.Context
+	q     queryer
+}
+
+// Tx is a transaction that also writes.
+type Tx struct{ ReadTx }
+
+// text gives a statement with the database's placeholders.
+func (s *Store) text(query string) string { return sqlx.Rebind(s.dialect.bind, query) }
+
+// get reads one row into dst, a struct with db tags or a scalar. No row is sql.ErrNoRows.
+func (tx *ReadTx) get(dst any, query string, args ...any) error {
+	return tx.store.kind(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+}
+
+// all reads every row into dst, a slice.
+func (tx *ReadTx) all(dst any, query string, args ...any) error {
+	return tx.store.kind(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+}
+
+// exec runs a statement and gives the number of rows it changed.
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	res, err := tx.q.ExecContext(tx.store.dialect.context(tx.ctx), tx.store.text(query), args...)
+	if err != nil {
+		return 0, tx.store.kind(err)
+	}
+	return res.RowsAffected()
+}
+
+// kind turns a driver's error into one of the domain's.
+func (s *Store) kind(err error) error {
+	var known *model.Error
+	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	switch s.dialect.class(err) {
+	case notUnique:
+		return &model.Error{Kind: model.Exists, Msg: "already exists", Err: err}
+	case referenced:
+		return &model.Error{Kind: model.InUse, Msg: "still in use", Err: err}
+	case retryable, unavailable:
+		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
+	}
+	return fmt.Errorf("%s: %w", s.dialect.name, err)
+}
+
+func unavailableError(why string) error {
+	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New(why)}
+}
+
+// queryer is what a transaction and a connection have in common.
+type queryer interface {
+	sqlx.QueryerContext
+	sqlx.ExecerContext
+}

@@ -1,0 +1,164 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"tokensmith/model"
+)
+
+// table ties a type of the domain to where it is kept. Its columns are the type's db tags, in their order.
+type table struct {
+	name    string
+	noun    string // what a client calls it
+	key     string // the column that names a row
+	fields  []int
+	columns []string
+}
+
+var tables = map[reflect.Type]*table{}
+
+func keep[T any](name, noun, key string) {
+	t := &table{name: name, noun: noun, key: key}
+	typ := reflect.TypeFor[T]()
+	for i := range typ.NumField() {
+		if column := typ.Field(i).Tag.Get("db"); column != "" {
+			t.fields, t.columns = append(t.fields, i), append(t.columns, column)
+		}
+	}
+	tables[typ] = t
+}
+
+func init() {
+	keep[model.Domain]("domains", "domain", "id")
+	keep[model.User]("users", "user", "id")
+	keep[model.UserState]("user_states", "user", "user_id")
+	keep[model.Product]("products", "product", "id")
+	keep[model.Repository]("repositories", "repository", "id")
+	keep[model.Token]("tokens", "token", "id")
+	keep[model.TokenState]("token_states", "token", "token_id")
+	keep[model.Assignment]("token_assignments", "token assignment", "id")
+	keep[model.Agent]("agents", "agent", "id")
+	keep[model.Audit]("audit", "audit row", "id")
+}
+
+// tableOf gives the table of a row, a pointer to a type of the domain.
+func tableOf(row any) (*table, reflect.Value) {
+	v := reflect.ValueOf(row).Elem()
+	t := tables[v.Type()]
+	if t == nil {
+		panic(fmt.Sprintf("store: %T is not kept", row))
+	}
+	return t, v
+}
+
+func (t *table) values(v reflect.Value, args []any) []any {
+	for _, i := range t.fields {
+		args = append(args, v.Field(i).Interface())
+	}
+	return args
+}
+
+// marks gives n placeholders, comma-separated.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// selectFrom starts a query of all columns of dst's table.
+func (t *table) selectFrom() string {
+	return "SELECT " + strings.Join(t.columns, ", ") + " FROM " + t.name
+}
+
+// Load reads the row that id names into dst, a pointer to a type of the domain. None is NotFound.
+func (tx *ReadTx) Load(dst any, id string) error {
+	t, _ := tableOf(dst)
+	return tx.loadWhere(dst, t.key+" = ?", id)
+}
+
+// loadWhere reads the one row that fits. None is NotFound.
+func (tx *ReadTx) loadWhere(dst any, where string, args ...any) error {
+	t, _ := tableOf(dst)
+	err := tx.get(dst, t.selectFrom()+" WHERE "+where, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.Missed(t.noun)
+	}
+	return err
+}
+
+// loadAll reads every row that fits.
+func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
+	var rows []T
+	err := tx.all(&rows, tables[reflect.TypeFor[T]()].selectFrom()+" WHERE "+where, args...)
+	return rows, err
+}
+
+// Insert writes a new row, given by pointer.
+func (tx *Tx) Insert(row any) error {
+	t, v := tableOf(row)
+	_, err := tx.exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES ("+marks(len(t.columns))+")", t.values(v, nil)...)
+	return err
+}
+
+// Save writes all columns of an existing row, given by pointer. None is NotFound.
+func (tx *Tx) Save(row any) error {
+	t, v := tableOf(row)
+	args := t.values(v, nil)
+	for i, column := range t.columns {
+		if column == t.key {
+			args = append(args, args[i])
+		}
+	}
+	n, err := tx.exec("UPDATE "+t.name+" SET "+strings.Join(t.columns, " = ?, ")+" = ? WHERE "+t.key+" = ?", args...)
+	if err == nil && n == 0 {
+		err = model.Missed(t.noun)
+	}
+	return err
+}
+
+// Delete removes a row, given by pointer, and what belongs to it. None is NotFound; one that others refer to is InUse.
+func (tx *Tx) Delete(row any) error {
+	t, v := tableOf(row)
+	var id any
+	for i, column := range t.columns {
+		if column == t.key {
+			id = v.Field(t.fields[i]).Interface()
+		}
+	}
+	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
+	if err == nil && n == 0 {
+		err = model.Missed(t.noun)
+	}
+	return err
+}
+
+// insertMost bounds the values of one statement; PostgreSQL takes 65,535, SQLite 32,766.
+const insertMost = 1000
+
+// InsertMany writes rows, many a statement, and gives how many were new. A row that a unique index refuses is
+// skipped when skip is set and an error (Exists) otherwise.
+func InsertMany[T any](tx *Tx, rows []T, skip bool) (int64, error) {
+	t := tables[reflect.TypeFor[T]()]
+	per := max(1, insertMost/len(t.columns))
+	one := "(" + marks(len(t.columns)) + ")"
+	var total int64
+	args := make([]any, 0, per*len(t.columns))
+	for len(rows) > 0 {
+		part := rows[:min(per, len(rows))]
+		rows = rows[len(part):]
+		args = args[:0]
+		for i := range part {
+			args = t.values(reflect.ValueOf(&part[i]).Elem(), args)
+		}
+		text := "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + strings.Repeat(one+", ", len(part)-1) + one
+		if skip {
+			text += " ON CONFLICT DO NOTHING"
+		}
+		n, err := tx.exec(text, args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
