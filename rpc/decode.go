@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -218,6 +219,10 @@ func (d *decoded) find(c *call, tx *store.ReadTx, r relation) (*string, error) {
 		return nil, nil
 	}
 	id, err := objects[r.attr.object].find(c, tx, r.conds)
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound && d.place != "" {
+		missed.Detail = model.AttributeDetail{Attribute: d.place + "." + r.attr.name}
+	}
 	return &id, err
 }
 

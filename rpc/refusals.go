@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"slices"
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
@@ -44,6 +45,7 @@ func (r *refusals) refuse(k model.Kind) error {
 	if n == 0 {
 		return nil
 	}
+	slices.SortStableFunc(r.Rows, func(a, b refusal) int { return a.Line - b.Line })
 	noun := "rows are"
 	if n == 1 {
 		noun = "row is"

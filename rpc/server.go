@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		}
 	}
 	var h http.Handler = http.HandlerFunc(s.serve)
-	h = http.NewCrossOriginProtection().Handler(h)
+	h = sameOrigin(h)
 	h = s.recoverer(h)
 	h = hlog.AccessHandler(logCall)(h)
 	h = hlog.RequestIDHandler("request", "X-Request-Id")(h)
@@ -100,6 +100,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// sameOrigin refuses what another site's page makes a browser send.
+func sameOrigin(h http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		callOf(r.Context()).fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
+	}))
+	return protection.Handler(h)
+}
 
 // begin gives the request its call, which later steps fill.
 func (s *Server) begin(next http.Handler) http.Handler {

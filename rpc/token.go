@@ -74,6 +74,9 @@ func prepareToken(c *call, d *decoded) error {
 	}
 	written, ok := d.secrets["seed"]
 	if !ok || len(written) == 0 {
+		if d.has("encode") {
+			return model.AttrErrorf(model.Invalid, d.place+".encode", "is of a seed: give one")
+		}
 		seed := make([]byte, generatedSeedBytes)
 		_, err := io.ReadFull(c.s.cfg.Rand, seed)
 		d.extra = model.Secret(seed)

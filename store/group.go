@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,76 +12,87 @@ import (
 // Group commit: Updates that wait while the writer is busy share its next transaction, and with it one fsync. The
 // first of a group needs no savepoint, for when it fails nothing else is in the transaction yet; each later one has
 // its own. An Update returns only after the commit that holds it.
+//
+// One goroutine, the writer, takes the waiting Updates in turn. Each runs its function on its own goroutine while the
+// writer waits for it: so a panic keeps its stack, and a goroutine that ends (t.FailNow) ends nobody else's.
 const (
 	groupMost = 256                  // Updates in one transaction
 	groupTime = 5 * time.Millisecond // after which no more join
 )
 
-var errClosed = errors.New("the store is closed")
-
 type groupWriter struct {
 	store *Store
 	db    *sqlx.DB
 	conn  *sqlx.Conn
-	jobs  chan *job
-	quit  chan struct{} // closed by close: no more jobs
-	done  chan struct{} // closed when the last job has ended
-	once  sync.Once
+	jobs  chan *job     // closed by close
+	ended chan struct{} // closed when the last job has ended
 }
 
+// job is one Update on its way.
 type job struct {
-	ctx   context.Context
-	fn    func(*Tx) error
-	taken atomic.Bool // by the writer, or by its caller who leaves
+	taken atomic.Bool   // by the writer, or by its caller who leaves
+	turn  chan struct{} // closed by the writer: the function may run
+	ran   chan struct{} // closed by the caller: it has run, and ok and err tell how
+	done  chan struct{} // closed by the writer: committed, or undone, and err tells why
+	ok    bool
 	err   error
-	panic any
-	done  chan struct{}
 }
 
 func newGroupWriter(s *Store, db *sqlx.DB, conn *sqlx.Conn) *groupWriter {
-	w := &groupWriter{store: s, db: db, conn: conn, jobs: make(chan *job), quit: make(chan struct{}), done: make(chan struct{})}
+	w := &groupWriter{store: s, db: db, conn: conn, jobs: make(chan *job), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
 
 func (w *groupWriter) update(ctx context.Context, fn func(*Tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	j := &job{turn: make(chan struct{}), ran: make(chan struct{}), done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-w.quit:
-		return w.store.kind(errClosed)
 	}
 	select {
+	case <-j.turn:
 	case <-j.done:
+		return j.err
 	case <-ctx.Done():
 		if j.taken.CompareAndSwap(false, true) {
 			return ctx.Err()
 		}
-		<-j.done
+		select {
+		case <-j.turn:
+		case <-j.done:
+			return j.err
+		}
 	}
-	if j.panic != nil {
-		panic(j.panic)
-	}
-	return j.err
+	return w.call(ctx, j, fn)
 }
 
+// call runs a job's function and waits for its commit, or, however the function ends, until it is undone.
+func (w *groupWriter) call(ctx context.Context, j *job, fn func(*Tx) error) (err error) {
+	defer func() {
+		close(j.ran)
+		<-j.done
+		err = j.err
+	}()
+	// It is carried through now, whoever hangs up.
+	tx := &Tx{ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}}
+	j.err = tx.run(fn)
+	j.ok = j.err == nil
+	return nil
+}
+
+// close ends the writer; no Update is under way then.
 func (w *groupWriter) close() error {
-	w.once.Do(func() { close(w.quit) })
-	<-w.done
+	close(w.jobs)
+	<-w.ended
 	return errors.Join(w.conn.Close(), w.db.Close())
 }
 
 func (w *groupWriter) run() {
-	defer close(w.done)
-	for {
-		select {
-		case j := <-w.jobs:
-			w.group(j)
-		case <-w.quit:
-			return
-		}
+	defer close(w.ended)
+	for j := range w.jobs {
+		w.group(j)
 	}
 }
 
@@ -95,29 +105,25 @@ func (w *groupWriter) group(first *job) {
 		if !j.taken.CompareAndSwap(false, true) {
 			continue
 		}
-		if w.step(j, len(held) > 0) {
+		keep, lost := w.step(j, len(held) > 0)
+		if keep {
 			held = append(held, j)
 			continue
 		}
-		if j.err == errTransaction {
-			// The transaction itself is lost, and with it whatever was in it.
-			for _, h := range held {
-				h.err = j.err
-			}
-			w.finish(held)
+		if lost {
+			w.finish(held, errLost)
 			held = nil
 		}
 		close(j.done)
 	}
-	if len(held) > 0 {
-		if err := w.exec("COMMIT"); err != nil {
-			w.exec("ROLLBACK")
-			for _, j := range held {
-				j.err = w.store.kind(err)
-			}
-		}
-		w.finish(held)
+	if len(held) == 0 {
+		return
 	}
+	err := w.exec("COMMIT")
+	if err != nil {
+		w.exec("ROLLBACK") // unless SQLite did it already
+	}
+	w.finish(held, w.store.kind(err))
 }
 
 // next gives a further job that already waits, while the group may grow.
@@ -133,58 +139,47 @@ func (w *groupWriter) next(start time.Time, n int) *job {
 	}
 }
 
-func (w *groupWriter) finish(jobs []*job) {
+func (w *groupWriter) finish(jobs []*job, err error) {
 	for _, j := range jobs {
+		j.err = err
 		close(j.done)
 	}
 }
 
-// step runs one job inside the group's transaction and says whether it is to be committed. On false its error is set
-// and nothing of it is left.
-func (w *groupWriter) step(j *job, inGroup bool) bool {
-	begin, undo, keep := "BEGIN IMMEDIATE", "ROLLBACK", ""
+var errLost = unavailableError("the transaction was lost with another Update's fault")
+
+// step runs one job inside the group's transaction and says whether it is to be committed. If not, its error is set
+// and nothing of it is left; lost says that nothing of the whole group is.
+func (w *groupWriter) step(j *job, inGroup bool) (keep, lost bool) {
+	begin, undo, end := "BEGIN IMMEDIATE", "ROLLBACK", ""
 	if inGroup {
-		begin, undo, keep = "SAVEPOINT one", "ROLLBACK TO one", "RELEASE one"
+		begin, undo, end = "SAVEPOINT one", "ROLLBACK TO one", "RELEASE one"
 	}
 	if err := w.exec(begin); err != nil {
 		j.err = w.store.kind(err)
-		return false
+		return false, false
 	}
-	if w.call(j) {
-		if keep == "" {
-			return true
+	close(j.turn)
+	<-j.ran
+	if j.ok {
+		if !inGroup {
+			return true, false
 		}
-		if err := w.exec(keep); err == nil {
-			return true
-		} else {
-			j.err = w.store.kind(err)
+		err := w.exec(end)
+		if err == nil {
+			return true, false
 		}
+		j.err = w.store.kind(err)
 	}
 	err := w.exec(undo)
-	if err == nil && keep != "" {
-		err = w.exec(keep)
+	if err == nil && inGroup {
+		err = w.exec(end)
 	}
 	if err != nil {
-		// SQLite ends a transaction by itself on some faults (disk full, I/O).
+		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
 		w.exec("ROLLBACK")
-		if inGroup {
-			j.err = errTransaction
-		}
 	}
-	return false
-}
-
-var errTransaction = unavailableError("the transaction was lost")
-
-// call runs the job's function; a panic is kept for the caller.
-func (w *groupWriter) call(j *job) (ok bool) {
-	defer func() {
-		if p := recover(); p != nil {
-			j.panic, ok = p, false
-		}
-	}()
-	j.err = j.fn(&Tx{ReadTx{store: w.store, ctx: j.ctx, q: w.conn}})
-	return j.err == nil
+	return false, inGroup && err != nil
 }
 
 func (w *groupWriter) exec(query string) error {

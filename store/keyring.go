@@ -71,13 +71,21 @@ func CreateKeyring(file string) (*Keyring, error) {
 	secret := make([]byte, masterBytes)
 	rand.Read(secret)
 	text := fmt.Appendf(nil, "%s %x\n", keyLine, secret)
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// Written under another name and then linked, the file is never there in part, neither to another process that
+	// starts at the same time nor after a crash.
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(file)))
-	if err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, err
+	}
+	if err = os.Link(f.Name(), file); err != nil {
+		return nil, err
+	}
+	if err = syncDir(filepath.Dir(file)); err != nil {
 		return nil, err
 	}
 	return parseKeyring(text)

@@ -20,14 +20,17 @@ var migrations embed.FS
 
 const metaSchema, metaCanary = "schema", "canary"
 
-var errNewerSchema = errors.New("the database was made by a newer tokensmith; this one does not know its schema")
-
 // migrate brings the schema to this binary's version. Two processes may do it at once.
 func (s *Store) migrate(ctx context.Context) error {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
 		return err
 	}
+	release, err := s.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for n := 1; n <= len(files); n++ {
 		text, err := migrations.ReadFile(path.Join("migrations", files[n-1].Name()))
 		if err != nil {
@@ -37,7 +40,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			have, err := tx.schema()
 			if err != nil || have >= n {
 				if have > len(files) {
-					return errNewerSchema
+					err = fmt.Errorf("the database was made by a newer tokensmith: its schema has number %d, this tokensmith knows up to %d", have, len(files))
 				}
 				return err
 			}
@@ -58,14 +61,26 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
+// alone waits until no other process migrates, and keeps others waiting until release is called. On SQLite each Update
+// already does; on PostgreSQL one that waited for a lock would go on with what it saw before.
+func (s *Store) alone(ctx context.Context) (release func() error, err error) {
+	if s.dialect.name != "postgres" {
+		return func() error { return nil }, nil
+	}
+	tx, err := s.read.BeginTxx(ctx, nil)
+	if err != nil {
+		return nil, s.kind(err)
+	}
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7350)"); err != nil {
+		return nil, errors.Join(s.kind(err), tx.Rollback())
+	}
+	return tx.Rollback, nil
+}
+
 // schema gives the number of the last migration applied; 0 for a new database.
 func (tx *Tx) schema() (int, error) {
 	catalogue := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
 	if tx.store.dialect.name == "postgres" {
-		// One process makes the schema, others wait here.
-		if _, err := tx.exec("SELECT pg_advisory_xact_lock(7350)"); err != nil {
-			return 0, err
-		}
 		catalogue = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
 	}
 	var tables int

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 
 const (
 	postgresConns = 24               // connections one process holds at most
+	updateMost    = time.Minute      // that an Update takes with all its runs
 	retryMost     = 60               // runs of one Update before it gives up
 	retryWait     = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax  = 64 * time.Millisecond
@@ -53,37 +57,54 @@ type retryWriter struct{ store *Store }
 func (w *retryWriter) close() error { return nil }
 
 func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
-	// Once it runs it is carried through, whoever hangs up: a refused credential must count.
-	ctx = context.WithoutCancel(ctx)
-	wait := retryWait
-	for run := 1; ; run++ {
-		err := w.once(ctx, fn)
-		if err == nil || run == retryMost || w.store.dialect.class(err) != retryable {
-			return w.store.kind(err)
+	conn, err := w.store.read.Connx(ctx)
+	if err != nil {
+		return w.store.kind(err)
+	}
+	// Once it runs it is carried through, but not for ever: a server may stop answering.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
+	defer stop()
+	for run, wait := 1, retryWait; ; run++ {
+		again, err := w.once(ctx, conn, fn)
+		if err == nil || !again || run == retryMost {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				err = unavailableError("the database did not answer in time")
+			}
+			return err
 		}
 		time.Sleep(wait/2 + rand.N(wait))
 		wait = min(2*wait, retryWaitMax)
+		if conn, err = w.store.read.Connx(ctx); err != nil {
+			return w.store.kind(err)
+		}
 	}
 }
 
-func (w *retryWriter) once(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := w.store.read.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run.
+func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) error) (again bool, err error) {
+	defer conn.Close()
+	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
-		return err
+		return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err), w.store.kind(err)
 	}
-	defer tx.Rollback() // does nothing after a commit
-	if err := fn(&Tx{ReadTx{store: w.store, ctx: ctx, q: tx}}); err != nil {
-		return err
+	defer begun.Rollback() // does nothing after a commit
+	tx := &Tx{ReadTx{store: w.store, ctx: ctx, q: begun}}
+	if err := tx.run(fn); err != nil {
+		// What fn makes of a lost race does not count.
+		return postgresClass(tx.failed) == retryable, err
 	}
-	return tx.Commit()
+	err = begun.Commit()
+	return postgresClass(err) == retryable, w.store.kind(err)
 }
 
 func postgresClass(err error) class {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
-		var connect *pgconn.ConnectError
-		if errors.As(err, &connect) || pgconn.Timeout(err) {
-			return unavailable
+		var refused *pgconn.ConnectError
+		var network net.Error
+		if errors.As(err, &refused) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+			errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
+			return unavailable // the connection is gone
 		}
 		return plainClass(err)
 	}
@@ -94,9 +115,11 @@ func postgresClass(err error) class {
 		return referenced
 	case "40001", "40P01":
 		return retryable
+	case "55P03", "55006": // a lock, or an object in use
+		return unavailable
 	}
-	switch e.Code[:2] {
-	case "08", "53", "57", "58", "25": // connection, resources, operator, system, read-only standby
+	switch e.Code[:min(2, len(e.Code))] {
+	case "08", "25", "40", "53", "57", "58": // connection, read-only standby, rollback, resources, operator, system
 		return unavailable
 	}
 	return fault

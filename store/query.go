@@ -72,30 +72,57 @@ type Row []any
 // Find gives the rows a query asks for.
 func (tx *ReadTx) Find(q *Query) ([]Row, error) {
 	text, args := q.Select()
+	if err := q.check(args); err != nil {
+		return nil, err
+	}
+	if tx.failed != nil {
+		return nil, tx.failed
+	}
 	// A search may be long: it ends when its caller does.
 	rows, err := tx.q.QueryxContext(tx.ctx, tx.store.text(text), args...)
 	if err != nil {
-		return nil, tx.store.kind(err)
+		return nil, tx.did(err)
 	}
 	defer rows.Close()
 	var found []Row
 	for rows.Next() {
 		row, err := rows.SliceScan()
 		if err != nil {
-			return nil, tx.store.kind(err)
+			return nil, tx.did(err)
 		}
 		found = append(found, row)
 	}
-	return found, tx.store.kind(rows.Err())
+	return found, tx.did(rows.Err())
 }
 
 // Count gives how many rows fit a query, whatever its limit.
 func (tx *ReadTx) Count(q *Query) (int64, error) {
 	b := &builder{}
 	text := "SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Where)
+	if err := q.check(b.args); err != nil {
+		return 0, err
+	}
+	if tx.failed != nil {
+		return 0, tx.failed
+	}
 	var n int64
-	err := sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), b.args...)
-	return n, tx.store.kind(err)
+	err := tx.did(sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), b.args...))
+	return n, err
+}
+
+// What both databases take in one statement: SQLite 32,766 parameters and expressions 1,000 deep, PostgreSQL 65,535
+// parameters.
+const (
+	paramsMost = 32_000
+	condsMost  = 500
+)
+
+// check refuses a query that is too large for one of the databases.
+func (q *Query) check(args []any) error {
+	if len(q.Where) > condsMost || len(args) > paramsMost {
+		return model.Errorf(model.Invalid, "the search has too many conditions or values")
+	}
+	return nil
 }
 
 // Exists says whether any row of a table has value in column.
@@ -196,7 +223,7 @@ func (b *builder) where(conds []Cond) string {
 // cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
 func (b *builder) cond(prefix string, c Cond) string {
 	if n := len(c.Path); n > 0 {
-		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" {
+		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" && last.Only == nil {
 			// The value is that of the referring column: no need to visit the row referred to.
 			return b.cond(prefix, Cond{c.Path[:n-1], last.From, c.Op, c.Value})
 		}

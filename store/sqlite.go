@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,31 +17,36 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// What every connection is opened with, and what reading the pragmas back must then say: a misspelt one would be
-// ignored in silence.
-var sqlitePragmas = []struct{ parameter, value, pragma, want string }{
-	{"_journal_mode", "WAL", "journal_mode", "wal"},
-	{"_synchronous", "FULL", "synchronous", "2"},
-	{"_foreign_keys", "on", "foreign_keys", "1"},
-	{"_busy_timeout", "10000", "busy_timeout", "10000"},
-	{"_cache_size", "-65536", "cache_size", "-65536"},
+// What every connection is opened with, and what asking must then say: a misspelt parameter would be ignored in
+// silence.
+var sqliteSettings = []struct{ parameter, value, question, answer string }{
+	{"_journal_mode", "WAL", "PRAGMA journal_mode", "wal"},
+	{"_synchronous", "FULL", "PRAGMA synchronous", "2"},
+	{"_foreign_keys", "on", "PRAGMA foreign_keys", "1"},
+	{"_busy_timeout", "10000", "PRAGMA busy_timeout", "10000"},
+	{"_cache_size", "-65536", "PRAGMA cache_size", "-65536"},
+	{"_case_sensitive_like", "on", "SELECT 'a' LIKE 'A'", "0"},
 }
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {
 	path = strings.TrimPrefix(path, "sqlite://")
 	// The file holds what people are called and hashes of their passwords: it is its owner's alone.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	// One that is there is not opened here: to close it again would drop the locks of whoever else in this process has
+	// it open (sqlite.org/howtocorrupt.html).
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	f.Close()
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	source := func(extra ...string) string {
-		q := url.Values{"_stmt_cache_size": {"256"}, "_case_sensitive_like": {"on"}}
-		for _, p := range sqlitePragmas {
+		q := url.Values{"_stmt_cache_size": {"256"}}
+		for _, p := range sqliteSettings {
 			q.Set(p.parameter, p.value)
 		}
 		for i := 0; i < len(extra); i += 2 {
@@ -57,13 +64,18 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	writes.SetMaxOpenConns(1)
 	conn, err := writes.Connx(ctx)
 	if err == nil {
-		err = checkPragmas(ctx, conn)
+		err = checkSettings(ctx, conn)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
 	s.write = newGroupWriter(s, writes, conn)
 	s.read, err = sqlx.ConnectContext(ctx, "sqlite3", source("mode", "ro", "_query_only", "on"))
+	if err == nil {
+		if err = checkSettings(ctx, s.read); err != nil {
+			s.read.Close()
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.write.close())
 	}
@@ -72,14 +84,14 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-func checkPragmas(ctx context.Context, conn *sqlx.Conn) error {
-	for _, p := range sqlitePragmas {
-		var got string
-		if err := conn.GetContext(ctx, &got, "PRAGMA "+p.pragma); err != nil {
+func checkSettings(ctx context.Context, on sqlx.QueryerContext) error {
+	for _, p := range sqliteSettings {
+		var answer string
+		if err := sqlx.GetContext(ctx, on, &answer, p.question); err != nil {
 			return err
 		}
-		if got != p.want {
-			return fmt.Errorf("pragma %s is %q, not %q", p.pragma, got, p.want)
+		if answer != p.answer {
+			return fmt.Errorf("%s gives %q, not %q", p.question, answer, p.answer)
 		}
 	}
 	return nil
@@ -97,7 +109,8 @@ func sqliteClass(err error) class {
 		return referenced
 	}
 	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrNomem, sqlite3.ErrInterrupt:
+	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrProtocol, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly, sqlite3.ErrCantOpen,
+		sqlite3.ErrNomem, sqlite3.ErrInterrupt:
 		return unavailable
 	}
 	return fault
@@ -105,7 +118,7 @@ func sqliteClass(err error) class {
 
 // plainClass classes what database/sql itself reports.
 func plainClass(err error) class {
-	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, errClosed) {
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, driver.ErrBadConn) {
 		return unavailable
 	}
 	return fault

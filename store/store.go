@@ -9,8 +9,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/jmoiron/sqlx"
 
@@ -23,6 +23,10 @@ type Store struct {
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
 	keys    *Keyring
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup // Views and Updates under way
 }
 
 // writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
@@ -81,29 +85,65 @@ func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// Close waits for Updates under way and closes the database.
-//
-// The writer goes last: SQLite then folds its write-ahead log into the database file.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.close()) }
+// Close waits for Views and Updates under way and closes the database; later ones are Unavailable.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	s.busy.Wait()
+	if again {
+		return nil
+	}
+	// The writer goes last: SQLite then folds its write-ahead log into the database file.
+	return errors.Join(s.read.Close(), s.write.close())
+}
+
+// enter begins a View or an Update, which s.busy.Done ends.
+func (s *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.busy.Add(1)
+	return nil
+}
+
+var errClosed = unavailableError("the store is closed")
 
 // Update runs fn in one transaction, serializable against every other, and returns after the commit is durable. When
 // fn returns an error or panics, nothing of it remains. fn may run more than once, so it has no effect outside tx but
 // to assign its results; it does nothing slow (hashing, network), and it never calls Update or View.
 //
-// An Update whose ctx ends while it waits for its turn is not run; once it runs it is carried through.
+// A statement that fails (no row found is no failure) spoils the transaction: those that follow fail like it, and so
+// does the Update, whatever fn returns.
+//
+// An Update whose ctx ends while it waits for its turn is not run and gives ctx's error; once it runs it is carried
+// through, whoever hangs up: a refused credential must count.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
+	defer s.busy.Done()
 	return s.write.update(ctx, fn)
 }
 
-// View runs fn on one read-only snapshot.
+// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error.
 func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	tx, err := s.read.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+	defer s.busy.Done()
+	conn, err := s.read.Connx(ctx) // only the wait for a connection always ends with ctx
+	if err != nil {
+		return s.kind(err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
 	if err != nil {
 		return s.kind(err)
 	}
@@ -113,34 +153,68 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 
 // ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.
 type ReadTx struct {
-	store *Store
-	ctx   context.Context
-	q     queryer
+	store  *Store
+	ctx    context.Context
+	q      queryer
+	failed error // the first failure of a statement
 }
 
 // Tx is a transaction that also writes.
 type Tx struct{ ReadTx }
+
+// run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
+// commits nothing and SQLite's may be gone.
+func (tx *Tx) run(fn func(*Tx) error) error {
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.failed
+}
+
+// did takes what a statement's run gave, and keeps the first failure.
+func (tx *ReadTx) did(err error) error {
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if tx.ctx.Err() != nil {
+		err = tx.ctx.Err() // the rest is how the driver puts it
+	}
+	if tx.failed == nil {
+		tx.failed = tx.store.kind(err)
+	}
+	return tx.failed
+}
 
 // text gives a statement with the database's placeholders.
 func (s *Store) text(query string) string { return sqlx.Rebind(s.dialect.bind, query) }
 
 // get reads one row into dst, a struct with db tags or a scalar. No row is sql.ErrNoRows.
 func (tx *ReadTx) get(dst any, query string, args ...any) error {
-	return tx.store.kind(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+	if tx.failed != nil {
+		return tx.failed
+	}
+	return tx.did(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
 }
 
 // all reads every row into dst, a slice.
 func (tx *ReadTx) all(dst any, query string, args ...any) error {
-	return tx.store.kind(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+	if tx.failed != nil {
+		return tx.failed
+	}
+	return tx.did(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
 }
 
 // exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if tx.failed != nil {
+		return 0, tx.failed
+	}
 	res, err := tx.q.ExecContext(tx.store.dialect.context(tx.ctx), tx.store.text(query), args...)
 	if err != nil {
-		return 0, tx.store.kind(err)
+		return 0, tx.did(err)
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	return n, tx.did(err)
 }
 
 // kind turns a driver's error into one of the domain's.
@@ -160,7 +234,7 @@ func (s *Store) kind(err error) error {
 	case retryable, unavailable:
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
 	}
-	return fmt.Errorf("%s: %w", s.dialect.name, err)
+	return err
 }
 
 func unavailableError(why string) error {

@@ -3,6 +3,7 @@ package seedfile_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"tokensmith/model/seedfile"
@@ -43,4 +44,17 @@ func benchmarkRead(b *testing.B, data []byte) {
 }
 
 func BenchmarkVendorXML(b *testing.B) { benchmarkRead(b, vendorFile(benchmarkRows)) }
-func BenchmarkOATHCSV(b *testing.B)   { benchmarkRead(b, oathFile(benchmarkRows)) }
+func BenchmarkPSKC(b *testing.B) {
+	row := pskcKey(pskcNS+":hotp", sixDigits, plainSecret, "") + "\n"
+	benchmarkRead(b, []byte(pskc("", strings.Repeat(row, benchmarkRows), "1.0")))
+}
+
+func BenchmarkFeitian(b *testing.B) {
+	benchmarkRead(b, bytes.Repeat([]byte("2600100000001  3132333435363738393031323334353637383930\r\n"), benchmarkRows))
+}
+
+func BenchmarkOTPAuth(b *testing.B) {
+	benchmarkRead(b, bytes.Repeat([]byte("otpauth://totp/Example:kim?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example\n"), benchmarkRows))
+}
+
+func BenchmarkOATHCSV(b *testing.B) { benchmarkRead(b, oathFile(benchmarkRows)) }

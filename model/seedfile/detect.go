@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Detect recognises the format of a file by its beginning, a few kilobytes of it; Auto means that it is none of ours.
+// Detect recognises the format of a file by its beginning, a few kilobytes of it in UTF-8; Auto means that it is none of
+// ours. Lines of text with commas or semicolons that are nothing else are taken for OATH CSV.
 func Detect(prefix []byte) Format {
 	prefix = bytes.TrimPrefix(prefix, []byte{0xEF, 0xBB, 0xBF})
 	text := bytes.TrimLeft(prefix, " \t\r\n")

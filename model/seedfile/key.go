@@ -23,7 +23,8 @@ const (
 	SHA512 = "HmacSHA512"
 )
 
-// Key is one OTP key of a token file. A zero field means that the file does not say.
+// Key is one OTP key of a token file. A zero field means that the file does not say. Key URIs have no Serial but a User, and
+// a PSKC file may have a KeyID only; one of the three is always there. Nothing keeps a file from having a serial twice.
 type Key struct {
 	Line         int          // 1-based line on which the key starts
 	Serial       string       // serial number of the device
@@ -98,8 +99,7 @@ func printable(s string) bool {
 
 // hashName reads the name of a hash in the spellings files use: HmacSHA1, sha256, HMAC-SHA-512.
 func hashName(s string) (string, bool) {
-	flat := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
-	switch strings.TrimPrefix(flat, "hmac") {
+	switch strings.TrimPrefix(flatName(s), "hmac") {
 	case "sha1", "sha":
 		return SHA1, true
 	case "sha256":
@@ -109,6 +109,11 @@ func hashName(s string) (string, bool) {
 	}
 	return "", false
 }
+
+var flatten = strings.NewReplacer(" ", "", "-", "", "_", "")
+
+// flatName is a name in lower case without spaces, dashes and underscores, for names that files spell in many ways.
+func flatName(s string) string { return flatten.Replace(strings.ToLower(strings.TrimSpace(s))) }
 
 // digitCount reads a number of digits, 6 or 8.
 func digitCount(s string) (int, bool) {

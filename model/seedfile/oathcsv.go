@@ -2,6 +2,7 @@ package seedfile
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -14,8 +15,8 @@ import (
 // hotp row. Lines that start with # are comments. Fields are separated by commas, semicolons or tabs.
 //
 // Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
-// first 32 KiB: hex if every seed there is hex of even length, else base32 if every one is base32. A seed of letters A to F and
-// digits 2 to 7 alone would be both; it is hex, which a random base32 seed of 16 characters is once in 6 million.
+// first 32 KiB: hex if every seed there is hex of even length, else base32 if every one is base32. A seed of letters A
+// to F and digits 2 to 7 alone would be both; it is hex, which a random base32 seed of 16 characters is once in 6 million.
 
 // oathColumns maps the names of columns, in lower case and without spaces, dashes and underscores, to their meaning.
 var oathColumns = map[string]oathColumn{
@@ -53,10 +54,6 @@ const (
 
 // oathLayout tells where each column is, -1 for nowhere.
 type oathLayout [oathColumnCount]int
-
-func flatName(s string) string {
-	return strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(strings.TrimSpace(s)))
-}
 
 // oathHeader reads a header; false means that the row is not one.
 func oathHeader(row []string) (layout oathLayout, unknown []string, ok bool) {
@@ -111,8 +108,11 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.User, k.Issuer, k.Manufacturer = field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
-	if seed == "" {
+	switch {
+	case seed == "":
 		return k, "the seed is missing"
+	case mangled.MatchString(k.Serial):
+		return k, "a spreadsheet has rounded the serial"
 	}
 	ok := true
 	factor := field(colFactor)
@@ -126,7 +126,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		return k, "OCRA keys are not supported"
 	default:
 		// Without a header a third column of digits alone is a counter.
-		if _, ok = counterValue(kind); !ok || layout[colFactor] < 0 || len(row) > 3 {
+		if _, ok = counterValue(kind); !ok || layout[colFactor] < 0 || filled(row) > 3 {
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
 		k.Algorithm, factor = HOTP, kind
@@ -146,15 +146,23 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	default:
 		return k, "the last column is a period or a counter, and no type says which"
 	}
-	if len(row) > 5 && layout[colFactor] >= 0 {
+	if filled(row) > 5 && layout[colFactor] >= 0 {
 		return k, "it has more than 5 fields, and no header names them"
 	}
-	if period != "" && k.Algorithm != HOTP {
+	switch {
+	case period == "":
+	case k.Algorithm == HOTP:
+		k.note("the period was not used, the key is event-based")
+	default:
 		if k.Period, ok = positive(period); !ok {
 			return k, fmt.Sprintf("period %s is not a number of seconds", shown(period))
 		}
 	}
-	if counter != "" && k.Algorithm != TOTP {
+	switch {
+	case counter == "", counter == "0":
+	case k.Algorithm == TOTP:
+		k.note("the counter was not used, the key is time-based")
+	default:
 		if k.Counter, ok = counterValue(counter); !ok {
 			return k, fmt.Sprintf("counter %s is not a number", shown(counter))
 		}
@@ -182,6 +190,9 @@ func (e Encoding) mismatch() string {
 	}
 	return "the seed is not valid " + string(e)
 }
+
+// mangled is what spreadsheets make of long serials: 2.60014E+12.
+var mangled = regexp.MustCompile(`^[0-9][.,][0-9]+E\+[0-9]+$`)
 
 // looksSwapped tells whether what should be a serial is a seed and what should be a seed is not, so that no message
 // shows it.

@@ -14,13 +14,9 @@ import (
 
 func readURIs(src *source, f *File, _ Options) error {
 	batches := batchSet{}
-	lines := false
 	for n := 1; ; n++ {
 		text, err := src.line()
 		if err == io.EOF {
-			if !lines {
-				return unreadable(0, "the file has no key URIs")
-			}
 			batches.report(f)
 			return nil
 		}
@@ -31,7 +27,6 @@ func readURIs(src *source, f *File, _ Options) error {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		lines = true
 		scheme, _, _ := strings.Cut(line, ":")
 		if strings.EqualFold(scheme, "otpauth-migration") {
 			err = readMigration(f, n, line, batches)

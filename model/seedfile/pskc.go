@@ -34,9 +34,6 @@ func readPSKC(src *source, f *File, opts Options) error {
 		t, err := p.x.token()
 		switch {
 		case err == io.EOF:
-			if !p.keys {
-				return unreadable(p.x.line(), "the file has no KeyPackage")
-			}
 			p.reportUnused()
 			return nil
 		case err != nil:
@@ -114,7 +111,7 @@ func (p *pskcReader) reportUnused() {
 		return
 	}
 	if len(p.lock.password) > 0 || len(p.lock.preShared) > 0 {
-		p.f.note("no value of the file is encrypted; the password or key was not used")
+		p.f.note("the password or key given was not used: no encrypted value was opened")
 	}
 }
 

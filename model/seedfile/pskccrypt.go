@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash"
+	"strings"
 )
 
 // pskcCiphers are the encryption algorithms, by URI.
@@ -28,21 +29,20 @@ var pskcCiphers = map[string]struct {
 // uriHMACSHA256 names HMAC with SHA-256.
 const uriHMACSHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 
-// pskcHash is the hash of an HMAC, by the URI of XML signatures.
+// pskcHash is the hash of an HMAC, by the URI of XML signatures; nil for one that is not supported. Writers put some
+// names into the wrong one of the two namespaces, which leaves them clear.
 func pskcHash(uri string) func() hash.Hash {
-	switch uri {
-	case nsDS + "hmac-sha1":
-		return sha1.New
-	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha224":
-		return sha256.New224
-	case uriHMACSHA256:
-		return sha256.New
-	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha384":
-		return sha512.New384
-	case "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512":
-		return sha512.New
+	tail, ok := strings.CutPrefix(uri, nsDS)
+	if !ok {
+		tail, ok = strings.CutPrefix(uri, "http://www.w3.org/2001/04/xmldsig-more#")
 	}
-	return nil
+	if !ok {
+		return nil
+	}
+	return map[string]func() hash.Hash{
+		"hmac-sha1": sha1.New, "hmac-sha224": sha256.New224, "hmac-sha256": sha256.New,
+		"hmac-sha384": sha512.New384, "hmac-sha512": sha512.New,
+	}[tail]
 }
 
 // open gives the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.

@@ -25,6 +25,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 	prefix := src.peek(detectBytes)
 	rows := d.rows(src)
 	layout, encoding := headerlessOATH, opts.Encoding
+	width := 0 // fields of the header
 	if encoding == "" {
 		encoding = d.encoding
 	}
@@ -32,8 +33,6 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		row, line, err := rows.next()
 		var bad *badRow
 		switch {
-		case err == io.EOF && first:
-			return unreadable(0, "the file has no rows")
 		case err == io.EOF:
 			return nil
 		case errors.As(err, &bad):
@@ -49,7 +48,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			first = false
 			header, unknown, ok := oathHeader(row)
 			if ok {
-				layout = header
+				layout, width = header, len(row)
 			}
 			for _, c := range d.header {
 				if !ok || header[c] < 0 {
@@ -69,6 +68,10 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		if err := f.row(); err != nil {
 			return err
 		}
+		if n := filled(row); width > 0 && n > width {
+			f.Bad.add(line, "", fmt.Sprintf("it has %d fields, the header has %d", n, width))
+			continue
+		}
 		k, reason := oathRow(row, &layout, encoding, d.algorithm)
 		k.Line = line
 		if reason != "" {
@@ -79,6 +82,15 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			return err
 		}
 	}
+}
+
+// filled is the number of fields of a row up to the last that is not empty.
+func filled(row []string) int {
+	n := len(row)
+	for n > 0 && at(row, n-1) == "" {
+		n--
+	}
+	return n
 }
 
 // seedEncoding decides over the beginning of a file how its seeds are written; "" when no one way fits.

@@ -43,17 +43,10 @@ func readSafeNetDAT(src *source, f *File, _ Options) error {
 		return f.key(k)
 	}
 	f.note("the records' signatures were not verified")
-	records := false
 	for n := 1; ; n++ {
 		text, err := src.line()
 		if err == io.EOF {
-			if err := flush(); err != nil {
-				return err
-			}
-			if !records {
-				return unreadable(0, "the file has no records")
-			}
-			return nil
+			return flush()
 		}
 		if err != nil {
 			return readFault(n, err)
@@ -79,7 +72,7 @@ func readSafeNetDAT(src *source, f *File, _ Options) error {
 			}
 		}
 		if r.line == 0 {
-			r.line, records = n, true
+			r.line = n
 		}
 		r.set(f, attribute, value)
 	}

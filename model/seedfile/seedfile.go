@@ -108,7 +108,13 @@ func Read(r io.Reader, opts Options, yield func(*File, Key) error) (*File, error
 	if opts.Encoding != "" && !opts.Encoding.known() {
 		return f, model.AttrErrorf(model.Invalid, "attrs.encode", "must be HEX, BASE32 or BASE64")
 	}
-	return f, read(src, f, opts)
+	if err := read(src, f, opts); err != nil {
+		return f, err
+	}
+	if f.rows == 0 {
+		return f, unreadable(0, "the file has no keys")
+	}
+	return f, nil
 }
 
 // row counts a row and refuses the file when there are too many.

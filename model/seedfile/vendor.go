@@ -34,6 +34,7 @@ type vendorToken struct {
 	line                               int
 	serial, seed, counter, description string
 	twice                              string // an element that was given twice
+	own                                string // an element that belongs into the header
 }
 
 type vendorReader struct {
@@ -171,6 +172,9 @@ func (v *vendorReader) readToken() (vendorToken, error) {
 			field, n = &t.counter, 2
 		case "description":
 			field, n = &t.description, 3
+		case "digits", "timeWindow", "synchronisation", "crypto", "encode", "encrypt", "manufacturerCode", "productCode":
+			t.own = element
+			return v.x.skip()
 		case "deviceId":
 			return unreadable(v.x.line(), "tokens with a <deviceId> are another kind of file of this vendor, which is not supported")
 		default:
@@ -208,6 +212,9 @@ func (v *vendorReader) token(t vendorToken) error {
 	switch {
 	case t.twice != "":
 		v.f.Bad.add(t.line, t.serial, "it has <"+t.twice+"> twice")
+		return nil
+	case t.own != "":
+		v.f.Bad.add(t.line, t.serial, "it has a <"+t.own+"> of its own, which is not supported")
 		return nil
 	case !ok:
 		v.f.Bad.add(t.line, t.serial, "the counter is not a number")

@@ -48,11 +48,11 @@ func (x *xmlReader) line() int {
 func (x *xmlReader) token() (xml.Token, error) {
 	for {
 		x.src.renew(maxToken)
-		t, err := x.next()
+		token, err := x.next() // returned as it is: its parts would be boxed again
 		if err != nil {
 			return nil, x.fault(err)
 		}
-		switch t := t.(type) {
+		switch t := token.(type) {
 		case xml.StartElement:
 			switch {
 			case x.ended:
@@ -63,17 +63,17 @@ func (x *xmlReader) token() (xml.Token, error) {
 				return nil, unreadable(x.line(), "an element has more than %d attributes", maxAttrs)
 			}
 			x.path = append(x.path, t.Name.Local)
-			return t, nil
+			return token, nil
 		case xml.EndElement:
 			if len(x.path) == 0 || x.path[len(x.path)-1] != t.Name.Local {
 				return nil, unreadable(x.line(), "the XML is not well-formed: a tag closes another element")
 			}
 			x.path = x.path[:len(x.path)-1]
 			x.ended = len(x.path) == 0
-			return t, nil
+			return token, nil
 		case xml.CharData:
 			if len(x.path) > 0 {
-				return t, nil
+				return token, nil
 			}
 			if len(bytes.TrimSpace(t)) > 0 {
 				return nil, unreadable(x.line(), "there is text outside the XML")
@@ -134,7 +134,7 @@ func (x *xmlReader) text(limit int) (string, error) {
 			}
 			x.buf = append(x.buf, t...)
 		case xml.StartElement:
-			return "", unreadable(x.line(), "there is an element <%s> inside <%s>", name(t.Name.Local), name(x.path[len(x.path)-2]))
+			return "", unreadable(x.line(), "there is an element inside <%s>", name(x.path[len(x.path)-2]))
 		case xml.EndElement:
 			return string(bytes.TrimSpace(x.buf)), nil
 		}

@@ -47,12 +47,10 @@ func isYubico(line string) bool {
 
 func readYubico(src *source, f *File, _ Options) error {
 	rows := newCSVReader(src, ',', '#')
-	for empty := true; ; empty = false {
+	for {
 		row, line, err := rows.next()
 		var bad *badRow
 		switch {
-		case err == io.EOF && empty:
-			return unreadable(0, "the file has no rows")
 		case err == io.EOF:
 			return nil
 		case errors.As(err, &bad):

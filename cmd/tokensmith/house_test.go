@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// listed gives lines of go list: a package and what a template says of it.
+func listed(t *testing.T, template string, packages ...string) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-f", "{{.ImportPath}} {{join " + template + " \" \"}}"}, packages...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		words := strings.Fields(line)
+		all[words[0]] = words[1:]
+	}
+	return all
+}
+
+// Imports run one way: model ← store ← rpc ← cmd.
+func TestImportsRunOneWay(t *testing.T) {
+	t.Parallel()
+	order := []string{"tokensmith/model", "tokensmith/store", "tokensmith/rpc", "tokensmith/cmd"}
+	rank := func(pkg string) int {
+		return slices.IndexFunc(order, func(o string) bool { return pkg == o || strings.HasPrefix(pkg, o+"/") })
+	}
+	for pkg, deps := range listed(t, ".Deps", "./...") {
+		at := rank(pkg)
+		if at < 0 {
+			t.Errorf("%s stands outside the house", pkg)
+		}
+		for _, dep := range deps {
+			if strings.HasPrefix(dep, "tokensmith/") && rank(dep) > at {
+				t.Errorf("%s needs %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// Only store knows SQL, only rpc knows gorilla, and model knows nothing of ours outside itself.
+func TestWhoImportsWhat(t *testing.T) {
+	t.Parallel()
+	only := map[string]string{
+		"github.com/jmoiron/sqlx":        "tokensmith/store",
+		"github.com/mattn/go-sqlite3":    "tokensmith/store",
+		"github.com/jackc/pgx":           "tokensmith/store",
+		"database/sql":                   "tokensmith/store",
+		"github.com/gorilla/rpc":         "tokensmith/rpc",
+		"github.com/spf13/cobra":         "tokensmith/cmd",
+		"net/http":                       "tokensmith/rpc tokensmith/cmd",
+		"github.com/go-json-experiment/": "tokensmith/rpc",
+	}
+	for pkg, imports := range listed(t, ".Imports", "./...") {
+		for _, imported := range imports {
+			for what, who := range only {
+				if strings.HasPrefix(imported, what) && !slices.ContainsFunc(strings.Fields(who), func(w string) bool { return pkg == w || strings.HasPrefix(pkg, w+"/") }) {
+					t.Errorf("%s imports %s", pkg, imported)
+				}
+			}
+		}
+	}
+}
+
+// The top level is fixed.
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("git", "-C", "../..", "ls-tree", "--name-only", "HEAD").Output()
+	if err != nil {
+		entries, err := os.ReadDir("../..")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			out = append(out, e.Name()+"\n"...)
+		}
+	}
+	known := strings.Fields("cmd rpc store model testdata go.mod go.sum Makefile README.md CHANGELOG.md LICENSE .ci .gitignore .git bin")
+	for _, name := range strings.Fields(string(out)) {
+		if !slices.Contains(known, name) {
+			t.Errorf("%s does not belong to the top level", name)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tokensmith": main})
+}
+
+// Scripts drive the binary from outside. Beside testscript's own commands there are:
+//
+//	service [flags]        starts "tokensmith serve" on a free port; $URL, $ID and $SECRET are then set
+//	halt [signal]          stops it (TERM) and waits; its output is in service.out and service.log
+//	post METHOD BODY       posts as the first agent; the reply becomes stdout
+//	json PATH PATTERN      the value at a dotted path of stdout matches
+//	let NAME PATH          keeps the value at a path of stdout as $NAME
+//	otp NAME ARGS          keeps oathtool's output as $NAME
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Values["service"] = &served{}
+			env.Defer(func() { env.Values["service"].(*served).kill() })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool,
+		},
+	})
+}
+
+type served struct {
+	cmd    *exec.Cmd
+	ended  chan error
+	stdout *os.File
+	stderr *os.File
+}
+
+func (s *served) kill() {
+	if s.cmd != nil {
+		s.cmd.Process.Kill()
+		<-s.ended
+		s.cmd = nil
+	}
+}
+
+func startService(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("service").(*served)
+	if s.cmd != nil {
+		ts.Fatalf("the service runs already")
+	}
+	exe, err := exec.LookPath("tokensmith")
+	if path := ts.Getenv("PATH"); err != nil {
+		for _, dir := range filepath.SplitList(path) {
+			if _, e := os.Stat(filepath.Join(dir, "tokensmith")); e == nil {
+				exe = filepath.Join(dir, "tokensmith")
+			}
+		}
+	}
+	s.cmd = exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	s.cmd.Dir = ts.MkAbs(".")
+	s.cmd.Env = append(os.Environ(), "TOKENSMITH_SHOW_FIRST_SECRET=true")
+	// Its own process group: a signal to the test is not one to the service.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.stdout, err = os.Create(ts.MkAbs("service.out"))
+	ts.Check(err)
+	s.stderr, err = os.Create(ts.MkAbs("service.log"))
+	ts.Check(err)
+	s.cmd.Stdout, s.cmd.Stderr = s.stdout, s.stderr
+	ts.Check(s.cmd.Start())
+	s.ended = make(chan error, 1)
+	go func() { s.ended <- s.cmd.Wait() }()
+	listening := regexp.MustCompile(`listening on (http\S+)`)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		out := ts.ReadFile("service.out")
+		if m := listening.FindStringSubmatch(out); m != nil {
+			ts.Setenv("URL", m[1])
+			if m := regexp.MustCompile(`curl -u '([^:]+):([^']+)'`).FindStringSubmatch(out); m != nil {
+				ts.Setenv("ID", m[1])
+				ts.Setenv("SECRET", m[2])
+			}
+			if neg {
+				ts.Fatalf("the service started")
+			}
+			return
+		}
+		select {
+		case err := <-s.ended:
+			s.cmd = nil
+			if !neg {
+				ts.Fatalf("the service ended: %v\n%s", err, ts.ReadFile("service.log"))
+			}
+			return
+		default:
+		}
+	}
+	ts.Fatalf("the service does not listen")
+}
+
+func stopService(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("service").(*served)
+	if s.cmd == nil {
+		ts.Fatalf("no service runs")
+	}
+	signal := syscall.SIGTERM
+	if len(args) == 1 && args[0] == "KILL" {
+		signal = syscall.SIGKILL
+	}
+	ts.Check(s.cmd.Process.Signal(signal))
+	err := <-s.ended
+	s.cmd = nil
+	if signal == syscall.SIGTERM && (err != nil) != neg {
+		ts.Fatalf("the service ended with %v\n%s", err, ts.ReadFile("service.log"))
+	}
+}
+
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: post METHOD BODY|@FILE")
+	}
+	body := args[1]
+	if file, ok := strings.CutPrefix(body, "@"); ok {
+		body = ts.ReadFile(file)
+	}
+	r, err := http.NewRequest(http.MethodPost, ts.Getenv("URL")+"/das5/rest/"+args[0], strings.NewReader(body))
+	ts.Check(err)
+	r.SetBasicAuth(ts.Getenv("ID"), ts.Getenv("SECRET"))
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	resp, err := http.DefaultClient.Do(r.WithContext(ctx))
+	if err != nil {
+		if neg {
+			return
+		}
+		ts.Fatalf("%v", err)
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), string(reply))
+	var envelope struct{ Error *int }
+	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
+		ts.Fatalf("no envelope: %.300s", reply)
+	}
+	if (*envelope.Error != 0) != neg {
+		ts.Fatalf("%s %.300s: %.500s", args[0], body, reply)
+	}
+}
+
+// at gives the value at a dotted path of the last output.
+func at(ts *testscript.TestScript, path string) string {
+	var v any
+	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		ts.Fatalf("stdout is not JSON: %v", err)
+	}
+	for _, part := range strings.Split(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[part]
+		case []any:
+			i := -1
+			fmt.Sscan(part, &i)
+			if i < 0 || i >= len(x) {
+				ts.Fatalf("no element %s of %s", part, path)
+			}
+			v = x[i]
+		default:
+			ts.Fatalf("no %s in %s", part, path)
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: json PATH PATTERN")
+	}
+	value := at(ts, args[0])
+	if regexp.MustCompile("^(?:"+args[1]+")$").MatchString(value) == neg {
+		ts.Fatalf("%s is %q", args[0], value)
+	}
+}
+
+func let(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: let NAME PATH")
+	}
+	ts.Setenv(args[0], at(ts, args[1]))
+}
+
+func oathtool(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := exec.Command("oathtool", args[1:]...).CombinedOutput()
+	if err != nil {
+		ts.Fatalf("oathtool: %v: %s", err, out)
+	}
+	ts.Setenv(args[0], strings.TrimSpace(string(out)))
+}

@@ -1,0 +1,88 @@
+package rpc
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MethodTable gives the table of methods in Markdown, a row a method.
+func MethodTable() string {
+	var b strings.Builder
+	b.WriteString("| method | does |\n|---|---|\n")
+	for _, m := range methods {
+		about := m.about
+		if m.reveals {
+			about += " Reveals a secret."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", m.path, about)
+	}
+	return b.String()
+}
+
+// AttributeTables gives every object's attributes in Markdown, from the declarations.
+func AttributeTables() string {
+	var b strings.Builder
+	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, assignmentObject, agentObject} {
+		fmt.Fprintf(&b, "**%s**\n\n| attribute | type | given | notes |\n|---|---|---|---|\n", o.name)
+		for i := range o.attrs {
+			a := &o.attrs[i]
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.name, a.typeName(), a.whenGiven(), strings.Join(a.notes(), "; "))
+		}
+		for _, c := range o.colls {
+			notes := "collection"
+			if c.about != "" {
+				notes += ": " + c.about
+			}
+			fmt.Fprintf(&b, "| `%s` | %ss | read-only | %s |\n", c.name, c.object, notes)
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (a *attr) typeName() string {
+	switch a.kind {
+	case integer:
+		return "integer"
+	case boolean:
+		return "boolean"
+	case date:
+		return "date"
+	case enum:
+		return strings.Join(a.values, ", ")
+	case list:
+		return "list"
+	case ref:
+		return a.object
+	}
+	return "string"
+}
+
+func (a *attr) whenGiven() string {
+	switch {
+	case a.when == readOnly:
+		return "read-only"
+	case a.required:
+		return map[when]string{onCreate: "create, required", always: "create (required), set"}[a.when]
+	case a.when == onCreate:
+		return "create"
+	}
+	return "create, set"
+}
+
+func (a *attr) notes() []string {
+	var notes []string
+	if a.about != "" {
+		notes = append(notes, a.about)
+	}
+	if a.initial != nil {
+		notes = append(notes, fmt.Sprintf("%v if not given", a.initial))
+	}
+	if a.kind == secret {
+		notes = append(notes, "never given back")
+	}
+	if a.indexed {
+		notes = append(notes, "indexed")
+	}
+	return notes
+}

@@ -1,0 +1,92 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"tokensmith/store/storetest"
+)
+
+// vendorFile makes a vendor's seed file of n tokens.
+func vendorFile(n int) string {
+	var b strings.Builder
+	b.WriteString("<data><header><manufacturerCode>DN</manufacturerCode><productCode>ST</productCode><encode>HEX</encode>" +
+		"<encrypt>NONE</encrypt><digits>6</digits><timeWindow>60</timeWindow><crypto>HmacSHA1</crypto></header><tokens>\n")
+	for i := range n {
+		fmt.Fprintf(&b, "<token><serial>%08d</serial><seed>%040X</seed></token>\n", i, i+1)
+	}
+	b.WriteString("</tokens></data>\n")
+	return b.String()
+}
+
+func importParams(t testing.TB, file string) string {
+	t.Helper()
+	params, err := json.Marshal(map[string]any{"attrs": map[string]any{"data": file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(params)
+}
+
+// 100,000 tokens come in one call, each once; one bad row among them leaves nothing.
+func TestImport100000(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const n = 100_000
+		s := newService(t, url)
+		file := vendorFile(n)
+		bad := strings.Replace(file, "<serial>00099999</serial><seed>0", "<serial>00099999</serial><seed>X", 1)
+		if _, reply := s.post("/token/import", importParams(t, bad)); !strings.Contains(reply, `{"line":100001,"serial":"00099999","reason":"`) {
+			t.Fatalf("%.400s", reply)
+		}
+		total := func() string {
+			return fmt.Sprint(s.do(t, "token/search", `{"max":0}`).(map[string]any)["total"])
+		}
+		if got := total(); got != "0" {
+			t.Fatalf("a refused file left %s tokens", got)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		result := s.do(t, "token/import", importParams(t, file)).(map[string]any)
+		runtime.ReadMemStats(&after)
+		t.Logf("%d tokens: %d MB of file, %d MB allocated in all", n, len(file)>>20, (after.TotalAlloc-before.TotalAlloc)>>20)
+		rows := result["rows"].([]any)
+		if got := fmt.Sprint(result["total"]); got != "100000" || len(rows) != n {
+			t.Fatalf("total %s, %d rows", got, len(rows))
+		}
+		if last := rows[n-1].(map[string]any); last["serial"] != "00099999" {
+			t.Errorf("the last row is %v", last)
+		}
+		if got := total(); got != "100000" {
+			t.Errorf("%s tokens", got)
+		}
+		// More bad rows than a reply lists are counted.
+		_, reply := s.post("/token/import", importParams(t, strings.ReplaceAll(file, "<seed>0", "<seed>X")))
+		if !strings.Contains(reply, `"more":99000}`) || strings.Count(reply, `"line"`) != 1000 {
+			t.Errorf("%.200s ... %s", reply, reply[len(reply)-100:])
+		}
+		if _, reply := s.post("/token/import", importParams(t, vendorFile(n+1))); !strings.HasPrefix(reply, `{"error":6,`) {
+			t.Errorf("%.200s", reply)
+		}
+	})
+}
+
+// BenchmarkImport measures token/import as a client does, in tokens a second.
+func BenchmarkImport(b *testing.B) {
+	for _, n := range []int{1000, 50_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			params := importParams(b, vendorFile(n))
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				s := newService(b, storetest.SQLite(b))
+				b.StartTimer()
+				s.do(b, "token/import", params)
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
