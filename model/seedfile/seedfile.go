@@ -29,7 +29,7 @@ type Format string
 // The kinds of token file. Auto (the zero value) means: recognise it by its content.
 const (
 	Auto       Format = ""
-	VendorXML  Format = "vendor"      // <data><header><tokens>, the seed file of the mirrored vendor
+	VendorXML  Format = "vendor"      // <data><header><tokens> with manufacturerCode and productCode
 	PSKC       Format = "pskc"        // RFC 6030
 	OATHCSV    Format = "oath-csv"    // serial, seed[, type[, digits[, period or counter]]], or named columns
 	YubicoCSV  Format = "yubico"      // log of the YubiKey personalisation tool
@@ -74,8 +74,8 @@ type Options struct {
 // File is what a token file says of itself, and what became of its rows.
 type File struct {
 	Format           Format
-	ManufacturerCode string   // of the vendor's header
-	ProductCode      string   // of the vendor's header
+	ManufacturerCode string   // of the vendor XML's header
+	ProductCode      string   // of the vendor XML's header
 	Notes            []string // what holds for the file and was not used, each sentence once
 	Keys             int      // keys handed over
 	Bad              Bad      // rows refused
