@@ -31,7 +31,20 @@ type User struct {
 
 // UserState is what changes when a user logs in, kept apart because it changes often.
 type UserState struct {
-	UserID    string `db:"user_id"`
-	FailCount int64  `db:"fail_count"`
-	LastLogin Time   `db:"last_login"`
+	UserID      string `db:"user_id"`
+	FailCount   int64  `db:"fail_count"` // refused credentials since the last accepted one
+	LastLogin   Time   `db:"last_login"`
+	LockedUntil Time   `db:"locked_until"` // of a locked user; 0 = until unlocked
+	RefusedAt   []byte `db:"refused_at"`   // times of the refusals of the last minute, 8 bytes each
+}
+
+// Login is what deciding on a credential needs of a user: himself, his state, his domain's lockout policy.
+type Login struct {
+	ID                 string `db:"id"`
+	Status             string `db:"status"`
+	Password           []byte `db:"password"` // sealed
+	MustChangePassword bool   `db:"must_change_password"`
+	LockoutThreshold   int64  `db:"lockout_threshold"`
+	LockoutMinutes     int64  `db:"lockout_minutes"`
+	UserState
 }

@@ -87,7 +87,7 @@ func (m *Agent) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		return err
 	}
 	d.extra = model.HashSecret(model.Secret(clientSecret))
-	create, err := m.creation(c, d)
+	create, err := m.creation(r.Context(), c, d)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package rpc
 
 import (
+	"context"
+	"net/http"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -32,7 +35,7 @@ var assignmentObject = declare(&object{
 	},
 })
 
-func prepareAssignment(_ *call, d *decoded) error {
+func prepareAssignment(_ context.Context, _ *call, d *decoded) error {
 	if pin := d.secrets["pin"]; len(pin) > 0 {
 		return model.CheckPIN(d.place+".pin", pin)
 	}
@@ -60,7 +63,7 @@ func checkAssignment(c *call, tx *store.Tx, d *decoded, old, row any) error {
 func (c *call) setPIN(a *model.Assignment, pin model.Secret) {
 	a.PIN, a.LastChangePIN = nil, c.now
 	if len(pin) > 0 {
-		a.PIN = c.s.keys.Seal(store.Place{Table: "token_assignments", Column: "pin", Row: a.ID}, model.HashPIN(pin))
+		a.PIN = c.s.keys.Seal(pinPlace(a.ID), model.HashPIN(pin))
 	}
 }
 
@@ -126,4 +129,54 @@ func owned(assignments []model.Assignment) bool {
 		}
 	}
 	return false
+}
+
+// SortArgs are the parameters of tokenAssignment/sort.
+type SortArgs struct {
+	IDs []Text `json:"ids"`
+}
+
+// Sort sets the order in which a user's tokens are tried: ids are his assignments, the first one first. Those left
+// out come behind.
+func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	if len(args.IDs) == 0 || len(args.IDs) > searchMost {
+		return model.AttrErrorf(model.Missing, "ids", "is required: a user's assignments in the wished order")
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		priority := map[string]int64{}
+		var user string
+		for i, id := range args.IDs {
+			var a model.Assignment
+			if err := tx.Load(&a, string(id)); err != nil {
+				return nil, err
+			}
+			if user != "" && user != a.UserID {
+				return nil, model.AttrErrorf(model.Invalid, "ids", "are assignments of more than one user")
+			}
+			if _, twice := priority[a.ID]; twice {
+				return nil, model.AttrErrorf(model.Invalid, "ids", "name an assignment twice")
+			}
+			user, priority[a.ID] = a.UserID, int64(i+1)
+		}
+		all, err := tx.AssignmentsOfUser(user)
+		if err != nil {
+			return nil, err
+		}
+		behind := int64(len(args.IDs))
+		for i := range all {
+			p, ok := priority[all[i].ID]
+			if !ok {
+				behind++
+				p = behind
+			}
+			all[i].Priority, all[i].LastUpdated = p, c.now
+			if err := tx.Save(&all[i]); err != nil {
+				return nil, err
+			}
+		}
+		c.touched(userObject.noun, user)
+		return nil, nil
+	}
+	return nil
 }

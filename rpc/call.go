@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -56,6 +57,9 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 			return err
 		})
 	case plan.update != nil:
+		if strings.HasPrefix(c.method.path, "auth/") {
+			ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
+		}
 		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 			c.object = ""
 			result, err = plan.update(tx)

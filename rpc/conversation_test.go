@@ -107,12 +107,13 @@ func TestEveryMethodIsInReadme(t *testing.T) {
 // service is a server under test with a clock of its own, predictable ids and a caller that may do everything.
 type service struct {
 	*rpc.Server
-	store *store.Store
-	url   string
-	clock *clock
-	log   *logBuffer
-	id    string
-	key   string
+	store   *store.Store
+	url     string
+	keyFile string
+	clock   *clock
+	log     *logBuffer
+	id      string
+	key     string
 }
 
 type clock struct{ at atomic.Int64 }
@@ -139,9 +140,29 @@ func (l *logBuffer) String() string {
 
 func newService(t testing.TB, url string, change ...func(*rpc.Config)) *service {
 	t.Helper()
-	s := &service{url: url, clock: &clock{}, log: &logBuffer{}}
+	s := &service{url: url, clock: &clock{}, log: &logBuffer{}, keyFile: filepath.Join(t.TempDir(), "key")}
 	s.clock.at.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	st, err := store.Open(t.Context(), url, filepath.Join(t.TempDir(), "key"))
+	s.open(t, 0, change...)
+	first, err := s.FirstAgent(t.Context(), func(rpc.FirstAgent) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.id, s.key = first.ClientID, first.ClientSecret
+	return s
+}
+
+// second is another server on the same database, with the same clock and caller, as another process would be.
+func (s *service) second(t testing.TB) *service {
+	t.Helper()
+	other := &service{url: s.url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
+	other.open(t, 1)
+	return other
+}
+
+// open opens the database; ids begin with n.
+func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
+	t.Helper()
+	st, err := store.Open(t.Context(), s.url, s.keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +177,7 @@ func newService(t testing.TB, url string, change ...func(*rpc.Config)) *service 
 		Log: zerolog.New(s.log).Level(zerolog.DebugLevel),
 		NewID: func() string {
 			var b [16]byte
+			binary.BigEndian.PutUint64(b[:], n)
 			binary.BigEndian.PutUint64(b[8:], ids.Add(1))
 			return hex.EncodeToString(b[:])
 		}}
@@ -165,12 +187,6 @@ func newService(t testing.TB, url string, change ...func(*rpc.Config)) *service 
 	if s.Server, err = rpc.New(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	first, err := s.FirstAgent(t.Context(), func(rpc.FirstAgent) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.id, s.key = first.ClientID, first.ClientSecret
-	return s
 }
 
 // counting is a source of "random" bytes that repeats from run to run.

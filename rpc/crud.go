@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"reflect"
@@ -112,7 +113,7 @@ func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	create, err := m.creation(c, d)
+	create, err := m.creation(r.Context(), c, d)
 	if err != nil {
 		return err
 	}
@@ -127,9 +128,9 @@ func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 }
 
 // creation prepares the making of an object from decoded attributes; what it returns gives the new id.
-func (m crud) creation(c *call, d *decoded) (func(*store.Tx) (string, error), error) {
+func (m crud) creation(ctx context.Context, c *call, d *decoded) (func(*store.Tx) (string, error), error) {
 	if m.obj.prepare != nil {
-		if err := m.obj.prepare(c, d); err != nil {
+		if err := m.obj.prepare(ctx, c, d); err != nil {
 			return nil, err
 		}
 	}
@@ -229,7 +230,7 @@ func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	change, err := m.change(c, d)
+	change, err := m.change(r.Context(), c, d)
 	if err != nil {
 		return err
 	}
@@ -244,9 +245,9 @@ func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
 }
 
 // change prepares the changing of an object by decoded attributes.
-func (m crud) change(c *call, d *decoded) (func(tx *store.Tx, id string) error, error) {
+func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx *store.Tx, id string) error, error) {
 	if m.obj.prepare != nil {
-		if err := m.obj.prepare(c, d); err != nil {
+		if err := m.obj.prepare(ctx, c, d); err != nil {
 			return nil, err
 		}
 	}

@@ -25,6 +25,8 @@ var methods = []method{
 	{path: "user/set", target: "User.Set", about: "Changes a user."},
 	{path: "user/delete", target: "User.Delete", about: "Deletes a user without tokens."},
 	{path: "user/search", target: "User.Search", about: "Finds users."},
+	{path: "user/unlock", target: "User.Unlock", about: "Unlocks a user and forgets refused credentials."},
+	{path: "user/resetPassword", target: "User.ResetPassword", reveals: true, about: "Sets a new password, or makes a random one and answers it; it must then be changed."},
 	{path: "user/import", target: "User.Import", large: true, about: "Creates or updates the users of a CSV file, all or nothing."},
 
 	{path: "product/create", target: "Product.Create", about: "Makes a product: how a kind of token makes and checks OTPs."},
@@ -56,6 +58,19 @@ var methods = []method{
 	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
 	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
 	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
+	{path: "tokenAssignment/sort", target: "TokenAssignment.Sort", about: "Sets the order in which a user's tokens are tried."},
+
+	{path: "auth/verify", target: "Auth.Verify", about: "Checks a login's OTP, with the PIN in front, or static password."},
+	{path: "auth/logon", target: "Auth.Logon", about: "The same, for one-step logons."},
+	{path: "auth/syncToken", target: "Auth.SyncToken", about: "Synchronises a user's token by two consecutive OTPs."},
+	{path: "auth/listTokens", target: "Auth.ListTokens", about: "Lists a user's tokens."},
+	{path: "auth/listTokenAssignments", target: "Auth.ListTokenAssignments", about: "Lists a user's token assignments."},
+	{path: "auth/listDomains", target: "Auth.ListDomains", about: "Lists the domains one may log in to."},
+	{path: "auth/listApplications", target: "Auth.ListApplications", about: "Lists the applications one may log in to: this server."},
+	{path: "auth/listAuthenticators", target: "Auth.ListAuthenticators", about: "Lists the kinds of credential."},
+	{path: "auth/getLogonSteps", target: "Auth.GetLogonSteps", about: "Says how a user logs on."},
+	{path: "auth/logout", target: "Auth.Logout", about: "Ends a logon; there are no sessions."},
+	{path: "auth/resetLogon", target: "Auth.ResetLogon", about: "Gives up a logon in steps; there are no sessions."},
 
 	{path: "agent/create", target: "Agent.Create", about: "Makes an API agent; answers its client secret, once."},
 	{path: "agent/get", target: "Agent.Get", about: "Reads one agent."},

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"reflect"
 	"strings"
 
@@ -20,7 +21,7 @@ type object struct {
 	keys    [][]string // attributes that together name an object, besides id
 	naming  []string   // what tells objects apart when a selector fits several
 	usedBy  []use      // what refuses its deletion
-	prepare func(c *call, d *decoded) error
+	prepare func(ctx context.Context, c *call, d *decoded) error
 	check   func(c *call, tx *store.Tx, d *decoded, old, row any) error // before the write; old is nil on create
 	wrote   func(c *call, tx *store.Tx, d *decoded, old, row any) error // in the transaction, behind the write
 

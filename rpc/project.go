@@ -145,6 +145,18 @@ func (p *projection) column(path []store.Step, name string) int {
 	return len(p.columns) - 1
 }
 
+// field adds a field of a simple value to the root; column -1 is always null.
+func (p *projection) field(name string, f field) {
+	quoted, _ := jsontext.AppendQuote(nil, name)
+	for _, known := range p.root.fields {
+		if string(known.name) == string(quoted) {
+			return
+		}
+	}
+	f.name = quoted
+	p.root.fields = append(p.root.fields, f)
+}
+
 func (p *projection) node(o *object, ret Return, path []store.Step, place string) (*node, error) {
 	n := &node{present: -1}
 	if len(path) > 0 {
@@ -299,6 +311,8 @@ func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byt
 				b = joinValues(b, parts[f.many][asText(k)])
 			}
 			b = append(b, end...)
+		case f.column < 0:
+			b = append(b, "null"...)
 		default:
 			b = f.kind.write(b, row[f.column])
 		}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -66,9 +67,9 @@ var tokenObject = declare(&object{
 const generatedSeedBytes = 20
 
 // prepareToken reads or makes the seed and checks the PIN.
-func prepareToken(c *call, d *decoded) error {
+func prepareToken(ctx context.Context, c *call, d *decoded) error {
 	if len(d.secrets["pin"]) > 0 {
-		if err := prepareAssignment(c, d); err != nil {
+		if err := prepareAssignment(ctx, c, d); err != nil {
 			return err
 		}
 	}
@@ -367,18 +368,22 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	if args.Credential == nil {
-		return model.AttrErrorf(model.Missing, "credential", "is required")
-	}
-	first, second, ok := strings.Cut(string(*args.Credential), ",")
-	if !ok {
-		return model.AttrErrorf(model.Invalid, "credential", "must be two OTPs with a comma between")
+	first, second, err := args.otps()
+	if err != nil {
+		return err
 	}
 	plan.update = func(tx *store.Tx) (any, error) {
+		var login *model.Login
 		if user != nil {
-			if _, _, err := m.assigned(c, tx, conds, user); err != nil {
+			a, _, err := m.assigned(c, tx, conds, user)
+			if err != nil {
 				return nil, err
 			}
+			l, err := tx.Login(a.UserID)
+			if err != nil {
+				return nil, err
+			}
+			login = &l
 		}
 		t, p, st, err := m.load(c, tx, conds)
 		if err != nil {
@@ -392,7 +397,10 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), strings.TrimSpace(first), strings.TrimSpace(second))
+		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
+		if !ok && login != nil {
+			return c.refuse(tx, login, model.OutOfSync)
+		}
 		if !ok {
 			return outcome{model.Errorf(model.OutOfSync, "the token is not synchronised: these are not two consecutive, unused OTPs within its window")}, nil
 		}

@@ -1,6 +1,11 @@
 package rpc
 
 import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -50,11 +55,9 @@ var userObject = declare(&object{
 })
 
 // prepareUser hashes a new password, which is slow on purpose, before any transaction.
-func prepareUser(c *call, d *decoded) error {
+func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	if pw := d.secrets["password"]; len(pw) > 0 {
-		c.s.hashing <- struct{}{}
-		d.extra = model.HashPassword(pw)
-		<-c.s.hashing
+		return c.s.slowly(ctx, func() { d.extra = model.HashPassword(pw) })
 	}
 	return nil
 }
@@ -64,7 +67,7 @@ func checkUser(c *call, _ *store.Tx, d *decoded, _, row any) error {
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
 		if len(pw) > 0 {
-			u.Password = c.s.keys.Seal(store.Place{Table: "users", Column: "password", Row: u.ID}, []byte(d.extra.(string)))
+			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
 	return c.mayGrant(d, u.Permissions)
@@ -78,9 +81,97 @@ func (c *call) mayGrant(d *decoded, permissions model.List) error {
 	return nil
 }
 
+// wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
+// he sets has no end, one he takes away takes the failures along.
 func wroteUser(_ *call, tx *store.Tx, _ *decoded, old, row any) error {
-	if old != nil {
+	u := row.(*model.User)
+	if old == nil {
+		return tx.Insert(&model.UserState{UserID: u.ID})
+	}
+	if was := old.(*model.User).Status; was == u.Status || was != model.LockedBy && u.Status != model.LockedBy {
 		return nil
 	}
-	return tx.Insert(&model.UserState{UserID: row.(*model.User).ID})
+	var st model.UserState
+	if err := tx.Load(&st, u.ID); err != nil {
+		return err
+	}
+	st.Cleared()
+	return tx.Save(&st)
+}
+
+// Unlock ends a user's lock and forgets his refused credentials.
+func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		login, err := tx.Login(id)
+		if err != nil {
+			return nil, err
+		}
+		c.touched(m.obj.noun, id)
+		login.Cleared()
+		login.RefusedAt = nil
+		if login.Status == model.LockedBy {
+			if err := tx.SetUserStatus(id, model.Active); err != nil {
+				return nil, err
+			}
+		}
+		return nil, tx.Save(&login.UserState)
+	}
+	return nil
+}
+
+// ResetPasswordArgs are the parameters of user/resetPassword.
+type ResetPasswordArgs struct {
+	Selection
+	Password Text `json:"password"`
+}
+
+// passwordReset is the reply that carries a password made by the server.
+type passwordReset struct {
+	Password string `json:"password"`
+}
+
+const madePasswordBytes = 12 // 96 random bits, 16 characters
+
+// ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
+func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	password := string(args.Password)
+	if len(password) > passwordMost {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
+	}
+	var reply any
+	if password == "" {
+		b := make([]byte, madePasswordBytes)
+		if _, err := io.ReadFull(m.s.cfg.Rand, b); err != nil {
+			return err
+		}
+		password = base64.RawURLEncoding.EncodeToString(b)
+		reply = passwordReset{password}
+	}
+	var hash string
+	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		c.touched(m.obj.noun, id)
+		return reply, tx.SetPassword(id, m.s.keys.Seal(passwordPlace(id), []byte(hash)), true, c.now)
+	}
+	return nil
 }

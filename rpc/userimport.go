@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ func (m *User) Import(r *http.Request, args *BatchArgs, plan *Plan) error {
 	rows := make([]userRow, 0, len(table.Rows))
 	seen := map[[2]string]int{}
 	for _, row := range table.Rows {
-		u, err := readUserRow(c, table.Columns, row)
+		u, err := readUserRow(r.Context(), c, table.Columns, row)
 		if err != nil {
 			bad.add(row.Line, "", "%s", strings.TrimPrefix(wireError(err).Msg, "."))
 			continue
@@ -79,7 +80,7 @@ type importedUsers struct {
 	Updated int `json:"updated"`
 }
 
-func readUserRow(c *call, columns []string, row seedfile.UserRow) (userRow, error) {
+func readUserRow(ctx context.Context, c *call, columns []string, row seedfile.UserRow) (userRow, error) {
 	u := userRow{line: row.Line}
 	var m Members
 	for i, column := range columns {
@@ -104,7 +105,7 @@ func readUserRow(c *call, columns []string, row seedfile.UserRow) (userRow, erro
 	}
 	login, _ := given[string](u.d, "loginName")
 	u.login = model.Fold(login)
-	return u, prepareUser(c, u.d)
+	return u, prepareUser(ctx, c, u.d)
 }
 
 // importRows makes or changes the users, reading what exists with a fixed number of queries a domain.

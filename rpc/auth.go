@@ -1,0 +1,349 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+)
+
+// Auth has the methods by which logins are guarded. They tell nobody who has an account: an unknown user, token or
+// assignment, a wrong PIN and a wrong OTP get one answer, in about the same time.
+type Auth struct{ s *Server }
+
+// VerifyArgs are the parameters of auth/verify and auth/logon.
+type VerifyArgs struct {
+	Selection
+	Credential  jsontext.Value `json:"credential"`
+	Return      Names          `json:"return"`
+	RemoteIP    Text           `json:"remoteIp"`
+	Application Text           `json:"application"`
+}
+
+// verification is one credential being checked.
+type verification struct {
+	c        *call
+	user     []store.Cond
+	token    []store.Cond // nil = whichever of the user's
+	text     string       // [PIN][OTP]
+	static   bool         // a static password instead
+	password model.Secret
+	fresh    string // argon2id of a new password; "" = unchanged
+	seen     []byte // the sealed password that matched was decided on
+	matched  bool
+	proj     *projection
+}
+
+// answers to a credential, one message each.
+var answers = map[model.Kind]string{
+	model.WrongCredential: "wrong credential",
+	model.Locked:          "the user is locked",
+	model.Disabled:        "the user or the token is disabled or inactive",
+	model.NotValidNow:     "the token assignment is outside its validity period",
+	model.OutOfSync:       "the token is out of sync: enter its next OTP",
+	model.Replayed:        "the credential was already used",
+	model.PINExpired:      "the PIN or password must be changed",
+	model.UsageLimit:      "the usage limit is reached",
+	model.TooMany:         "too many refused credentials of this user; try again in a minute",
+}
+
+func answer(k model.Kind) *model.Error { return &model.Error{Kind: k, Msg: answers[k]} }
+
+// Verify checks an OTP, with the PIN in front of it where the assignment has one, or a static password.
+func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *Plan) error {
+	v, err := m.prepare(r.Context(), args)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		return v.decide(tx, func(login *model.Login) (any, error) {
+			if v.static {
+				return v.staticPassword(tx, login)
+			}
+			return v.otp(tx, login)
+		})
+	}
+	return nil
+}
+
+// Logon is Verify for one-step logons.
+func (m *Auth) Logon(r *http.Request, args *VerifyArgs, plan *Plan) error {
+	return m.Verify(r, args, plan)
+}
+
+func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, error) {
+	v := &verification{c: callOf(ctx)}
+	var err error
+	if v.user, err = args.selector("user", userObject, true); err != nil {
+		return nil, err
+	}
+	if v.token, err = args.selector("token", tokenObject, false); err != nil {
+		return nil, err
+	}
+	if args.RemoteIP != "" {
+		ip, err := netip.ParseAddr(string(args.RemoteIP))
+		if err != nil {
+			return nil, model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
+		}
+		v.c.remote = ip.String() + " by " + v.c.remote
+	}
+	if err := v.credential(args.Credential); err != nil {
+		return nil, err
+	}
+	if len(args.Return) > 0 {
+		if v.proj, err = v.project(args.Return); err != nil {
+			return nil, err
+		}
+	}
+	if v.static {
+		err = v.hash(ctx)
+	}
+	return v, err
+}
+
+// credential reads {"otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
+func (v *verification) credential(raw jsontext.Value) (err error) {
+	switch raw.Kind() {
+	case '"', '0':
+		v.text, err = textOf("credential", raw)
+		return err
+	case '{':
+	default:
+		return model.AttrErrorf(model.Missing, "credential", "is required: {\"otp\":...} or {\"method\":\"SPASS\",\"password\":...}")
+	}
+	m, err := membersOf("credential", raw)
+	if err != nil {
+		return err
+	}
+	fields := map[string]string{}
+	for _, f := range m {
+		switch f.name {
+		case "method", "otp", "password", "newPassword":
+			if fields[f.name], err = textOf("credential."+f.name, f.value); err != nil {
+				return err
+			}
+		default:
+			return model.AttrErrorf(model.UnknownAttr, "credential."+f.name, "a credential has no such member")
+		}
+	}
+	switch method := fields["method"]; {
+	case method == "SPASS":
+		if fields["password"] == "" {
+			return model.AttrErrorf(model.Missing, "credential.password", "is required")
+		}
+		v.static, v.password = true, model.Secret(fields["password"])
+		if len(v.password) > passwordMost || len(fields["newPassword"]) > passwordMost {
+			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", passwordMost)
+		}
+		v.fresh = fields["newPassword"]
+	case method != "" && method != "OTP":
+		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
+	case fields["otp"] == "":
+		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
+	case fields["password"] != "" || fields["newPassword"] != "":
+		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
+	default:
+		v.text = fields["otp"]
+	}
+	return nil
+}
+
+const passwordMost = 255 // bytes
+
+// project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
+// tokenAssignment.* of the token used.
+func (v *verification) project(ret Names) (*projection, error) {
+	p := &projection{root: node{present: -1}}
+	for _, name := range ret {
+		head, rest, dotted := strings.Cut(name, ".")
+		obj, path, attrName := userObject, []store.Step{theUser}, name
+		if dotted && head == "tokenAssignment" {
+			obj, path, attrName = assignmentObject, nil, rest
+		} else if dotted && head == "token" {
+			obj, path, attrName = tokenObject, []store.Step{{From: "token_id", Table: "tokens", To: "id"}}, rest
+		}
+		known := func(attrName, label string) error {
+			steps, a, err := obj.resolve("return", attrName, false)
+			if err != nil {
+				return err
+			}
+			if v.static && obj != userObject {
+				p.field(label, field{kind: a.kind, column: -1})
+				return nil
+			}
+			full := join(path, steps)
+			if v.static {
+				full = steps
+			}
+			p.field(label, field{kind: a.kind, column: p.column(full, a.column)})
+			return nil
+		}
+		if attrName != "*" {
+			if err := known(attrName, name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for i := range obj.attrs {
+			if a := &obj.attrs[i]; a.simple() {
+				if err := known(a.name, strings.TrimSuffix(name, "*")+a.name); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return p, nil
+}
+
+// hash compares a static password, which is slow on purpose, before the transaction. An unknown user and one without
+// a password cost the same.
+func (v *verification) hash(ctx context.Context) error {
+	var login *model.Login
+	err := v.c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
+		login, err = v.login(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	against := ""
+	if login != nil && login.Password != nil {
+		v.seen = login.Password
+		plain, err := v.c.s.keys.Unseal(passwordPlace(login.ID), login.Password)
+		if err != nil {
+			return err
+		}
+		against = string(plain)
+	}
+	return v.c.s.slowly(ctx, func() {
+		v.matched = model.PasswordMatches(against, v.password)
+		if v.fresh != "" {
+			v.fresh = model.HashPassword(model.Secret(v.fresh))
+		}
+	})
+}
+
+func passwordPlace(userID string) store.Place {
+	return store.Place{Table: "users", Column: "password", Row: userID}
+}
+
+// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
+func (s *Server) slowly(ctx context.Context, work func()) error {
+	select {
+	case s.hashing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.hashing }()
+	work()
+	return nil
+}
+
+// login finds the user; nil when the selector fits none, or several.
+func (v *verification) login(tx *store.ReadTx) (*model.Login, error) {
+	id, err := userObject.find(v.c, tx, v.user)
+	if unknown(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := tx.Login(id)
+	return &l, err
+}
+
+// unknown says whether an error means that a selector did not fit exactly one.
+func unknown(err error) bool {
+	var e *model.Error
+	return errors.As(err, &e) && (e.Kind == model.NotFound || e.Kind == model.Ambiguous)
+}
+
+// decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
+// failure count and its audit row.
+func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error)) (any, error) {
+	login, err := v.login(&tx.ReadTx)
+	if err != nil {
+		return nil, err
+	}
+	if login == nil {
+		v.c.object = ""
+		v.pretend()
+		return outcome{answer(model.WrongCredential)}, nil
+	}
+	v.c.touched(userObject.noun, login.ID)
+	if login.Flooded(v.c.now) {
+		return nil, answer(model.TooMany)
+	}
+	if login.Status == model.LockedBy {
+		if !login.LockEnded(v.c.now) {
+			return v.c.refuse(tx, login, model.Locked)
+		}
+		login.Status = model.Active
+		login.Cleared()
+		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
+			return nil, err
+		}
+	}
+	return check(login)
+}
+
+// pretend spends the time that a check of an OTP takes.
+func (v *verification) pretend() {
+	otp.Verify(make([]byte, generatedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+		otp.State{}, v.c.now.Std().Unix(), 10, "000000")
+}
+
+// refuse records a refusal of a user's credential. 201 and 205 count towards the lock.
+func (c *call) refuse(tx *store.Tx, login *model.Login, k model.Kind) (any, error) {
+	failed := k == model.WrongCredential || k == model.OutOfSync
+	if login.Refused(c.now, failed) && login.Status == model.Active {
+		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
+			return nil, err
+		}
+	}
+	return outcome{answer(k)}, tx.Save(&login.UserState)
+}
+
+// accept records a success, and answers what was asked for of it.
+func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string) (any, error) {
+	login.Cleared()
+	login.LastLogin = v.c.now
+	if err := tx.Save(&login.UserState); err != nil {
+		return nil, err
+	}
+	if v.proj == nil {
+		return nil, nil
+	}
+	rows, err := v.proj.rows(&tx.ReadTx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	return jsontext.Value(rows[0]), nil
+}
+
+func (v *verification) staticPassword(tx *store.Tx, login *model.Login) (any, error) {
+	switch {
+	case !bytes.Equal(login.Password, v.seen):
+		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
+	case !v.matched:
+		return v.c.refuse(tx, login, model.WrongCredential)
+	case login.Status != model.Active:
+		return v.c.refuse(tx, login, model.Disabled)
+	case v.fresh != "":
+		sealed := v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh))
+		if err := tx.SetPassword(login.ID, sealed, false, v.c.now); err != nil {
+			return nil, err
+		}
+	case login.MustChangePassword:
+		return v.c.refuse(tx, login, model.PINExpired)
+	}
+	return v.accept(tx, login, userObject.table, login.ID)
+}

@@ -1,0 +1,182 @@
+package rpc
+
+import (
+	"net/http"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+)
+
+// AuthArgs are the parameters of the authentication methods that take a user and what to return.
+type AuthArgs struct {
+	Selection
+	Return Return `json:"return"`
+}
+
+// SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
+func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
+	v := &verification{c: callOf(r.Context())}
+	var err error
+	if v.user, err = args.selector("user", userObject, true); err != nil {
+		return err
+	}
+	if v.token, err = args.selector("token", tokenObject, true); err != nil {
+		return err
+	}
+	first, second, err := args.otps()
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		return v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login, first, second) })
+	}
+	return nil
+}
+
+// sync synchronises the user's token by two OTPs.
+func (v *verification) sync(tx *store.Tx, login *model.Login, first, second string) (any, error) {
+	creds, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if len(creds) == 0 {
+		v.pretend()
+		return v.c.refuse(tx, login, model.WrongCredential)
+	}
+	c := &creds[0]
+	seed, err := v.c.s.keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), first, second)
+	switch {
+	case !ok:
+		return v.c.refuse(tx, login, model.OutOfSync)
+	case c.TokenStatus != model.Active:
+		return v.c.refuse(tx, login, model.Disabled)
+	}
+	c.Counter, c.Drift = next.Next, next.Drift
+	return nil, tx.SaveChecked(c, true, v.c.now)
+}
+
+// ListTokens lists a user's tokens.
+func (m *Auth) ListTokens(r *http.Request, args *AuthArgs, plan *Plan) error {
+	return m.list(r, args, plan, tokenObject, "user.id")
+}
+
+// ListTokenAssignments lists a user's token assignments.
+func (m *Auth) ListTokenAssignments(r *http.Request, args *AuthArgs, plan *Plan) error {
+	return m.list(r, args, plan, assignmentObject, "user.id")
+}
+
+// ListDomains lists the domains one may log in to.
+func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *Plan) error {
+	return m.list(r, args, plan, domainObject, "")
+}
+
+// list finds the objects that belong to a user. An unknown user is a wrong credential, as everywhere here.
+func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of string) error {
+	v := &verification{c: callOf(r.Context())}
+	p, err := o.project(args.Return.or(names("*")), "return")
+	if err != nil {
+		return err
+	}
+	q := store.Query{Table: o.table, Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: searchMost}
+	if of != "" {
+		if v.user, err = args.selector("user", userObject, true); err != nil {
+			return err
+		}
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) {
+		if of != "" {
+			login, err := v.login(tx)
+			if err != nil {
+				return nil, err
+			}
+			if login == nil {
+				return nil, answer(model.WrongCredential)
+			}
+			path, a, err := o.resolve("match", of, true)
+			if err != nil {
+				return nil, err
+			}
+			q.Where = []store.Cond{{Path: path, Column: a.column, Op: store.Eq, Value: login.ID}}
+		}
+		return crud{m.s, o}.page(tx, p, q, &SearchArgs{}, "")
+	}
+	return nil
+}
+
+// named is a row of a list of things that are no stored objects.
+type named struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type namedRows struct {
+	Total int     `json:"total"`
+	Rows  []named `json:"rows"`
+}
+
+func fixed(plan *Plan, rows ...named) error {
+	plan.view = func(*store.ReadTx) (any, error) { return namedRows{len(rows), rows}, nil }
+	return nil
+}
+
+// ListApplications lists the applications one may log in to: this server is one.
+func (m *Auth) ListApplications(_ *http.Request, _ *AuthArgs, plan *Plan) error {
+	return fixed(plan, named{"tokensmith", "tokensmith"})
+}
+
+// ListAuthenticators lists the kinds of credential that auth/verify takes.
+func (m *Auth) ListAuthenticators(_ *http.Request, _ *AuthArgs, plan *Plan) error {
+	return fixed(plan, named{"OTP", "one-time password, with the PIN in front where there is one"}, named{"SPASS", "static password"})
+}
+
+// logonStep is one step of a logon and the kinds of credential of which one passes it.
+type logonStep struct {
+	Step           int      `json:"step"`
+	Authenticators []string `json:"authenticators"`
+}
+
+type logonSteps struct {
+	Total int         `json:"total"`
+	Rows  []logonStep `json:"rows"`
+}
+
+// GetLogonSteps says how a user logs on: one step, by either kind of credential. It is the same for everybody, so that
+// it does not tell who has an account.
+func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *Plan) error {
+	if _, err := args.selector("user", userObject, true); err != nil {
+		return err
+	}
+	plan.view = func(*store.ReadTx) (any, error) {
+		return logonSteps{1, []logonStep{{1, []string{"OTP", "SPASS"}}}}, nil
+	}
+	return nil
+}
+
+// Logout ends a logon. There are no sessions, so there is nothing to end.
+func (m *Auth) Logout(_ *http.Request, _ *AuthArgs, plan *Plan) error { return nothing(plan) }
+
+// ResetLogon gives up a logon in steps. There are no sessions, so there is nothing to give up.
+func (m *Auth) ResetLogon(_ *http.Request, _ *AuthArgs, plan *Plan) error { return nothing(plan) }
+
+func nothing(plan *Plan) error {
+	plan.view = func(*store.ReadTx) (any, error) { return nil, nil }
+	return nil
+}
+
+// otps reads "otp1,otp2".
+func (a *SyncArgs) otps() (first, second string, err error) {
+	if a.Credential == nil {
+		return "", "", model.AttrErrorf(model.Missing, "credential", "is required")
+	}
+	first, second, ok := strings.Cut(string(*a.Credential), ",")
+	if !ok {
+		return "", "", model.AttrErrorf(model.Invalid, "credential", "must be two OTPs with a comma between")
+	}
+	return strings.TrimSpace(first), strings.TrimSpace(second), nil
+}

@@ -1,0 +1,141 @@
+package rpc
+
+import (
+	"slices"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
+// answer counts, once.
+func (v *verification) otp(tx *store.Tx, login *model.Login) (any, error) {
+	creds, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if len(creds) == 0 {
+		v.pretend()
+	}
+	best := model.WrongCredential
+	for i := range creds {
+		c := &creds[i]
+		found, err := v.try(tx, c)
+		if err != nil {
+			return nil, err
+		}
+		if !found.accepted {
+			best = better(best, found.kind)
+			continue
+		}
+		k := c.Usable(login.Status, v.c.now)
+		if k == 0 && c.MustChange && found.pin == nil {
+			k = model.PINExpired
+		}
+		if k != 0 {
+			return v.c.refuse(tx, login, k) // the OTP is used up all the same
+		}
+		if found.pin != nil {
+			sealed := v.c.s.keys.Seal(pinPlace(c.AssignmentID), model.HashPIN(found.pin))
+			if err := tx.SetPIN(c.AssignmentID, sealed, v.c.now); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.CountUse(c.AssignmentID); err != nil {
+			return nil, err
+		}
+		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
+	}
+	return v.c.refuse(tx, login, best)
+}
+
+func pinPlace(assignmentID string) store.Place {
+	return store.Place{Table: "token_assignments", Column: "pin", Row: assignmentID}
+}
+
+// better gives the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
+func better(a, b model.Kind) model.Kind {
+	order := []model.Kind{model.OutOfSync, model.Replayed, model.WrongCredential}
+	return order[min(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// candidates gives the assignments to try.
+func (v *verification) candidates(tx *store.Tx, login *model.Login) ([]model.Credential, error) {
+	all, err := tx.Credentials(login.ID)
+	if err != nil {
+		return nil, err
+	}
+	if v.token == nil {
+		return slices.DeleteFunc(all, func(c model.Credential) bool {
+			return c.Status != model.Active || c.TokenStatus != model.Active
+		}), nil
+	}
+	// A serial of two products is told apart by who has the token.
+	token := append(slices.Clone(v.token), store.Cond{Path: []store.Step{assignments}, Column: "user_id", Op: store.Eq, Value: login.ID})
+	id, err := tokenObject.find(v.c, &tx.ReadTx, token)
+	if unknown(err) {
+		return nil, nil
+	}
+	return slices.DeleteFunc(all, func(c model.Credential) bool { return c.TokenID != id }), err
+}
+
+// tried is what a credential turned out to be on one assignment.
+type tried struct {
+	accepted bool
+	kind     model.Kind   // when not accepted
+	pin      model.Secret // the new PIN, where the credential changes it
+}
+
+// try checks the credential on one assignment and writes what it makes of the token's state. A wrong PIN costs the
+// same time as a right one, and leaves the OTP unused.
+func (v *verification) try(tx *store.Tx, c *model.Credential) (tried, error) {
+	keys := v.c.s.keys
+	seed, err := keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	if err != nil {
+		return tried{}, err
+	}
+	var pinHash []byte
+	if c.PIN != nil {
+		if pinHash, err = keys.Unseal(pinPlace(c.AssignmentID), c.PIN); err != nil {
+			return tried{}, err
+		}
+	}
+	right := func(pin model.Secret) bool {
+		if pinHash == nil {
+			return len(pin) == 0
+		}
+		return model.PINMatches(pinHash, pin)
+	}
+	result := tried{kind: model.WrongCredential}
+	check := func(pin model.Secret, code string, fresh model.Secret) error {
+		after := *c
+		accepted, changed, kind := after.Check(seed, v.c.now, code)
+		if !right(pin) {
+			return nil
+		}
+		if accepted {
+			result.accepted, result.pin = true, fresh
+		} else {
+			result.kind = better(result.kind, kind)
+		}
+		if !changed {
+			return nil
+		}
+		*c = after
+		return tx.SaveChecked(c, accepted, v.c.now)
+	}
+	if pin, code, ok := c.Split(v.text); ok {
+		if err := check(pin, code, nil); err != nil {
+			return tried{}, err
+		}
+	}
+	for _, change := range c.SplitChange(v.text) {
+		if result.accepted {
+			break
+		}
+		if err := check(change.PIN, change.Code, change.New); err != nil {
+			return tried{}, err
+		}
+	}
+	return result, nil
+}

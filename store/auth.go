@@ -1,0 +1,68 @@
+package store
+
+import "tokensmith/model"
+
+// Login reads what deciding on a user's credential needs.
+func (tx *ReadTx) Login(userID string) (model.Login, error) {
+	var l model.Login
+	err := tx.get(&l, `
+		SELECT u.id, u.status, u.password, u.must_change_password, d.lockout_threshold, d.lockout_minutes,
+			s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at
+		FROM users u JOIN domains d ON d.id = u.domain_id JOIN user_states s ON s.user_id = u.id
+		WHERE u.id = ?`, userID)
+	return l, err
+}
+
+// Credentials gives a user's assignments with all that a check of an OTP needs, in the order in which they are tried.
+func (tx *ReadTx) Credentials(userID string) ([]model.Credential, error) {
+	var all []model.Credential
+	err := tx.all(&all, `
+		SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
+			a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
+			p.check_window, p.manual_window, s.counter, s.drift, s.resync_step, s.resync_until
+		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
+			JOIN products p ON p.id = t.product_id
+		WHERE a.user_id = ? ORDER BY a.priority, a.id`, userID)
+	return all, err
+}
+
+// SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
+func (tx *Tx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
+	if used {
+		_, err := tx.exec("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
+			c.Counter, c.Drift, now, c.TokenID)
+		return err
+	}
+	_, err := tx.exec("UPDATE token_states SET resync_step = ?, resync_until = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.TokenID)
+	return err
+}
+
+// CountUse counts a use of an assignment.
+func (tx *Tx) CountUse(assignmentID string) error {
+	_, err := tx.exec("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
+	return err
+}
+
+// SetPIN puts a new, sealed PIN in place.
+func (tx *Tx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
+	_, err := tx.exec("UPDATE token_assignments SET pin = ?, last_change_pin = ?, must_change_pin = ?, last_updated = ? WHERE id = ?",
+		sealed, now, false, now, assignmentID)
+	return err
+}
+
+// SetPassword puts a new, sealed password in place.
+func (tx *Tx) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
+	_, err := tx.exec("UPDATE users SET password = ?, last_change_password = ?, must_change_password = ? WHERE id = ?", sealed, now, mustChange, userID)
+	return err
+}
+
+// SetUserStatus changes a user's status.
+func (tx *Tx) SetUserStatus(userID, status string) error {
+	_, err := tx.exec("UPDATE users SET status = ? WHERE id = ?", status, userID)
+	return err
+}
+
+// AssignmentsOfUser gives a user's assignments in the order in which they are tried.
+func (tx *ReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
+	return loadAll[model.Assignment](tx, "user_id = ? ORDER BY priority, id", userID)
+}
