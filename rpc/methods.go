@@ -49,6 +49,8 @@ var methods = []method{
 	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures and a pending resynchronisation; sets the counter when given."},
 	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
 	{path: "token/release", target: "Token.Release", about: "Allows downloads again."},
+	{path: "token/getDownloadUrl", target: "Token.GetDownloadURL", reveals: true, about: "Makes a one-time provisioning link of a soft token; an older one is worthless then."},
+	{path: "token/retrieveCredential", target: "Token.RetrieveCredential", reveals: true, about: "Answers a soft token's otpauth:// URI and its seed in base32."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
 	{path: "token/syncToken", target: "Token.SyncToken", about: "Synchronises a token by two consecutive OTPs."},
 	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
@@ -58,6 +60,7 @@ var methods = []method{
 	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
 	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
 	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
+	{path: "tokenAssignment/getTokenQRCode", target: "TokenAssignment.GetTokenQRCode", reveals: true, about: "Answers a soft token's QR code, a PNG in base64."},
 	{path: "tokenAssignment/sort", target: "TokenAssignment.Sort", about: "Sets the order in which a user's tokens are tried."},
 
 	{path: "auth/verify", target: "Auth.Verify", about: "Checks a login's OTP, with the PIN in front, or static password."},

@@ -135,6 +135,9 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 	if c.method != nil {
 		name = c.method.path
 	}
+	if c.page != "" {
+		name = c.page
+	}
 	if c.agent != nil {
 		agent = c.agent.Name
 	}
@@ -161,6 +164,10 @@ func (s *Server) recoverer(next http.Handler) http.Handler {
 // serve decides everything that is decided before a method runs, and hands the rest to gorilla.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := callOf(r.Context())
+	if link, ok := strings.CutPrefix(r.URL.Path, linkPath); ok {
+		s.provision(w, r, c, link)
+		return
+	}
 	path := strings.TrimPrefix(r.URL.Path, s.cfg.Prefix)
 	if c.method = methodOf(strings.TrimPrefix(path, "/")); c.method == nil {
 		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)

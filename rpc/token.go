@@ -345,6 +345,9 @@ func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined b
 			return nil, err
 		}
 		t.Confined, t.LastUpdated = confined, c.now
+		if err := tx.DropLink(t.ID); err != nil {
+			return nil, err
+		}
 		c.touched(m.obj.noun, t.ID)
 		return nil, tx.Save(&t)
 	}

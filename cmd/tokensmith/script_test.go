@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	json PATH PATTERN      the value at a dotted path of stdout matches
 //	let NAME PATH          keeps the value at a path of stdout as $NAME
 //	otp NAME ARGS          keeps oathtool's output as $NAME
+//	readenv NAME FILE      keeps a file's text as $NAME
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -43,7 +44,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool,
+			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool, "readenv": readEnv,
 		},
 	})
 }
@@ -207,6 +208,10 @@ func let(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: let NAME PATH")
 	}
 	ts.Setenv(args[0], at(ts, args[1]))
+}
+
+func readEnv(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], ts.ReadFile(args[1]))
 }
 
 func oathtool(ts *testscript.TestScript, _ bool, args []string) {

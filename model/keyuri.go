@@ -1,0 +1,33 @@
+package model
+
+import (
+	"encoding/base32"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"tokensmith/model/otp"
+)
+
+// Base32 gives a seed as authenticator apps show it: base32 (RFC 4648) without padding.
+func Base32(seed Secret) string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
+}
+
+// KeyURI gives the otpauth:// URI (the Key URI Format) by which an authenticator app takes a token in: account names
+// it to its holder, counter is the next one of an event-based token.
+func KeyURI(p *Product, account string, seed Secret, counter int64) string {
+	q := "secret=" + Base32(seed) + "&issuer=" + escape(p.Name) +
+		"&algorithm=" + strings.TrimPrefix(p.Crypto, "Hmac") + "&digits=" + strconv.FormatInt(p.Digits, 10)
+	kind := "totp"
+	if p.Algorithm == string(otp.HOTP) {
+		kind = "hotp"
+		q += "&counter=" + strconv.FormatInt(counter, 10)
+	} else {
+		q += "&period=" + strconv.FormatInt(p.Period, 10)
+	}
+	return "otpauth://" + kind + "/" + escape(p.Name) + ":" + escape(account) + "?" + q
+}
+
+// escape writes a space as %20: apps take a plus sign for itself.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

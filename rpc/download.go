@@ -1,0 +1,145 @@
+package rpc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+
+	"rsc.io/qr"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	linkPath  = "/p/" // in front of a provisioning link's secret
+	linkBytes = 24    // 192 random bits
+)
+
+// downloadURL is the reply of token/getDownloadUrl.
+type downloadURL struct {
+	URL     string `json:"url"`
+	Expires string `json:"expires"`
+}
+
+// GetDownloadURL makes a one-time provisioning link of a soft token.
+func (m *Token) GetDownloadURL(r *http.Request, args *TokenArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, linkBytes)
+	if _, err := io.ReadFull(m.s.cfg.Rand, b); err != nil {
+		return err
+	}
+	link := base64.RawURLEncoding.EncodeToString(b)
+	plan.update = func(tx *store.Tx) (any, error) {
+		t, p, _, err := m.load(c, tx, conds)
+		if err != nil {
+			return nil, err
+		}
+		c.touched(m.obj.noun, t.ID)
+		if err := model.Downloadable(p, t); err != nil {
+			return nil, err
+		}
+		expires := c.now + model.LinkHours*3600_000
+		err = tx.PutLink(&model.DownloadLink{TokenID: t.ID, Hash: linkHash(link), Expires: expires})
+		return downloadURL{strings.TrimRight(m.s.cfg.PublicURL, "/") + linkPath + link, expires.String()}, err
+	}
+	return nil
+}
+
+func linkHash(link string) []byte {
+	sum := sha256.Sum256([]byte(link))
+	return sum[:]
+}
+
+// retrieved is a soft token as an authenticator app takes it in.
+type retrieved struct {
+	URI    string `json:"uri"`
+	Seed   string `json:"seed"`
+	serial string
+}
+
+// reveal hands a soft token out, and counts that.
+func (c *call) reveal(tx *store.Tx, t *model.Token, p *model.Product, st *model.TokenState) (*retrieved, error) {
+	if err := model.Downloadable(p, t); err != nil {
+		return nil, err
+	}
+	seed, err := c.s.keys.Unseal(seedPlace(t.ID), t.Seed)
+	if err != nil {
+		return nil, err
+	}
+	account := t.Serial
+	login, domain, err := tx.AccountOf(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if login != "" {
+		account = login + "@" + domain
+	}
+	t.Downloads++
+	t.LastDownload = c.now
+	c.touched(tokenObject.noun, t.ID)
+	return &retrieved{model.KeyURI(p, account, seed, st.Counter), model.Base32(seed), t.Serial}, tx.Save(t)
+}
+
+// RetrieveCredential answers a soft token's otpauth:// URI and seed.
+func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		t, p, st, err := m.load(c, tx, conds)
+		if err != nil {
+			return nil, err
+		}
+		return c.reveal(tx, t, p, st)
+	}
+	return nil
+}
+
+// GetTokenQRCode answers the QR code of an assignment's soft token: a PNG in base64.
+func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		var a model.Assignment
+		if err := tx.Load(&a, id); err != nil {
+			return nil, err
+		}
+		tokens := Token{crud{m.s, tokenObject}}
+		t, p, st, err := tokens.load(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: a.TokenID}})
+		if err != nil {
+			return nil, err
+		}
+		found, err := c.reveal(tx, t, p, st)
+		if err != nil {
+			return nil, err
+		}
+		image, err := qrPNG(found.URI)
+		return base64.StdEncoding.EncodeToString(image), err
+	}
+	return nil
+}
+
+// qrPNG draws a QR code.
+func qrPNG(text string) ([]byte, error) {
+	code, err := qr.Encode(text, qr.M)
+	if err != nil {
+		return nil, err
+	}
+	return code.PNG(), nil
+}

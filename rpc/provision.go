@@ -1,0 +1,146 @@
+package rpc
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+//go:embed provision.html
+var provisionHTML string
+
+//go:embed provision.css
+var provisionCSS string
+
+var provisionPage = template.Must(template.New("page").Parse(provisionHTML))
+
+// provisionPolicy lets the page load nothing but its own style and the QR code inside it, and send only its form.
+var provisionPolicy = func() string {
+	sum := sha256.Sum256([]byte(provisionCSS))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}()
+
+// provisionView is what the page shows: the button, what was asked for, or why not.
+type provisionView struct {
+	CSS     template.CSS
+	Serial  string
+	URI     string
+	Link    template.URL // the URI, as a link that opens the app
+	Image   template.URL
+	Problem string
+}
+
+// provision serves a provisioning link. Its GET shows a button and nothing secret, for mail scanners follow links; its
+// POST shows the soft token, once.
+func (s *Server) provision(w http.ResponseWriter, r *http.Request, c *call, link string) {
+	c.page = "provision"
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		s.provisionAnswer(w, r, c, nil, s.lookAt(r, c, link))
+	case http.MethodPost:
+		found, err := s.takeOut(r, c, link)
+		s.provisionAnswer(w, r, c, found, err)
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "a link is opened by GET and POST")))
+	}
+}
+
+// usable finds the token of a link that can still be used.
+func (s *Server) usable(tx *store.ReadTx, c *call, link string) (tokenID string, err error) {
+	l, err := tx.LinkByHash(linkHash(link))
+	if unknown(err) || err == nil && c.now >= l.Expires {
+		return "", model.Errorf(model.BadLink, "the link is not valid, was used already, or has expired: ask for a new one")
+	}
+	return l.TokenID, err
+}
+
+func (s *Server) lookAt(r *http.Request, c *call, link string) error {
+	return s.cfg.Store.View(r.Context(), func(tx *store.ReadTx) error {
+		_, err := s.usable(tx, c, link)
+		return err
+	})
+}
+
+// takeOut uses a link up and gives its token.
+func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieved, err error) {
+	c.agent = &model.Agent{Name: "link"}
+	c.method = &method{path: "provision"}
+	plan := &Plan{update: func(tx *store.Tx) (any, error) {
+		id, err := s.usable(&tx.ReadTx, c, link)
+		if err != nil {
+			return nil, err
+		}
+		t, p, st, err := (&Token{crud{s, tokenObject}}).load(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: id}})
+		if err != nil {
+			return nil, err
+		}
+		if found, err = c.reveal(tx, t, p, st); err != nil {
+			return nil, err
+		}
+		return nil, tx.DropLink(id)
+	}}
+	_, err = c.run(r.Context(), plan)
+	return found, err
+}
+
+// provisionAnswer answers with the page, or with the envelope where JSON is asked for.
+func (s *Server) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call, found *retrieved, err error) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Robots-Tag", "noindex")
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		if err != nil {
+			c.fail(w, err, true)
+			return
+		}
+		var result any
+		if found != nil {
+			result = found
+		}
+		body, err := success(result)
+		if err != nil {
+			c.fail(w, err, true)
+			return
+		}
+		writeEnvelope(w, http.StatusOK, body)
+		return
+	}
+	view := provisionView{CSS: template.CSS(provisionCSS)}
+	status := http.StatusOK
+	if err != nil {
+		e := wireError(err)
+		c.code, status, view.Problem = codeOf(e).number, http.StatusNotFound, e.Msg
+		if e.Kind == model.Internal {
+			c.cause, status = err, http.StatusInternalServerError
+		}
+	}
+	if found != nil {
+		image, err := qrPNG(found.URI)
+		if err != nil {
+			c.fail(w, err, false)
+			return
+		}
+		view.Serial, view.URI, view.Link = found.serial, found.URI, template.URL(found.URI)
+		view.Image = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
+	}
+	var page bytes.Buffer
+	if err := provisionPage.Execute(&page, view); err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", provisionPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(page.Bytes())
+}
