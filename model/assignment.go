@@ -25,6 +25,29 @@ type Assignment struct {
 	PINNeverExpires bool   `db:"pin_never_expires"`
 	DateCreated     Time   `db:"date_created"`
 	LastUpdated     Time   `db:"last_updated"`
+
+	Activation      []byte `db:"activation"`       // sealed SHA-1 of the activation code; nil = none
+	ActivationUntil Time   `db:"activation_until"` // 0 = no end
+	ActivationTries int64  `db:"activation_tries"` // wrong ones so far
+}
+
+// ActivationTriesMost is how many wrong activation codes end the right one.
+const ActivationTriesMost = 5
+
+// Activate makes the assignment active if sum, the SHA-1 of a code, is want. A wrong one counts; too many end it.
+func (a *Assignment) Activate(want, sum []byte, now Time) bool {
+	if a.Activation == nil || a.ActivationUntil != 0 && now >= a.ActivationUntil {
+		return false
+	}
+	if subtle.ConstantTimeCompare(want, sum) != 1 {
+		if a.ActivationTries++; a.ActivationTries >= ActivationTriesMost {
+			a.Activation = nil
+		}
+		return false
+	}
+	a.Status, a.LastUpdated = Active, now
+	a.Activation, a.ActivationUntil, a.ActivationTries = nil, 0, 0
+	return true
 }
 
 // CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.

@@ -36,6 +36,9 @@ type UserState struct {
 	LastLogin   Time   `db:"last_login"`
 	LockedUntil Time   `db:"locked_until"` // of a locked user; 0 = until unlocked
 	RefusedAt   []byte `db:"refused_at"`   // times of the refusals of the last minute, 8 bytes each
+
+	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent; nil = none
+	PasscodeUntil Time   `db:"passcode_until"`
 }
 
 // Login is what deciding on a credential needs of a user: himself, his state, his domain's lockout policy.

@@ -39,7 +39,8 @@ type verification struct {
 	fresh    string // argon2id of a new password; "" = unchanged
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
-	proj     *projection
+	byUser   *projection // of what was asked for, where no token was used
+	byToken  *projection // where one was
 }
 
 // answers to a credential, one message each.
@@ -99,7 +100,10 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 		return nil, err
 	}
 	if len(args.Return) > 0 {
-		if v.proj, err = v.project(args.Return); err != nil {
+		if v.byUser, err = project(args.Return, false); err != nil {
+			return nil, err
+		}
+		if v.byToken, err = project(args.Return, true); err != nil {
 			return nil, err
 		}
 	}
@@ -159,8 +163,8 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 const passwordMost = 255 // bytes
 
 // project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
-// tokenAssignment.* of the token used.
-func (v *verification) project(ret Names) (*projection, error) {
+// tokenAssignment.* of the token used, which are null where none was.
+func project(ret Names, byToken bool) (*projection, error) {
 	p := &projection{root: node{present: -1}}
 	for _, name := range ret {
 		head, rest, dotted := strings.Cut(name, ".")
@@ -175,15 +179,14 @@ func (v *verification) project(ret Names) (*projection, error) {
 			if err != nil {
 				return err
 			}
-			if v.static && obj != userObject {
+			if !byToken && obj != userObject {
 				p.field(label, field{kind: a.kind, column: -1})
 				return nil
 			}
-			full := join(path, steps)
-			if v.static {
-				full = steps
+			if byToken {
+				steps = join(path, steps)
 			}
-			p.field(label, field{kind: a.kind, column: p.column(full, a.column)})
+			p.field(label, field{kind: a.kind, column: p.column(steps, a.column)})
 			return nil
 		}
 		if attrName != "*" {
@@ -319,10 +322,14 @@ func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string
 	if err := tx.Save(&login.UserState); err != nil {
 		return nil, err
 	}
-	if v.proj == nil {
+	p := v.byUser
+	if table == assignmentObject.table {
+		p = v.byToken
+	}
+	if p == nil {
 		return nil, nil
 	}
-	rows, err := v.proj.rows(&tx.ReadTx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	rows, err := p.rows(&tx.ReadTx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}

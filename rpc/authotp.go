@@ -10,6 +10,13 @@ import (
 // otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
 // answer counts, once.
 func (v *verification) otp(tx *store.Tx, login *model.Login) (any, error) {
+	if sent, err := v.passcode(login); err != nil {
+		return nil, err
+	} else if sent && login.Status != model.Active {
+		return v.c.refuse(tx, login, model.Disabled)
+	} else if sent {
+		return v.accept(tx, login, userObject.table, login.ID)
+	}
 	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return nil, err

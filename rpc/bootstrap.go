@@ -21,6 +21,12 @@ func (s *Server) bootstrap(ctx context.Context) error {
 				return err
 			}
 		}
+		for _, t := range model.BuiltinTemplates() {
+			t.ID = s.cfg.NewID()
+			if err := tx.Insert(&t); err != nil {
+				return err
+			}
+		}
 		if err := tx.Insert(&model.Repository{ID: s.cfg.NewID(), Name: model.DefaultRepository}); err != nil {
 			return err
 		}

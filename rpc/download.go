@@ -22,6 +22,7 @@ const (
 type downloadURL struct {
 	URL     string `json:"url"`
 	Expires string `json:"expires"`
+	expires model.Time
 }
 
 // GetDownloadURL makes a one-time provisioning link of a soft token.
@@ -31,25 +32,36 @@ func (m *Token) GetDownloadURL(r *http.Request, args *TokenArgs, plan *Plan) err
 	if err != nil {
 		return err
 	}
-	b := make([]byte, linkBytes)
-	if _, err := io.ReadFull(m.s.cfg.Rand, b); err != nil {
+	link, err := m.s.newLink()
+	if err != nil {
 		return err
 	}
-	link := base64.RawURLEncoding.EncodeToString(b)
 	plan.update = func(tx *store.Tx) (any, error) {
 		t, p, _, err := m.load(c, tx, conds)
 		if err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, t.ID)
-		if err := model.Downloadable(p, t); err != nil {
-			return nil, err
-		}
-		expires := c.now + model.LinkHours*3600_000
-		err = tx.PutLink(&model.DownloadLink{TokenID: t.ID, Hash: linkHash(link), Expires: expires})
-		return downloadURL{strings.TrimRight(m.s.cfg.PublicURL, "/") + linkPath + link, expires.String()}, err
+		return c.putLink(tx, t, p, link)
 	}
 	return nil
+}
+
+// newLink makes the secret of a provisioning link.
+func (s *Server) newLink() (string, error) {
+	b := make([]byte, linkBytes)
+	_, err := io.ReadFull(s.cfg.Rand, b)
+	return base64.RawURLEncoding.EncodeToString(b), err
+}
+
+// putLink gives a soft token a new provisioning link; an older one is worthless then.
+func (c *call) putLink(tx *store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {
+	expires := c.now + model.LinkHours*3600_000
+	made := downloadURL{strings.TrimRight(c.s.cfg.PublicURL, "/") + linkPath + link, expires.String(), expires}
+	if err := model.Downloadable(p, t); err != nil {
+		return made, err
+	}
+	return made, tx.PutLink(&model.DownloadLink{TokenID: t.ID, Hash: linkHash(link), Expires: expires})
 }
 
 func linkHash(link string) []byte {

@@ -60,11 +60,15 @@ var methods = []method{
 	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
 	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
 	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
+	{path: "tokenAssignment/activate", target: "TokenAssignment.Activate", about: "Makes an assignment active by its activation code."},
+	{path: "tokenAssignment/sendActivationCode", target: "TokenAssignment.SendActivationCode", about: "Sends the user a new activation code by SMTP or SMS."},
+	{path: "tokenAssignment/sendDownloadUrl", target: "TokenAssignment.SendDownloadURL", about: "Sends the user a provisioning link by SMTP or SMS."},
 	{path: "tokenAssignment/getTokenQRCode", target: "TokenAssignment.GetTokenQRCode", reveals: true, about: "Answers a soft token's QR code, a PNG in base64."},
 	{path: "tokenAssignment/sort", target: "TokenAssignment.Sort", about: "Sets the order in which a user's tokens are tried."},
 
 	{path: "auth/verify", target: "Auth.Verify", about: "Checks a login's OTP, with the PIN in front, or static password."},
 	{path: "auth/logon", target: "Auth.Logon", about: "The same, for one-step logons."},
+	{path: "auth/sendOTP", target: "Auth.SendOTP", about: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},
 	{path: "auth/syncToken", target: "Auth.SyncToken", about: "Synchronises a user's token by two consecutive OTPs."},
 	{path: "auth/listTokens", target: "Auth.ListTokens", about: "Lists a user's tokens."},
 	{path: "auth/listTokenAssignments", target: "Auth.ListTokenAssignments", about: "Lists a user's token assignments."},
@@ -72,8 +76,16 @@ var methods = []method{
 	{path: "auth/listApplications", target: "Auth.ListApplications", about: "Lists the applications one may log in to: this server."},
 	{path: "auth/listAuthenticators", target: "Auth.ListAuthenticators", about: "Lists the kinds of credential."},
 	{path: "auth/getLogonSteps", target: "Auth.GetLogonSteps", about: "Says how a user logs on."},
+	{path: "auth/activateTokenAssignment", target: "Auth.ActivateTokenAssignment", about: "Makes an assignment active by its activation code; five wrong ones end it."},
 	{path: "auth/logout", target: "Auth.Logout", about: "Ends a logon; there are no sessions."},
 	{path: "auth/resetLogon", target: "Auth.ResetLogon", about: "Gives up a logon in steps; there are no sessions."},
+
+	{path: "template/get", target: "Template.Get", about: "Reads the text of a kind of message."},
+	{path: "template/set", target: "Template.Set", about: "Changes it; an unknown parameter is refused."},
+	{path: "template/search", target: "Template.Search", about: "Finds the texts of messages."},
+
+	{path: "delivery/get", target: "Delivery.Get", about: "Reads one message's delivery."},
+	{path: "delivery/search", target: "Delivery.Search", about: "Finds deliveries."},
 
 	{path: "agent/create", target: "Agent.Create", about: "Makes an API agent; answers its client secret, once."},
 	{path: "agent/get", target: "Agent.Get", about: "Reads one agent."},

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog/hlog"
 
 	"tokensmith/model"
+	"tokensmith/rpc/courier"
 	"tokensmith/store"
 )
 
@@ -38,11 +39,12 @@ type Config struct {
 	NewID      func() string // 32 lower-case hex digits, later ones greater
 	Rand       io.Reader     // for seeds, serials and client secrets
 	Log        zerolog.Logger
-	Prefix     string // in front of /object/method, besides none; "/das5/rest"
-	StrictJSON bool   // refuse the documented dialect
-	PublicURL  string // gives links their host
-	LargeBody  int64  // bytes of a file or batch; 0 = 256 MiB
-	ImportRows int    // rows of one file; 0 = 100,000
+	Prefix     string                     // in front of /object/method, besides none; "/das5/rest"
+	StrictJSON bool                       // refuse the documented dialect
+	PublicURL  string                     // gives links their host
+	LargeBody  int64                      // bytes of a file or batch; 0 = 256 MiB
+	Couriers   map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
+	ImportRows int                        // rows of one file; 0 = 100,000
 }
 
 // Server answers method calls. It is safe for concurrent use.
@@ -76,6 +78,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}},
 		"Agent":           &Agent{crud{s, agentObject}},
 		"Auth":            &Auth{s},
+		"Template":        &Template{crud{s, templateObject}},
+		"Delivery":        &Delivery{crud{s, deliveryObject}},
 	}
 	for name, service := range services {
 		if err := s.gorilla.RegisterService(service, name); err != nil {

@@ -7,7 +7,7 @@ func (tx *ReadTx) Login(userID string) (model.Login, error) {
 	var l model.Login
 	err := tx.get(&l, `
 		SELECT u.id, u.status, u.password, u.must_change_password, d.lockout_threshold, d.lockout_minutes,
-			s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at
+			s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
 		FROM users u JOIN domains d ON d.id = u.domain_id JOIN user_states s ON s.user_id = u.id
 		WHERE u.id = ?`, userID)
 	return l, err

@@ -41,6 +41,8 @@ func init() {
 	keep[model.Token]("tokens", "token", "id")
 	keep[model.TokenState]("token_states", "token", "token_id")
 	keep[model.Assignment]("token_assignments", "token assignment", "id")
+	keep[model.Template]("templates", "template", "id")
+	keep[model.Delivery]("deliveries", "delivery", "id")
 	keep[model.DownloadLink]("download_links", "link", "token_id")
 	keep[model.Agent]("agents", "agent", "id")
 	keep[model.Audit]("audit", "audit row", "id")

@@ -30,6 +30,7 @@ type serveFlags struct {
 	database
 	listen, prefix, publicURL, logFormat string
 	strictJSON, insecure, showSecret     bool
+	couriers                             courierFlags
 }
 
 func serveCommand(e *env) *cobra.Command {
@@ -48,6 +49,7 @@ func serveCommand(e *env) *cobra.Command {
 	flags.BoolVar(&f.insecure, "insecure", false, "allow plain HTTP on an address that is not loopback")
 	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
+	f.couriers.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
 	return cmd
 }
@@ -62,6 +64,10 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 			return fmt.Errorf("--public-url must be like https://host, not %q", f.publicURL)
 		}
 	}
+	couriers, err := f.couriers.open()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return err
@@ -74,7 +80,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if f.publicURL == "" {
 		f.publicURL = base
 	}
-	s, st, err := f.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL})
+	s, st, err := f.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL, Couriers: couriers})
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,14 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if err := e.firstAgent(ctx, s, f, base); err != nil {
 		return err
 	}
-	return e.serveUntil(ctx, s, listener, log)
+	delivered := make(chan struct{})
+	go func() {
+		s.Deliver(ctx)
+		close(delivered)
+	}()
+	err = e.serveUntil(ctx, s, listener, log)
+	<-delivered
+	return err
 }
 
 // serveUntil serves until ctx ends; calls in flight then finish.

@@ -1,0 +1,125 @@
+package model
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Channels of delivery.
+const (
+	SMTP = "SMTP" // e-mail
+	SMS  = "SMS"
+)
+
+// States of a delivery.
+const (
+	Queued = "QUEUED"
+	Sent   = "SENT"
+	Failed = "FAILED"
+)
+
+// Delivery is a message on its way. It reports on what has happened and never undoes it.
+type Delivery struct {
+	ID          string `db:"id"`
+	Channel     string `db:"channel"`
+	Template    string `db:"template"`
+	Recipient   string `db:"recipient"` // an e-mail address or a phone number
+	Status      string `db:"status"`
+	Attempts    int64  `db:"attempts"`
+	Reason      string `db:"reason"` // why the last attempt failed
+	Body        []byte `db:"body"`   // sealed; nil once the delivery has ended
+	NextTry     Time   `db:"next_try"`
+	GoodUntil   Time   `db:"good_until"` // when the message is worth nothing any more; 0 = never
+	DateCreated Time   `db:"date_created"`
+	LastUpdated Time   `db:"last_updated"`
+}
+
+// The back-off of failed attempts: 10 s, 40 s, 160 s, ... at most an hour between them.
+const (
+	deliveryTries  = 8
+	deliveryWait   = 10_000 // milliseconds
+	deliveryMost   = 3600_000
+	reasonMost     = 500 // bytes
+	PasscodeWithin = 5 * 60_000
+)
+
+// Ended records how an attempt went; reason is "" when it succeeded.
+func (d *Delivery) Ended(now Time, reason string) {
+	d.Attempts++
+	d.LastUpdated = now
+	d.Reason = strings.ToValidUTF8(reason[:min(len(reason), reasonMost)], "")
+	wait := Time(deliveryWait)
+	for range d.Attempts - 1 {
+		wait = min(4*wait, deliveryMost)
+	}
+	d.NextTry = now + wait
+	switch {
+	case reason == "":
+		d.Status, d.Body = Sent, nil
+	case d.Attempts >= deliveryTries, d.GoodUntil != 0 && d.NextTry >= d.GoodUntil:
+		d.Status, d.Body = Failed, nil
+	}
+}
+
+// Template is the text of a kind of message, with parameters in braces: "{loginName}".
+type Template struct {
+	ID      string `db:"id"`
+	Name    string `db:"name"`
+	Subject string `db:"subject"`
+	Text    string `db:"text"`
+}
+
+// The kinds of message.
+const (
+	ActivationCodeMessage = "activationCode"
+	DownloadURLMessage    = "downloadUrl"
+	PasscodeMessage       = "passcode"
+)
+
+// templateParameters are the parameters each kind of message has.
+var templateParameters = map[string][]string{
+	ActivationCodeMessage: {"loginName", "firstName", "lastName", "serial", "product", "code", "expires"},
+	DownloadURLMessage:    {"loginName", "firstName", "lastName", "serial", "product", "url", "expires"},
+	PasscodeMessage:       {"loginName", "firstName", "lastName", "code", "expires"},
+}
+
+// BuiltinTemplates lists the templates of a new database, without ids.
+func BuiltinTemplates() []Template {
+	return []Template{
+		{Name: ActivationCodeMessage, Subject: "Your activation code",
+			Text: "Your activation code for token {serial} is {code}\nIt can be used until {expires}.\n"},
+		{Name: DownloadURLMessage, Subject: "Your one-time password token",
+			Text: "Open this link and scan the code it shows with your authenticator app:\n{url}\nIt can be used once, until {expires}.\n"},
+		{Name: PasscodeMessage, Subject: "Your one-time passcode",
+			Text: "Your one-time passcode is {code}\nIt can be used once, until {expires}.\n"},
+	}
+}
+
+var parameter = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// Check refuses parameters that the kind of message does not have.
+func (t *Template) Check() error {
+	known := templateParameters[t.Name]
+	for place, text := range map[string]string{"attrs.subject": t.Subject, "attrs.text": t.Text} {
+		for _, found := range parameter.FindAllStringSubmatch(text, -1) {
+			if !slices.Contains(known, found[1]) {
+				return AttrErrorf(Invalid, place, "has no parameter {%s}; there are {%s}", found[1], strings.Join(known, "}, {"))
+			}
+		}
+	}
+	if strings.ContainsAny(t.Subject, "\r\n") {
+		return AttrErrorf(Invalid, "attrs.subject", "must be one line")
+	}
+	return nil
+}
+
+// Fill gives subject and text with the parameters' values. Line breaks in values become spaces.
+func (t *Template) Fill(values map[string]string) (subject, text string) {
+	fill := func(s string) string {
+		return parameter.ReplaceAllStringFunc(s, func(p string) string {
+			return strings.NewReplacer("\r", " ", "\n", " ").Replace(values[p[1:len(p)-1]])
+		})
+	}
+	return fill(t.Subject), fill(t.Text)
+}

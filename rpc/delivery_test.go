@@ -1,0 +1,310 @@
+package rpc_test
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/mail"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store/storetest"
+)
+
+// relay is a real SMTP server that keeps what it is sent, once it does not refuse any more.
+type relay struct {
+	mu     sync.Mutex
+	refuse int
+	mails  []string
+	came   chan struct{}
+	addr   string
+}
+
+func newRelay(t *testing.T) *relay {
+	r := &relay{came: make(chan struct{}, 100)}
+	srv := smtp.NewServer(r)
+	srv.Domain, srv.AllowInsecureAuth = "localhost", true
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = l.Addr().String()
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	return r
+}
+
+func (r *relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r: r}, nil }
+
+type session struct {
+	r  *relay
+	to string
+}
+
+func (s *session) Mail(string, *smtp.MailOptions) error      { return nil }
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
+func (s *session) Reset()                                    {}
+func (s *session) Logout() error                             { return nil }
+func (s *session) Data(body io.Reader) error {
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	if s.r.refuse > 0 {
+		s.r.refuse--
+		return &smtp.SMTPError{Code: 451, Message: "try later"}
+	}
+	m, err := mail.ReadMessage(strings.NewReader(string(b)))
+	if err != nil {
+		return err
+	}
+	subject, _ := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	var text io.Reader = m.Body
+	if m.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+		text = quotedprintable.NewReader(text)
+	}
+	plain, err := io.ReadAll(text)
+	s.r.mails = append(s.r.mails, "to "+s.to+"\n"+subject+"\n"+strings.ReplaceAll(string(plain), "\r\n", "\n"))
+	s.r.came <- struct{}{}
+	return err
+}
+
+// wait waits for the next mail.
+func (r *relay) wait(t *testing.T) string {
+	t.Helper()
+	select {
+	case <-r.came:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no mail came")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mails[len(r.mails)-1]
+}
+
+// newPosting is a service that sends through couriers. Its clock is the real one's pace unless it is advanced.
+func newPosting(t *testing.T, url string, couriers map[string]courier.Courier) *guarded {
+	s := newService(t, url, func(c *rpc.Config) { c.Couriers, c.PublicURL = couriers, "https://tokens.example" })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		s.Deliver(ctx)
+		close(done)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	g := &guarded{s, t}
+	g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ute","firstName":"Üte","email":"ute@mail.example","mobile":"+491700000000"}}`)
+	g.do(t, "product/create", `{"attrs":{"name":"Coded","manufacturerCode":"XX","productCode":"CODED","algorithm":"TOTP","kind":"SOFT","activation":"CODE"}}`)
+	g.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"CODED","serial":"1","seed":"%x","user.loginName":"ute"}}`, seedOf("1")))
+	return g
+}
+
+var assignmentOfUte = `"user":{"loginName":"ute"},"token":{"serial":"1"}`
+
+func TestActivationByMail(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		r := newRelay(t)
+		c, err := courier.NewSMTP("smtp://"+r.addr+"?tls=none", "tokens@mail.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newPosting(t, url, map[string]courier.Courier{model.SMTP: c})
+		right := g.at(totp, "1", 0)
+		g.want(203, g.verify("ute", right, `,"token":{"serial":"1"}`), "not active yet")
+
+		g.do(t, "template/set", `{"template":{"name":"activationCode"},"attrs":{"subject":"Grüße, {firstName}","text":"{code} for {serial}"}}`)
+		_, reply := g.post("/template/set", `{"template":{"name":"activationCode"},"attrs":{"text":"{code} {colour}"}}`)
+		if !strings.Contains(reply, "attrs.text: has no parameter {colour}") {
+			t.Error(reply)
+		}
+		send := func() string {
+			g.do(t, "tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
+			m := regexp.MustCompile(`^to ute@mail.example\nGrüße, Üte\n([0-9A-HJKMNP-TV-Z]{8}) for 1\n*$`).FindStringSubmatch(r.wait(t))
+			if m == nil {
+				t.Fatalf("the mail is %q", r.mails)
+			}
+			return m[1]
+		}
+		old := send()
+		code := send()
+		activate := func(path, code string) int {
+			_, reply := g.post(path, `{`+assignmentOfUte+`,"code":"`+code+`"}`)
+			return codeIn(reply)
+		}
+		g.want(304, activate("/tokenAssignment/activate", old), "an older code")
+		for range 3 {
+			g.want(304, activate("/auth/activateTokenAssignment", "WRONG"), "wrong")
+		}
+		g.want(0, activate("/auth/activateTokenAssignment", strings.ToLower(code)), "right, after four wrong ones")
+		g.want(304, activate("/auth/activateTokenAssignment", code), "used")
+		g.clock.advance(time.Minute)
+		g.want(0, g.verify("ute", g.at(totp, "1", 0)), "active")
+
+		// Five wrong ones end it; so does time.
+		inactive := func() {
+			g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"status":"INACTIVE"}}`)
+		}
+		inactive()
+		code = send()
+		for range 5 {
+			g.want(304, activate("/auth/activateTokenAssignment", "WRONG"), "wrong")
+		}
+		g.want(304, activate("/auth/activateTokenAssignment", code), "dead after five")
+		code = send()
+		g.clock.advance(48 * time.Hour)
+		g.want(304, activate("/tokenAssignment/activate", code), "expired")
+		code = send()
+		sum := sha1.Sum([]byte(code))
+		_, reply = g.post("/auth/activateTokenAssignment", `{`+assignmentOfUte+`,"acHash":"`+base64.StdEncoding.EncodeToString(sum[:])+`"}`)
+		g.want(0, codeIn(reply), "by its hash")
+		_, reply = g.post("/auth/activateTokenAssignment", `{"user":{"loginName":"nobody"},"token":{"serial":"1"},"code":"x"}`)
+		g.want(304, codeIn(reply), "unknown user")
+		_, reply = g.post("/tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
+		g.want(11, codeIn(reply), "nothing to activate")
+
+		// The link's mail.
+		g.do(t, "tokenAssignment/sendDownloadUrl", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
+		if m := r.wait(t); !regexp.MustCompile(`https://tokens\.example/p/[A-Za-z0-9_-]{32}\n`).MatchString(m) {
+			t.Errorf("%q", m)
+		}
+		// Delivered bodies are gone, and codes were never in the log.
+		rows := g.do(t, "delivery/search", `{"return":["status","template","recipient"]}`).(map[string]any)["rows"].([]any)
+		for _, row := range rows {
+			if m := row.(map[string]any); m["recipient"] != "ute@mail.example" || m["status"] == "FAILED" {
+				t.Error(m)
+			}
+		}
+		if strings.Contains(g.log.String(), code) || strings.Contains(dump(t, g.service, url), code) {
+			t.Error("the code shows in the log or the database")
+		}
+	})
+}
+
+func TestPasscodeBySMS(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		secret := []byte("sixteen bytes or more")
+		texts := make(chan string, 10)
+		failures := 1
+		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if r.Header.Get(courier.SignatureHeader) != courier.Sign(secret, r.Header.Get(courier.TimestampHeader), body) {
+				t.Errorf("wrong signature")
+			}
+			if failures > 0 {
+				failures--
+				http.Error(w, "busy", http.StatusServiceUnavailable)
+				return
+			}
+			texts <- string(body)
+		}))
+		defer gateway.Close()
+		c, err := courier.NewWebhook(gateway.URL, secret, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newPosting(t, url, map[string]courier.Courier{model.SMS: c})
+		send := func(user string) int {
+			_, reply := g.post("/auth/sendOTP", fmt.Sprintf(`{"user":{"loginName":%q}}`, user))
+			return codeIn(reply)
+		}
+		g.want(0, send("nobody"), "an unknown user")
+		g.want(0, send("ute"), "sent")
+		// The first attempt fails and is recorded; it is repeated after ten seconds.
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			row := fmt.Sprint(g.do(t, "delivery/search", `{"return":["status","attempts","reason"]}`).(map[string]any)["rows"])
+			if row == "[map[attempts:1 reason:the gateway answered 503 Service Unavailable status:QUEUED]]" {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(row)
+			}
+		}
+		g.clock.advance(10 * time.Second)
+		next := func() string {
+			select {
+			case text := <-texts:
+				m := regexp.MustCompile(`^\{"to":"\+491700000000","text":"Your one-time passcode is (\d{6})\\n`).FindStringSubmatch(text)
+				if m == nil {
+					t.Fatal(text)
+				}
+				return m[1]
+			case <-time.After(30 * time.Second):
+				t.Fatal("no text came")
+				return ""
+			}
+		}
+		code := next()
+		g.want(0, send("ute"), "again at once")
+		_, reply := g.post("/auth/verify", `{"user":{"loginName":"ute"},"credential":{"otp":"`+code+`"},"return":["loginName","token.serial"]}`)
+		if want := `{"error":0,"result":{"loginName":"ute","token.serial":null}}`; reply != want {
+			t.Error(reply)
+		}
+		g.want(201, g.verify("ute", code), "once")
+		g.clock.advance(30 * time.Second)
+		g.want(0, send("ute"), "sent")
+		code = next()
+		g.clock.advance(5 * time.Minute)
+		g.want(201, g.verify("ute", code), "after five minutes")
+		if n := len(texts); n != 0 {
+			t.Errorf("%d texts more", n)
+		}
+	})
+}
+
+// A delivery survives the process: another one sends it.
+func TestDeliverySurvivesRestart(t *testing.T) {
+	t.Parallel()
+	url := storetest.SQLite(t)
+	refusing := refuser{}
+	g := newPosting(t, url, map[string]courier.Courier{model.SMTP: refusing})
+	g.do(t, "tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
+	r := newRelay(t)
+	c, err := courier.NewSMTP("smtp://"+r.addr+"?tls=none", "tokens@mail.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &service{url: url, clock: g.clock, log: g.log, keyFile: g.keyFile, id: g.id, key: g.key}
+	other.open(t, 1, func(cfg *rpc.Config) { cfg.Couriers = map[string]courier.Courier{model.SMTP: c} })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { other.Deliver(ctx); close(done) }()
+	defer func() { stop(); <-done }()
+	// Whichever server tried first: the refusing one's attempts are repeated.
+	for deadline := time.Now().Add(60 * time.Second); len(r.came) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no mail came")
+		}
+		g.clock.advance(10 * time.Second)
+	}
+	if m := r.wait(t); !strings.Contains(m, "activation code") {
+		t.Errorf("%q", m)
+	}
+}
+
+type refuser struct{}
+
+func (refuser) Send(context.Context, courier.Message) error { return errors.New("no way out") }

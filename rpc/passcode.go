@@ -1,0 +1,94 @@
+package rpc
+
+import (
+	"io"
+	"math/big"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	passcodeDigits   = 6
+	passcodeInterval = 30_000 // milliseconds between two to the same user
+)
+
+func passcodePlace(userID string) store.Place {
+	return store.Place{Table: "user_states", Column: "passcode", Row: userID}
+}
+
+// newPasscode makes six random digits.
+func (s *Server) newPasscode() (string, error) {
+	b := make([]byte, 16) // 128 bits: the bias of the remainder is far below notice
+	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
+		return "", err
+	}
+	n := new(big.Int).Mod(new(big.Int).SetBytes(b), big.NewInt(1_000_000)).String()
+	return "000000"[len(n):] + n, nil
+}
+
+// SendOTP sends a one-time passcode by e-mail or SMS, good once, for five minutes. It answers the same whether or not
+// there is such a user with an address, and sends no second one within half a minute.
+func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
+	v := &verification{c: callOf(r.Context())}
+	c := v.c
+	var err error
+	if v.user, err = args.selector("user", userObject, true); err != nil {
+		return err
+	}
+	channel := ""
+	if args.Channel != "" {
+		if channel, err = args.channel(); err != nil {
+			return err
+		}
+	}
+	code, err := m.s.newPasscode()
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		login, err := v.login(&tx.ReadTx)
+		if err != nil || login == nil {
+			return nil, err
+		}
+		c.touched(userObject.noun, login.ID)
+		end := c.now + model.PasscodeWithin
+		if login.Status != model.Active || login.Flooded(c.now) || login.PasscodeUntil > end-passcodeInterval {
+			return nil, nil
+		}
+		var u model.User
+		if err := tx.Load(&u, login.ID); err != nil {
+			return nil, err
+		}
+		ways := []string{channel}
+		if channel == "" {
+			ways = []string{model.SMTP, model.SMS}
+		}
+		for _, way := range ways {
+			err = c.send(tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": until(end)}, end)
+			if err == nil {
+				login.Passcode, login.PasscodeUntil = m.s.keys.Seal(passcodePlace(login.ID), []byte(code)), end
+				return nil, tx.Save(&login.UserState)
+			}
+			if wireError(err).Kind != model.Invalid {
+				return nil, err
+			}
+		}
+		return nil, nil // no address, or no way there
+	}
+	return nil
+}
+
+// passcode says whether the credential is the user's passcode, which is used up then.
+func (v *verification) passcode(login *model.Login) (bool, error) {
+	if login.Passcode == nil || v.c.now >= login.PasscodeUntil || v.token != nil {
+		return false, nil
+	}
+	code, err := v.c.s.keys.Unseal(passcodePlace(login.ID), login.Passcode)
+	if err != nil || !model.Secret(code).Equal([]byte(v.text)) {
+		return false, err
+	}
+	login.Passcode, login.PasscodeUntil = nil, 0
+	return true, nil
+}

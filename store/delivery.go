@@ -1,0 +1,25 @@
+package store
+
+import "tokensmith/model"
+
+// ClaimDeliveries takes up to most queued deliveries of a channel that are due, so that no other process takes them
+// before lease ends.
+func (tx *Tx) ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error) {
+	due, err := loadAll[model.Delivery](&tx.ReadTx, "status = ? AND channel = ? AND next_try <= ? ORDER BY next_try, id LIMIT ?", model.Queued, channel, now, most)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range due {
+		if _, err := tx.exec("UPDATE deliveries SET next_try = ? WHERE id = ?", lease, d.ID); err != nil {
+			return nil, err
+		}
+	}
+	return due, nil
+}
+
+// TemplateByName finds a template.
+func (tx *ReadTx) TemplateByName(name string) (model.Template, error) {
+	var t model.Template
+	err := tx.loadWhere(&t, "name = ?", name)
+	return t, err
+}
