@@ -85,7 +85,8 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) er
 	defer conn.Close()
 	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
-		return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err), w.store.kind(err)
+		// Perhaps only this connection broke, while it was idle.
+		return postgresClass(err) == unavailable, w.store.kind(err)
 	}
 	defer begun.Rollback() // does nothing after a commit
 	tx := &Tx{ReadTx{store: w.store, ctx: ctx, q: begun}}

@@ -138,17 +138,31 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 		return err
 	}
 	defer s.busy.Done()
-	conn, err := s.read.Connx(ctx) // only the wait for a connection always ends with ctx
+	conn, tx, err := s.snapshot(ctx)
 	if err != nil {
 		return s.kind(err)
 	}
 	defer conn.Close()
-	tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
-	if err != nil {
-		return s.kind(err)
-	}
 	defer tx.Rollback() // a snapshot has nothing to commit
 	return fn(&ReadTx{store: s, ctx: ctx, q: tx})
+}
+
+// snapshot begins a View's transaction. Connections that broke while they were idle are passed over.
+func (s *Store) snapshot(ctx context.Context) (*sqlx.Conn, *sqlx.Tx, error) {
+	for try := 1; ; try++ {
+		conn, err := s.read.Connx(ctx) // the wait for a connection always ends with ctx, whatever the dialect
+		if err != nil {
+			return nil, nil, err
+		}
+		tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+		if err == nil {
+			return conn, tx, nil
+		}
+		conn.Close()
+		if s.dialect.class(err) != unavailable || ctx.Err() != nil || try > postgresConns {
+			return nil, nil, err
+		}
+	}
 }
 
 // ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.

@@ -24,13 +24,9 @@ func Each(t *testing.T, test func(t *testing.T, url string)) {
 }
 
 var databases = []struct {
-	name           string
-	url            func(t testing.TB) string
-	updates, views int
-}{
-	{"sqlite", SQLite, 1, 2*runtime.GOMAXPROCS(0) + 2},
-	{"postgres", Postgres, 24, 24},
-}
+	name string
+	url  func(t testing.TB) string
+}{{"sqlite", SQLite}, {"postgres", Postgres}}
 
 // SQLite gives the path of a database that is not made yet, in a folder that goes with the test.
 func SQLite(t testing.TB) (url string) {
@@ -46,6 +42,20 @@ type Database struct {
 	Views   int // that run at once in one Store
 }
 
+// NewSQLite makes a Database in a file.
+func NewSQLite(t *testing.T) *Database {
+	t.Helper()
+	return &Database{URL: SQLite(t), KeyFile: newKeyFile(t), Updates: 1, Views: 2*runtime.GOMAXPROCS(0) + 2}
+}
+
+// NewPostgres makes a Database on the test server.
+func NewPostgres(t *testing.T) *Database {
+	t.Helper()
+	return &Database{URL: Postgres(t), KeyFile: newKeyFile(t), Updates: 24, Views: 24}
+}
+
+func newKeyFile(t *testing.T) string { return filepath.Join(t.TempDir(), "key") }
+
 // Open opens the database; the Store is closed when the test ends. Each call gives a Store of its own, as if it were
 // another process.
 func (d *Database) Open(t testing.TB) *store.Store {
@@ -60,15 +70,4 @@ func (d *Database) Open(t testing.TB) *store.Store {
 		}
 	})
 	return s
-}
-
-// Databases runs a test once for each database, as Each does, but with more than the URL.
-func Databases(t *testing.T, test func(t *testing.T, d *Database)) {
-	t.Helper()
-	for _, d := range databases {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, &Database{URL: d.url(t), KeyFile: filepath.Join(t.TempDir(), "key"), Updates: d.updates, Views: d.views})
-		})
-	}
 }

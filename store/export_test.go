@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Exec runs a statement of a test's own.
+func (tx *Tx) Exec(query string, args ...any) (int64, error) { return tx.exec(query, args...) }
+
+// Ask reads one value by a statement of a test's own.
+func (tx *ReadTx) Ask(dst any, query string) error { return tx.get(dst, query) }
+
+// SetWriter runs a statement on SQLite's writing connection, outside any transaction. No Update may be under way.
+func (s *Store) SetWriter(query string) error {
+	_, err := s.write.(*groupWriter).conn.ExecContext(context.Background(), query)
+	return err
+}
+
+// PostgresClass says whether an error counts as unavailable.
+func PostgresUnavailable(err error) bool { return postgresClass(err) == unavailable }
+
+// Watch calls see with each statement that is run from now on in a View or Update.
+func (tx *ReadTx) Watch(see func(query string, args []any)) { tx.q = watcher{tx.q, see} }
+
+type watcher struct {
+	queryer
+	see func(query string, args []any)
+}
+
+func (w watcher) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	w.see(query, slices.Clone(args))
+	return w.queryer.QueryxContext(ctx, query, args...)
+}
+
+func (w watcher) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
+	w.see(query, slices.Clone(args))
+	return w.queryer.QueryRowxContext(ctx, query, args...)
+}
+
+func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	w.see(query, slices.Clone(args))
+	return w.queryer.ExecContext(ctx, query, args...)
+}

@@ -1,0 +1,113 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// TestPlans: every query of a noun, and the searches that clients make most, is served by an index: SQLite's plan
+// scans no table and sorts no more than a handful of rows.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	s := d.Open(t)
+	db, err := sql.Open("sqlite3", "file:"+d.URL+"?_case_sensitive_like=on")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	step := func(from, table, to string) store.Step { return store.Step{From: from, Table: table, To: to} }
+	byID := []store.Sort{{Column: store.Column{Name: "id"}}}
+	id := []store.Column{{Name: "id"}}
+	search := func(table string, sort []store.Sort, where ...store.Cond) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error {
+			_, err := tx.Find(&store.Query{Table: table, Columns: id, Where: where, Sort: sort, Limit: 10})
+			return err
+		}
+	}
+	eq := func(column, value string, path ...store.Step) store.Cond {
+		return store.Cond{Path: path, Column: column, Op: store.Eq, Value: value}
+	}
+	for _, c := range []struct {
+		name  string
+		sorts bool // a few rows of one token, user or name, so it may
+		run   func(tx *store.Tx) error
+	}{
+		{"Load", false, func(tx *store.Tx) error { return tx.Load(new(model.Token), "x") }},
+		{"Save", false, func(tx *store.Tx) error { return tx.Save(&model.TokenState{TokenID: "x"}) }},
+		{"Delete", false, func(tx *store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
+		{"DomainsByName", false, func(tx *store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
+		{"UsersByLogin", false, func(tx *store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
+		{"TokensBySerial", false, func(tx *store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
+		{"ProductTokens", false, func(tx *store.Tx) error { _, err := tx.ProductTokens("x"); return err }},
+		{"ProductByCodes", false, func(tx *store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
+		{"RepositoryByName", false, func(tx *store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},
+		{"AssignmentsOfTokens", true, func(tx *store.Tx) error { _, err := tx.AssignmentsOfTokens([]string{"x", "y"}); return err }},
+		{"AssignedOfProduct", false, func(tx *store.Tx) error { _, err := tx.AssignedOfProduct("x", "y"); return err }},
+		{"DisownToken", false, func(tx *store.Tx) error { return tx.DisownToken("x", 1) }},
+		{"Touch", false, func(tx *store.Tx) error { return tx.Touch("x", 1) }},
+		{"ClearFailures", false, func(tx *store.Tx) error { return tx.ClearFailures("x") }},
+		{"Meta", false, func(tx *store.Tx) error { _, err := tx.Meta("x"); return err }},
+		{"tokens of a serial", true, search("tokens", byID, eq("serial", "x"))},
+		{"tokens of a serial's beginning", true, search("tokens", byID, store.Cond{Column: "serial", Op: store.StartsOn, Value: "x"})},
+		{"tokens of a product", false, search("tokens", byID, eq("id", "x", step("product_id", "products", "id")))},
+		{"tokens of a product's code", true, search("tokens", byID, eq("manufacturer_code", "DN", step("product_id", "products", "id")), eq("product_code", "x", step("product_id", "products", "id")))},
+		{"tokens of a repository", false, search("tokens", byID, eq("repository_id", "x"))},
+		{"tokens of a status", false, search("tokens", byID, eq("status", "x"))},
+		{"tokens of a user", true, search("tokens", byID, eq("login_name_folded", "x", step("id", "token_assignments", "token_id"), step("user_id", "users", "id")))},
+		{"users of a login name", false, search("users", byID, eq("login_name_folded", "x"))},
+		{"users of an e-mail", false, search("users", byID, eq("email_folded", "x"))},
+		{"users of a domain's name and a login name", true, search("users", byID, eq("name_folded", "x", step("domain_id", "domains", "id")), eq("login_name_folded", "y"))},
+		{"users of a domain", true, search("users", byID, eq("domain_id", "x"))},
+		{"users of a token", true, search("users", byID, eq("serial", "x", step("id", "token_assignments", "user_id"), step("token_id", "tokens", "id")))},
+		{"assignments of a user", true, search("token_assignments", byID, eq("user_id", "x"))},
+		{"assignments of a token", true, search("token_assignments", byID, eq("serial", "x", step("token_id", "tokens", "id")))},
+		{"repositories of a parent", false, search("repositories", byID, eq("parent_id", "x"))},
+		{"agents of a name", true, search("agents", byID, eq("name", "x"))},
+		{"audit since", true, search("audit", append([]store.Sort{{Column: store.Column{Name: "time"}}}, byID...), store.Cond{Column: "time", Op: store.Ge, Value: int64(1)})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			update(t, s, func(tx *store.Tx) error {
+				seen := 0
+				tx.Watch(func(query string, args []any) {
+					seen++
+					plan := explain(t, db, query, args)
+					// Of products there are a few dozen.
+					plan = strings.NewReplacer("SCAN products", "", "SCAN found", "").Replace(plan)
+					if strings.Contains(plan, "SCAN ") || !c.sorts && strings.Contains(plan, "TEMP B-TREE") {
+						t.Errorf("%s\n%s", query, plan)
+					}
+				})
+				c.run(tx)
+				if seen == 0 {
+					t.Error("no statement was run")
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func explain(t *testing.T, db *sql.DB, query string, args []any) (plan string) {
+	t.Helper()
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan += fmt.Sprintf("  %s\n", detail)
+	}
+	return plan
+}

@@ -1,0 +1,241 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// terminate ends every other connection of a database, as a shutdown does.
+func terminate(t *testing.T, url string) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err == nil {
+		defer db.Close()
+		_, err = db.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func insertOne(tx *store.Tx) error { return tx.Insert(newRepository(1)) }
+
+func readOne(tx *store.ReadTx) error {
+	_, err := tx.Count(&store.Query{Table: "repositories"})
+	return err
+}
+
+// TestPostgresShutdown: the server ends a connection in the middle of a transaction, and while it is idle.
+func TestPostgresShutdown(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	for name, last := range map[string]func(tx *store.Tx) error{"before a statement": insertOne, "before the commit": func(*store.Tx) error { return nil }} {
+		t.Run(name, func(t *testing.T) {
+			wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error {
+				if err := insertOne(tx); err != nil {
+					return err
+				}
+				terminate(t, d.URL)
+				return last(tx)
+			}))
+		})
+	}
+	wantUnavailable(t, s.View(context.Background(), func(tx *store.ReadTx) error { terminate(t, d.URL); return readOne(tx) }))
+	// The driver looks after a connection only when it was idle for a second.
+	busy := func() {
+		for range 3 {
+			update(t, s, insertOne)
+			view(t, s, readOne)
+		}
+	}
+	for range 2 {
+		busy()
+		terminate(t, d.URL)
+		update(t, s, insertOne)
+		busy()
+		terminate(t, d.URL)
+		view(t, s, readOne)
+	}
+}
+
+// proxy stands between a store and its server, and can cut what runs through it.
+type proxy struct {
+	l     net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{l: l}
+	t.Cleanup(func() { l.Close(); p.cut() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				return
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			go func() { io.Copy(in, out); in.Close() }()
+			go func() { io.Copy(out, in); out.Close() }()
+		}
+	}()
+	return p
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.(*net.TCPConn).SetLinger(0) // a reset
+		c.Close()
+	}
+	p.conns = nil
+}
+
+// TestPostgresCut: the network fails in the middle of a transaction, for a while, and for good.
+func TestPostgresCut(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProxy(t, u.Host)
+	u.Host = p.l.Addr().String()
+	d.URL = u.String()
+	s := d.Open(t)
+	for _, last := range []func(tx *store.Tx) error{insertOne, func(*store.Tx) error { return nil }} {
+		wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error {
+			if err := insertOne(tx); err != nil {
+				return err
+			}
+			p.cut()
+			return last(tx)
+		}))
+		update(t, s, insertOne)
+	}
+	wantUnavailable(t, s.View(context.Background(), func(tx *store.ReadTx) error { p.cut(); return readOne(tx) }))
+	view(t, s, func(tx *store.ReadTx) error {
+		n, err := tx.Count(&store.Query{Table: "repositories"})
+		if n != 2 {
+			t.Errorf("%d rows; two were acknowledged", n)
+		}
+		return err
+	})
+	p.l.Close()
+	p.cut()
+	wantUnavailable(t, s.Update(context.Background(), insertOne))
+	wantUnavailable(t, s.View(context.Background(), readOne))
+}
+
+// TestPostgresTimeouts: the server's own limits end a statement.
+func TestPostgresTimeouts(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	d.URL += "&statement_timeout=2000"
+	s := d.Open(t)
+	wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error {
+		if _, err := tx.Exec("SET LOCAL statement_timeout = 50"); err != nil {
+			return err
+		}
+		_, err := tx.Exec("SELECT pg_sleep(60)")
+		return err
+	}))
+	update(t, s, insertOne)
+}
+
+// TestPostgresRetryEnds: an Update that always loses gives up and says so; what its function makes of the failure
+// does not hide it.
+func TestPostgresRetryEnds(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewPostgres(t).Open(t)
+	lose := func(tx *store.Tx) error {
+		_, err := tx.Exec("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
+		return err
+	}
+	runs := 0
+	update(t, s, func(tx *store.Tx) error {
+		if runs++; runs < 4 {
+			lose(tx)
+			return errors.New("hidden")
+		}
+		return nil
+	})
+	if runs != 4 {
+		t.Errorf("%d runs", runs)
+	}
+	runs = 0
+	wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error { runs++; return lose(tx) }))
+	if runs < 10 {
+		t.Errorf("gave up after %d runs", runs)
+	}
+	runs = 0
+	mine := model.Errorf(model.Locked, "mine")
+	if err := s.Update(context.Background(), func(tx *store.Tx) error { runs++; return mine }); err != mine || runs != 1 {
+		t.Errorf("%v after %d runs", err, runs)
+	}
+}
+
+// TestPostgresOpenErrors: they say what is wrong, and not the password.
+func TestPostgresOpenErrors(t *testing.T) {
+	t.Parallel()
+	u := storetest.Postgres(t)
+	with := func(change func(u *url.URL)) string {
+		v, err := url.Parse(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.User = url.UserPassword("tester", "hunter2")
+		change(v)
+		return v.String()
+	}
+	for _, c := range []struct{ url, why string }{
+		{with(func(u *url.URL) { u.Host = "127.0.0.1:1" }), "cannot connect to 127.0.0.1"},
+		{with(func(u *url.URL) { u.Path = "/missing" }), "missing"},
+		{with(func(u *url.URL) { u.User = url.UserPassword("nobody-such", "hunter2") }), "nobody-such"},
+		{"postgres://tester:hunter2@127.0.0.1:port/x", "URL"},
+		{"postgres://tester:hunter2@127.0.0.1/x?sslmode=none", "URL"},
+	} {
+		_, err := store.Open(context.Background(), c.url, filepath.Join(t.TempDir(), "key"))
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s gives %v", c.url, err)
+		}
+	}
+}
+
+func TestPostgresClasses(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"57P01": true, "57P02": true, "57P03": true, "57014": true, "53300": true, "53100": true, "08006": true, "55P03": true,
+		"58030": true, "25006": true, "40003": true, "42P01": false, "23502": false, "22021": false, "": false, "5": false, "XX000": false} {
+		if got := store.PostgresUnavailable(&pgconn.PgError{Code: code}); got != want {
+			t.Errorf("SQLSTATE %q unavailable: %v", code, got)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+func wantUnavailable(t *testing.T, err error) {
+	t.Helper()
+	var e *model.Error
+	if !errors.As(err, &e) || e.Kind != model.Unavailable {
+		t.Fatalf("not Unavailable: %T %v", err, err)
+	}
+}
+
+func update(t *testing.T, s *store.Store, fn func(tx *store.Tx) error) {
+	t.Helper()
+	if err := s.Update(context.Background(), fn); err != nil {
+		t.Fatal("Update: ", err)
+	}
+}
+
+func view(t *testing.T, s *store.Store, fn func(tx *store.ReadTx) error) {
+	t.Helper()
+	if err := s.View(context.Background(), fn); err != nil {
+		t.Fatal("View: ", err)
+	}
+}
+
+var repositoryNumber atomic.Int64
+
+func newRepository(size int) *model.Repository {
+	id := fmt.Sprintf("r%08d", repositoryNumber.Add(1))
+	return &model.Repository{ID: id, Name: id, Description: strings.Repeat("x", size)}
+}
+
+// commits counts the transactions in an SQLite database's write-ahead log: the frames that carry the database's size
+// end one each (sqlite.org/fileformat2.html, section 4.1). The log must not have begun anew.
+func commits(t *testing.T, path string) (n int) {
+	t.Helper()
+	wal, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := 24 + int(binary.BigEndian.Uint32(wal[8:]))
+	for at := 32; at+frame <= len(wal); at += frame {
+		if binary.BigEndian.Uint32(wal[at+4:]) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// TestGroupCommit: Updates that wait together share transactions, and so fsyncs.
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	s := d.Open(t)
+	before := commits(t, d.URL)
+	const many = 100
+	inside, gate := make(chan struct{}), make(chan struct{})
+	var group, started sync.WaitGroup
+	group.Go(func() {
+		s.Update(context.Background(), func(tx *store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
+	})
+	<-inside
+	for i := range many {
+		started.Add(1)
+		group.Go(func() {
+			started.Done()
+			err := s.Update(context.Background(), func(tx *store.Tx) error {
+				err := tx.Insert(newRepository(1))
+				if i%10 == 0 {
+					return errors.New("in the middle")
+				}
+				return err
+			})
+			if (err != nil) != (i%10 == 0) {
+				t.Error(err)
+			}
+		})
+	}
+	started.Wait()
+	time.Sleep(20 * time.Millisecond) // until most have got from here into the queue
+	close(gate)
+	group.Wait()
+	if n := commits(t, d.URL) - before; n < 1 || n > many/4 {
+		t.Errorf("%d Updates took %d transactions", many, n)
+	}
+	view(t, s, func(tx *store.ReadTx) error {
+		n, err := tx.Count(&store.Query{Table: "repositories"})
+		if n != many*9/10+1 {
+			t.Errorf("%d rows", n)
+		}
+		return err
+	})
+}
+
+// TestSQLiteFiles: the files are their owner's alone, and closing leaves one file with everything.
+func TestSQLiteFiles(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	s := d.Open(t)
+	r := newRepository(1)
+	update(t, s, func(tx *store.Tx) error { return tx.Insert(r) })
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(d.URL + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("mode of %s is %v", info.Name(), info.Mode())
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := filepath.Glob(d.URL + "*"); len(names) != 1 {
+		t.Errorf("closed, it leaves %q", names)
+	}
+	view(t, d.Open(t), func(tx *store.ReadTx) error { return tx.Load(new(model.Repository), r.ID) })
+}
+
+func TestSQLiteSettings(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewSQLite(t).Open(t)
+	ask := func(who string, tx *store.ReadTx, want map[string]string) error {
+		for pragma, want := range want {
+			var got string
+			if err := tx.Ask(&got, "PRAGMA "+pragma); err != nil {
+				return err
+			}
+			if got != want {
+				t.Errorf("%s of the %s is %s, not %s", pragma, who, got, want)
+			}
+		}
+		return nil
+	}
+	settings := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "cache_size": "-65536"}
+	update(t, s, func(tx *store.Tx) error { return ask("writer", &tx.ReadTx, settings) })
+	settings["query_only"] = "1"
+	view(t, s, func(tx *store.ReadTx) error { return ask("readers", tx, settings) })
+}
+
+// TestSQLitePath: what has a meaning in a URL is nothing but a name in a path.
+func TestSQLitePath(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a b", "a?mode=memory", "a%20b", "a#b", "ä", "a&_foreign_keys=off"} {
+		d := storetest.NewSQLite(t)
+		d.URL = filepath.Join(filepath.Dir(d.URL), name)
+		d.Open(t)
+		if _, err := os.Stat(d.URL); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSQLiteBusy: another process holds the write lock for longer than busy_timeout.
+func TestSQLiteBusy(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	s := d.Open(t)
+	if err := s.SetWriter("PRAGMA busy_timeout = 50"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite3", "file:"+d.URL+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	other, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback()
+	insert := func(tx *store.Tx) error { return tx.Insert(newRepository(1)) }
+	wantUnavailable(t, s.Update(context.Background(), insert))
+	view(t, s, func(tx *store.ReadTx) error { _, err := tx.Count(&store.Query{Table: "repositories"}); return err })
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, insert)
+}
+
+// TestSQLiteFull: what is acknowledged when the disk is full, is kept; what is not, is not; reading goes on, and so
+// does writing once there is room.
+func TestSQLiteFull(t *testing.T) {
+	t.Parallel()
+	t.Run("pages", func(t *testing.T) {
+		t.Parallel()
+		d := storetest.NewSQLite(t)
+		s := d.Open(t)
+		if err := s.SetWriter("PRAGMA max_page_count = 150"); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, d, s, func() {
+			if err := s.SetWriter("PRAGMA max_page_count = 100000"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+			t.Skipf("NOT TESTED ON A FULL DISK: cannot mount one: %v", err)
+		}
+		t.Cleanup(func() {
+			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+				t.Error(err)
+			}
+		})
+		ballast := filepath.Join(dir, "ballast")
+		if err := os.WriteFile(ballast, make([]byte, 700<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := storetest.NewSQLite(t)
+		d.URL = filepath.Join(dir, "tokensmith.db")
+		fill(t, d, d.Open(t), func() {
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
+func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
+	var mu sync.Mutex
+	kept, refused := map[string]bool{}, 0
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 60 {
+				r := newRepository(20_000)
+				err := s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(r) })
+				mu.Lock()
+				if err == nil {
+					kept[r.ID] = true
+				} else {
+					refused++
+					var e *model.Error
+					if !errors.As(err, &e) || e.Kind != model.Unavailable {
+						t.Errorf("not Unavailable: %v", err)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if len(kept) == 0 || refused == 0 {
+		t.Fatalf("%d kept, %d refused", len(kept), refused)
+	}
+	same := func(s *store.Store) {
+		t.Helper()
+		view(t, s, func(tx *store.ReadTx) error {
+			rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 10_000})
+			for _, r := range rows {
+				if !kept[r[0].(string)] {
+					t.Errorf("%v is there though it was refused", r[0])
+				}
+			}
+			if len(rows) != len(kept) {
+				t.Errorf("%d rows are there, %d were acknowledged", len(rows), len(kept))
+			}
+			return err
+		})
+	}
+	same(s)
+	room()
+	r := newRepository(20_000)
+	update(t, s, func(tx *store.Tx) error { return tx.Insert(r) })
+	kept[r.ID] = true
+	same(s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	same(d.Open(t))
+}

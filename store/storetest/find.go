@@ -1,0 +1,220 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+var findCases = []contractCase{
+	{"find/limit and offset", limits},
+	{"find/count", counts},
+	{"find/order and going on after a row", goingOn},
+	{"find/conditions through paths", throughPaths},
+}
+
+func limits(t *testing.T, d *Database) {
+	s := d.Open(t)
+	for i := range 5 {
+		insert(t, s, repository(fmt.Sprint("r", i)))
+	}
+	for _, c := range []struct {
+		limit, offset int64
+		want          []string
+	}{{0, 0, nil}, {0, 2, nil}, {1, 0, []string{"r0"}}, {2, 2, []string{"r2", "r3"}}, {10, 4, []string{"r4"}}, {10, 5, nil}, {10, 50, nil},
+		{1 << 62, 3, []string{"r3", "r4"}}} {
+		var got []string
+		view(t, s, func(tx *store.ReadTx) error {
+			rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}}, Limit: c.limit, Offset: c.offset,
+				Sort: []store.Sort{{Column: store.Column{Name: "name"}}}})
+			for _, r := range rows {
+				got = append(got, r[0].(string))
+			}
+			return err
+		})
+		if !slices.Equal(got, c.want) {
+			t.Errorf("limit %d, offset %d: %q, not %q", c.limit, c.offset, got, c.want)
+		}
+	}
+}
+
+func counts(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	for i := range 7 {
+		tok := newToken(w.product, w.repository)
+		tok.Confined = i%2 == 0
+		insert(t, s, tok)
+	}
+	product := []store.Step{{From: "product_id", Table: "products", To: "id"}}
+	view(t, s, func(tx *store.ReadTx) error {
+		for want, where := range map[int64][]store.Cond{
+			8: nil,
+			4: {{Column: "confined", Op: store.Eq, Value: true}},
+			0: {{Column: "confined", Op: store.Eq, Value: true}, {Path: product, Column: "name", Op: store.Eq, Value: "no"}},
+		} {
+			n, err := tx.Count(&store.Query{Table: "tokens", Where: where, Limit: 2, Offset: 1, Sort: []store.Sort{{Column: store.Column{Path: product, Name: "name", Zero: ""}}}})
+			if err != nil {
+				return err
+			}
+			if n != want {
+				t.Errorf("%d, not %d, fit %v", n, want, where)
+			}
+		}
+		return nil
+	})
+	view(t, s, func(tx *store.ReadTx) error {
+		yes, err := tx.Exists("tokens", "serial", w.token.Serial)
+		no, err2 := tx.Exists("tokens", "serial", "none")
+		if !yes || no || err != nil || err2 != nil {
+			t.Error("Exists: ", yes, no, err, err2)
+		}
+		return nil
+	})
+}
+
+// goingOn pages through a table in every mix of directions over a text, a joined text and a joined number that are
+// NULL in some rows, a boolean, and the id; each page goes on after the last row of the one before.
+func goingOn(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	root := newRepository()
+	root.Name = "Root"
+	insert(t, s, root)
+	// What a row sorts by: status, the parent repository's name, the state's counter, confined, id.
+	type key struct {
+		status, parent string
+		counter        int64
+		confined       bool
+		id             string
+	}
+	var keys []key
+	update(t, s, func(tx *store.Tx) error {
+		if err := tx.Delete(w.token); err != nil {
+			return err
+		}
+		kids := []*model.Repository{newRepository(), newRepository()}
+		kids[0].ParentID = &root.ID
+		if err := insertAll(tx, kids[0], kids[1]); err != nil {
+			return err
+		}
+		for i := range 24 {
+			tok := newToken(w.product, kids[i%2])
+			tok.Status = []string{"b", "B", "ä"}[i%3]
+			tok.Confined = i%4 < 2
+			k := key{status: tok.Status, confined: tok.Confined, id: tok.ID}
+			if i%2 == 0 {
+				k.parent = root.Name
+			}
+			if err := tx.Insert(tok); err != nil {
+				return err
+			}
+			if i%5 > 1 {
+				k.counter = int64(i%5) - 3 // -1, 0, 1
+				if err := tx.Insert(&model.TokenState{TokenID: tok.ID, Counter: k.counter}); err != nil {
+					return err
+				}
+			}
+			keys = append(keys, k)
+		}
+		return nil
+	})
+	toBool := func(b bool) int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	parent := []store.Step{{From: "repository_id", Table: "repositories", To: "id"}, {From: "parent_id", Table: "repositories", To: "id"}}
+	state := []store.Step{{From: "id", Table: "token_states", To: "token_id"}}
+	columns := []store.Column{{Name: "status", Zero: ""}, {Path: parent, Name: "name", Zero: ""}, {Path: state, Name: "counter", Zero: int64(0)},
+		{Name: "confined", Zero: false}, {Name: "id"}}
+	for mask := range 1 << len(columns) {
+		q := &store.Query{Table: "tokens", Columns: columns, Limit: 5}
+		for i, c := range columns {
+			q.Sort = append(q.Sort, store.Sort{Column: c, Desc: mask>>i&1 == 1})
+		}
+		if mask%2 == 1 { // with a condition, too
+			q.Where = []store.Cond{{Column: "status", Op: store.Ne, Value: "none"}}
+		}
+		sign := func(i, c int) int {
+			if mask>>i&1 == 1 {
+				return -c
+			}
+			return c
+		}
+		slices.SortFunc(keys, func(a, b key) int {
+			return cmp.Or(sign(0, cmp.Compare(a.status, b.status)), sign(1, cmp.Compare(a.parent, b.parent)), sign(2, cmp.Compare(a.counter, b.counter)),
+				sign(3, cmp.Compare(toBool(a.confined), toBool(b.confined))), sign(4, cmp.Compare(a.id, b.id)))
+		})
+		var got, want []string
+		for _, k := range keys {
+			want = append(want, k.id)
+		}
+		view(t, s, func(tx *store.ReadTx) error {
+			for range len(keys) {
+				rows, err := tx.Find(q)
+				if err != nil || len(rows) == 0 {
+					return err
+				}
+				for _, r := range rows {
+					got = append(got, r[4].(string))
+				}
+				q.After = rows[len(rows)-1]
+				for i, v := range q.After {
+					if v == nil {
+						q.After[i] = columns[i].Zero
+					}
+				}
+			}
+			return nil
+		})
+		if !slices.Equal(got, want) {
+			t.Fatalf("directions %05b: %v\nnot %v", mask, got, want)
+		}
+	}
+}
+
+func throughPaths(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	other := newUser(w.domain)
+	shared := newToken(w.product, w.repository)
+	owns := newAssignment(w.token, w.user)
+	owns.IsOwner = true
+	insert(t, s, other, shared, owns, newAssignment(w.token, other), newAssignment(shared, w.user), newAssignment(shared, other))
+	own := store.Step{From: "id", Table: "token_assignments", To: "user_id", Only: &store.Cond{Column: "is_owner", Op: store.Eq, Value: true}}
+	has := store.Step{From: "id", Table: "token_assignments", To: "user_id"}
+	toToken := store.Step{From: "token_id", Table: "tokens", To: "id"}
+	toProduct := store.Step{From: "product_id", Table: "products", To: "id"}
+	both, first := []any{w.user.ID, other.ID}, []any{w.user.ID}
+	for _, c := range []struct {
+		name string
+		cond store.Cond
+		want []any
+	}{
+		{"any token's serial", store.Cond{Path: []store.Step{has, toToken}, Column: "serial", Op: store.Eq, Value: w.token.Serial}, both},
+		{"own token's serial", store.Cond{Path: []store.Step{own, toToken}, Column: "serial", Op: store.Eq, Value: w.token.Serial}, first},
+		{"own token's serial, another's", store.Cond{Path: []store.Step{own, toToken}, Column: "serial", Op: store.Eq, Value: shared.Serial}, nil},
+		{"own token's serial in", store.Cond{Path: []store.Step{own, toToken}, Column: "serial", Op: store.In, Value: []any{shared.Serial, w.token.Serial}}, first},
+		{"own token's id", store.Cond{Path: []store.Step{own, toToken}, Column: "id", Op: store.Eq, Value: w.token.ID}, first},
+		{"three steps", store.Cond{Path: []store.Step{own, toToken, toProduct}, Column: "product_code", Op: store.StartsOn, Value: w.product.ProductCode}, first},
+		{"three steps to an id", store.Cond{Path: []store.Step{has, toToken, toProduct}, Column: "id", Op: store.Eq, Value: w.product.ID}, both},
+		{"a narrowed step to an id", store.Cond{Path: []store.Step{has, {From: "token_id", Table: "tokens", To: "id",
+			Only: &store.Cond{Column: "serial", Op: store.Eq, Value: "none"}}}, Column: "id", Op: store.Eq, Value: w.token.ID}, nil},
+		{"any of several rows", store.Cond{Path: []store.Step{has, toToken}, Column: "serial", Op: store.Ne, Value: w.token.Serial}, both},
+	} {
+		if got := values(t, s, "users", "id", c.cond); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, not %v", c.name, got, c.want)
+		}
+		// Parameters stand in the order of the text, whatever surrounds them.
+		around := values(t, s, "users", "id", store.Cond{Column: "domain_id", Op: store.Eq, Value: w.domain.ID}, c.cond, store.Cond{Column: "status", Op: store.Eq, Value: model.Active})
+		if !slices.Equal(around, c.want) {
+			t.Errorf("%s among others: %v, not %v", c.name, around, c.want)
+		}
+	}
+}

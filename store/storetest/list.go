@@ -1,0 +1,225 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+var listCases = []contractCase{
+	{"list/empty", emptyLists},
+	{"list/longer than a statement takes", longLists},
+	{"list/insert many", insertMany},
+	{"list/assignments by token", assignmentsByToken},
+	{"list/too large for a statement is refused", tooLarge},
+}
+
+func emptyLists(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	update(t, s, func(tx *store.Tx) error {
+		for _, list := range [][]string{nil, {}} {
+			domains, err := tx.DomainsByName(list)
+			if err != nil || domains == nil || len(domains) != 0 {
+				return fmt.Errorf("DomainsByName: %v, %w", domains, err)
+			}
+			users, err := tx.UsersByLogin(w.domain.ID, list)
+			if err != nil || users == nil || len(users) != 0 {
+				return fmt.Errorf("UsersByLogin: %v, %w", users, err)
+			}
+			tokens, err := tx.TokensBySerial(w.product.ID, list)
+			if err != nil || tokens == nil || len(tokens) != 0 {
+				return fmt.Errorf("TokensBySerial: %v, %w", tokens, err)
+			}
+			held, err := tx.AssignmentsOfTokens(list)
+			if err != nil || held == nil || len(held) != 0 {
+				return fmt.Errorf("AssignmentsOfTokens: %v, %w", held, err)
+			}
+		}
+		for _, rows := range [][]model.Token{nil, {}} {
+			for _, skip := range []bool{false, true} {
+				if n, err := store.InsertMany(tx, rows, skip); n != 0 || err != nil {
+					return fmt.Errorf("InsertMany: %d, %w", n, err)
+				}
+			}
+		}
+		none := []store.Cond{{Column: "id", Op: store.In, Value: []any{}}}
+		for _, where := range [][]store.Cond{none, append(none, store.Cond{Column: "name", Op: store.Ne, Value: ""}),
+			{{Path: []store.Step{{From: "parent_id", Table: "repositories", To: "id"}}, Column: "name", Op: store.In, Value: []any{}}}} {
+			q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Where: where, Limit: 10}
+			rows, err := tx.Find(q)
+			n, err2 := tx.Count(q)
+			if len(rows) != 0 || n != 0 || err != nil || err2 != nil {
+				return fmt.Errorf("in none: %v, %d, %w, %w", rows, n, err, err2)
+			}
+		}
+		return nil
+	})
+}
+
+// longLists: more values than one statement looks up (500), and a search for many at once.
+func longLists(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	const many = 1234
+	var rows []model.Token
+	var serials, ids []string
+	in := []any{}
+	for range many {
+		tok := newToken(w.product, w.repository)
+		rows, serials, ids, in = append(rows, *tok), append(serials, tok.Serial), append(ids, tok.ID), append(in, tok.ID)
+	}
+	for i := range 10_000 - many {
+		in = append(in, fmt.Sprint("none ", i))
+	}
+	other := newProduct()
+	elsewhere := newToken(other, w.repository)
+	elsewhere.Serial = serials[0]
+	update(t, s, func(tx *store.Tx) error {
+		if n, err := store.InsertMany(tx, rows, false); n != many || err != nil {
+			return fmt.Errorf("InsertMany: %d, %w", n, err)
+		}
+		var assignments []model.Assignment
+		for _, r := range rows {
+			assignments = append(assignments, *newAssignment(&r, w.user))
+		}
+		_, err := store.InsertMany(tx, assignments, false)
+		return err
+	})
+	insert(t, s, other, elsewhere)
+	view(t, s, func(tx *store.ReadTx) error {
+		found, err := tx.TokensBySerial(w.product.ID, append(serials, "none"))
+		if err != nil {
+			return err
+		}
+		held, err := tx.AssignmentsOfTokens(append(ids, "none"))
+		if err != nil {
+			return err
+		}
+		for i, r := range rows {
+			if found[serials[i]].ID != r.ID || len(held[r.ID]) != 1 {
+				t.Fatalf("token %d: found %q, held %v", i, found[serials[i]].ID, held[r.ID])
+			}
+		}
+		if len(found) != many || len(held) != many {
+			t.Errorf("found %d, held %d", len(found), len(held))
+		}
+		n, err := tx.AssignedOfProduct(w.user.ID, w.product.ID)
+		if n != many || err != nil {
+			t.Errorf("AssignedOfProduct: %d, %v", n, err)
+		}
+		q := &store.Query{Table: "tokens", Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{{Column: "id", Op: store.In, Value: in}}, Limit: 9999}
+		found2, err := tx.Find(q)
+		if len(found2) != many {
+			t.Errorf("in %d values: %d found", len(in), len(found2))
+		}
+		return err
+	})
+}
+
+func insertMany(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	var rows []model.Token
+	for range 300 { // some four statements
+		rows = append(rows, *newToken(w.product, w.repository))
+	}
+	rows[150].Serial = w.token.Serial // is there already
+	rows[299].Serial = rows[0].Serial // twice among them
+	wantKind(t, refused(s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, rows, false); return err }), model.Exists)
+	if got := values(t, s, "tokens", "id"); len(got) != 1 {
+		t.Errorf("a refused insert left %d rows", len(got)-1)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		n, err := store.InsertMany(tx, rows, true)
+		if n != 298 {
+			t.Errorf("%d were new, not 298", n)
+		}
+		return err
+	})
+	if got := values(t, s, "tokens", "id"); len(got) != 299 {
+		t.Errorf("%d tokens", len(got))
+	}
+	// Skipping is for what is there already, not for what refers to nothing.
+	orphan := newToken(w.product, w.repository)
+	orphan.ProductID = "none"
+	wantKind(t, refused(s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, []model.Token{*orphan}, true); return err }), model.InUse)
+}
+
+func assignmentsByToken(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	second, bare := newUser(w.domain), newToken(w.product, w.repository)
+	first := newAssignment(w.token, w.user)
+	later := newAssignment(w.token, second)
+	insert(t, s, second, bare, later, first, &model.UserState{UserID: second.ID, FailCount: 3})
+	update(t, s, func(tx *store.Tx) error {
+		held, err := tx.AssignmentsOfTokens([]string{w.token.ID, bare.ID})
+		if got := held[w.token.ID]; len(held) != 1 || len(got) != 2 || got[0].ID != first.ID || got[1].ID != later.ID {
+			t.Errorf("held %+v, not oldest first", held)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Touch(w.token.ID, 77); err != nil {
+			return err
+		}
+		return tx.ClearFailures(w.token.ID)
+	})
+	view(t, s, func(tx *store.ReadTx) error {
+		var state model.UserState
+		var tok model.Token
+		if err := tx.Load(&state, second.ID); err != nil {
+			return err
+		}
+		err := tx.Load(&tok, w.token.ID)
+		if state.FailCount != 0 || tok.LastUpdated != 77 {
+			t.Errorf("%+v, %+v", state, tok)
+		}
+		if has, err := tx.ProductTokens(w.product.ID); !has || err != nil {
+			t.Error("ProductTokens: ", has, err)
+		}
+		if has, err := tx.ProductTokens("none"); has || err != nil {
+			t.Error("ProductTokens: ", has, err)
+		}
+		return err
+	})
+}
+
+// tooLarge: one database takes more than the other; the store refuses alike, as a client's error, what one does not
+// take.
+func tooLarge(t *testing.T, d *Database) {
+	s := d.Open(t)
+	in := make([]any, 10_000)
+	for i := range in {
+		in[i] = "x"
+	}
+	in10k := store.Cond{Column: "id", Op: store.In, Value: in}
+	is := store.Cond{Column: "id", Op: store.Ne, Value: "x"}
+	for name, c := range map[string]struct {
+		cond store.Cond
+		n    int
+		ok   bool
+	}{"3 lists": {in10k, 3, true}, "4 lists": {in10k, 4, false}, "7 lists": {in10k, 7, false}, "500 conditions": {is, 500, true}, "501 conditions": {is, 501, false}} {
+		q := &store.Query{Table: "tokens", Columns: []store.Column{{Name: "id"}}, Limit: 1}
+		for range c.n {
+			q.Where = append(q.Where, c.cond)
+		}
+		view(t, s, func(tx *store.ReadTx) error {
+			_, err := tx.Find(q)
+			_, err2 := tx.Count(q)
+			if c.ok {
+				if err != nil || err2 != nil {
+					t.Errorf("%s: %v, %v", name, err, err2)
+				}
+				return nil
+			}
+			wantKind(t, err, model.Invalid)
+			wantKind(t, err2, model.Invalid)
+			wantKind(t, tx.Load(new(model.Token), "none"), model.NotFound) // the View goes on
+			return nil
+		})
+	}
+}

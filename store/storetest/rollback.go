@@ -1,0 +1,209 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+var rollbackCases = []contractCase{
+	{"rollback/on an error", rollbackError},
+	{"rollback/on a panic", rollbackPanic},
+	{"rollback/when the goroutine ends", rollbackGoexit},
+}
+
+func rollbackError(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	mine := errors.New("mine")
+	err := s.Update(context.Background(), func(tx *store.Tx) error {
+		w.token.Serial = "changed"
+		err := errors.Join(tx.Insert(newRepository()), tx.Save(w.token), tx.Delete(&model.TokenState{TokenID: w.token.ID}))
+		if err != nil {
+			return err
+		}
+		return mine
+	})
+	if err != mine {
+		t.Errorf("Update gave %v, not what its function gave", err)
+	}
+	if got := repositories(t, s); len(got) != 1 {
+		t.Errorf("kept: %q", got)
+	}
+	view(t, s, func(tx *store.ReadTx) error {
+		var tok model.Token
+		err := errors.Join(tx.Load(&tok, w.token.ID), tx.Load(new(model.TokenState), w.token.ID))
+		if tok.Serial == "changed" {
+			t.Error("a change was kept")
+		}
+		return err
+	})
+}
+
+func rollbackPanic(t *testing.T, d *Database) {
+	s := d.Open(t)
+	func() {
+		defer func() {
+			if p := recover(); p != "mine" {
+				t.Errorf("recovered %v", p)
+			}
+		}()
+		s.Update(context.Background(), func(tx *store.Tx) error {
+			if err := tx.Insert(newRepository()); err != nil {
+				t.Error(err)
+			}
+			panic("mine")
+		})
+		t.Error("Update returned after a panic")
+	}()
+	if got := repositories(t, s); got != nil {
+		t.Errorf("kept: %q", got)
+	}
+	func() {
+		defer func() { recover() }()
+		s.View(context.Background(), func(*store.ReadTx) error { panic("mine") })
+	}()
+	insert(t, s, newRepository())
+}
+
+// rollbackGoexit: t.FailNow inside a transaction ends the goroutine, and must not end the store.
+func rollbackGoexit(t *testing.T, d *Database) {
+	s := d.Open(t)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Update(context.Background(), func(tx *store.Tx) error {
+			if err := tx.Insert(newRepository()); err != nil {
+				t.Error(err)
+			}
+			runtime.Goexit()
+			return nil
+		})
+	}()
+	awaits(t, ended, "an Update whose goroutine ends")
+	if got := repositories(t, s); got != nil {
+		t.Errorf("kept: %q", got)
+	}
+	insert(t, s, newRepository())
+}
+
+var groupCases = []contractCase{
+	{"group/neighbours are undisturbed", neighbours},
+	{"group/close waits", closeWaits},
+	{"group/closed is Unavailable", closedUnavailable},
+}
+
+// neighbours: many Updates wait together; some fail, panic or are refused in the middle. Each is all or nothing.
+func neighbours(t *testing.T, d *Database) {
+	s := d.Open(t)
+	insert(t, s, repository("taken"))
+	release := occupy(t, d.Updates, func(inside func()) error {
+		return s.Update(context.Background(), func(tx *store.Tx) error { inside(); return nil })
+	})
+	const many = 60
+	var group, started sync.WaitGroup
+	want := []string{"taken"}
+	for i := range many {
+		name := fmt.Sprintf("n%02d", i)
+		if i%4 == 0 {
+			want = append(want, name, name+"b")
+		}
+		started.Add(1)
+		group.Go(func() {
+			defer func() {
+				if p := recover(); (p != nil) != (i%4 == 1) {
+					t.Errorf("%d recovered %v", i, p)
+				}
+			}()
+			started.Done()
+			err := s.Update(context.Background(), func(tx *store.Tx) error {
+				if err := insertAll(tx, repository(name), repository(name+"b")); err != nil {
+					return err
+				}
+				switch i % 4 {
+				case 1:
+					panic("in the middle")
+				case 2:
+					return errors.New("in the middle")
+				case 3:
+					return tx.Insert(repository("taken"))
+				}
+				return nil
+			})
+			if (err == nil) != (i%4 == 0) {
+				t.Errorf("%d gave %v", i, err)
+			}
+			if i%4 == 3 {
+				var e *model.Error
+				if !errors.As(err, &e) || e.Kind != model.Exists {
+					t.Errorf("%d gave %v", i, err)
+				}
+			}
+		})
+	}
+	started.Wait()
+	release()
+	group.Wait()
+	slices.Sort(want)
+	if got := repositories(t, s); !slices.Equal(got, want) {
+		t.Errorf("kept %q\nnot  %q", got, want)
+	}
+}
+
+func closeWaits(t *testing.T, d *Database) {
+	s := d.Open(t)
+	ready, gate := make(chan struct{}), make(chan struct{})
+	result, closed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		result <- s.Update(context.Background(), func(tx *store.Tx) error {
+			close(ready)
+			<-gate
+			return tx.Insert(repository("under way"))
+		})
+	}()
+	awaits(t, ready, "an Update")
+	go func() { closed <- s.Close() }()
+	// Until Close has begun, Updates are taken; then none is, and the one under way goes on.
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		err := s.Update(ctx, func(*store.Tx) error { return nil })
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			wantKind(t, err, model.Unavailable)
+			break
+		}
+	}
+	select {
+	case <-closed:
+		t.Error("Close did not wait for an Update")
+	default:
+	}
+	close(gate)
+	if err := awaits(t, result, "the Update under way"); err != nil {
+		t.Error("Update: ", err)
+	}
+	if err := awaits(t, closed, "Close"); err != nil {
+		t.Error("Close: ", err)
+	}
+	if got := repositories(t, d.Open(t)); len(got) != 1 {
+		t.Errorf("kept: %q", got)
+	}
+}
+
+func closedUnavailable(t *testing.T, d *Database) {
+	s := d.Open(t)
+	for range 2 { // closing twice does no harm
+		if err := s.Close(); err != nil {
+			t.Error("Close: ", err)
+		}
+	}
+	wantKind(t, s.Update(context.Background(), func(*store.Tx) error { t.Error("ran"); return nil }), model.Unavailable)
+	wantKind(t, s.View(context.Background(), func(*store.ReadTx) error { t.Error("ran"); return nil }), model.Unavailable)
+}
