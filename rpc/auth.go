@@ -39,6 +39,7 @@ type verification struct {
 	fresh    string // argon2id of a new password; "" = unchanged
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
+	dry      bool        // only spend the time: nothing is accepted or written
 	byUser   *projection // of what was asked for, where no token was used
 	byToken  *projection // where one was
 }
@@ -277,11 +278,10 @@ func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error
 		return nil, err
 	}
 	if login == nil {
-		v.c.object = ""
-		v.pretend()
-		return outcome{answer(model.WrongCredential)}, nil
+		return v.nobody(tx)
 	}
 	v.c.touched(userObject.noun, login.ID)
+	v.c.s.lastLogin.Store(login.ID)
 	if login.Flooded(v.c.now) {
 		return nil, answer(model.TooMany)
 	}
@@ -296,6 +296,37 @@ func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error
 		}
 	}
 	return check(login)
+}
+
+// pretendOn does for an unknown user what was last done for a known one, without a trace.
+func (v *verification) pretendOn(tx *store.Tx) error {
+	id, _ := v.c.s.lastLogin.Load().(string)
+	if _, err := tx.Login(id); err != nil && !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	creds, err := tx.Credentials(id)
+	if err != nil {
+		return err
+	}
+	if len(creds) == 0 {
+		v.pretend()
+	}
+	v.dry = true
+	for i := range creds {
+		if _, err := v.try(tx, &creds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nobody refuses an unknown user, with the reads and the write that a known one costs. The record names no object.
+func (v *verification) nobody(tx *store.Tx) (any, error) {
+	v.c.object = ""
+	if err := v.pretendOn(tx); err != nil {
+		return nil, err
+	}
+	return outcome{answer(model.WrongCredential)}, tx.Stranger(v.c.now)
 }
 
 // pretend spends the time that a check of an OTP takes.

@@ -41,7 +41,7 @@ func (v *verification) sync(tx *store.Tx, login *model.Login, first, second stri
 	if err != nil {
 		return nil, err
 	}
-	if len(creds) == 0 {
+	if len(creds) == 0 || v.dry {
 		v.pretend()
 		return v.c.refuse(tx, login, model.WrongCredential)
 	}

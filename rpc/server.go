@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gorilla "github.com/gorilla/rpc/v2"
@@ -55,6 +56,8 @@ type Server struct {
 	handler http.Handler
 	large   chan struct{} // held while a large body is in memory
 	hashing chan struct{} // held while a password is hashed
+
+	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 }
 
 // New makes the handler of all methods and puts the built-in products and repository into a new database.

@@ -1,6 +1,13 @@
 package store
 
-import "tokensmith/model"
+import (
+	"database/sql"
+
+	"tokensmith/model"
+)
+
+// ErrNone says that a query for one row found none.
+var ErrNone = sql.ErrNoRows
 
 // Login reads what deciding on a user's credential needs.
 func (tx *ReadTx) Login(userID string) (model.Login, error) {
@@ -65,4 +72,11 @@ func (tx *Tx) SetUserStatus(userID, status string) error {
 // AssignmentsOfUser gives a user's assignments in the order in which they are tried.
 func (tx *ReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
 	return loadAll[model.Assignment](tx, "user_id = ? ORDER BY priority, id", userID)
+}
+
+// Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
+func (tx *Tx) Stranger(now model.Time) error {
+	_, err := tx.exec(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
+		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, int64(now)%64, now)
+	return err
 }

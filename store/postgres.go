@@ -47,12 +47,16 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 	}}
-	s.write = &retryWriter{s}
+	s.write = &retryWriter{s, make(chan struct{}, 1)}
 	return s, nil
 }
 
-// retryWriter runs an Update on any connection, and again when it lost against another.
-type retryWriter struct{ store *Store }
+// retryWriter runs an Update on any connection, and again when it lost against another. Those that lost take turns:
+// were they to run side by side, most would only lose again.
+type retryWriter struct {
+	store *Store
+	turn  chan struct{}
+}
 
 func (w *retryWriter) close() error { return nil }
 
@@ -65,7 +69,11 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
 	defer stop()
 	for run, wait := 1, retryWait; ; run++ {
-		again, err := w.once(ctx, conn, fn)
+		try := w.once
+		if run > 1 {
+			try = w.inTurn
+		}
+		again, err := try(ctx, conn, fn)
 		if err == nil || !again || run == retryMost {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = unavailableError("the database did not answer in time")
@@ -78,6 +86,13 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 			return w.store.kind(err)
 		}
 	}
+}
+
+// inTurn is once for an Update that lost before.
+func (w *retryWriter) inTurn(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) error) (again bool, err error) {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	return w.once(ctx, conn, fn)
 }
 
 // once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run.

@@ -39,3 +39,9 @@ CREATE TABLE deliveries (
 	last_updated BIGINT NOT NULL
 );
 CREATE INDEX deliveries_due ON deliveries (status, channel, next_try);
+
+-- Refusals of unknown users are written like those of known ones, so that they take as long.
+CREATE TABLE strangers (
+	slot BIGINT PRIMARY KEY,
+	refused_at BIGINT NOT NULL
+);

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tokensmith/model/otp"
+	"tokensmith/store/storetest"
+)
+
+// process is a running "tokensmith serve".
+type process struct {
+	t    *testing.T
+	args []string
+	out  string
+	cmd  *exec.Cmd
+	url  string
+}
+
+// binary builds the program once for the tests that need whole processes.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tokensmith-test-")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "tokensmith")
+	out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return file, nil
+})
+
+func (p *process) start() {
+	p.t.Helper()
+	file, err := binary()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	out, err := os.Create(p.out)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer out.Close()
+	p.cmd = exec.Command(file, append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...)
+	p.cmd.Stdout = out
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(p.out)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if _, rest, ok := bytes.Cut(text, []byte("listening on ")); ok && bytes.Contains(rest, []byte("\n")) {
+			p.url = strings.TrimSpace(string(rest))
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatal("the service does not listen")
+		}
+	}
+}
+
+// kill ends the process as a power failure would.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// first gives the first agent's client id and secret, which the process printed.
+func (p *process) first() (id, secret string) {
+	text, err := os.ReadFile(p.out)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "curl -u '")
+	id, rest, _ = strings.Cut(rest, ":")
+	secret, _, ok := strings.Cut(rest, "'")
+	if !ok {
+		p.t.Fatalf("no first agent in %q", text)
+	}
+	return id, secret
+}
+
+// caller posts to processes as one agent.
+type caller struct{ id, secret string }
+
+func (c *caller) post(url, method string, params any) (int, error) {
+	body, err := json.Marshal(params)
+	if err != nil {
+		return 0, err
+	}
+	r, err := http.NewRequest(http.MethodPost, url+"/das5/rest/"+method, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.SetBasicAuth(c.id, c.secret)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	var e struct{ Error *int }
+	if err := json.Unmarshal(reply, &e); err != nil || e.Error == nil {
+		return 0, fmt.Errorf("no envelope: %s", reply)
+	}
+	return *e.Error, nil
+}
+
+func attrs(pairs ...string) map[string]any {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return map[string]any{"attrs": m}
+}
+
+// One OTP, 16 callers at once on two processes, 1,000 tokens: exactly one accept each and no single correct OTP
+// refused, while one process after the other is killed between requests and started again.
+func TestOneAcceptAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const tokens, callers, killEvery = 1000, 16, 125
+		dir := t.TempDir()
+		args := []string{"--db", url, "--key-file", filepath.Join(dir, "key")}
+		two := []*process{{t: t, args: args, out: filepath.Join(dir, "a")}, {t: t, args: args, out: filepath.Join(dir, "b")}}
+		for _, p := range two {
+			p.start()
+			t.Cleanup(p.kill)
+		}
+		c := &caller{}
+		c.id, c.secret = two[0].first()
+		seed := func(i int) []byte { return []byte(fmt.Sprintf("%020d", i)) }
+		var users, seeds, batch strings.Builder
+		users.WriteString("domain,loginName\n")
+		seeds.WriteString("serial,seed\n")
+		batch.WriteString("domain,loginName,manufacturerCode,productCode,serial\n")
+		for i := range tokens {
+			fmt.Fprintf(&users, "d,u%d\n", i)
+			fmt.Fprintf(&seeds, "s%d,%x\n", i, seed(i))
+			fmt.Fprintf(&batch, "d,u%d,DN,SE,s%d\n", i, i)
+		}
+		for _, call := range []struct {
+			method string
+			params any
+		}{
+			{"domain/create", attrs("name", "d")}, {"user/import", attrs("csv", users.String())},
+			{"token/import", attrs("product.productCode", "SE", "data", seeds.String())},
+			{"token/batchAssignTokens", attrs("csv", batch.String())},
+		} {
+			if code, err := c.post(two[0].url, call.method, call.params); err != nil || code != 0 {
+				t.Fatal(call.method, code, err)
+			}
+		}
+		params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
+		for i := range tokens {
+			if i > 0 && i%killEvery == 0 {
+				p := two[i/killEvery%2]
+				p.kill()
+				p.start()
+			}
+			credential := map[string]any{"user": map[string]string{"loginName": fmt.Sprint("u", i)},
+				"credential": map[string]string{"otp": otp.Generate(seed(i), 0, params)}}
+			var mu sync.Mutex
+			codes := map[int]int{}
+			var all sync.WaitGroup
+			for k := range callers {
+				all.Go(func() {
+					code, err := c.post(two[k%2].url, "auth/verify", credential)
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil {
+						t.Error(err)
+					}
+					codes[code]++
+				})
+			}
+			all.Wait()
+			if codes[0] != 1 || codes[206] != callers-1 {
+				t.Fatalf("token %d: replies by code: %v", i, codes)
+			}
+		}
+	})
+}
