@@ -24,7 +24,6 @@ type call struct {
 	object  string // what it was done to, for the audit
 	code    int    // of the reply
 	cause   error  // of a fault, for the log
-	noAudit bool   // set by a plan that found nothing to change
 }
 
 type callKey struct{}
