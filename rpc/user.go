@@ -62,8 +62,13 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	return nil
 }
 
-func checkUser(c *call, _ *store.Tx, d *decoded, _, row any) error {
+func checkUser(c *call, _ *store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
+	if old != nil {
+		if err := c.mayChange(old.(*model.User)); err != nil {
+			return err
+		}
+	}
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
 		if len(pw) > 0 {
@@ -71,6 +76,14 @@ func checkUser(c *call, _ *store.Tx, d *decoded, _, row any) error {
 		}
 	}
 	return c.mayGrant(d, u.Permissions)
+}
+
+// mayChange refuses to change an administrator who may more than the caller: with his password he could do all that.
+func (c *call) mayChange(u *model.User) error {
+	if !model.Covers(c.agent.Permissions.Items(), u.Permissions.Items(), reveals) {
+		return model.Errorf(model.NotPermitted, "not permitted: the user may do what the caller may not")
+	}
+	return nil
 }
 
 // mayGrant refuses permissions that the caller does not have himself.
@@ -168,6 +181,13 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 	plan.update = func(tx *store.Tx) (any, error) {
 		id, err := m.obj.find(c, &tx.ReadTx, conds)
 		if err != nil {
+			return nil, err
+		}
+		var u model.User
+		if err := tx.Load(&u, id); err != nil {
+			return nil, err
+		}
+		if err := c.mayChange(&u); err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)

@@ -139,14 +139,16 @@ func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) 
 			continue
 		}
 		row, known := existing[d.ID][u.login]
+		var was any // nil when the user is new
 		values := u.d
 		if known {
-			values = values.onlyGiven()
+			before := row
+			values, was = values.onlyGiven(), &before
 		} else {
 			row = model.User{ID: c.newID(), DomainID: d.ID}
 		}
 		if err = values.into(c, &tx.ReadTx, &row); err == nil {
-			err = checkUser(c, tx, values, nil, &row)
+			err = checkUser(c, tx, values, was, &row)
 		}
 		switch {
 		case err != nil:
