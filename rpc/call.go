@@ -20,10 +20,10 @@ type call struct {
 	now    model.Time   // when the call began
 	params jsontext.Value
 
-	page    string // of a page instead of a method: its name, for the log
-	object  string // what it was done to, for the audit
-	code    int    // of the reply
-	cause   error  // of a fault, for the log
+	page   string // of a page instead of a method: its name, for the log
+	object string // what it was done to, for the audit
+	code   int    // of the reply
+	cause  error  // of a fault, for the log
 }
 
 type callKey struct{}
