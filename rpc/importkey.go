@@ -1,0 +1,125 @@
+package rpc
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/model/seedfile"
+)
+
+// key checks a key against its product and makes its token.
+func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
+	to, reason, err := im.targets.of(im, f, &k)
+	if err != nil {
+		return err
+	}
+	serial := serialOf(&k)
+	if reason == "" {
+		reason = refusedKey(&k, serial, to)
+	}
+	if reason != "" {
+		im.bad.add(k.Line, shownSerial(serial), "%s", reason)
+		return nil
+	}
+	to.serials[serial] = k.Line
+	for _, n := range k.Notes {
+		im.notes.add(n, serial)
+	}
+	if k.KeyID == "" {
+		k.KeyID = serial
+	}
+	c := im.c
+	id := c.newID()
+	t := model.Token{ID: id, ProductID: to.product.ID, RepositoryID: im.repository, Serial: serial, Identifier: k.KeyID,
+		Status: model.Active, Description: k.Description, DateCreated: c.now, LastUpdated: c.now}
+	if !im.dry {
+		t.Seed = c.s.keys.Seal(seedPlace(id), k.Secret)
+	}
+	im.tokens = append(im.tokens, t)
+	im.states = append(im.states, model.TokenState{TokenID: id, Counter: k.Counter, Drift: k.Drift})
+	row := importRow{line: k.Line, to: to, seed: k.Secret}
+	if im.assign {
+		row.user = k.User
+	}
+	im.rows = append(im.rows, row)
+	return nil
+}
+
+const serialMost = 64 // bytes, as attribute serial has it
+
+// serialOf gives what the token is called: its serial, else the key's id, else, for a key URI, its label.
+func serialOf(k *seedfile.Key) string {
+	switch {
+	case k.Serial != "":
+		return k.Serial
+	case k.KeyID != "":
+		return k.KeyID
+	case k.Issuer != "" && k.User != "":
+		return k.Issuer + ":" + k.User
+	}
+	return k.User
+}
+
+func isSerial(s string) bool {
+	return len(s) <= serialMost && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+func shownSerial(s string) string {
+	if isSerial(s) {
+		return s
+	}
+	return ""
+}
+
+// identifierMost and descriptionMost are what the attributes of these names take.
+const (
+	identifierMost  = 255
+	descriptionMost = 1024
+)
+
+// refusedKey says why a key cannot become a token of its product, or nothing.
+func refusedKey(k *seedfile.Key, serial string, to *target) string {
+	p := &to.product
+	if first, twice := to.serials[serial]; twice {
+		return fmt.Sprintf("the serial stands in line %d already", first)
+	}
+	clash := func(what string, has, wants any) string {
+		reason := fmt.Sprintf("%s is %v, but product %s has %v", what, has, p.Codes(), wants)
+		if k.Algorithm != "" {
+			reason += "; it needs a product of " + kindText(kindOf(k))
+		}
+		return reason
+	}
+	switch {
+	case serial == "":
+		return "the serial is missing"
+	case !isSerial(serial):
+		return fmt.Sprintf("the serial, key id or label is not up to %d printable characters", serialMost)
+	case len(k.KeyID) > identifierMost:
+		return fmt.Sprintf("the key id is longer than %d bytes", identifierMost)
+	case len(k.Description) > descriptionMost:
+		return fmt.Sprintf("the description is longer than %d bytes", descriptionMost)
+	case len(k.Secret) < model.MinSeedBytes:
+		return fmt.Sprintf("the seed is shorter than %d bytes", model.MinSeedBytes)
+	case len(k.Secret) > model.MaxSeedBytes:
+		return fmt.Sprintf("the seed is longer than %d bytes", model.MaxSeedBytes)
+	case k.Algorithm != "" && k.Algorithm != p.Algorithm:
+		return clash("the algorithm", k.Algorithm, p.Algorithm)
+	case k.Digits != 0 && int64(k.Digits) != p.Digits:
+		return clash("the number of digits", k.Digits, p.Digits)
+	case k.Hash != "" && k.Hash != p.Crypto:
+		return clash("the crypto", k.Hash, p.Crypto)
+	case k.Period != 0 && p.Algorithm != string(otp.TOTP):
+		return clash("the period", k.Period, "none")
+	case k.Period != 0 && k.Period != p.Period:
+		return clash("the period", k.Period, p.Period)
+	case k.Counter != 0 && p.Algorithm != string(otp.HOTP):
+		return clash("the counter", k.Counter, "none")
+	case k.Drift != 0 && p.Algorithm != string(otp.TOTP):
+		return clash("the drift", k.Drift, "none")
+	}
+	return ""
+}
