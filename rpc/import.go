@@ -96,6 +96,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err := im.prepare(r, d); err != nil {
 		return err
 	}
+	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {
 		return err
@@ -112,6 +113,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if len(im.tokens) == 0 {
 		return errNoToken
 	}
+	im.seal()
 	plan.update = func(tx *store.Tx) (any, error) {
 		kept, err := im.write(tx)
 		if err != nil {
@@ -124,6 +126,15 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 }
 
 var errNoToken = model.Errorf(model.FileUnreadable, "the file holds no token")
+
+// expect makes room for the tokens of a file of so many bytes.
+func (im *importing) expect(bytes int) {
+	n := min(bytes/rowBytes+1, im.c.s.cfg.ImportRows)
+	im.rows, im.tokens, im.states = make([]importRow, 0, n), make([]model.Token, 0, n), make([]model.TokenState, 0, n)
+}
+
+// rowBytes is about what a token takes in the tightest of files.
+const rowBytes = 64
 
 func (im *importing) options(d *decoded) (seedfile.Options, string, error) {
 	data, _ := given[string](d, "data")

@@ -73,20 +73,3 @@ func TestImport100000(t *testing.T) {
 		}
 	})
 }
-
-// BenchmarkImport measures token/import as a client does, in tokens a second.
-func BenchmarkImport(b *testing.B) {
-	for _, n := range []int{1000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			params := importParams(b, vendorFile(n))
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
-				s := newService(b, storetest.SQLite(b))
-				b.StartTimer()
-				s.do(b, "token/import", params)
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
-		})
-	}
-}

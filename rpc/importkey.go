@@ -2,7 +2,10 @@ package rpc
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 
 	"tokensmith/model"
@@ -33,12 +36,8 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	}
 	c := im.c
 	id := c.newID()
-	t := model.Token{ID: id, ProductID: to.product.ID, RepositoryID: im.repository, Serial: serial, Identifier: k.KeyID,
-		Status: model.Active, Description: k.Description, DateCreated: c.now, LastUpdated: c.now}
-	if !im.dry {
-		t.Seed = c.s.keys.Seal(seedPlace(id), k.Secret)
-	}
-	im.tokens = append(im.tokens, t)
+	im.tokens = append(im.tokens, model.Token{ID: id, ProductID: to.product.ID, RepositoryID: im.repository, Serial: serial, Identifier: k.KeyID,
+		Status: model.Active, Description: k.Description, DateCreated: c.now, LastUpdated: c.now})
 	im.states = append(im.states, model.TokenState{TokenID: id, Counter: k.Counter, Drift: k.Drift})
 	row := importRow{line: k.Line, to: to, seed: k.Secret}
 	if im.assign {
@@ -46,6 +45,31 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	}
 	im.rows = append(im.rows, row)
 	return nil
+}
+
+// sealMost is how many seeds one goroutine seals at a time.
+const sealMost = 1000
+
+// seal seals the seeds of all tokens, on every processor.
+func (im *importing) seal() {
+	var workers sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), 1+len(im.tokens)/sealMost) {
+		workers.Go(func() {
+			for {
+				end := int(next.Add(sealMost))
+				start := end - sealMost
+				if start >= len(im.tokens) {
+					return
+				}
+				for i := start; i < min(end, len(im.tokens)); i++ {
+					t := &im.tokens[i]
+					t.Seed = im.c.s.keys.Seal(seedPlace(t.ID), im.rows[i].seed)
+				}
+			}
+		})
+	}
+	workers.Wait()
 }
 
 const serialMost = 64 // bytes, as attribute serial has it
