@@ -24,11 +24,17 @@ func vendorFile(n int) string {
 
 func importParams(t testing.TB, file string) string {
 	t.Helper()
-	params, err := json.Marshal(map[string]any{"attrs": map[string]any{"data": file}})
+	return params(t, map[string]any{"data": file})
+}
+
+// params gives the parameters of a method that takes attrs.
+func params(t testing.TB, attrs map[string]any) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"attrs": attrs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(params)
+	return string(text)
 }
 
 // 100,000 tokens come in one call, each once; one bad row among them leaves nothing.

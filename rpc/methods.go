@@ -48,6 +48,7 @@ var methods = []method{
 	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
 	{path: "token/release", target: "Token.Release", about: "Allows downloads again."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
+	{path: "token/export", target: "Token.Export", reveals: true, about: "Writes tokens with their seeds as a PSKC file, encrypted with a password."},
 	{path: "token/syncToken", target: "Token.SyncToken", about: "Synchronises a token by two consecutive OTPs."},
 	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
 
