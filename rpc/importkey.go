@@ -31,6 +31,13 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	for _, n := range k.Notes {
 		im.notes.add(n, serial)
 	}
+	if p := &to.product; k.Counter != 0 && p.Algorithm != string(otp.HOTP) {
+		k.Counter = 0
+		im.notes.add("the counter was not used, the key is time-based", serial)
+	} else if k.Drift != 0 && p.Algorithm != string(otp.TOTP) {
+		k.Drift = 0
+		im.notes.add("the drift was not used, the key is event-based", serial)
+	}
 	if k.KeyID == "" {
 		k.KeyID = serial
 	}
@@ -140,10 +147,6 @@ func refusedKey(k *seedfile.Key, serial string, to *target) string {
 		return clash("the period", k.Period, "none")
 	case k.Period != 0 && k.Period != p.Period:
 		return clash("the period", k.Period, p.Period)
-	case k.Counter != 0 && p.Algorithm != string(otp.HOTP):
-		return clash("the counter", k.Counter, "none")
-	case k.Drift != 0 && p.Algorithm != string(otp.TOTP):
-		return clash("the drift", k.Drift, "none")
 	}
 	return ""
 }

@@ -44,6 +44,7 @@ type choice struct {
 	maker, code string
 	inHeader    bool
 	kind        otp.Params
+	soft        bool // a key without serial and id is one of an app
 }
 
 type chosen struct {
@@ -117,14 +118,14 @@ func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target,
 		t.use(t.client)
 		return t.client, "", nil
 	}
-	want := choice{f.ManufacturerCode, f.ProductCode, true, kindOf(k)}
+	want := choice{f.ManufacturerCode, f.ProductCode, true, kindOf(k), k.Serial == "" && k.KeyID == ""}
 	if want.maker == "" && want.code == "" {
-		want = choice{k.Manufacturer, k.Model, false, want.kind}
+		want.maker, want.code, want.inHeader = k.Manufacturer, k.Model, false
 	}
 	got, seen := t.choice[want]
 	if !seen {
 		var err error
-		if got, err = t.choose(im, want, f.Format); err != nil {
+		if got, err = t.choose(im, want); err != nil {
 			return nil, "", err
 		}
 		t.choice[want] = got
@@ -147,7 +148,7 @@ func (t *targets) use(to *target) {
 	t.used = append(t.used, to)
 }
 
-func (t *targets) choose(im *importing, want choice, format seedfile.Format) (chosen, error) {
+func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	named := want.inHeader || want.maker != "" && want.code != ""
 	if named {
 		if to := t.known[want.maker+"/"+want.code]; to != nil {
@@ -175,7 +176,7 @@ func (t *targets) choose(im *importing, want choice, format seedfile.Format) (ch
 	}
 	switch {
 	case im.create:
-		return t.make(im, want, kind, named, format), nil
+		return t.make(im, want, kind, named), nil
 	case named:
 		return chosen{reason: fmt.Sprintf("there is no product %s/%s, %s; make it, name another, or let createProducts make it", want.maker, want.code, kindText(kind))}, nil
 	}
@@ -210,7 +211,7 @@ const (
 )
 
 // make prepares a product that is missing.
-func (t *targets) make(im *importing, want choice, kind otp.Params, named bool, format seedfile.Format) chosen {
+func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) chosen {
 	switch err := kind.Check(); {
 	case err != nil:
 		return chosen{reason: "no product can be made for it: " + err.Error()}
@@ -225,7 +226,7 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool, 
 	if named {
 		p.Name = want.maker + " " + want.code
 	}
-	if format == seedfile.OTPAuth || format == seedfile.Migration {
+	if want.soft {
 		p.Kind = model.Soft
 	}
 	p.AutoWindow, p.CheckWindow, p.ManualWindow = model.DefaultWindows(p.Algorithm, p.Kind)
