@@ -21,13 +21,14 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	}
 	serial := serialOf(&k)
 	if reason == "" {
-		reason = refusedKey(&k, serial, to)
+		serial = im.oneOfDevice(&k, serial, to)
+		reason = im.refused(&k, serial, to)
 	}
 	if reason != "" {
 		im.bad.add(k.Line, shownSerial(serial), "%s", reason)
 		return nil
 	}
-	to.serials[serial] = k.Line
+	to.serials[serial] = len(im.rows)
 	for _, n := range k.Notes {
 		im.notes.add(n, serial)
 	}
@@ -94,6 +95,16 @@ func serialOf(k *seedfile.Key) string {
 	return k.User
 }
 
+// oneOfDevice tells the keys of one device apart (RFC 6030 figure 10): the first has the device's serial, a further one
+// with another id has that behind it.
+func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) string {
+	first, twice := to.serials[serial]
+	if twice && k.Serial != "" && k.KeyID != "" && k.KeyID != im.tokens[first].Identifier {
+		return serial + "-" + k.KeyID
+	}
+	return serial
+}
+
 func isSerial(s string) bool {
 	return len(s) <= serialMost && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
@@ -111,11 +122,11 @@ const (
 	descriptionMost = 1024
 )
 
-// refusedKey says why a key cannot become a token of its product, or nothing.
-func refusedKey(k *seedfile.Key, serial string, to *target) string {
+// refused says why a key cannot become a token of its product, or nothing.
+func (im *importing) refused(k *seedfile.Key, serial string, to *target) string {
 	p := &to.product
 	if first, twice := to.serials[serial]; twice {
-		return fmt.Sprintf("the serial stands in line %d already", first)
+		return fmt.Sprintf("the serial stands in line %d already", im.rows[first].line)
 	}
 	clash := func(what string, has, wants any) string {
 		reason := fmt.Sprintf("%s is %v, but product %s has %v", what, has, p.Codes(), wants)

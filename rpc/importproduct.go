@@ -15,8 +15,10 @@ import (
 // Which product takes a key:
 //
 //   - the one the client names takes all, and what a key says must agree with it;
-//   - else the one with the file's codes, or with the key's manufacturer and model as codes (as token/export writes them);
-//   - else, for a key that does not name both, the product <manufacturer or OATH>/<kind>, which createProducts makes;
+//   - else the one with the file's codes, or with the key's manufacturer and model as codes (as token/export writes them),
+//     which createProducts makes;
+//   - else, for a key that does not name both, or names a model that is of another kind, the product
+//     <manufacturer or OATH>/<kind>, which createProducts makes;
 //   - else, without createProducts, the only product of the key's kind. Several or none refuse the key.
 //
 // With createProducts the choice does not depend on what other products there are, so that a file imported again, or
@@ -26,7 +28,7 @@ import (
 type target struct {
 	product model.Product
 	fresh   bool           // to be made
-	serials map[string]int // of this file: serial → line
+	serials map[string]int // of this file: serial → row
 }
 
 // targets finds products.
@@ -150,11 +152,14 @@ func (t *targets) use(to *target) {
 
 func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	named := want.inHeader || want.maker != "" && want.code != ""
+	var other *target // is named, but of another kind
 	if named {
-		if to := t.known[want.maker+"/"+want.code]; to != nil {
+		switch to := t.known[want.maker+"/"+want.code]; {
+		case to != nil && (want.inHeader || fits(to.product.OTP(), want.kind)):
 			return chosen{to: to}, nil
-		}
-		if want.inHeader && !im.create {
+		case to != nil:
+			other, named = to, false
+		case want.inHeader && !im.create:
 			return chosen{}, &model.Error{Kind: model.NotFound, Object: "product", Msg: "product not found: the file is for " + want.maker + "/" + want.code}
 		}
 	}
@@ -177,10 +182,18 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	switch {
 	case im.create:
 		return t.make(im, want, kind, named), nil
+	case other != nil:
+		return chosen{to: other}, nil // and refused says in what it differs
 	case named:
 		return chosen{reason: fmt.Sprintf("there is no product %s/%s, %s; make it, name another, or let createProducts make it", want.maker, want.code, kindText(kind))}, nil
 	}
 	return t.only(want, kind), nil
+}
+
+// fits says whether a product is of a kind in all that the kind says.
+func fits(p, kind otp.Params) bool {
+	return (kind.Algorithm == "" || kind.Algorithm == p.Algorithm) && (kind.Digits == 0 || kind.Digits == p.Digits) &&
+		(kind.Period == 0 || kind.Period == p.Period) && (kind.Hash == "" || kind.Hash == p.Hash)
 }
 
 // only gives the one product of a kind.

@@ -28,11 +28,13 @@ type fileImport struct {
 	bar   *progress
 	call  func(ctx context.Context, method string, params []byte) ([]byte, error)
 
-	keys  int // of the whole file
-	done  int // imported
-	table seedfile.OATHTable
-	sum   partResult
-	said  map[string]bool // notes printed
+	keys   int                 // of the whole file
+	done   int                 // imported
+	table  *seedfile.OATHTable // being filled
+	spare  *seedfile.OATHTable // being sent, or free
+	flight chan error          // gives the outcome of the part being sent; nil = none
+	sum    partResult
+	said   map[string]bool // notes printed
 }
 
 // partResult is the result of one call to token/import.
@@ -129,19 +131,28 @@ func (im *fileImport) badRow(line int, serial, reason string) {
 // send imports the file part by part.
 func (im *fileImport) send(ctx context.Context) error {
 	im.bar.start()
+	im.table, im.spare = &seedfile.OATHTable{}, &seedfile.OATHTable{}
 	im.table.Reset()
+	last := ""
 	f, err := im.read(ctx, func(f *seedfile.File, k seedfile.Key) error {
 		if f.ManufacturerCode+f.ProductCode != "" {
 			k.Manufacturer, k.Model = f.ManufacturerCode, f.ProductCode
 		}
-		im.table.Add(k)
-		if im.table.Rows() < im.flags.part && im.table.Len() < partBytes {
-			return nil
+		// The keys of one device stay together, so that they are told apart as in one piece.
+		if full := im.table.Rows() >= im.flags.part || im.table.Len() >= partBytes; full && (k.Serial == "" || k.Serial != last) {
+			if err := im.part(ctx); err != nil {
+				return err
+			}
 		}
-		return im.part(ctx)
+		last = k.Serial
+		im.table.Add(k)
+		return nil
 	})
 	if err == nil && im.table.Rows() > 0 {
 		err = im.part(ctx)
+	}
+	if e := im.land(); err == nil {
+		err = e
 	}
 	if err == nil && (f.Keys != im.keys || f.Bad.Count() > 0) {
 		err = errors.New("the file was changed while it was imported")
@@ -156,9 +167,32 @@ func (im *fileImport) send(ctx context.Context) error {
 	return im.report()
 }
 
-// part imports the keys of the table and empties it.
+// part sends the keys of the table, while the next ones are read, once the part before has arrived.
 func (im *fileImport) part(ctx context.Context) error {
-	params, err := json.Marshal(map[string]any{"attrs": im.attrs()})
+	if err := im.land(); err != nil {
+		return err
+	}
+	table := im.table
+	im.table, im.spare = im.spare, table
+	im.table.Reset()
+	im.flight = make(chan error, 1)
+	go func() { im.flight <- im.post(ctx, table) }()
+	return nil
+}
+
+// land waits for the part being sent.
+func (im *fileImport) land() error {
+	if im.flight == nil {
+		return nil
+	}
+	err := <-im.flight
+	im.flight = nil
+	return err
+}
+
+// post imports the keys of a table.
+func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error {
+	params, err := json.Marshal(map[string]any{"attrs": im.attrs(table)})
 	if err != nil {
 		return err
 	}
@@ -177,7 +211,7 @@ func (im *fileImport) part(ctx context.Context) error {
 	r := envelope.Result
 	if *envelope.Error != 0 {
 		im.bar.clear()
-		im.refused(r)
+		im.refused(r, table)
 		return fmt.Errorf("%s (error %d)", envelope.Message, *envelope.Error)
 	}
 	for _, n := range r.Notes {
@@ -198,8 +232,7 @@ func (im *fileImport) part(ctx context.Context) error {
 			im.sum.Products = append(im.sum.Products, p)
 		}
 	}
-	im.done += im.table.Rows()
-	im.table.Reset()
+	im.done += table.Rows()
 	im.bar.rows(im.verb(), im.done, im.keys)
 	return nil
 }
@@ -211,9 +244,9 @@ func (im *fileImport) verb() string {
 	return "importing"
 }
 
-func (im *fileImport) attrs() map[string]any {
+func (im *fileImport) attrs(table *seedfile.OATHTable) map[string]any {
 	f := im.flags
-	attrs := map[string]any{"data": im.table.Text(), "format": seedfile.OATHCSV, "encode": seedfile.Hex, "onExisting": f.onExisting}
+	attrs := map[string]any{"data": table.Text(), "format": seedfile.OATHCSV, "encode": seedfile.Hex, "onExisting": f.onExisting}
 	for name, on := range map[string]bool{"assign": f.assign, "createProducts": f.create, "dryRun": f.dryRun} {
 		if on {
 			attrs[name] = true
@@ -229,7 +262,7 @@ func (im *fileImport) attrs() map[string]any {
 }
 
 // refused lists the refused rows of a part by their lines in the file.
-func (im *fileImport) refused(r partResult) {
+func (im *fileImport) refused(r partResult, table *seedfile.OATHTable) {
 	var rows []struct {
 		Line           int
 		Serial, Reason string
@@ -238,7 +271,7 @@ func (im *fileImport) refused(r partResult) {
 		return
 	}
 	for _, row := range rows {
-		im.badRow(im.table.Origin(row.Line), row.Serial, row.Reason)
+		im.badRow(table.Origin(row.Line), row.Serial, row.Reason)
 	}
 	if r.More > 0 {
 		fmt.Fprintf(im.env.stderr, "and %d more\n", r.More)
