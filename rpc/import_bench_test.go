@@ -13,11 +13,24 @@ import (
 
 // BenchmarkImport measures token/import as a client does, sealing and audit included, in tokens a second, beside a bare
 // loop over prepared INSERTs of the same rows into the same tables and indexes. It fails when the method is less than
-// half as fast.
+// half as fast over three runs or more.
 func BenchmarkImport(b *testing.B) {
-	for _, n := range []int{1000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			params := importParams(b, vendorFile(n))
+	csv := func(n int) string {
+		var text strings.Builder
+		text.WriteString("serial,seed,type,digits,period,manufacturer,model\n")
+		for i := range n {
+			fmt.Fprintf(&text, "%08d,%040x,totp,6,60,DN,ST\n", i, i+1)
+		}
+		return text.String()
+	}
+	for _, c := range []struct {
+		format string
+		n      int
+		file   func(int) string
+	}{{"vendor", 1000, vendorFile}, {"vendor", 50_000, vendorFile}, {"oath-csv", 50_000, csv}} {
+		n := c.n
+		b.Run(fmt.Sprint(c.format, "/", n), func(b *testing.B) {
+			params := importParams(b, c.file(n))
 			var method, bare time.Duration
 			b.ReportAllocs()
 			for b.Loop() {
@@ -37,7 +50,7 @@ func BenchmarkImport(b *testing.B) {
 			b.ReportMetric(perSecond(bare), "bare/s")
 			ratio := perSecond(method) / perSecond(bare)
 			b.ReportMetric(ratio, "ratio")
-			if n >= 50_000 && ratio < 0.5 {
+			if n >= 50_000 && b.N >= 3 && ratio < 0.5 { // fewer runs measure the machine
 				b.Errorf("importing is %.2f times as fast as bare inserts, less than half", ratio)
 			}
 		})
