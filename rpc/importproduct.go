@@ -17,7 +17,7 @@ import (
 //   - the one the client names takes all, and what a key says must agree with it;
 //   - else the one with the file's codes, or with the key's manufacturer and model as codes (as token/export writes them),
 //     which createProducts makes;
-//   - else, for a key that does not name both, or names a model that is of another kind, the product
+//   - else, for a key that does not name both, or names one that is of another kind, the product
 //     <manufacturer or OATH>/<kind>, which createProducts makes;
 //   - else, without createProducts, the only product of the key's kind. Several or none refuse the key.
 //
@@ -155,7 +155,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	var other *target // is named, but of another kind
 	if named {
 		switch to := t.known[want.maker+"/"+want.code]; {
-		case to != nil && (want.inHeader || fits(to.product.OTP(), want.kind)):
+		case to != nil && (want.inHeader && !im.create || fits(to.product.OTP(), want.kind)):
 			return chosen{to: to}, nil
 		case to != nil:
 			other, named = to, false
@@ -164,7 +164,10 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		}
 	}
 	if want.kind.Algorithm == "" {
-		if want.inHeader {
+		switch {
+		case other != nil:
+			return chosen{to: other}, nil
+		case named:
 			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s/%s, and the file does not say the algorithm", want.maker, want.code)
 		}
 		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")

@@ -114,6 +114,9 @@ func (im *fileImport) check(ctx context.Context) error {
 // plainError gives what an error says to people.
 func plainError(err error) error {
 	var e *model.Error
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
 	if errors.As(err, &e) {
 		return errors.New(strings.TrimPrefix(e.Msg, "attrs.") + "; nothing is changed")
 	}
@@ -161,6 +164,9 @@ func (im *fileImport) send(ctx context.Context) error {
 	if err != nil {
 		if !im.flags.dryRun && im.done > 0 {
 			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; run the same command again to go on\n", im.done, im.keys)
+		}
+		if errors.Is(err, context.Canceled) {
+			return errors.New("interrupted")
 		}
 		return err
 	}
