@@ -82,7 +82,7 @@ func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, ownerGiven bool)
 	if err != nil {
 		return err
 	}
-	if err := c.admit(tx, a, &t, &p, existing[t.ID], 0); err != nil {
+	if err := c.admit(&tx.ReadTx, a, &t, &p, existing[t.ID], 0); err != nil {
 		return err
 	}
 	if !ownerGiven {
@@ -95,7 +95,7 @@ func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, ownerGiven bool)
 
 // admit refuses an assignment that may not be made, and gives it its status; pending counts assignments of the same user
 // and product that are not written yet.
-func (c *call) admit(tx *store.Tx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
+func (c *call) admit(tx *store.ReadTx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
 	if t.Status == model.Deceased {
 		return model.Errorf(model.TokenUnusable, "token %s is deceased", t.Serial)
 	}

@@ -205,7 +205,7 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	a := model.Assignment{ID: b.c.newID(), TokenID: token.ID, UserID: user.ID, Status: row.Status, IsOwner: !owned(held),
 		DateCreated: b.c.now, LastUpdated: b.c.now}
 	counted := [2]string{user.ID, product.ID}
-	if err := b.c.admit(b.tx, &a, &token, product, held, b.pending[counted]); err != nil {
+	if err := b.c.admit(&b.tx.ReadTx, &a, &token, product, held, b.pending[counted]); err != nil {
 		return err
 	}
 	if row.PIN != nil {

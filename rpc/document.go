@@ -22,11 +22,16 @@ func MethodTable() string {
 // AttributeTables gives every object's attributes in Markdown, from the declarations.
 func AttributeTables() string {
 	var b strings.Builder
-	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, assignmentObject, agentObject, templateObject, deliveryObject} {
-		fmt.Fprintf(&b, "**%s**\n\n| attribute | type | given | notes |\n|---|---|---|---|\n", o.name)
+	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject, agentObject,
+		templateObject, deliveryObject} {
+		title := o.name
+		if o.table == "" {
+			title = "`attrs` of " + o.name
+		}
+		fmt.Fprintf(&b, "**%s**\n\n| attribute | type | given | notes |\n|---|---|---|---|\n", title)
 		for i := range o.attrs {
 			a := &o.attrs[i]
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.name, a.typeName(), a.whenGiven(), strings.Join(a.notes(), "; "))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.name, a.typeName(), o.whenGiven(a), strings.Join(a.notes(), "; "))
 		}
 		for _, c := range o.colls {
 			notes := "collection"
@@ -58,10 +63,16 @@ func (a *attr) typeName() string {
 	return "string"
 }
 
-func (a *attr) whenGiven() string {
+func (o *object) whenGiven(a *attr) string {
 	switch {
+	case o.table == "" && a.required:
+		return "required"
+	case o.table == "":
+		return ""
 	case a.when == readOnly:
 		return "read-only"
+	case a.when == onSet:
+		return "set"
 	case a.required:
 		return map[when]string{onCreate: "create, required", always: "create (required), set"}[a.when]
 	case a.when == onCreate:

@@ -24,11 +24,17 @@ func vendorFile(n int) string {
 
 func importParams(t testing.TB, file string) string {
 	t.Helper()
-	params, err := json.Marshal(map[string]any{"attrs": map[string]any{"data": file}})
+	return params(t, map[string]any{"data": file})
+}
+
+// params gives the parameters of a method that takes attrs.
+func params(t testing.TB, attrs map[string]any) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"attrs": attrs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(params)
+	return string(text)
 }
 
 // 100,000 tokens come in one call, each once; one bad row among them leaves nothing.
@@ -72,21 +78,4 @@ func TestImport100000(t *testing.T) {
 			t.Errorf("%.200s", reply)
 		}
 	})
-}
-
-// BenchmarkImport measures token/import as a client does, in tokens a second.
-func BenchmarkImport(b *testing.B) {
-	for _, n := range []int{1000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			params := importParams(b, vendorFile(n))
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
-				s := newService(b, storetest.SQLite(b))
-				b.StartTimer()
-				s.do(b, "token/import", params)
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
-		})
-	}
 }

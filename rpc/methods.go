@@ -52,6 +52,7 @@ var methods = []method{
 	{path: "token/getDownloadUrl", target: "Token.GetDownloadURL", reveals: true, about: "Makes a one-time provisioning link of a soft token; an older one is worthless then."},
 	{path: "token/retrieveCredential", target: "Token.RetrieveCredential", reveals: true, about: "Answers a soft token's otpauth:// URI and its seed in base32."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
+	{path: "token/export", target: "Token.Export", reveals: true, about: "Writes tokens with their seeds as a PSKC file, encrypted with a password."},
 	{path: "token/syncToken", target: "Token.SyncToken", about: "Synchronises a token by two consecutive OTPs."},
 	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
 

@@ -54,6 +54,10 @@ func TestSecretsStaySecret(t *testing.T) {
 			call("token/import", `{"attrs":{"product.productCode":"%s","data":"serial,seed\n2,MARKEDseed\n%s,3\n"}}`, product, hexed)
 			call("token/import", `{"attrs":{"product.productCode":"%s","onExisting":"refuse","data":"serial,seed\n1,%s\n"}}`, product, hexed)
 		}
+		call("token/import", `{"attrs":{"product.productCode":"SE","format":"feitian","data":"2,%s\n"}}`, hexed)
+		call("token/import", `{"attrs":{"dryRun":true,"assign":true,"createProducts":true,"data":"user,serial,seed,type\n%s,2,%s,hotp\n"}}`, hexed, hexed)
+		call("token/export", `{"match":[],"attrs":{"password":"MARKEDfile"}}`)
+		call("token/export", `{"match":[["seed","=","%s"]],"attrs":{"password":"MARKEDfile"}}`, hexed)
 		call("token/get", `{"token":{"serial":"1"}}`)
 		call("token/search", `{"return":["*",{"users":["*"]},{"tokenAssignments":["*"]}]}`)
 		call("tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"pin":"MARKEDpin"}}`)

@@ -158,7 +158,10 @@ type Place struct{ Table, Column, Row string }
 func (p Place) purpose() string { return p.Table + "." + p.Column }
 
 func (p Place) associated(keyID []byte) []byte {
-	return fmt.Appendf(make([]byte, 0, 96), "%s\x00%s\x00%s\x00%s", p.Table, p.Column, p.Row, keyID)
+	b := append(append(make([]byte, 0, 96), p.Table...), 0)
+	b = append(append(b, p.Column...), 0)
+	b = append(append(b, p.Row...), 0)
+	return append(b, keyID...)
 }
 
 // Seal encrypts value for a place with AES-256-GCM: key id (4 bytes), nonce (12), ciphertext and tag.

@@ -65,6 +65,31 @@ func (t *table) values(v reflect.Value, args []any) []any {
 	return args
 }
 
+// more appends the values of a further row of the same table. One that is like the row before's is not made anew, which
+// half of the values of many rows are.
+func (t *table) more(v reflect.Value, args []any) []any {
+	before := len(args) - len(t.fields)
+	if before < 0 {
+		return t.values(v, args)
+	}
+	for n, i := range t.fields {
+		f := v.Field(i)
+		last := args[before+n]
+		var same bool
+		switch x := last.(type) {
+		case string:
+			same = f.String() == x
+		case model.Time:
+			same = f.Int() == int64(x)
+		}
+		if !same {
+			last = f.Interface()
+		}
+		args = append(args, last)
+	}
+	return args
+}
+
 // marks gives n placeholders, comma-separated.
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
@@ -144,18 +169,22 @@ func InsertMany[T any](tx *Tx, rows []T, skip bool) (int64, error) {
 	t := tables[reflect.TypeFor[T]()]
 	per := max(1, insertMost/len(t.columns))
 	one := "(" + marks(len(t.columns)) + ")"
+	var text string // of as many rows as the last part had
 	var total int64
-	args := make([]any, 0, per*len(t.columns))
-	for len(rows) > 0 {
+	args := make([]any, 0, min(per, len(rows))*len(t.columns))
+	for last := 0; len(rows) > 0; {
 		part := rows[:min(per, len(rows))]
 		rows = rows[len(part):]
 		args = args[:0]
 		for i := range part {
-			args = t.values(reflect.ValueOf(&part[i]).Elem(), args)
+			args = t.more(reflect.ValueOf(&part[i]).Elem(), args)
 		}
-		text := "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + strings.Repeat(one+", ", len(part)-1) + one
-		if skip {
-			text += " ON CONFLICT DO NOTHING"
+		if len(part) != last {
+			last = len(part)
+			text = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + strings.Repeat(one+", ", last-1) + one
+			if skip {
+				text += " ON CONFLICT DO NOTHING"
+			}
 		}
 		n, err := tx.exec(text, args...)
 		if err != nil {

@@ -50,6 +50,11 @@ func (tx *ReadTx) ProductByCodes(manufacturer, code string) (model.Product, erro
 	return p, err
 }
 
+// Products gives all products, oldest first.
+func (tx *ReadTx) Products() ([]model.Product, error) {
+	return loadAll[model.Product](tx, "TRUE ORDER BY id")
+}
+
 // RepositoryByName finds a repository by its name.
 func (tx *ReadTx) RepositoryByName(name string) (model.Repository, error) {
 	var r model.Repository

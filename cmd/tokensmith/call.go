@@ -49,10 +49,14 @@ func callCommand(e *env) *cobra.Command {
 		},
 	}
 	f.flags(cmd, "")
+	f.serverFlags(cmd)
+	return cmd
+}
+
+func (f *callFlags) serverFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.server, "server", "", "address of a server, with its prefix: http://127.0.0.1:8070/das5/rest")
 	cmd.Flags().StringVar(&f.clientID, "client-id", "", "client id of the agent that calls the server")
 	cmd.Flags().StringVar(&f.clientSecret, "client-secret", "", "its client secret; better given as TOKENSMITH_CLIENT_SECRET")
-	return cmd
 }
 
 // refused says whether an envelope is a refusal.

@@ -25,10 +25,29 @@ func (b *Bad) add(line int, serial, reason string) {
 		b.More++
 		return
 	}
-	if len(serial) > maxSerial || !printable(serial) {
+	if len(serial) > maxSerial || !printable(serial) || mayHoldSeed(serial) {
 		serial = ""
 	}
 	b.Rows = append(b.Rows, model.RowError{Line: line, Serial: serial, Reason: reason})
+}
+
+// mayHoldSeed tells whether what should be a serial may be more of the row, or a seed: a file read as another kind.
+func mayHoldSeed(serial string) bool {
+	run := 0
+	for i := range len(serial) {
+		switch c := serial[i]; {
+		case c == ',' || c == ';' || c == '=':
+			return true
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			run++
+		default:
+			run = 0
+		}
+		if run >= 32 {
+			return true
+		}
+	}
+	return false
 }
 
 // unreadable refuses a file; line 0 names no line.

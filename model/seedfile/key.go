@@ -78,8 +78,8 @@ func (k *Key) check() string {
 		return fmt.Sprintf("the serial is not up to %d printable characters", maxSerial)
 	}
 	for _, s := range []string{k.KeyID, k.Manufacturer, k.Model, k.Issuer, k.User, k.Description} {
-		if len(s) > maxText || !utf8.ValidString(s) {
-			return fmt.Sprintf("a text is longer than %d bytes or not UTF-8", maxText)
+		if len(s) > maxText || !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+			return fmt.Sprintf("a text is longer than %d bytes, not UTF-8 or holds a NUL character", maxText)
 		}
 	}
 	return ""
@@ -131,6 +131,12 @@ func positive(s string) (int64, bool) {
 func counterValue(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0
+}
+
+// signed reads a number of time steps, ahead or behind.
+func signed(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n <= maxPeriod && n >= -maxPeriod
 }
 
 // shown quotes a value of a file in a message. Long values are not shown: one in the wrong column may be a seed.

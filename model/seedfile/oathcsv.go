@@ -15,18 +15,20 @@ import (
 // hotp row. Lines that start with # are comments. Fields are separated by commas, semicolons or tabs.
 //
 // Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
-// first 32 KiB: hex if every seed there is hex of even length, else base32 if every one is base32. A seed of letters A
-// to F and digits 2 to 7 alone would be both; it is hex, which a random base32 seed of 16 characters is once in 6 million.
+// first 32 KiB: as most of the seeds there can only be read, hex or base32. A seed of letters A to F and digits 2 to 7
+// alone would be both; if all are, they are hex, which a random base32 seed of 16 characters is once in 6 million.
+// One that cannot be read in the way of the others is refused, and with it the import.
 
 // oathColumns maps the names of columns, in lower case and without spaces, dashes and underscores, to their meaning.
 var oathColumns = map[string]oathColumn{
 	"serial": colSerial, "serialnumber": colSerial, "serialno": colSerial, "tokenserial": colSerial,
+	"id": colKeyID, "keyid": colKeyID,
 	"seed": colSeed, "secret": colSeed, "secretkey": colSeed, "key": colSeed, "otpkey": colSeed,
 	"type": colType, "tokentype": colType, "algorithm": colType,
-	"digits": colDigits, "otplen": colDigits, "length": colDigits,
+	"digits": colDigits, "otplen": colDigits, "length": colDigits, "responselength": colDigits,
 	"period": colPeriod, "timestep": colPeriod, "interval": colPeriod, "timeinterval": colPeriod, "timewindow": colPeriod,
-	"counter": colCounter, "movingfactor": colCounter,
-	"hash": colHash, "hashlib": colHash, "crypto": colHash,
+	"counter": colCounter, "movingfactor": colCounter, "drift": colDrift, "timedrift": colDrift,
+	"hash": colHash, "hashlib": colHash, "crypto": colHash, "suite": colHash,
 	"encode": colEncode, "encoding": colEncode,
 	"user": colUser, "username": colUser, "loginname": colUser, "upn": colUser,
 	"issuer": colIssuer, "manufacturer": colManufacturer, "model": colModel, "description": colDescription,
@@ -36,11 +38,13 @@ type oathColumn int
 
 const (
 	colSerial oathColumn = iota
+	colKeyID
 	colSeed
 	colType
 	colDigits
 	colPeriod
 	colCounter
+	colDrift
 	colHash
 	colEncode
 	colUser
@@ -106,7 +110,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		return k, "the serial looks like a seed: are the columns swapped?"
 	}
 	k.Serial, k.Algorithm = field(colSerial), algorithm
-	k.User, k.Issuer, k.Manufacturer = field(colUser), field(colIssuer), field(colManufacturer)
+	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
 	switch {
 	case seed == "":
@@ -165,6 +169,11 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	default:
 		if k.Counter, ok = counterValue(counter); !ok {
 			return k, fmt.Sprintf("counter %s is not a number", shown(counter))
+		}
+	}
+	if s := field(colDrift); s != "" {
+		if k.Drift, ok = signed(s); !ok {
+			return k, fmt.Sprintf("drift %s is not a number of steps", shown(s))
 		}
 	}
 	if s := field(colHash); s != "" {

@@ -20,36 +20,48 @@ import (
 // pskcIterations is the number of PBKDF2 rounds of files we write.
 const pskcIterations = 600_000
 
-// PSKCWriter writes a PSKC file (RFC 6030) whose secrets are encrypted with AES-256-CBC under a key derived from a password
-// (PBKDF2, HMAC-SHA-256, 600,000 rounds) and authenticated with HMAC-SHA-256. What is no secret is written plain.
-type PSKCWriter struct {
-	out    *bufio.Writer
+// PSKCLock is what locks a PSKC file: a key derived from a password, and a MAC key under it. Deriving takes a good part of
+// a second, on purpose. A lock may serve several files.
+type PSKCLock struct {
 	random io.Reader
+	salt   []byte
 	block  cipher.Block
 	macKey []byte
-	keys   int
 }
 
-// NewPSKCWriter starts a file on w. random gives the salt, the MAC key and the initialisation vectors: crypto/rand's
-// Reader outside tests. The password must not be empty.
-func NewPSKCWriter(w io.Writer, password model.Secret, random io.Reader) (*PSKCWriter, error) {
+// NewPSKCLock derives a key from a password, which must not be empty. random gives the salt, the MAC key and the
+// initialisation vectors: crypto/rand's Reader outside tests.
+func NewPSKCLock(password model.Secret, random io.Reader) (*PSKCLock, error) {
 	if len(password) == 0 {
 		return nil, model.AttrErrorf(model.Missing, "attrs.password", "a PSKC file needs a password")
 	}
-	p := &PSKCWriter{out: bufio.NewWriter(w), random: random, macKey: make([]byte, sha256.Size)}
-	salt := make([]byte, 16)
-	for _, b := range [][]byte{salt, p.macKey} {
+	l := &PSKCLock{random: random, salt: make([]byte, 16), macKey: make([]byte, sha256.Size)}
+	for _, b := range [][]byte{l.salt, l.macKey} {
 		if _, err := io.ReadFull(random, b); err != nil {
 			return nil, &model.Error{Kind: model.Internal, Msg: "no random bytes", Err: err}
 		}
 	}
-	key, err := pbkdf2.Key(sha256.New, string(password), salt, pskcIterations, 32)
+	key, err := pbkdf2.Key(sha256.New, string(password), l.salt, pskcIterations, 32)
 	if err == nil {
-		p.block, err = aes.NewCipher(key)
+		l.block, err = aes.NewCipher(key)
 	}
 	if err != nil {
 		return nil, &model.Error{Kind: model.Internal, Msg: "the key derivation failed", Err: err}
 	}
+	return l, nil
+}
+
+// PSKCWriter writes a PSKC file (RFC 6030) whose secrets are encrypted with AES-256-CBC under a key derived from a password
+// (PBKDF2, HMAC-SHA-256, 600,000 rounds) and authenticated with HMAC-SHA-256. What is no secret is written plain.
+type PSKCWriter struct {
+	*PSKCLock
+	out  *bufio.Writer
+	keys int
+}
+
+// NewPSKCWriter starts a file on w.
+func NewPSKCWriter(w io.Writer, lock *PSKCLock) (*PSKCWriter, error) {
+	p := &PSKCWriter{PSKCLock: lock, out: bufio.NewWriter(w)}
 	macKey, err := p.encrypt(p.macKey)
 	if err != nil {
 		return nil, err
@@ -71,13 +83,17 @@ func NewPSKCWriter(w io.Writer, password model.Secret, random io.Reader) (*PSKCW
  <pskc:MACMethod Algorithm="%s">
   <pskc:MACKey>%s</pskc:MACKey>
  </pskc:MACMethod>
-`, nsPSKC, nsXENC, nsXENC11, nsPKCS5, nsPKCS5, base64.StdEncoding.EncodeToString(salt), pskcIterations, uriHMACSHA256, uriHMACSHA256, encryptedData(macKey))
+`, nsPSKC, nsXENC, nsXENC11, nsPKCS5, nsPKCS5, base64.StdEncoding.EncodeToString(p.salt), pskcIterations, uriHMACSHA256, uriHMACSHA256, encryptedData(macKey))
 	return p, nil
 }
 
 // WritePSKC writes keys as one PSKC file; see PSKCWriter.
 func WritePSKC(w io.Writer, keys []Key, password model.Secret, random io.Reader) error {
-	p, err := NewPSKCWriter(w, password, random)
+	lock, err := NewPSKCLock(password, random)
+	if err != nil {
+		return err
+	}
+	p, err := NewPSKCWriter(w, lock)
 	if err != nil {
 		return err
 	}
@@ -191,7 +207,7 @@ func (p *PSKCWriter) number(local string, n int64) {
 }
 
 // encrypt answers initialisation vector and blocks, padded as XML Encryption has it.
-func (p *PSKCWriter) encrypt(plain []byte) ([]byte, error) {
+func (p *PSKCLock) encrypt(plain []byte) ([]byte, error) {
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	out := make([]byte, aes.BlockSize+len(plain)+pad)
 	if _, err := io.ReadFull(p.random, out[:aes.BlockSize]); err != nil {

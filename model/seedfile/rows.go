@@ -93,14 +93,16 @@ func filled(row []string) int {
 	return n
 }
 
-// seedEncoding decides over the beginning of a file how its seeds are written; "" when no one way fits.
+// seedEncoding decides over the beginning of a file how its seeds are written: in the way in which most can be read, hex
+// if both serve as well. A seed that is neither has no say, so that it alone is refused; "" when as many are hex alone as
+// are base32 alone.
 func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout) Encoding {
 	src, err := newSource(bytes.NewReader(prefix))
 	if err != nil {
 		return ""
 	}
-	hex, base32 := true, true
-	var before [2]bool
+	var hex, base32, any int
+	var isHex, isBase32 bool
 	rows := open(src)
 	for {
 		row, _, err := rows.next()
@@ -115,20 +117,30 @@ func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout
 		if _, _, header := oathHeader(row); header || seed == "" {
 			continue
 		}
-		before = [2]bool{hex, base32}
-		_, isHex := Hex.decode(seed)
-		_, isBase32 := Base32.decode(seed)
-		hex, base32 = hex && isHex, base32 && isBase32
+		_, isHex = Hex.decode(seed)
+		_, isBase32 = Base32.decode(seed)
+		any += one(isHex || isBase32)
+		hex += one(isHex && !isBase32)
+		base32 += one(isBase32 && !isHex)
 	}
-	if len(prefix) >= detectBytes {
+	if len(prefix) >= detectBytes && any > 1 {
 		// The last row may be cut off.
-		hex, base32 = before[0], before[1]
+		any -= one(isHex || isBase32)
+		hex -= one(isHex && !isBase32)
+		base32 -= one(isBase32 && !isHex)
 	}
 	switch {
-	case hex:
-		return Hex
-	case base32:
+	case any == 0, hex == base32 && hex > 0:
+		return ""
+	case base32 > hex:
 		return Base32
 	}
-	return ""
+	return Hex
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

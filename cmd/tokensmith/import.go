@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+	"tokensmith/rpc"
+)
+
+const (
+	partRows     = 50_000 // tokens one call imports
+	partRowsMost = 100_000
+)
+
+type importFlags struct {
+	callFlags
+	product, repository, format, onExisting string
+	passwordFile, pskFile                   string
+	assign, create, dryRun                  bool
+	part                                    int
+}
+
+func importCommand(e *env) *cobra.Command {
+	f := &importFlags{}
+	cmd := &cobra.Command{
+		Use: "import FILE", Short: "Import a token file of any size", Args: cobra.ExactArgs(1),
+		Long: "Import a token file of any size, in this process with --db or over HTTP with --server. The file is read twice: first\n" +
+			"all of it is checked, and bad rows, a wrong password or key end it before anything is stored; then it is imported\n" +
+			"in parts, each all or nothing. After an interruption, run the same command again: a token that is there with the\n" +
+			"same seed is left as it is. Seeds are decrypted here; they reach the server in the call and no file.",
+		Example: "  tokensmith import seeds.xml --db tokensmith.db --product DN/ST\n" +
+			"  tokensmith import keys.pskc --server http://127.0.0.1:8070/das5/rest --password-file pw --create-products",
+		RunE: func(cmd *cobra.Command, args []string) error { return e.importFile(cmd.Context(), f, args[0]) },
+	}
+	f.database.flags(cmd, "")
+	f.serverFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.product, "product", "", "product of all tokens, as MANUFACTURERCODE/PRODUCTCODE (default: as the file says)")
+	flags.StringVar(&f.repository, "repository", "", "name of the repository (default: \"default\")")
+	flags.StringVar(&f.format, "format", "", "kind of file, which overrules recognition: "+strings.Join(formatNames(), ", "))
+	flags.BoolVar(&f.assign, "assign", false, "assign each token to the user the file names")
+	flags.BoolVar(&f.create, "create-products", false, "make products that the keys need")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "report what would be done and store nothing")
+	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what a known serial means: same-seed (fine if the seed is the same), refuse, skip")
+	flags.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password of an encrypted file")
+	flags.StringVar(&f.pskFile, "psk-file", "", "file with the pre-shared key of an encrypted file, in hex")
+	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", partRowsMost))
+	return cmd
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range seedfile.Formats() {
+		names = append(names, string(f))
+	}
+	return names
+}
+
+// importFile checks a file and imports it in parts.
+func (e *env) importFile(ctx context.Context, f *importFlags, path string) error {
+	if f.part < 1 || f.part > partRowsMost {
+		return fmt.Errorf("--part must be a number from 1 to %d", partRowsMost)
+	}
+	opts, err := f.options()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file: it is read twice", path)
+	}
+	im := &fileImport{env: e, flags: f, opts: opts, file: file, size: info.Size(), bar: newProgress(e.stderr)}
+	if err := im.check(ctx); err != nil {
+		return err
+	}
+	call, done, err := e.caller(ctx, &f.callFlags)
+	if err != nil {
+		return err
+	}
+	defer done()
+	im.call = call
+	return im.send(ctx)
+}
+
+func (f *importFlags) options() (opts seedfile.Options, err error) {
+	opts.Format = seedfile.Format(f.format)
+	if f.passwordFile != "" {
+		text, err := os.ReadFile(f.passwordFile)
+		if err != nil {
+			return opts, err
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		opts.Password = model.Secret(strings.TrimSuffix(line, "\r"))
+	}
+	if f.pskFile != "" {
+		text, err := os.ReadFile(f.pskFile)
+		if err != nil {
+			return opts, err
+		}
+		if opts.PreSharedKey, err = hex.DecodeString(strings.Join(strings.Fields(string(text)), "")); err != nil {
+			return opts, errors.New("--psk-file: the key is not hex")
+		}
+	}
+	if f.product != "" {
+		if maker, code, ok := strings.Cut(f.product, "/"); !ok || maker == "" || code == "" {
+			return opts, errors.New("--product must be MANUFACTURERCODE/PRODUCTCODE, such as DN/ST")
+		}
+	}
+	return opts, nil
+}
+
+// caller gives what calls a method, on a server or in this process; done closes it.
+func (e *env) caller(ctx context.Context, f *callFlags) (call func(context.Context, string, []byte) ([]byte, error), done func(), err error) {
+	switch {
+	case f.server != "" && f.url != "":
+		return nil, nil, errors.New("give --server or --db, not both")
+	case f.server != "":
+		return func(ctx context.Context, method string, params []byte) ([]byte, error) {
+			return callServer(ctx, f, method, params)
+		}, func() {}, nil
+	case f.url == "":
+		return nil, nil, errors.New("give --server or --db")
+	}
+	log, err := e.logger("json")
+	if err != nil {
+		return nil, nil, err
+	}
+	s, st, err := f.open(ctx, rpc.Config{Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, method string, params []byte) ([]byte, error) {
+		return s.Call(ctx, method, params), nil
+	}, func() { st.Close() }, nil
+}

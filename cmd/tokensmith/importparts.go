@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+)
+
+// partBytes bounds the text of a part, so that rows with long texts need no more memory.
+const partBytes = 16 << 20
+
+// fileImport is a file on its way to the method. A part travels as an OATH CSV file with named columns, which holds all
+// that a key is; it is made and sent from memory.
+type fileImport struct {
+	env   *env
+	flags *importFlags
+	opts  seedfile.Options
+	file  *os.File
+	size  int64
+	bar   *progress
+	call  func(ctx context.Context, method string, params []byte) ([]byte, error)
+
+	keys   int                 // of the whole file
+	done   int                 // imported
+	table  *seedfile.OATHTable // being filled
+	spare  *seedfile.OATHTable // being sent, or free
+	flight chan error          // gives the outcome of the part being sent; nil = none
+	sum    partResult
+	said   map[string]bool // notes printed
+}
+
+// partResult is the result of one call to token/import.
+type partResult struct {
+	Total    int             `json:"total"`
+	Created  int             `json:"created"`
+	Existing int             `json:"existing"`
+	Skipped  int             `json:"skipped"`
+	Assigned int             `json:"assigned"`
+	Products []string        `json:"products"`
+	Notes    []string        `json:"notes"`
+	Rows     json.RawMessage `json:"rows"`
+	More     int             `json:"more"`
+}
+
+// read reads the file from its beginning.
+func (im *fileImport) read(ctx context.Context, key func(*seedfile.File, seedfile.Key) error) (*seedfile.File, error) {
+	if _, err := im.file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return seedfile.Read(im.file, im.opts, func(f *seedfile.File, k seedfile.Key) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return key(f, k)
+	})
+}
+
+// check reads the whole file before anything is stored of it.
+func (im *fileImport) check(ctx context.Context) error {
+	notes := map[string]bool{}
+	note := func(n string) {
+		if !notes[n] && len(notes) < 100 {
+			notes[n] = true
+			fmt.Fprintln(im.env.stderr, "note:", n)
+		}
+	}
+	var found []string
+	n := 0
+	f, err := im.read(ctx, func(_ *seedfile.File, k seedfile.Key) error {
+		for _, text := range k.Notes {
+			if len(found) < 100 && !slices.Contains(found, text) {
+				found = append(found, text)
+			}
+		}
+		if n++; n%1000 == 0 {
+			if at, err := im.file.Seek(0, io.SeekCurrent); err == nil {
+				im.bar.bytes("checking", at, im.size)
+			}
+		}
+		return nil
+	})
+	im.bar.clear()
+	if err != nil {
+		return plainError(err)
+	}
+	for _, text := range append(found, f.Notes...) {
+		note(text)
+	}
+	im.said = notes
+	if codes := f.ManufacturerCode + "/" + f.ProductCode; codes != "/" && im.flags.product != "" && codes != im.flags.product {
+		return fmt.Errorf("the file is for product %s, not for %s", codes, im.flags.product)
+	}
+	if bad := f.Bad.Count(); bad > 0 {
+		for _, row := range f.Bad.Rows {
+			im.badRow(row.Line, row.Serial, row.Reason)
+		}
+		if f.Bad.More > 0 {
+			fmt.Fprintf(im.env.stderr, "and %d more\n", f.Bad.More)
+		}
+		return fmt.Errorf("%d rows are refused, nothing is changed", bad)
+	}
+	im.keys = f.Keys
+	return nil
+}
+
+// plainError gives what an error says to people.
+func plainError(err error) error {
+	var e *model.Error
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	if errors.As(err, &e) {
+		return errors.New(strings.TrimPrefix(e.Msg, "attrs.") + "; nothing is changed")
+	}
+	return err
+}
+
+func (im *fileImport) badRow(line int, serial, reason string) {
+	where := fmt.Sprintf("line %d", line)
+	if serial != "" {
+		where += ", serial " + serial
+	}
+	fmt.Fprintf(im.env.stderr, "%s: %s\n", where, reason)
+}
+
+// send imports the file part by part.
+func (im *fileImport) send(ctx context.Context) error {
+	im.bar.start()
+	im.table, im.spare = &seedfile.OATHTable{}, &seedfile.OATHTable{}
+	im.table.Reset()
+	last := ""
+	f, err := im.read(ctx, func(f *seedfile.File, k seedfile.Key) error {
+		if f.ManufacturerCode+f.ProductCode != "" {
+			k.Manufacturer, k.Model = f.ManufacturerCode, f.ProductCode
+		}
+		// The keys of one device stay together, so that they are told apart as in one piece.
+		if full := im.table.Rows() >= im.flags.part || im.table.Len() >= partBytes; full && (k.Serial == "" || k.Serial != last) {
+			if err := im.part(ctx); err != nil {
+				return err
+			}
+		}
+		last = k.Serial
+		im.table.Add(k)
+		return nil
+	})
+	if err == nil && im.table.Rows() > 0 {
+		err = im.part(ctx)
+	}
+	if e := im.land(); err == nil {
+		err = e
+	}
+	if err == nil && (f.Keys != im.keys || f.Bad.Count() > 0) {
+		err = errors.New("the file was changed while it was imported")
+	}
+	im.bar.clear()
+	if err != nil {
+		if !im.flags.dryRun && im.done > 0 {
+			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; run the same command again to go on\n", im.done, im.keys)
+		}
+		if errors.Is(err, context.Canceled) {
+			return errors.New("interrupted")
+		}
+		return err
+	}
+	return im.report()
+}
+
+// part sends the keys of the table, while the next ones are read, once the part before has arrived.
+func (im *fileImport) part(ctx context.Context) error {
+	if err := im.land(); err != nil {
+		return err
+	}
+	table := im.table
+	im.table, im.spare = im.spare, table
+	im.table.Reset()
+	im.flight = make(chan error, 1)
+	go func() { im.flight <- im.post(ctx, table) }()
+	return nil
+}
+
+// land waits for the part being sent.
+func (im *fileImport) land() error {
+	if im.flight == nil {
+		return nil
+	}
+	err := <-im.flight
+	im.flight = nil
+	return err
+}
+
+// post imports the keys of a table.
+func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error {
+	params, err := json.Marshal(map[string]any{"attrs": im.attrs(table)})
+	if err != nil {
+		return err
+	}
+	reply, err := im.call(ctx, "token/import", params)
+	if err != nil {
+		return err
+	}
+	var envelope struct {
+		Error   *int
+		Message string
+		Result  partResult
+	}
+	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
+		return errors.New("the reply is no envelope")
+	}
+	r := envelope.Result
+	if *envelope.Error != 0 {
+		im.bar.clear()
+		im.refused(r, table)
+		return fmt.Errorf("%s (error %d)", envelope.Message, *envelope.Error)
+	}
+	for _, n := range r.Notes {
+		// A note ends with the token it is first said of; the check has printed it without.
+		if text, _, _ := strings.Cut(n, " (token "); !im.said[text] && len(im.said) < 100 {
+			im.said[text] = true
+			im.bar.clear()
+			fmt.Fprintln(im.env.stderr, "note:", text)
+		}
+	}
+	im.sum.Total += r.Total
+	im.sum.Created += r.Created
+	im.sum.Existing += r.Existing
+	im.sum.Skipped += r.Skipped
+	im.sum.Assigned += r.Assigned
+	for _, p := range r.Products {
+		if !slices.Contains(im.sum.Products, p) {
+			im.sum.Products = append(im.sum.Products, p)
+		}
+	}
+	im.done += table.Rows()
+	im.bar.rows(im.verb(), im.done, im.keys)
+	return nil
+}
+
+func (im *fileImport) verb() string {
+	if im.flags.dryRun {
+		return "rehearsing"
+	}
+	return "importing"
+}
+
+func (im *fileImport) attrs(table *seedfile.OATHTable) map[string]any {
+	f := im.flags
+	attrs := map[string]any{"data": table.Text(), "format": seedfile.OATHCSV, "encode": seedfile.Hex, "onExisting": f.onExisting}
+	for name, on := range map[string]bool{"assign": f.assign, "createProducts": f.create, "dryRun": f.dryRun} {
+		if on {
+			attrs[name] = true
+		}
+	}
+	if maker, code, ok := strings.Cut(f.product, "/"); ok {
+		attrs["product.manufacturerCode"], attrs["product.productCode"] = maker, code
+	}
+	if f.repository != "" {
+		attrs["repository.name"] = f.repository
+	}
+	return attrs
+}
+
+// refused lists the refused rows of a part by their lines in the file.
+func (im *fileImport) refused(r partResult, table *seedfile.OATHTable) {
+	var rows []struct {
+		Line           int
+		Serial, Reason string
+	}
+	if json.Unmarshal(r.Rows, &rows) != nil {
+		return
+	}
+	for _, row := range rows {
+		im.badRow(table.Origin(row.Line), row.Serial, row.Reason)
+	}
+	if r.More > 0 {
+		fmt.Fprintf(im.env.stderr, "and %d more\n", r.More)
+	}
+}
+
+func (im *fileImport) report() error {
+	s := im.sum
+	if !im.flags.dryRun {
+		fmt.Fprintf(im.env.stdout, "%d tokens of %d imported\n", s.Total, im.keys)
+		return nil
+	}
+	fmt.Fprintf(im.env.stdout, "%d tokens: %d would be created, %d are there with the same seed, %d would be skipped, %d assigned\n",
+		im.keys, s.Created, s.Existing, s.Skipped, s.Assigned)
+	if len(s.Products) > 0 {
+		fmt.Fprintln(im.env.stdout, "products that would be made:", strings.Join(s.Products, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package rpc
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/model/seedfile"
+)
+
+// key checks a key against its product and makes its token.
+func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
+	to, reason, err := im.targets.of(im, f, &k)
+	if err != nil {
+		return err
+	}
+	serial := serialOf(&k)
+	if reason == "" {
+		serial = im.oneOfDevice(&k, serial, to)
+		reason = im.refused(&k, serial, to)
+	}
+	if reason != "" {
+		im.bad.add(k.Line, shownSerial(serial), "%s", reason)
+		return nil
+	}
+	to.serials[serial] = len(im.rows)
+	for _, n := range k.Notes {
+		im.notes.add(n, serial)
+	}
+	if p := &to.product; k.Counter != 0 && p.Algorithm != string(otp.HOTP) {
+		k.Counter = 0
+		im.notes.add("the counter was not used, the key is time-based", serial)
+	} else if k.Drift != 0 && p.Algorithm != string(otp.TOTP) {
+		k.Drift = 0
+		im.notes.add("the drift was not used, the key is event-based", serial)
+	}
+	if k.KeyID == "" {
+		k.KeyID = serial
+	}
+	c := im.c
+	id := c.newID()
+	im.tokens = append(im.tokens, model.Token{ID: id, ProductID: to.product.ID, RepositoryID: im.repository, Serial: serial, Identifier: k.KeyID,
+		Status: model.Active, Description: k.Description, DateCreated: c.now, LastUpdated: c.now})
+	im.states = append(im.states, model.TokenState{TokenID: id, Counter: k.Counter, Drift: k.Drift})
+	row := importRow{line: k.Line, to: to, seed: k.Secret}
+	if im.assign {
+		row.user = k.User
+	}
+	im.rows = append(im.rows, row)
+	return nil
+}
+
+// sealMost is how many seeds one goroutine seals at a time.
+const sealMost = 1000
+
+// seal seals the seeds of all tokens, on every processor.
+func (im *importing) seal() {
+	var workers sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), 1+len(im.tokens)/sealMost) {
+		workers.Go(func() {
+			for {
+				end := int(next.Add(sealMost))
+				start := end - sealMost
+				if start >= len(im.tokens) {
+					return
+				}
+				for i := start; i < min(end, len(im.tokens)); i++ {
+					t := &im.tokens[i]
+					t.Seed = im.c.s.keys.Seal(seedPlace(t.ID), im.rows[i].seed)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+const serialMost = 64 // bytes, as attribute serial has it
+
+// serialOf gives what the token is called: its serial, else the key's id, else, for a key URI, its label.
+func serialOf(k *seedfile.Key) string {
+	switch {
+	case k.Serial != "":
+		return k.Serial
+	case k.KeyID != "":
+		return k.KeyID
+	case k.Issuer != "" && k.User != "":
+		return k.Issuer + ":" + k.User
+	}
+	return k.User
+}
+
+// oneOfDevice tells the keys of one device apart (RFC 6030 figure 10): the first has the device's serial, a further one
+// with another id has that behind it.
+func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) string {
+	first, twice := to.serials[serial]
+	if twice && k.Serial != "" && k.KeyID != "" && k.KeyID != im.tokens[first].Identifier {
+		return serial + "-" + k.KeyID
+	}
+	return serial
+}
+
+func isSerial(s string) bool {
+	return len(s) <= serialMost && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+func shownSerial(s string) string {
+	if isSerial(s) {
+		return s
+	}
+	return ""
+}
+
+// identifierMost and descriptionMost are what the attributes of these names take.
+const (
+	identifierMost  = 255
+	descriptionMost = 1024
+)
+
+// refused says why a key cannot become a token of its product, or nothing.
+func (im *importing) refused(k *seedfile.Key, serial string, to *target) string {
+	p := &to.product
+	if first, twice := to.serials[serial]; twice {
+		return fmt.Sprintf("the serial stands in line %d already", im.rows[first].line)
+	}
+	clash := func(what string, has, wants any) string {
+		reason := fmt.Sprintf("%s is %v, but product %s has %v", what, has, p.Codes(), wants)
+		if k.Algorithm != "" {
+			reason += "; it needs a product of " + kindText(kindOf(k))
+		}
+		return reason
+	}
+	switch {
+	case serial == "":
+		return "the serial is missing"
+	case !isSerial(serial):
+		return fmt.Sprintf("the serial, key id or label is not up to %d printable characters", serialMost)
+	case len(k.KeyID) > identifierMost:
+		return fmt.Sprintf("the key id is longer than %d bytes", identifierMost)
+	case len(k.Description) > descriptionMost:
+		return fmt.Sprintf("the description is longer than %d bytes", descriptionMost)
+	case len(k.Secret) < model.MinSeedBytes:
+		return fmt.Sprintf("the seed is shorter than %d bytes", model.MinSeedBytes)
+	case len(k.Secret) > model.MaxSeedBytes:
+		return fmt.Sprintf("the seed is longer than %d bytes", model.MaxSeedBytes)
+	case k.Algorithm != "" && k.Algorithm != p.Algorithm:
+		return clash("the algorithm", k.Algorithm, p.Algorithm)
+	case k.Digits != 0 && int64(k.Digits) != p.Digits:
+		return clash("the number of digits", k.Digits, p.Digits)
+	case k.Hash != "" && k.Hash != p.Crypto:
+		return clash("the crypto", k.Hash, p.Crypto)
+	case k.Period != 0 && p.Algorithm != string(otp.TOTP):
+		return clash("the period", k.Period, "none")
+	case k.Period != 0 && k.Period != p.Period:
+		return clash("the period", k.Period, p.Period)
+	}
+	return ""
+}
