@@ -53,7 +53,7 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 		if err := tx.Insert(&a); err != nil {
 			return err
 		}
-		if err := tx.Insert(&model.Audit{ID: s.cfg.NewID(), Time: now, Agent: "serve", Method: "agent/create", Object: "agent " + id, Remote: "local"}); err != nil {
+		if err := tx.Audit(&model.Audit{Time: now, Agent: "serve", Method: "agent/create", Object: "agent " + id, Remote: "local"}); err != nil {
 			return err
 		}
 		return keep(*first)

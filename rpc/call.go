@@ -73,11 +73,11 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 
 // audit writes the call's row of the record.
 func (c *call) audit(tx *store.Tx, result any) error {
-	row := model.Audit{ID: c.newID(), Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
+	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)
 	}
-	return tx.Insert(&row)
+	return tx.Audit(&row)
 }
 
 // fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.

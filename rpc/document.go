@@ -22,7 +22,7 @@ func MethodTable() string {
 // AttributeTables gives every object's attributes in Markdown, from the declarations.
 func AttributeTables() string {
 	var b strings.Builder
-	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, assignmentObject, agentObject} {
+	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, assignmentObject, agentObject, auditObject} {
 		fmt.Fprintf(&b, "**%s**\n\n| attribute | type | given | notes |\n|---|---|---|---|\n", o.name)
 		for i := range o.attrs {
 			a := &o.attrs[i]

@@ -62,6 +62,10 @@ var methods = []method{
 	{path: "agent/set", target: "Agent.Set", about: "Changes an agent."},
 	{path: "agent/delete", target: "Agent.Delete", about: "Deletes an agent."},
 	{path: "agent/search", target: "Agent.Search", about: "Finds agents."},
+
+	{path: "audit/get", target: "Audit.Get", about: "Reads one row of the record."},
+	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},
+	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record; with `expectHead` also that its end was not cut off."},
 }
 
 // methodOf finds a method by its path; nil when there is none.

@@ -75,6 +75,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		"Token":           &Token{crud{s, tokenObject}},
 		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}},
 		"Agent":           &Agent{crud{s, agentObject}},
+		"Audit":           &Audit{crud{s, auditObject}},
 	}
 	for name, service := range services {
 		if err := s.gorilla.RegisterService(service, name); err != nil {

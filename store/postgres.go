@@ -10,11 +10,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
 )
 
 const (
@@ -47,16 +50,43 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 	}}
-	s.write = &retryWriter{s}
+	s.write = &retryWriter{store: s}
 	return s, nil
 }
 
 // retryWriter runs an Update on any connection, and again when it lost against another.
-type retryWriter struct{ store *Store }
+type retryWriter struct {
+	store *Store
+
+	mu        sync.Mutex
+	free      []chain    // audit chains that no transaction holds; the last one is taken first
+	beginning sync.Mutex // held while a chain begins
+}
 
 func (w *retryWriter) close() error { return nil }
 
-func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
+func (w *retryWriter) heads() []chain { return w.free }
+
+// take gives a chain to a transaction; none is at hand when more run at once than ever before.
+func (w *retryWriter) take() (h chain) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := len(w.free) - 1; last >= 0 {
+		h, w.free = w.free[last], w.free[:last]
+	}
+	return h
+}
+
+func (w *retryWriter) give(h chain) {
+	if h.writer == "" {
+		return
+	}
+	w.mu.Lock()
+	w.free = append(w.free, h)
+	w.mu.Unlock()
+}
+
+func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
 	conn, err := w.store.read.Connx(ctx)
 	if err != nil {
 		return w.store.kind(err)
@@ -64,13 +94,23 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 	// Once it runs it is carried through, but not for ever: a server may stop answering.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
 	defer stop()
+	head := w.take()
+	// A panic gives the chain back as it was: nothing of its transaction is left.
+	defer func() { w.give(head) }()
 	for run, wait := 1, retryWait; ; run++ {
-		again, err := w.once(ctx, conn, fn)
-		if err == nil || !again || run == retryMost {
+		again, err := w.once(ctx, conn, &head, fn)
+		if err == errNoChain {
+			if err = w.begin(ctx, &head); err == nil {
+				if conn, err = w.store.read.Connx(ctx); err == nil {
+					again, err = w.once(ctx, conn, &head, fn)
+				}
+			}
+		}
+		if !again || run == retryMost {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = unavailableError("the database did not answer in time")
 			}
-			return err
+			return w.store.kind(err)
 		}
 		time.Sleep(wait/2 + rand.N(wait))
 		wait = min(2*wait, retryWaitMax)
@@ -80,21 +120,57 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 	}
 }
 
-// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run.
-func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) error) (again bool, err error) {
+// begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
+func (w *retryWriter) begin(ctx context.Context, head *chain) error {
+	w.beginning.Lock()
+	defer w.beginning.Unlock()
+	for run := 1; ; run++ {
+		conn, err := w.store.read.Connx(ctx)
+		if err != nil {
+			return w.store.kind(err)
+		}
+		var made chain
+		again, err := w.once(ctx, conn, &made, func(tx *Tx) error { return tx.beginChain(head.time) })
+		var known *model.Error
+		taken := errors.As(err, &known) && known.Kind == model.Exists // another process made that mark
+		if err == nil {
+			*head = made
+			return nil
+		}
+		if !again && !taken || run == retryMost {
+			return err
+		}
+		time.Sleep(retryWait/2 + rand.N(retryWaitMax))
+	}
+}
+
+// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run. It
+// moves the audit chain's head when the transaction is durable, and drops it where that is in doubt.
+func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
 	defer conn.Close()
 	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err), w.store.kind(err)
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx{store: w.store, ctx: ctx, q: begun}}
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: *head}
 	if err := tx.run(fn); err != nil {
+		if tx.failed == errNoChain {
+			*head = chain{time: tx.chainFrom}
+			return false, errNoChain
+		}
 		// What fn makes of a lost race does not count.
 		return postgresClass(tx.failed) == retryable, err
 	}
 	err = begun.Commit()
-	return postgresClass(err) == retryable, w.store.kind(err)
+	again = postgresClass(err) == retryable
+	switch {
+	case err == nil:
+		*head = tx.chain
+	case !again:
+		*head = chain{}
+	}
+	return again, w.store.kind(err)
 }
 
 func postgresClass(err error) class {

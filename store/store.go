@@ -23,6 +23,7 @@ type Store struct {
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
 	keys    *Keyring
+	audit   *Signer // of the record
 
 	mu     sync.Mutex
 	closed bool
@@ -32,6 +33,7 @@ type Store struct {
 // writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
 type writer interface {
 	update(ctx context.Context, fn func(*Tx) error) error
+	heads() []chain // the audit chains at hand, when no Update is under way
 	close() error
 }
 
@@ -94,6 +96,9 @@ func (s *Store) Close() error {
 	s.busy.Wait()
 	if again {
 		return nil
+	}
+	if s.keys != nil {
+		s.endChains(s.write.heads())
 	}
 	// The writer goes last: SQLite then folds its write-ahead log into the database file.
 	return errors.Join(s.read.Close(), s.write.close())
@@ -160,7 +165,11 @@ type ReadTx struct {
 }
 
 // Tx is a transaction that also writes.
-type Tx struct{ ReadTx }
+type Tx struct {
+	ReadTx
+	chain     chain      // of its audit rows
+	chainFrom model.Time // when it asked for a chain
+}
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
 // commits nothing and SQLite's may be gone.
