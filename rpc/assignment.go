@@ -51,6 +51,9 @@ func checkAssignment(c *call, tx *store.Tx, d *decoded, old, row any) error {
 		return c.newAssignment(tx, a, d.has("isOwner"))
 	}
 	if a.IsOwner && !old.(*model.Assignment).IsOwner {
+		if err := c.mayShare(tx, a.TokenID); err != nil {
+			return err
+		}
 		return tx.DisownToken(a.TokenID, c.now)
 	}
 	return nil

@@ -15,8 +15,13 @@ type call struct {
 	s      *Server
 	method *method
 	agent  *model.Agent // nil until authenticated
+	scope  store.Scope  // what he sees; nil = everything
 	remote string       // the caller's address, without port
 	now    model.Time   // when the call began
+
+	generation int64 // of the secret by which he proved himself
+	authOnly   bool  // came to the listener of auth/* alone
+
 	params jsontext.Value
 
 	object  string // what it was done to, for the audit
@@ -36,7 +41,7 @@ func (c *call) touched(noun, id string) { c.object = noun + " " + id }
 
 // permits says whether the caller may use a method.
 func (c *call) permits(path string) bool {
-	return model.Permits(c.agent.Permissions.Items(), path, reveals(path))
+	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, reveals(path))
 }
 
 // need refuses a caller who may not use a method.
@@ -52,12 +57,14 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	switch {
 	case plan.view != nil:
 		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+			tx.Limit(c.scope)
 			result, err = plan.view(tx)
 			return err
 		})
 	case plan.update != nil:
 		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 			c.object = ""
+			tx.Limit(c.scope)
 			result, err = plan.update(tx)
 			if err != nil {
 				return err
@@ -85,6 +92,9 @@ func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
 	e := wireError(err)
 	if e.Kind == model.Internal || e.Kind == model.Unavailable {
 		c.cause = err
+	}
+	if e.Kind == model.TooMany {
+		retryAfter(w, e)
 	}
 	code := codeOf(e)
 	c.code = code.number

@@ -107,6 +107,7 @@ func (im *importing) options(d *decoded) (seedfile.Options, string, error) {
 // targets finds the product, when the client names one, and the repository.
 func (im *importing) targets(r *http.Request, d *decoded) error {
 	return im.c.s.cfg.Store.View(r.Context(), func(tx *store.ReadTx) error {
+		tx.Limit(im.c.scope)
 		id, err := d.related(im.c, tx, "product")
 		if err != nil {
 			return err
@@ -248,6 +249,11 @@ func (im *importing) existing(tx *store.Tx, ids []string) ([]string, error) {
 		if t.ID == im.tokens[i].ID {
 			states = append(states, im.states[i])
 			kept = append(kept, t.ID)
+			continue
+		}
+		if t.ID == "" {
+			// Another domain's, which the caller does not see.
+			bad.add(im.serials[im.tokens[i].Serial], im.tokens[i].Serial, "the token exists already")
 			continue
 		}
 		line := im.serials[t.Serial]

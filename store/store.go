@@ -162,6 +162,7 @@ type ReadTx struct {
 	ctx    context.Context
 	q      queryer
 	failed error // the first failure of a statement
+	scope  Scope // what Find, Count and the look-ups by name see; nil = everything
 }
 
 // Tx is a transaction that also writes.

@@ -6,7 +6,8 @@ import "tokensmith/model"
 func (tx *ReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))
 	err := inLists(folded, nil, func(marks string, args []any) error {
-		rows, err := loadAll[model.Domain](tx, "name_folded IN ("+marks+")", args...)
+		limit, args := tx.limit("domains", args)
+		rows, err := loadAll[model.Domain](tx, "name_folded IN ("+marks+")"+limit, args...)
 		for _, d := range rows {
 			found[d.NameFolded] = d
 		}
