@@ -12,7 +12,7 @@ import (
 
 // The record. Rows stand in chains; only the transaction that holds a chain's head appends to it, so that a row costs
 // one INSERT and reads nothing. SQLite has one writer and so one chain a process. On PostgreSQL each transaction takes
-// a head for its duration and gives it back: there are as many chains as transactions that ever ran at once.
+// a head with its first row and gives it back at its end: there are as many chains as transactions that ever ran at once.
 //
 // A chain begins with a mark (audit_marks), which its first row's hash continues. A head lives in memory and moves
 // when the transaction is durable; where that is in doubt the chain is given up, and the next row begins another.
@@ -38,6 +38,9 @@ var errNoChain = errors.New("the transaction has no audit chain yet")
 // Audit appends a row to the record, in this transaction.
 func (tx *Tx) Audit(row *model.Audit) error {
 	h := &tx.chain
+	if h.writer == "" && tx.take != nil {
+		*h = tx.take()
+	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
 		if tx.store.dialect.name == "postgres" {
 			// Marks are one chain: to begin one here would set this transaction against every other that does.

@@ -94,7 +94,7 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error
 	// Once it runs it is carried through, but not for ever: a server may stop answering.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
 	defer stop()
-	head := w.take()
+	var head chain // of the audit rows, taken with the first of them
 	// A panic gives the chain back as it was: nothing of its transaction is left.
 	defer func() { w.give(head) }()
 	for run, wait := 1, retryWait; ; run++ {
@@ -153,7 +153,10 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, head *chain, fn
 		return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err), w.store.kind(err)
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: *head}
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: *head, take: func() chain {
+		*head = w.take()
+		return *head
+	}}
 	if err := tx.run(fn); err != nil {
 		if tx.failed == errNoChain {
 			*head = chain{time: tx.chainFrom}
@@ -165,8 +168,9 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, head *chain, fn
 	err = begun.Commit()
 	again = postgresClass(err) == retryable
 	switch {
-	case err == nil:
+	case err == nil && tx.chain.writer != "":
 		*head = tx.chain
+	case err == nil:
 	case !again:
 		*head = chain{}
 	}

@@ -168,8 +168,9 @@ type ReadTx struct {
 // Tx is a transaction that also writes.
 type Tx struct {
 	ReadTx
-	chain     chain      // of its audit rows
-	chainFrom model.Time // when it asked for a chain
+	chain     chain        // of its audit rows
+	take      func() chain // gives one with the first row; nil = it has one from the start
+	chainFrom model.Time   // when it asked for a new one
 }
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
