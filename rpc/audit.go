@@ -13,9 +13,9 @@ import (
 type Audit struct{ crud }
 
 var auditObject = declare(&object{
-	name: "audit", noun: "audit row", table: "audit", row: func() any { return new(model.Audit) },
+	name: "audit", noun: "audit row", table: "audit", row: func() any { return new(model.Audit) }, order: "time",
 	attrs: []attr{
-		{name: "time", kind: date, indexed: true},
+		{name: "time", kind: date, indexed: true, about: "a search is sorted by it if not told otherwise"},
 		{name: "agent", kind: text, about: "the caller's name; none when nobody known called"},
 		{name: "method", kind: text},
 		{name: "object", kind: text, about: "what it was done to"},

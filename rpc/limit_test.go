@@ -127,3 +127,31 @@ func TestAddressBehindProxies(t *testing.T) {
 		s.clock.advance(time.Minute)
 	}
 }
+
+// When an agent last called is written beside the call, and once a minute at most.
+func TestLastUse(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url, quiet)
+		began := s.clock.now()
+		used := func() any {
+			return s.do(t, "agent/get", `{"agent":{"name":"first"},"return":["lastUsed"]}`).(map[string]any)["lastUsed"]
+		}
+		becomes := func(want time.Time) {
+			t.Helper()
+			for deadline := time.Now().Add(10 * time.Second); used() != want.Format(time.RFC3339); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("it is %v, not %v", used(), want)
+				}
+			}
+		}
+		becomes(began)
+		s.clock.advance(59 * time.Second)
+		for range 20 {
+			becomes(began)
+		}
+		s.clock.advance(time.Second)
+		used()
+		becomes(began.Add(time.Minute))
+	})
+}

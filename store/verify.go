@@ -251,11 +251,11 @@ func (tx *Tx) pruneChain(m *mark, writer string, c *marked, before model.Time) (
 		from.seq = keep[0].Sequence - 1
 	}
 	if from.seq > c.from.seq {
-		row := []model.Audit{}
-		if row, err = loadAll[model.Audit](&tx.ReadTx, "id = ?", auditID(writer, from.seq)); err != nil || len(row) != 1 {
-			return 0, broken("row %s is missing", auditID(writer, from.seq))
+		var last model.Audit
+		if err := tx.Load(&last, auditID(writer, from.seq)); err != nil {
+			return 0, err
 		}
-		from.time, from.mac = row[0].Time, row[0].MAC
+		from.time, from.mac = last.Time, last.MAC
 	} else {
 		from = c.from
 	}
