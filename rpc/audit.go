@@ -78,7 +78,7 @@ func (s *Server) Watch(ctx context.Context) {
 		case err != nil:
 			s.cfg.Log.Error().Err(err).Msg("audit head")
 		default:
-			s.cfg.Log.Info().Str("head", head).Msg("audit head")
+			s.cfg.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.limits.unsaid.Swap(0)).Msg("audit head")
 		}
 		select {
 		case <-ctx.Done():

@@ -59,38 +59,43 @@ func (s *Server) authenticate(ctx context.Context, c *call, given claim) error {
 // proves nothing. An unknown agent takes the same way as a wrong proof.
 func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Agent, generation int64, err error) {
 	a = &model.Agent{}
-	id := given.id
+	id, said := given.id, int64(0)
 	if given.bearer != "" {
 		var ok bool
-		if id, generation, ok = s.readToken(given.bearer, c.now); !ok {
+		if id, said, ok = s.readToken(given.bearer, c.now); !ok {
 			return a, 0, nil
 		}
 	}
-	if !given.given || id == "" && given.spki == "" {
+	if id == "" && given.spki == "" {
 		return a, 0, nil
 	}
 	err = s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+		var err error
 		if given.spki != "" {
-			found, err := tx.AgentByCertificate(given.spki)
-			if found != nil {
-				a, generation = found, found.Generation
+			var found *model.Agent
+			if found, err = tx.AgentByCertificate(given.spki); found != nil {
+				a = found
 			}
-			return s.limitTo(tx, c, a, err)
+		} else {
+			err = tx.Load(a, strings.ReplaceAll(id, "\x00", ""))
 		}
-		return s.limitTo(tx, c, a, tx.Load(a, strings.ReplaceAll(id, "\x00", "")))
+		var missed *model.Error
+		if err != nil && !(errors.As(err, &missed) && missed.Kind == model.NotFound) {
+			return err
+		}
+		switch {
+		case given.spki != "":
+			generation = a.Generation
+		case given.bearer == "":
+			generation = a.SecretGeneration(given.secret, c.now)
+		case a.Honours(said, c.now):
+			generation = said
+		}
+		if generation == 0 {
+			return nil
+		}
+		return s.limitTo(tx, c, a)
 	})
-	var missed *model.Error
-	if errors.As(err, &missed) && missed.Kind == model.NotFound {
-		a, err = &model.Agent{}, nil
-	}
-	switch {
-	case given.bearer != "":
-		if !a.Honours(generation, c.now) {
-			generation = 0
-		}
-	case given.spki == "":
-		generation = a.SecretGeneration(given.secret, c.now)
-	}
 	return a, generation, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -28,6 +29,7 @@ type limits struct {
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
 	record  *rate.Limiter
+	unsaid  atomic.Int64 // refusals that were not recorded, since the log last told
 }
 
 // refusedBy is what is remembered of an address.
@@ -76,6 +78,7 @@ func (l *limits) refused(remote string, now model.Time) (before string, err erro
 	})
 	if err := wait(a.limiter, now); err != nil {
 		a.unsaid++
+		l.unsaid.Add(1)
 		return "", err
 	}
 	if a.unsaid > 0 {
@@ -87,7 +90,11 @@ func (l *limits) refused(remote string, now model.Time) (before string, err erro
 
 // mayRecord says whether one more refusal may be written.
 func (l *limits) mayRecord(now model.Time) bool {
-	return l.record.AllowN(now.Std(), 1)
+	if l.record.AllowN(now.Std(), 1) {
+		return true
+	}
+	l.unsaid.Add(1)
+	return false
 }
 
 // agent holds an agent to its rate; its own or, where it has none, the server's default. 0 = none.

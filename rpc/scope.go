@@ -34,10 +34,9 @@ func scopeOf(domains []any) store.Scope {
 }
 
 // limitTo gives a call the scope of an agent that was just loaded.
-func (s *Server) limitTo(tx *store.ReadTx, c *call, a *model.Agent, err error) error {
-	c.scope = nil
-	if err != nil || a.Domains == "" {
-		return err
+func (s *Server) limitTo(tx *store.ReadTx, c *call, a *model.Agent) error {
+	if a.Domains == "" {
+		return nil
 	}
 	var names []string
 	for _, n := range a.Domains.Items() {
