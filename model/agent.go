@@ -18,6 +18,11 @@ type Agent struct {
 	Status       string `db:"status"`
 	DateCreated  Time   `db:"date_created"`
 	LastUsed     Time   `db:"last_used"`
+	// Each rotation of the secret counts Generation up; the secret before it is good until OldSecretUntil.
+	Generation     int64  `db:"generation"`
+	OldSecretHash  []byte `db:"old_secret_hash"`
+	OldSecretUntil Time   `db:"old_secret_until"`
+	RateLimit      int64  `db:"rate_limit"` // calls a second; 0 = the server's default
 }
 
 // HashSecret gives the stored form of a client secret.
@@ -26,9 +31,30 @@ func HashSecret(secret Secret) []byte {
 	return sum[:]
 }
 
-// SecretMatches says in constant time whether secret is the agent's.
-func (a *Agent) SecretMatches(secret Secret) bool {
-	return subtle.ConstantTimeCompare(a.SecretHash, HashSecret(secret)) == 1
+// SecretGeneration says in constant time of which generation secret is; 0 = it is not the agent's, or no longer.
+func (a *Agent) SecretGeneration(secret Secret, now Time) int64 {
+	hash := HashSecret(secret)
+	current := subtle.ConstantTimeCompare(a.SecretHash, hash) == 1
+	old := subtle.ConstantTimeCompare(a.OldSecretHash, hash) == 1
+	switch {
+	case current:
+		return a.Generation
+	case old && a.Honours(a.Generation-1, now):
+		return a.Generation - 1
+	}
+	return 0
+}
+
+// Honours says whether what was made with a generation's secret is still good.
+func (a *Agent) Honours(generation int64, now Time) bool {
+	return generation > 0 && (generation == a.Generation || generation == a.Generation-1 && now < a.OldSecretUntil)
+}
+
+// Rotate gives the agent a new secret, by its hash; the one before stays good until a moment.
+func (a *Agent) Rotate(hash []byte, until Time) {
+	a.OldSecretHash, a.OldSecretUntil = a.SecretHash, until
+	a.SecretHash = hash
+	a.Generation++
 }
 
 // Permits says whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*" or

@@ -41,6 +41,7 @@ const (
 	ImportRefused    // rows of a token file are refused
 	BatchRefused     // rows of a batch file are refused
 	DomainNotDefined // a domain named to assign from is not defined
+	RecordBroken     // the audit record was changed by hand
 )
 
 // Error is an error a client may see. Msg is one sentence for the client and never holds a secret; Err is the

@@ -2,12 +2,11 @@ package rpc
 
 import (
 	"encoding/base64"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
 	"regexp"
-	"strings"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -26,17 +25,23 @@ var agentObject = declare(&object{
 		{name: "permissions", kind: list, when: always, required: true, about: "method patterns: `token/create`, `token/*`, `*`"},
 		{name: "domains", kind: list, when: always, about: "names of the domains it is limited to; none = all"},
 		{name: "addresses", kind: list, when: always, about: "CIDR ranges it calls from; none = any"},
-		{name: "certificates", kind: list, when: always, about: "SHA-256 of public keys, hex"},
+		{name: "certificates", kind: list, when: always, about: "SHA-256 of the public keys of its certificates, hex"},
+		{name: "rateLimit", kind: integer, when: always, max: 1_000_000, about: "calls a second; 0 = the server's default"},
 		{name: "status", kind: enum, when: always, initial: model.Active, values: []string{model.Active, model.DisabledBy}},
 		{name: "dateCreated", kind: date},
 		{name: "lastUsed", kind: date},
 	},
 })
 
-func checkAgent(c *call, _ *store.Tx, d *decoded, _, row any) error {
+func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	a := row.(*model.Agent)
 	if d.extra != nil {
-		a.SecretHash = d.extra.([]byte)
+		a.SecretHash, a.Generation = d.extra.([]byte), 1
+	}
+	if old != nil {
+		if err := c.mayManage(old.(*model.Agent)); err != nil {
+			return err
+		}
 	}
 	for _, p := range a.Permissions.Items() {
 		if !permission.MatchString(p) {
@@ -48,7 +53,64 @@ func checkAgent(c *call, _ *store.Tx, d *decoded, _, row any) error {
 			return model.AttrErrorf(model.Invalid, "attrs.addresses", "%q is not a CIDR range such as 192.0.2.0/24", cidr)
 		}
 	}
+	if d.has("domains") {
+		if err := checkDomains(tx, a.Domains.Items()); err != nil {
+			return err
+		}
+	}
+	if d.has("certificates") {
+		if err := checkCertificates(tx, a); err != nil {
+			return err
+		}
+	}
 	return c.mayGrant(d, a.Permissions)
+}
+
+// mayManage refuses to change an agent that may more than the caller: with its secret or a certificate of its own he
+// could do all that.
+func (c *call) mayManage(a *model.Agent) error {
+	if !model.Covers(c.agent.Permissions.Items(), a.Permissions.Items(), reveals) {
+		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
+	}
+	return nil
+}
+
+// checkDomains refuses names that are no domain's: an agent limited to a misspelt one would see nothing.
+func checkDomains(tx *store.Tx, names []string) error {
+	folded := make([]string, len(names))
+	for i, n := range names {
+		folded[i] = model.Fold(n)
+	}
+	known, err := tx.DomainsByName(folded)
+	if err != nil {
+		return err
+	}
+	for i, n := range names {
+		if _, ok := known[folded[i]]; !ok {
+			return &model.Error{Kind: model.DomainNotDefined, Msg: fmt.Sprintf("attrs.domains: the domain %q is not defined", n),
+				Detail: model.AttributeDetail{Attribute: "attrs.domains"}}
+		}
+	}
+	return nil
+}
+
+var spkiHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// checkCertificates refuses what is no hash, and a public key that stands for another agent already.
+func checkCertificates(tx *store.Tx, a *model.Agent) error {
+	for _, hash := range a.Certificates.Items() {
+		if !spkiHash.MatchString(hash) {
+			return model.AttrErrorf(model.Invalid, "attrs.certificates", "%q is not a SHA-256 in 64 lower-case hex digits", hash)
+		}
+		other, err := tx.AgentByCertificate(hash)
+		if err != nil {
+			return err
+		}
+		if other != nil && other.ID != a.ID {
+			return model.AttrErrorf(model.Exists, "attrs.certificates", "the public key is another agent's")
+		}
+	}
+	return nil
 }
 
 // permission is the form of a permission. It need not name a method of this version.
@@ -96,45 +158,4 @@ func (m *Agent) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		return agentCreated{id, id, clientSecret}, err
 	}
 	return nil
-}
-
-// authenticate finds who calls, by HTTP Basic with client id and secret.
-func (s *Server) authenticate(r *http.Request, c *call) error {
-	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
-	id, clientSecret, ok := r.BasicAuth()
-	if !ok {
-		return refused
-	}
-	var a model.Agent
-	err := s.cfg.Store.View(r.Context(), func(tx *store.ReadTx) error { return tx.Load(&a, strings.ReplaceAll(id, "\x00", "")) })
-	var missed *model.Error
-	if errors.As(err, &missed) && missed.Kind == model.NotFound {
-		err = nil // an unknown agent takes the same way as a wrong secret
-	}
-	if err != nil {
-		return err
-	}
-	matches := a.SecretMatches(model.Secret(clientSecret))
-	if !matches || a.ID == "" || a.Status != model.Active || !addressed(a.Addresses, c.remote) {
-		return refused
-	}
-	c.agent = &a
-	return nil
-}
-
-// addressed says whether an address lies in one of the ranges; none given = any.
-func addressed(ranges model.List, remote string) bool {
-	if ranges == "" {
-		return true
-	}
-	addr, err := netip.ParseAddr(remote)
-	if err != nil {
-		return false
-	}
-	for _, cidr := range ranges.Items() {
-		if p, err := netip.ParsePrefix(cidr); err == nil && p.Contains(addr.Unmap()) {
-			return true
-		}
-	}
-	return false
 }

@@ -54,6 +54,9 @@ func checkAssignment(c *call, tx *store.Tx, d *decoded, old, row any) error {
 		return c.newAssignment(tx, a, d.has("isOwner"))
 	}
 	if a.IsOwner && !old.(*model.Assignment).IsOwner {
+		if err := c.mayShare(tx, a.TokenID); err != nil {
+			return err
+		}
 		return tx.DisownToken(a.TokenID, c.now)
 	}
 	return nil
@@ -147,8 +150,12 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 		priority := map[string]int64{}
 		var user string
 		for i, id := range args.IDs {
+			found, err := m.obj.find(c, &tx.ReadTx, []store.Cond{{Column: "id", Op: store.Eq, Value: string(id)}})
+			if err != nil {
+				return nil, err
+			}
 			var a model.Assignment
-			if err := tx.Load(&a, string(id)); err != nil {
+			if err := tx.Load(&a, found); err != nil {
 				return nil, err
 			}
 			if user != "" && user != a.UserID {

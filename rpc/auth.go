@@ -212,6 +212,7 @@ func project(ret Names, byToken bool) (*projection, error) {
 func (v *verification) hash(ctx context.Context) error {
 	var login *model.Login
 	err := v.c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
+		tx.Limit(v.c.scope)
 		login, err = v.login(tx)
 		return err
 	})

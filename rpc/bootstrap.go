@@ -55,11 +55,11 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 		now := model.At(s.cfg.Now())
 		first = &FirstAgent{"first", id, clientSecret}
 		a := model.Agent{ID: id, Name: first.Name, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
-			Status: model.Active, DateCreated: now}
+			Status: model.Active, DateCreated: now, Generation: 1}
 		if err := tx.Insert(&a); err != nil {
 			return err
 		}
-		if err := tx.Insert(&model.Audit{ID: s.cfg.NewID(), Time: now, Agent: "serve", Method: "agent/create", Object: "agent " + id, Remote: "local"}); err != nil {
+		if err := tx.Audit(&model.Audit{Time: now, Agent: "serve", Method: "agent/create", Object: "agent " + id, Remote: "local"}); err != nil {
 			return err
 		}
 		return keep(*first)

@@ -16,8 +16,13 @@ type call struct {
 	s      *Server
 	method *method
 	agent  *model.Agent // nil until authenticated
+	scope  store.Scope  // what he sees; nil = everything
 	remote string       // the caller's address, without port
 	now    model.Time   // when the call began
+
+	generation int64 // of the secret by which he proved himself
+	authOnly   bool  // came to the listener of auth/* alone
+
 	params jsontext.Value
 
 	page   string // of a page instead of a method: its name, for the log
@@ -37,7 +42,7 @@ func (c *call) touched(noun, id string) { c.object = noun + " " + id }
 
 // permits says whether the caller may use a method.
 func (c *call) permits(path string) bool {
-	return model.Permits(c.agent.Permissions.Items(), path, reveals(path))
+	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, reveals(path))
 }
 
 // need refuses a caller who may not use a method.
@@ -53,6 +58,7 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	switch {
 	case plan.view != nil:
 		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+			tx.Limit(c.scope)
 			result, err = plan.view(tx)
 			return err
 		})
@@ -62,6 +68,7 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		}
 		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 			c.object = ""
+			tx.Limit(c.scope)
 			result, err = plan.update(tx)
 			if err != nil {
 				return err
@@ -77,11 +84,11 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 
 // audit writes the call's row of the record.
 func (c *call) audit(tx *store.Tx, result any) error {
-	row := model.Audit{ID: c.newID(), Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
+	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)
 	}
-	return tx.Insert(&row)
+	return tx.Audit(&row)
 }
 
 // fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.
@@ -89,6 +96,9 @@ func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
 	e := wireError(err)
 	if e.Kind == model.Internal || e.Kind == model.Unavailable {
 		c.cause = err
+	}
+	if e.Kind == model.TooMany {
+		retryAfter(w, e)
 	}
 	code := codeOf(e)
 	c.code = code.number

@@ -23,7 +23,7 @@ func MethodTable() string {
 func AttributeTables() string {
 	var b strings.Builder
 	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject, agentObject,
-		templateObject, deliveryObject} {
+		templateObject, deliveryObject, auditObject} {
 		title := o.name
 		if o.table == "" {
 			title = "`attrs` of " + o.name

@@ -32,6 +32,7 @@ var codes = map[model.Kind]code{
 	model.Ambiguous:        {15, 0},
 	model.Stale:            {16, 0},
 	model.KeyReused:        {17, 0},
+	model.RecordBroken:     {18, 0},
 	model.WrongCredential:  {201, 0},
 	model.Locked:           {202, 0},
 	model.Disabled:         {203, 0},
@@ -54,7 +55,7 @@ var codes = map[model.Kind]code{
 // notFound gives the code of NotFound by the object's name.
 var notFound = map[string]int{
 	"user": 101, "token": 102, "token assignment": 103, "product": 104, "repository": 105, "group": 106, "device": 107,
-	"license": 108, "agent": 109, "installation code": 110, "template": 111, "delivery": 112, "domain": 242,
+	"license": 108, "agent": 109, "installation code": 110, "template": 111, "delivery": 112, "audit row": 113, "domain": 242,
 }
 
 // codeOf gives an error's code.

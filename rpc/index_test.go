@@ -52,6 +52,8 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{assignmentObject, `[["token.serial","=","x"]]`},
 		{assignmentObject, `[["user.id","=","x"]]`},
 		{assignmentObject, `[["user.loginName","=","x"]]`},
+		{auditObject, `[["time",">=","2026-01-01"]]`},
+		{auditObject, `[["id","=","x"]]`},
 	}
 	for i, c := range cases {
 		m, err := matchOf("match", []byte(c.match))

@@ -93,7 +93,15 @@ var methods = []method{
 	{path: "agent/set", target: "Agent.Set", about: "Changes an agent."},
 	{path: "agent/delete", target: "Agent.Delete", about: "Deletes an agent."},
 	{path: "agent/search", target: "Agent.Search", about: "Finds agents."},
+	{path: "agent/rotateSecret", target: "Agent.RotateSecret", about: "Gives an agent a new client secret; the old one stays good for `overlap` seconds, 86400 if not given."},
+
+	{path: "audit/get", target: "Audit.Get", about: "Reads one row of the record."},
+	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},
+	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record; with `expectHead` also that its end was not cut off."},
 }
+
+// tokenMethod stands for the request for an access token, which is RFC 6749's and no method of ours.
+var tokenMethod = method{path: tokenPath}
 
 // methodOf finds a method by its path; nil when there is none.
 func methodOf(path string) *method { return methodsByPath[path] }

@@ -19,6 +19,7 @@ type object struct {
 	attrs   []attr
 	colls   []collection
 	keys    [][]string // attributes that together name an object, besides id
+	order   string     // what a search is sorted by that says nothing; "" = id
 	naming  []string   // what tells objects apart when a selector fits several
 	usedBy  []use      // what refuses its deletion
 	prepare func(ctx context.Context, c *call, d *decoded) error

@@ -253,6 +253,9 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
 	}
+	if len(sort) == 0 && o.order != "" {
+		sort = []string{o.order}
+	}
 	var keys []store.Sort
 	for _, name := range sort {
 		name, minus := strings.CutPrefix(name, "-")

@@ -78,6 +78,14 @@ func TestSecretsStaySecret(t *testing.T) {
 		call("agent/create", `{"attrs":{"name":"a","permissions":"*","secret":"MARKEDpassword"}}`)
 		call("token/create", `{"attrs":{"product.productCode":"SE","seed":"%s","pin":"MARKEDpin" "colour":1}`, hexed) // unreadable
 		call("MARKEDpassword/x", `{}`)
+		for _, credential := range []string{"MARKEDpassword:x", s.id + ":MARKEDpassword", "x:MARKEDpassword"} {
+			basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(credential))
+			s.post("/das5/rest/token/search", "{}", "Authorization", basic)
+			s.post("/das5/rest/oauth/token", "grant_type=client_credentials", "Authorization", basic, "Content-Type", "application/x-www-form-urlencoded")
+		}
+		s.post("/das5/rest/token/search", "{}", "Authorization", "Bearer MARKEDpassword.1.9999999999999.MARKEDpassword")
+		s.post("/das5/rest/oauth/token", "client_id=MARKEDpassword&client_secret=MARKEDpassword&grant_type=MARKEDpassword", "Authorization", "",
+			"Content-Type", "application/x-www-form-urlencoded")
 		s.post("/das5/rest/token/search?pin=MARKEDpin", "{}", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(s.id+":MARKEDpassword")))
 
 		if n := strings.Count(s.log.String(), "\n"); n < 40 {

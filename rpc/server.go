@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -44,6 +44,8 @@ type Config struct {
 	StrictJSON bool                       // refuse the documented dialect
 	PublicURL  string                     // gives links their host
 	LargeBody  int64                      // bytes of a file or batch; 0 = 256 MiB
+	AgentRate  int                        // calls a second of an agent without a limit of its own; 0 = any
+	Proxies    []netip.Prefix             // whose X-Forwarded-For is believed
 	Couriers   map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
 	ImportRows int                        // rows of one file; 0 = 100,000
 }
@@ -52,6 +54,8 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	keys    *store.Keyring
+	tokens  *store.Signer // of access tokens
+	limits  *limits
 	gorilla *gorilla.Server
 	handler http.Handler
 	large   chan struct{} // held while a large body is in memory
@@ -69,7 +73,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.ImportRows = importRows
 	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
-	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), gorilla: gorilla.NewServer(), large: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	services := map[string]any{
@@ -83,6 +87,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		"Auth":            &Auth{s},
 		"Template":        &Template{crud{s, templateObject}},
 		"Delivery":        &Delivery{crud{s, deliveryObject}},
+		"Audit":           &Audit{crud{s, auditObject}},
 	}
 	for name, service := range services {
 		if err := s.gorilla.RegisterService(service, name); err != nil {
@@ -109,6 +114,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
+type authOnlyKey struct{}
+
+// AuthOnly gives the handler of a listener that serves auth/* and access tokens alone.
+func (s *Server) AuthOnly() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authOnlyKey{}, true)))
+	})
+}
+
 // sameOrigin refuses what another site's page makes a browser send.
 func sameOrigin(h http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
@@ -121,11 +135,8 @@ func sameOrigin(h http.Handler) http.Handler {
 // begin gives the request its call, which later steps fill.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = r.RemoteAddr
-		}
-		c := &call{s: s, now: model.At(s.cfg.Now()), remote: host}
+		c := &call{s: s, now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies)}
+		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
 	})
 }
@@ -171,12 +182,17 @@ func (s *Server) recoverer(next http.Handler) http.Handler {
 // serve decides everything that is decided before a method runs, and hands the rest to gorilla.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := callOf(r.Context())
-	if link, ok := strings.CutPrefix(r.URL.Path, linkPath); ok {
+	if link, ok := strings.CutPrefix(r.URL.Path, linkPath); ok && !c.authOnly {
 		s.provision(w, r, c, link)
 		return
 	}
-	path := strings.TrimPrefix(r.URL.Path, s.cfg.Prefix)
-	if c.method = methodOf(strings.TrimPrefix(path, "/")); c.method == nil {
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, s.cfg.Prefix), "/")
+	if path == tokenPath {
+		c.method = &tokenMethod
+		s.serveToken(w, r, c)
+		return
+	}
+	if c.method = methodOf(path); c.method == nil || c.authOnly && !strings.HasPrefix(path, "auth/") {
 		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)
 		return
 	}
@@ -186,9 +202,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
 		return
 	}
-	if err := s.authenticate(r, c); err != nil {
+	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
 		if wireError(err).Kind == model.NotAuthentic {
-			w.Header().Set("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
 		}
 		c.fail(w, err, false)
 		return

@@ -45,3 +45,17 @@ func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sq
 	w.see(query, slices.Clone(args))
 	return w.queryer.ExecContext(ctx, query, args...)
 }
+
+// SpoilCommit makes the transaction fail at its commit, and not before.
+func (tx *Tx) SpoilCommit() error {
+	statements := []string{"PRAGMA defer_foreign_keys = ON", "INSERT INTO user_states (user_id, fail_count, last_login) VALUES ('nobody', 0, 0)"}
+	if tx.store.dialect.name == "postgres" {
+		statements = []string{"CREATE TABLE spoiled (id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)", "INSERT INTO spoiled VALUES ('nobody')"}
+	}
+	for _, s := range statements {
+		if _, err := tx.exec(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -24,6 +24,7 @@ type groupWriter struct {
 	store *Store
 	db    *sqlx.DB
 	conn  *sqlx.Conn
+	head  chain         // of the audit rows, where the open transaction has brought it
 	jobs  chan *job     // closed by close
 	ended chan struct{} // closed when the last job has ended
 }
@@ -36,6 +37,7 @@ type job struct {
 	done  chan struct{} // closed by the writer: committed, or undone, and err tells why
 	ok    bool
 	err   error
+	head  chain // of the audit rows, where its function has brought it
 }
 
 func newGroupWriter(s *Store, db *sqlx.DB, conn *sqlx.Conn) *groupWriter {
@@ -76,10 +78,17 @@ func (w *groupWriter) call(ctx context.Context, j *job, fn func(*Tx) error) (err
 		err = j.err
 	}()
 	// It is carried through now, whoever hangs up.
-	tx := &Tx{ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}}
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}, chain: w.head}
 	j.err = tx.run(fn)
-	j.ok = j.err == nil
+	j.ok, j.head = j.err == nil, tx.chain
 	return nil
+}
+
+func (w *groupWriter) heads() []chain {
+	if w.head.writer == "" {
+		return nil
+	}
+	return []chain{w.head}
 }
 
 // close ends the writer; no Update is under way then.
@@ -98,7 +107,7 @@ func (w *groupWriter) run() {
 
 // group runs first, and what else is waiting, in one transaction.
 func (w *groupWriter) group(first *job) {
-	start := time.Now()
+	start, durable := time.Now(), w.head
 	var held []*job // ran without error, wait for the commit
 	for j, n := first, 0; j != nil; j = w.next(start, n) {
 		n++
@@ -107,10 +116,12 @@ func (w *groupWriter) group(first *job) {
 		}
 		keep, lost := w.step(j, len(held) > 0)
 		if keep {
+			w.head = j.head
 			held = append(held, j)
 			continue
 		}
 		if lost {
+			w.head = durable
 			w.finish(held, errLost)
 			held = nil
 		}
@@ -122,6 +133,7 @@ func (w *groupWriter) group(first *job) {
 	err := w.exec("COMMIT")
 	if err != nil {
 		w.exec("ROLLBACK") // unless SQLite did it already
+		w.head = chain{}   // what is on the disk is in doubt
 	}
 	w.finish(held, w.store.kind(err))
 }

@@ -133,6 +133,7 @@ func (s *Store) openKeys(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	s.audit = s.keys.Signer("audit")
 	place := Place{"meta", "value", metaCanary}
 	return s.Update(ctx, func(tx *Tx) error {
 		sealed, err := tx.Meta(metaCanary)

@@ -10,11 +10,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
 )
 
 const (
@@ -47,7 +50,7 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 	}}
-	s.write = &retryWriter{s, make(chan struct{}, 1)}
+	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1)}
 	return s, nil
 }
 
@@ -56,11 +59,36 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 type retryWriter struct {
 	store *Store
 	turn  chan struct{}
+
+	mu        sync.Mutex
+	free      []chain    // audit chains that no transaction holds; the last one is taken first
+	beginning sync.Mutex // held while a chain begins
 }
 
 func (w *retryWriter) close() error { return nil }
 
-func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
+func (w *retryWriter) heads() []chain { return w.free }
+
+// take gives a chain to a transaction; none is at hand when more run at once than ever before.
+func (w *retryWriter) take() (h chain) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := len(w.free) - 1; last >= 0 {
+		h, w.free = w.free[last], w.free[:last]
+	}
+	return h
+}
+
+func (w *retryWriter) give(h chain) {
+	if h.writer == "" {
+		return
+	}
+	w.mu.Lock()
+	w.free = append(w.free, h)
+	w.mu.Unlock()
+}
+
+func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
 	conn, err := w.store.read.Connx(ctx)
 	if err != nil {
 		return w.store.kind(err)
@@ -68,17 +96,20 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 	// Once it runs it is carried through, but not for ever: a server may stop answering.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
 	defer stop()
+	var head chain // of the audit rows, taken with the first of them
+	// A panic gives the chain back as it was: nothing of its transaction is left.
+	defer func() { w.give(head) }()
 	for run, wait := 1, retryWait; ; run++ {
-		try := w.once
+		try := w.try
 		if run > 1 {
 			try = w.inTurn
 		}
-		again, err := try(ctx, conn, fn)
-		if err == nil || !again || run == retryMost {
+		again, err := try(ctx, conn, &head, fn)
+		if !again || run == retryMost {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = unavailableError("the database did not answer in time")
 			}
-			return err
+			return w.store.kind(err)
 		}
 		time.Sleep(wait/2 + rand.N(wait))
 		wait = min(2*wait, retryWaitMax)
@@ -88,15 +119,55 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) error {
 	}
 }
 
-// inTurn is once for an Update that lost before.
-func (w *retryWriter) inTurn(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) error) (again bool, err error) {
+// inTurn is try for an Update that lost before.
+func (w *retryWriter) inTurn(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
-	return w.once(ctx, conn, fn)
+	return w.try(ctx, conn, head, fn)
 }
 
-// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run.
-func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) error) (again bool, err error) {
+// try is once, also where a chain must begin first.
+func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
+	again, err = w.once(ctx, conn, head, fn)
+	if err != errNoChain {
+		return again, err
+	}
+	if err = w.begin(ctx, head); err != nil {
+		return false, err
+	}
+	if conn, err = w.store.read.Connx(ctx); err != nil {
+		return false, w.store.kind(err)
+	}
+	return w.once(ctx, conn, head, fn)
+}
+
+// begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
+func (w *retryWriter) begin(ctx context.Context, head *chain) error {
+	w.beginning.Lock()
+	defer w.beginning.Unlock()
+	for run := 1; ; run++ {
+		conn, err := w.store.read.Connx(ctx)
+		if err != nil {
+			return w.store.kind(err)
+		}
+		var made chain
+		again, err := w.once(ctx, conn, &made, func(tx *Tx) error { return tx.beginChain(head.time) })
+		var known *model.Error
+		taken := errors.As(err, &known) && known.Kind == model.Exists // another process made that mark
+		if err == nil {
+			*head = made
+			return nil
+		}
+		if !again && !taken || run == retryMost {
+			return err
+		}
+		time.Sleep(retryWait/2 + rand.N(retryWaitMax))
+	}
+}
+
+// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run. It
+// moves the audit chain's head when the transaction is durable, and drops it where that is in doubt.
+func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
 	defer conn.Close()
 	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
@@ -104,13 +175,28 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, fn func(*Tx) er
 		return postgresClass(err) == unavailable, w.store.kind(err)
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx{store: w.store, ctx: ctx, q: begun}}
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: *head, take: func() chain {
+		*head = w.take()
+		return *head
+	}}
 	if err := tx.run(fn); err != nil {
+		if tx.failed == errNoChain {
+			*head = chain{time: tx.chainFrom}
+			return false, errNoChain
+		}
 		// What fn makes of a lost race does not count.
 		return postgresClass(tx.failed) == retryable, err
 	}
 	err = begun.Commit()
-	return postgresClass(err) == retryable, w.store.kind(err)
+	again = postgresClass(err) == retryable
+	switch {
+	case err == nil && tx.chain.writer != "":
+		*head = tx.chain
+	case err == nil:
+	case !again:
+		*head = chain{}
+	}
+	return again, w.store.kind(err)
 }
 
 func postgresClass(err error) class {

@@ -19,6 +19,8 @@ type Query struct {
 	After   []any // values of Sort of the row after which to begin; nil = at the start
 	Limit   int64 // 0 = no row at all
 	Offset  int64
+
+	scope Scope // of the transaction it runs in
 }
 
 // Step leads from a row to the rows of another table whose column To equals its column From.
@@ -53,6 +55,7 @@ const (
 	Gt       Op = ">"
 	Ge       Op = ">="
 	In       Op = "in"
+	NotIn    Op = "not in"
 	StartsOn Op = "starts"
 	EndsOn   Op = "ends"
 	Like     Op = "like"
@@ -63,7 +66,8 @@ type Cond struct {
 	Path   []Step
 	Column string
 	Op     Op
-	Value  any // In: []any
+	Value  any // In, NotIn: []any
+	Test   Test
 }
 
 // Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
@@ -71,7 +75,9 @@ type Row []any
 
 // Find gives the rows a query asks for.
 func (tx *ReadTx) Find(q *Query) ([]Row, error) {
-	text, args := q.Select()
+	limited := *q
+	limited.scope = tx.scope
+	text, args := limited.Select()
 	if err := q.check(args); err != nil {
 		return nil, err
 	}
@@ -97,8 +103,8 @@ func (tx *ReadTx) Find(q *Query) ([]Row, error) {
 
 // Count gives how many rows fit a query, whatever its limit.
 func (tx *ReadTx) Count(q *Query) (int64, error) {
-	b := &builder{}
-	text := "SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Where)
+	b := &builder{scope: tx.scope}
+	text := "SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where)
 	if err := q.check(b.args); err != nil {
 		return 0, err
 	}
@@ -134,7 +140,7 @@ func (tx *ReadTx) Exists(table, column string, value any) (bool, error) {
 
 // Select gives the statement of a query and its parameters.
 func (q *Query) Select() (string, []any) {
-	b := &builder{}
+	b := &builder{scope: q.scope}
 	columns := make([]string, len(q.Columns))
 	for i, c := range q.Columns {
 		columns[i] = b.column(c)
@@ -143,7 +149,7 @@ func (q *Query) Select() (string, []any) {
 	for i, s := range q.Sort {
 		keys[i] = b.column(s.Column)
 	}
-	where := b.where(q.Where)
+	where := b.where(q.Table, q.Where)
 	// The parameters stand in the order of the text: conditions, the place to go on from, the order's own.
 	if q.After != nil {
 		where += b.after(q, keys, where == "")
@@ -177,6 +183,8 @@ type builder struct {
 	joins   strings.Builder
 	aliases map[string]string
 	args    []any
+	scope   Scope
+	nested  int // EXISTS written so far, for their aliases
 }
 
 // column names a column in the statement, joining what its path leads through.
@@ -207,8 +215,9 @@ func (b *builder) sortKey(c Column, name string) string {
 	return "COALESCE(" + name + ", ?)"
 }
 
-func (b *builder) where(conds []Cond) string {
+func (b *builder) where(table string, conds []Cond) string {
 	text := ""
+	conds = append(conds[:len(conds):len(conds)], b.scope.of(table)...)
 	for i, c := range conds {
 		if i == 0 {
 			text = " WHERE "
@@ -222,17 +231,23 @@ func (b *builder) where(conds []Cond) string {
 
 // cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
 func (b *builder) cond(prefix string, c Cond) string {
+	if c.Test != viaIndex {
+		return b.exists(prefix, c)
+	}
 	if n := len(c.Path); n > 0 {
-		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" && last.Only == nil {
+		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" && last.Only == nil && len(b.scope.of(last.Table)) == 0 {
 			// The value is that of the referring column: no need to visit the row referred to.
-			return b.cond(prefix, Cond{c.Path[:n-1], last.From, c.Op, c.Value})
+			return b.cond(prefix, Cond{Path: c.Path[:n-1], Column: last.From, Op: c.Op, Value: c.Value})
 		}
 		s, only := c.Path[0], ""
 		if s.Only != nil {
 			only = b.cond("", *s.Only) + " AND "
 		}
+		for _, limit := range b.scope.of(s.Table) {
+			only += b.cond(s.Table+".", limit) + " AND "
+		}
 		return prefix + s.From + " IN (SELECT " + s.To + " FROM " + s.Table + " WHERE " + only +
-			b.cond("", Cond{c.Path[1:], c.Column, c.Op, c.Value}) + ")"
+			b.cond("", Cond{Path: c.Path[1:], Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
 	}
 	name := prefix + c.Column
 	add := func(text string, values ...any) string {
@@ -248,6 +263,12 @@ func (b *builder) cond(prefix string, c Cond) string {
 			return "FALSE"
 		}
 		return add(name+" IN ("+marks(len(values))+")", values...)
+	case NotIn:
+		values := c.Value.([]any)
+		if len(values) == 0 {
+			return "TRUE"
+		}
+		return add(name+" NOT IN ("+marks(len(values))+")", values...)
 	case StartsOn:
 		// A range, which an index serves, unlike LIKE.
 		from := c.Value.(string)

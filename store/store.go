@@ -23,6 +23,7 @@ type Store struct {
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
 	keys    *Keyring
+	audit   *Signer // of the record
 
 	mu     sync.Mutex
 	closed bool
@@ -32,6 +33,7 @@ type Store struct {
 // writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
 type writer interface {
 	update(ctx context.Context, fn func(*Tx) error) error
+	heads() []chain // the audit chains at hand, when no Update is under way
 	close() error
 }
 
@@ -94,6 +96,9 @@ func (s *Store) Close() error {
 	s.busy.Wait()
 	if again {
 		return nil
+	}
+	if s.keys != nil {
+		s.endChains(s.write.heads())
 	}
 	// The writer goes last: SQLite then folds its write-ahead log into the database file.
 	return errors.Join(s.read.Close(), s.write.close())
@@ -171,10 +176,16 @@ type ReadTx struct {
 	ctx    context.Context
 	q      queryer
 	failed error // the first failure of a statement
+	scope  Scope // what Find, Count and the look-ups by name see; nil = everything
 }
 
 // Tx is a transaction that also writes.
-type Tx struct{ ReadTx }
+type Tx struct {
+	ReadTx
+	chain     chain        // of its audit rows
+	take      func() chain // gives one with the first row; nil = it has one from the start
+	chainFrom model.Time   // when it asked for a new one
+}
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
 // commits nothing and SQLite's may be gone.

@@ -46,6 +46,7 @@ func init() {
 	keep[model.DownloadLink]("download_links", "link", "token_id")
 	keep[model.Agent]("agents", "agent", "id")
 	keep[model.Audit]("audit", "audit row", "id")
+	keep[mark]("audit_marks", "mark", "number")
 }
 
 // tableOf gives the table of a row, a pointer to a type of the domain.

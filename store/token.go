@@ -29,7 +29,8 @@ func inLists(values []string, lead []any, fn func(marks string, args []any) erro
 func (tx *ReadTx) TokensBySerial(productID string, serials []string) (map[string]model.Token, error) {
 	found := make(map[string]model.Token, len(serials))
 	err := inLists(serials, []any{productID}, func(marks string, args []any) error {
-		rows, err := loadAll[model.Token](tx, "product_id = ? AND serial IN ("+marks+")", args...)
+		limit, args := tx.limit("tokens", args)
+		rows, err := loadAll[model.Token](tx, "product_id = ? AND serial IN ("+marks+")"+limit, args...)
 		for _, t := range rows {
 			found[t.Serial] = t
 		}

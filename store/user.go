@@ -6,7 +6,8 @@ import "tokensmith/model"
 func (tx *ReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))
 	err := inLists(folded, nil, func(marks string, args []any) error {
-		rows, err := loadAll[model.Domain](tx, "name_folded IN ("+marks+")", args...)
+		limit, args := tx.limit("domains", args)
+		rows, err := loadAll[model.Domain](tx, "name_folded IN ("+marks+")"+limit, args...)
 		for _, d := range rows {
 			found[d.NameFolded] = d
 		}
@@ -19,7 +20,8 @@ func (tx *ReadTx) DomainsByName(folded []string) (map[string]model.Domain, error
 func (tx *ReadTx) UsersByLogin(domainID string, folded []string) (map[string]model.User, error) {
 	found := make(map[string]model.User, len(folded))
 	err := inLists(folded, []any{domainID}, func(marks string, args []any) error {
-		rows, err := loadAll[model.User](tx, "domain_id = ? AND login_name_folded IN ("+marks+")", args...)
+		limit, args := tx.limit("users", args)
+		rows, err := loadAll[model.User](tx, "domain_id = ? AND login_name_folded IN ("+marks+")"+limit, args...)
 		for _, u := range rows {
 			found[u.LoginNameFolded] = u
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 func agentCommand(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods"}
-	cmd.AddCommand(agentCreateCommand(e), agentListCommand(e), agentDisableCommand(e))
+	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods, and give them certificates and new secrets"}
+	cmd.AddCommand(agentCreateCommand(e), agentListCommand(e), agentDisableCommand(e), agentRotateCommand(e), agentCertificateCommand(e))
 	return cmd
 }
 
@@ -45,7 +45,7 @@ func (e *env) callFor(cmd *cobra.Command, d *database, method string, params, re
 
 func agentCreateCommand(e *env) *cobra.Command {
 	var d database
-	var permissions []string
+	var permissions, domains, addresses []string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Make an agent; its client secret is shown this once", Args: cobra.ExactArgs(1),
@@ -55,7 +55,7 @@ func agentCreateCommand(e *env) *cobra.Command {
 				ClientID     string `json:"clientId"`
 				ClientSecret string `json:"clientSecret"`
 			}
-			params := map[string]any{"attrs": map[string]any{"name": args[0], "permissions": permissions}}
+			params := map[string]any{"attrs": map[string]any{"name": args[0], "permissions": permissions, "domains": domains, "addresses": addresses}}
 			if err := e.callFor(cmd, &d, "agent/create", params, &made); err != nil {
 				return err
 			}
@@ -73,6 +73,8 @@ func agentCreateCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().StringSliceVar(&permissions, "permissions", nil, "what it may call: method, object/*, or *")
+	cmd.Flags().StringSliceVar(&domains, "domains", nil, "names of the domains it is limited to; none = all")
+	cmd.Flags().StringSliceVar(&addresses, "addresses", nil, "CIDR ranges it calls from; none = any")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagRequired("permissions")
 	return cmd

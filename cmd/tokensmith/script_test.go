@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 //	let NAME PATH          keeps the value at a path of stdout as $NAME
 //	otp NAME ARGS          keeps oathtool's output as $NAME
 //	readenv NAME FILE      keeps a file's text as $NAME
+//	readme CHAPTER         runs the chapter's commands and compares what they print
+//	pfx FILE PASSWORD METHOD BODY, oauth METHOD BODY
+//	                       call with Go's stock clients; the reply becomes stdout
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -45,6 +48,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool, "readenv": readEnv,
+			"readme": readme, "pfx": callWithPFX, "oauth": callWithOAuth,
 		},
 	})
 }
@@ -90,11 +94,14 @@ func startService(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.cmd.Start())
 	s.ended = make(chan error, 1)
 	go func() { s.ended <- s.cmd.Wait() }()
-	listening := regexp.MustCompile(`listening on (http\S+)`)
+	listening := regexp.MustCompile(`(?m)^listening on (http\S+)`)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		out := ts.ReadFile("service.out")
 		if m := listening.FindStringSubmatch(out); m != nil {
 			ts.Setenv("URL", m[1])
+			if m := regexp.MustCompile(`(?m)^auth listening on (http\S+)`).FindStringSubmatch(out); m != nil {
+				ts.Setenv("AUTHURL", m[1])
+			}
 			if m := regexp.MustCompile(`curl -u '([^:]+):([^']+)'`).FindStringSubmatch(out); m != nil {
 				ts.Setenv("ID", m[1])
 				ts.Setenv("SECRET", m[2])

@@ -6,31 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"tokensmith/rpc"
 )
 
-const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 10 * time.Minute // a large file over a slow line
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 30 * time.Second // for calls in flight
-	headerBytes   = 64 << 10
-)
-
 type serveFlags struct {
 	database
-	listen, prefix, publicURL, logFormat string
-	strictJSON, insecure, showSecret     bool
-	couriers                             courierFlags
+	tlsFlags
+	listen, authListen, prefix, publicURL, logFormat string
+	strictJSON, insecure, showSecret                 bool
+	proxies                                          []string
+	agentRate                                        int
+	couriers                                         courierFlags
 }
 
 func serveCommand(e *env) *cobra.Command {
@@ -41,13 +34,17 @@ func serveCommand(e *env) *cobra.Command {
 			"and a first agent, whose client secret goes to a file that only you can read.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), f) },
 	}
-	f.flags(cmd, "tokensmith.db")
+	f.database.flags(cmd, "tokensmith.db")
+	f.tlsFlags.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8070", "address to listen on")
+	flags.StringVar(&f.authListen, "auth-listen", "", "further address, which serves auth/* and oauth/token alone (8071, of old)")
 	flags.StringVar(&f.prefix, "prefix", "/das5/rest", "path in front of /object/method; the bare form works as well")
 	flags.BoolVar(&f.strictJSON, "strict-json", false, "refuse bodies that are not JSON, as legacy clients send them")
 	flags.BoolVar(&f.insecure, "insecure", false, "allow plain HTTP on an address that is not loopback")
 	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
+	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
+	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.couriers.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
@@ -68,19 +65,23 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", f.listen)
+	proxies, err := prefixes(f.proxies)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	if !f.insecure && !loopback(listener.Addr()) {
-		return fmt.Errorf("plain HTTP on %s can be read by others on the network; --insecure allows it", listener.Addr())
+	l, err := f.open()
+	if err != nil {
+		return err
 	}
-	base := "http://" + listener.Addr().String()
+	defer l.close()
 	if f.publicURL == "" {
-		f.publicURL = base
+		f.publicURL = l.base()
 	}
-	s, st, err := f.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL, Couriers: couriers})
+	if err := l.secure(e, f); err != nil {
+		return err
+	}
+	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
+		Proxies: proxies, AgentRate: f.agentRate, Couriers: couriers})
 	if err != nil {
 		return err
 	}
@@ -89,39 +90,30 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 			log.Error().Err(err).Msg("closing the database")
 		}
 	}()
-	if err := e.firstAgent(ctx, s, f, base); err != nil {
+	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {
 		return err
 	}
+	go s.Watch(ctx)
 	delivered := make(chan struct{})
 	go func() {
 		s.Deliver(ctx)
 		close(delivered)
 	}()
-	err = e.serveUntil(ctx, s, listener, log)
+	err = e.serveUntil(ctx, s, l, log)
 	<-delivered
 	return err
 }
 
-// serveUntil serves until ctx ends; calls in flight then finish.
-func (e *env) serveUntil(ctx context.Context, h http.Handler, listener net.Listener, log zerolog.Logger) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes}
-	fmt.Fprintln(e.stdout, "listening on http://"+listener.Addr().String())
-	log.Info().Str("address", listener.Addr().String()).Str("version", version).Msg("listening")
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
+// prefixes reads CIDR ranges.
+func prefixes(list []string) (out []netip.Prefix, err error) {
+	for _, cidr := range list {
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxy must be a CIDR range such as 192.0.2.0/24, not %q", cidr)
+		}
+		out = append(out, p.Masked())
 	}
-	log.Info().Msg("stopping")
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
-		return fmt.Errorf("calls were still in flight after %s: %w", stopTimeout, err)
-	}
-	return nil
+	return out, nil
 }
 
 func loopback(addr net.Addr) bool {

@@ -23,6 +23,17 @@ func Each(t *testing.T, test func(t *testing.T, url string)) {
 	}
 }
 
+// Databases runs a test once for each kind of database, as Each does, with a new Database.
+func Databases(t *testing.T, test func(t *testing.T, d *Database)) {
+	t.Helper()
+	for name, fresh := range map[string]func(*testing.T) *Database{"sqlite": NewSQLite, "postgres": NewPostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
 var databases = []struct {
 	name string
 	url  func(t testing.TB) string

@@ -107,7 +107,7 @@ func times(t *testing.T, d *Database) {
 	moments := []model.Time{0, 1, 999, model.At(time.Date(2026, 3, 29, 1, 59, 59, 999_999_999, time.UTC)),
 		model.At(time.Date(2026, 3, 29, 2, 0, 0, 1_000_000, time.UTC)), model.At(time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC))}
 	for _, m := range moments {
-		a := &model.Audit{ID: newID(), Time: m}
+		a := &model.Audit{ID: newID(), Time: m, MAC: []byte{}}
 		insert(t, s, a)
 		view(t, s, func(tx *store.ReadTx) error {
 			var got model.Audit

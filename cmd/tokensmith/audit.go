@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+)
+
+func auditCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{Use: "audit", Short: "Check, export and prune the audit record"}
+	cmd.AddCommand(auditVerifyCommand(e), auditExportCommand(e), auditPruneCommand(e))
+	return cmd
+}
+
+func auditVerifyCommand(e *env) *cobra.Command {
+	var d database
+	var expect string
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Check that nobody bent the record; prints the number of rows and the head", Args: cobra.NoArgs,
+		Long: "Check that no row of the record was changed, put in, taken out or moved by hand. What was cut off the end is found\n" +
+			"with --expect-head, a head that an earlier verify printed or that serve wrote to its log (every five minutes).",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var v struct {
+				Rows int64
+				Head string
+			}
+			if err := e.callFor(cmd, &d, "audit/verify", map[string]any{"expectHead": expect}, &v); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stdout, "%d rows, head %s\n", v.Rows, v.Head)
+			return nil
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&expect, "expect-head", "", "a head of before")
+	return cmd
+}
+
+func auditExportCommand(e *env) *cobra.Command {
+	var d database
+	var before string
+	cmd := &cobra.Command{
+		Use: "export", Short: "Print the record, oldest first, one JSON object a line", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			params := map[string]any{"sort": []string{"time"}, "cursor": "", "count": false, "max": 10_000}
+			if before != "" {
+				params["match"] = []any{[]any{"time", "<", before}}
+			}
+			out := bufio.NewWriter(e.stdout)
+			for {
+				var page struct {
+					Rows []json.RawMessage
+					Next string
+				}
+				if err := e.callFor(cmd, &d, "audit/search", params, &page); err != nil {
+					return err
+				}
+				for _, row := range page.Rows {
+					out.Write(append(row, '\n'))
+				}
+				if page.Next == "" {
+					return out.Flush()
+				}
+				params["cursor"] = page.Next
+			}
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&before, "before", "", "only rows of before this date")
+	return cmd
+}
+
+func auditPruneCommand(e *env) *cobra.Command {
+	var d database
+	var before string
+	cmd := &cobra.Command{
+		Use: "prune --before DATE", Short: "Remove what the record holds of before a date; the rest still verifies", Args: cobra.NoArgs,
+		Long: "Remove what the record holds of before a date. A mark under the record's key stays, from which the rest verifies, also\n" +
+			"against heads of before. A record that does not verify is not pruned. Export first what is to be kept.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, ok := model.ParseTime(before)
+			if !ok {
+				return errors.New("--before must be a date such as 2026-01-31")
+			}
+			if at.Std().After(time.Now()) {
+				return errors.New("--before lies in the future")
+			}
+			log, err := e.logger("json")
+			if err != nil {
+				return err
+			}
+			s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			n, err := s.PruneAudit(cmd.Context(), at.Std())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stdout, "%d rows removed\n", n)
+			return nil
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&before, "before", "", "date, such as 2026-01-31")
+	cmd.MarkFlagRequired("before")
+	return cmd
+}

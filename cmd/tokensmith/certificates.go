@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"time"
+)
+
+// The built-in certificate authority stands in two files beside the database, .ca.pem and .ca.key. It signs the
+// server's own certificate, where none is given, and the certificates of agents. Nothing depends on names in a
+// certificate: an agent is known by the hash of its public key.
+
+const (
+	caYears     = 20
+	serverYears = 10
+	clientBits  = 2048 // RSA, for that is what every old client loads
+)
+
+// keyPair is a certificate with its key.
+type keyPair struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+// loadPair reads a certificate and its key from two PEM files.
+func loadPair(certFile, keyFile string) (*keyPair, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%s: a key of this kind cannot sign", keyFile)
+	}
+	return &keyPair{pair.Leaf, signer}, nil
+}
+
+// save writes a pair, the key first, so that a certificate is never there without it.
+func (p *keyPair) save(certFile, keyFile string) error {
+	text, err := keyPEM(p.key)
+	if err == nil {
+		err = writePrivate(keyFile, text)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(certFile, certPEM(p.cert), 0o644)
+}
+
+func keyPEM(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+}
+
+func certPEM(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+}
+
+// authority opens the built-in certificate authority, which is made when there is none.
+func (d *database) authority(now time.Time) (*keyPair, error) {
+	certFile, keyFile := d.beside(".ca.pem"), d.beside(".ca.key")
+	if ca, err := loadPair(certFile, keyFile); !errors.Is(err, fs.ErrNotExist) {
+		return ca, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	ca := &keyPair{key: key}
+	ca.cert, err = ca.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "tokensmith CA"}, IsCA: true, BasicConstraintsValid: true,
+		MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}, key.Public(), now, now.AddDate(caYears, 0, 0))
+	if err != nil {
+		return nil, err
+	}
+	return ca, ca.save(certFile, keyFile)
+}
+
+// sign issues a certificate; an authority without a certificate signs its own.
+func (p *keyPair) sign(c *x509.Certificate, public crypto.PublicKey, now, until time.Time) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	c.SerialNumber, c.NotBefore, c.NotAfter = serial, now.Add(-time.Hour), until
+	parent := p.cert
+	if parent == nil {
+		parent = c
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, public, p.key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// client issues an agent's certificate with a new key.
+func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
+	key, err := rsa.GenerateKey(rand.Reader, clientBits)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := p.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, key.Public(), now, until)
+	return &keyPair{cert, key}, err
+}
+
+// selfMade gives the server's own certificate, kept beside the database; it is made anew when it lacks one of the
+// hosts, is about to end, or is not this authority's.
+func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFile, keyFile string, err error) {
+	certFile, keyFile = d.beside(".tls.pem"), d.beside(".tls.key")
+	key := crypto.Signer(nil)
+	if have, err := loadPair(certFile, keyFile); err == nil {
+		good := now.AddDate(0, 1, 0).Before(have.cert.NotAfter) && have.cert.CheckSignatureFrom(ca.cert) == nil
+		for _, h := range hosts {
+			good = good && have.cert.VerifyHostname(h) == nil
+		}
+		if good {
+			return certFile, keyFile, nil
+		}
+		key = have.key // clients may know it by its public key
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", "", err
+	}
+	if key == nil {
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return "", "", err
+		}
+	}
+	c := &x509.Certificate{Subject: pkix.Name{CommonName: hosts[0]}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, h)
+		}
+	}
+	cert, err := ca.sign(c, key.Public(), now, now.AddDate(serverYears, 0, 0))
+	if err != nil {
+		return "", "", err
+	}
+	return certFile, keyFile, (&keyPair{cert, key}).save(certFile, keyFile)
+}
+
+// spki gives the SHA-256 of a certificate's public key, by which an agent is known.
+func spki(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
+
+// fingerprint gives a certificate's SHA-256 as browsers and openssl show it.
+func fingerprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return string(bytes.ToUpper(bytes.Join(hexPairs(sum[:]), []byte(":"))))
+}
+
+func hexPairs(b []byte) (pairs [][]byte) {
+	for _, x := range b {
+		pairs = append(pairs, fmt.Appendf(nil, "%02x", x))
+	}
+	return pairs
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// trusting gives a client's TLS that trusts the built-in authority, and it alone.
+func trusting(ts *testscript.TestScript) *tls.Config {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(ts.ReadFile("tokensmith.ca.pem"))) {
+		ts.Fatalf("no authority")
+	}
+	return &tls.Config{RootCAs: pool}
+}
+
+// callWithPFX calls as a stock http.Client does that has nothing but a PKCS#12 file.
+func callWithPFX(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: pfx FILE PASSWORD METHOD BODY")
+	}
+	key, cert, _, err := pkcs12.DecodeChain([]byte(ts.ReadFile(args[0])), args[1])
+	ts.Check(err)
+	config := trusting(ts)
+	config.Certificates = []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}, Timeout: time.Minute}
+	callWith(ts, neg, client, args[2], args[3])
+}
+
+// callWithOAuth calls as golang.org/x/oauth2 does, which fetches its token by itself.
+func callWithOAuth(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: oauth METHOD BODY")
+	}
+	plain := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(ts)}, Timeout: time.Minute}
+	config := clientcredentials.Config{ClientID: ts.Getenv("ID"), ClientSecret: ts.Getenv("SECRET"), TokenURL: ts.Getenv("URL") + "/das5/rest/oauth/token"}
+	callWith(ts, neg, config.Client(context.WithValue(context.Background(), oauth2.HTTPClient, plain)), args[0], args[1])
+}
+
+func callWith(ts *testscript.TestScript, neg bool, client *http.Client, method, body string) {
+	resp, err := client.Post(ts.Getenv("URL")+"/das5/rest/"+method, "application/json", strings.NewReader(body))
+	if err != nil {
+		if neg {
+			fmt.Fprintln(ts.Stdout(), err)
+			return
+		}
+		ts.Fatalf("%v", err)
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), string(reply))
+	if (resp.StatusCode != http.StatusOK) != neg {
+		ts.Fatalf("%s: %d %s", method, resp.StatusCode, reply)
+	}
+}
+
+// step is one command of the README and what it says that it prints.
+type step struct{ command, prints string }
+
+// chapter reads the commands of a chapter of the README: indented lines that begin with "$ ", each with its output.
+func chapter(ts *testscript.TestScript, name string) (steps []step) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	ts.Check(err)
+	_, rest, found := strings.Cut(string(text), "\n## "+name+"\n")
+	if !found {
+		ts.Fatalf("README.md has no chapter %q", name)
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	for line := range strings.Lines(rest) {
+		code, indented := strings.CutPrefix(line, "    ")
+		last := len(steps) - 1
+		switch {
+		case !indented:
+			if last >= 0 && steps[last].command != "" {
+				steps = append(steps, step{})
+			}
+		case strings.HasPrefix(code, "$ "):
+			steps = append(steps, step{command: code[2:]})
+		case last >= 0 && strings.HasSuffix(steps[last].command, "\\\n"):
+			steps[last].command += code
+		case last >= 0 && steps[last].command != "":
+			steps[last].prints += code
+		}
+	}
+	return steps
+}
+
+// readme runs a chapter's commands in one shell, but for the service itself, which runs already. In what they shall
+// print "..." stands for anything.
+func readme(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: readme CHAPTER")
+	}
+	const end = "--- end of step"
+	var script strings.Builder
+	var run []step
+	for _, s := range chapter(ts, args[0]) {
+		if s.command == "" || strings.HasPrefix(s.command, "tokensmith serve") {
+			continue
+		}
+		run = append(run, s)
+		fmt.Fprintf(&script, "%s\necho; echo '%s'\n", strings.TrimSuffix(s.command, "\n"), end)
+	}
+	if len(run) == 0 {
+		ts.Fatalf("the chapter %q has no commands", args[0])
+	}
+	cmd := exec.Command("sh", "-e")
+	cmd.Stdin = strings.NewReader(script.String())
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "URL="+ts.Getenv("URL")+"/das5/rest", "PATH="+ts.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		ts.Fatalf("README: %v\n%s", err, out)
+	}
+	parts := strings.Split(string(out), end+"\n")
+	for i, s := range run {
+		want := regexp.QuoteMeta(strings.TrimSpace(s.prints))
+		if got := strings.TrimSpace(parts[i]); s.prints != "" && !regexp.MustCompile("(?s)^"+strings.ReplaceAll(want, `\.\.\.`, ".*")+"$").MatchString(got) {
+			ts.Fatalf("README: $ %s\nprints:\n%s\nnot:\n%s", s.command, got, s.prints)
+		}
+	}
+}

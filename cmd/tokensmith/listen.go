@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"tokensmith/rpc"
+)
+
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 10 * time.Minute // a large file over a slow line
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 30 * time.Second // for calls in flight
+	headerBytes   = 64 << 10
+	faultsMost    = 20 // lines a minute about connections that came to nothing
+)
+
+// listeners are where serve is called: one serves everything, the other, if there is one, auth/* alone.
+type listeners struct {
+	main, auth net.Listener // auth may be nil
+	scheme     string
+	tls        *tls.Config // nil = plain HTTP
+}
+
+// open listens as the flags say. Plain HTTP on an address that others reach is refused.
+func (f *serveFlags) open() (*listeners, error) {
+	secure, err := f.on()
+	if err != nil {
+		return nil, err
+	}
+	l := &listeners{scheme: "http"}
+	if secure {
+		l.scheme = "https"
+	}
+	if l.main, err = net.Listen("tcp", f.listen); err != nil {
+		return nil, err
+	}
+	if f.authListen != "" {
+		if l.auth, err = net.Listen("tcp", f.authListen); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	for _, at := range l.all() {
+		if !secure && !f.insecure && !loopback(at.Addr()) {
+			l.close()
+			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; --insecure allows it", at.Addr())
+		}
+	}
+	return l, nil
+}
+
+func (l *listeners) all() []net.Listener {
+	if l.auth == nil {
+		return []net.Listener{l.main}
+	}
+	return []net.Listener{l.main, l.auth}
+}
+
+func (l *listeners) close() {
+	for _, at := range l.all() {
+		at.Close()
+	}
+}
+
+// base is what URLs of the main listener begin with.
+func (l *listeners) base() string { return l.scheme + "://" + l.main.Addr().String() }
+
+// secure prepares TLS, if it is asked for.
+func (l *listeners) secure(e *env, f *serveFlags) error {
+	if l.scheme != "https" {
+		return nil
+	}
+	var at []net.Addr
+	for _, listener := range l.all() {
+		at = append(at, listener.Addr())
+	}
+	config, cert, err := f.config(&f.database, hostsOf(f.publicURL, at...), time.Now())
+	if err != nil {
+		return err
+	}
+	l.tls = config
+	fmt.Fprintln(e.stdout, "certificate's SHA-256 "+fingerprint(cert))
+	if f.self {
+		fmt.Fprintln(e.stdout, "clients may trust "+f.beside(".ca.pem"))
+	}
+	return nil
+}
+
+// serveUntil serves until ctx ends; calls in flight then finish, on every listener.
+func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log zerolog.Logger) error {
+	served := make(chan error, 2)
+	var servers []*http.Server
+	// Failed handshakes tell why a client cannot connect, but there are as many as there are scanners in the world.
+	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
+	serve := func(h http.Handler, at net.Listener, what string) {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls,
+			ErrorLog: stdlog.New(faults, "", 0)}
+		servers = append(servers, srv)
+		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())
+		log.Info().Str("address", at.Addr().String()).Str("version", version).Msg(what)
+		go func() {
+			if l.tls != nil {
+				served <- srv.ServeTLS(at, "", "")
+			} else {
+				served <- srv.Serve(at)
+			}
+		}()
+	}
+	if l.auth != nil {
+		serve(s.AuthOnly(), l.auth, "auth listening")
+	}
+	serve(s, l.main, "listening")
+	var failed error
+	select {
+	case failed = <-served:
+	case <-ctx.Done():
+		log.Info().Msg("stopping")
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	ended := make(chan error, len(servers))
+	for _, srv := range servers {
+		go func() { ended <- srv.Shutdown(stop) }()
+	}
+	for range servers {
+		if err := <-ended; err != nil {
+			failed = errors.Join(failed, fmt.Errorf("calls were still in flight after %s: %w", stopTimeout, err))
+		}
+	}
+	return failed
+}

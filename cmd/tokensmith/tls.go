@@ -1,0 +1,128 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// tlsFlags say how the listeners speak TLS; none set, they speak plain HTTP.
+type tlsFlags struct {
+	cert, key, clientCA string
+	self                bool
+}
+
+func (f *tlsFlags) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.cert, "tls-cert", "", "PEM file of the server's certificate, with its chain; read again when it changes")
+	flags.StringVar(&f.key, "tls-key", "", "PEM file of its key")
+	flags.BoolVar(&f.self, "tls-self", false, "serve TLS with a certificate of our own making, kept beside the database")
+	flags.StringVar(&f.clientCA, "client-ca", "", "PEM file of the authorities of client certificates (default: the built-in one)")
+}
+
+// on says whether TLS is asked for, and whether that makes sense.
+func (f *tlsFlags) on() (bool, error) {
+	switch {
+	case (f.cert == "") != (f.key == ""):
+		return false, errors.New("--tls-cert and --tls-key go together")
+	case f.self && f.cert != "":
+		return false, errors.New("give --tls-cert or --tls-self, not both")
+	case f.clientCA != "" && !f.self && f.cert == "":
+		return false, errors.New("--client-ca needs --tls-cert or --tls-self")
+	}
+	return f.self || f.cert != "", nil
+}
+
+// config makes the listeners' TLS. A client may show a certificate; one that no authority of ours signed, or that has
+// ended, fails the handshake. Whose it is, rpc decides by its public key.
+func (f *tlsFlags) config(d *database, hosts []string, now time.Time) (*tls.Config, *x509.Certificate, error) {
+	clients := x509.NewCertPool()
+	var ca *keyPair
+	var err error
+	if f.clientCA == "" || f.self {
+		if ca, err = d.authority(now); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f.clientCA == "" {
+		clients.AddCert(ca.cert)
+	} else {
+		text, err := os.ReadFile(f.clientCA)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !clients.AppendCertsFromPEM(text) {
+			return nil, nil, fmt.Errorf("%s holds no certificate", f.clientCA)
+		}
+	}
+	certFile, keyFile := f.cert, f.key
+	if f.self {
+		if certFile, keyFile, err = d.selfMade(ca, hosts, now); err != nil {
+			return nil, nil, err
+		}
+	}
+	files := &certFiles{cert: certFile, key: keyFile}
+	pair, err := files.get(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.get, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients,
+		NextProtos: []string{"h2", "http/1.1"}}, pair.Leaf, nil
+}
+
+// certFiles serve a certificate from files, and notice when they were replaced.
+type certFiles struct {
+	cert, key string
+
+	mu      sync.Mutex
+	pair    *tls.Certificate
+	changed time.Time // of the certificate's file
+	looked  time.Time
+}
+
+const certInterval = 10 * time.Second // between two looks at the file
+
+func (f *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pair != nil && time.Since(f.looked) < certInterval {
+		return f.pair, nil
+	}
+	f.looked = time.Now()
+	info, err := os.Stat(f.cert)
+	if err == nil && (f.pair == nil || !info.ModTime().Equal(f.changed)) {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(f.cert, f.key); err == nil {
+			f.pair, f.changed = &pair, info.ModTime()
+		}
+	}
+	if f.pair != nil {
+		return f.pair, nil // half of a new pair is there: serve the old one until the next look
+	}
+	return nil, err
+}
+
+// hostsOf names the hosts that a certificate of our own must be good for.
+func hostsOf(publicURL string, listeners ...net.Addr) []string {
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		hosts = append(hosts, name)
+	}
+	for _, l := range listeners {
+		if tcp, ok := l.(*net.TCPAddr); ok && !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
+			hosts = append(hosts, tcp.IP.String())
+		}
+	}
+	if u, err := url.Parse(publicURL); err == nil && u.Hostname() != "" && u.Hostname() != "127.0.0.1" {
+		hosts = append([]string{u.Hostname()}, hosts...)
+	}
+	return hosts
+}

@@ -1,0 +1,89 @@
+package rpc
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// Audit has the methods of the record: reading it, and checking that nobody bent it.
+type Audit struct{ crud }
+
+var auditObject = declare(&object{
+	name: "audit", noun: "audit row", table: "audit", row: func() any { return new(model.Audit) }, order: "time",
+	attrs: []attr{
+		{name: "time", kind: date, indexed: true, about: "a search is sorted by it if not told otherwise"},
+		{name: "agent", kind: text, about: "the caller's name; none when nobody known called"},
+		{name: "method", kind: text},
+		{name: "object", kind: text, about: "what it was done to"},
+		{name: "outcome", kind: integer, about: "the reply's error code; 0 = done"},
+		{name: "remote", kind: text, about: "the caller's address"},
+		{name: "writer", kind: text, about: "the chain it stands in"},
+		{name: "sequence", kind: integer, about: "its place there, from 1"},
+	},
+})
+
+// AuditVerifyArgs are the parameters of audit/verify.
+type AuditVerifyArgs struct {
+	ExpectHead Text `json:"expectHead"`
+}
+
+type auditVerified struct {
+	Rows int64  `json:"rows"`
+	Head string `json:"head"`
+}
+
+// Verify checks the whole record, and that it still holds what it held when expectHead was its head.
+func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *Plan) error {
+	// The head that is answered shall speak for every row that is checked.
+	if _, err := m.s.cfg.Store.MarkAudit(r.Context(), m.s.cfg.Now()); err != nil {
+		return err
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) {
+		v, err := tx.VerifyAudit(string(args.ExpectHead))
+		if err != nil {
+			return nil, err
+		}
+		return auditVerified{v.Rows, v.Head}, nil
+	}
+	return nil
+}
+
+// PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
+func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
+	if removed, err = s.cfg.Store.PruneAudit(ctx, before, s.cfg.Now()); err != nil {
+		return 0, err
+	}
+	return removed, s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		return tx.Audit(&model.Audit{Time: model.At(s.cfg.Now()), Agent: Operator.Name, Method: "audit/prune",
+			Object: "rows of before " + model.At(before).String(), Remote: "local"})
+	})
+}
+
+// auditInterval is how often the head of the record goes to the log.
+const auditInterval = 5 * time.Minute
+
+// Watch logs the head of the record every five minutes until ctx ends; audit/verify takes it as expectHead.
+func (s *Server) Watch(ctx context.Context) {
+	tick := time.NewTicker(auditInterval)
+	defer tick.Stop()
+	for {
+		head, err := s.cfg.Store.MarkAudit(ctx, s.cfg.Now())
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.cfg.Log.Error().Err(err).Msg("audit head")
+		default:
+			s.cfg.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.limits.unsaid.Swap(0)).Msg("audit head")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package rpc
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// claim is how a caller says who it is, before anything is believed of it.
+type claim struct {
+	given  bool // whether it says anything
+	id     string
+	spki   string // SHA-256 of its certificate's public key, in hex
+	secret model.Secret
+	bearer string
+}
+
+// claimOf reads what a request carries: an Authorization header or, without one, a client certificate that the TLS
+// layer has checked.
+func claimOf(r *http.Request) claim {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return claim{given: true, bearer: strings.TrimSpace(value)}
+	case scheme != "":
+		id, secret, _ := r.BasicAuth()
+		return claim{given: true, id: id, secret: model.Secret(secret)}
+	case r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
+		sum := sha256.Sum256(r.TLS.PeerCertificates[0].RawSubjectPublicKeyInfo)
+		return claim{given: true, spki: hex.EncodeToString(sum[:])}
+	}
+	return claim{}
+}
+
+// authenticate finds who calls. Whatever is wrong with the claim, the answer is the same. Refused claims go to the
+// record, up to a rate.
+func (s *Server) authenticate(ctx context.Context, c *call, given claim) error {
+	a, generation, err := s.claimed(ctx, c, given)
+	if err != nil {
+		return err
+	}
+	if generation == 0 || a.ID == "" || a.Status != model.Active || !addressed(a.Addresses, c.remote) {
+		return s.refuse(ctx, c, given, a.Name)
+	}
+	c.agent, c.generation = a, generation
+	s.used(a, c.now)
+	return s.limits.agent(a, s.cfg.AgentRate, c.now)
+}
+
+// claimed loads the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
+// proves nothing. An unknown agent takes the same way as a wrong proof.
+func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Agent, generation int64, err error) {
+	a = &model.Agent{}
+	id, said := given.id, int64(0)
+	if given.bearer != "" {
+		var ok bool
+		if id, said, ok = s.readToken(given.bearer, c.now); !ok {
+			return a, 0, nil
+		}
+	}
+	if id == "" && given.spki == "" {
+		return a, 0, nil
+	}
+	err = s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+		var err error
+		if given.spki != "" {
+			var found *model.Agent
+			if found, err = tx.AgentByCertificate(given.spki); found != nil {
+				a = found
+			}
+		} else {
+			err = tx.Load(a, strings.ReplaceAll(id, "\x00", ""))
+		}
+		var missed *model.Error
+		if err != nil && !(errors.As(err, &missed) && missed.Kind == model.NotFound) {
+			return err
+		}
+		switch {
+		case given.spki != "":
+			generation = a.Generation
+		case given.bearer == "":
+			generation = a.SecretGeneration(given.secret, c.now)
+		case a.Honours(said, c.now):
+			generation = said
+		}
+		if generation == 0 {
+			return nil
+		}
+		return s.limitTo(tx, c, a)
+	})
+	return a, generation, err
+}
+
+// addressed says whether an address lies in one of the ranges; none given = any.
+func addressed(ranges model.List, remote string) bool {
+	if ranges == "" {
+		return true
+	}
+	addr, err := netip.ParseAddr(remote)
+	if err != nil {
+		return false
+	}
+	for _, cidr := range ranges.Items() {
+		if p, err := netip.ParsePrefix(cidr); err == nil && p.Contains(addr.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse answers a claim that does not hold. The row of the record names an agent only where the claim named one.
+func (s *Server) refuse(ctx context.Context, c *call, given claim, name string) error {
+	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
+	before, err := s.limits.refused(c.remote, c.now)
+	if err != nil {
+		return err
+	}
+	if !given.given || !s.limits.mayRecord(c.now) {
+		return refused
+	}
+	row := model.Audit{Time: c.now, Agent: name, Method: c.method.path, Outcome: int64(codeOf(refused).number), Remote: c.remote, Object: before}
+	if err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Audit(&row) }); err != nil {
+		return err
+	}
+	return refused
+}
+
+// usedInterval is how often an agent's last use is written at most.
+const usedInterval = time.Minute
+
+// used notes an agent's last use, beside the call and at most once a minute.
+func (s *Server) used(a *model.Agent, now model.Time) {
+	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.limits.once(a.ID, now) {
+		return
+	}
+	id := a.ID
+	go func() {
+		err := s.cfg.Store.Update(context.Background(), func(tx *store.Tx) error { return tx.AgentUsed(id, now) })
+		if err != nil && wireError(err).Kind != model.Unavailable { // as at the end
+			s.cfg.Log.Error().Err(err).Msg("last use of an agent")
+		}
+	}()
+}

@@ -1,0 +1,339 @@
+package rpc_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// world is what the methods are tried on: objects of a domain of its own, and a ghost of them, which names what does
+// not exist.
+type world struct {
+	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
+	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
+}
+
+var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
+	"ghost", "ghost", "ghost", "ghost", "ghost"}
+
+const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
+
+func newWorld(t *testing.T, s *service, n int) world {
+	make := func(object, attrs string, args ...any) string {
+		return s.do(t, object+"/create", `{"attrs":{`+fmt.Sprintf(attrs, args...)+`}}`).(map[string]any)["id"].(string)
+	}
+	w := world{Name: fmt.Sprint("w", n), Serial: fmt.Sprintf("serial%03d", n)}
+	w.Domain = make("domain", `"name":"%s"`, w.Name)
+	w.User = make("user", `"domain.id":"%s","loginName":"user%d"`, w.Domain, n)
+	w.Loner = make("user", `"domain.id":"%s","loginName":"loner%d"`, w.Domain, n)
+	w.Token = make("token", `"product.productCode":"SE","serial":"%s","seed":"%s","user.id":"%s"`, w.Serial, worldSeed, w.User)
+	w.Held = make("token", `"product.productCode":"SE","serial":"held%d"`, n)
+	w.Assignment = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Held, w.User)
+	w.Product = make("product", `"name":"p","manufacturerCode":"M","productCode":"%s","algorithm":"HOTP"`, w.Name)
+	w.Repository = make("repository", `"name":"%s"`, w.Name)
+	w.Agent = make("agent", `"name":"agent%d","permissions":"token/search"`, n)
+	w.Soft = make("token", `"product.productCode":"GT","serial":"soft%d"`, n)
+	w.SoftHeld = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Soft, w.User)
+	w.Sleeping = make("tokenAssignment", `"token.id":"%s","user.id":"%s","status":"INACTIVE"`, make("token", `"product.productCode":"GT"`),
+		make("user", `"domain.id":"%s","loginName":"sleeper%d","email":"sleeper@mail.example"`, w.Domain, n))
+	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
+	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
+	w.Row = rows[0].(map[string]any)["id"].(string)
+	return w
+}
+
+// tried says how each method is tried: parameters with which it succeeds on a world. A method that is not here fails
+// the test.
+var tried = map[string]string{
+	"domain/create":                      `{"attrs":{"name":"new{Name}"}}`,
+	"domain/get":                         `{"id":"{Domain}"}`,
+	"domain/set":                         `{"id":"{Domain}","attrs":{"description":"x"}}`,
+	"domain/delete":                      `{"domain":{"name":"empty{Name}"}}`,
+	"domain/search":                      `{"match":[["id","=","{Domain}"]]}`,
+	"user/create":                        `{"attrs":{"domain.id":"{Domain}","loginName":"new"}}`,
+	"user/get":                           `{"id":"{User}"}`,
+	"user/set":                           `{"id":"{User}","attrs":{"firstName":"x"}}`,
+	"user/delete":                        `{"id":"{Loner}"}`,
+	"user/search":                        `{"match":[["id","=","{User}"]]}`,
+	"user/import":                        `{"attrs":{"csv":"domain,loginName\n{Name},imported\n"}}`,
+	"product/create":                     `{"attrs":{"name":"p","manufacturerCode":"N","productCode":"{Name}","algorithm":"HOTP"}}`,
+	"product/get":                        `{"id":"{Product}"}`,
+	"product/set":                        `{"id":"{Product}","attrs":{"name":"x"}}`,
+	"product/delete":                     `{"id":"{Product}"}`,
+	"product/search":                     `{"match":[["id","=","{Product}"]]}`,
+	"repository/create":                  `{"attrs":{"name":"new{Name}"}}`,
+	"repository/get":                     `{"id":"{Repository}"}`,
+	"repository/set":                     `{"id":"{Repository}","attrs":{"description":"x"}}`,
+	"repository/delete":                  `{"id":"{Repository}"}`,
+	"repository/search":                  `{"match":[["id","=","{Repository}"]]}`,
+	"token/create":                       `{"attrs":{"product.productCode":"SE","user.id":"{User}"}}`,
+	"token/get":                          `{"id":"{Token}"}`,
+	"token/set":                          `{"id":"{Token}","attrs":{"description":"x"}}`,
+	"token/delete":                       `{"id":"{Token}"}`,
+	"token/search":                       `{"match":[["id","=","{Token}"]]}`,
+	"token/reset":                        `{"token":{"serial":"{Serial}"}}`,
+	"token/confine":                      `{"id":"{Token}"}`,
+	"token/release":                      `{"id":"{Token}"}`,
+	"token/import":                       `{"attrs":{"product.productCode":"SE","data":"serial,seed\n{Serial},` + worldSeed + `\n"}}`,
+	"token/syncToken":                    `{"id":"{Token}","credential":"755224,287082"}`,
+	"token/batchAssignTokens":            `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,status\n{Name},{Name}batch,DN,SE,{Serial},ACTIVE\n"}}`,
+	"tokenAssignment/create":             `{"attrs":{"token.id":"{Token}","user.id":"{Loner}"}}`,
+	"tokenAssignment/get":                `{"id":"{Assignment}"}`,
+	"tokenAssignment/set":                `{"id":"{Assignment}","attrs":{"priority":7}}`,
+	"tokenAssignment/delete":             `{"id":"{Assignment}"}`,
+	"tokenAssignment/search":             `{"match":[["id","=","{Assignment}"]]}`,
+	"user/unlock":                        `{"id":"{User}"}`,
+	"user/resetPassword":                 `{"id":"{User}"}`,
+	"token/getDownloadUrl":               `{"id":"{Soft}"}`,
+	"token/retrieveCredential":           `{"id":"{Soft}"}`,
+	"token/export":                       `{"match":[["id","=","{Token}"]],"attrs":{"password":"correct horse"}}`,
+	"tokenAssignment/activate":           `{"id":"{Sleeping}","code":"{Code}"}`,
+	"tokenAssignment/sendActivationCode": `{"id":"{Sleeping}","channel":"SMTP"}`,
+	"tokenAssignment/sendDownloadUrl":    `{"id":"{SoftHeld}","channel":"SMTP"}`,
+	"tokenAssignment/getTokenQRCode":     `{"id":"{SoftHeld}"}`,
+	"tokenAssignment/sort":               `{"ids":["{Assignment}"]}`,
+	"auth/verify":                        `{"user":{"id":"{User}"},"credential":{"otp":"755224"}}`,
+	"auth/logon":                         `{"user":{"id":"{User}"},"credential":{"otp":"755224"}}`,
+	"auth/sendOTP":                       `{"user":{"id":"{User}"}}`,
+	"auth/syncToken":                     `{"user":{"id":"{User}"},"token":{"id":"{Token}"},"credential":"755224,287082"}`,
+	"auth/listTokens":                    `{"user":{"id":"{User}"}}`,
+	"auth/listTokenAssignments":          `{"user":{"id":"{User}"}}`,
+	"auth/listDomains":                   `{}`,
+	"auth/listApplications":              `{}`,
+	"auth/listAuthenticators":            `{}`,
+	"auth/getLogonSteps":                 `{"user":{"id":"{User}"}}`,
+	"auth/activateTokenAssignment":       `{"tokenAssignment":{"id":"{Sleeping}"},"code":"{Code}"}`,
+	"auth/logout":                        `{}`,
+	"auth/resetLogon":                    `{}`,
+	"template/get":                       `{"template":{"name":"passcode"}}`,
+	"template/set":                       `{"template":{"name":"passcode"},"attrs":{"text":"{code}"}}`,
+	"template/search":                    `{"match":[["name","=","passcode"]]}`,
+	"delivery/get":                       `{"id":"{Delivery}"}`,
+	"delivery/search":                    `{"match":[["status","=","SENT"]]}`,
+	"agent/create":                       `{"attrs":{"name":"new{Name}","permissions":"agent/create"}}`,
+	"agent/get":                          `{"id":"{Agent}"}`,
+	"agent/set":                          `{"id":"{Agent}","attrs":{"addresses":["192.0.2.0/24"]}}`,
+	"agent/delete":                       `{"id":"{Agent}"}`,
+	"agent/search":                       `{"match":[["id","=","{Agent}"]]}`,
+	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
+	"audit/get":                          `{"id":"{Row}"}`,
+	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
+	"audit/verify":                       `{}`,
+}
+
+// alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.
+var alsoNeeded = map[string]string{"agent/set": "token/search", "agent/rotateSecret": "token/search"}
+
+// shared are the methods in which every caller sees the same, limited to a domain or not.
+var shared = []string{"product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
+	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"}
+
+func (w world) fill(params string) string {
+	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
+		"{Loner}", w.Loner, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
+}
+
+// caller is one who tries.
+type caller struct{ id, secret string }
+
+func (s *service) agent(t *testing.T, attrs string) caller {
+	made := s.do(t, "agent/create", `{"attrs":{`+attrs+`}}`).(map[string]any)
+	return caller{made["clientId"].(string), made["clientSecret"].(string)}
+}
+
+// answer is all that a caller sees of a reply.
+func (s *service) answer(c caller, method, params string) (code int, seen string) {
+	s.clock.advance(3 * time.Second) // refusals are held to a rate
+	r := httptest.NewRequest(http.MethodPost, "/das5/rest/"+method, strings.NewReader(params))
+	if c.id != "" {
+		r.SetBasicAuth(c.id, c.secret)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	w.Header().Del("X-Request-Id")
+	var e struct{ Error *int }
+	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Error == nil {
+		return -1, w.Body.String()
+	}
+	return *e.Error, fmt.Sprint(w.Code, w.Header(), w.Body)
+}
+
+// Every method of the table, by every kind of caller: only the right one succeeds; the others change nothing, and
+// what they are told does not tell them apart, nor whether what they asked for exists.
+func TestEveryMethodByEveryCaller(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 100)
+		s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
+		disabled := s.agent(t, `"name":"disabled","permissions":"*","status":"DISABLED"`)
+		away := s.agent(t, `"name":"away","permissions":"*","addresses":["198.51.100.0/24"]`)
+		elsewhere := s.agent(t, `"name":"elsewhere","permissions":"*","domains":"elsewhere"`)
+		lacking := s.agent(t, `"name":"lacking","permissions":"x/y"`)
+		right := s.agent(t, `"name":"right","permissions":"x/y"`)
+		for n, m := range rpc.Methods() {
+			params, ok := tried[m.Path]
+			if !ok {
+				t.Errorf("%s: how is it tried? tried needs parameters for it", m.Path)
+				continue
+			}
+			w := newWorld(t, s, n)
+			if m.Path == "domain/delete" {
+				s.do(t, "domain/create", `{"attrs":{"name":"empty`+w.Name+`"}}`)
+			}
+			if params := tried[m.Path]; strings.Contains(params, "{Code}") || strings.HasPrefix(m.Path, "delivery/") {
+				s.do(t, "tokenAssignment/sendActivationCode", w.fill(tried["tokenAssignment/sendActivationCode"]))
+				w.Code, w.Delivery = s.carry(t, post)
+			}
+			var others []string
+			for _, o := range rpc.Methods() {
+				if o.Path != m.Path && !(m.Path == "token/create" && o.Path == "token/import") {
+					others = append(others, o.Path)
+				}
+			}
+			s.do(t, "agent/set", `{"agent":{"name":"lacking"},"attrs":{"permissions":"`+strings.Join(others, ",")+`"}}`)
+			s.do(t, "agent/set", `{"agent":{"name":"right"},"attrs":{"permissions":"`+strings.Trim(m.Path+","+alsoNeeded[m.Path], ",")+`"}}`)
+			before := contents(t, url)
+			var first string
+			for name, c := range map[string]caller{"no caller": {}, "wrong secret": {s.id, s.key + "x"}, "secret of another": {right.id, s.key},
+				"unknown": {"nobody", s.key}, "disabled agent": disabled, "wrong address": away} {
+				code, seen := s.answer(c, m.Path, w.fill(params))
+				if first == "" {
+					first = seen
+				}
+				if code != 4 || seen != first {
+					t.Errorf("%s by %s: %s\nothers see %s", m.Path, name, seen, first)
+				}
+				if _, of := s.answer(c, m.Path, ghost.fill(params)); of != seen {
+					t.Errorf("%s by %s sees what there is: %s, else %s", m.Path, name, seen, of)
+				}
+			}
+			code, seen := s.answer(lacking, m.Path, w.fill(params))
+			if _, of := s.answer(lacking, m.Path, ghost.fill(params)); code != 5 || of != seen {
+				t.Errorf("%s without permission: %s, else %s", m.Path, seen, of)
+			}
+			if !slices.Contains(shared, m.Path) {
+				code, seen = s.answer(elsewhere, m.Path, w.fill(params))
+				if strings.HasSuffix(m.Path, "/search") && code == 0 {
+					if !strings.Contains(seen, `{"total":0,"rows":[]}`) {
+						t.Errorf("%s from another domain: %s", m.Path, seen)
+					}
+				} else if code == 0 {
+					t.Errorf("%s from another domain: %s", m.Path, seen)
+				}
+			}
+			if after := contents(t, url); after != before {
+				t.Errorf("%s: a refused call changed something", m.Path)
+			}
+			// An import cannot hide that a serial is taken.
+			if !slices.Contains(shared, m.Path) && m.Path != "token/import" {
+				if _, of := s.answer(elsewhere, m.Path, ghost.fill(params)); of != strings.ReplaceAll(seen, w.Serial, ghost.Serial) {
+					t.Errorf("%s from another domain sees what there is: %s, else %s", m.Path, seen, of)
+				}
+			}
+			if code, seen := s.answer(right, m.Path, w.fill(params)); code != 0 {
+				t.Errorf("%s by the right one: %s", m.Path, seen)
+			}
+		}
+	})
+}
+
+// letterbox is a courier that keeps what it is given.
+type letterbox chan courier.Message
+
+func (l letterbox) Send(_ context.Context, m courier.Message) error {
+	l <- m
+	return nil
+}
+
+// carry has what waits delivered, and gives the code in the last message and that delivery's id.
+func (s *service) carry(t *testing.T, post letterbox) (code, id string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		s.Deliver(ctx)
+		close(done)
+	}()
+	for {
+		waiting := s.do(t, "delivery/search", `{"match":[["status","=","QUEUED"]],"max":0}`).(map[string]any)["total"]
+		if fmt.Sprint(waiting) == "0" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	<-done
+	for len(post) > 0 {
+		if m := regexp.MustCompile(`is ([0-9A-Z]{8})\n`).FindStringSubmatch((<-post).Text); m != nil {
+			code = m[1]
+		}
+	}
+	rows := s.do(t, "delivery/search", `{"sort":"-id","max":1}`).(map[string]any)["rows"].([]any)
+	return code, rows[0].(map[string]any)["id"].(string)
+}
+
+// contents gives all that is in the database but the record, and when agents last called.
+func contents(t *testing.T, url string) string {
+	t.Helper()
+	driver, tables := "sqlite3", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'audit%' AND name != 'strangers' ORDER BY name"
+	if store.IsPostgres(url) {
+		driver, tables = "pgx", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'audit%' AND tablename != 'strangers' ORDER BY tablename"
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var all strings.Builder
+	lines := func(query string) (out []string) {
+		rows, err := db.Query(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, places := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			places[i] = &values[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(places...); err != nil {
+				t.Fatal(err)
+			}
+			line := ""
+			for i, v := range values {
+				if columns[i] != "last_used" {
+					line += fmt.Sprintf("%s=%v\t", columns[i], v)
+				}
+			}
+			out = append(out, line)
+		}
+		return out
+	}
+	for _, table := range lines(tables) {
+		_, name, _ := strings.Cut(strings.TrimSpace(table), "=")
+		rows := lines("SELECT * FROM " + name)
+		slices.Sort(rows)
+		fmt.Fprintln(&all, name, strings.Join(rows, "\n"))
+	}
+	return all.String()
+}

@@ -1,0 +1,161 @@
+package rpc
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"tokensmith/model"
+)
+
+// What refused claims may cost. Beyond refusedBurst, and then one each refusedEvery, an address is told to wait, and
+// its refusals are counted and not recorded. recordRate bounds what all addresses together may write.
+const (
+	refusedBurst = 30
+	refusedEvery = 3 * time.Second
+	recordRate   = 20 // a second
+	recordBurst  = 1000
+	limitsMost   = 8192 // addresses, and agents, remembered at least; at most twice as many
+)
+
+// limits is what the server remembers of callers to hold them back. Its size is bounded, whoever calls.
+type limits struct {
+	mu      sync.Mutex
+	address recent[*refusedBy]
+	agents  recent[*agentUse]
+	record  *rate.Limiter
+	unsaid  atomic.Int64 // refusals that were not recorded, since the log last told
+}
+
+// refusedBy is what is remembered of an address.
+type refusedBy struct {
+	limiter *rate.Limiter
+	unsaid  int64 // refusals since the last one recorded
+}
+
+// agentUse is what is remembered of an agent.
+type agentUse struct {
+	limiter *rate.Limiter
+	limit   rate.Limit
+	written model.Time // when its last use was last written
+}
+
+func newLimits() *limits {
+	return &limits{record: rate.NewLimiter(recordRate, recordBurst)}
+}
+
+// recent is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the
+// older goes.
+type recent[V any] struct{ young, old map[string]V }
+
+func (r *recent[V]) get(key string, fresh func() V) V {
+	if v, ok := r.young[key]; ok {
+		return v
+	}
+	v, ok := r.old[key]
+	if !ok {
+		v = fresh()
+	}
+	if r.young == nil || len(r.young) >= limitsMost {
+		r.old, r.young = r.young, make(map[string]V)
+	}
+	r.young[key] = v
+	return v
+}
+
+// refused counts a refused claim of an address. Past the rate it gives the error that says when to try again; else
+// what the record shall say of those before that it does not hold.
+func (l *limits) refused(remote string, now model.Time) (before string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.address.get(network(remote), func() *refusedBy {
+		return &refusedBy{limiter: rate.NewLimiter(rate.Every(refusedEvery), refusedBurst)}
+	})
+	if err := wait(a.limiter, now); err != nil {
+		a.unsaid++
+		l.unsaid.Add(1)
+		return "", err
+	}
+	if a.unsaid > 0 {
+		before = fmt.Sprintf("%d more refused before", a.unsaid)
+		a.unsaid = 0
+	}
+	return before, nil
+}
+
+// mayRecord says whether one more refusal may be written.
+func (l *limits) mayRecord(now model.Time) bool {
+	if l.record.AllowN(now.Std(), 1) {
+		return true
+	}
+	l.unsaid.Add(1)
+	return false
+}
+
+// agent holds an agent to its rate; its own or, where it has none, the server's default. 0 = none.
+func (l *limits) agent(a *model.Agent, most int, now model.Time) error {
+	if a.RateLimit > 0 {
+		most = int(a.RateLimit)
+	}
+	if most == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.agents.get(a.ID, func() *agentUse { return &agentUse{} })
+	if u.limiter == nil || u.limit != rate.Limit(most) {
+		u.limit = rate.Limit(most)
+		u.limiter = rate.NewLimiter(u.limit, most)
+	}
+	return wait(u.limiter, now)
+}
+
+// once says whether an agent's last use is to be written now.
+func (l *limits) once(id string, now model.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.agents.get(id, func() *agentUse { return &agentUse{} })
+	if u.written != 0 && now-u.written < model.Time(usedInterval.Milliseconds()) {
+		return false
+	}
+	u.written = now
+	return true
+}
+
+// tooMany is the detail of a refusal for want of patience; it becomes the header Retry-After.
+type tooMany struct {
+	RetryAfter int `json:"retryAfter"` // seconds
+}
+
+// wait takes one from a limiter, or says how long to wait for it.
+func wait(l *rate.Limiter, now model.Time) error {
+	r := l.ReserveN(now.Std(), 1)
+	delay := r.DelayFrom(now.Std())
+	if delay == 0 {
+		return nil
+	}
+	r.CancelAt(now.Std())
+	seconds := int(math.Ceil(delay.Seconds()))
+	e := model.Errorf(model.TooMany, "too many requests: try again in %d seconds", seconds)
+	e.Detail = tooMany{seconds}
+	return e
+}
+
+// network is what refusals are counted by: an IPv4 address, or the /64 that one IPv6 customer holds.
+func network(remote string) string {
+	addr, err := netip.ParseAddr(remote)
+	if err != nil {
+		return remote
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	p, _ := addr.Prefix(64)
+	return p.String()
+}

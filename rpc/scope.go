@@ -1,0 +1,72 @@
+package rpc
+
+import (
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// An agent limited to domains sees their users, those users' assignments, and tokens that are unassigned or assigned
+// only there. What every domain shares it only reads. The store applies the scope to whatever a transaction of its
+// calls finds; a table that is not named here it does not see.
+
+var (
+	assignedUsers = []store.Step{assignments, theUser}
+	readOnlyFor   = map[string]bool{"domain": true, "product": true, "repository": true} // objects it reads
+	writableFor   = map[string]bool{"user": true, "token": true, "tokenAssignment": true}
+	openFor       = map[string]bool{"auth": true} // methods without an object of their own
+)
+
+// scopeOf gives what an agent limited to domains, by id, sees.
+func scopeOf(domains []any) store.Scope {
+	return store.Scope{
+		"domains": {{Column: "id", Op: store.In, Value: domains}},
+		"users":   {{Column: "domain_id", Op: store.In, Value: domains}},
+		"token_assignments": {{Path: []store.Step{theUser}, Column: "domain_id", Op: store.In, Value: domains,
+			Test: store.AnyOf}},
+		"tokens":       {{Path: assignedUsers, Column: "domain_id", Op: store.NotIn, Value: domains, Test: store.NoneOf}},
+		"products":     nil,
+		"repositories": nil,
+		"token_states": nil,
+		"user_states":  nil,
+	}
+}
+
+// limitTo gives a call the scope of an agent that was just loaded.
+func (s *Server) limitTo(tx *store.ReadTx, c *call, a *model.Agent) error {
+	if a.Domains == "" {
+		return nil
+	}
+	var names []string
+	for _, n := range a.Domains.Items() {
+		names = append(names, model.Fold(n))
+	}
+	known, err := tx.DomainsByName(names)
+	ids := make([]any, 0, len(known)) // none known: it sees nothing
+	for _, n := range names {
+		if d, ok := known[n]; ok {
+			ids = append(ids, d.ID)
+		}
+	}
+	c.scope = scopeOf(ids)
+	return err
+}
+
+// open says whether a method is open to a caller who is limited to domains.
+func (c *call) open(path string) bool {
+	if c.scope == nil {
+		return true
+	}
+	object, verb, _ := strings.Cut(path, "/")
+	return writableFor[object] || openFor[object] || readOnlyFor[object] && (verb == "get" || verb == "search")
+}
+
+// mayShare refuses what a limited caller would change for users of other domains.
+func (c *call) mayShare(tx *store.Tx, tokenID string) error {
+	if c.scope == nil {
+		return nil
+	}
+	_, err := tokenObject.find(c, &tx.ReadTx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
+	return err
+}

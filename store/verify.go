@@ -1,0 +1,275 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+)
+
+// verifyPage is how many rows verification holds at once.
+const verifyPage = 5000
+
+// Verified is what verification found whole.
+type Verified struct {
+	Rows int64  // of the record
+	Head string // of the last mark
+}
+
+// marked is what the marks say of one chain.
+type marked struct {
+	from  head   // behind which it begins
+	stood []head // where it stood, one after the other
+	ended bool   // behind the last of stood
+}
+
+func broken(format string, args ...any) error {
+	return &model.Error{Kind: model.RecordBroken, Msg: "the audit record is broken: " + fmt.Sprintf(format, args...)}
+}
+
+// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
+// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
+// empty. An error of kind RecordBroken names the first place that does not fit.
+func (tx *ReadTx) VerifyAudit(expect string) (Verified, error) {
+	chains, last, err := tx.verifyMarks(expect)
+	if err != nil {
+		return Verified{}, err
+	}
+	v := Verified{Head: last.head()}
+	var writer string
+	var at *marked
+	var before head
+	for after := ""; ; {
+		rows, err := loadAll[model.Audit](tx, "id > ? ORDER BY id LIMIT ?", after, verifyPage)
+		if err != nil {
+			return v, err
+		}
+		for i := range rows {
+			r := &rows[i]
+			if r.Writer != writer || at == nil {
+				if at != nil {
+					if err := at.close(before); err != nil {
+						return v, err
+					}
+					delete(chains, writer)
+				}
+				writer, at = r.Writer, chains[r.Writer]
+				if at == nil {
+					return v, broken("row %s belongs to no chain", r.ID)
+				}
+				before = at.from
+			}
+			if err := tx.verifyRow(r, at, before); err != nil {
+				return v, err
+			}
+			before.seq, before.mac = r.Sequence, r.MAC
+			v.Rows++
+		}
+		if len(rows) < verifyPage {
+			break
+		}
+		after = rows[len(rows)-1].ID
+	}
+	if at != nil {
+		if err := at.close(before); err != nil {
+			return v, err
+		}
+		delete(chains, writer)
+	}
+	// The chains left have no rows: right for one that has not had any yet, or whose rows were all pruned.
+	first := ""
+	for name, c := range chains {
+		if c.close(c.from) != nil && (first == "" || name < first) {
+			first = name
+		}
+	}
+	if first != "" {
+		return v, chains[first].close(chains[first].from)
+	}
+	return v, nil
+}
+
+// verifyRow checks one row behind the one before it.
+func (tx *ReadTx) verifyRow(r *model.Audit, at *marked, before head) error {
+	if r.ID != auditID(r.Writer, r.Sequence) || r.Sequence <= before.seq {
+		return broken("row %s is not where it was written", r.ID)
+	}
+	if r.Sequence != before.seq+1 {
+		return broken("row %s is missing", auditID(r.Writer, before.seq+1))
+	}
+	if !tx.store.audit.Verify(auditMessage(r, before.mac), r.MAC) {
+		return broken("row %s was changed, or the one before it", r.ID)
+	}
+	for _, h := range at.stood {
+		if h.seq == r.Sequence && !bytes.Equal(h.mac, r.MAC) {
+			return broken("row %s is another than the one that was marked", r.ID)
+		}
+	}
+	if at.ended && r.Sequence > at.stood[len(at.stood)-1].seq {
+		return broken("row %s lies behind the end of its chain", r.ID)
+	}
+	return nil
+}
+
+// close checks that a chain goes at least as far as the marks say.
+func (m *marked) close(last head) error {
+	for _, h := range m.stood {
+		if h.seq > last.seq {
+			return broken("row %s is missing", auditID(h.writer, last.seq+1))
+		}
+	}
+	return nil
+}
+
+// verifyMarks checks the marks and gives what they say of each chain, and the last of them.
+func (tx *ReadTx) verifyMarks(expect string) (map[string]*marked, *mark, error) {
+	number, want, ok := parseHead(expect)
+	if !ok {
+		return nil, nil, model.AttrErrorf(model.Invalid, "expectHead", "is not a head that verify or the log gave")
+	}
+	chains := map[string]*marked{}
+	last := &mark{}
+	for first := true; ; {
+		marks, err := tx.marksFrom(last.Number+1, verifyPage)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range marks {
+			m := &marks[i]
+			switch {
+			case first && m.Kind == markCheckpoint:
+			case m.Number != last.Number+1 || m.Kind == markCheckpoint:
+				return nil, nil, broken("mark %d is missing", last.Number+1)
+			}
+			heads, ok := m.headList()
+			if !ok || !tx.store.audit.Verify(m.message(last.MAC), m.MAC) {
+				return nil, nil, broken("mark %d was changed, or the one before it", m.Number)
+			}
+			if m.Number == number && m.head() != want {
+				return nil, nil, broken("mark %d is another than the one expected", m.Number)
+			}
+			fold(chains, heads)
+			last, first = m, false
+		}
+		if len(marks) < verifyPage {
+			break
+		}
+	}
+	if last.Number < number {
+		return nil, nil, broken("its end was cut off: mark %d is missing", last.Number+1)
+	}
+	return chains, last, nil
+}
+
+// fold adds what one mark says.
+func fold(chains map[string]*marked, heads []head) {
+	for _, h := range heads {
+		c := chains[h.writer]
+		if c == nil {
+			c = &marked{from: h}
+			chains[h.writer] = c
+			if h.what == headFrom {
+				continue
+			}
+		}
+		if n := len(c.stood); n == 0 || c.stood[n-1].seq != h.seq {
+			c.stood = append(c.stood, h)
+		}
+		c.ended = h.what == headEnd
+	}
+}
+
+func parseHead(s string) (number int64, whole string, ok bool) {
+	if s == "" || s == "0" {
+		return 0, "", true
+	}
+	digits, mac, ok := strings.Cut(s, ".")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	return number, s, ok && err == nil && number > 0 && len(mac) == 32
+}
+
+// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
+func (s *Store) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
+	err = s.View(ctx, func(tx *ReadTx) error {
+		v, err = tx.VerifyAudit(expect)
+		return err
+	})
+	return v, err
+}
+
+// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
+// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
+// would hide where. It gives the number of rows removed.
+func (s *Store) PruneAudit(ctx context.Context, before, now time.Time) (removed int64, err error) {
+	if _, err := s.VerifyAudit(ctx, ""); err != nil {
+		return 0, err
+	}
+	err = s.Update(ctx, func(tx *Tx) error {
+		removed = 0
+		if _, err := tx.mark(model.At(now), markHeads, nil); err != nil {
+			return err
+		}
+		chains, last, err := tx.verifyMarks("")
+		if err != nil || last.Number == 0 {
+			return err
+		}
+		m := &mark{Number: last.Number + 1, Time: model.At(now), Kind: markCheckpoint}
+		for _, writer := range slices.Sorted(maps.Keys(chains)) {
+			n, err := tx.pruneChain(m, writer, chains[writer], model.At(before))
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		m.MAC = tx.store.audit.Sign(m.message(nil))
+		if _, err := tx.exec("DELETE FROM audit_marks"); err != nil {
+			return err
+		}
+		return tx.Insert(m)
+	})
+	return removed, err
+}
+
+// pruneChain removes a chain's rows of before a moment and writes down where it begins now.
+func (tx *Tx) pruneChain(m *mark, writer string, c *marked, before model.Time) (int64, error) {
+	end := c.from
+	if n := len(c.stood); n > 0 {
+		end = c.stood[n-1]
+	}
+	keep, err := loadAll[model.Audit](&tx.ReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", auditID(writer, 0), writer+"f", before)
+	if err != nil {
+		return 0, err
+	}
+	from := end
+	if len(keep) == 1 && keep[0].Sequence <= end.seq {
+		from.seq = keep[0].Sequence - 1
+	}
+	if from.seq > c.from.seq {
+		var last model.Audit
+		if err := tx.Load(&last, auditID(writer, from.seq)); err != nil {
+			return 0, err
+		}
+		from.time, from.mac = last.Time, last.MAC
+	} else {
+		from = c.from
+	}
+	n, err := tx.exec("DELETE FROM audit WHERE id > ? AND id <= ?", auditID(writer, 0), auditID(writer, from.seq))
+	if err != nil {
+		return 0, err
+	}
+	if c.ended && from.seq == end.seq {
+		return n, nil // nothing is left of it
+	}
+	from.what, end.what = headFrom, headAt
+	if c.ended {
+		end.what = headEnd
+	}
+	m.Heads += from.String() + end.String()
+	return n, nil
+}
