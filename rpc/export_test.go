@@ -79,8 +79,18 @@ func TestExportImportsAgain(t *testing.T) {
 				t.Errorf("password %q: %.200s", password, reply)
 			}
 		}
+		before, mac, _ := strings.Cut(file, "<pskc:ValueMAC>")
+		forged := before + "<pskc:ValueMAC>" + strings.Map(func(r rune) rune {
+			if r == 'A' {
+				return 'B'
+			}
+			return 'A'
+		}, mac[:8]) + mac[8:]
+		if _, reply := second.post("/token/import", params(t, map[string]any{"data": forged, "password": "correct horse", "createProducts": true})); !strings.HasPrefix(reply, `{"error":402,`) {
+			t.Errorf("a forged MAC: %.200s", reply)
+		}
 		if total := fmt.Sprint(second.do(t, "product/search", `{"max":0}`).(map[string]any)["total"]); total != fmt.Sprint(len(model.Builtin())) {
-			t.Errorf("a wrong password left %s products", total)
+			t.Errorf("a wrong password or MAC left %s products", total)
 		}
 		for range 2 { // importing again changes nothing
 			second.do(t, "token/import", params(t, map[string]any{"data": file, "password": "correct horse", "createProducts": true}))
