@@ -1,5 +1,7 @@
 package store
 
+import "errors"
+
 // SpoilCommit makes the transaction fail at its commit, and not before.
 func (tx *Tx) SpoilCommit() error {
 	statements := []string{"PRAGMA defer_foreign_keys = ON", "INSERT INTO user_states (user_id, fail_count, last_login) VALUES ('nobody', 0, 0)"}
@@ -12,4 +14,10 @@ func (tx *Tx) SpoilCommit() error {
 		}
 	}
 	return nil
+}
+
+// LoseGroup ends the whole transaction on SQLite, as a full disk does, and with it everybody's who shares it.
+func (tx *Tx) LoseGroup() error {
+	_, err := tx.exec("ROLLBACK")
+	return errors.Join(err, errors.New("the disk is full"))
 }
