@@ -18,7 +18,7 @@ type Agent struct{ crud }
 var agentObject = declare(&object{
 	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	check: checkAgent,
+	check: checkAgent, wrote: wroteAgent,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -64,6 +64,14 @@ func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 		}
 	}
 	return c.mayGrant(d, a.Permissions)
+}
+
+// wroteAgent keeps the agent's public keys where a call looks them up.
+func wroteAgent(_ *call, tx *store.Tx, d *decoded, _, row any) error {
+	if a := row.(*model.Agent); d.has("certificates") {
+		return tx.SetCertificates(a.ID, a.Certificates.Items())
+	}
+	return nil
 }
 
 // Delete removes an agent.

@@ -1,6 +1,9 @@
 package rpc_test
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -109,11 +112,15 @@ func (w world) fill(params string) string {
 }
 
 // caller is one who tries.
-type caller struct{ id, secret string }
+type caller struct {
+	id, secret  string
+	token       string
+	certificate *x509.Certificate // that the TLS layer has checked
+}
 
 func (s *service) agent(t *testing.T, attrs string) caller {
 	made := s.do(t, "agent/create", `{"attrs":{`+attrs+`}}`).(map[string]any)
-	return caller{made["clientId"].(string), made["clientSecret"].(string)}
+	return caller{id: made["clientId"].(string), secret: made["clientSecret"].(string)}
 }
 
 // answer is all that a caller sees of a reply.
@@ -122,6 +129,12 @@ func (s *service) answer(c caller, method, params string) (code int, seen string
 	r := httptest.NewRequest(http.MethodPost, "/das5/rest/"+method, strings.NewReader(params))
 	if c.id != "" {
 		r.SetBasicAuth(c.id, c.secret)
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.certificate != nil {
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.certificate}, VerifiedChains: [][]*x509.Certificate{{c.certificate}}}
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -140,6 +153,8 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := newService(t, url)
 		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
+		key := &x509.Certificate{RawSubjectPublicKeyInfo: []byte("a public key")}
+		s.agent(t, fmt.Sprintf(`"name":"disabled too","permissions":"*","status":"DISABLED","certificates":"%x"`, sha256.Sum256(key.RawSubjectPublicKeyInfo)))
 		disabled := s.agent(t, `"name":"disabled","permissions":"*","status":"DISABLED"`)
 		away := s.agent(t, `"name":"away","permissions":"*","addresses":["198.51.100.0/24"]`)
 		elsewhere := s.agent(t, `"name":"elsewhere","permissions":"*","domains":"elsewhere"`)
@@ -165,8 +180,10 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 			s.do(t, "agent/set", `{"agent":{"name":"right"},"attrs":{"permissions":"`+strings.Trim(m.Path+","+alsoNeeded[m.Path], ",")+`"}}`)
 			before := contents(t, url)
 			var first string
-			for name, c := range map[string]caller{"no caller": {}, "wrong secret": {s.id, s.key + "x"}, "secret of another": {right.id, s.key},
-				"unknown": {"nobody", s.key}, "disabled agent": disabled, "wrong address": away} {
+			for name, c := range map[string]caller{"no caller": {}, "wrong secret": {id: s.id, secret: s.key + "x"},
+				"secret of another": {id: right.id, secret: s.key}, "unknown": {id: "nobody", secret: s.key}, "wrong token": {token: s.id + ".1.9.x"},
+				"unknown certificate": {certificate: &x509.Certificate{}}, "certificate of a disabled agent": {certificate: key},
+				"disabled agent": disabled, "wrong address": away} {
 				code, seen := s.answer(c, m.Path, w.fill(params))
 				if first == "" {
 					first = seen
