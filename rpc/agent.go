@@ -18,7 +18,7 @@ type Agent struct{ crud }
 var agentObject = declare(&object{
 	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	check: checkAgent,
+	check: checkAgent, wrote: wroteAgent,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -66,7 +66,39 @@ func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	return c.mayGrant(d, a.Permissions)
 }
 
-// mayManage refuses to change an agent that may more than the caller: with its secret or a certificate of its own he
+// wroteAgent keeps the agent's public keys where a call looks them up.
+func wroteAgent(_ *call, tx *store.Tx, d *decoded, _, row any) error {
+	if a := row.(*model.Agent); d.has("certificates") {
+		return tx.SetCertificates(a.ID, a.Certificates.Items())
+	}
+	return nil
+}
+
+// Delete removes an agent.
+func (m *Agent) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	conds, err := args.conds(m.obj)
+	if err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		id, err := m.obj.find(c, &tx.ReadTx, conds)
+		if err != nil {
+			return nil, err
+		}
+		var a model.Agent
+		if err := tx.Load(&a, id); err != nil {
+			return nil, err
+		}
+		if err := c.mayManage(&a); err != nil {
+			return nil, err
+		}
+		return nil, m.remove(c, tx, id)
+	}
+	return nil
+}
+
+// mayManage refuses to touch an agent that may more than the caller: with its secret or a certificate of its own he
 // could do all that.
 func (c *call) mayManage(a *model.Agent) error {
 	if !model.Covers(c.agent.Permissions.Items(), a.Permissions.Items(), reveals) {

@@ -55,6 +55,10 @@ func (c *call) need(path string) error {
 
 // run runs a plan in its transaction, which this function alone opens. A change and its audit row commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
+	if view := plan.view; view != nil && c.method.reveals {
+		// That a secret was revealed is recorded with it, though nothing changes.
+		plan = &Plan{update: func(tx *store.Tx) (any, error) { return view(&tx.ReadTx) }}
+	}
 	switch {
 	case plan.view != nil:
 		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {

@@ -2,6 +2,9 @@ package rpc_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -136,7 +139,7 @@ var tried = map[string]string{
 }
 
 // alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.
-var alsoNeeded = map[string]string{"agent/set": "token/search", "agent/rotateSecret": "token/search"}
+var alsoNeeded = map[string]string{"agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
 // shared are the methods in which every caller sees the same, limited to a domain or not.
 var shared = []string{"product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
@@ -149,11 +152,15 @@ func (w world) fill(params string) string {
 }
 
 // caller is one who tries.
-type caller struct{ id, secret string }
+type caller struct {
+	id, secret  string
+	token       string
+	certificate *x509.Certificate // that the TLS layer has checked
+}
 
 func (s *service) agent(t *testing.T, attrs string) caller {
 	made := s.do(t, "agent/create", `{"attrs":{`+attrs+`}}`).(map[string]any)
-	return caller{made["clientId"].(string), made["clientSecret"].(string)}
+	return caller{id: made["clientId"].(string), secret: made["clientSecret"].(string)}
 }
 
 // answer is all that a caller sees of a reply.
@@ -162,6 +169,12 @@ func (s *service) answer(c caller, method, params string) (code int, seen string
 	r := httptest.NewRequest(http.MethodPost, "/das5/rest/"+method, strings.NewReader(params))
 	if c.id != "" {
 		r.SetBasicAuth(c.id, c.secret)
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.certificate != nil {
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.certificate}, VerifiedChains: [][]*x509.Certificate{{c.certificate}}}
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -181,6 +194,8 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 		post := make(letterbox, 100)
 		s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
 		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
+		key := &x509.Certificate{RawSubjectPublicKeyInfo: []byte("a public key")}
+		s.agent(t, fmt.Sprintf(`"name":"disabled too","permissions":"*","status":"DISABLED","certificates":"%x"`, sha256.Sum256(key.RawSubjectPublicKeyInfo)))
 		disabled := s.agent(t, `"name":"disabled","permissions":"*","status":"DISABLED"`)
 		away := s.agent(t, `"name":"away","permissions":"*","addresses":["198.51.100.0/24"]`)
 		elsewhere := s.agent(t, `"name":"elsewhere","permissions":"*","domains":"elsewhere"`)
@@ -210,8 +225,10 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 			s.do(t, "agent/set", `{"agent":{"name":"right"},"attrs":{"permissions":"`+strings.Trim(m.Path+","+alsoNeeded[m.Path], ",")+`"}}`)
 			before := contents(t, url)
 			var first string
-			for name, c := range map[string]caller{"no caller": {}, "wrong secret": {s.id, s.key + "x"}, "secret of another": {right.id, s.key},
-				"unknown": {"nobody", s.key}, "disabled agent": disabled, "wrong address": away} {
+			for name, c := range map[string]caller{"no caller": {}, "wrong secret": {id: s.id, secret: s.key + "x"},
+				"secret of another": {id: right.id, secret: s.key}, "unknown": {id: "nobody", secret: s.key}, "wrong token": {token: s.id + ".1.9.x"},
+				"unknown certificate": {certificate: &x509.Certificate{}}, "certificate of a disabled agent": {certificate: key},
+				"disabled agent": disabled, "wrong address": away} {
 				code, seen := s.answer(c, m.Path, w.fill(params))
 				if first == "" {
 					first = seen

@@ -1,20 +1,27 @@
 package store
 
-import (
-	"slices"
-
-	"tokensmith/model"
-)
+import "tokensmith/model"
 
 // AgentByCertificate gives the agent that has a public key's hash; nil when there is none.
 func (tx *ReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
-	rows, err := loadAll[model.Agent](tx, "certificates LIKE ? ESCAPE '!' ORDER BY id", "%"+likeText(hash)+"%")
-	for i := range rows {
-		if slices.Contains(rows[i].Certificates.Items(), hash) {
-			return &rows[i], err
+	rows, err := loadAll[model.Agent](tx, "id = (SELECT agent_id FROM agent_certificates WHERE hash = ?)", hash)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists.
+func (tx *Tx) SetCertificates(agentID string, hashes []string) error {
+	if _, err := tx.exec("DELETE FROM agent_certificates WHERE agent_id = ?", agentID); err != nil {
+		return err
+	}
+	for _, hash := range hashes {
+		if _, err := tx.exec("INSERT INTO agent_certificates (hash, agent_id) VALUES (?, ?)", hash, agentID); err != nil {
+			return err
 		}
 	}
-	return nil, err
+	return nil
 }
 
 // AgentUsed notes when an agent last called.

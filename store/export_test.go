@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -58,4 +59,10 @@ func (tx *Tx) SpoilCommit() error {
 		}
 	}
 	return nil
+}
+
+// LoseGroup ends the whole transaction on SQLite, as a full disk does, and with it everybody's who shares it.
+func (tx *Tx) LoseGroup() error {
+	_, err := tx.exec("ROLLBACK")
+	return errors.Join(err, errors.New("the disk is full"))
 }

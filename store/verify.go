@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +34,15 @@ func broken(format string, args ...any) error {
 	return &model.Error{Kind: model.RecordBroken, Msg: "the audit record is broken: " + fmt.Sprintf(format, args...)}
 }
 
+// unreadable says that a value is not even of its column's type, which SQLite lets whoever writes by hand do.
+func unreadable(err error, what string) error {
+	var known *model.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &model.Error{Kind: model.RecordBroken, Msg: "the audit record is broken: " + what + " cannot be read", Err: err}
+}
+
 // VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
 // What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
 // empty. An error of kind RecordBroken names the first place that does not fit.
@@ -48,7 +58,7 @@ func (tx *ReadTx) VerifyAudit(expect string) (Verified, error) {
 	for after := ""; ; {
 		rows, err := loadAll[model.Audit](tx, "id > ? ORDER BY id LIMIT ?", after, verifyPage)
 		if err != nil {
-			return v, err
+			return v, unreadable(err, "a row behind "+after)
 		}
 		for i := range rows {
 			r := &rows[i]
@@ -138,7 +148,7 @@ func (tx *ReadTx) verifyMarks(expect string) (map[string]*marked, *mark, error) 
 	for first := true; ; {
 		marks, err := tx.marksFrom(last.Number+1, verifyPage)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, unreadable(err, fmt.Sprint("a mark behind ", last.Number))
 		}
 		for i := range marks {
 			m := &marks[i]

@@ -29,3 +29,10 @@ ALTER TABLE agents ADD COLUMN generation BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE agents ADD COLUMN old_secret_hash BLOB;
 ALTER TABLE agents ADD COLUMN old_secret_until BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE agents ADD COLUMN rate_limit BIGINT NOT NULL DEFAULT 0;
+
+-- A public key is one agent's; agents.certificates is what a client sees of it.
+CREATE TABLE agent_certificates (
+	hash TEXT PRIMARY KEY,
+	agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE
+);
+CREATE INDEX agent_certificates_agent ON agent_certificates (agent_id);
