@@ -36,7 +36,7 @@ const ActivationTriesMost = 5
 
 // Activate makes the assignment active if sum, the SHA-1 of a code, is want. A wrong one counts; too many end it.
 func (a *Assignment) Activate(want, sum []byte, now Time) bool {
-	if a.Activation == nil || a.ActivationUntil != 0 && now >= a.ActivationUntil {
+	if a.Status != Inactive || a.Activation == nil || a.ActivationUntil != 0 && now >= a.ActivationUntil {
 		return false
 	}
 	if subtle.ConstantTimeCompare(want, sum) != 1 {

@@ -84,6 +84,9 @@ var templateParameters = map[string][]string{
 	PasscodeMessage:       {"loginName", "firstName", "lastName", "code", "expires"},
 }
 
+// templateMust is the parameter without which a message would be worth nothing.
+var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}"}
+
 // BuiltinTemplates lists the templates of a new database, without ids.
 func BuiltinTemplates() []Template {
 	return []Template{
@@ -107,6 +110,9 @@ func (t *Template) Check() error {
 				return AttrErrorf(Invalid, place, "has no parameter {%s}; there are {%s}", found[1], strings.Join(known, "}, {"))
 			}
 		}
+	}
+	if must := templateMust[t.Name]; must != "" && !strings.Contains(t.Subject+t.Text, must) {
+		return AttrErrorf(Invalid, "attrs.text", "must have the parameter %s: the message is sent for it", must)
 	}
 	if strings.ContainsAny(t.Subject, "\r\n") {
 		return AttrErrorf(Invalid, "attrs.subject", "must be one line")

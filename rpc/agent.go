@@ -19,6 +19,7 @@ var agentObject = declare(&object{
 	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
+	removes: func(c *call, _ *store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -43,11 +44,6 @@ func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 			return err
 		}
 	}
-	for _, p := range a.Permissions.Items() {
-		if !permission.MatchString(p) {
-			return model.AttrErrorf(model.Invalid, "attrs.permissions", "%q is neither object/method, nor object/*, nor *", p)
-		}
-	}
 	for _, cidr := range a.Addresses.Items() {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
 			return model.AttrErrorf(model.Invalid, "attrs.addresses", "%q is not a CIDR range such as 192.0.2.0/24", cidr)
@@ -70,30 +66,6 @@ func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 func wroteAgent(_ *call, tx *store.Tx, d *decoded, _, row any) error {
 	if a := row.(*model.Agent); d.has("certificates") {
 		return tx.SetCertificates(a.ID, a.Certificates.Items())
-	}
-	return nil
-}
-
-// Delete removes an agent.
-func (m *Agent) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
-		var a model.Agent
-		if err := tx.Load(&a, id); err != nil {
-			return nil, err
-		}
-		if err := c.mayManage(&a); err != nil {
-			return nil, err
-		}
-		return nil, m.remove(c, tx, id)
 	}
 	return nil
 }

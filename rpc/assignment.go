@@ -14,7 +14,7 @@ type TokenAssignment struct{ crud }
 var assignmentObject = declare(&object{
 	name: "tokenAssignment", noun: "token assignment", table: "token_assignments", row: func() any { return new(model.Assignment) },
 	keys: [][]string{{"token", "user"}}, naming: []string{"id", "token.serial", "user.loginName"},
-	prepare: prepareAssignment, check: checkAssignment,
+	prepare: prepareAssignment, check: checkAssignment, removes: unassign,
 	attrs: []attr{
 		{name: "token", kind: ref, when: onCreate, required: true, object: "token", indexed: true},
 		{name: "user", kind: ref, when: onCreate, required: true, object: "user", indexed: true},
@@ -186,4 +186,9 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 		return nil, nil
 	}
 	return nil
+}
+
+// unassign ends what the user was given along with the token: a provisioning link not used yet.
+func unassign(_ *call, tx *store.Tx, row any) error {
+	return tx.DropLink(row.(*model.Assignment).TokenID)
 }

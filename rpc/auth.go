@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -39,6 +38,7 @@ type verification struct {
 	fresh    string // argon2id of a new password; "" = unchanged
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
+	syncing  bool        // two OTPs that synchronise
 	dry      bool        // only spend the time: nothing is accepted or written
 	byUser   *projection // of what was asked for, where no token was used
 	byToken  *projection // where one was
@@ -55,6 +55,18 @@ var answers = map[model.Kind]string{
 	model.PINExpired:      "the PIN or password must be changed",
 	model.UsageLimit:      "the usage limit is reached",
 	model.TooMany:         "too many refused credentials of this user; try again in a minute",
+}
+
+// wrong is what whoever is unknown is told: what a wrong credential is told.
+func (v *verification) wrong() *model.Error {
+	if v.syncing {
+		return notSynced()
+	}
+	return answer(model.WrongCredential)
+}
+
+func notSynced() *model.Error {
+	return model.Errorf(model.OutOfSync, "the token is not synchronised: these are not two consecutive, unused OTPs within its window")
 }
 
 func answer(k model.Kind) *model.Error { return &model.Error{Kind: k, Msg: answers[k]} }
@@ -92,7 +104,7 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	}
 	if args.RemoteIP != "" {
 		ip, err := netip.ParseAddr(string(args.RemoteIP))
-		if err != nil {
+		if err != nil || ip.Zone() != "" {
 			return nil, model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
 		}
 		v.c.remote = ip.String() + " by " + v.c.remote
@@ -207,51 +219,6 @@ func project(ret Names, byToken bool) (*projection, error) {
 	return p, nil
 }
 
-// hash compares a static password, which is slow on purpose, before the transaction. An unknown user and one without
-// a password cost the same.
-func (v *verification) hash(ctx context.Context) error {
-	var login *model.Login
-	err := v.c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
-		tx.Limit(v.c.scope)
-		login, err = v.login(tx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	against := ""
-	if login != nil && login.Password != nil {
-		v.seen = login.Password
-		plain, err := v.c.s.keys.Unseal(passwordPlace(login.ID), login.Password)
-		if err != nil {
-			return err
-		}
-		against = string(plain)
-	}
-	return v.c.s.slowly(ctx, func() {
-		v.matched = model.PasswordMatches(against, v.password)
-		if v.fresh != "" {
-			v.fresh = model.HashPassword(model.Secret(v.fresh))
-		}
-	})
-}
-
-func passwordPlace(userID string) store.Place {
-	return store.Place{Table: "users", Column: "password", Row: userID}
-}
-
-// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
-func (s *Server) slowly(ctx context.Context, work func()) error {
-	select {
-	case s.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.hashing }()
-	work()
-	return nil
-}
-
 // login finds the user; nil when the selector fits none, or several.
 func (v *verification) login(tx *store.ReadTx) (*model.Login, error) {
 	id, err := userObject.find(v.c, tx, v.user)
@@ -327,7 +294,7 @@ func (v *verification) nobody(tx *store.Tx) (any, error) {
 	if err := v.pretendOn(tx); err != nil {
 		return nil, err
 	}
-	return outcome{answer(model.WrongCredential)}, tx.Stranger(v.c.now)
+	return outcome{v.wrong()}, tx.Stranger(v.c.now)
 }
 
 // pretend spends the time that a check of an OTP takes.
@@ -366,23 +333,4 @@ func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string
 		return nil, err
 	}
 	return jsontext.Value(rows[0]), nil
-}
-
-func (v *verification) staticPassword(tx *store.Tx, login *model.Login) (any, error) {
-	switch {
-	case !bytes.Equal(login.Password, v.seen):
-		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
-	case !v.matched:
-		return v.c.refuse(tx, login, model.WrongCredential)
-	case login.Status != model.Active:
-		return v.c.refuse(tx, login, model.Disabled)
-	case v.fresh != "":
-		sealed := v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh))
-		if err := tx.SetPassword(login.ID, sealed, false, v.c.now); err != nil {
-			return nil, err
-		}
-	case login.MustChangePassword:
-		return v.c.refuse(tx, login, model.PINExpired)
-	}
-	return v.accept(tx, login, userObject.table, login.ID)
 }

@@ -13,11 +13,13 @@ import (
 func BenchmarkRefusal(b *testing.B) {
 	s := newService(b, storetest.SQLite(b))
 	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":0}}`)
-	s.do(b, "user/create", `{"attrs":{"domain.name":"d","loginName":"u"}}`)
+	s.do(b, "user/create", `{"attrs":{"domain.name":"d","loginName":"u","password":"right"}}`)
 	s.do(b, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"GT","serial":"1","seed":"%x","user.loginName":"u","pin":"1234"}}`, seedOf("1")))
 	for name, body := range map[string]string{
 		"unknown user":         `{"user":{"domain.name":"d","loginName":"x"},"credential":{"otp":"1234000000"}}`,
 		"unknown token":        `{"user":{"domain.name":"d","loginName":"u"},"token":{"serial":"2"},"credential":{"otp":"1234000000"}}`,
+		"password of nobody":   `{"user":{"domain.name":"d","loginName":"x"},"credential":{"method":"SPASS","password":"x"}}`,
+		"wrong password":       `{"user":{"domain.name":"d","loginName":"u"},"credential":{"method":"SPASS","password":"x"}}`,
 		"wrong OTP of a token": `{"user":{"domain.name":"d","loginName":"u"},"token":{"serial":"1"},"credential":{"otp":"1234000000"}}`,
 		"wrong PIN":            `{"user":{"domain.name":"d","loginName":"u"},"credential":{"otp":"4321000000"}}`,
 		"wrong OTP":            `{"user":{"domain.name":"d","loginName":"u"},"credential":{"otp":"1234000000"}}`,

@@ -240,7 +240,12 @@ func TestVerifyRules(t *testing.T) {
 			g.want(206, g.verify("u", g.at(hotp, "1", 101)), "the second of the two is used")
 			g.want(0, g.verify("u", g.at(hotp, "1", 102)), "the next is not")
 			_, reply = g.post("/auth/syncToken", `{"user":{"loginName":"nobody"},"token":{"serial":"1"},"credential":"000000,000001"}`)
-			g.want(201, codeIn(reply), "unknown user")
+			g.want(205, codeIn(reply), "unknown user")
+			_, reply = g.post("/auth/syncToken", `{"user":{"loginName":"u"},"token":{"serial":"2"},"credential":"000000,000001"}`)
+			g.want(205, codeIn(reply), "unknown token")
+			g.do(g.t, "user/set", `{"user":{"loginName":"u"},"attrs":{"status":"DISABLED"}}`)
+			_, reply = g.post("/auth/syncToken", fmt.Sprintf(`{"user":{"loginName":"u"},"token":{"serial":"1"},"credential":"%s,%s"}`, g.at(hotp, "1", 110), g.at(hotp, "1", 111)))
+			g.want(203, codeIn(reply), "right, of a disabled user")
 		},
 		"twenty refusals a minute": func(g *guarded) {
 			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0}}`)
@@ -280,6 +285,8 @@ func TestVerifyRules(t *testing.T) {
 			g.want(205, g.verify("u", g.at(hotp, "1", 60)), "the first")
 			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
 			g.want(205, g.verify("u", g.at(hotp, "1", 61)), "a reset forgets it")
+			g.want(205, g.verify("u", g.at(hotp, "1", 43+49)), "the last of the check window")
+			g.want(0, g.verify("u", g.at(hotp, "1", 43+50)), "the next, behind the window")
 		},
 		"every active token is tried, one failure is counted": func(g *guarded) {
 			g.user("u", "SE 1", "SE 2", "MT 3")
@@ -335,11 +342,24 @@ func TestVerifyRules(t *testing.T) {
 			g.want(201, spass("correct horse", ""), "the old one")
 			g.want(207, spass(made, ""), "must be changed")
 			g.want(201, spass("wrong", `,"newPassword":"staple"`), "changing needs the old one")
+			g.want(201, spass(made, fmt.Sprintf(`,"newPassword":%q`, made)), "the old one is no new one")
 			g.want(0, spass(made, `,"newPassword":"staple"`), "changed")
 			g.want(0, spass("staple", ""), "the new one")
 			if n := g.get("user", `[["loginName","=","u"]]`, "failCount"); n != "0" {
 				g.t.Errorf("failCount is %s", n)
 			}
+		},
+		"an import that changes a status decides on the lock": func(g *guarded) {
+			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":2}}`)
+			g.user("u", "SE 1")
+			g.want(201, g.verify("u", "000000"), "first")
+			g.want(201, g.verify("u", "000000"), "locks")
+			g.do(g.t, "user/import", `{"attrs":{"csv":"domain,loginName,status\nd,u,ACTIVE\n"}}`)
+			g.want(201, g.verify("u", "000000"), "does not lock at once")
+			g.want(0, g.verify("u", g.at(hotp, "1", 0)), "active")
+			g.do(g.t, "user/import", `{"attrs":{"csv":"domain,loginName,status\nd,u,LOCKED\n"}}`)
+			g.clock.advance(1000 * time.Hour)
+			g.want(202, g.verify("u", g.at(hotp, "1", 1)), "locked until unlocked")
 		},
 		"return": func(g *guarded) {
 			g.user("u", "SE 1")

@@ -17,7 +17,7 @@ type AuthArgs struct {
 
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
 func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
-	v := &verification{c: callOf(r.Context())}
+	v := &verification{c: callOf(r.Context()), syncing: true}
 	var err error
 	if v.user, err = args.selector("user", userObject, true); err != nil {
 		return err
@@ -30,7 +30,11 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		return err
 	}
 	plan.update = func(tx *store.Tx) (any, error) {
-		return v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login, first, second) })
+		reply, err := v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login, first, second) })
+		if o, ok := reply.(outcome); ok && o.err.Kind == model.OutOfSync {
+			reply = outcome{notSynced()}
+		}
+		return reply, err
 	}
 	return nil
 }
@@ -41,9 +45,9 @@ func (v *verification) sync(tx *store.Tx, login *model.Login, first, second stri
 	if err != nil {
 		return nil, err
 	}
-	if len(creds) == 0 || v.dry {
+	if len(creds) == 0 {
 		v.pretend()
-		return v.c.refuse(tx, login, model.WrongCredential)
+		return v.c.refuse(tx, login, model.OutOfSync)
 	}
 	c := &creds[0]
 	seed, err := v.c.s.keys.Unseal(seedPlace(c.TokenID), c.Seed)
@@ -51,14 +55,17 @@ func (v *verification) sync(tx *store.Tx, login *model.Login, first, second stri
 		return nil, err
 	}
 	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), first, second)
-	switch {
-	case !ok:
+	if !ok || v.dry {
 		return v.c.refuse(tx, login, model.OutOfSync)
-	case c.TokenStatus != model.Active:
-		return v.c.refuse(tx, login, model.Disabled)
 	}
 	c.Counter, c.Drift = next.Next, next.Drift
-	return nil, tx.SaveChecked(c, true, v.c.now)
+	if err := tx.SaveChecked(c, true, v.c.now); err != nil {
+		return nil, err
+	}
+	if k := c.Usable(login.Status, v.c.now); k != 0 {
+		return v.c.refuse(tx, login, k) // the OTPs are used up all the same
+	}
+	return nil, nil
 }
 
 // ListTokens lists a user's tokens.
@@ -79,6 +86,9 @@ func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *Plan) error {
 // list finds the objects that belong to a user. An unknown user is a wrong credential, as everywhere here.
 func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of string) error {
 	v := &verification{c: callOf(r.Context())}
+	if err := args.Return.own(o); err != nil {
+		return err
+	}
 	p, err := o.project(args.Return.or(names("*")), "return")
 	if err != nil {
 		return err
@@ -105,6 +115,21 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of s
 			q.Where = []store.Cond{{Path: path, Column: a.column, Op: store.Eq, Value: login.ID}}
 		}
 		return crud{m.s, o}.page(tx, p, q, &SearchArgs{}, "")
+	}
+	return nil
+}
+
+// own refuses collections: they would lead to other users of a shared token.
+func (r Return) own(o *object) error {
+	for _, item := range r {
+		if o.coll(item.name, false) != nil {
+			return model.AttrErrorf(model.Invalid, "return", "%q is not listed here", item.name)
+		}
+		if a := o.byName[item.name]; a != nil && a.kind == ref {
+			if err := item.nested.own(objects[a.object]); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

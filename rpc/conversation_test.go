@@ -327,7 +327,7 @@ var anyID = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 // send sends a request and gives its status and reply, with ids replaced by their names. A body line "base64:..." is
 // sent decoded.
 func (k *talk) send(request []string, body string) (int, string) {
-	method, path, _ := strings.Cut(request[0], " ")
+	method, path, _ := strings.Cut(k.fill(request[0]), " ")
 	body = k.fill(body)
 	if coded, ok := strings.CutPrefix(body, "base64:"); ok {
 		raw, err := base64.StdEncoding.DecodeString(coded)

@@ -84,6 +84,9 @@ func (o *object) decode(place string, m Members, on when, except ...string) (*de
 	for i := range o.attrs {
 		a := &o.attrs[i]
 		if m, ok := selectors[a]; ok {
+			if slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr == a }) {
+				return nil, model.AttrErrorf(model.Invalid, place+"."+a.name, "is null and named at once")
+			}
 			conds, err := objects[a.object].selector(place+"."+a.name, m)
 			if err != nil {
 				return nil, err
@@ -106,7 +109,7 @@ func (o *object) decode(place string, m Members, on when, except ...string) (*de
 func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 	var out any
 	var err error
-	if v.Kind() == 'n' && a.required {
+	if v.Kind() == 'n' && (a.required || a.initial != nil) {
 		return model.AttrErrorf(model.Invalid, place, "cannot be empty")
 	}
 	switch a.kind {
@@ -151,7 +154,11 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 	case date:
 		out, err = dateOf(place, v)
 	case list:
-		out, err = listOf(place, v)
+		var l model.List
+		if l, err = listOf(place, v); err == nil && a.required && l == "" {
+			err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
+		}
+		out = l
 	case enum:
 		var s string
 		if s, err = textOf(place, v); err == nil && !slices.Contains(a.values, s) {

@@ -47,7 +47,7 @@ const (
 	deliveryPoll  = time.Second
 	deliveryLease = 2 * 60_000 // milliseconds in which a claimed delivery is tried
 	deliveryTime  = time.Minute
-	deliveryBatch = 10
+	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
 )
 
 func bodyPlace(id string) store.Place {
@@ -143,17 +143,17 @@ func (s *Server) deliver(ctx context.Context, d *model.Delivery, by courier.Cour
 	if d.GoodUntil != 0 && model.At(s.cfg.Now()) >= d.GoodUntil {
 		reason = "it came too late to be of use"
 	} else {
-		body, err := s.keys.Unseal(bodyPlace(d.ID), d.Body)
-		if err != nil {
-			return err
-		}
 		var c carried
-		if err := json.Unmarshal(body, &c); err != nil {
-			return err
+		body, err := s.keys.Unseal(bodyPlace(d.ID), d.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &c)
 		}
-		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTime)
-		defer cancel()
-		if err := by.Send(try, courier.Message{To: d.Recipient, Subject: c.Subject, Text: c.Text}); err != nil {
+		if err == nil {
+			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTime)
+			defer cancel()
+			err = by.Send(try, courier.Message{To: d.Recipient, Subject: c.Subject, Text: c.Text})
+		}
+		if err != nil {
 			reason = err.Error()
 		}
 	}

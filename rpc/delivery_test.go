@@ -182,6 +182,10 @@ func TestActivationByMail(t *testing.T) {
 		g.want(0, codeIn(reply), "by its hash")
 		_, reply = g.post("/auth/activateTokenAssignment", `{"user":{"loginName":"nobody"},"token":{"serial":"1"},"code":"x"}`)
 		g.want(304, codeIn(reply), "unknown user")
+		inactive()
+		code = send()
+		g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"status":"DISABLED"}}`)
+		g.want(304, activate("/auth/activateTokenAssignment", code), "disabled meanwhile")
 		_, reply = g.post("/tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
 		g.want(11, codeIn(reply), "nothing to activate")
 

@@ -142,6 +142,9 @@ func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan 
 			return nil, err
 		}
 		image, err := qrPNG(found.URI)
+		if err != nil {
+			err = model.Errorf(model.Invalid, "the token's key URI is too long for a QR code")
+		}
 		return base64.StdEncoding.EncodeToString(image), err
 	}
 	return nil

@@ -24,6 +24,7 @@ type object struct {
 	usedBy  []use      // what refuses its deletion
 	prepare func(ctx context.Context, c *call, d *decoded) error
 	check   func(c *call, tx *store.Tx, d *decoded, old, row any) error // before the write; old is nil on create
+	removes func(c *call, tx *store.Tx, row any) error                  // before a deletion
 	wrote   func(c *call, tx *store.Tx, d *decoded, old, row any) error // in the transaction, behind the write
 
 	byName map[string]*attr

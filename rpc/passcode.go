@@ -54,7 +54,8 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 		}
 		c.touched(userObject.noun, login.ID)
 		end := c.now + model.PasscodeWithin
-		if login.Status != model.Active || login.Flooded(c.now) || login.PasscodeUntil > end-passcodeInterval {
+		open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(c.now)
+		if !open || login.Flooded(c.now) || login.PasscodeUntil > end-passcodeInterval {
 			return nil, nil
 		}
 		var u model.User

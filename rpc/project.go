@@ -12,6 +12,8 @@ import (
 	"tokensmith/store"
 )
 
+const columnsMost = 500 // of one query; SQLite has 2,000, PostgreSQL 1,664
+
 // Return is what a client wants back of an object, in the order it asked.
 type Return []returned
 
@@ -134,10 +136,14 @@ type many struct {
 func (o *object) project(ret Return, place string) (*projection, error) {
 	p := &projection{}
 	n, err := p.node(o, ret, nil, place)
-	if err == nil {
-		p.root = *n
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if len(p.columns) > columnsMost {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", columnsMost)
+	}
+	p.root = *n
+	return p, nil
 }
 
 func (p *projection) column(path []store.Step, name string) int {

@@ -125,13 +125,11 @@ func (s *Server) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call
 		}
 	}
 	if found != nil {
-		image, err := qrPNG(found.URI)
-		if err != nil {
-			c.fail(w, err, false)
-			return
-		}
 		view.Serial, view.URI, view.Link = found.serial, found.URI, template.URL(found.URI)
-		view.Image = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
+		// What is too long for a QR code is still shown as text.
+		if image, err := qrPNG(found.URI); err == nil {
+			view.Image = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
+		}
 	}
 	var page bytes.Buffer
 	if err := provisionPage.Execute(&page, view); err != nil {

@@ -12,7 +12,7 @@ var repositoryObject = declare(&object{
 	name: "repository", table: "repositories", row: func() any { return new(model.Repository) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	usedBy: []use{{"tokens", "repository_id", "tokens"}, {"repositories", "parent_id", "repositories"}},
-	check:  checkRepository,
+	check:  checkRepository, removes: keepDefault,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "description", kind: text, when: always, max: 1024},
@@ -20,9 +20,14 @@ var repositoryObject = declare(&object{
 	},
 })
 
-// checkRepository refuses a repository that would lie within itself.
-func checkRepository(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
+// checkRepository refuses a repository that would lie within itself, and another name for the default one.
+func checkRepository(c *call, tx *store.Tx, _ *decoded, old, row any) error {
 	r := row.(*model.Repository)
+	if old != nil && old.(*model.Repository).Name != r.Name {
+		if err := keepDefault(c, tx, old); err != nil {
+			return err
+		}
+	}
 	for at := r.ParentID; at != nil; {
 		if *at == r.ID {
 			return model.AttrErrorf(model.Invalid, "attrs.parent", "the repository would lie within itself")
@@ -32,6 +37,14 @@ func checkRepository(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
 			return err
 		}
 		at = up.ParentID
+	}
+	return nil
+}
+
+// keepDefault keeps the repository for tokens that name none.
+func keepDefault(_ *call, _ *store.Tx, row any) error {
+	if row.(*model.Repository).Name == model.DefaultRepository {
+		return model.Errorf(model.InUse, "repository %q is where tokens go that name none: it keeps its name", model.DefaultRepository)
 	}
 	return nil
 }

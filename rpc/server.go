@@ -30,6 +30,9 @@ const (
 	largeBody = 256 << 20
 
 	importRows = 100_000
+
+	largeWait = time.Minute      // for other large bodies
+	bodyPause = 20 * time.Second // between two pieces of a body
 )
 
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
@@ -126,6 +129,8 @@ func (s *Server) AuthOnly() http.Handler {
 // sameOrigin refuses what another site's page makes a browser send.
 func sameOrigin(h http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
+	// A provisioning link is its own permission; its page, which tells no referrer, posts with the origin "null".
+	protection.AddInsecureBypassPattern("POST " + linkPath + "{link}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		callOf(r.Context()).fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
 	}))
@@ -186,7 +191,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.provision(w, r, c, link)
 		return
 	}
-	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, s.cfg.Prefix), "/")
+	path := r.URL.Path
+	if rest, ok := strings.CutPrefix(path, s.cfg.Prefix+"/"); ok {
+		path = rest
+	}
+	path = strings.TrimPrefix(path, "/")
 	if path == tokenPath {
 		c.method = &tokenMethod
 		s.serveToken(w, r, c)
@@ -276,14 +285,16 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 	}
 	done = func() {}
 	if r.ContentLength < 0 && m.large || r.ContentLength > smallBody {
+		wait, cancel := context.WithTimeout(r.Context(), largeWait)
+		defer cancel()
 		select {
 		case s.large <- struct{}{}:
 			done = func() { <-s.large }
-		case <-r.Context().Done():
-			return nil, nil, r.Context().Err()
+		case <-wait.Done():
+			return nil, nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other files are being taken")}
 		}
 	}
-	body, err = readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
+	body, err = readAll(http.MaxBytesReader(w, &moving{r.Body, http.NewResponseController(w)}, limit), r.ContentLength)
 	if err != nil {
 		done()
 		var over *http.MaxBytesError
@@ -293,6 +304,20 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 		return nil, nil, &model.Error{Kind: model.Unreadable, Msg: "the request ended before its body did", Err: err}
 	}
 	return body, done, nil
+}
+
+// moving is a body that must not stand still: whoever sends nothing for a while does not keep others waiting.
+type moving struct {
+	io.ReadCloser
+	conn *http.ResponseController
+}
+
+func (m *moving) Read(p []byte) (int, error) {
+	// A writer that has no deadlines, as in a test, has none here.
+	if err := m.conn.SetReadDeadline(time.Now().Add(bodyPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return m.ReadCloser.Read(p)
 }
 
 // readAll reads a body into memory of its announced size, when it announced one.

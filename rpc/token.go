@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"tokensmith/model"
-	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -127,6 +126,9 @@ func checkToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
 		if t.Serial == "" {
 			return model.AttrErrorf(model.Invalid, d.place+".serial", "cannot be empty")
 		}
+		if t.Identifier == "" {
+			t.Identifier = t.Serial
+		}
 		return model.CheckTokenStatus(old.(*model.Token).Status, t.Status)
 	}
 	if t.RepositoryID == "" {
@@ -233,8 +235,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		c.touched("token assignment", a.ID)
-		return nil, tx.Delete(a)
+		return nil, crud{m.s, assignmentObject}.remove(c, tx, a.ID)
 	}
 	return nil
 }
@@ -259,156 +260,4 @@ func (m *Token) assigned(c *call, tx *store.Tx, token, user []store.Cond) (*mode
 		}
 	}
 	return nil, "", model.Missed(assignmentObject.noun)
-}
-
-// ResetArgs are the parameters of token/reset.
-type ResetArgs struct {
-	Selection
-	Attrs Members `json:"attrs"`
-}
-
-var resetAttrs = declare(&object{name: "reset", attrs: []attr{
-	{name: "counter", kind: integer, when: always, column: "-", about: "the next counter of an event-based token"}}})
-
-// Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
-func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	d, err := resetAttrs.decode("attrs", args.Attrs, onSet)
-	if err != nil {
-		return err
-	}
-	var counter *int64
-	if n, ok := given[int64](d, "counter"); ok {
-		counter = &n
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		t, p, st, err := m.load(c, tx, conds)
-		if err != nil {
-			return nil, err
-		}
-		if err := st.Reset(p.Algorithm, counter); err != nil {
-			return nil, err
-		}
-		c.touched(m.obj.noun, t.ID)
-		return nil, errors.Join(tx.Save(st), tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
-	}
-	return nil
-}
-
-// load finds a token with its product and state.
-func (m *Token) load(c *call, tx *store.Tx, conds []store.Cond) (*model.Token, *model.Product, *model.TokenState, error) {
-	id, err := m.obj.find(c, &tx.ReadTx, conds)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	var t model.Token
-	var p model.Product
-	var st model.TokenState
-	if err = tx.Load(&t, id); err == nil {
-		if err = tx.Load(&p, t.ProductID); err == nil {
-			err = tx.Load(&st, id)
-		}
-	}
-	return &t, &p, &st, err
-}
-
-// TokenArgs are the parameters of methods that take a token and nothing else.
-type TokenArgs struct{ Selection }
-
-// Confine forbids further downloads of a token. Logging in with it is not touched.
-func (m *Token) Confine(r *http.Request, args *TokenArgs, plan *Plan) error {
-	return m.confine(r, args, plan, true)
-}
-
-// Release allows downloads of a token again.
-func (m *Token) Release(r *http.Request, args *TokenArgs, plan *Plan) error {
-	return m.confine(r, args, plan, false)
-}
-
-func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined bool) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
-		var t model.Token
-		if err := tx.Load(&t, id); err != nil {
-			return nil, err
-		}
-		t.Confined, t.LastUpdated = confined, c.now
-		if err := tx.DropLink(t.ID); err != nil {
-			return nil, err
-		}
-		c.touched(m.obj.noun, t.ID)
-		return nil, tx.Save(&t)
-	}
-	return nil
-}
-
-// SyncArgs are the parameters of token/syncToken.
-type SyncArgs struct {
-	Selection
-	Credential *Text `json:"credential"`
-}
-
-// SyncToken synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
-func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	user, err := args.selector("user", userObject, false)
-	if err != nil {
-		return err
-	}
-	first, second, err := args.otps()
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		var login *model.Login
-		if user != nil {
-			a, _, err := m.assigned(c, tx, conds, user)
-			if err != nil {
-				return nil, err
-			}
-			l, err := tx.Login(a.UserID)
-			if err != nil {
-				return nil, err
-			}
-			login = &l
-		}
-		t, p, st, err := m.load(c, tx, conds)
-		if err != nil {
-			return nil, err
-		}
-		c.touched(m.obj.noun, t.ID)
-		if t.Status != model.Active {
-			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
-		}
-		seed, err := c.s.keys.Unseal(seedPlace(t.ID), t.Seed)
-		if err != nil {
-			return nil, err
-		}
-		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
-		if !ok && login != nil {
-			return c.refuse(tx, login, model.OutOfSync)
-		}
-		if !ok {
-			return outcome{model.Errorf(model.OutOfSync, "the token is not synchronised: these are not two consecutive, unused OTPs within its window")}, nil
-		}
-		st.Synced(next)
-		return nil, tx.Save(st)
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ var userObject = declare(&object{
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
 	usedBy:  []use{{"token_assignments", "user_id", "tokens"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
+	removes: func(c *call, _ *store.Tx, row any) error { return c.mayChange(row.(*model.User)) },
 	attrs: []attr{
 		{name: "loginName", kind: text, when: always, required: true, fold: true, indexed: true, aliases: []string{"loginNam"}, about: "unique in its domain, compared without case"},
 		{name: "domain", kind: ref, when: onCreate, required: true, object: "domain"},
@@ -90,6 +91,11 @@ func (c *call) mayChange(u *model.User) error {
 func (c *call) mayGrant(d *decoded, permissions model.List) error {
 	if !d.has("permissions") {
 		return nil
+	}
+	for _, p := range permissions.Items() {
+		if !permission.MatchString(p) {
+			return model.AttrErrorf(model.Invalid, d.place+".permissions", "%q is neither object/method, nor object/*, nor *", p)
+		}
 	}
 	// Permissions that are given are good in every domain.
 	if c.scope != nil && permissions != "" || !model.Covers(c.agent.Permissions.Items(), permissions.Items(), reveals) {

@@ -158,6 +158,9 @@ func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) 
 			if err := tx.Save(&row); err != nil {
 				return 0, 0, err
 			}
+			if err := wroteUser(c, tx, values, was, &row); err != nil {
+				return 0, 0, err
+			}
 		default:
 			fresh, states = append(fresh, row), append(states, model.UserState{UserID: row.ID})
 		}

@@ -100,11 +100,12 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error
 	// A panic gives the chain back as it was: nothing of its transaction is left.
 	defer func() { w.give(head) }()
 	for run, wait := 1, retryWait; ; run++ {
-		try := w.try
-		if run > 1 {
-			try = w.inTurn
+		var again bool
+		if run == 1 {
+			again, err = w.try(ctx, conn, &head, fn)
+		} else {
+			again, err = w.inTurn(ctx, &head, fn)
 		}
-		again, err := try(ctx, conn, &head, fn)
 		if !again || run == retryMost {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = unavailableError("the database did not answer in time")
@@ -113,16 +114,22 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error
 		}
 		time.Sleep(wait/2 + rand.N(wait))
 		wait = min(2*wait, retryWaitMax)
-		if conn, err = w.store.read.Connx(ctx); err != nil {
-			return w.store.kind(err)
-		}
 	}
 }
 
-// inTurn is try for an Update that lost before.
-func (w *retryWriter) inTurn(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
-	w.turn <- struct{}{}
+// inTurn is try for an Update that lost before. It takes a connection only when its turn has come, for those who
+// wait must not hold what the others need.
+func (w *retryWriter) inTurn(ctx context.Context, head *chain, fn func(*Tx) error) (again bool, err error) {
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 	defer func() { <-w.turn }()
+	conn, err := w.store.read.Connx(ctx)
+	if err != nil {
+		return false, w.store.kind(err)
+	}
 	return w.try(ctx, conn, head, fn)
 }
 

@@ -96,6 +96,9 @@ func auditPruneCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := d.exists(); err != nil {
+				return err
+			}
 			s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
 			if err != nil {
 				return err

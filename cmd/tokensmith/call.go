@@ -89,6 +89,11 @@ func (e *env) callHere(ctx context.Context, d *database, method string, params [
 	if err != nil {
 		return nil, err
 	}
+	if method != "agent/create" { // the first thing somebody may do with a new database
+		if err := d.exists(); err != nil {
+			return nil, err
+		}
+	}
 	s, st, err := d.open(ctx, rpc.Config{Log: log})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -72,8 +74,16 @@ func (l *listeners) close() {
 	}
 }
 
-// base is what URLs of the main listener begin with.
-func (l *listeners) base() string { return l.scheme + "://" + l.main.Addr().String() }
+// base is what URLs of the main listener begin with. One that listens everywhere is known by the machine's name.
+func (l *listeners) base() string {
+	at := l.main.Addr().String()
+	if tcp, ok := l.main.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			at = net.JoinHostPort(name, strconv.Itoa(tcp.Port))
+		}
+	}
+	return l.scheme + "://" + at
+}
 
 // secure prepares TLS, if it is asked for.
 func (l *listeners) secure(e *env, f *serveFlags) error {

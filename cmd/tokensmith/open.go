@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -34,6 +35,15 @@ func (d *database) beside(suffix string) string {
 		return "tokensmith" + suffix
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(d.url, "sqlite://"), ".db") + suffix
+}
+
+// exists refuses an SQLite file that is not there: a command that only works on a database makes none.
+func (d *database) exists() error {
+	if store.IsPostgres(d.url) {
+		return nil
+	}
+	_, err := os.Stat(strings.TrimPrefix(d.url, "sqlite://"))
+	return err
 }
 
 // open opens the database and the methods on it. The caller closes the store.

@@ -93,6 +93,8 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	go s.Watch(ctx)
 	delivered := make(chan struct{})
 	go func() {
@@ -100,6 +102,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		close(delivered)
 	}()
 	err = e.serveUntil(ctx, s, l, log)
+	stop()
 	<-delivered
 	return err
 }
@@ -124,14 +127,23 @@ func loopback(addr net.Addr) bool {
 // firstAgent makes a new database's first agent, and says how to make the first call.
 func (e *env) firstAgent(ctx context.Context, s *rpc.Server, f *serveFlags, base string) error {
 	file := f.beside(".first-agent.json")
+	// Written before the agent is there for good, so that its secret is not lost; named as it should be only then, for
+	// another process may be making the first agent at the same time.
+	written := fmt.Sprint(file, ".", os.Getpid())
 	first, err := s.FirstAgent(ctx, func(a rpc.FirstAgent) error {
 		text, err := json.Marshal(map[string]string{"clientId": a.ClientID, "clientSecret": a.ClientSecret})
 		if err != nil {
 			return err
 		}
-		return writePrivate(file, append(text, '\n'))
+		return writePrivate(written, append(text, '\n'))
 	})
 	if err != nil || first == nil {
+		if gone := os.Remove(written); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return err
+	}
+	if err := os.Rename(written, file); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "a new database: its first agent may do everything; client id and secret are in %s\n", file)

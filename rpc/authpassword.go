@@ -1,0 +1,82 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// hash compares a static password, which is slow on purpose, before the transaction. An unknown user and one without
+// a password cost the same.
+func (v *verification) hash(ctx context.Context) error {
+	var login *model.Login
+	err := v.c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
+		tx.Limit(v.c.scope)
+		login, err = v.login(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	against := noPassword()
+	if login != nil && login.Password != nil {
+		v.seen = login.Password
+		plain, err := v.c.s.keys.Unseal(passwordPlace(login.ID), login.Password)
+		if err != nil {
+			return err
+		}
+		against = string(plain)
+	}
+	return v.c.s.slowly(ctx, func() {
+		v.matched = model.PasswordMatches(against, v.password) && v.fresh != string(v.password)
+		if v.fresh != "" {
+			v.fresh = model.HashPassword(model.Secret(v.fresh))
+		}
+	})
+}
+
+// noPassword is the hash of a password nobody knows: comparing with it takes the time of any other.
+var noPassword = sync.OnceValue(func() string {
+	unknown := make(model.Secret, 32)
+	rand.Read(unknown)
+	return model.HashPassword(unknown)
+})
+
+func passwordPlace(userID string) store.Place {
+	return store.Place{Table: "users", Column: "password", Row: userID}
+}
+
+// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
+func (s *Server) slowly(ctx context.Context, work func()) error {
+	select {
+	case s.hashing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.hashing }()
+	work()
+	return nil
+}
+
+func (v *verification) staticPassword(tx *store.Tx, login *model.Login) (any, error) {
+	switch {
+	case !bytes.Equal(login.Password, v.seen):
+		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
+	case !v.matched:
+		return v.c.refuse(tx, login, model.WrongCredential)
+	case login.Status != model.Active:
+		return v.c.refuse(tx, login, model.Disabled)
+	case v.fresh != "":
+		sealed := v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh))
+		if err := tx.SetPassword(login.ID, sealed, false, v.c.now); err != nil {
+			return nil, err
+		}
+	case login.MustChangePassword:
+		return v.c.refuse(tx, login, model.PINExpired)
+	}
+	return v.accept(tx, login, userObject.table, login.ID)
+}

@@ -1,0 +1,152 @@
+package rpc
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"tokensmith/model"
+	"tokensmith/store"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// SearchArgs are the parameters of search.
+type SearchArgs struct {
+	Match  Match  `json:"match"`
+	Return Return `json:"return"`
+	Sort   Names  `json:"sort"`
+	Order  Text   `json:"order"`
+	Max    Int    `json:"max"`
+	Offset Int    `json:"offset"`
+	Cursor *Text  `json:"cursor"`
+	Count  *bool  `json:"count"`
+}
+
+// Search finds objects.
+func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
+	conds, err := m.obj.conds("match", args.Match)
+	if err != nil {
+		return err
+	}
+	p, err := m.obj.project(args.Return.or(names("*")), "return")
+	if err != nil {
+		return err
+	}
+	q := store.Query{Table: m.obj.table, Where: conds, Limit: searchMost, Offset: args.Offset.n}
+	if args.Max.given {
+		q.Limit = args.Max.n
+	}
+	if q.Limit < 0 || q.Limit > searchMost {
+		return model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", searchMost)
+	}
+	if q.Offset < 0 {
+		return model.AttrErrorf(model.Invalid, "offset", "must be a number from 0")
+	}
+	if q.Sort, err = m.obj.ordering(args.Sort, string(args.Order)); err != nil {
+		return err
+	}
+	if args.Cursor != nil && q.Offset != 0 {
+		return model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
+	}
+	order := strings.Join(args.Sort, ",") + " " + string(args.Order)
+	if args.Cursor != nil {
+		if q.After, err = readCursor(string(*args.Cursor), order, q.Sort); err != nil {
+			return err
+		}
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) { return m.page(tx, p, q, args, order) }
+	return nil
+}
+
+// page runs a search: the number of all matches, the rows, and where the next page begins.
+func (m crud) page(tx *store.ReadTx, p *projection, q store.Query, args *SearchArgs, order string) (any, error) {
+	body := []byte("{")
+	if args.Count == nil || *args.Count {
+		total, err := tx.Count(&q)
+		if err != nil {
+			return nil, err
+		}
+		number, err := json.Marshal(total)
+		if err != nil {
+			return nil, err
+		}
+		body = append(append(append(body, `"total":`...), number...), ',')
+	}
+	limit := q.Limit
+	if args.Cursor != nil {
+		// One row more tells whether there is a next page; its keys come along.
+		q.Limit++
+		for _, s := range q.Sort {
+			q.Columns = append(q.Columns, s.Column)
+		}
+	}
+	values, found, err := p.fetch(tx, q)
+	if err != nil {
+		return nil, err
+	}
+	more := int64(len(values)) > limit
+	if more {
+		values = values[:limit]
+	}
+	body = append(joinValues(append(body, `"rows":[`...), values), ']')
+	if more && limit > 0 {
+		next, err := writeCursor(order, q.Sort, found[limit-1][len(p.columns):])
+		if err != nil {
+			return nil, err
+		}
+		body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
+	}
+	return jsontext.Value(append(body, '}')), nil
+}
+
+// cursor is where a search goes on: behind the row with these keys, in that order.
+type cursor struct {
+	Order string `json:"o"`
+	Keys  []any  `json:"k"`
+}
+
+func writeCursor(order string, sort []store.Sort, keys store.Row) (string, error) {
+	c := cursor{Order: order}
+	for i, k := range keys {
+		if k == nil {
+			k = sort[i].Zero
+		}
+		if b, ok := k.([]byte); ok {
+			k = string(b)
+		}
+		c.Keys = append(c.Keys, k)
+	}
+	b, err := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(b), err
+}
+
+func readCursor(text, order string, sort []store.Sort) ([]any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	bad := model.AttrErrorf(model.Invalid, "cursor", "is not one this search gave")
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	var c struct {
+		Order string           `json:"o"`
+		Keys  []jsontext.Value `json:"k"`
+	}
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Order != order || len(c.Keys) != len(sort) {
+		return nil, bad
+	}
+	keys := make([]any, len(sort))
+	for i, k := range c.Keys {
+		switch sort[i].Zero.(type) {
+		case int64:
+			keys[i], err = intOf("cursor", k)
+		case bool:
+			keys[i], err = boolOf("cursor", k)
+		default:
+			keys[i], err = textOf("cursor", k)
+		}
+		if err != nil {
+			return nil, bad
+		}
+	}
+	return keys, nil
+}
