@@ -71,7 +71,7 @@ func (c *call) addressee(tx *store.Tx, conds []store.Cond) (*addressee, error) {
 	if err := tx.Load(&to.user, to.assignment.UserID); err != nil {
 		return nil, err
 	}
-	to.token, to.product, _, err = (&Token{crud{c.s, tokenObject}}).load(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: to.assignment.TokenID}})
+	to.token, to.product, _, err = loadToken(tx, to.assignment.TokenID)
 	c.touched(assignmentObject.noun, id)
 	return &to, err
 }
@@ -164,6 +164,9 @@ func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan 
 	plan.update = func(tx *store.Tx) (any, error) {
 		to, err := c.addressee(tx, conds)
 		if err != nil {
+			return nil, err
+		}
+		if err := c.mayShare(tx, to.token.ID); err != nil {
 			return nil, err
 		}
 		made, err := c.putLink(tx, to.token, to.product, link)

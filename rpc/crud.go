@@ -204,11 +204,6 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 
 // Set changes one object.
 func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
 	if len(args.Attrs) == 0 {
 		return model.AttrErrorf(model.Missing, "attrs", "is required")
 	}
@@ -216,18 +211,11 @@ func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	change, err := m.change(r.Context(), c, d)
+	change, err := m.change(r.Context(), callOf(r.Context()), d)
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
-		return nil, change(tx, id)
-	}
-	return nil
+	return m.upon(r, &args.Selection, plan, func(_ *call, tx *store.Tx, id string) (any, error) { return nil, change(tx, id) })
 }
 
 // change prepares the changing of an object by decoded attributes.
@@ -252,10 +240,10 @@ func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx *store.T
 	}, nil
 }
 
-// Delete removes one object; one that is in use is refused.
-func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
+// upon leaves a plan that finds the selected object and acts on it, known by its id.
+func (m crud) upon(r *http.Request, s *Selection, plan *Plan, act func(c *call, tx *store.Tx, id string) (any, error)) error {
 	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
+	conds, err := s.conds(m.obj)
 	if err != nil {
 		return err
 	}
@@ -264,9 +252,16 @@ func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		return nil, m.remove(c, tx, id)
+		return act(c, tx, id)
 	}
 	return nil
+}
+
+// Delete removes one object; one that is in use is refused.
+func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		return nil, m.remove(c, tx, id)
+	})
 }
 
 func (m crud) remove(c *call, tx *store.Tx, id string) error {

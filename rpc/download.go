@@ -27,24 +27,18 @@ type downloadURL struct {
 
 // GetDownloadURL makes a one-time provisioning link of a soft token.
 func (m *Token) GetDownloadURL(r *http.Request, args *TokenArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
 	link, err := m.s.newLink()
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		t, p, _, err := m.load(c, tx, conds)
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		t, p, _, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, t.ID)
 		return c.putLink(tx, t, p, link)
-	}
-	return nil
+	})
 }
 
 // newLink makes the secret of a provisioning link.
@@ -101,39 +95,27 @@ func (c *call) reveal(tx *store.Tx, t *model.Token, p *model.Product, st *model.
 
 // RetrieveCredential answers a soft token's otpauth:// URI and seed.
 func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		t, p, st, err := m.load(c, tx, conds)
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
 		}
 		return c.reveal(tx, t, p, st)
-	}
-	return nil
+	})
 }
 
 // GetTokenQRCode answers the QR code of an assignment's soft token: a PNG in base64.
 func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
 		var a model.Assignment
 		if err := tx.Load(&a, id); err != nil {
 			return nil, err
 		}
-		tokens := Token{crud{m.s, tokenObject}}
-		t, p, st, err := tokens.load(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: a.TokenID}})
+		// The seed is that of every user's of the token.
+		if err := c.mayShare(tx, a.TokenID); err != nil {
+			return nil, err
+		}
+		t, p, st, err := loadToken(tx, a.TokenID)
 		if err != nil {
 			return nil, err
 		}
@@ -146,8 +128,7 @@ func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan 
 			err = model.Errorf(model.Invalid, "the token's key URI is too long for a QR code")
 		}
 		return base64.StdEncoding.EncodeToString(image), err
-	}
-	return nil
+	})
 }
 
 // qrPNG draws a QR code.

@@ -79,7 +79,7 @@ func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieve
 		if err != nil {
 			return nil, err
 		}
-		t, p, st, err := (&Token{crud{s, tokenObject}}).load(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: id}})
+		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
 		}

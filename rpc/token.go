@@ -225,39 +225,29 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 	if user == nil {
 		return m.crud.Delete(r, args, plan)
 	}
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		a, _, err := m.assigned(c, tx, conds, user)
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		a, err := m.assigned(c, tx, id, user)
 		if err != nil {
 			return nil, err
 		}
 		return nil, crud{m.s, assignmentObject}.remove(c, tx, a.ID)
-	}
-	return nil
+	})
 }
 
-// assigned finds a token and the assignment by which a user has it.
-func (m *Token) assigned(c *call, tx *store.Tx, token, user []store.Cond) (*model.Assignment, string, error) {
-	tokenID, err := m.obj.find(c, &tx.ReadTx, token)
-	if err != nil {
-		return nil, "", err
-	}
+// assigned finds the assignment by which a user has a token.
+func (m *Token) assigned(c *call, tx *store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
 	userID, err := userObject.find(c, &tx.ReadTx, user)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	all, err := tx.AssignmentsOfTokens([]string{tokenID})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	for _, a := range all[tokenID] {
 		if a.UserID == userID {
-			return &a, tokenID, nil
+			return &a, nil
 		}
 	}
-	return nil, "", model.Missed(assignmentObject.noun)
+	return nil, model.Missed(assignmentObject.noun)
 }

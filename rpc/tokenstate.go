@@ -21,11 +21,6 @@ var resetAttrs = declare(&object{name: "reset", attrs: []attr{
 
 // Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
 func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
 	d, err := resetAttrs.decode("attrs", args.Attrs, onSet)
 	if err != nil {
 		return err
@@ -34,8 +29,8 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 	if n, ok := given[int64](d, "counter"); ok {
 		counter = &n
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		t, p, st, err := m.load(c, tx, conds)
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -47,23 +42,20 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 			c.object += " counter " + strconv.FormatInt(*counter, 10)
 		}
 		return nil, errors.Join(tx.Save(st), tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
-	}
-	return nil
+	})
 }
 
-// load finds a token with its product and state.
-func (m *Token) load(c *call, tx *store.Tx, conds []store.Cond) (*model.Token, *model.Product, *model.TokenState, error) {
-	id, err := m.obj.find(c, &tx.ReadTx, conds)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+// loadToken reads a token with its product and state.
+func loadToken(tx *store.Tx, id string) (*model.Token, *model.Product, *model.TokenState, error) {
 	var t model.Token
 	var p model.Product
 	var st model.TokenState
-	if err = tx.Load(&t, id); err == nil {
-		if err = tx.Load(&p, t.ProductID); err == nil {
-			err = tx.Load(&st, id)
-		}
+	err := tx.Load(&t, id)
+	if err == nil {
+		err = tx.Load(&p, t.ProductID)
+	}
+	if err == nil {
+		err = tx.Load(&st, id)
 	}
 	return &t, &p, &st, err
 }
@@ -82,16 +74,7 @@ func (m *Token) Release(r *http.Request, args *TokenArgs, plan *Plan) error {
 }
 
 func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined bool) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
 		var t model.Token
 		if err := tx.Load(&t, id); err != nil {
 			return nil, err
@@ -102,8 +85,7 @@ func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined b
 		}
 		c.touched(m.obj.noun, t.ID)
 		return nil, tx.Save(&t)
-	}
-	return nil
+	})
 }
 
 // SyncArgs are the parameters of token/syncToken.
@@ -114,11 +96,6 @@ type SyncArgs struct {
 
 // SyncToken synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
 func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
 	user, err := args.selector("user", userObject, false)
 	if err != nil {
 		return err
@@ -127,10 +104,10 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
 		var login *model.Login
 		if user != nil {
-			a, _, err := m.assigned(c, tx, conds, user)
+			a, err := m.assigned(c, tx, id, user)
 			if err != nil {
 				return nil, err
 			}
@@ -140,7 +117,7 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 			}
 			login = &l
 		}
-		t, p, st, err := m.load(c, tx, conds)
+		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -163,6 +140,5 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		}
 		st.Synced(next)
 		return nil, tx.Save(st)
-	}
-	return nil
+	})
 }

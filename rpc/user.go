@@ -124,16 +124,7 @@ func wroteUser(_ *call, tx *store.Tx, _ *decoded, old, row any) error {
 
 // Unlock ends a user's lock and forgets his refused credentials.
 func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
 		login, err := tx.Login(id)
 		if err != nil {
 			return nil, err
@@ -147,8 +138,7 @@ func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
 			}
 		}
 		return nil, tx.Save(&login.UserState)
-	}
-	return nil
+	})
 }
 
 // ResetPasswordArgs are the parameters of user/resetPassword.
@@ -166,11 +156,6 @@ const madePasswordBytes = 12 // 96 random bits, 16 characters
 
 // ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
 func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
-	if err != nil {
-		return err
-	}
 	password := string(args.Password)
 	if len(password) > passwordMost {
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
@@ -188,11 +173,7 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
-		if err != nil {
-			return nil, err
-		}
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
 		var u model.User
 		if err := tx.Load(&u, id); err != nil {
 			return nil, err
@@ -202,6 +183,5 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 		}
 		c.touched(m.obj.noun, id)
 		return reply, tx.SetPassword(id, m.s.keys.Seal(passwordPlace(id), []byte(hash)), true, c.now)
-	}
-	return nil
+	})
 }
