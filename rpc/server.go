@@ -294,7 +294,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 			return nil, nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other files are being taken")}
 		}
 	}
-	body, err = readAll(http.MaxBytesReader(w, &moving{r.Body, http.NewResponseController(w)}, limit), r.ContentLength)
+	conn := http.NewResponseController(w)
+	body, err = readAll(http.MaxBytesReader(w, &moving{r.Body, conn}, limit), r.ContentLength)
+	// A deadline that stood would end the call as if its caller had hung up.
+	conn.SetReadDeadline(time.Time{})
 	if err != nil {
 		done()
 		var over *http.MaxBytesError

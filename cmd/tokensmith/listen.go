@@ -114,7 +114,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
-			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls,
+			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
 			ErrorLog: stdlog.New(faults, "", 0)}
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())
