@@ -107,8 +107,8 @@ func activationPlace(assignmentID string) store.Place {
 	return store.Place{Table: "token_assignments", Column: "activation", Row: assignmentID}
 }
 
-// SendActivationCode makes a new activation code, which ends an older one, and sends it to the user.
-func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, plan *Plan) error {
+// sending leaves a plan that sends something to an assignment's user.
+func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, do func(c *call, tx *store.Tx, to *addressee, channel string) error) error {
 	c := callOf(r.Context())
 	conds, err := args.assignmentConds()
 	if err != nil {
@@ -123,13 +123,21 @@ func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, pl
 		if err != nil {
 			return nil, err
 		}
+		return nil, do(c, tx, to, channel)
+	}
+	return nil
+}
+
+// SendActivationCode makes a new activation code, which ends an older one, and sends it to the user.
+func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, plan *Plan) error {
+	return m.sending(r, args, plan, func(c *call, tx *store.Tx, to *addressee, channel string) error {
 		a := &to.assignment
 		if a.Status != model.Inactive {
-			return nil, model.Errorf(model.Invalid, "the token assignment is not INACTIVE: there is nothing to activate")
+			return model.Errorf(model.Invalid, "the token assignment is not INACTIVE: there is nothing to activate")
 		}
 		code, err := m.s.newCode(to.product.ActivationCodeLength)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		sum := sha1.Sum([]byte(code))
 		a.Activation, a.ActivationTries, a.ActivationUntil = m.s.keys.Seal(activationPlace(a.ID), sum[:]), 0, 0
@@ -137,47 +145,32 @@ func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, pl
 			a.ActivationUntil = c.now + model.Time(h*3600_000)
 		}
 		if err := tx.Save(a); err != nil {
-			return nil, err
+			return err
 		}
 		values := to.values()
 		values["code"], values["expires"] = code, until(a.ActivationUntil)
-		return nil, c.send(tx, &to.user, channel, model.ActivationCodeMessage, values, a.ActivationUntil)
-	}
-	return nil
+		return c.send(tx, &to.user, channel, model.ActivationCodeMessage, values, a.ActivationUntil)
+	})
 }
 
 // SendDownloadURL makes a provisioning link of the assignment's soft token and sends it to the user.
 func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	conds, err := args.assignmentConds()
-	if err != nil {
-		return err
-	}
-	channel, err := args.channel()
-	if err != nil {
-		return err
-	}
 	link, err := m.s.newLink()
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		to, err := c.addressee(tx, conds)
-		if err != nil {
-			return nil, err
-		}
+	return m.sending(r, args, plan, func(c *call, tx *store.Tx, to *addressee, channel string) error {
 		if err := c.mayShare(tx, to.token.ID); err != nil {
-			return nil, err
+			return err
 		}
 		made, err := c.putLink(tx, to.token, to.product, link)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		values := to.values()
 		values["url"], values["expires"] = made.URL, until(made.expires)
-		return nil, c.send(tx, &to.user, channel, model.DownloadURLMessage, values, made.expires)
-	}
-	return nil
+		return c.send(tx, &to.user, channel, model.DownloadURLMessage, values, made.expires)
+	})
 }
 
 // ActivateArgs are the parameters of an activation: the code, or base64 of its SHA-1.

@@ -32,7 +32,7 @@ func fuzzFormat(f *testing.F, format seedfile.Format) {
 			PreSharedKey: vectorOptions["rfc6030-figure6.xml"].PreSharedKey,
 		}
 		if strings.Count(string(data), "IterationCount") > 0 && !strings.Contains(string(data), "<IterationCount>1000</IterationCount>") {
-			t.Skip("a slow key derivation")
+			return // the key derivation would take all the time
 		}
 		file, keys, err := read(data, opts)
 		messages := slices.Clone(file.Notes)
