@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )

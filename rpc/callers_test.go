@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
-	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -308,49 +306,12 @@ func (s *service) carry(t *testing.T, post letterbox) (code, id string) {
 // contents gives all that is in the database but the record, and when agents last called.
 func contents(t *testing.T, url string) string {
 	t.Helper()
-	driver, tables := "sqlite3", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'audit%' AND name != 'strangers' ORDER BY name"
-	if store.IsPostgres(url) {
-		driver, tables = "pgx", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'audit%' AND tablename != 'strangers' ORDER BY tablename"
-	}
-	db, err := sql.Open(driver, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var all strings.Builder
-	lines := func(query string) (out []string) {
-		rows, err := db.Query(query)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, places := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			places[i] = &values[i]
-		}
-		for rows.Next() {
-			if err := rows.Scan(places...); err != nil {
-				t.Fatal(err)
-			}
-			line := ""
-			for i, v := range values {
-				if columns[i] != "last_used" {
-					line += fmt.Sprintf("%s=%v\t", columns[i], v)
-				}
-			}
-			out = append(out, line)
-		}
-		return out
-	}
-	for _, table := range lines(tables) {
-		_, name, _ := strings.Cut(strings.TrimSpace(table), "=")
-		rows := lines("SELECT * FROM " + name)
-		slices.Sort(rows)
-		fmt.Fprintln(&all, name, strings.Join(rows, "\n"))
-	}
-	return all.String()
+	rows := slices.DeleteFunc(storetest.Rows(t, url), func(row string) bool {
+		table, _, _ := strings.Cut(row, "\t")
+		return strings.HasPrefix(table, "audit") || table == "strangers"
+	})
+	slices.Sort(rows)
+	return lastUsed.ReplaceAllString(strings.Join(rows, "\n"), "")
 }
+
+var lastUsed = regexp.MustCompile(`\tlast_used=\d+`)

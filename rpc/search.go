@@ -4,11 +4,12 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-	"tokensmith/model"
-	"tokensmith/store"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
 )
 
 // SearchArgs are the parameters of search.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store"

@@ -218,7 +218,7 @@ func TestSQLiteFull(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-			if os.Getenv("CI") != "" && os.Getuid() == 0 {
+			if os.Getenv("CI") != "" {
 				t.Fatal(err)
 			}
 			t.Skipf("NOT TESTED ON A FULL DISK: cannot mount one: %v", err)

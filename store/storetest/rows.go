@@ -1,0 +1,63 @@
+package storetest
+
+import (
+	"database/sql"
+	"fmt"
+	"testing"
+
+	"tokensmith/store"
+)
+
+// Rows gives every row of every table of a database as text: the table, then "column=value" and a tab for each
+// column, bytes as characters. The order of tables is that of their names.
+func Rows(t testing.TB, url string) []string {
+	t.Helper()
+	driver, tables := "sqlite3", "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+	if store.IsPostgres(url) {
+		driver, tables = "pgx", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	list := func(query string, each func(columns []string, values []any)) {
+		rows, err := db.Query(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, places := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			places[i] = &values[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(places...); err != nil {
+				t.Fatal(err)
+			}
+			each(columns, values)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names, all []string
+	list(tables, func(_ []string, values []any) { names = append(names, fmt.Sprintf("%s", values[0])) })
+	for _, name := range names {
+		list("SELECT * FROM "+name+" ORDER BY 1", func(columns []string, values []any) {
+			line := name + "\t"
+			for i, v := range values {
+				if b, ok := v.([]byte); ok {
+					v = string(b)
+				}
+				line += fmt.Sprintf("%s=%v\t", columns[i], v)
+			}
+			all = append(all, line)
+		})
+	}
+	return all
+}
