@@ -42,6 +42,11 @@ const (
 	BatchRefused     // rows of a batch file are refused
 	DomainNotDefined // a domain named to assign from is not defined
 	RecordBroken     // the audit record was changed by hand
+	NoSeat           // no license seat is left
+	LicenseExpired
+	TokenInvalid   // a client token that is malformed, unknown, or of a deleted device
+	TokenEnded     // a client token that ended: its device is logged out
+	DeviceInactive // the device of a client token is inactive
 )
 
 // Error is an error a client may see. Msg is one sentence for the client and never holds a secret; Err is the

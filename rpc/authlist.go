@@ -89,7 +89,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of s
 	if err := args.Return.own(o); err != nil {
 		return err
 	}
-	p, err := o.project(args.Return.or(names("*")), "return")
+	p, err := o.project(v.c, args.Return.or(names("*")), "return")
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,9 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 			if err != nil {
 				return err
 			}
+			if plan.unrecorded {
+				return nil
+			}
 			return c.audit(tx, result)
 		})
 	}
@@ -103,6 +106,7 @@ func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
 	}
 	if e.Kind == model.TooMany {
 		retryAfter(w, e)
+		byMethod = byMethod && !c.method.device // no client of old calls these
 	}
 	code := codeOf(e)
 	c.code = code.number

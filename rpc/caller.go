@@ -123,10 +123,18 @@ func (s *Server) refuse(ctx context.Context, c *call, given claim, name string) 
 	if err != nil {
 		return err
 	}
-	if !given.given || !s.limits.mayRecord(c.now) {
+	if !given.given {
 		return refused
 	}
-	row := model.Audit{Time: c.now, Agent: name, Method: c.method.path, Outcome: int64(codeOf(refused).number), Remote: c.remote, Object: before}
+	return s.record(ctx, c, name, before, refused)
+}
+
+// record writes a refusal to the record, up to a rate, and gives it back.
+func (s *Server) record(ctx context.Context, c *call, name, object string, refused *model.Error) error {
+	if !s.limits.mayRecord(c.now) {
+		return refused
+	}
+	row := model.Audit{Time: c.now, Agent: name, Method: c.method.path, Outcome: int64(codeOf(refused).number), Remote: c.remote, Object: object}
 	if err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Audit(&row) }); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
@@ -42,7 +44,7 @@ const conversations = "../testdata/rpc/*.txt"
 //	{"error":0,"result":{"id":"{token}"}}
 //	--- let token = result.id
 //
-// {name} stands for a value kept by let, {id} in a reply for any other id. "--- clock 30s" moves the clock,
+// {name} stands for a value kept by let, {id} in a reply for any other id, {clientToken} for any other client token. "--- clock 30s" moves the clock,
 // "--- as ID SECRET" changes the caller, "--- as nobody" and "--- as first" as well.
 func TestConversations(t *testing.T) {
 	t.Parallel()
@@ -173,7 +175,7 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
 	})
 	s.store = st
 	var ids atomic.Uint64
-	cfg := rpc.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &counting{},
+	cfg := rpc.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &repeating{},
 		Log: zerolog.New(s.log).Level(zerolog.DebugLevel),
 		NewID: func() string {
 			var b [16]byte
@@ -189,14 +191,19 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
 	}
 }
 
-// counting is a source of "random" bytes that repeats from run to run.
-type counting struct{ n atomic.Uint32 }
+// repeating is a source of random bytes that are the same from run to run.
+type repeating struct {
+	mu  sync.Mutex
+	rng *rand.ChaCha8
+}
 
-func (c *counting) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(c.n.Add(1) * 2654435761 >> 24)
+func (r *repeating) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rng == nil {
+		r.rng = rand.NewChaCha8([32]byte{})
 	}
-	return len(p), nil
+	return r.rng.Read(p)
 }
 
 // post sends a request through the whole handler.
@@ -322,7 +329,10 @@ func (k *talk) fill(s string) string {
 	return s
 }
 
-var anyID = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+var (
+	anyID          = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+	anyClientToken = regexp.MustCompile(model.ClientTokenPattern)
+)
 
 // send sends a request and gives its status and reply, with ids replaced by their names. A body line "base64:..." is
 // sent decoded.
@@ -339,7 +349,7 @@ func (k *talk) send(request []string, body string) (int, string) {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	for _, h := range request[1:] {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
+		r.Header.Set(name, k.fill(value))
 	}
 	if k.user[0] != "" {
 		r.SetBasicAuth(k.user[0], k.user[1])
@@ -356,9 +366,9 @@ func (k *talk) send(request []string, body string) (int, string) {
 	}
 	shown := k.last
 	for name, value := range k.names {
-		if anyID.MatchString(value) {
+		if anyID.MatchString(value) || anyClientToken.MatchString(value) {
 			shown = strings.ReplaceAll(shown, value, "{"+name+"}")
 		}
 	}
-	return w.Code, anyID.ReplaceAllString(shown, "{id}")
+	return w.Code, anyClientToken.ReplaceAllString(anyID.ReplaceAllString(shown, "{id}"), "{clientToken}")
 }

@@ -95,7 +95,7 @@ func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	ret, err := m.obj.project(args.Return.or(names("id")), "return")
+	ret, err := m.obj.project(c, args.Return.or(names("id")), "return")
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,9 @@ func (m crud) write(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	if err != nil {
 		return m.obj.taken(err)
 	}
+	if err := d.relate(c, tx, m.obj.idOf(row)); err != nil {
+		return err
+	}
 	c.touched(m.obj.noun, m.obj.idOf(row))
 	if m.obj.wrote != nil {
 		return m.obj.wrote(c, tx, d, old, row)
@@ -184,7 +187,7 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	p, err := m.obj.project(args.Return.or(names("*")), "return")
+	p, err := m.obj.project(c, args.Return.or(names("*")), "return")
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,12 @@ package rpc
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
@@ -18,6 +20,7 @@ type decoded struct {
 	place   string // "attrs"
 	values  []value
 	refs    []relation
+	members []elements
 	secrets map[string]model.Secret
 	extra   any // what the object's prepare step made of it
 }
@@ -31,6 +34,13 @@ type value struct {
 type relation struct {
 	attr  *attr
 	conds []store.Cond // nil = none
+}
+
+// elements is what a client gave as a collection: each by the conditions that name it.
+type elements struct {
+	coll  *collection
+	place string
+	each  [][]store.Cond
 }
 
 // decode reads attributes given on create or set. An unknown one, one that may not be given, and one that is missing
@@ -47,8 +57,16 @@ func (o *object) decode(place string, m Members, on when, except ...string) (*de
 		head, rest, dotted := strings.Cut(mem.name, ".")
 		a := o.byName[head]
 		if a == nil || dotted && a.kind != ref {
-			if o.coll(head, false) != nil {
-				return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
+			if coll := o.coll(head, false); coll != nil {
+				if dotted || coll.when&on == 0 {
+					return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
+				}
+				each, err := coll.named(here, mem.value)
+				if err != nil {
+					return nil, err
+				}
+				d.members = append(d.members, elements{coll, here, each})
+				continue
 			}
 			return nil, model.AttrErrorf(model.UnknownAttr, here, "%s has no such attribute", o.noun)
 		}
@@ -226,11 +244,68 @@ func (d *decoded) find(c *call, tx *store.ReadTx, r relation) (*string, error) {
 		return nil, nil
 	}
 	id, err := objects[r.attr.object].find(c, tx, r.conds)
-	var missed *model.Error
-	if errors.As(err, &missed) && missed.Kind == model.NotFound && d.place != "" {
-		missed.Detail = model.AttributeDetail{Attribute: d.place + "." + r.attr.name}
+	if d.place != "" {
+		err = placed(err, d.place+"."+r.attr.name)
 	}
 	return &id, err
+}
+
+// elementsMost bounds what a client gives as a collection.
+const elementsMost = 1000
+
+// named reads an array of a collection's elements: each by a selector, or by its name alone.
+func (c *collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
+	var items []jsontext.Value
+	if v.Kind() != 'n' {
+		if err := json.Unmarshal(v, &items); err != nil || len(items) > elementsMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", elementsMost)
+		}
+	}
+	o := objects[c.object]
+	for i, item := range items {
+		here := fmt.Sprint(place, ".", i)
+		m := Members{{o.keys[0][0], item}}
+		if item.Kind() == '{' {
+			if m, err = membersOf(here, item); err != nil {
+				return nil, err
+			}
+		}
+		conds, err := o.selector(here, m)
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, conds)
+	}
+	return each, nil
+}
+
+// relate writes the collections that were given of a row.
+func (d *decoded) relate(c *call, tx *store.Tx, id string) error {
+	for _, m := range d.members {
+		var ids []string
+		for i, conds := range m.each {
+			found, err := objects[m.coll.object].find(c, &tx.ReadTx, conds)
+			if err != nil {
+				return placed(err, fmt.Sprint(m.place, ".", i))
+			}
+			if !slices.Contains(ids, found) {
+				ids = append(ids, found)
+			}
+		}
+		if err := tx.Relate(m.coll.steps[0], m.coll.steps[1], id, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placed says of an object that was not found which attribute named it.
+func placed(err error, place string) error {
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+		missed.Detail = model.AttributeDetail{Attribute: place}
+	}
+	return err
 }
 
 // related gives the id of a related object that the client named; nil when he named none.

@@ -14,6 +14,9 @@ func MethodTable() string {
 		if m.reveals {
 			about += " Reveals a secret."
 		}
+		if m.device {
+			about += " Called by the device, which needs no agent."
+		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", m.path, about)
 	}
 	return b.String()
@@ -22,8 +25,8 @@ func MethodTable() string {
 // AttributeTables gives every object's attributes in Markdown, from the declarations.
 func AttributeTables() string {
 	var b strings.Builder
-	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject, agentObject,
-		templateObject, deliveryObject, auditObject} {
+	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject,
+		deviceObject, createManyAttrs, licenseObject, groupObject, agentObject, templateObject, deliveryObject, auditObject} {
 		title := o.name
 		if o.table == "" {
 			title = "`attrs` of " + o.name
@@ -38,7 +41,12 @@ func AttributeTables() string {
 			if c.about != "" {
 				notes += ": " + c.about
 			}
-			fmt.Fprintf(&b, "| `%s` | %ss | read-only | %s |\n", c.name, c.object, notes)
+			given := "read-only"
+			if c.when == always {
+				given = "create, set"
+				notes += "; an array of names or selectors"
+			}
+			fmt.Fprintf(&b, "| `%s` | %ss | %s | %s |\n", c.name, c.object, given, notes)
 		}
 		b.WriteString("\n")
 	}

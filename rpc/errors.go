@@ -50,6 +50,11 @@ var codes = map[model.Kind]code{
 	model.FileKey:          {402, 0},
 	model.ImportRefused:    {403, 0},
 	model.BatchRefused:     {404, 0},
+	model.NoSeat:           {506, 0},
+	model.LicenseExpired:   {508, 0},
+	model.TokenInvalid:     {511, http.StatusUnauthorized},
+	model.TokenEnded:       {512, http.StatusUnauthorized},
+	model.DeviceInactive:   {513, http.StatusForbidden},
 }
 
 // notFound gives the code of NotFound by the object's name.

@@ -75,7 +75,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	p, err := m.obj.project(args.Return.or(names("id", "serial")), "return")
+	p, err := m.obj.project(c, args.Return.or(names("id", "serial")), "return")
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,18 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{assignmentObject, `[["token.serial","=","x"]]`},
 		{assignmentObject, `[["user.id","=","x"]]`},
 		{assignmentObject, `[["user.loginName","=","x"]]`},
+		{deviceObject, `[["name","=","x"]]`},
+		{deviceObject, `[["name",">>","x"]]`},
+		{deviceObject, `[["user.id","=","x"]]`},
+		{deviceObject, `[["user.loginName","=","x"]]`},
+		{deviceObject, `[["license.id","=","x"]]`},
+		{deviceObject, `[["license.name","=","x"]]`},
+		{deviceObject, `[["groups.id","=","x"]]`},
+		{deviceObject, `[["groups.name","=","x"]]`},
+		{groupObject, `[["name","=","x"]]`},
+		{groupObject, `[["devices.name","=","x"]]`},
+		{licenseObject, `[["name","=","x"]]`},
+		{userObject, `[["devices.name","=","x"]]`},
 		{auditObject, `[["time",">=","2026-01-01"]]`},
 		{auditObject, `[["id","=","x"]]`},
 	}
@@ -68,7 +80,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.obj.project(names("*"), "return")
+		p, err := c.obj.project(nil, names("*"), "return")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +107,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			continue
 		}
 		for _, step := range plan {
-			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states"} {
+			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "group_members", "client_tokens"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
 					t.Errorf("%s %s: %s\n%s\n%s", c.obj.name, c.match, step, text, strings.Join(plan, "\n"))
 				}

@@ -6,6 +6,8 @@ type method struct {
 	target  string // gorilla's name of the Go method: "Token.Create"
 	large   bool   // takes a large body (a file, a batch)
 	reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
+	device  bool   // called by a device, which proves itself by what it sends, and not by an agent
+	stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
 	// either names further permissions of which any one opens the method; the method itself then decides which of
 	// its uses needs which.
 	either []string
@@ -81,6 +83,30 @@ var methods = []method{
 	{path: "auth/logout", target: "Auth.Logout", about: "Ends a logon; there are no sessions."},
 	{path: "auth/resetLogon", target: "Auth.ResetLogon", about: "Gives up a logon in steps; there are no sessions."},
 
+	{path: "device/create", target: "Device.Create", about: "Makes a device and answers its client token."},
+	{path: "device/get", target: "Device.Get", about: "Reads one device."},
+	{path: "device/set", target: "Device.Set", about: "Changes a device."},
+	{path: "device/delete", target: "Device.Delete", about: "Deletes a device: its client token ends and its seat is free."},
+	{path: "device/search", target: "Device.Search", about: "Finds devices."},
+	{path: "device/createMany", target: "Device.CreateMany", about: "Makes up to 100,000 devices of a label, in the group of that name, all or nothing; with `csv` answers their client tokens."},
+	{path: "device/revealToken", target: "Device.RevealToken", reveals: true, about: "Answers a device's client token again."},
+	{path: "device/generateToken", target: "Device.GenerateToken", reveals: true, about: "Gives a device a new client token; the old one is logged out. `expect` is the hint of the one it shall replace."},
+	{path: "device/revokeToken", target: "Device.RevokeToken", about: "Ends a device's client token without a new one."},
+	{path: "device/connect", target: "Device.Connect", device: true, about: "Tells a device, by its `token`, who it is."},
+	{path: "device/events", device: true, stream: true, about: "Streams `ping` and `loggedOut` to a device (server-sent events; `Authorization: Bearer` with its client token; GET or POST)."},
+
+	{path: "license/create", target: "License.Create", about: "Makes a license."},
+	{path: "license/get", target: "License.Get", about: "Reads one license."},
+	{path: "license/set", target: "License.Set", about: "Changes a license."},
+	{path: "license/delete", target: "License.Delete", about: "Deletes a license that no device has."},
+	{path: "license/search", target: "License.Search", about: "Finds licenses."},
+
+	{path: "group/create", target: "Group.Create", about: "Makes a group of devices."},
+	{path: "group/get", target: "Group.Get", about: "Reads one group."},
+	{path: "group/set", target: "Group.Set", about: "Changes a group."},
+	{path: "group/delete", target: "Group.Delete", about: "Deletes a group without groups in it; its devices stay."},
+	{path: "group/search", target: "Group.Search", about: "Finds groups."},
+
 	{path: "template/get", target: "Template.Get", about: "Reads the text of a kind of message."},
 	{path: "template/set", target: "Template.Set", about: "Changes it; an unknown parameter is refused."},
 	{path: "template/search", target: "Template.Search", about: "Finds the texts of messages."},
@@ -125,13 +151,14 @@ type MethodInfo struct {
 	Path    string // "token/create"
 	About   string
 	Reveals bool
+	Device  bool // called by a device, without an agent
 }
 
 // Methods lists all methods, in the table's order.
 func Methods() []MethodInfo {
 	list := make([]MethodInfo, len(methods))
 	for i, m := range methods {
-		list[i] = MethodInfo{m.path, m.about, m.reveals}
+		list[i] = MethodInfo{m.path, m.about, m.reveals, m.device}
 	}
 	return list
 }

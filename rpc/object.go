@@ -70,15 +70,19 @@ type attr struct {
 	indexed  bool         // a search by it alone reads only what it finds
 	object   string       // ref: which
 	aliases  []string     // names kept for old clients
+	from     []string     // columns of the object's own row of which derive makes the value; it has no column then
+	derive   func(c *call, from store.Row) (any, error)
 	about    string
 }
 
-// collection is a to-many relation.
+// collection is a to-many relation. One that a client may give has a relation table of nothing else.
 type collection struct {
 	name   string
+	when   when
 	alias  string // its singular, which match also takes
 	object string
 	steps  []store.Step // to the elements; at most one relation table in between
+	order  string       // column of the first table by which they are sorted; "" = id
 	about  string
 }
 
@@ -107,6 +111,9 @@ func declare(o *object) *object {
 	o.byName = map[string]*attr{}
 	for i := range o.attrs {
 		a := &o.attrs[i]
+		if a.derive != nil {
+			a.column = "-"
+		}
 		if a.column == "" {
 			a.column = snake(a.name)
 			if a.kind == ref {
@@ -153,7 +160,10 @@ func (o *object) coll(name string, singular bool) *collection {
 }
 
 // simple says whether an attribute is one of "*": a value of the object itself that may be read.
-func (a *attr) simple() bool { return a.kind != ref && a.kind != secret && a.column != "-" }
+func (a *attr) simple() bool { return a.kind != ref && a.kind != secret && a.readable() }
+
+// readable says whether an attribute has a value that is kept or derived.
+func (a *attr) readable() bool { return a.column != "-" || a.derive != nil }
 
 // field gives the row's field of a column.
 func (o *object) field(row any, column string) reflect.Value {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -106,6 +107,7 @@ func (r Return) or(other Return) Return {
 // projection turns found rows into JSON. It reads every to-one relation in the same query and every collection in
 // one further query, however many rows there are.
 type projection struct {
+	call    *call // who asks, and when
 	columns []store.Column
 	root    node
 }
@@ -120,6 +122,7 @@ type field struct {
 	name   []byte // quoted
 	kind   kind
 	column int
+	derive func(row store.Row) (any, error) // nil = the column's value
 	one    *node
 	many   *many
 }
@@ -128,13 +131,14 @@ type field struct {
 type many struct {
 	key      int // column of the owning row that the elements refer to
 	step     store.Step
+	order    string
 	proj     *projection // its last column is the one that refers back
 	elements bool
 }
 
 // project compiles a Return; place names it in refusals.
-func (o *object) project(ret Return, place string) (*projection, error) {
-	p := &projection{}
+func (o *object) project(c *call, ret Return, place string) (*projection, error) {
+	p := &projection{call: c}
 	n, err := p.node(o, ret, nil, place)
 	if err != nil {
 		return nil, err
@@ -180,7 +184,7 @@ func (p *projection) node(o *object, ret Return, path []store.Step, place string
 		if r.name == "*" && r.nested == nil {
 			for i := range o.attrs {
 				if a := &o.attrs[i]; a.simple() {
-					add(field{kind: a.kind, column: p.column(join(path, a.path), a.column)}, a.name)
+					add(p.value(join(path, a.path), a), a.name)
 				}
 			}
 			continue
@@ -209,16 +213,36 @@ func (p *projection) node(o *object, ret Return, path []store.Step, place string
 		if r.nested != nil {
 			return nil, model.AttrErrorf(model.Invalid, place, "%q has no attributes of its own", r.name)
 		}
-		add(field{kind: a.kind, column: p.column(join(path, steps), a.column)}, r.name)
+		add(p.value(join(path, steps), a), r.name)
 	}
 	return n, nil
+}
+
+// value gives the field of an attribute whose column stands where path leads.
+func (p *projection) value(path []store.Step, a *attr) field {
+	if a.derive == nil {
+		return field{kind: a.kind, column: p.column(path, a.column)}
+	}
+	columns := make([]int, len(a.from))
+	for i, name := range a.from {
+		columns[i] = p.column(path, name)
+	}
+	return field{kind: a.kind, derive: func(row store.Row) (any, error) {
+		from := make(store.Row, len(columns))
+		for i, c := range columns {
+			if from[i] = row[c]; from[i] == nil && a.from[i] == "id" {
+				return nil, nil // path leads nowhere
+			}
+		}
+		return a.derive(p.call, from)
+	}}
 }
 
 // join appends paths without sharing memory.
 func join(a, b []store.Step) []store.Step { return append(append([]store.Step(nil), a...), b...) }
 
 func (p *projection) many(c *collection, r returned, path []store.Step, place string) (*many, error) {
-	m := &many{key: p.column(path, c.steps[0].From), step: c.steps[0], proj: &projection{}, elements: r.elements}
+	m := &many{key: p.column(path, c.steps[0].From), step: c.steps[0], order: cmp.Or(c.order, "id"), proj: &projection{call: p.call}, elements: r.elements}
 	n, err := m.proj.node(objects[c.object], r.nested.or(names("id")), c.steps[1:], place)
 	if err != nil {
 		return nil, err
@@ -247,7 +271,9 @@ func (p *projection) fetch(tx *store.ReadTx, q store.Query) ([][]byte, []store.R
 	}
 	out := make([][]byte, len(found))
 	for i, row := range found {
-		out[i] = p.root.write(make([]byte, 0, 128), row, parts)
+		if out[i], err = p.root.write(make([]byte, 0, 128), row, parts); err != nil {
+			return nil, nil, err
+		}
 	}
 	return out, found, nil
 }
@@ -276,7 +302,7 @@ func (n *node) collect(tx *store.ReadTx, found []store.Row, parts map[*many]map[
 			where = append(where, *only)
 		}
 		elements, rows, err := f.many.proj.fetch(tx, store.Query{Table: f.many.step.Table, Where: where,
-			Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: nestedMost + 1})
+			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: nestedMost + 1})
 		if err != nil {
 			return err
 		}
@@ -294,9 +320,9 @@ func (n *node) collect(tx *store.ReadTx, found []store.Row, parts map[*many]map[
 }
 
 // write appends the object's JSON.
-func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byte) []byte {
+func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byte) (_ []byte, err error) {
 	if n.present >= 0 && row[n.present] == nil {
-		return append(b, "null"...)
+		return append(b, "null"...), nil
 	}
 	b = append(b, '{')
 	for i, f := range n.fields {
@@ -306,7 +332,9 @@ func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byt
 		b = append(append(b, f.name...), ':')
 		switch {
 		case f.one != nil:
-			b = f.one.write(b, row, parts)
+			if b, err = f.one.write(b, row, parts); err != nil {
+				return nil, err
+			}
 		case f.many != nil:
 			lead, end := "[", "]"
 			if f.many.elements {
@@ -317,13 +345,19 @@ func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byt
 				b = joinValues(b, parts[f.many][asText(k)])
 			}
 			b = append(b, end...)
+		case f.derive != nil:
+			v, err := f.derive(row)
+			if err != nil {
+				return nil, err
+			}
+			b = f.kind.write(b, v)
 		case f.column < 0:
 			b = append(b, "null"...)
 		default:
 			b = f.kind.write(b, row[f.column])
 		}
 	}
-	return append(b, '}')
+	return append(b, '}'), nil
 }
 
 func joinValues(b []byte, values [][]byte) []byte {

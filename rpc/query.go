@@ -94,7 +94,7 @@ func (o *object) resolve(place, name string, many bool) ([]store.Step, *attr, er
 			next := objects[a.object]
 			path = append(path, store.Step{From: a.column, Table: next.table, To: "id"})
 			at, rest = next, tail
-		case a != nil && a.kind != ref && a.kind != secret && a.column != "-" && !dotted:
+		case a != nil && a.kind != ref && a.kind != secret && a.readable() && !dotted:
 			return append(path, a.path...), a, nil
 		case many && dotted && at.coll(head, true) != nil:
 			c := at.coll(head, true)
@@ -120,6 +120,9 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 			return nil, err
 		}
 		here := place + "." + c.name
+		if a.derive != nil {
+			return nil, model.AttrErrorf(model.Invalid, here, "is worked out of other attributes: search by those")
+		}
 		op, ok := operators[c.op]
 		isText := a.kind == text || a.kind == enum || a.kind == list
 		ordered := a.kind == integer || a.kind == date
@@ -235,7 +238,7 @@ func (o *object) find(c *call, tx *store.ReadTx, conds []store.Cond) (string, er
 	for _, name := range o.naming {
 		ret = append(ret, returned{name: name})
 	}
-	p, err := o.project(ret, "")
+	p, err := o.project(c, ret, "")
 	if err != nil {
 		return "", err
 	}
@@ -262,6 +265,9 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 		path, a, err := o.resolve("sort", name, false)
 		if err != nil {
 			return nil, err
+		}
+		if a.derive != nil {
+			return nil, model.AttrErrorf(model.Invalid, "sort", "%q is worked out of other attributes: sort by those", name)
 		}
 		col := store.Column{Path: path, Name: a.column, Zero: a.zero()}
 		if a.fold {

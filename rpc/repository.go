@@ -28,17 +28,7 @@ func checkRepository(c *call, tx *store.Tx, _ *decoded, old, row any) error {
 			return err
 		}
 	}
-	for at := r.ParentID; at != nil; {
-		if *at == r.ID {
-			return model.AttrErrorf(model.Invalid, "attrs.parent", "the repository would lie within itself")
-		}
-		var up model.Repository
-		if err := tx.Load(&up, *at); err != nil {
-			return err
-		}
-		at = up.ParentID
-	}
-	return nil
+	return checkTree(tx, "repository", r.ID, r.ParentID, func(up *model.Repository) *string { return up.ParentID })
 }
 
 // keepDefault keeps the repository for tokens that name none.

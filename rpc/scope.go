@@ -7,14 +7,14 @@ import (
 	"tokensmith/store"
 )
 
-// An agent limited to domains sees their users, those users' assignments, and tokens that are unassigned or assigned
-// only there. What every domain shares it only reads. The store applies the scope to whatever a transaction of its
+// An agent limited to domains sees their users, those users' assignments and devices, and tokens that are unassigned or
+// assigned only there. What every domain shares it only reads. The store applies the scope to whatever a transaction of its
 // calls finds; a table that is not named here it does not see.
 
 var (
 	assignedUsers = []store.Step{assignments, theUser}
-	readOnlyFor   = map[string]bool{"domain": true, "product": true, "repository": true} // objects it reads
-	writableFor   = map[string]bool{"user": true, "token": true, "tokenAssignment": true}
+	readOnlyFor   = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
+	writableFor   = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
 	openFor       = map[string]bool{"auth": true} // methods without an object of their own
 )
 
@@ -25,11 +25,16 @@ func scopeOf(domains []any) store.Scope {
 		"users":   {{Column: "domain_id", Op: store.In, Value: domains}},
 		"token_assignments": {{Path: []store.Step{theUser}, Column: "domain_id", Op: store.In, Value: domains,
 			Test: store.AnyOf}},
-		"tokens":       {{Path: assignedUsers, Column: "domain_id", Op: store.NotIn, Value: domains, Test: store.NoneOf}},
-		"products":     nil,
-		"repositories": nil,
-		"token_states": nil,
-		"user_states":  nil,
+		"tokens":        {{Path: assignedUsers, Column: "domain_id", Op: store.NotIn, Value: domains, Test: store.NoneOf}},
+		"devices":       {{Path: []store.Step{theUser}, Column: "domain_id", Op: store.In, Value: domains, Test: store.AnyOf}},
+		"group_members": {{Path: []store.Step{theDevice, theUser}, Column: "domain_id", Op: store.In, Value: domains, Test: store.AnyOf}},
+		"device_groups": nil,
+		"licenses":      nil,
+		"client_tokens": nil,
+		"products":      nil,
+		"repositories":  nil,
+		"token_states":  nil,
+		"user_states":   nil,
 	}
 }
 

@@ -30,7 +30,7 @@ func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	p, err := m.obj.project(args.Return.or(names("*")), "return")
+	p, err := m.obj.project(callOf(r.Context()), args.Return.or(names("*")), "return")
 	if err != nil {
 		return err
 	}

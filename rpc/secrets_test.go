@@ -145,11 +145,11 @@ func TestPanicIsAnEnvelope(t *testing.T) {
 }
 
 // failing is a source of randomness that panics once the first agent was made.
-type failing struct{ counting }
+type failing struct{ repeating }
 
 func (f *failing) Read(p []byte) (int, error) {
 	if len(p) == 20 {
 		panic("MARKEDseed")
 	}
-	return f.counting.Read(p)
+	return f.repeating.Read(p)
 }

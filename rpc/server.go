@@ -26,8 +26,9 @@ import (
 )
 
 const (
-	smallBody = 1 << 20
-	largeBody = 256 << 20
+	deviceBody = 64 << 10 // of one whose sender is not known yet
+	smallBody  = 1 << 20
+	largeBody  = 256 << 20
 
 	importRows = 100_000
 
@@ -51,6 +52,7 @@ type Config struct {
 	Proxies    []netip.Prefix             // whose X-Forwarded-For is believed
 	Couriers   map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
 	ImportRows int                        // rows of one file; 0 = 100,000
+	CheckIn    time.Duration              // how often devices are asked to check in; 0 = 5 minutes
 }
 
 // Server answers method calls. It is safe for concurrent use.
@@ -61,6 +63,7 @@ type Server struct {
 	limits  *limits
 	gorilla *gorilla.Server
 	handler http.Handler
+	streams *streams
 	large   chan struct{} // held while a large body is in memory
 	hashing chan struct{} // held while a password is hashed
 
@@ -75,8 +78,11 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.ImportRows == 0 {
 		cfg.ImportRows = importRows
 	}
+	if cfg.CheckIn == 0 {
+		cfg.CheckIn = checkInDefault
+	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
-	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), large: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	services := map[string]any{
@@ -86,6 +92,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		"Repository":      &Repository{crud{s, repositoryObject}},
 		"Token":           &Token{crud{s, tokenObject}},
 		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}},
+		"Device":          &Device{crud{s, deviceObject}},
+		"License":         &License{crud{s, licenseObject}},
+		"Group":           &Group{crud{s, groupObject}},
 		"Agent":           &Agent{crud{s, agentObject}},
 		"Auth":            &Auth{s},
 		"Template":        &Template{crud{s, templateObject}},
@@ -99,7 +108,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	for _, m := range methods {
 		// gorilla skips a method of the wrong shape in silence.
-		if !s.gorilla.HasMethod(m.target) {
+		if !m.stream && !s.gorilla.HasMethod(m.target) {
 			return nil, fmt.Errorf("rpc: %s has no method %s", m.path, m.target)
 		}
 	}
@@ -205,22 +214,27 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)
 		return
 	}
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost && !(c.method.stream && r.Method == http.MethodGet) {
 		w.Header().Set("Allow", http.MethodPost)
 		c.code = codes[model.NoMethod].number
 		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
 		return
 	}
-	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
+	if c.method.device {
+		c.agent = deviceCaller
+	} else if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
 		if wireError(err).Kind == model.NotAuthentic {
 			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
 		}
 		c.fail(w, err, false)
 		return
-	}
-	if err := c.allowed(); err != nil {
+	} else if err := c.allowed(); err != nil {
 		c.fail(w, err, false)
+		return
+	}
+	if c.method.stream {
+		s.events(w, r, c)
 		return
 	}
 	body, done, err := s.readBody(w, r, c.method)
@@ -277,6 +291,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 	limit := int64(smallBody)
 	if m.large {
 		limit = s.cfg.LargeBody
+	} else if m.device {
+		limit = deviceBody
 	}
 	tooLarge := model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit)
 	if r.ContentLength > limit {
@@ -340,7 +356,7 @@ var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", 
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
 	c := &call{s: s, method: methodOf(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
-	if c.method == nil {
+	if c.method == nil || c.method.stream {
 		return failure(model.Errorf(model.NoMethod, "no such method"))
 	}
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+path, nil)

@@ -18,7 +18,7 @@ var userState = []store.Step{{From: "id", Table: "user_states", To: "user_id"}}
 var userObject = declare(&object{
 	name: "user", table: "users", row: func() any { return new(model.User) },
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
-	usedBy:  []use{{"token_assignments", "user_id", "tokens"}},
+	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
 	removes: func(c *call, _ *store.Tx, row any) error { return c.mayChange(row.(*model.User)) },
 	attrs: []attr{
@@ -52,6 +52,7 @@ var userObject = declare(&object{
 			{From: "id", Table: "token_assignments", To: "user_id"}, {From: "token_id", Table: "tokens", To: "id"}}},
 		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{
 			{From: "id", Table: "token_assignments", To: "user_id"}}},
+		{name: "devices", alias: "device", object: "device", steps: []store.Step{{From: "id", Table: "devices", To: "user_id"}}},
 	},
 })
 

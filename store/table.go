@@ -45,6 +45,11 @@ func init() {
 	keep[model.Delivery]("deliveries", "delivery", "id")
 	keep[model.DownloadLink]("download_links", "link", "token_id")
 	keep[model.Agent]("agents", "agent", "id")
+	keep[model.License]("licenses", "license", "id")
+	keep[model.Group]("device_groups", "group", "id")
+	keep[model.Device]("devices", "device", "id")
+	keep[model.GroupMember]("group_members", "group member", "device_id")
+	keep[model.ClientToken]("client_tokens", "client token", "id")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")
 }

@@ -116,6 +116,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
 			ErrorLog: stdlog.New(faults, "", 0)}
+		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())
 		log.Info().Str("address", at.Addr().String()).Str("version", version).Msg(what)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ type serveFlags struct {
 	strictJSON, insecure, showSecret                 bool
 	proxies                                          []string
 	agentRate                                        int
+	checkIn                                          time.Duration
 	couriers                                         courierFlags
 }
 
@@ -45,6 +47,7 @@ func serveCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
 	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
 	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
+	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.couriers.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
@@ -60,6 +63,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		if u, err := url.Parse(f.publicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return fmt.Errorf("--public-url must be like https://host, not %q", f.publicURL)
 		}
+	}
+	if f.checkIn < time.Minute || f.checkIn > 24*time.Hour {
+		return fmt.Errorf("--check-in must be from 1m to 24h, not %s", f.checkIn)
 	}
 	couriers, err := f.couriers.open()
 	if err != nil {
@@ -81,7 +87,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
-		Proxies: proxies, AgentRate: f.agentRate, Couriers: couriers})
+		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, Couriers: couriers})
 	if err != nil {
 		return err
 	}
@@ -96,6 +102,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go s.Watch(ctx)
+	go s.Follow(ctx)
 	delivered := make(chan struct{})
 	go func() {
 		s.Deliver(ctx)

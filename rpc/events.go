@@ -1,0 +1,216 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	streamsMost   = 50_000 // of one process
+	streamsDevice = 8      // of one client token
+	streamPing    = 30 * time.Second
+	streamWrite   = 20 * time.Second       // that a piece of a stream may take
+	streamLook    = 250 * time.Millisecond // how often the database is asked whether a device was logged out
+	streamSeen    = 10 * time.Second       // how often it is looked for devices whose last use is to be written
+)
+
+// streams are the event streams open in this process. A stream is here before its client token is checked: whoever is
+// logged out after that check is told, and whoever was before it is refused.
+type streams struct {
+	mu    sync.Mutex
+	open  map[*stream]struct{}
+	of    map[string]int // how many, by public id of the client token
+	ended chan struct{}  // closed when the server stops
+	stop  sync.Once
+}
+
+// stream is one device that listens.
+type stream struct {
+	token string
+	seen  model.Time  // when its use was last written; 0 = its client token is not checked yet
+	out   chan []byte // the envelope that it is told before it is closed
+}
+
+func newStreams() *streams {
+	return &streams{open: map[*stream]struct{}{}, of: map[string]int{}, ended: make(chan struct{})}
+}
+
+func (l *streams) add(st *stream) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[st.token] >= streamsDevice {
+		return model.Errorf(model.TooMany, "too many requests: the device has %d streams open", streamsDevice)
+	}
+	if len(l.open) >= streamsMost {
+		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("too many streams are open")}
+	}
+	l.open[st] = struct{}{}
+	l.of[st.token]++
+	return nil
+}
+
+func (l *streams) remove(st *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, st)
+	if l.of[st.token]--; l.of[st.token] == 0 {
+		delete(l.of, st.token)
+	}
+}
+
+// list gives the streams that fit, and the public ids of their client tokens.
+func (l *streams) list(fits func(*stream) bool) (all []*stream, ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for st := range l.open {
+		if fits(st) {
+			all, ids = append(all, st), append(ids, st.token)
+		}
+	}
+	return all, distinct(ids)
+}
+
+// EndEvents closes every event stream: the server stops.
+func (s *Server) EndEvents() { s.streams.stop.Do(func() { close(s.streams.ended) }) }
+
+// Follow looks, until ctx ends, whether devices that have an event stream here were logged out, in this process or
+// another, and writes when they were last seen.
+func (s *Server) Follow(ctx context.Context) {
+	var last string
+	seen := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(streamLook):
+		}
+		err := s.follow(ctx, &last)
+		if err == nil && time.Since(seen) >= streamSeen {
+			seen = time.Now()
+			err = s.stillThere(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error().Err(err).Msg("event streams")
+		}
+	}
+}
+
+// follow tells the streams of devices that were logged out since last.
+func (s *Server) follow(ctx context.Context, last *string) error {
+	all, ids := s.streams.list(func(*stream) bool { return true })
+	if len(all) == 0 {
+		return nil
+	}
+	return s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+		now, err := tx.Meta(metaLoggedOut)
+		if err != nil || string(now) == *last {
+			return err
+		}
+		found, err := tx.Presented(ids)
+		if err != nil {
+			return err
+		}
+		for _, st := range all {
+			refused := error(model.ErrClientToken)
+			if p, ok := found[st.token]; ok {
+				refused = p.Refusal()
+			}
+			if refused != nil {
+				select {
+				case st.out <- failure(wireError(refused)):
+				default: // it has been told
+				}
+			}
+		}
+		*last = string(now)
+		return nil
+	})
+}
+
+// stillThere writes that devices with a stream were seen, each once a check-in interval.
+func (s *Server) stillThere(ctx context.Context) error {
+	now := model.At(s.cfg.Now())
+	due, ids := s.streams.list(func(st *stream) bool { return st.seen != 0 && now-st.seen >= max(s.checkIn(), model.SeenEvery) })
+	if len(due) == 0 {
+		return nil
+	}
+	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Seen(ids, now) })
+	if err == nil {
+		s.streams.mu.Lock()
+		for _, st := range due {
+			st.seen = now
+		}
+		s.streams.mu.Unlock()
+	}
+	return err
+}
+
+// events serves a device's stream of events (the WHATWG's server-sent events).
+func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	id, hash, ok := model.ParseClientToken(strings.TrimSpace(text))
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		c.fail(w, model.ErrClientToken, false)
+		return
+	}
+	st := &stream{token: id, out: make(chan []byte, 1)}
+	if err := s.streams.add(st); err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	defer s.streams.remove(st)
+	plan, err := s.connecting(r.Context(), c, id, hash)
+	if err == nil {
+		_, err = c.run(r.Context(), &plan)
+	}
+	if err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	s.streams.mu.Lock()
+	st.seen = c.now
+	s.streams.mu.Unlock()
+	s.stream(w, r, st)
+}
+
+// stream writes pings until the device leaves, is logged out, or the server stops.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
+	conn := http.NewResponseController(w)
+	conn.SetReadDeadline(time.Time{})
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy shall pass each event on
+	event := func(name string, data []byte) error {
+		conn.SetWriteDeadline(time.Now().Add(streamWrite))
+		_, err := w.Write([]byte("event: " + name + "\ndata: " + string(data) + "\n\n"))
+		if err == nil {
+			err = conn.Flush()
+		}
+		return err
+	}
+	ping := time.NewTicker(streamPing)
+	defer ping.Stop()
+	for {
+		if err := event("ping", []byte("{}")); err != nil {
+			return
+		}
+		select {
+		case <-ping.C:
+		case told := <-st.out:
+			event("loggedOut", told)
+			return
+		case <-s.streams.ended:
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package rpc
+
+import (
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// Group has the methods of groups of devices.
+type Group struct{ crud }
+
+var groupObject = declare(&object{
+	name: "group", table: "device_groups", row: func() any { return new(model.Group) },
+	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
+	usedBy: []use{{"device_groups", "parent_id", "groups"}},
+	check:  checkGroup,
+	attrs: []attr{
+		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
+		{name: "description", kind: text, when: always, max: 1024},
+		{name: "parent", kind: ref, when: always, object: "group"},
+	},
+	colls: []collection{
+		{name: "devices", alias: "device", object: "device", order: "device_id", steps: []store.Step{
+			{From: "id", Table: "group_members", To: "group_id"}, theDevice}},
+	},
+})
+
+func checkGroup(_ *call, tx *store.Tx, d *decoded, _, row any) error {
+	g := row.(*model.Group)
+	if err := model.CheckName(d.place+".name", g.Name); err != nil {
+		return err
+	}
+	return checkTree(tx, "group", g.ID, g.ParentID, func(up *model.Group) *string { return up.ParentID })
+}
