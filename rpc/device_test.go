@@ -86,7 +86,9 @@ func TestGenerateTokenOnce(t *testing.T) {
 			replies := make([]string, 2)
 			var all sync.WaitGroup
 			for i, s := range both {
-				all.Go(func() { _, replies[i] = s.post("/device/generateToken", fmt.Sprintf(`{"id":%q,"expect":%q}`, id, hint)) })
+				all.Go(func() {
+					_, replies[i] = s.post("/device/generateToken", fmt.Sprintf(`{"id":%q,"expect":%q}`, id, hint))
+				})
 			}
 			all.Wait()
 			if codeIn(replies[0]) != 0 {

@@ -188,6 +188,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // a proxy shall pass each event on
+	if r.ProtoMajor == 1 {
+		h.Set("Connection", "close") // with the stream, instead of waiting for another request
+	}
 	event := func(name string, data []byte) error {
 		conn.SetWriteDeadline(time.Now().Add(streamWrite))
 		_, err := w.Write([]byte("event: " + name + "\ndata: " + string(data) + "\n\n"))

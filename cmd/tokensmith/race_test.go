@@ -20,7 +20,7 @@ import (
 
 // process is a running "tokensmith serve".
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	args []string
 	out  string
 	cmd  *exec.Cmd

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store/storetest"
+)
+
+// result posts a call that must succeed and gives its result.
+func (c *caller) result(t testing.TB, url, method string, params any) map[string]any {
+	t.Helper()
+	body, err := json.Marshal(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPost, url+"/das5/rest/"+method, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(c.id, c.secret)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var e struct {
+		Error  int
+		Result map[string]any
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error != 0 {
+		t.Fatal(method, e.Error, err)
+	}
+	return e.Result
+}
+
+// A process that is killed while it makes 100,000 devices leaves none of them, nor a seat taken, nor the group.
+func TestKilledWhileMakingManyDevices(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		dir := t.TempDir()
+		p := &process{t: t, args: []string{"--db", url, "--key-file", filepath.Join(dir, "key")}, out: filepath.Join(dir, "out")}
+		p.start()
+		t.Cleanup(func() { p.kill() })
+		c := &caller{}
+		c.id, c.secret = p.first()
+		license := c.result(t, p.url, "license/create", map[string]any{"attrs": map[string]any{"name": "l", "seats": 1000}})["id"]
+		params := map[string]any{"attrs": map[string]any{"label": "m", "quantity": 100_000, "csv": true, "allowUnlicensed": true, "licenses": []any{license}}}
+		ended := 0
+		for wait := 100 * time.Millisecond; ended < 5; wait += time.Duration(rand.IntN(300)) * time.Millisecond {
+			answered := make(chan int, 1)
+			go func() {
+				code, err := c.post(p.url, "device/createMany", params)
+				if err != nil {
+					code = -1
+				}
+				answered <- code
+			}()
+			time.Sleep(wait)
+			p.kill()
+			code := <-answered
+			p.start()
+			devices := c.result(t, p.url, "device/search", map[string]any{"max": 0})["total"]
+			groups := c.result(t, p.url, "group/search", map[string]any{"max": 0})["total"]
+			used := c.result(t, p.url, "license/get", map[string]any{"id": license})["seatsUsed"]
+			switch got := fmt.Sprint(devices, groups, used); {
+			case got == "0 0 0" && code == -1:
+				ended++
+			case got == "100000 1 1000":
+				if ended == 0 {
+					t.Fatal("it was done before it was killed")
+				}
+				return // the wait has become long enough
+			default:
+				t.Fatalf("after an answer of %d there are devices, groups, used seats: %s", code, got)
+			}
+		}
+	})
+}
+
+// memory gives the resident memory of a process in bytes.
+func memory(t testing.TB, pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kb int64
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	fmt.Sscan(rest, &kb)
+	return kb << 10
+}
+
+// One process holds 10,000 event streams; each that is logged out is told, the others are not.
+func BenchmarkEventStreams(b *testing.B) {
+	const n, loggedOut = 10_000, 50
+	for range b.N {
+		dir := b.TempDir()
+		p := &process{t: b, args: []string{"--db", filepath.Join(dir, "db"), "--log-format", "json"}, out: filepath.Join(dir, "out")}
+		p.start()
+		c := &caller{}
+		c.id, c.secret = p.first()
+		made := c.result(b, p.url, "device/createMany", map[string]any{"attrs": map[string]any{"label": "m", "quantity": n, "csv": true, "allowUnlicensed": true}})
+		tokens := regexp.MustCompile(model.ClientTokenPattern).FindAllString(made["csv"].(string), -1)
+		before := memory(b, p.cmd.Process.Pid)
+		host := strings.TrimPrefix(p.url, "http://")
+		conns := make([]*bufio.Reader, n)
+		var all sync.WaitGroup
+		gate := make(chan struct{}, 64)
+		start := time.Now()
+		for i, token := range tokens {
+			gate <- struct{}{}
+			all.Go(func() {
+				defer func() { <-gate }()
+				conn, err := net.Dial("tcp", host)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				b.Cleanup(func() { conn.Close() })
+				fmt.Fprintf(conn, "GET /device/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", host, token)
+				conns[i] = bufio.NewReaderSize(conn, 512)
+				if !until(conns[i], "event: ping") {
+					b.Error("no ping")
+				}
+			})
+		}
+		all.Wait()
+		b.ReportMetric(float64(n)/time.Since(start).Seconds(), "streams/s")
+		b.ReportMetric(float64(memory(b, p.cmd.Process.Pid)-before)/n, "B/stream")
+		at := time.Now()
+		for i := range loggedOut {
+			c.result(b, p.url, "device/generateToken", map[string]any{"device": map[string]string{"name": fmt.Sprintf("m-%05d", i+1)}})
+		}
+		for i := range loggedOut {
+			if !until(conns[i], "event: loggedOut") || until(conns[i], "event: ") {
+				b.Fatal("a stream is not logged out, or goes on")
+			}
+		}
+		b.ReportMetric(float64(time.Since(at).Milliseconds()), "ms-to-log-50-out")
+		for i := loggedOut; i < n; i++ {
+			if conns[i].Buffered() > 16 { // the end of a chunk at most
+				b.Fatal("another stream was told something")
+			}
+		}
+		p.kill()
+	}
+}
+
+// until reads until a line starts with text; false when the stream ended before.
+func until(r *bufio.Reader, text string) bool {
+	for {
+		line, err := r.ReadString('\n')
+		if strings.HasPrefix(line, text) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
