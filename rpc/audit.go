@@ -66,7 +66,8 @@ func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int6
 // auditInterval is how often the head of the record goes to the log.
 const auditInterval = 5 * time.Minute
 
-// Watch logs the head of the record every five minutes until ctx ends; audit/verify takes it as expectHead.
+// Watch logs the head of the record every five minutes until ctx ends; audit/verify takes it as expectHead. It also
+// removes the answers to calls with an idempotency key whose time is over.
 func (s *Server) Watch(ctx context.Context) {
 	tick := time.NewTicker(auditInterval)
 	defer tick.Stop()
@@ -79,6 +80,9 @@ func (s *Server) Watch(ctx context.Context) {
 			s.cfg.Log.Error().Err(err).Msg("audit head")
 		default:
 			s.cfg.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.limits.unsaid.Swap(0)).Msg("audit head")
+		}
+		if err := s.DropAnswers(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error().Err(err).Msg("answers whose time is over")
 		}
 		select {
 		case <-ctx.Done():

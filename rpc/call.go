@@ -24,6 +24,11 @@ type call struct {
 	authOnly   bool  // came to the listener of auth/* alone
 
 	params jsontext.Value
+	once   *once // of a call that carries an idempotency key
+
+	planOnly bool  // the plan is wanted and not its run, as for a call of a batch
+	plan     *Plan // then: what the method's prepare step left
+	refusal  error // then: why it left none
 
 	page   string // of a page instead of a method: its name, for the log
 	object string // what it was done to, for the audit
@@ -53,40 +58,53 @@ func (c *call) need(path string) error {
 	return nil
 }
 
-// run runs a plan in its transaction, which this function alone opens. A change and its audit row commit together.
+// run runs a plan in its transaction, which this function alone opens. A change, its audit row and the answer kept for
+// a repeat commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
-	if view := plan.view; view != nil && c.method.reveals {
-		// That a secret was revealed is recorded with it, though nothing changes.
-		plan = &Plan{update: func(tx *store.Tx) (any, error) { return view(&tx.ReadTx) }}
-	}
-	switch {
-	case plan.view != nil:
+	if plan.view != nil && !c.method.reveals {
 		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
 			tx.Limit(c.scope)
 			result, err = plan.view(tx)
 			return err
 		})
-	case plan.update != nil:
-		if strings.HasPrefix(c.method.path, "auth/") {
-			ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
-		}
-		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-			c.object = ""
-			tx.Limit(c.scope)
-			result, err = plan.update(tx)
-			if err != nil {
+		return result, err
+	}
+	if strings.HasPrefix(c.method.path, "auth/") {
+		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
+	}
+	err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		once := c.once != nil && plan.update != nil
+		if once {
+			if err := c.repeated(&tx.ReadTx); err != nil {
 				return err
 			}
-			if plan.unrecorded {
-				return nil
-			}
-			return c.audit(tx, result)
-		})
-	}
+		}
+		result, err = c.apply(tx, plan)
+		if err == nil && once {
+			err = c.keep(tx, result)
+		}
+		return err
+	})
 	if o, ok := result.(outcome); ok && err == nil {
 		return nil, o.err
 	}
 	return result, err
+}
+
+// apply runs a plan inside a transaction and writes its row of the record.
+func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
+	c.object = ""
+	tx.Limit(c.scope)
+	if plan.view != nil {
+		result, err = plan.view(&tx.ReadTx)
+	} else {
+		result, err = plan.update(tx)
+	}
+	// That a secret was revealed is recorded with it, though nothing changes.
+	if err != nil || plan.unrecorded || plan.view != nil && !c.method.reveals {
+		return result, err
+	}
+	return result, c.audit(tx, result)
 }
 
 // audit writes the call's row of the record.
@@ -100,6 +118,10 @@ func (c *call) audit(tx *store.Tx, result any) error {
 
 // fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.
 func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
+	if a := asAnswered(err); a != nil {
+		a.again(w, c)
+		return
+	}
 	e := wireError(err)
 	if e.Kind == model.Internal || e.Kind == model.Unavailable {
 		c.cause = err

@@ -143,6 +143,7 @@ var tried = map[string]string{
 	"group/set":                          `{"id":"{Group}","attrs":{"description":"x"}}`,
 	"group/delete":                       `{"id":"{Group}"}`,
 	"group/search":                       `{"match":[["id","=","{Group}"]]}`,
+	"batch/execute":                      `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"new{Name}"}}}]}`,
 	"template/get":                       `{"template":{"name":"passcode"}}`,
 	"template/set":                       `{"template":{"name":"passcode"},"attrs":{"text":"{code}"}}`,
 	"template/search":                    `{"match":[["name","=","passcode"]]}`,
@@ -160,7 +161,7 @@ var tried = map[string]string{
 }
 
 // alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.
-var alsoNeeded = map[string]string{"agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
+var alsoNeeded = map[string]string{"batch/execute": "domain/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
 // shared are the methods in which every caller sees the same, limited to a domain or not.
 var shared = []string{"license/get", "license/search", "group/get", "group/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",

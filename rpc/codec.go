@@ -42,9 +42,19 @@ type codecRequest struct {
 
 func (c *codecRequest) Method() (string, error) { return c.call.method.target, nil }
 
-func (c *codecRequest) ReadRequest(args any) error { return readArgs(c.call.params, args) }
+// ReadRequest reads the parameters, unless the call was answered before.
+func (c *codecRequest) ReadRequest(args any) error {
+	if err := c.call.look(c.ctx); err != nil {
+		return err
+	}
+	return readArgs(c.call.params, args)
+}
 
 func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
+	if c.call.planOnly {
+		c.call.plan = reply.(*Plan)
+		return
+	}
 	result, err := c.call.run(c.ctx, reply.(*Plan))
 	if err != nil {
 		c.call.fail(w, err, true)
@@ -59,6 +69,10 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 }
 
 func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
+	if c.call.planOnly {
+		c.call.refusal = err
+		return
+	}
 	c.call.fail(w, err, true)
 }
 

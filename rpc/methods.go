@@ -8,6 +8,7 @@ type method struct {
 	reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
 	device  bool   // called by a device, which proves itself by what it sends, and not by an agent
 	stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
+	counts  bool   // refuses credentials, which counts: it cannot be undone
 	// either names further permissions of which any one opens the method; the method itself then decides which of
 	// its uses needs which.
 	either []string
@@ -55,7 +56,7 @@ var methods = []method{
 	{path: "token/retrieveCredential", target: "Token.RetrieveCredential", reveals: true, about: "Answers a soft token's otpauth:// URI and its seed in base32."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
 	{path: "token/export", target: "Token.Export", reveals: true, about: "Writes tokens with their seeds as a PSKC file, encrypted with a password."},
-	{path: "token/syncToken", target: "Token.SyncToken", about: "Synchronises a token by two consecutive OTPs."},
+	{path: "token/syncToken", target: "Token.SyncToken", counts: true, about: "Synchronises a token by two consecutive OTPs."},
 	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
 
 	{path: "tokenAssignment/create", target: "TokenAssignment.Create", about: "Assigns a token to a user."},
@@ -63,7 +64,7 @@ var methods = []method{
 	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
 	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
 	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
-	{path: "tokenAssignment/activate", target: "TokenAssignment.Activate", about: "Makes an assignment active by its activation code."},
+	{path: "tokenAssignment/activate", target: "TokenAssignment.Activate", counts: true, about: "Makes an assignment active by its activation code."},
 	{path: "tokenAssignment/sendActivationCode", target: "TokenAssignment.SendActivationCode", about: "Sends the user a new activation code by SMTP or SMS."},
 	{path: "tokenAssignment/sendDownloadUrl", target: "TokenAssignment.SendDownloadURL", about: "Sends the user a provisioning link by SMTP or SMS."},
 	{path: "tokenAssignment/getTokenQRCode", target: "TokenAssignment.GetTokenQRCode", reveals: true, about: "Answers a soft token's QR code, a PNG in base64."},
@@ -107,6 +108,8 @@ var methods = []method{
 	{path: "group/delete", target: "Group.Delete", about: "Deletes a group without groups in it; its devices stay."},
 	{path: "group/search", target: "Group.Search", about: "Finds groups."},
 
+	{path: executePath, target: "Batch.Execute", large: true, about: "Carries out up to 10,000 calls in one transaction; `atomic` undoes all of them when one is refused."},
+
 	{path: "template/get", target: "Template.Get", about: "Reads the text of a kind of message."},
 	{path: "template/set", target: "Template.Set", about: "Changes it; an unknown parameter is refused."},
 	{path: "template/search", target: "Template.Search", about: "Finds the texts of messages."},
@@ -125,6 +128,9 @@ var methods = []method{
 	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},
 	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record; with `expectHead` also that its end was not cut off."},
 }
+
+// executePath is the method that carries out many.
+const executePath = "batch/execute"
 
 // tokenMethod stands for the request for an access token, which is RFC 6749's and no method of ours.
 var tokenMethod = method{path: tokenPath}

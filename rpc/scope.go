@@ -15,7 +15,7 @@ var (
 	assignedUsers = []store.Step{assignments, theUser}
 	readOnlyFor   = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
 	writableFor   = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
-	openFor       = map[string]bool{"auth": true} // methods without an object of their own
+	openFor       = map[string]bool{"auth": true, "batch": true} // methods without an object of their own
 )
 
 // scopeOf gives what an agent limited to domains, by id, sees.

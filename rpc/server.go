@@ -99,6 +99,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		"Auth":            &Auth{s},
 		"Template":        &Template{crud{s, templateObject}},
 		"Delivery":        &Delivery{crud{s, deliveryObject}},
+		"Batch":           &Batch{s},
 		"Audit":           &Audit{crud{s, auditObject}},
 	}
 	for name, service := range services {
@@ -258,7 +259,10 @@ func (c *call) allowed() error {
 
 // dispatch reads the parameters and lets gorilla call the method.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call, body []byte, contentType string) {
-	body, err := decodeCharset(body, contentType)
+	err := c.carry(r.Header.Get(keyHeader), body)
+	if err == nil {
+		body, err = decodeCharset(body, contentType)
+	}
 	if err == nil {
 		c.params, err = readParams(body, s.cfg.StrictJSON)
 	}
@@ -354,6 +358,11 @@ var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", 
 
 // Call calls a method in-process, as the operator, and gives the reply's envelope.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
+	return s.CallOnce(ctx, path, "", params)
+}
+
+// CallOnce is Call with an idempotency key; "" is none.
+func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
 	c := &call{s: s, method: methodOf(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
 	if c.method == nil || c.method.stream {
@@ -363,6 +372,7 @@ func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	if err != nil {
 		return failure(wireError(err))
 	}
+	r.Header.Set(keyHeader, key)
 	s.recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, c, params, "") })).ServeHTTP(w, r)
 	if c.cause != nil {
 		s.cfg.Log.Error().Err(c.cause).Str("method", path).Msg("call")

@@ -39,7 +39,8 @@ var errNoChain = errors.New("the transaction has no audit chain yet")
 func (tx *Tx) Audit(row *model.Audit) error {
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
-		*h = tx.take()
+		tx.taken = tx.take()
+		*h = tx.taken
 	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
 		if tx.store.dialect.name == "postgres" {

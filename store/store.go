@@ -183,6 +183,7 @@ type ReadTx struct {
 type Tx struct {
 	ReadTx
 	chain     chain        // of its audit rows
+	taken     chain        // as take gave it
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
 }

@@ -50,6 +50,7 @@ func init() {
 	keep[model.Device]("devices", "device", "id")
 	keep[model.GroupMember]("group_members", "group member", "device_id")
 	keep[model.ClientToken]("client_tokens", "client token", "id")
+	keep[model.Answered]("idempotency_keys", "idempotency key", "id")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")
 }

@@ -1,0 +1,215 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// Batch has the method that carries out many.
+type Batch struct{ s *Server }
+
+// batchCalls bounds the calls of one batch: they share a transaction, and others wait for it.
+const batchCalls = 10_000
+
+// ExecuteArgs are the parameters of batch/execute.
+type ExecuteArgs struct {
+	Calls  []jsontext.Value `json:"calls"`
+	Atomic jsontext.Value   `json:"atomic"`
+}
+
+// innerCall is one call of a batch as it is sent.
+type innerCall struct {
+	Method *Text          `json:"method"`
+	Params jsontext.Value `json:"params"`
+}
+
+// prepared is a call of a batch, ready to run, or refused before.
+type prepared struct {
+	name string
+	call *call
+	plan *Plan
+	err  error
+}
+
+// batchStopped is the detail of an atomic batch that was refused.
+type batchStopped struct {
+	Call  int            `json:"call"` // counted from 1
+	Reply jsontext.Value `json:"reply"`
+}
+
+// Execute carries out many calls in one transaction and answers with their envelopes in order. Each needs its own
+// permission and leaves its own row in the record. One that is refused is undone alone, or in an atomic batch with all.
+// Calls are prepared before the first of them runs; what they name is looked up when they run.
+func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
+	outer := callOf(r.Context())
+	atomic := false
+	if args.Atomic != nil && args.Atomic.Kind() != 'n' {
+		var err error
+		if atomic, err = boolOf("atomic", args.Atomic); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(args.Calls) == 0:
+		return model.AttrErrorf(model.Missing, "calls", "is required")
+	case len(args.Calls) > batchCalls:
+		return model.AttrErrorf(model.Invalid, "calls", "at most %d calls fit into a batch", batchCalls)
+	}
+	calls := make([]*prepared, len(args.Calls))
+	for i, raw := range args.Calls {
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
+		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
+	}
+	plan.unrecorded = true
+	plan.update = func(tx *store.Tx) (any, error) { return m.run(outer, tx, calls, atomic) }
+	return nil
+}
+
+// prepare has a call of a batch prepared by its method.
+func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, atomic bool) *prepared {
+	var sent innerCall
+	p := &prepared{}
+	if raw.Kind() != '{' {
+		p.err = model.Errorf(model.Unreadable, "a call must be an object")
+		return p
+	}
+	if p.err = readArgs(raw, &sent); p.err != nil {
+		return p
+	}
+	if sent.Method == nil {
+		p.err = model.AttrErrorf(model.Missing, "method", "is required")
+		return p
+	}
+	p.name = strings.TrimPrefix(string(*sent.Method), "/")
+	method := methodOf(p.name)
+	if method == nil {
+		p.err = model.Errorf(model.NoMethod, "no such method")
+		p.name = "" // it may be anything
+		return p
+	}
+	c := &call{s: outer.s, method: method, agent: outer.agent, scope: outer.scope, remote: outer.remote, now: outer.now,
+		generation: outer.generation, params: sent.Params}
+	p.call = c
+	limit := smallBody
+	if method.large {
+		limit = int(m.s.cfg.LargeBody)
+	}
+	switch {
+	case strings.HasPrefix(p.name, "auth/"), method.device, method.stream, p.name == executePath:
+		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
+	case atomic && method.counts:
+		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, whose refusals count", p.name)
+	case len(c.params) == 0 || c.params.Kind() == 'n':
+		c.params = jsontext.Value("{}")
+	case c.params.Kind() != '{':
+		p.err = model.Errorf(model.Unreadable, "the parameters must be an object")
+	case len(c.params) > limit:
+		p.err = model.Errorf(model.TooLarge, "the parameters are larger than %d bytes", limit)
+	}
+	if p.err == nil {
+		p.err = c.allowed()
+	}
+	if p.err == nil {
+		p.plan, p.err = m.s.plan(ctx, c)
+	}
+	return p
+}
+
+// run runs the prepared calls of a batch.
+func (m *Batch) run(outer *call, tx *store.Tx, calls []*prepared, atomic bool) (any, error) {
+	reply := append(make([]byte, 0, 64*len(calls)), '[')
+	for i, p := range calls {
+		envelope, err := m.step(tx, p, atomic)
+		if err != nil {
+			return nil, err
+		}
+		if atomic && p.err != nil {
+			return nil, p.stop(i, envelope)
+		}
+		if i > 0 {
+			reply = append(reply, ',')
+		}
+		reply = append(reply, envelope...)
+		if int64(len(reply)) > m.s.cfg.LargeBody {
+			return nil, model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", m.s.cfg.LargeBody)
+		}
+	}
+	tx.Limit(outer.scope)
+	return jsontext.Value(append(reply, ']')), nil
+}
+
+// step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+func (m *Batch) step(tx *store.Tx, p *prepared, atomic bool) ([]byte, error) {
+	if p.plan == nil {
+		return m.refused(p), nil
+	}
+	var envelope []byte
+	p.err = nil // of a run before
+	err := tx.Try(func(tx *store.Tx) error {
+		result, err := p.call.apply(tx, p.plan)
+		if _, ok := result.(outcome); ok && atomic && err == nil {
+			return fmt.Errorf("%s refuses what must count, and the table of methods does not say so", p.name)
+		}
+		if err == nil {
+			envelope, err = envelopeOf(result)
+		}
+		return err
+	})
+	if tx.Failed() != nil {
+		return nil, tx.Failed()
+	}
+	if err != nil {
+		p.err = err
+		return m.refused(p), nil
+	}
+	return envelope, nil
+}
+
+// refused gives the envelope of a call that was refused; the cause of a fault goes to the log.
+func (m *Batch) refused(p *prepared) []byte {
+	e := wireError(p.err)
+	if e.Kind == model.Internal {
+		m.s.cfg.Log.Error().Err(p.err).Str("method", p.name).Msg("call in a batch")
+	}
+	return failure(e)
+}
+
+// stop gives the refusal of an atomic batch at one of its calls.
+func (p *prepared) stop(i int, envelope []byte) error {
+	name := ""
+	if p.name != "" {
+		name = " (" + p.name + ")"
+	}
+	e := model.Errorf(model.BatchRefused, "call %d%s is refused, nothing is changed: %s", i+1, name, wireError(p.err).Msg)
+	e.Detail = batchStopped{i + 1, envelope}
+	return e
+}
+
+// plan has a method prepare a call whose parameters are read, and gives what it leaves to be run.
+func (s *Server) plan(ctx context.Context, c *call) (*Plan, error) {
+	c.planOnly = true
+	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.method.path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	s.gorilla.ServeHTTP(&recorder{header: http.Header{}}, r)
+	return c.plan, c.refusal
+}
+
+// envelopeOf gives the envelope of what a method answered, a refused credential included.
+func envelopeOf(result any) ([]byte, error) {
+	if o, ok := result.(outcome); ok {
+		return failure(o.err), nil
+	}
+	return success(result)
+}

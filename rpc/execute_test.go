@@ -1,0 +1,166 @@
+package rpc_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tokensmith/rpc"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// Many send one call with one key at once, to two processes: it is carried out once, and all get the same answer.
+func TestIdempotencyKeyRace(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		both := []*service{s, s.second(t)}
+		for round := range 5 {
+			var mu sync.Mutex
+			replies := map[string]int{}
+			var all sync.WaitGroup
+			for k := range 16 {
+				all.Go(func() {
+					_, reply := both[k%2].post("/token/create", `{"attrs":{"product.productCode":"SE"}}`, "Idempotency-Key", fmt.Sprint("round", round))
+					mu.Lock()
+					replies[reply]++
+					mu.Unlock()
+				})
+			}
+			all.Wait()
+			if len(replies) != 1 {
+				t.Fatalf("different answers: %v", replies)
+			}
+			for reply := range replies {
+				if !strings.HasPrefix(reply, `{"error":0,"result":{"id":"`) {
+					t.Fatal(reply)
+				}
+			}
+		}
+		if total := fmt.Sprint(s.do(t, "token/search", `{"max":0}`).(map[string]any)["total"]); total != "5" {
+			t.Errorf("%s tokens", total)
+		}
+	})
+}
+
+// The key is the agent's own, the answer is sealed, a refused credential is kept as it counts, and a repeat of it does
+// not count again. auth/* has no keys: an OTP is good once.
+func TestIdempotencyKeyScope(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		w := newWorld(t, s, 1)
+		_, mine := s.post("/agent/create", `{"attrs":{"name":"keyed","permissions":"*"}}`, "Idempotency-Key", "k")
+		if _, again := s.post("/agent/create", `{"attrs":{"name":"keyed","permissions":"*"}}`, "Idempotency-Key", "k"); again != mine {
+			t.Errorf("%s, then %s", mine, again)
+		}
+		_, secret, _ := strings.Cut(mine, `"clientSecret":"`)
+		secret, _, _ = strings.Cut(secret, `"`)
+		if len(secret) != 43 || strings.Contains(dump(t, s, url), secret) {
+			t.Errorf("the kept answer is not sealed: %s", mine)
+		}
+		_, other, _ := strings.Cut(mine, `"clientId":"`)
+		other, _, _ = strings.Cut(other, `"`)
+		another := &service{Server: s.Server, id: other, key: secret}
+		if _, reply := another.post("/domain/create", `{"attrs":{"name":"other"}}`, "Idempotency-Key", "k"); !strings.HasPrefix(reply, `{"error":0`) {
+			t.Errorf("another agent's key: %s", reply)
+		}
+		for range 3 {
+			_, reply := s.post("/token/syncToken", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":"000000,000001"}`, w.User, w.Token), "Idempotency-Key", "sync")
+			if !strings.HasPrefix(reply, `{"error":205`) {
+				t.Error(reply)
+			}
+		}
+		if n := fmt.Sprint(s.do(t, "user/get", `{"id":"`+w.User+`","return":["failCount"]}`).(map[string]any)["failCount"]); n != "1" {
+			t.Errorf("it counted %s times", n)
+		}
+		verify := fmt.Sprintf(`{"user":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User)
+		for _, want := range []string{`{"error":0}`, `{"error":206,"message":"the credential was already used"}`} {
+			if _, reply := s.post("/auth/verify", verify, "Idempotency-Key", "v"); reply != want {
+				t.Errorf("%s, not %s", reply, want)
+			}
+		}
+	})
+}
+
+// Batches race against each other and against single calls: an atomic one is there whole or not at all, and the record
+// stays whole.
+func TestBatchRace(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		const racers, rounds = 8, 10
+		var all sync.WaitGroup
+		for n := range racers {
+			all.Go(func() {
+				for i := range rounds {
+					// Every racer makes one object of its own and one that all want.
+					_, reply := s.post("/batch/execute", fmt.Sprintf(`{"atomic":true,"calls":[
+						{"method":"repository/create","params":{"attrs":{"name":"r%d-%d"}}},
+						{"method":"repository/create","params":{"attrs":{"name":"all%d"}}}]}`, n, i, i))
+					if !strings.HasPrefix(reply, `{"error":0`) && !strings.HasPrefix(reply, `{"error":404`) {
+						t.Error(reply)
+					}
+					if _, reply := s.post("/batch/execute", fmt.Sprintf(`{"calls":[{"method":"repository/create","params":{"attrs":{"name":"all%d"}}},
+						{"method":"domain/create","params":{"attrs":{"name":"d%d-%d"}}}]}`, i, n, i)); !strings.Contains(reply, `{"error":13`) || !strings.Contains(reply, `{"error":0,"result":{"id"`) {
+						t.Error(reply)
+					}
+				}
+			})
+		}
+		all.Wait()
+		for object, want := range map[string]string{"repository": fmt.Sprint(1 + 2*rounds), "domain": fmt.Sprint(racers * rounds)} {
+			if got := fmt.Sprint(s.do(t, object+"/search", `{"max":0}`).(map[string]any)["total"]); got != want {
+				t.Errorf("%s of %s, not %s", got, object, want)
+			}
+		}
+		s.do(t, "audit/verify", `{}`)
+	})
+}
+
+// The answers of a batch have a limit, and one that is over it changes nothing.
+func TestBatchAnswerLimit(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.LargeBody = 2000 })
+	calls := `{"method":"repository/create","params":{"attrs":{"name":"r"}}}` + strings.Repeat(`,{"method":"product/search"}`, 2)
+	if _, reply := s.post("/batch/execute", `{"calls":[`+calls+`]}`); !strings.HasPrefix(reply, `{"error":6,`) {
+		t.Error(reply)
+	}
+	if total := fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"]); total != "1" {
+		t.Errorf("%s repositories", total)
+	}
+	many := strings.TrimSuffix(strings.Repeat("{},", 10_001), ",")
+	if reply := string(s.Call(t.Context(), "batch/execute", []byte(`{"calls":[`+many+`]}`))); !strings.HasPrefix(reply, `{"error":11,`) {
+		t.Error(reply)
+	}
+}
+
+// Answers whose time is over are removed beside the calls.
+func TestAnswersAreDropped(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	s.post("/domain/create", `{"attrs":{"name":"d"}}`, "Idempotency-Key", "k")
+	kept := func() (n int64) {
+		err := s.store.View(t.Context(), func(tx *store.ReadTx) (err error) {
+			n, err = tx.Count(&store.Query{Table: "idempotency_keys"})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := kept(); n != 1 {
+		t.Fatalf("%d kept", n)
+	}
+	s.clock.advance(25 * time.Hour)
+	if err := s.DropAnswers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept(); n != 0 {
+		t.Errorf("%d kept", n)
+	}
+}

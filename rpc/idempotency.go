@@ -1,0 +1,117 @@
+package rpc
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// A changing management call that carries an Idempotency-Key is carried out once: its answer is kept, sealed, in the
+// transaction of its change, and a repeat gets it again. A call that was refused changed nothing, so nothing of it is
+// kept and a repeat is a new call; a refused credential counts, and is kept like a change.
+const (
+	keyHeader   = "Idempotency-Key"
+	keyBytes    = 255
+	answerLife  = 24 * time.Hour
+	answersDrop = 1000 // removed in one transaction
+)
+
+// once is what a call with an idempotency key is known by.
+type once struct {
+	id      string // of the agent and the key
+	request []byte // hash of the method and the body
+}
+
+// answered is the answer of a call that was carried out before: its envelope.
+type answered struct{ envelope []byte }
+
+func (*answered) Error() string { return "answered before" }
+
+// carry gives a call its idempotency key. Calls that check credentials, and devices', have protections of their own.
+func (c *call) carry(key string, body []byte) error {
+	if key == "" || c.method.device || strings.HasPrefix(c.method.path, "auth/") {
+		return nil
+	}
+	if len(key) > keyBytes || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return model.AttrErrorf(model.Invalid, keyHeader, "must be at most %d printable ASCII characters", keyBytes)
+	}
+	id := sha256.Sum256(store.Message(c.agent.ID, key))
+	sum := sha256.Sum256(body)
+	request := sha256.Sum256(store.Message(c.method.path, sum[:]))
+	c.once = &once{hex.EncodeToString(id[:]), request[:]}
+	return nil
+}
+
+func answerPlace(id string) store.Place {
+	return store.Place{Table: "idempotency_keys", Column: "reply", Row: id}
+}
+
+// repeated gives the answer, as an error, of a call that was carried out before; nil when it was not.
+func (c *call) repeated(tx *store.ReadTx) error {
+	a, err := tx.Answered(c.once.id, c.now)
+	if err != nil || a == nil {
+		return err
+	}
+	if string(a.Request) != string(c.once.request) {
+		return model.Errorf(model.KeyReused, "the idempotency key was used for another request")
+	}
+	envelope, err := c.s.keys.Unseal(answerPlace(a.ID), a.Reply)
+	if err != nil {
+		return err
+	}
+	return &answered{envelope}
+}
+
+// look is repeated in a snapshot of its own, before anything is prepared.
+func (c *call) look(ctx context.Context) error {
+	if c.once == nil {
+		return nil
+	}
+	return c.s.cfg.Store.View(ctx, c.repeated)
+}
+
+// keep keeps the answer of a call that changed something.
+func (c *call) keep(tx *store.Tx, result any) error {
+	envelope, err := envelopeOf(result)
+	if err != nil {
+		return err
+	}
+	return tx.KeepAnswer(&model.Answered{ID: c.once.id, Request: c.once.request, Reply: c.s.keys.Seal(answerPlace(c.once.id), envelope),
+		Expires: c.now + model.Time(answerLife.Milliseconds())})
+}
+
+// again writes an answer that was given before.
+func (a *answered) again(w http.ResponseWriter, c *call) {
+	digits := strings.TrimPrefix(string(a.envelope[:min(len(a.envelope), 24)]), `{"error":`)
+	c.code, _ = strconv.Atoi(digits[:strings.IndexAny(digits, ",}")])
+	writeEnvelope(w, http.StatusOK, a.envelope)
+}
+
+// DropAnswers removes the answers to calls with an idempotency key whose time is over, a part in each transaction so that nobody waits long.
+func (s *Server) DropAnswers(ctx context.Context) error {
+	for {
+		var n int64
+		err := s.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.DropAnswers(model.At(s.cfg.Now()), answersDrop)
+			return err
+		})
+		if err != nil || n < answersDrop {
+			return err
+		}
+	}
+}
+
+// asAnswered gives the answer that an error stands for; nil when it is another error.
+func asAnswered(err error) *answered {
+	var a *answered
+	errors.As(err, &a)
+	return a
+}

@@ -1,0 +1,32 @@
+package store
+
+import (
+	"errors"
+
+	"tokensmith/model"
+)
+
+// Answered gives the answer kept for an idempotency key; nil when there is none whose time is not over.
+func (tx *ReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
+	var a model.Answered
+	err := tx.loadWhere(&a, "id = ? AND expires > ?", id, now)
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+		return nil, nil
+	}
+	return &a, err
+}
+
+// KeepAnswer keeps an answer, in place of one of the same key whose time is over.
+func (tx *Tx) KeepAnswer(a *model.Answered) error {
+	_, err := tx.exec(`INSERT INTO idempotency_keys (id, request, reply, expires) VALUES (?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET request = excluded.request, reply = excluded.reply, expires = excluded.expires`,
+		a.ID, a.Request, a.Reply, a.Expires)
+	return err
+}
+
+// DropAnswers removes up to most answers whose time is over and says how many there were.
+func (tx *Tx) DropAnswers(now model.Time, most int) (int64, error) {
+	return tx.exec(`DELETE FROM idempotency_keys WHERE id IN
+		(SELECT id FROM idempotency_keys WHERE expires <= ? ORDER BY expires, id LIMIT ?)`, now, most)
+}
