@@ -24,6 +24,7 @@ type call struct {
 	authOnly   bool  // came to the listener of auth/* alone
 
 	params jsontext.Value
+	size   int64 // bytes of a JSON-RPC request
 	once   *once // of a call that carries an idempotency key
 
 	planOnly bool  // the plan is wanted and not its run, as for a call of a batch

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	gorilla "github.com/gorilla/rpc/v2"
+	"github.com/gorilla/rpc/v2/json2"
 	"github.com/rs/zerolog"
 	"github.com/rs/zerolog/hlog"
 
@@ -85,6 +86,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.gorilla.RegisterCodec(codec{}, "application/json")
+	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
 	services := map[string]any{
 		"Domain":          &Domain{crud{s, domainObject}},
 		"User":            &User{crud{s, userObject}},
@@ -211,27 +213,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.serveToken(w, r, c)
 		return
 	}
-	if c.method = methodOf(path); c.method == nil || c.authOnly && !strings.HasPrefix(path, "auth/") {
+	if path == jsonrpcPath {
+		c.method = &jsonrpcMethod
+	} else {
+		c.method = methodOf(path)
+	}
+	if c.method == nil || c.authOnly && !strings.HasPrefix(path, "auth/") {
+		c.method = nil
 		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)
 		return
 	}
-	if r.Method != http.MethodPost && !(c.method.stream && r.Method == http.MethodGet) {
-		w.Header().Set("Allow", http.MethodPost)
-		c.code = codes[model.NoMethod].number
-		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
-		return
-	}
-	if c.method.device {
-		c.agent = deviceCaller
-	} else if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
-		if wireError(err).Kind == model.NotAuthentic {
-			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
-		}
-		c.fail(w, err, false)
-		return
-	} else if err := c.allowed(); err != nil {
-		c.fail(w, err, false)
+	if !s.admit(w, r, c) {
 		return
 	}
 	if c.method.stream {
@@ -244,7 +236,41 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
+	if c.method == &jsonrpcMethod {
+		s.serveJSONRPC(w, r, c, body)
+		return
+	}
 	s.dispatch(w, r, c, body, r.Header.Get("Content-Type"))
+}
+
+// admit refuses, and answers, what is no POST and who may not call the method.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) bool {
+	if r.Method != http.MethodPost && !(c.method.stream && r.Method == http.MethodGet) {
+		w.Header().Set("Allow", http.MethodPost)
+		c.code = codes[model.NoMethod].number
+		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
+		return false
+	}
+	if c.method.device {
+		c.agent = deviceCaller
+		return true
+	}
+	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
+		if wireError(err).Kind == model.NotAuthentic {
+			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
+		}
+		c.fail(w, err, false)
+		return false
+	}
+	if c.method == &jsonrpcMethod {
+		return true // its body says what it calls
+	}
+	if err := c.allowed(); err != nil {
+		c.fail(w, err, false)
+		return false
+	}
+	return true
 }
 
 // allowed refuses a caller whose permissions do not open the method.
