@@ -66,3 +66,19 @@ func (tx *Tx) LoseGroup() error {
 	_, err := tx.exec("ROLLBACK")
 	return errors.Join(err, errors.New("the disk is full"))
 }
+
+// Kept gives every declared table: its name, its columns and those of its primary key.
+func Kept(see func(name string, columns []string, primary string)) {
+	for _, t := range kept {
+		see(t.name, t.columns, t.order)
+	}
+}
+
+// IndexTokens registers the client tokens' hashes as an index of keyed hashes, of what normal gives of a token.
+func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
+	macIndexes = append(macIndexes, macIndex{table: "client_tokens", column: "hash", key: "id", sealed: "sealed", purpose: purpose, normal: normal})
+	return func() { macIndexes = macIndexes[:len(macIndexes)-1] }
+}
+
+// AddKey adds a key to the key file, as the beginning of a rotation does.
+func (k *Keyring) AddKey() error { return k.addKey() }

@@ -13,13 +13,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// The key file. One line a key, "tokensmith-key-1 <32 bytes in hex>"; the last line seals, every line opens. The file
-// stays outside the database and its backups: without it nothing sealed can be read, with it everything can. It must
-// not be readable by others than its owner and group.
-const keyLine = "tokensmith-key-1"
+// The key file. One line a key, "tokensmith-key-1 <32 bytes in hex>"; the last such line seals, every one opens. Of a
+// key that was retired only the part that checks the audit record stays, as "tokensmith-audit-1 <id> <32 bytes in hex>".
+// The file stays outside the database and its backups: without it nothing sealed can be read, with it everything can. It
+// must not be readable by others than its owner and group.
+const (
+	keyLine     = "tokensmith-key-1"
+	retiredLine = "tokensmith-audit-1"
+)
 
 const (
 	masterBytes = 32
@@ -27,17 +34,26 @@ const (
 	nonceBytes  = 12
 )
 
+const auditPurpose = "audit"
+
 // Keyring seals what must not be readable from the database file, and makes keyed hashes of what must be found
-// without being readable. Every purpose has its own subkey (HKDF-SHA-256, RFC 5869). It is safe for concurrent use.
+// without being readable. Every purpose has its own subkey (HKDF-SHA-256, RFC 5869). It reads its file again when that
+// has changed, so that keys can be rotated under it. It is safe for concurrent use.
 type Keyring struct {
-	keys  []masterKey // the last one seals
+	file  string
+	keys  atomic.Pointer[[]masterKey] // the last one that is not retired seals
 	mu    sync.RWMutex
 	aeads map[aeadName]cipher.AEAD
+
+	reading sync.Mutex // held while the file is looked at
+	read    os.FileInfo
+	looked  atomic.Int64 // when it was last looked at: nanoseconds
 }
 
 type masterKey struct {
 	id     [keyIDBytes]byte
-	secret []byte
+	secret []byte // nil = retired
+	audit  []byte // of a retired one: its subkey for the record
 }
 
 type aeadName struct {
@@ -47,22 +63,78 @@ type aeadName struct {
 
 // LoadKeyring reads a key file.
 func LoadKeyring(file string) (*Keyring, error) {
-	info, err := os.Stat(file)
-	if err != nil {
+	k := &Keyring{file: file, aeads: map[aeadName]cipher.AEAD{}}
+	if err := k.load(); err != nil {
 		return nil, err
-	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("key file %s can be read by everybody: chmod 600 %s", file, file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	k, err := parseKeyring(text)
-	if err != nil {
-		return nil, fmt.Errorf("key file %s: %w", file, err)
 	}
 	return k, nil
+}
+
+// load reads the file, unless it is the one that was read last.
+func (k *Keyring) load() error {
+	k.reading.Lock()
+	defer k.reading.Unlock()
+	k.looked.Store(time.Now().UnixNano())
+	info, err := os.Stat(k.file)
+	if err != nil {
+		return err
+	}
+	if k.read != nil && os.SameFile(info, k.read) && info.ModTime().Equal(k.read.ModTime()) && info.Size() == k.read.Size() {
+		return nil
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("key file %s can be read by everybody: chmod 600 %s", k.file, k.file)
+	}
+	text, err := os.ReadFile(k.file)
+	if err != nil {
+		return err
+	}
+	keys, err := parseKeys(text)
+	if err != nil {
+		return fmt.Errorf("key file %s: %w", k.file, err)
+	}
+	k.keys.Store(&keys)
+	k.read = info
+	return nil
+}
+
+// keyNotice is how soon a key that was added seals, in every process that has the file.
+const keyNotice = time.Second
+
+// all gives the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
+func (k *Keyring) all() []masterKey {
+	if time.Now().UnixNano()-k.looked.Load() > int64(keyNotice) {
+		_ = k.load()
+	}
+	return *k.keys.Load()
+}
+
+// last gives the key that seals.
+func (k *Keyring) last() *masterKey { return lastOf(k.all()) }
+
+func lastOf(keys []masterKey) *masterKey {
+	for i := len(keys) - 1; i >= 0; i-- {
+		if keys[i].secret != nil {
+			return &keys[i]
+		}
+	}
+	return nil
+}
+
+// find gives the key of an id; nil when there is none. One that is not known may have been added just now.
+func (k *Keyring) find(id []byte) *masterKey {
+	for try := range 2 {
+		keys := k.all()
+		for i := range keys {
+			if keys[i].id == [keyIDBytes]byte(id) {
+				return &keys[i]
+			}
+		}
+		if try == 0 && k.load() != nil {
+			break
+		}
+	}
+	return nil
 }
 
 // CreateKeyring makes a key file of one new key, readable by its owner only; an existing file is left as it is and
@@ -88,7 +160,7 @@ func CreateKeyring(file string) (*Keyring, error) {
 	if err = syncDir(filepath.Dir(file)); err != nil {
 		return nil, err
 	}
-	return parseKeyring(text)
+	return LoadKeyring(file)
 }
 
 // syncDir makes a new file's name durable: losing the key file after sealing with it would lose every seed.
@@ -100,29 +172,49 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func parseKeyring(text []byte) (*Keyring, error) {
-	k := &Keyring{aeads: map[aeadName]cipher.AEAD{}}
+func parseKeys(text []byte) (keys []masterKey, err error) {
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
-		hexed, ok := bytes.CutPrefix(line, []byte(keyLine+" "))
-		secret, err := hex.DecodeString(string(bytes.TrimSpace(hexed)))
-		if !ok || err != nil || len(secret) != masterBytes {
+		m, ok := parseKey(string(line))
+		if !ok {
 			return nil, fmt.Errorf("line %d is not %q and 64 hex digits", n+1, keyLine)
 		}
-		sum := sha256.Sum256(append([]byte("tokensmith key id"), secret...))
-		k.keys = append(k.keys, masterKey{id: [keyIDBytes]byte(sum[:keyIDBytes]), secret: secret})
+		keys = append(keys, m)
 	}
-	if len(k.keys) == 0 {
+	if lastOf(keys) == nil {
 		return nil, errors.New("it holds no key")
 	}
-	return k, nil
+	return keys, nil
 }
 
-// subkey derives the key of a purpose.
+func parseKey(line string) (m masterKey, ok bool) {
+	words := strings.Fields(line)
+	secret, err := hex.DecodeString(words[len(words)-1])
+	if err != nil || len(secret) != masterBytes {
+		return m, false
+	}
+	switch {
+	case len(words) == 2 && words[0] == keyLine:
+		sum := sha256.Sum256(append([]byte("tokensmith key id"), secret...))
+		return masterKey{id: [keyIDBytes]byte(sum[:keyIDBytes]), secret: secret}, true
+	case len(words) == 3 && words[0] == retiredLine:
+		id, err := hex.DecodeString(words[1])
+		if err != nil || len(id) != keyIDBytes {
+			return m, false
+		}
+		return masterKey{id: [keyIDBytes]byte(id), audit: secret}, true
+	}
+	return m, false
+}
+
+// subkey derives the key of a purpose. Of a retired key there is only the record's.
 func (m *masterKey) subkey(purpose string) []byte {
+	if m.secret == nil {
+		return m.audit
+	}
 	key, err := hkdf.Key(sha256.New, m.secret, nil, "tokensmith "+purpose, 32)
 	if err != nil {
 		panic(err) // only for lengths HKDF cannot give
@@ -166,7 +258,7 @@ func (p Place) associated(keyID []byte) []byte {
 
 // Seal encrypts value for a place with AES-256-GCM: key id (4 bytes), nonce (12), ciphertext and tag.
 func (k *Keyring) Seal(p Place, value []byte) []byte {
-	m := &k.keys[len(k.keys)-1]
+	m := k.last()
 	out := make([]byte, keyIDBytes+nonceBytes, keyIDBytes+nonceBytes+len(value)+16)
 	copy(out, m.id[:])
 	rand.Read(out[keyIDBytes:])
@@ -179,11 +271,7 @@ var errSealed = errors.New("sealed value does not open: wrong key file, or the d
 // Unseal decrypts what Seal made for the same place.
 func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 	if len(sealed) >= keyIDBytes+nonceBytes {
-		for i := range k.keys {
-			m := &k.keys[i]
-			if [keyIDBytes]byte(sealed) != m.id {
-				continue
-			}
+		if m := k.find(sealed[:keyIDBytes]); m != nil && m.secret != nil {
 			value, err := k.aead(m, p.purpose()).Open(nil, sealed[keyIDBytes:keyIDBytes+nonceBytes],
 				sealed[keyIDBytes+nonceBytes:], p.associated(m.id[:]))
 			if err == nil {
@@ -195,8 +283,21 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 }
 
 // MAC gives the HMAC-SHA-256 of value under the current key's subkey of a purpose.
-func (k *Keyring) MAC(purpose string, value []byte) []byte {
-	h := hmac.New(sha256.New, k.keys[len(k.keys)-1].subkey("mac "+purpose))
+func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.last().mac(purpose, value) }
+
+// MACs gives MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
+func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
+	keys := k.all()
+	for i := range keys {
+		if m := &keys[len(keys)-1-i]; m.secret != nil {
+			all = append(all, m.mac(purpose, value))
+		}
+	}
+	return all
+}
+
+func (m *masterKey) mac(purpose string, value []byte) []byte {
+	h := hmac.New(sha256.New, m.subkey("mac "+purpose))
 	h.Write(value)
 	return h.Sum(nil)
 }

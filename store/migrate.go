@@ -61,6 +61,29 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
+// Schema says which number a database's schema has, without changing anything, and which number this binary's has; 0 is
+// a new database.
+func Schema(ctx context.Context, url string) (have, newest int, err error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return 0, 0, err
+	}
+	open := openSQLite
+	if IsPostgres(url) {
+		open = openPostgres
+	}
+	s, err := open(ctx, url)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.View(ctx, func(tx *ReadTx) error {
+		var err error
+		have, err = tx.schema()
+		return err
+	})
+	return have, len(files), errors.Join(err, s.Close())
+}
+
 // alone waits until no other process migrates, and keeps others waiting until release is called. On SQLite each Update
 // already does; on PostgreSQL one that waited for a lock would go on with what it saw before.
 func (s *Store) alone(ctx context.Context) (release func() error, err error) {
@@ -78,7 +101,7 @@ func (s *Store) alone(ctx context.Context) (release func() error, err error) {
 }
 
 // schema gives the number of the last migration applied; 0 for a new database.
-func (tx *Tx) schema() (int, error) {
+func (tx *ReadTx) schema() (int, error) {
 	catalogue := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
 	if tx.store.dialect.name == "postgres" {
 		catalogue = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
@@ -113,9 +136,14 @@ func (tx *Tx) PutMeta(name string, value []byte) error {
 // openKeys reads the key file and opens the canary with it, a sealed row that only the database's own key opens. A
 // new database gets both.
 func (s *Store) openKeys(ctx context.Context, file string) error {
-	var canary []byte
+	var canary, loading []byte
 	err := s.View(ctx, func(tx *ReadTx) (err error) {
-		canary, err = tx.Meta(metaCanary)
+		if loading, err = tx.Meta(metaLoading); err == nil && loading != nil {
+			err = errors.New("the loading of a dump into this database was interrupted: remove it and load again")
+		}
+		if err == nil {
+			canary, err = tx.Meta(metaCanary)
+		}
 		return err
 	})
 	if err != nil {
@@ -133,7 +161,7 @@ func (s *Store) openKeys(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	s.audit = s.keys.Signer("audit")
+	s.audit = s.keys.Signer(auditPurpose)
 	place := Place{"meta", "value", metaCanary}
 	return s.Update(ctx, func(tx *Tx) error {
 		sealed, err := tx.Meta(metaCanary)

@@ -4,35 +4,34 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"sync"
 )
 
 // Signer makes and checks keyed hashes (HMAC-SHA-256) of one purpose. It derives the purpose's subkeys once. It is
 // safe for concurrent use.
-type Signer struct{ keys []signingKey } // the last one signs
-
-type signingKey struct {
-	id     [keyIDBytes]byte
-	secret []byte
+type Signer struct {
+	keys    *Keyring
+	purpose string
+	subkeys sync.Map // by key id
 }
 
 // Signer gives the signer of a purpose.
-func (k *Keyring) Signer(purpose string) *Signer {
-	s := &Signer{}
-	for i := range k.keys {
-		s.keys = append(s.keys, signingKey{k.keys[i].id, k.keys[i].subkey("mac " + purpose)})
-	}
-	return s
-}
+func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
-func (k *signingKey) sum(mac, message []byte) []byte {
-	h := hmac.New(sha256.New, k.secret)
+func (s *Signer) sum(m *masterKey, mac, message []byte) []byte {
+	key, ok := s.subkeys.Load(m.id)
+	if !ok {
+		key = m.subkey("mac " + s.purpose)
+		s.subkeys.Store(m.id, key)
+	}
+	h := hmac.New(sha256.New, key.([]byte))
 	h.Write(message)
-	return h.Sum(append(mac, k.id[:]...))
+	return h.Sum(append(mac, m.id[:]...))
 }
 
 // Sign gives the key's id (4 bytes) and the hash (32 bytes) of a message.
 func (s *Signer) Sign(message []byte) []byte {
-	return s.keys[len(s.keys)-1].sum(make([]byte, 0, keyIDBytes+sha256.Size), message)
+	return s.sum(s.keys.last(), make([]byte, 0, keyIDBytes+sha256.Size), message)
 }
 
 // Verify says, in constant time, whether Sign made mac of message, under any key of the key file.
@@ -40,12 +39,11 @@ func (s *Signer) Verify(message, mac []byte) bool {
 	if len(mac) != keyIDBytes+sha256.Size {
 		return false
 	}
-	for i := range s.keys {
-		if k := &s.keys[i]; k.id == [keyIDBytes]byte(mac) {
-			return hmac.Equal(k.sum(nil, message), mac)
-		}
+	m := s.keys.find(mac[:keyIDBytes])
+	if m == nil || m.secret == nil && s.purpose != auditPurpose {
+		return false
 	}
-	return false
+	return hmac.Equal(s.sum(m, nil, message), mac)
 }
 
 // Message puts fields together so that no two lists of fields give the same bytes: each has its length in front.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"tokensmith/model"
@@ -15,24 +16,41 @@ type table struct {
 	name    string
 	noun    string // what a client calls it
 	key     string // the column that names a row
+	order   string // the columns of the primary key
+	tree    bool   // parent_id refers to a row of its own
 	fields  []int
 	columns []string
 }
 
-var tables = map[reflect.Type]*table{}
+var (
+	tables = map[reflect.Type]*table{}
+	kept   []*table // every table there is, those that others refer to first
+)
 
-func keep[T any](name, noun, key string) {
-	t := &table{name: name, noun: noun, key: key}
+// keep declares a table of a type. What together names a row is given when it is more than the key.
+func keep[T any](name, noun, key string, primary ...string) {
+	t := &table{name: name, noun: noun, key: key, order: strings.Join(primary, ", ")}
+	if t.order == "" {
+		t.order = key
+	}
 	typ := reflect.TypeFor[T]()
 	for i := range typ.NumField() {
 		if column := typ.Field(i).Tag.Get("db"); column != "" {
 			t.fields, t.columns = append(t.fields, i), append(t.columns, column)
 		}
 	}
+	t.tree = slices.Contains(t.columns, "parent_id")
 	tables[typ] = t
+	kept = append(kept, t)
+}
+
+// keepBare declares a table that no type of the domain stands for; its first column names a row.
+func keepBare(name string, columns ...string) {
+	kept = append(kept, &table{name: name, key: columns[0], order: columns[0], columns: columns})
 }
 
 func init() {
+	keepBare("meta", "name", "value")
 	keep[model.Domain]("domains", "domain", "id")
 	keep[model.User]("users", "user", "id")
 	keep[model.UserState]("user_states", "user", "user_id")
@@ -45,10 +63,12 @@ func init() {
 	keep[model.Delivery]("deliveries", "delivery", "id")
 	keep[model.DownloadLink]("download_links", "link", "token_id")
 	keep[model.Agent]("agents", "agent", "id")
+	keepBare("agent_certificates", "hash", "agent_id")
+	keepBare("strangers", "slot", "refused_at")
 	keep[model.License]("licenses", "license", "id")
 	keep[model.Group]("device_groups", "group", "id")
 	keep[model.Device]("devices", "device", "id")
-	keep[model.GroupMember]("group_members", "group member", "device_id")
+	keep[model.GroupMember]("group_members", "group member", "device_id", "device_id", "group_id")
 	keep[model.ClientToken]("client_tokens", "client token", "id")
 	keep[model.Answered]("idempotency_keys", "idempotency key", "id")
 	keep[model.Audit]("audit", "audit row", "id")

@@ -3,6 +3,7 @@ package storetest
 import (
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 
 	"tokensmith/store"
@@ -60,4 +61,32 @@ func Rows(t testing.TB, url string) []string {
 		})
 	}
 	return all
+}
+
+// Tables gives the names of all tables of an SQLite database.
+func Tables(t testing.TB, url string) (names []string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var all string
+	if err := db.QueryRow("SELECT group_concat(name, ' ') FROM sqlite_master WHERE type = 'table'").Scan(&all); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(all)
+}
+
+// Exec runs statements on an SQLite database by hand, past the store.
+func Exec(t testing.TB, url, statements string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statements); err != nil {
+		t.Fatal(err)
+	}
 }

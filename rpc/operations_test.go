@@ -1,0 +1,361 @@
+package rpc_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// furnish puts something into every table.
+func furnish(t *testing.T, s *service) world {
+	t.Helper()
+	w := newWorld(t, s, 1)
+	w2 := newWorld(t, s, 2)
+	license := s.do(t, "license/create", `{"attrs":{"name":"l","seats":5}}`).(map[string]any)["id"].(string)
+	s.do(t, "group/create", `{"attrs":{"name":"child"}}`)
+	s.do(t, "group/create", `{"attrs":{"name":"root"}}`)
+	s.do(t, "group/set", `{"group":{"name":"child"},"attrs":{"parent.name":"root"}}`)
+	s.do(t, "device/create", `{"attrs":{"name":"dev","license.id":"`+license+`","user.id":"`+w.User+`","groups":["child","root"]}}`)
+	s.do(t, "repository/create", `{"attrs":{"name":"child"}}`)
+	s.do(t, "repository/create", `{"attrs":{"name":"root"}}`)
+	s.do(t, "repository/set", `{"repository":{"name":"child"},"attrs":{"parent.name":"root"}}`)
+	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"password":"correct horse","firstName":"Jörg <\u2028>"}}`)
+	s.do(t, "tokenAssignment/set", `{"id":"`+w.Assignment+`","attrs":{"pin":"1234"}}`)
+	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"certificates":"`+strings.Repeat("0a", 32)+`"}}`)
+	s.do(t, "token/getDownloadUrl", `{"id":"`+w.Soft+`"}`)
+	s.do(t, "tokenAssignment/sendActivationCode", `{"id":"`+w.Sleeping+`","channel":"SMTP"}`)
+	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
+	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"}}`)
+	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
+	return w
+}
+
+func sendsMail(c *rpc.Config) {
+	c.Couriers = map[string]courier.Courier{model.SMTP: make(letterbox, 100)}
+}
+
+// A database dumped, loaded into the other kind and back gives the same bytes, and works there with its key file.
+func TestDumpRoundTrip(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t), sendsMail)
+	w := furnish(t, s)
+	dumped := func(st *store.Store) []byte {
+		t.Helper()
+		var b bytes.Buffer
+		if _, err := st.Dump(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	load := func(url, keyFile string, dump []byte) (*store.Store, error) {
+		st, err := store.Open(t.Context(), url, keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		_, err = st.Load(t.Context(), bytes.NewReader(dump))
+		return st, err
+	}
+	first := dumped(s.store)
+	for _, table := range storetest.Tables(t, s.url) {
+		if !bytes.Contains(first, []byte(`{"table":"`+table+`",`)) {
+			t.Errorf("the dump has no row of %s", table)
+		}
+	}
+	if bytes.Contains(first, []byte(worldSeed)) || bytes.Contains(first, []byte("correct horse")) {
+		t.Error("a secret shows in the dump")
+	}
+	pg := storetest.Postgres(t)
+	middle, err := load(pg, s.keyFile, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second := dumped(middle); !bytes.Equal(first, second) {
+		t.Errorf("SQLite to PostgreSQL: %s", firstDifference(first, second))
+	}
+	back := storetest.SQLite(t)
+	last, err := load(back, s.keyFile, dumped(middle))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if third := dumped(last); !bytes.Equal(first, third) {
+		t.Errorf("and back: %s", firstDifference(first, third))
+	}
+	for _, url := range []string{pg, back} {
+		there := &service{url: url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
+		there.open(t, 9)
+		there.do(t, "auth/verify", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User, w.Token))
+		there.do(t, "audit/verify", `{}`)
+	}
+	// What does not fit is refused before anything is changed.
+	cut := bytes.LastIndexByte(first[:len(first)-1], '\n') + 1
+	for name, bad := range map[string][]byte{"cut short": first[:cut], "changed": bytes.Replace(first, []byte("J\u00f6rg"), []byte("Jurg"), 1),
+		"more behind": append(bytes.Clone(first), "{}\n"...), "no dump": []byte("{}\n"), "nothing": nil,
+		"another schema": bytes.Replace(first, []byte(`"schema":`), []byte(`"schema":1`), 1)} {
+		url, keyFile := storetest.SQLite(t), filepath.Join(t.TempDir(), "key")
+		copyKey(t, s.keyFile, keyFile)
+		st, err := load(url, keyFile, bad)
+		if err == nil {
+			t.Errorf("%s: loaded", name)
+		}
+		if _, err := st.Load(t.Context(), bytes.NewReader(first)); err != nil {
+			t.Errorf("%s: the database is not new any more: %v", name, err)
+		}
+	}
+	if _, err := load(storetest.SQLite(t), filepath.Join(t.TempDir(), "key"), first); err == nil || !strings.Contains(err.Error(), "does not fit this dump") {
+		t.Errorf("another key file: %v", err)
+	}
+	if _, err := last.Load(t.Context(), bytes.NewReader(first)); err == nil || !strings.Contains(err.Error(), "not new") {
+		t.Errorf("a database in use: %v", err)
+	}
+}
+
+// A database whose loading was interrupted is not taken for whole.
+func TestLoadInterrupted(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, storetest.SQLite(t))
+		newWorld(t, s, 1)
+		var b bytes.Buffer
+		if _, err := s.store.Dump(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		st, err := store.Open(t.Context(), url, s.keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		if _, err := st.Load(ctx, &stopping{bytes.NewReader(b.Bytes()), stop, 0}); err == nil {
+			t.Fatal("loaded")
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := store.Open(t.Context(), url, s.keyFile); err == nil || !strings.Contains(err.Error(), "was interrupted") {
+			st.Close()
+			t.Errorf("it opens: %v", err)
+		}
+	})
+}
+
+// stopping ends a context in the middle of its second reading.
+type stopping struct {
+	*bytes.Reader
+	stop context.CancelFunc
+	seen int64
+}
+
+func (s *stopping) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p[:min(len(p), 1000)])
+	if s.seen += int64(n); s.seen > s.Size()+s.Size()/2 {
+		s.stop()
+	}
+	return n, err
+}
+
+func copyKey(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	as, bs := strings.Split(string(a), "\n"), strings.Split(string(b), "\n")
+	for i := range min(len(as), len(bs)) {
+		if as[i] != bs[i] {
+			return fmt.Sprintf("line %d: %.300s\nand %.300s", i+1, as[i], bs[i])
+		}
+	}
+	return fmt.Sprintf("%d lines and %d", len(as), len(bs))
+}
+
+// The key is rotated while two servers work; afterwards nothing needs the old key, which is retired under them, and the
+// record, signed with both, still verifies.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url, sendsMail)
+		w := furnish(t, s)
+		other := s.second(t)
+		before, err := os.ReadFile(s.keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		var made atomic.Int64
+		var work sync.WaitGroup
+		for _, on := range []*service{s, other} {
+			work.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","seed":"%s","user.id":"%s","pin":"4321"}}`, worldSeed, w.Loner))
+					if !strings.HasPrefix(reply, `{"error":0`) {
+						t.Error(reply)
+						return
+					}
+					id := strings.TrimSuffix(strings.TrimPrefix(reply, `{"error":0,"result":{"id":"`), `"}}`)
+					if _, reply := on.post("/token/syncToken", `{"id":"`+id+`","credential":"755224,287082"}`); reply != `{"error":0}` {
+						t.Error(reply)
+						return
+					}
+					made.Add(1)
+				}
+			})
+		}
+		rotated, err := s.store.Rotate(t.Context())
+		close(stop)
+		work.Wait()
+		if err != nil || rotated.Values < 10 || made.Load() == 0 {
+			t.Fatalf("%+v, %d made, %v", rotated, made.Load(), err)
+		}
+		if n, err := s.store.RetireKeys(t.Context()); n != 1 || err != nil {
+			t.Fatalf("%d retired: %v", n, err)
+		}
+		after, err := os.ReadFile(s.keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := strings.Fields(string(before))[1]
+		if strings.Contains(string(after), secret) {
+			t.Error("the old key is still there")
+		}
+		if info, err := os.Stat(s.keyFile); err != nil || info.Mode().Perm() != 0o600 {
+			t.Error(info.Mode(), err)
+		}
+		if n, err := s.store.RetireKeys(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d retired again: %v", n, err)
+		}
+		third := &service{url: url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
+		third.open(t, 7)
+		for _, on := range []*service{s, other, third} {
+			c, err := on.store.Check(t.Context(), 10, true)
+			if err != nil || c.Sealed < int(made.Load()) || c.Audit < made.Load() {
+				t.Errorf("%+v, %v", c, err)
+			}
+		}
+		other.do(t, "auth/verify", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User, w.Token))
+		// The old key file is another one now.
+		old := filepath.Join(t.TempDir(), "old")
+		if err := os.WriteFile(old, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := store.Open(t.Context(), url, old); err == nil {
+			st.Close()
+			t.Error("the old key file still opens it")
+		}
+	})
+}
+
+// A backup taken under full write load has every change acknowledged before it began, whole, and its record verifies.
+func TestBackupUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	dir := t.TempDir()
+	stop := make(chan struct{})
+	var mu sync.Mutex
+	var acknowledged []string
+	var work sync.WaitGroup
+	for n := range 8 {
+		work.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				serial := fmt.Sprintf("s%d-%d", n, i)
+				if _, reply := s.post("/token/create", `{"attrs":{"product.productCode":"SE","serial":"`+serial+`"}}`); !strings.HasPrefix(reply, `{"error":0`) {
+					t.Error(reply)
+					return
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, serial)
+				mu.Unlock()
+			}
+		})
+	}
+	taken := map[string]int{}
+	for k := 0; k < 5; k++ {
+		for {
+			mu.Lock()
+			n := len(acknowledged)
+			mu.Unlock()
+			if n > k*200 {
+				taken[filepath.Join(dir, fmt.Sprint("backup", k))] = n
+				break
+			}
+		}
+		file := filepath.Join(dir, fmt.Sprint("backup", k))
+		if _, err := s.store.Backup(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	work.Wait()
+	for file, n := range taken {
+		restored := filepath.Join(dir, filepath.Base(file)+".db")
+		if _, err := store.Restore(t.Context(), file, restored, s.keyFile); err != nil {
+			t.Fatal(err)
+		}
+		there := &service{url: restored, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
+		there.open(t, 5)
+		there.do(t, "audit/verify", `{}`)
+		have := map[string]bool{}
+		for _, row := range there.do(t, "token/search", `{"return":["serial"]}`).(map[string]any)["rows"].([]any) {
+			have[row.(map[string]any)["serial"].(string)] = true
+		}
+		for _, serial := range acknowledged[:n] {
+			if !have[serial] {
+				t.Errorf("%s: %s was acknowledged and is missing", filepath.Base(file), serial)
+			}
+		}
+		if _, err := s.store.Backup(t.Context(), file); err == nil {
+			t.Error("a backup was overwritten")
+		}
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*.part-*")); len(names) > 0 {
+		t.Errorf("left behind: %q", names)
+	}
+}
+
+// A check finds a page, a row of the record and a sealed value that somebody changed.
+func TestCheckFinds(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]string{
+		"sealed value": "UPDATE tokens SET seed = X'00' || substr(seed, 2)", "record": "UPDATE audit SET agent = 'x' WHERE sequence = 3",
+		"reference": "PRAGMA foreign_keys = OFF; DELETE FROM domains", "index": "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'tokens_status'"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, storetest.SQLite(t))
+			newWorld(t, s, 1)
+			if c, err := s.store.Check(t.Context(), 10, false); err != nil || c.Sealed == 0 || c.Audit == 0 {
+				t.Fatalf("%+v, %v", c, err)
+			}
+			storetest.Exec(t, s.url, spoil)
+			if _, err := store.CheckFile(t.Context(), s.url, s.keyFile); err == nil {
+				t.Error("nothing found")
+			}
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+const backupSample = 1000 // sealed values of a column that are opened of a backup, first and last
+
+// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
+// copy. The file is there only when it is whole and on the disk, and it must not exist before.
+func (s *Store) Backup(ctx context.Context, file string) (c Checked, err error) {
+	if s.dialect.name != "sqlite" {
+		return c, errors.New("a PostgreSQL database is backed up by pg_dump, or by tokensmith dump")
+	}
+	return place(file, func(part string) (Checked, error) {
+		if err := s.copyTo(ctx, part); err != nil {
+			return Checked{}, err
+		}
+		return CheckFile(ctx, part, s.keys.file)
+	})
+}
+
+// Restore makes a database file of a backup, which it checks first. The database must not exist before.
+func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error) {
+	if _, err := os.Stat(keyFile); err != nil {
+		return Checked{}, err // opening would make one
+	}
+	return place(file, func(part string) (Checked, error) {
+		if err := copyFile(backup, part); err != nil {
+			return Checked{}, err
+		}
+		return CheckFile(ctx, part, keyFile)
+	})
+}
+
+// place makes a file under another name and gives it its own only when make succeeded and all is on the disk.
+func place(file string, make func(part string) (Checked, error)) (c Checked, err error) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if _, err := os.Lstat(file + suffix); err == nil {
+			return c, fmt.Errorf("%s is there already", file+suffix)
+		}
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*") // mode 0600
+	if err != nil {
+		return c, err
+	}
+	part := f.Name()
+	defer func() {
+		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+			os.Remove(part + suffix)
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return c, err
+	}
+	if c, err = make(part); err != nil {
+		return c, err
+	}
+	done, err := os.Open(part)
+	if err != nil {
+		return c, err
+	}
+	if err := errors.Join(done.Sync(), done.Close()); err != nil {
+		return c, err
+	}
+	// Unlike a rename, a link never takes another file's place.
+	if err := os.Link(part, file); err != nil {
+		return c, err
+	}
+	return c, syncDir(filepath.Dir(file))
+}
+
+// CheckFile opens an SQLite database of this version's schema, or an older one, which it migrates, and checks it.
+func CheckFile(ctx context.Context, file, keyFile string) (c Checked, err error) {
+	s, err := Open(ctx, file, keyFile)
+	if err != nil {
+		return c, err
+	}
+	c, err = s.Check(ctx, backupSample, false)
+	return c, errors.Join(err, s.Close())
+}
+
+// copyTo copies the database's pages into a file. All in one step: a copy in several begins anew whenever somebody
+// writes between them.
+func (s *Store) copyTo(ctx context.Context, file string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.busy.Done()
+	conn, err := s.read.Connx(ctx)
+	if err != nil {
+		return s.kind(err)
+	}
+	defer conn.Close()
+	to, err := (&sqlite3.SQLiteDriver{}).Open(file)
+	if err != nil {
+		return err
+	}
+	err = conn.Raw(func(from any) error {
+		b, err := to.(*sqlite3.SQLiteConn).Backup("main", from.(*sqlite3.SQLiteConn), "main")
+		if err != nil {
+			return err
+		}
+		done, err := b.Step(-1)
+		if err == nil && !done {
+			err = errors.New("the database is busy")
+		}
+		return errors.Join(err, b.Finish())
+	})
+	return s.kind(errors.Join(err, to.Close()))
+}
+
+// copyFile copies a file's bytes.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = out.ReadFrom(in)
+	return errors.Join(err, out.Close())
+}

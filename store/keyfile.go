@@ -1,0 +1,84 @@
+package store
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// addKey adds a new key to the end of the key file, so that it seals from now on.
+func (k *Keyring) addKey() error {
+	return k.rewrite(func(text []byte) []byte {
+		secret := make([]byte, masterBytes)
+		rand.Read(secret)
+		if len(text) > 0 && text[len(text)-1] != '\n' {
+			text = append(text, '\n')
+		}
+		return fmt.Appendf(text, "%s %x\n", keyLine, secret)
+	})
+}
+
+// retire takes every key but the one that seals out of the key file. What checks the record they signed stays.
+func (k *Keyring) retire() error {
+	return k.rewrite(func(text []byte) []byte {
+		keys, err := parseKeys(text)
+		if err != nil {
+			return text // which load then refuses
+		}
+		last := lastOf(keys)
+		var kept []string
+		for line := range bytes.Lines(text) {
+			line = bytes.TrimSpace(line)
+			m, ok := masterKey{}, false
+			if len(line) > 0 && line[0] != '#' {
+				m, ok = parseKey(string(line))
+			}
+			if ok && m.secret != nil && m.id != last.id {
+				kept = append(kept, fmt.Sprintf("%s %x %x", retiredLine, m.id, m.subkey("mac "+auditPurpose)))
+			} else {
+				kept = append(kept, string(line))
+			}
+		}
+		return []byte(strings.Join(kept, "\n") + "\n")
+	})
+}
+
+// rewrite puts another text into the key file: durably, whole or not at all, and with the owner and mode it has.
+func (k *Keyring) rewrite(change func([]byte) []byte) error {
+	info, err := os.Stat(k.file)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(k.file)
+	if err != nil {
+		return err
+	}
+	text = change(text)
+	if _, err := parseKeys(text); err != nil {
+		return fmt.Errorf("key file %s: %w", k.file, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(k.file), filepath.Base(k.file)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = f.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), k.file); err != nil {
+		return err
+	}
+	if err = syncDir(filepath.Dir(k.file)); err != nil {
+		return err
+	}
+	return k.load()
+}

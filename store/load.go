@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// metaLoading is there while a dump is being loaded: a database that has it is only half there.
+const metaLoading = "loading"
+
+const loadPart = 2000 // rows in one transaction
+
+// loader puts rows into a new database, many in a transaction.
+type loader struct {
+	store  *Store
+	ctx    context.Context
+	table  *table
+	rows   [][]any
+	have   map[any]bool // ids of a tree's rows that are there
+	orphan [][]any      // rows of a tree whose parent is not there yet
+}
+
+// Load fills a new database from a dump, which it reads twice: first all of it is checked. The database must have been
+// opened with the dump's key file. One whose loading was interrupted is not opened again.
+func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
+	var schema int
+	err := s.View(ctx, func(tx *ReadTx) (err error) {
+		if schema, err = tx.schema(); err != nil {
+			return err
+		}
+		return tx.empty()
+	})
+	if err != nil {
+		return 0, err
+	}
+	if _, err := readDump(dump, schema, s.checkCanary); err != nil {
+		return 0, err
+	}
+	if _, err := dump.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	l := &loader{store: s, ctx: ctx}
+	err = s.Update(ctx, func(tx *Tx) error {
+		if err := tx.empty(); err != nil {
+			return err
+		}
+		if _, err := tx.exec("DELETE FROM meta"); err != nil {
+			return err
+		}
+		return tx.PutMeta(metaLoading, []byte("1"))
+	})
+	if err != nil {
+		return 0, err
+	}
+	rows, err := readDump(dump, schema, l.add)
+	if err == nil {
+		err = l.next(nil)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return rows, s.Update(ctx, func(tx *Tx) error {
+		_, err := tx.exec("DELETE FROM meta WHERE name = ?", metaLoading)
+		return err
+	})
+}
+
+// empty refuses a database that holds anything.
+func (tx *ReadTx) empty() error {
+	for _, t := range kept {
+		if t.name == "meta" {
+			continue
+		}
+		var n int
+		if err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.name+" LIMIT 1) AS one"); err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("the database is not new: it has rows in %s", t.name)
+		}
+	}
+	return nil
+}
+
+// checkCanary refuses a dump that was sealed with another key file.
+func (s *Store) checkCanary(t *table, values []any) error {
+	if t.name != "meta" || values[0] != metaCanary {
+		return nil
+	}
+	sealed, _ := values[1].([]byte)
+	if _, err := s.keys.Unseal(Place{"meta", "value", metaCanary}, sealed); err != nil {
+		return fmt.Errorf("the key file %s does not fit this dump: it was sealed with another one", s.keys.file)
+	}
+	return nil
+}
+
+// add takes one row.
+func (l *loader) add(t *table, values []any) error {
+	if t != l.table {
+		if err := l.next(t); err != nil {
+			return err
+		}
+	}
+	if t.tree {
+		if !l.rooted(values) {
+			l.orphan = append(l.orphan, values)
+			return nil
+		}
+		l.have[values[slices.Index(t.columns, t.key)]] = true
+	}
+	l.rows = append(l.rows, values)
+	if len(l.rows) >= loadPart {
+		return l.flush()
+	}
+	return nil
+}
+
+// rooted says whether a row's parent is there.
+func (l *loader) rooted(values []any) bool {
+	parent := values[slices.Index(l.table.columns, "parent_id")]
+	return parent == nil || l.have[parent]
+}
+
+// next ends a table and begins another.
+func (l *loader) next(t *table) error {
+	for len(l.orphan) > 0 {
+		before := l.orphan
+		l.orphan = nil
+		for _, values := range before {
+			if err := l.add(l.table, values); err != nil {
+				return err
+			}
+		}
+		if len(l.orphan) == len(before) {
+			return errors.New("a row of " + l.table.name + " has a parent that is not there")
+		}
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	l.table, l.have = t, map[any]bool{}
+	return nil
+}
+
+// flush writes the rows at hand, many a statement.
+func (l *loader) flush() error {
+	if len(l.rows) == 0 {
+		return nil
+	}
+	t := l.table
+	one := "(" + marks(len(t.columns)) + ")"
+	err := l.store.Update(l.ctx, func(tx *Tx) error {
+		for part := range slices.Chunk(l.rows, max(1, insertMost/len(t.columns))) {
+			var args []any
+			for _, values := range part {
+				args = append(args, values...)
+			}
+			if _, err := tx.exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES "+strings.TrimSuffix(strings.Repeat(one+", ", len(part)), ", "), args...); err != nil {
+				return fmt.Errorf("table %s: %w", t.name, err)
+			}
+		}
+		return nil
+	})
+	l.rows = l.rows[:0]
+	return err
+}

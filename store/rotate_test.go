@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// An index of keyed hashes is made anew with the new key, of the normal form of what is sealed; until then what is
+// looked up under every key is found. It is not parallel: it registers an index of its own.
+func TestRotationRehashes(t *testing.T) {
+	defer store.IndexTokens("a test", bytes.ToUpper)()
+	for _, fresh := range []func(*testing.T) *storetest.Database{storetest.NewSQLite, storetest.NewPostgres} {
+		d := fresh(t)
+		s := d.Open(t)
+		const many = 1100 // more than a page
+		seal := func(id string) model.ClientToken {
+			return model.ClientToken{ID: id, DeviceID: "d", Hash: s.Keys().MAC("a test", []byte("CODE"+strings.ToUpper(id))),
+				Sealed: s.Keys().Seal(store.Place{Table: "client_tokens", Column: "sealed", Row: id}, []byte("code"+id))}
+		}
+		var rows []model.ClientToken
+		for i := range many {
+			rows = append(rows, seal("t"+string(rune('a'+i%26))+strings.Repeat("x", i/26)))
+		}
+		update(t, s, func(tx *store.Tx) error {
+			if err := tx.Insert(&model.Device{ID: "d", Name: "d", NameFolded: "d"}); err != nil {
+				return err
+			}
+			_, err := store.InsertMany(tx, rows, false)
+			return err
+		})
+		before := s.Keys().MAC("a test", []byte("CODETA"))
+		r, err := s.Rotate(t.Context())
+		if err != nil || r.Values != many+1 || r.Hashes != many {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		after := s.Keys().MAC("a test", []byte("CODETA"))
+		if all := s.Keys().MACs("a test", []byte("CODETA")); len(all) != 2 || !bytes.Equal(all[0], after) || !bytes.Equal(all[1], before) || bytes.Equal(before, after) {
+			t.Errorf("%x under every key, %x before, %x after", all, before, after)
+		}
+		view(t, s, func(tx *store.ReadTx) error {
+			for _, row := range rows {
+				var now model.ClientToken
+				if err := tx.Load(&now, row.ID); err != nil {
+					return err
+				}
+				if !bytes.Equal(now.Hash, s.Keys().MAC("a test", []byte("CODE"+strings.ToUpper(row.ID)))) {
+					t.Fatalf("the hash of %s is not made anew", row.ID)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// A rotation that was interrupted goes on with the key it began with; while anything is sealed with an old key, that is
+// not retired.
+func TestRotationInterrupted(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		place := store.Place{Table: "deliveries", Column: "body", Row: "x"}
+		update(t, s, func(tx *store.Tx) error {
+			return tx.Insert(&model.Delivery{ID: "x", Status: model.Queued, Body: s.Keys().Seal(place, []byte("body"))})
+		})
+		// As after a crash: the key is there, nothing is resealed yet.
+		if err := s.Keys().AddKey(); err != nil {
+			t.Fatal(err)
+		}
+		two, err := os.ReadFile(d.KeyFile)
+		if err != nil || bytes.Count(two, []byte("tokensmith-key-1")) != 2 {
+			t.Fatalf("%q, %v", two, err)
+		}
+		if n, err := s.RetireKeys(t.Context()); err == nil || n != 0 || !strings.Contains(err.Error(), "rotate first") {
+			t.Errorf("%d retired, %v", n, err)
+		}
+		if r, err := s.Rotate(t.Context()); err != nil || r.Values != 2 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if now, err := os.ReadFile(d.KeyFile); err != nil || !bytes.Equal(now, two) {
+			t.Errorf("a further key was added: %v", err)
+		}
+		if n, err := s.RetireKeys(t.Context()); err != nil || n != 1 {
+			t.Errorf("%d retired, %v", n, err)
+		}
+		view(t, s, func(tx *store.ReadTx) error {
+			var d model.Delivery
+			err := tx.Load(&d, "x")
+			if body, err := s.Keys().Unseal(place, d.Body); err != nil || string(body) != "body" {
+				t.Errorf("%q, %v", body, err)
+			}
+			return err
+		})
+	})
+}

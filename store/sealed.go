@@ -1,0 +1,63 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// sealedColumn is a column whose values are sealed, each for a Place that names it and its row.
+type sealedColumn struct {
+	table, column, key string
+	only               string // which rows; "" = all
+}
+
+// sealedColumns are all there are: the one list that rotation and checking go by. The canary comes last, for once it
+// is sealed with a new key all is.
+var sealedColumns = []sealedColumn{
+	{table: "tokens", column: "seed", key: "id"},
+	{table: "users", column: "password", key: "id"},
+	{table: "token_assignments", column: "pin", key: "id"},
+	{table: "token_assignments", column: "activation", key: "id"},
+	{table: "user_states", column: "passcode", key: "user_id"},
+	{table: "deliveries", column: "body", key: "id"},
+	{table: "client_tokens", column: "sealed", key: "id"},
+	{table: "idempotency_keys", column: "reply", key: "id"},
+	{table: "meta", column: "value", key: "name", only: " AND name = '" + metaCanary + "'"},
+}
+
+// macIndex is a column of keyed hashes (Keyring.MAC) by which rows are found whose value is sealed. It registers here
+// so that rotation makes it anew, in one transaction, from the sealed values.
+type macIndex struct {
+	table, column, key string
+	sealed             string              // the column with the value
+	purpose            string              // of the MAC
+	normal             func([]byte) []byte // gives what is hashed of a value
+}
+
+var macIndexes []macIndex
+
+// SealedColumns names the sealed columns as "table.column".
+func SealedColumns() (names []string) {
+	for _, c := range sealedColumns {
+		names = append(names, c.table+"."+c.column)
+	}
+	return names
+}
+
+type sealedValue struct {
+	Key   string `db:"key"`
+	Value []byte `db:"value"`
+}
+
+// page gives the next sealed values of a column, in the order of their keys.
+func (c *sealedColumn) page(tx *ReadTx, after string, most int) ([]sealedValue, error) {
+	var rows []sealedValue
+	err := tx.all(&rows, fmt.Sprintf("SELECT %s AS key, %s AS value FROM %s WHERE %s > ? AND %s IS NOT NULL%s ORDER BY %s LIMIT ?",
+		c.key, c.column, c.table, c.key, c.column, c.only, c.key), after, most)
+	return rows, err
+}
+
+func (c *sealedColumn) place(row string) Place { return Place{c.table, c.column, row} }
+
+// under says whether a value was sealed with a key.
+func (m *masterKey) under(sealed []byte) bool { return bytes.HasPrefix(sealed, m.id[:]) }
