@@ -48,11 +48,7 @@ func (d *database) exists() error {
 
 // open opens the database and the methods on it. The caller closes the store.
 func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, *store.Store, error) {
-	keyFile := d.keyFile
-	if keyFile == "" {
-		keyFile = d.beside(".key")
-	}
-	st, err := store.Open(ctx, d.url, keyFile)
+	st, err := store.Open(ctx, d.url, d.keyPath())
 	if err != nil {
 		return nil, nil, err
 	}

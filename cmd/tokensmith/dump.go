@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tokensmith/store"
+)
+
+func dumpCommand(e *env) *cobra.Command {
+	var d database
+	cmd := &cobra.Command{
+		Use: "dump FILE|-", Short: "Write a whole database as JSON lines, for load", Args: cobra.ExactArgs(1),
+		Long: "Write a whole database, as it is at one moment, as JSON lines: the same bytes from SQLite as from PostgreSQL. What is\n" +
+			"sealed stays sealed, so a dump is worth nothing without the key file; names and addresses are readable. FILE must\n" +
+			"not exist.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return d.with(cmd.Context(), func(st *store.Store) error {
+				var rows int64
+				err := e.create(args[0], func(w io.Writer) (err error) {
+					rows, err = st.Dump(cmd.Context(), w)
+					return err
+				})
+				if err == nil {
+					fmt.Fprintf(e.stderr, "%d rows written; they need the key file %s\n", rows, d.keyPath())
+				}
+				return err
+			})
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	return cmd
+}
+
+// create makes a file that only its owner can read, durably, or nothing; "-" is the standard output.
+func (e *env) create(file string, write func(io.Writer) error) error {
+	if file == "-" {
+		return write(e.stdout)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+func loadCommand(e *env) *cobra.Command {
+	var d database
+	cmd := &cobra.Command{
+		Use: "load FILE", Short: "Fill a new database from a dump", Args: cobra.ExactArgs(1),
+		Long: "Fill a new database, SQLite or PostgreSQL, from a dump of the same version of tokensmith and with its key file. The\n" +
+			"dump is read twice: all of it is checked before anything is stored. A database whose loading was interrupted is not\n" +
+			"opened again: remove it and load anew.",
+		Example: "  tokensmith dump all.jsonl --db tokensmith.db\n" +
+			"  tokensmith load all.jsonl --db 'postgres://USER:PASSWORD@HOST/DATABASE' --key-file tokensmith.key",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if _, err := os.Stat(d.keyPath()); err != nil {
+				return err // opening would make one
+			}
+			st, err := store.Open(cmd.Context(), d.url, d.keyPath())
+			if err != nil {
+				return err
+			}
+			rows, err := st.Load(cmd.Context(), f)
+			if err = errors.Join(err, st.Close()); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			fmt.Fprintf(e.stdout, "%d rows loaded\n", rows)
+			return nil
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	return cmd
+}
