@@ -19,6 +19,9 @@ run: build ## start the service on an embedded database here and print how to ma
 build: ## leave the static binary in bin/tokensmith
 	go build -trimpath -ldflags '$(STATIC)' -o bin/tokensmith ./cmd/tokensmith
 
+release: ## static binaries with manual pages, bill of materials and checksums in bin/release
+	bash cmd/tokensmith/packaging/release bin/release '$(VERSION)' '$(STATIC)'
+
 test: tools ## install what the tests need, and pass them all
 	go test -timeout 20m ./...
 
@@ -49,4 +52,4 @@ ci: ## what every change must pass
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build test race lint bench fuzz ci tools
+.PHONY: help run build release test race lint bench fuzz ci tools

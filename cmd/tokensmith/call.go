@@ -18,7 +18,11 @@ import (
 type callFlags struct {
 	database
 	server, clientID, clientSecret string
+	client                         *http.Client // nil = the default one
 }
+
+// callFunc calls a method, on a server or in this process. The key is the call's idempotency key; "" is none.
+type callFunc func(ctx context.Context, method, key string, params []byte) ([]byte, error)
 
 func callCommand(e *env) *cobra.Command {
 	f := &callFlags{}
@@ -76,7 +80,7 @@ func (e *env) call(ctx context.Context, f *callFlags, method string, params []by
 	case f.server != "" && f.url != "":
 		return nil, errors.New("give --server or --db, not both")
 	case f.server != "":
-		return callServer(ctx, f, method, params)
+		return callServer(ctx, f, method, "", params)
 	case f.url == "":
 		return nil, errors.New("give --server or --db")
 	}
@@ -104,14 +108,21 @@ func (e *env) callHere(ctx context.Context, d *database, method string, params [
 
 const replyMost = 1 << 30 // bytes
 
-func callServer(ctx context.Context, f *callFlags, method string, params []byte) ([]byte, error) {
+func callServer(ctx context.Context, f *callFlags, method, key string, params []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.server, "/")+"/"+method, bytes.NewReader(params))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.SetBasicAuth(f.clientID, f.clientSecret)
-	resp, err := http.DefaultClient.Do(r)
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
+	client := f.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -126,13 +126,13 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 }
 
 // caller gives what calls a method, on a server or in this process; done closes it.
-func (e *env) caller(ctx context.Context, f *callFlags) (call func(context.Context, string, []byte) ([]byte, error), done func(), err error) {
+func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done func(), err error) {
 	switch {
 	case f.server != "" && f.url != "":
 		return nil, nil, errors.New("give --server or --db, not both")
 	case f.server != "":
-		return func(ctx context.Context, method string, params []byte) ([]byte, error) {
-			return callServer(ctx, f, method, params)
+		return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
+			return callServer(ctx, f, method, key, params)
 		}, func() {}, nil
 	case f.url == "":
 		return nil, nil, errors.New("give --server or --db")
@@ -145,7 +145,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call func(context.Conte
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(ctx context.Context, method string, params []byte) ([]byte, error) {
-		return s.Call(ctx, method, params), nil
+	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
+		return s.CallOnce(ctx, method, key, params), nil
 	}, func() { st.Close() }, nil
 }

@@ -26,7 +26,7 @@ type fileImport struct {
 	file  *os.File
 	size  int64
 	bar   *progress
-	call  func(ctx context.Context, method string, params []byte) ([]byte, error)
+	call  callFunc
 
 	keys   int                 // of the whole file
 	done   int                 // imported
@@ -202,7 +202,7 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 	if err != nil {
 		return err
 	}
-	reply, err := im.call(ctx, "token/import", params)
+	reply, err := im.call(ctx, "token/import", "", params)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ type progress struct {
 	w        io.Writer
 	terminal bool
 	shown    bool // a bar stands on the line
+	from     int  // how much was done before it began
 	began    time.Time
 	drawn    time.Time
 }
@@ -50,6 +51,16 @@ func (p *progress) rows(verb string, done, all int) {
 		return
 	}
 	fmt.Fprintf(p.w, "%s: %s\n", verb, text)
+}
+
+// calls shows how many calls are done, at what rate, and how long the rest will take; on a terminal only.
+func (p *progress) calls(done, all, refused int) {
+	if !p.terminal || time.Since(p.drawn) < barEvery {
+		return
+	}
+	rate := float64(done-p.from) / max(time.Since(p.began).Seconds(), 0.001)
+	left := time.Duration(float64(all-done) / max(rate, 0.001) * float64(time.Second))
+	p.draw("calling", int64(done), int64(all), fmt.Sprintf("%d of %d calls, %d refused, %.0f/s, %s left", done, all, refused, rate, left.Round(time.Second)))
 }
 
 func (p *progress) draw(verb string, done, all int64, text string) {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+const parallelMost = 256
+
+type batchFlags struct {
+	callFlags
+	out      string
+	parallel int
+	resume   bool
+}
+
+func batchCommand(e *env) *cobra.Command {
+	f := &batchFlags{}
+	cmd := &cobra.Command{
+		Use: "batch FILE", Short: "Carry out a file of calls, each once, also when it is interrupted", Args: cobra.ExactArgs(1),
+		Long: "Carry out a file of calls, one {\"method\":...,\"params\":{...}} a line (\"id\" optional), in this process with --db or over\n" +
+			"HTTP with --server. The results are {\"line\":N,\"id\":...,\"reply\":{...}}, one a line and in the file's order, on the\n" +
+			"standard output or in the file of --out. All of the file is checked before the first call. Exit status 0 means that\n" +
+			"every call succeeded.\n\n" +
+			"After an interruption, even kill -9, run the same command again with --resume: it neither repeats a line nor leaves\n" +
+			"one out. Each call carries an idempotency key made of the file's SHA-256 and its line number, and servers keep these for a\n" +
+			"day; so results that were last written to more than 23 hours ago are refused. auth/* and what devices call have no such keys\n" +
+			"and do not belong into a batch. With --parallel, lines must not depend on one another.",
+		Example: "  tokensmith batch calls.jsonl --out results.jsonl --db tokensmith.db",
+		RunE:    func(cmd *cobra.Command, args []string) error { return e.batch(cmd.Context(), f, args[0]) },
+	}
+	f.database.flags(cmd, "")
+	f.serverFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.out, "out", "", "file for the results (default: the standard output)")
+	flags.IntVar(&f.parallel, "parallel", 1, fmt.Sprintf("calls at a time, 1 to %d", parallelMost))
+	flags.BoolVar(&f.resume, "resume", false, "go on where the results in --out end")
+	return cmd
+}
+
+func (e *env) batch(ctx context.Context, f *batchFlags, path string) error {
+	switch {
+	case f.parallel < 1 || f.parallel > parallelMost:
+		return fmt.Errorf("--parallel must be a number from 1 to %d", parallelMost)
+	case f.resume && f.out == "":
+		return errors.New("--resume needs --out: it goes on where the results end")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	b := &batchRun{env: e, flags: f, file: file, bar: newProgress(e.stderr)}
+	if err := b.check(ctx); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if b.results, err = e.openResults(f, b.sum, b.lines); err != nil {
+		return err
+	}
+	f.client = poolFor(f.parallel)
+	call, done, err := e.caller(ctx, &f.callFlags)
+	if err != nil {
+		return errors.Join(err, b.results.close())
+	}
+	defer done()
+	b.call = call
+	err = b.run(ctx)
+	b.bar.clear()
+	if closed := b.results.close(); err == nil {
+		err = closed
+	}
+	r := b.results
+	switch {
+	case err != nil && f.out != "":
+		return fmt.Errorf("%w; %d of %d calls are done: run it again with --resume", err, r.done, b.calls)
+	case err != nil:
+		return fmt.Errorf("%w; %d of %d calls are done", err, r.done, b.calls)
+	}
+	fmt.Fprintf(e.stderr, "%d calls, %d refused\n", b.calls, r.refused)
+	if r.refused > 0 {
+		return errRefused
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tokensmith/store/storetest"
+)
+
+// batchFile writes a batch of which each line shows when it is left out or repeated: things are made, some without a
+// name of their own, some that are refused, and changed by later lines.
+func batchFile(t *testing.T, path string, users int) (lines int) {
+	t.Helper()
+	var b bytes.Buffer
+	line := func(method, format string, args ...any) {
+		lines++
+		fmt.Fprintf(&b, `{"id":%d,"method":"%s","params":{%s}}`+"\n", lines, method, fmt.Sprintf(format, args...))
+	}
+	line("domain/create", `"attrs":{"name":"d"}`)
+	for i := range users {
+		line("user/create", `"attrs":{"domain.name":"d","loginName":"u%d"}`, i)
+		line("token/create", `"attrs":{"product.productCode":"SE","user":{"domain.name":"d","loginName":"u%d"},"pin":"1234"}`, i)
+		line("user/create", `"attrs":{"domain.name":"d","loginName":"U%d"}`, i/2) // refused
+		line("user/set", `"user":{"domain.name":"d","loginName":"u%d"},"attrs":{"description":"line %d"}`, i/3, lines)
+		b.WriteString("\n") // a blank line counts as a line
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+var madeID = regexp.MustCompile(`[0-9a-f]{32}`)
+
+// endState is what a batch leaves: its results, without ids, what is there, and how often which method changed something.
+func endState(t *testing.T, db, results string) string {
+	t.Helper()
+	text, err := os.ReadFile(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := string(madeID.ReplaceAll(text, []byte("ID")))
+	for _, call := range [][2]string{
+		{"user/search", `{"sort":"loginName","max":10000,"return":["loginName","description",{"tokenAssignments":["isOwner","status"]}]}`},
+		{"token/search", `{"max":0}`}, {"domain/search", `{"max":0}`}, {"audit/verify", `{}`},
+		{"audit/search", `{"max":0,"match":[["method","=","user/set"]]}`}, {"audit/search", `{"max":0,"match":[["method","=","user/create"]]}`},
+		{"audit/search", `{"max":0,"match":[["method","=","token/create"]]}`},
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{"call", call[0], call[1], "--db", db}, func(string) string { return "" }, nil, &out, &out); err != nil {
+			t.Fatal(err, out.String())
+		}
+		if call[0] == "audit/verify" {
+			continue // that it succeeds is enough
+		}
+		state += out.String()
+	}
+	return state
+}
+
+// kill -9 at random moments, resumed each time, ends where an undisturbed run does: in-process, and over HTTP, where the
+// server is killed as well.
+func TestBatchKilledAndResumed(t *testing.T) {
+	t.Parallel()
+	const users, kills = 500, 12
+	exe, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	undisturbed := sync.OnceValue(func() string {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "batch.jsonl")
+		batchFile(t, file, users)
+		db, out := filepath.Join(dir, "t.db"), filepath.Join(dir, "out")
+		if text, err := exec.Command(exe, "batch", file, "--out", out, "--db", db).CombinedOutput(); err == nil || !bytes.Contains(text, []byte(fmt.Sprintf("%d refused", users))) {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return endState(t, db, out)
+	})
+	for _, mode := range []string{"in-process", "server"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "batch.jsonl")
+			lines := batchFile(t, file, users)
+			db, out := filepath.Join(dir, "t.db"), filepath.Join(dir, "out")
+			args := []string{"batch", file, "--out", out, "--resume"}
+			p := &process{t: t, args: []string{"--db", db}, out: filepath.Join(dir, "serve")}
+			if mode == "in-process" {
+				args = append(args, "--db", db)
+			} else {
+				p.start()
+				t.Cleanup(func() { p.kill() })
+				id, secret := p.first()
+				port := strings.TrimPrefix(p.url, "http://")
+				p.args = append(p.args, "--listen", port) // where it was, when it is started again
+				args = append(args, "--server", p.url+"/das5/rest", "--client-id", id, "--client-secret", secret)
+			}
+			killed := 0
+			for {
+				cmd := exec.Command(exe, args...)
+				var said bytes.Buffer
+				cmd.Stderr = &said
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				var after <-chan time.Time
+				if killed < kills {
+					after = time.After(time.Duration(30+rand.IntN(120)) * time.Millisecond)
+				}
+				select {
+				case err := <-ended:
+					if err == nil || !strings.Contains(said.String(), fmt.Sprintf("%d calls, %d refused", lines, users)) {
+						t.Fatalf("%v: %s", err, said.String())
+					}
+					if killed < 10 {
+						t.Fatalf("only %d kills: the batch is too short", killed)
+					}
+					if mode == "server" {
+						p.kill()
+					}
+					if got, want := endState(t, db, out), undisturbed(); got != want {
+						t.Errorf("it ended elsewhere: %s", firstLineApart(got, want))
+					}
+					return
+				case <-after:
+					cmd.Process.Signal(syscall.SIGKILL)
+					<-ended
+					killed++
+					if mode == "server" && killed%3 == 0 {
+						p.kill()
+						p.start()
+					}
+				}
+			}
+		})
+	}
+}
+
+func firstLineApart(a, b string) string {
+	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(as), len(bs)) {
+		if as[i] != bs[i] {
+			return fmt.Sprintf("line %d: %.300s\nand %.300s", i+1, as[i], bs[i])
+		}
+	}
+	return fmt.Sprintf("%d lines and %d", len(as), len(bs))
+}
+
+// Several at a time give results in the file's order, on both databases and beside a server.
+func TestBatchParallel(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		dir := t.TempDir()
+		file, out := filepath.Join(dir, "batch.jsonl"), filepath.Join(dir, "out")
+		var b bytes.Buffer
+		const lines = 400
+		for i := range lines {
+			fmt.Fprintf(&b, `{"method":"/domain/create","params":{"attrs":{"name":"d%d"}}}`+"\n", i)
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := &process{t: t, args: []string{"--db", url, "--key-file", filepath.Join(dir, "key")}, out: filepath.Join(dir, "serve")}
+		p.start()
+		t.Cleanup(p.kill)
+		id, secret := p.first()
+		var said bytes.Buffer
+		// Twice, with other results each time: the second time every answer is the one of before.
+		for _, out := range []string{out, out + "2"} {
+			err := run(t.Context(), []string{"batch", file, "--parallel", "16", "--out", out, "--server", p.url + "/das5/rest", "--client-id", id, "--client-secret", secret},
+				func(string) string { return "" }, nil, &said, &said)
+			if err != nil {
+				t.Fatal(err, said.String())
+			}
+		}
+		first, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := os.ReadFile(out + "2")
+		if err != nil || !bytes.Equal(first, second) {
+			t.Errorf("the answers differ the second time: %v %s", err, firstLineApart(string(first), string(second)))
+		}
+		for i, text := range strings.Split(strings.TrimSpace(string(first)), "\n") {
+			var l resultLine
+			if err := json.Unmarshal([]byte(text), &l); err != nil || l.Line != i+1 || !bytes.HasPrefix(l.Reply, []byte(`{"error":0,`)) {
+				t.Fatalf("result %d: %s", i+1, text)
+			}
+		}
+	})
+}
+
+// What cannot be carried out just once, cannot be read, or cannot be gone on with, is refused before anything is done.
+func TestBatchRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := filepath.Join(dir, "t.db")
+	batch := func(text string, args ...string) (string, error) {
+		file := filepath.Join(dir, "batch.jsonl")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		err := run(t.Context(), append([]string{"batch", file, "--db", db}, args...), func(string) string { return "" }, nil, &said, &said)
+		return said.String(), err
+	}
+	good := `{"method":"domain/create","params":{"attrs":{"name":"d"}}}` + "\n"
+	for _, bad := range []string{`{"method":"auth/verify","params":{}}`, `{"method":"device/connect"}`, `{"method":"oauth/token"}`, `{"params":{"pin":"MARKED"}}`,
+		`{"method":"token","params":{}}`, `{"method":"token/create","params":["MARKED"]}`, `{"method":"token/create"}{}`, `MARKED`, `{"method":"token/create","colour":"MARKED"}`,
+		`{"method":"token/../create"}`, `[]`} {
+		said, err := batch(good + "\n" + bad + "\n")
+		if err == nil || !strings.Contains(said, "line 3: ") || strings.Contains(said+err.Error(), "MARKED") {
+			t.Errorf("%s: %v: %s", bad, err, said)
+		}
+	}
+	if _, err := os.Stat(db); err == nil {
+		t.Error("something was done")
+	}
+	out := filepath.Join(dir, "out")
+	if said, err := batch(good, "--out", out); err != nil {
+		t.Fatal(err, said)
+	}
+	if _, err := batch(good, "--out", out); err == nil || !strings.Contains(err.Error(), "is there already") {
+		t.Error(err)
+	}
+	if said, err := batch(good, "--out", out, "--resume"); err != nil {
+		t.Error("nothing is left to do: ", err, said)
+	}
+	if _, err := batch(good+"\n", "--out", out, "--resume"); err == nil || !strings.Contains(err.Error(), "another file") {
+		t.Error(err)
+	}
+	old := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(out, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := batch(good, "--out", out, "--resume"); err == nil || !strings.Contains(err.Error(), "24h0m0s ago") {
+		t.Error(err)
+	}
+	if _, err := batch(good, "--resume"); err == nil {
+		t.Error("resumed without results")
+	}
+	if _, err := batch(good, "--parallel", "0"); err == nil {
+		t.Error("nothing at a time")
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// resultsAge is how old results may be that are gone on with. Servers keep the answers of a call for 24 hours; of those
+// that were under way when the results were last written to, none is older than an hour.
+const resultsAge = 23 * time.Hour
+
+// results are the results of a batch, in order. In a file they are also its journal: what is in them is done, and what
+// was done beyond them is answered again from its idempotency key. Beside the file, FILE.batch says which batch it is.
+type results struct {
+	file    *os.File // nil = the standard output
+	about   string
+	w       *bufio.Writer
+	last    int // line of the batch
+	done    int
+	refused int
+}
+
+// batchAbout is what the file beside the results says.
+type batchAbout struct {
+	SHA256 string `json:"sha256"`
+	Lines  int    `json:"lines"`
+}
+
+type resultLine struct {
+	Line  int             `json:"line"`
+	ID    json.RawMessage `json:"id,omitempty"`
+	Reply json.RawMessage `json:"reply"`
+}
+
+// openResults begins the results, or finds their end.
+func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error) {
+	if f.out == "" {
+		return &results{w: bufio.NewWriter(e.stdout)}, nil
+	}
+	r := &results{about: f.out + ".batch"}
+	about := batchAbout{sum, lines}
+	before, err := os.ReadFile(r.about)
+	if f.resume && err == nil {
+		var was batchAbout
+		if json.Unmarshal(before, &was) != nil || was != about {
+			return nil, fmt.Errorf("%s holds the results of another file", f.out)
+		}
+		return r, r.resume(f.out)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// Both must not be there; what is known of the batch is on the disk before its first result.
+	if r.file, err = os.OpenFile(f.out, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("%s is there already: --resume goes on with the results of the same file", f.out)
+		}
+		return nil, err
+	}
+	r.w = bufio.NewWriter(r.file)
+	text, err := json.Marshal(about)
+	if err == nil {
+		err = writePrivate(r.about, append(text, '\n'))
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.file.Close(), os.Remove(f.out))
+	}
+	return r, nil
+}
+
+// resume reads the results there are, and cuts off what was written of one in part.
+func (r *results) resume(out string) (err error) {
+	if r.file, err = os.OpenFile(out, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return errors.Join(err, r.file.Close())
+	}
+	if age := time.Since(info.ModTime()); age > resultsAge {
+		return errors.Join(fmt.Errorf("%s was last written to %s ago: servers keep what is needed to go on for a day; see by its last line what is done",
+			out, age.Round(time.Minute)), r.file.Close())
+	}
+	var whole int64
+	in := bufio.NewReaderSize(r.file, 1<<20)
+	for {
+		text, err := in.ReadBytes('\n')
+		if err == io.EOF {
+			break // what stands there is a part
+		}
+		if err != nil {
+			return errors.Join(err, r.file.Close())
+		}
+		var l resultLine
+		if json.Unmarshal(text, &l) != nil || l.Line <= r.last {
+			return errors.Join(fmt.Errorf("%s: result %d cannot be read", out, r.done+1), r.file.Close())
+		}
+		if err := r.count(&l); err != nil {
+			return errors.Join(fmt.Errorf("%s: result %d: %w", out, r.done+1, err), r.file.Close())
+		}
+		whole += int64(len(text))
+	}
+	if err := r.file.Truncate(whole); err != nil {
+		return errors.Join(err, r.file.Close())
+	}
+	if _, err := r.file.Seek(whole, io.SeekStart); err != nil {
+		return errors.Join(err, r.file.Close())
+	}
+	r.w = bufio.NewWriter(r.file)
+	return nil
+}
+
+func (r *results) count(l *resultLine) error {
+	code, err := codeOf(l.Reply)
+	if err != nil {
+		return err
+	}
+	r.last = l.Line
+	r.done++
+	if code != 0 {
+		r.refused++
+	}
+	return nil
+}
+
+// write writes one result, in full, to the system: a kill leaves at most a part of the last.
+func (r *results) write(j *batchJob) error {
+	l := resultLine{Line: j.number, ID: j.ID, Reply: j.reply}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(l); err != nil {
+		return err
+	}
+	if _, err := r.w.Write(b.Bytes()); err != nil {
+		return err
+	}
+	if err := r.w.Flush(); err != nil {
+		return err
+	}
+	return r.count(&l)
+}
+
+func (r *results) close() error {
+	err := r.w.Flush()
+	if r.file == nil {
+		return err
+	}
+	return errors.Join(err, r.file.Sync(), r.file.Close())
+}
