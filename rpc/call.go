@@ -27,6 +27,7 @@ type call struct {
 
 	page   string // of a page instead of a method: its name, for the log
 	object string // what it was done to, for the audit
+	shows  bool   // a secret, in an attribute
 	code   int    // of the reply
 	cause  error  // of a fault, for the log
 }
@@ -45,6 +46,12 @@ func (c *call) permits(path string) bool {
 	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, reveals(path))
 }
 
+// showing says whether the call may show secrets among its object's attributes, and notes that it does.
+func (c *call) showing() bool {
+	c.shows = c.shows || model.Permits(c.agent.Permissions.Items(), c.method.path, true)
+	return c.shows
+}
+
 // need refuses a caller who may not use a method.
 func (c *call) need(path string) error {
 	if !c.permits(path) {
@@ -55,7 +62,7 @@ func (c *call) need(path string) error {
 
 // run runs a plan in its transaction, which this function alone opens. A change and its audit row commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
-	if view := plan.view; view != nil && c.method.reveals {
+	if view := plan.view; view != nil && (c.method.reveals || c.shows) {
 		// That a secret was revealed is recorded with it, though nothing changes.
 		plan = &Plan{update: func(tx *store.Tx) (any, error) { return view(&tx.ReadTx) }}
 	}

@@ -47,7 +47,7 @@ func (c *codecRequest) ReadRequest(args any) error { return readArgs(c.call.para
 func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 	result, err := c.call.run(c.ctx, reply.(*Plan))
 	if err != nil {
-		c.call.fail(w, err, true)
+		c.WriteError(w, 0, err)
 		return
 	}
 	body, err := success(result)
@@ -59,6 +59,9 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 }
 
 func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
+	if c.call.method.device {
+		err = c.call.refused(c.ctx, err)
+	}
 	c.call.fail(w, err, true)
 }
 

@@ -50,6 +50,8 @@ func init() {
 	keep[model.Device]("devices", "device", "id")
 	keep[model.GroupMember]("group_members", "group member", "device_id")
 	keep[model.ClientToken]("client_tokens", "client token", "id")
+	keep[model.InstallationCode]("installation_codes", "installation code", "id")
+	keep[model.InstallationUse]("installation_uses", "installation use", "id")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")
 }
