@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"net/http"
 	"slices"
@@ -111,7 +112,7 @@ func said(o *object, place string, m Members, may []string) (*decoded, error) {
 func (c *call) findCode(tx *store.ReadTx, index []byte) (model.InstallationCode, error) {
 	code, err := tx.CodeByIndex(index)
 	if unknown(err) {
-		return code, model.ErrUnknownCode
+		return model.InstallationCode{}, model.ErrUnknownCode
 	}
 	c.touched(installationObject.noun, code.ID)
 	return code, err
@@ -120,15 +121,17 @@ func (c *call) findCode(tx *store.ReadTx, index []byte) (model.InstallationCode,
 // run redeems the code, or does nothing: what fails behind the counting of the use takes that back.
 func (d *redemption) run(tx *store.Tx) (any, error) {
 	c := d.c
-	var err error
-	if d.code, err = c.findCode(&tx.ReadTx, d.index); err != nil {
-		return nil, err
+	code, refused := c.findCode(&tx.ReadTx, d.index)
+	if refused != nil && refused != model.ErrUnknownCode {
+		return nil, refused
 	}
+	d.code = code
+	// An unknown code takes the same way as a known one, so that it takes as long.
 	before, err := tx.UseByNonce(d.nonce)
 	if err != nil {
 		return nil, err
 	}
-	if before != nil {
+	if before != nil && refused == nil {
 		return d.again(tx, before)
 	}
 	counted, err := tx.UseCode(d.code.ID, c.now)
@@ -136,7 +139,7 @@ func (d *redemption) run(tx *store.Tx) (any, error) {
 		return nil, err
 	}
 	if !counted {
-		return nil, d.code.Refusal(c.now)
+		return nil, cmp.Or(refused, d.code.Refusal(c.now))
 	}
 	dev, err := d.act(tx)
 	if err != nil {
