@@ -119,8 +119,12 @@ type Reason struct {
 	Reason string `json:"reason"`
 }
 
-// ErrClientToken refuses a client token that is malformed, unknown, or of a device that was deleted.
-var ErrClientToken = Errorf(TokenInvalid, "the client token is not valid")
+// ErrClientToken refuses a client token that is unknown, or of a device that was deleted; ErrMalformedToken, in the same
+// words, one that no look-up was needed for.
+var (
+	ErrClientToken    = Errorf(TokenInvalid, "the client token is not valid")
+	ErrMalformedToken = Errorf(TokenInvalid, "the client token is not valid")
+)
 
 // Ended says why an ended token is one.
 func Ended(reason string) *Error {

@@ -75,6 +75,8 @@ const (
 	ActivationCodeMessage = "activationCode"
 	DownloadURLMessage    = "downloadUrl"
 	PasscodeMessage       = "passcode"
+
+	InstallationCodeMessage = "installationCode"
 )
 
 // templateParameters are the parameters each kind of message has.
@@ -82,10 +84,12 @@ var templateParameters = map[string][]string{
 	ActivationCodeMessage: {"loginName", "firstName", "lastName", "serial", "product", "code", "expires"},
 	DownloadURLMessage:    {"loginName", "firstName", "lastName", "serial", "product", "url", "expires"},
 	PasscodeMessage:       {"loginName", "firstName", "lastName", "code", "expires"},
+
+	InstallationCodeMessage: {"loginName", "firstName", "lastName", "device", "code", "url", "expires"},
 }
 
 // templateMust is the parameter without which a message would be worth nothing.
-var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}"}
+var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}", InstallationCodeMessage: "{code}"}
 
 // BuiltinTemplates lists the templates of a new database, without ids.
 func BuiltinTemplates() []Template {
@@ -96,6 +100,8 @@ func BuiltinTemplates() []Template {
 			Text: "Open this link and scan the code it shows with your authenticator app:\n{url}\nIt can be used once, until {expires}.\n"},
 		{Name: PasscodeMessage, Subject: "Your one-time passcode",
 			Text: "Your one-time passcode is {code}\nIt can be used once, until {expires}.\n"},
+		{Name: InstallationCodeMessage, Subject: "Your installation code",
+			Text: "Your installation code is {code}\nEnter it in the client app of your device, or open this link there:\n{url}\nIt can be used until {expires}.\n"},
 	}
 }
 

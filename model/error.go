@@ -47,6 +47,12 @@ const (
 	TokenInvalid   // a client token that is malformed, unknown, or of a deleted device
 	TokenEnded     // a client token that ended: its device is logged out
 	DeviceInactive // the device of a client token is inactive
+	CodeUnknown    // no such installation code
+	CodeExpired
+	CodeUsedUp
+	CodeDisabled
+	TargetGone // an installation code's account or device is not available
+	Installed  // the installation was completed already
 )
 
 // Error is an error a client may see. Msg is one sentence for the client and never holds a secret; Err is the

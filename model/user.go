@@ -1,5 +1,7 @@
 package model
 
+import "cmp"
+
 // User is an account of a domain, to which tokens are assigned.
 type User struct {
 	ID                   string `db:"id"`
@@ -27,6 +29,14 @@ type User struct {
 	PasswordNeverExpires bool   `db:"password_never_expires"`
 	LastChangePassword   Time   `db:"last_change_password"`
 	Permissions          List   `db:"permissions"`
+}
+
+// Address is where messages of a channel reach the user; "" = nowhere.
+func (u *User) Address(channel string) string {
+	if channel == SMS {
+		return cmp.Or(u.Mobile, u.PersonalMobile)
+	}
+	return cmp.Or(u.Email, u.PersonalEmail)
 }
 
 // UserState is what changes when a user logs in, kept apart because it changes often.

@@ -12,18 +12,23 @@ const metaBuiltin = "builtin" // set once the built-in objects were made; they m
 // bootstrap puts the built-in products and repository into a new database.
 func (s *Server) bootstrap(ctx context.Context) error {
 	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		// A template cannot be deleted: one that is missing is of a kind of message that came with this version.
+		for _, t := range model.BuiltinTemplates() {
+			_, err := tx.TemplateByName(t.Name)
+			if unknown(err) {
+				t.ID = s.cfg.NewID()
+				err = tx.Insert(&t)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if done, err := tx.Meta(metaBuiltin); err != nil || done != nil {
 			return err
 		}
 		for _, p := range model.Builtin() {
 			p.ID = s.cfg.NewID()
 			if err := tx.Insert(&p); err != nil {
-				return err
-			}
-		}
-		for _, t := range model.BuiltinTemplates() {
-			t.ID = s.cfg.NewID()
-			if err := tx.Insert(&t); err != nil {
 				return err
 			}
 		}

@@ -33,6 +33,7 @@ type call struct {
 
 	page   string // of a page instead of a method: its name, for the log
 	object string // what it was done to, for the audit
+	shows  bool   // a secret, in an attribute
 	code   int    // of the reply
 	cause  error  // of a fault, for the log
 }
@@ -51,6 +52,12 @@ func (c *call) permits(path string) bool {
 	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, reveals(path))
 }
 
+// showing says whether the call may show secrets among its object's attributes, and notes that it does.
+func (c *call) showing() bool {
+	c.shows = c.shows || model.Permits(c.agent.Permissions.Items(), c.method.path, true)
+	return c.shows
+}
+
 // need refuses a caller who may not use a method.
 func (c *call) need(path string) error {
 	if !c.permits(path) {
@@ -62,7 +69,7 @@ func (c *call) need(path string) error {
 // run runs a plan in its transaction, which this function alone opens. A change, its audit row and the answer kept for
 // a repeat commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
-	if plan.view != nil && !c.method.reveals {
+	if plan.view != nil && !c.records() {
 		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
 			tx.Limit(c.scope)
 			result, err = plan.view(tx)
@@ -92,6 +99,9 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	return result, err
 }
 
+// records says whether a call that changes nothing has its row in the record all the same: one that reveals a secret.
+func (c *call) records() bool { return c.method.reveals || c.shows }
+
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
 	c.object = ""
@@ -101,8 +111,7 @@ func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
 	} else {
 		result, err = plan.update(tx)
 	}
-	// That a secret was revealed is recorded with it, though nothing changes.
-	if err != nil || plan.unrecorded || plan.view != nil && !c.method.reveals {
+	if err != nil || plan.unrecorded || plan.view != nil && !c.records() {
 		return result, err
 	}
 	return result, c.audit(tx, result)

@@ -26,11 +26,11 @@ import (
 type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
-	Device, License, Group                                                                      string
+	Device, License, Group, Installation                                                        string
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -55,6 +55,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.License = make("license", `"name":"license%d","seats":1`, n)
 	w.Group = make("group", `"name":"group%d"`, n)
 	w.Device = make("device", `"name":"device%d","user.id":"%s"`, n, w.User)
+	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
 	w.Row = rows[0].(map[string]any)["id"].(string)
@@ -144,6 +145,15 @@ var tried = map[string]string{
 	"group/delete":                       `{"id":"{Group}"}`,
 	"group/search":                       `{"match":[["id","=","{Group}"]]}`,
 	"batch/execute":                      `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"new{Name}"}}}]}`,
+	"installationCode/create":            `{"attrs":{"action":"CREATE_DEVICE","user.id":"{User}"}}`,
+	"installationCode/get":               `{"id":"{Installation}"}`,
+	"installationCode/set":               `{"id":"{Installation}","attrs":{"description":"x"}}`,
+	"installationCode/delete":            `{"id":"{Installation}"}`,
+	"installationCode/search":            `{"match":[["id","=","{Installation}"]]}`,
+	"installationCode/generateCode":      `{}`,
+	"installationCode/getQRCode":         `{"id":"{Installation}"}`,
+	"installationCode/send":              `{"id":"{Installation}","channel":"SMTP"}`,
+	"installationCode/listUses":          `{"id":"{Installation}"}`,
 	"template/get":                       `{"template":{"name":"passcode"}}`,
 	"template/set":                       `{"template":{"name":"passcode"},"attrs":{"text":"{code}"}}`,
 	"template/search":                    `{"match":[["name","=","passcode"]]}`,
@@ -169,7 +179,7 @@ var shared = []string{"license/get", "license/search", "group/get", "group/searc
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 
@@ -304,7 +314,7 @@ func (l letterbox) Send(_ context.Context, m courier.Message) error {
 }
 
 // carry has what waits delivered, and gives the code in the last message and that delivery's id.
-func (s *service) carry(t *testing.T, post letterbox) (code, id string) {
+func (s *service) carry(t *testing.T, post letterbox, see ...func(courier.Message)) (code, id string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -322,7 +332,11 @@ func (s *service) carry(t *testing.T, post letterbox) (code, id string) {
 	stop()
 	<-done
 	for len(post) > 0 {
-		if m := regexp.MustCompile(`is ([0-9A-Z]{8})\n`).FindStringSubmatch((<-post).Text); m != nil {
+		letter := <-post
+		for _, f := range see {
+			f(letter)
+		}
+		if m := regexp.MustCompile(`is ([0-9A-Z]{8})\n`).FindStringSubmatch(letter.Text); m != nil {
 			code = m[1]
 		}
 	}

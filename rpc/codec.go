@@ -57,7 +57,7 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 	}
 	result, err := c.call.run(c.ctx, reply.(*Plan))
 	if err != nil {
-		c.call.fail(w, err, true)
+		c.WriteError(w, 0, err)
 		return
 	}
 	body, err := success(result)
@@ -72,6 +72,9 @@ func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
 	if c.call.planOnly {
 		c.call.refusal = err
 		return
+	}
+	if c.call.method.device {
+		err = c.call.refused(c.ctx, err)
 	}
 	c.call.fail(w, err, true)
 }

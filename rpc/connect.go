@@ -35,7 +35,7 @@ type connected struct {
 func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *Plan) error {
 	id, hash, ok := model.ParseClientToken(string(args.Token))
 	if !ok {
-		return model.ErrClientToken
+		return model.ErrMalformedToken
 	}
 	found, err := m.s.connecting(r.Context(), callOf(r.Context()), id, hash)
 	*plan = found
@@ -50,10 +50,12 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 		p, err = presented(tx, id, hash)
 		return err
 	})
-	if err != nil {
-		return plan, s.refuseDevice(ctx, c, p, err)
+	if p != nil {
+		c.touched(deviceObject.noun, p.DeviceID)
 	}
-	c.touched(deviceObject.noun, p.DeviceID)
+	if err != nil {
+		return plan, err
+	}
 	answer := func(tx *store.ReadTx) (any, error) {
 		p, err := presented(tx, id, hash)
 		if err != nil {
@@ -91,18 +93,26 @@ func presented(tx *store.ReadTx, id string, hash []byte) (*model.Presented, erro
 	return &p, p.Refusal()
 }
 
-// refuseDevice records that a client token was refused, up to a rate. An address that sends wrong ones is told to wait;
-// one whose token has ended is told so as often as it asks.
-func (s *Server) refuseDevice(ctx context.Context, c *call, p *model.Presented, refused error) error {
-	switch e := wireError(refused); e.Kind {
+// refused takes a refusal of a call that a device makes: it goes to the record, up to a rate. An address that sends what is
+// unknown is told to wait after a while; one whose token has ended is told so as often as it asks.
+func (c *call) refused(ctx context.Context, err error) error {
+	e := wireError(err)
+	object := c.object
+	switch e.Kind {
 	case model.TokenInvalid:
-		before, err := s.limits.refused(c.remote, c.now)
-		if err != nil {
+		if e == model.ErrMalformedToken {
 			return err
 		}
-		return s.record(ctx, c, deviceCaller.Name, before, e)
-	case model.TokenEnded, model.DeviceInactive:
-		return s.record(ctx, c, deviceCaller.Name, deviceObject.noun+" "+p.DeviceID, e)
+		before, held := c.s.limits.refused(c.remote, c.now)
+		if held != nil {
+			return held
+		}
+		object = before
+	case model.CodeUnknown:
+		c.s.limits.guessed(c.remote, c.now)
+	case model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
+	default:
+		return err
 	}
-	return refused
+	return c.s.record(ctx, c, c.agent.Name, object, e)
 }

@@ -16,13 +16,14 @@ import (
 
 // decoded is what a client gave of an object: values read and checked one by one, relations still to be looked up.
 type decoded struct {
-	obj     *object
-	place   string // "attrs"
-	values  []value
-	refs    []relation
-	members []elements
-	secrets map[string]model.Secret
-	extra   any // what the object's prepare step made of it
+	obj      *object
+	place    string // "attrs"
+	values   []value
+	refs     []relation
+	members  []elements
+	secrets  map[string]model.Secret
+	creating bool // a new object, that is
+	extra    any  // what the object's prepare step made of it
 }
 
 type value struct {
@@ -46,7 +47,7 @@ type elements struct {
 // decode reads attributes given on create or set. An unknown one, one that may not be given, and one that is missing
 // are refused by name. except names attributes that the method takes care of itself; they are left out.
 func (o *object) decode(place string, m Members, on when, except ...string) (*decoded, error) {
-	d := &decoded{obj: o, place: place, secrets: map[string]model.Secret{}}
+	d := &decoded{obj: o, place: place, secrets: map[string]model.Secret{}, creating: on == onCreate}
 	selectors := map[*attr]Members{}
 	given := map[*attr]bool{}
 	for _, mem := range m {
@@ -156,7 +157,7 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 		if v.Kind() != 'n' {
 			n, err = intOf(place, v)
 		}
-		if high := a.max; err == nil && (n < a.min || high != 0 && n > high) {
+		if high := a.max; err == nil && v.Kind() != 'n' && (n < a.min || high != 0 && n > high) {
 			err = model.AttrErrorf(model.Invalid, place, "must be a number from %d", a.min)
 			if high != 0 {
 				err = model.AttrErrorf(model.Invalid, place, "must be a number from %d to %d", a.min, high)
@@ -192,7 +193,9 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 
 // has says whether an attribute was given.
 func (d *decoded) has(name string) bool {
-	return slices.ContainsFunc(d.values, func(v value) bool { return v.attr.name == name && !v.initial })
+	return slices.ContainsFunc(d.values, func(v value) bool { return v.attr.name == name && !v.initial }) ||
+		slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr.name == name }) ||
+		slices.ContainsFunc(d.members, func(m elements) bool { return m.coll.name == name })
 }
 
 // given gives the value of an attribute, also an initial one; false when there is none.

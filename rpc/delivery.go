@@ -37,7 +37,7 @@ var templateObject = declare(&object{
 	name: "template", table: "templates", row: func() any { return new(model.Template) }, naming: []string{"id", "name"},
 	check: func(_ *call, _ *store.Tx, _ *decoded, _, row any) error { return row.(*model.Template).Check() },
 	attrs: []attr{
-		{name: "name", kind: text, indexed: true, about: "activationCode, downloadUrl or passcode"},
+		{name: "name", kind: text, indexed: true, about: "activationCode, downloadUrl, passcode or installationCode"},
 		{name: "subject", kind: text, when: onSet, required: true, about: "with parameters in braces"},
 		{name: "text", kind: text, when: onSet, required: true, max: 16 << 10, about: "with parameters in braces: {loginName}"},
 	},
@@ -65,15 +65,7 @@ func (c *call) send(tx *store.Tx, u *model.User, channel, template string, value
 	if c.s.cfg.Couriers[channel] == nil {
 		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
 	}
-	to := u.Email
-	if to == "" {
-		to = u.PersonalEmail
-	}
-	if channel == model.SMS {
-		if to = u.Mobile; to == "" {
-			to = u.PersonalMobile
-		}
-	}
+	to := u.Address(channel)
 	if to == "" {
 		return model.AttrErrorf(model.Invalid, "channel", "the user has no address for %s", channel)
 	}

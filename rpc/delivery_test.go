@@ -7,98 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"mime/quotedprintable"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/mail"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
+	"tokensmith/rpc/courier/couriertest"
 	"tokensmith/store/storetest"
 )
-
-// relay is a real SMTP server that keeps what it is sent, once it does not refuse any more.
-type relay struct {
-	mu     sync.Mutex
-	refuse int
-	mails  []string
-	came   chan struct{}
-	addr   string
-}
-
-func newRelay(t *testing.T) *relay {
-	r := &relay{came: make(chan struct{}, 100)}
-	srv := smtp.NewServer(r)
-	srv.Domain, srv.AllowInsecureAuth = "localhost", true
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.addr = l.Addr().String()
-	go srv.Serve(l)
-	t.Cleanup(func() { srv.Close() })
-	return r
-}
-
-func (r *relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r: r}, nil }
-
-type session struct {
-	r  *relay
-	to string
-}
-
-func (s *session) Mail(string, *smtp.MailOptions) error      { return nil }
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
-func (s *session) Reset()                                    {}
-func (s *session) Logout() error                             { return nil }
-func (s *session) Data(body io.Reader) error {
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	if s.r.refuse > 0 {
-		s.r.refuse--
-		return &smtp.SMTPError{Code: 451, Message: "try later"}
-	}
-	m, err := mail.ReadMessage(strings.NewReader(string(b)))
-	if err != nil {
-		return err
-	}
-	subject, _ := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
-	var text io.Reader = m.Body
-	if m.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
-		text = quotedprintable.NewReader(text)
-	}
-	plain, err := io.ReadAll(text)
-	s.r.mails = append(s.r.mails, "to "+s.to+"\n"+subject+"\n"+strings.ReplaceAll(string(plain), "\r\n", "\n"))
-	s.r.came <- struct{}{}
-	return err
-}
-
-// wait waits for the next mail.
-func (r *relay) wait(t *testing.T) string {
-	t.Helper()
-	select {
-	case <-r.came:
-	case <-time.After(30 * time.Second):
-		t.Fatal("no mail came")
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.mails[len(r.mails)-1]
-}
 
 // newPosting is a service that sends through couriers. Its clock is the real one's pace unless it is advanced.
 func newPosting(t *testing.T, url string, couriers map[string]courier.Courier) *guarded {
@@ -126,8 +47,8 @@ var assignmentOfUte = `"user":{"loginName":"ute"},"token":{"serial":"1"}`
 func TestActivationByMail(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		r := newRelay(t)
-		c, err := courier.NewSMTP("smtp://"+r.addr+"?tls=none", "tokens@mail.example")
+		r := couriertest.NewRelay(t)
+		c, err := courier.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,9 +63,10 @@ func TestActivationByMail(t *testing.T) {
 		}
 		send := func() string {
 			g.do(t, "tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
-			m := regexp.MustCompile(`^to ute@mail.example\nGrüße, Üte\n([0-9A-HJKMNP-TV-Z]{8}) for 1\n*$`).FindStringSubmatch(r.wait(t))
+			mail := r.Wait(t)
+			m := regexp.MustCompile(`^to ute@mail.example\nGrüße, Üte\n([0-9A-HJKMNP-TV-Z]{8}) for 1\n*$`).FindStringSubmatch(mail)
 			if m == nil {
-				t.Fatalf("the mail is %q", r.mails)
+				t.Fatalf("the mail is %q", mail)
 			}
 			return m[1]
 		}
@@ -191,7 +113,7 @@ func TestActivationByMail(t *testing.T) {
 
 		// The link's mail.
 		g.do(t, "tokenAssignment/sendDownloadUrl", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
-		if m := r.wait(t); !regexp.MustCompile(`https://tokens\.example/p/[A-Za-z0-9_-]{32}\n`).MatchString(m) {
+		if m := r.Wait(t); !regexp.MustCompile(`https://tokens\.example/p/[A-Za-z0-9_-]{32}\n`).MatchString(m) {
 			t.Errorf("%q", m)
 		}
 		// Delivered bodies are gone, and codes were never in the log.
@@ -286,8 +208,8 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 	refusing := refuser{}
 	g := newPosting(t, url, map[string]courier.Courier{model.SMTP: refusing})
 	g.do(t, "tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
-	r := newRelay(t)
-	c, err := courier.NewSMTP("smtp://"+r.addr+"?tls=none", "tokens@mail.example")
+	r := couriertest.NewRelay(t)
+	c, err := courier.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,13 +220,13 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 	go func() { other.Deliver(ctx); close(done) }()
 	defer func() { stop(); <-done }()
 	// Whichever server tried first: the refusing one's attempts are repeated.
-	for deadline := time.Now().Add(60 * time.Second); len(r.came) == 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); r.Mails() == 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no mail came")
 		}
 		g.clock.advance(10 * time.Second)
 	}
-	if m := r.wait(t); !strings.Contains(m, "activation code") {
+	if m := r.Wait(t); !strings.Contains(m, "activation code") {
 		t.Errorf("%q", m)
 	}
 }

@@ -29,6 +29,8 @@ var deviceObject = declare(&object{
 		{name: "user", kind: ref, when: always, object: "user", indexed: true, about: "its owner"},
 		{name: "license", kind: ref, when: always, object: "license", indexed: true, about: "whose seat it takes"},
 		{name: "hardwareId", kind: text, when: always},
+		{name: "installationCode", kind: boolean, when: onCreate, initial: true, column: "-",
+			about: "whether its owner, if a message reaches him, is sent an installation code"},
 		{name: "dateCreated", kind: date},
 		{name: "lastUpdated", kind: date},
 		{name: "lastSeen", kind: date, about: "to the minute"},
@@ -114,6 +116,10 @@ func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
+	code, err := m.s.randomCode()
+	if err != nil {
+		return err
+	}
 	d.extra = token
 	create, err := m.creation(r.Context(), c, d)
 	if err != nil {
@@ -123,6 +129,11 @@ func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		id, err := create(tx)
 		if err != nil {
 			return nil, err
+		}
+		if wanted, _ := given[bool](d, "installationCode"); wanted {
+			if err := c.automaticCode(tx, id, code); err != nil {
+				return nil, err
+			}
 		}
 		made, err := m.one(tx, ret, id)
 		if err != nil {

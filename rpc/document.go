@@ -26,7 +26,7 @@ func MethodTable() string {
 func AttributeTables() string {
 	var b strings.Builder
 	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject,
-		deviceObject, createManyAttrs, licenseObject, groupObject, agentObject, templateObject, deliveryObject, auditObject} {
+		deviceObject, createManyAttrs, licenseObject, groupObject, installationObject, installationUseObject, agentObject, templateObject, deliveryObject, auditObject} {
 		title := o.name
 		if o.table == "" {
 			title = "`attrs` of " + o.name

@@ -8,7 +8,7 @@ type Domain struct{ crud }
 var domainObject = declare(&object{
 	name: "domain", table: "domains", row: func() any { return new(model.Domain) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	usedBy: []use{{"users", "domain_id", "users"}},
+	usedBy: []use{{"users", "domain_id", "users"}, {"installation_codes", "domain_id", "installation codes"}},
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
 		{name: "description", kind: text, when: always, max: 1024},

@@ -6,12 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/rpc"
 	"tokensmith/store/storetest"
 )
+
+const guessEvery = 10 * time.Second
 
 var envelope = regexp.MustCompile(`^\{"error":\d+(,"message":"([^"\\]|\\.)+")?(,"result":.*)?\}$`)
 
@@ -44,6 +47,7 @@ func FuzzBody(f *testing.F) {
 		if !known[path] || strings.HasPrefix(path, "/agent/") || path == "/device/events" {
 			return
 		}
+		s.clock.advance(guessEvery) // unknown installation codes are held to a rate
 		status, reply := s.post(path, string(body))
 		if status != 200 || !envelope.MatchString(reply) || !jsontext.Value(reply).IsValid() || strings.HasPrefix(reply, `{"error":1,`) {
 			t.Errorf("%s %q: %d %s\n%s", path, body, status, reply, s.log)

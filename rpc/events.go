@@ -157,7 +157,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, hash, ok := model.ParseClientToken(strings.TrimSpace(text))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		c.fail(w, model.ErrClientToken, false)
+		c.fail(w, model.ErrMalformedToken, false)
 		return
 	}
 	st := &stream{token: id, out: make(chan []byte, 1)}
@@ -171,7 +171,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 		_, err = c.run(r.Context(), &plan)
 	}
 	if err != nil {
-		c.fail(w, err, false)
+		c.fail(w, c.refused(r.Context(), err), false)
 		return
 	}
 	s.streams.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tokensmith/model"
 	"tokensmith/store"
 )
 
@@ -60,6 +61,11 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{deviceObject, `[["license.name","=","x"]]`},
 		{deviceObject, `[["groups.id","=","x"]]`},
 		{deviceObject, `[["groups.name","=","x"]]`},
+		{installationObject, `[["device.id","=","x"]]`},
+		{installationObject, `[["user.loginName","=","x"]]`},
+		{installationObject, `[["domain.name","=","x"]]`},
+		{installationObject, `[["groups.id","=","x"]]`},
+		{installationUseObject, `[["device.id","=","x"]]`},
 		{groupObject, `[["name","=","x"]]`},
 		{groupObject, `[["devices.name","=","x"]]`},
 		{licenseObject, `[["name","=","x"]]`},
@@ -80,7 +86,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.obj.project(nil, names("*"), "return")
+		p, err := c.obj.project(&call{agent: &model.Agent{}, method: &method{}}, names("*"), "return")
 		if err != nil {
 			t.Fatal(err)
 		}

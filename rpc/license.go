@@ -11,7 +11,7 @@ type License struct{ crud }
 var licenseObject = declare(&object{
 	name: "license", table: "licenses", row: func() any { return new(model.License) },
 	naming: []string{"id", "name", "seats", "expires"},
-	usedBy: []use{{"devices", "license_id", "devices"}},
+	usedBy: []use{{"devices", "license_id", "devices"}, {"installation_codes", "license_id", "installation codes"}},
 	check:  checkLicense,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "compared without case"},

@@ -28,6 +28,7 @@ type limits struct {
 	mu      sync.Mutex
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
+	guesses guesses // of installation codes
 	record  *rate.Limiter
 	unsaid  atomic.Int64 // refusals that were not recorded, since the log last told
 }
@@ -46,7 +47,7 @@ type agentUse struct {
 }
 
 func newLimits() *limits {
-	return &limits{record: rate.NewLimiter(recordRate, recordBurst)}
+	return &limits{guesses: newGuesses(), record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
 // recent is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the
@@ -140,6 +141,11 @@ func wait(l *rate.Limiter, now model.Time) error {
 		return nil
 	}
 	r.CancelAt(now.Std())
+	return tryAgain(delay)
+}
+
+// tryAgain says how long to wait.
+func tryAgain(delay time.Duration) error {
 	seconds := int(math.Ceil(delay.Seconds()))
 	e := model.Errorf(model.TooMany, "too many requests: try again in %d seconds", seconds)
 	e.Detail = tooMany{seconds}

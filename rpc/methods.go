@@ -96,6 +96,18 @@ var methods = []method{
 	{path: "device/connect", target: "Device.Connect", device: true, about: "Tells a device, by its `token`, who it is."},
 	{path: "device/events", device: true, stream: true, about: "Streams `ping` and `loggedOut` to a device (server-sent events; `Authorization: Bearer` with its client token; GET or POST)."},
 
+	{path: "installationCode/create", target: "InstallationCode.Create", about: "Makes an installation code."},
+	{path: "installationCode/get", target: "InstallationCode.Get", about: "Reads one installation code; `code` only by a permission of this exact name, or `*`."},
+	{path: "installationCode/set", target: "InstallationCode.Set", about: "Changes an installation code; a new text ends the old one at once."},
+	{path: "installationCode/delete", target: "InstallationCode.Delete", about: "Deletes an installation code; devices installed with it stay."},
+	{path: "installationCode/search", target: "InstallationCode.Search", about: "Finds installation codes; `code` as in get."},
+	{path: "installationCode/generateCode", target: "InstallationCode.GenerateCode", about: "Answers a random code for an editor; nothing is stored."},
+	{path: "installationCode/getQRCode", target: "InstallationCode.GetQRCode", reveals: true, about: "Answers the QR code of a code that can still be used, a PNG in base64."},
+	{path: "installationCode/send", target: "InstallationCode.Send", about: "Sends a code to its account, or its device's owner, by SMTP or SMS."},
+	{path: "installationCode/listUses", target: "InstallationCode.ListUses", about: "Lists who used a code when."},
+	{path: "installationCode/redeem", target: "InstallationCode.Redeem", device: true, about: "Lets a device in by a `code`; answers its client token. A `nonce` makes it repeatable."},
+	{path: "installationCode/check", target: "InstallationCode.Check", device: true, about: "Tells whoever has a `code` what it is for and until when it can be used."},
+
 	{path: "license/create", target: "License.Create", about: "Makes a license."},
 	{path: "license/get", target: "License.Get", about: "Reads one license."},
 	{path: "license/set", target: "License.Set", about: "Changes a license."},

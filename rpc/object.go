@@ -72,6 +72,8 @@ type attr struct {
 	aliases  []string     // names kept for old clients
 	from     []string     // columns of the object's own row of which derive makes the value; it has no column then
 	derive   func(c *call, from store.Row) (any, error)
+	reveals  bool // shown, and then recorded, only to who may call the method by its exact name or a lone "*"
+	none     bool // integer: 0 is no value, and can be given as null alone
 	about    string
 }
 

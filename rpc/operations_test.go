@@ -39,6 +39,8 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
 	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"}}`)
 	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
+	s.do(t, "installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.id":"`+w.Domain+`","code":"Furnished-1","groups":["root"]}}`)
+	s.do(t, "installationCode/redeem", `{"code":"furnished1","nonce":"a nonce of the first device","device":{"name":"kiosk"}}`)
 	return w
 }
 
@@ -254,6 +256,8 @@ func TestKeyRotation(t *testing.T) {
 				t.Errorf("%+v, %v", c, err)
 			}
 		}
+		// The code is found by its new hash.
+		other.do(t, "installationCode/redeem", `{"code":"FURNISHED-I","nonce":"a nonce of the second device","device":{"name":"kiosk"}}`)
 		other.do(t, "auth/verify", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User, w.Token))
 		// The old key file is another one now.
 		old := filepath.Join(t.TempDir(), "old")

@@ -220,8 +220,20 @@ func (p *projection) node(o *object, ret Return, path []store.Step, place string
 
 // value gives the field of an attribute whose column stands where path leads.
 func (p *projection) value(path []store.Step, a *attr) field {
+	if a.reveals && !p.call.showing() {
+		return field{kind: a.kind, column: -1}
+	}
 	if a.derive == nil {
-		return field{kind: a.kind, column: p.column(path, a.column)}
+		f := field{kind: a.kind, column: p.column(path, a.column)}
+		if a.none {
+			f.derive = func(row store.Row) (any, error) {
+				if v := row[f.column]; v != int64(0) {
+					return v, nil
+				}
+				return nil, nil
+			}
+		}
+		return f
 	}
 	columns := make([]int, len(a.from))
 	for i, name := range a.from {

@@ -1,8 +1,6 @@
 package rpc
 
 import (
-	"bytes"
-	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"html/template"
@@ -16,21 +14,13 @@ import (
 //go:embed provision.html
 var provisionHTML string
 
-//go:embed provision.css
-var provisionCSS string
+//go:embed page.css
+var pageCSS string
 
-var provisionPage = template.Must(template.New("page").Parse(provisionHTML))
-
-// provisionPolicy lets the page load nothing but its own style and the QR code inside it, and send only its form.
-var provisionPolicy = func() string {
-	sum := sha256.Sum256([]byte(provisionCSS))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-}()
+var provisionPage = newPage(provisionHTML, pageCSS, "")
 
 // provisionView is what the page shows: the button, what was asked for, or why not.
 type provisionView struct {
-	CSS     template.CSS
 	Serial  string
 	URI     string
 	Link    template.URL // the URI, as a link that opens the app
@@ -115,7 +105,7 @@ func (s *Server) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call
 		writeEnvelope(w, http.StatusOK, body)
 		return
 	}
-	view := provisionView{CSS: template.CSS(provisionCSS)}
+	view := provisionView{}
 	status := http.StatusOK
 	if err != nil {
 		e := wireError(err)
@@ -131,14 +121,7 @@ func (s *Server) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call
 			view.Image = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
 		}
 	}
-	var page bytes.Buffer
-	if err := provisionPage.Execute(&page, view); err != nil {
+	if err := provisionPage.write(w, status, view); err != nil {
 		c.fail(w, err, false)
-		return
 	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", provisionPolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(page.Bytes())
 }

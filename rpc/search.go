@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -26,38 +27,48 @@ type SearchArgs struct {
 
 // Search finds objects.
 func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
+	search, err := m.searching(r, args)
+	plan.view = func(tx *store.ReadTx) (any, error) { return search(tx) }
+	return err
+}
+
+// searching prepares a search; what it gives takes further conditions.
+func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx *store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.obj.conds("match", args.Match)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := m.obj.project(callOf(r.Context()), args.Return.or(names("*")), "return")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	q := store.Query{Table: m.obj.table, Where: conds, Limit: searchMost, Offset: args.Offset.n}
 	if args.Max.given {
 		q.Limit = args.Max.n
 	}
 	if q.Limit < 0 || q.Limit > searchMost {
-		return model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", searchMost)
+		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", searchMost)
 	}
 	if q.Offset < 0 {
-		return model.AttrErrorf(model.Invalid, "offset", "must be a number from 0")
+		return nil, model.AttrErrorf(model.Invalid, "offset", "must be a number from 0")
 	}
 	if q.Sort, err = m.obj.ordering(args.Sort, string(args.Order)); err != nil {
-		return err
+		return nil, err
 	}
 	if args.Cursor != nil && q.Offset != 0 {
-		return model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
+		return nil, model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
 	}
 	order := strings.Join(args.Sort, ",") + " " + string(args.Order)
 	if args.Cursor != nil {
 		if q.After, err = readCursor(string(*args.Cursor), order, q.Sort); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) { return m.page(tx, p, q, args, order) }
-	return nil
+	return func(tx *store.ReadTx, also ...store.Cond) (any, error) {
+		limited := q
+		limited.Where = append(slices.Clone(q.Where), also...)
+		return m.page(tx, p, limited, args, order)
+	}, nil
 }
 
 // page runs a search: the number of all matches, the rows, and where the next page begins.

@@ -40,20 +40,22 @@ const (
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
 // its own.
 type Config struct {
-	Store      *store.Store
-	Now        func() time.Time
-	NewID      func() string // 32 lower-case hex digits, later ones greater
-	Rand       io.Reader     // for seeds, serials and client secrets
-	Log        zerolog.Logger
-	Prefix     string                     // in front of /object/method, besides none; "/das5/rest"
-	StrictJSON bool                       // refuse the documented dialect
-	PublicURL  string                     // gives links their host
-	LargeBody  int64                      // bytes of a file or batch; 0 = 256 MiB
-	AgentRate  int                        // calls a second of an agent without a limit of its own; 0 = any
-	Proxies    []netip.Prefix             // whose X-Forwarded-For is believed
-	Couriers   map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
-	ImportRows int                        // rows of one file; 0 = 100,000
-	CheckIn    time.Duration              // how often devices are asked to check in; 0 = 5 minutes
+	Store        *store.Store
+	Now          func() time.Time
+	NewID        func() string // 32 lower-case hex digits, later ones greater
+	Rand         io.Reader     // for seeds, serials and client secrets
+	Log          zerolog.Logger
+	Prefix       string                     // in front of /object/method, besides none; "/das5/rest"
+	StrictJSON   bool                       // refuse the documented dialect
+	PublicURL    string                     // gives links their host
+	LargeBody    int64                      // bytes of a file or batch; 0 = 256 MiB
+	AgentRate    int                        // calls a second of an agent without a limit of its own; 0 = any
+	Proxies      []netip.Prefix             // whose X-Forwarded-For is believed
+	Couriers     map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
+	ImportRows   int                        // rows of one file; 0 = 100,000
+	CheckIn      time.Duration              // how often devices are asked to check in; 0 = 5 minutes
+	CodeExpiry   time.Duration              // of automatic installation codes; 0 = 7 days
+	CodeAccounts int                        // accounts that one installation code makes within an hour; 0 = 100
 }
 
 // Server answers method calls. It is safe for concurrent use.
@@ -82,27 +84,34 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.CheckIn == 0 {
 		cfg.CheckIn = checkInDefault
 	}
+	if cfg.CodeExpiry == 0 {
+		cfg.CodeExpiry = codeExpiryDefault
+	}
+	if cfg.CodeAccounts == 0 {
+		cfg.CodeAccounts = accountsPerHour
+	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
 	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
 	services := map[string]any{
-		"Domain":          &Domain{crud{s, domainObject}},
-		"User":            &User{crud{s, userObject}},
-		"Product":         &Product{crud{s, productObject}},
-		"Repository":      &Repository{crud{s, repositoryObject}},
-		"Token":           &Token{crud{s, tokenObject}},
-		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}},
-		"Device":          &Device{crud{s, deviceObject}},
-		"License":         &License{crud{s, licenseObject}},
-		"Group":           &Group{crud{s, groupObject}},
-		"Agent":           &Agent{crud{s, agentObject}},
-		"Auth":            &Auth{s},
-		"Template":        &Template{crud{s, templateObject}},
-		"Delivery":        &Delivery{crud{s, deliveryObject}},
-		"Batch":           &Batch{s},
-		"Audit":           &Audit{crud{s, auditObject}},
+		"Domain":           &Domain{crud{s, domainObject}},
+		"User":             &User{crud{s, userObject}},
+		"Product":          &Product{crud{s, productObject}},
+		"Repository":       &Repository{crud{s, repositoryObject}},
+		"Token":            &Token{crud{s, tokenObject}},
+		"TokenAssignment":  &TokenAssignment{crud{s, assignmentObject}},
+		"Device":           &Device{crud{s, deviceObject}},
+		"License":          &License{crud{s, licenseObject}},
+		"Group":            &Group{crud{s, groupObject}},
+		"InstallationCode": &InstallationCode{crud{s, installationObject}},
+		"Agent":            &Agent{crud{s, agentObject}},
+		"Auth":             &Auth{s},
+		"Template":         &Template{crud{s, templateObject}},
+		"Delivery":         &Delivery{crud{s, deliveryObject}},
+		"Batch":            &Batch{s},
+		"Audit":            &Audit{crud{s, auditObject}},
 	}
 	for name, service := range services {
 		if err := s.gorilla.RegisterService(service, name); err != nil {
@@ -201,6 +210,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := callOf(r.Context())
 	if link, ok := strings.CutPrefix(r.URL.Path, linkPath); ok && !c.authOnly {
 		s.provision(w, r, c, link)
+		return
+	}
+	if r.URL.Path == codePath && !c.authOnly {
+		s.landing(w, r, c)
 		return
 	}
 	path := r.URL.Path

@@ -59,6 +59,19 @@ func TestPlans(t *testing.T) {
 		{"Presented", false, func(tx *store.Tx) error { _, err := tx.Presented([]string{"x", "y"}); return err }},
 		{"Seen", false, func(tx *store.Tx) error { return tx.Seen([]string{"x", "y"}, 1) }},
 		{"TakeSeats", false, func(tx *store.Tx) error { _, err := tx.TakeSeats("x", 1, 1); return err }},
+		{"CodeByIndex", false, func(tx *store.Tx) error { _, err := tx.CodeByIndex([]byte("x")); return err }},
+		{"UseCode", false, func(tx *store.Tx) error { _, err := tx.UseCode("x", 1); return err }},
+		{"UseByNonce", false, func(tx *store.Tx) error { _, err := tx.UseByNonce([]byte("x")); return err }},
+		{"InstalledBy", true, func(tx *store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
+		{"AccountsMade", false, func(tx *store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
+		{"GroupsOfCode", false, func(tx *store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
+		{"NewUsername", false, func(tx *store.Tx) error {
+			if err := tx.Insert(&model.Domain{ID: "x", NameFolded: "x"}); err != nil {
+				return err
+			}
+			_, err := tx.NewUsername("x", "y")
+			return err
+		}},
 		{"FreeSeat", false, func(tx *store.Tx) error { return tx.FreeSeat("x") }},
 		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
 		{"Meta", false, func(tx *store.Tx) error { _, err := tx.Meta("x"); return err }},

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"fmt"
+
+	"tokensmith/model"
 )
 
 // sealedColumn is a column whose values are sealed, each for a Place that names it and its row.
@@ -21,6 +23,7 @@ var sealedColumns = []sealedColumn{
 	{table: "user_states", column: "passcode", key: "user_id"},
 	{table: "deliveries", column: "body", key: "id"},
 	{table: "client_tokens", column: "sealed", key: "id"},
+	{table: "installation_codes", column: "code", key: "id"},
 	{table: "idempotency_keys", column: "reply", key: "id"},
 	{table: "meta", column: "value", key: "name", only: " AND name = '" + metaCanary + "'"},
 }
@@ -34,7 +37,13 @@ type macIndex struct {
 	normal             func([]byte) []byte // gives what is hashed of a value
 }
 
-var macIndexes []macIndex
+var macIndexes = []macIndex{
+	{table: "installation_codes", column: "code_index", key: "id", sealed: "code", purpose: CodePurpose,
+		normal: func(code []byte) []byte { return []byte(model.NormalCode(string(code))) }},
+}
+
+// CodePurpose is the purpose of the keyed hashes by which installation codes are found.
+const CodePurpose = "installation code"
 
 // SealedColumns names the sealed columns as "table.column".
 func SealedColumns() (names []string) {

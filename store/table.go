@@ -44,13 +44,13 @@ func keep[T any](name, noun, key string, primary ...string) {
 	kept = append(kept, t)
 }
 
-// keepBare declares a table that no type of the domain stands for; its first column names a row.
-func keepBare(name string, columns ...string) {
-	kept = append(kept, &table{name: name, key: columns[0], order: columns[0], columns: columns})
+// keepBare declares a table that no type of the domain stands for; its first columns, so many, name a row.
+func keepBare(name string, primary int, columns ...string) {
+	kept = append(kept, &table{name: name, key: columns[0], order: strings.Join(columns[:primary], ", "), columns: columns})
 }
 
 func init() {
-	keepBare("meta", "name", "value")
+	keepBare("meta", 1, "name", "value")
 	keep[model.Domain]("domains", "domain", "id")
 	keep[model.User]("users", "user", "id")
 	keep[model.UserState]("user_states", "user", "user_id")
@@ -63,13 +63,17 @@ func init() {
 	keep[model.Delivery]("deliveries", "delivery", "id")
 	keep[model.DownloadLink]("download_links", "link", "token_id")
 	keep[model.Agent]("agents", "agent", "id")
-	keepBare("agent_certificates", "hash", "agent_id")
-	keepBare("strangers", "slot", "refused_at")
+	keepBare("agent_certificates", 1, "hash", "agent_id")
+	keepBare("strangers", 1, "slot", "refused_at")
 	keep[model.License]("licenses", "license", "id")
 	keep[model.Group]("device_groups", "group", "id")
 	keep[model.Device]("devices", "device", "id")
 	keep[model.GroupMember]("group_members", "group member", "device_id", "device_id", "group_id")
 	keep[model.ClientToken]("client_tokens", "client token", "id")
+	keep[model.InstallationCode]("installation_codes", "installation code", "id")
+	keepBare("installation_code_groups", 2, "code_id", "group_id")
+	keepBare("username_numbers", 2, "domain_id", "prefix", "last")
+	keep[model.InstallationUse]("installation_uses", "installation use", "id")
 	keep[model.Answered]("idempotency_keys", "idempotency key", "id")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")

@@ -12,11 +12,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tokensmith/rpc/courier/couriertest"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +36,9 @@ func TestMain(m *testing.M) {
 //	otp NAME ARGS          keeps oathtool's output as $NAME
 //	readenv NAME FILE      keeps a file's text as $NAME
 //	readme CHAPTER         runs the chapter's commands and compares what they print
+//	relay                  starts a mail relay; $RELAY is its address
+//	mail FILE              waits for the next mail and writes it to a file
+//	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
 //	pfx FILE PASSWORD METHOD BODY, oauth METHOD BODY
 //	                       call with Go's stock clients; the reply becomes stdout
 func TestScripts(t *testing.T) {
@@ -48,7 +54,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool, "readenv": readEnv,
-			"readme": readme, "pfx": callWithPFX, "oauth": callWithOAuth,
+			"relay": startRelay, "mail": nextMail, "chromium": browse, "readme": readme, "pfx": callWithPFX, "oauth": callWithOAuth,
 		},
 	})
 }
@@ -227,4 +233,43 @@ func oathtool(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("oathtool: %v: %s", err, out)
 	}
 	ts.Setenv(args[0], strings.TrimSpace(string(out)))
+}
+
+// scripted makes a script a test as others take it.
+type scripted struct{ *testscript.TestScript }
+
+func (s scripted) Fatal(args ...any) { s.Fatalf("%s", fmt.Sprint(args...)) }
+func (s scripted) Cleanup(f func())  { s.Defer(f) }
+
+func startRelay(ts *testscript.TestScript, _ bool, _ []string) {
+	r := couriertest.NewRelay(scripted{ts})
+	relays.Store(ts, r)
+	ts.Defer(func() { relays.Delete(ts) })
+	ts.Setenv("RELAY", r.Addr)
+}
+
+var relays sync.Map // of *couriertest.Relay, by script
+
+func nextMail(ts *testscript.TestScript, _ bool, args []string) {
+	r, ok := relays.Load(ts)
+	if !ok || len(args) != 1 {
+		ts.Fatalf("usage: relay, then: mail FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(r.(*couriertest.Relay).Wait(scripted{ts})), 0o600))
+}
+
+// browse shows a page in a headless browser. As root it runs without its sandbox, which root cannot have.
+func browse(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: chromium URL FILE")
+	}
+	flags := []string{"--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync", "--disable-quic", "--user-data-dir=" + ts.MkAbs("browser"), "--virtual-time-budget=5000", "--window-size=390,844"}
+	if os.Getuid() == 0 {
+		flags = append(flags, "--no-sandbox")
+	}
+	file := ts.MkAbs(args[1])
+	text, err := exec.Command("chromium", append(flags, "--screenshot="+file+".png", "--dump-dom", args[0])...).Output()
+	ts.Check(err)
+	ts.Check(os.WriteFile(file, text, 0o600))
 }

@@ -24,7 +24,8 @@ type serveFlags struct {
 	strictJSON, insecure, showSecret                 bool
 	proxies                                          []string
 	agentRate                                        int
-	checkIn                                          time.Duration
+	checkIn, codeExpiry                              time.Duration
+	codeAccounts                                     int
 	couriers                                         courierFlags
 }
 
@@ -48,6 +49,8 @@ func serveCommand(e *env) *cobra.Command {
 	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
 	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
 	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
+	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long the installation codes are good that new devices' owners are sent")
+	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "accounts that one installation code makes within an hour at most")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.couriers.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
@@ -66,6 +69,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	}
 	if f.checkIn < time.Minute || f.checkIn > 24*time.Hour {
 		return fmt.Errorf("--check-in must be from 1m to 24h, not %s", f.checkIn)
+	}
+	if f.codeExpiry < time.Minute || f.codeAccounts < 1 {
+		return errors.New("--code-expiry must be at least 1m, --code-accounts-per-hour at least 1")
 	}
 	couriers, err := f.couriers.open()
 	if err != nil {
@@ -87,7 +93,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
-		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, Couriers: couriers})
+		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,255 @@
+package rpc
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// InstallationCode has the methods of installation codes.
+type InstallationCode struct{ crud }
+
+var codeGroups = []store.Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+
+var installationObject = declare(&object{
+	name: "installationCode", noun: "installation code", table: "installation_codes", row: func() any { return new(model.InstallationCode) },
+	keys: [][]string{{"code"}}, naming: []string{"id", "description"},
+	prepare: prepareCode, check: checkCode, wrote: wroteCode,
+	attrs: []attr{
+		{name: "description", kind: text, when: always, max: 1024},
+		{name: "code", kind: text, when: always, max: 64, from: []string{"id", "code"}, reveals: true,
+			about: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
+			derive: func(c *call, from store.Row) (any, error) {
+				text, err := c.s.keys.Unseal(codePlace(asText(from[0])), from[1].([]byte))
+				return string(text), err
+			}},
+		{name: "expires", kind: date, when: always, about: "its second still counts; none = never"},
+		{name: "usageLimit", kind: integer, when: always, min: 1, max: 1_000_000_000, none: true, about: "none = any number of times"},
+		{name: "usageLimitDelay", kind: integer, when: always, max: 10 * 365 * 86400, about: "seconds for which it stays usable once the limit is reached; 0 = none"},
+		{name: "action", kind: enum, when: always, required: true, values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
+		{name: "usernamePrefix", kind: text, when: always, max: 64, about: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
+		{name: "domain", kind: ref, when: always, object: "domain", indexed: true, about: "of these accounts"},
+		{name: "user", kind: ref, when: always, object: "user", indexed: true, about: "the account whose devices CREATE_DEVICE makes"},
+		{name: "device", kind: ref, when: always, object: "device", indexed: true, about: "what USE_EXISTING_DEVICE installs"},
+		{name: "license", kind: ref, when: always, object: "license", indexed: true, about: "of the devices it makes"},
+		{name: "timesUsed", kind: integer},
+		{name: "lastUsed", kind: date},
+		{name: "state", kind: text, from: []string{"enabled", "expires", "usage_limit", "usage_limit_delay", "times_used", "limit_reached"},
+			about: "active, grace (used up, and still usable), exhausted, expired or disabled", derive: codeState},
+		{name: "enabled", kind: boolean, when: always, initial: true},
+		{name: "generation", kind: integer, about: "counts its texts"},
+		{name: "dateCreated", kind: date},
+		{name: "lastUpdated", kind: date},
+	},
+	colls: []collection{
+		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: codeGroups, about: "of the devices it makes"},
+	},
+})
+
+func codeState(c *call, from store.Row) (any, error) {
+	code := model.InstallationCode{Expires: model.Time(from[1].(int64)), UsageLimit: from[2].(int64), UsageLimitDelay: from[3].(int64),
+		TimesUsed: from[4].(int64), LimitReached: model.Time(from[5].(int64))}
+	code.Enabled, _ = from[0].(bool)
+	return code.State(c.now), nil
+}
+
+func codePlace(id string) store.Place {
+	return store.Place{Table: "installation_codes", Column: "code", Row: id}
+}
+
+// codeIndex gives what an installation code is found by without being readable.
+func (s *Server) codeIndex(text string) []byte {
+	return s.keys.MAC(store.CodePurpose, []byte(model.NormalCode(text)))
+}
+
+// codeIndexes gives what it may be found by while keys are rotated.
+func (s *Server) codeIndexes(text string) [][]byte {
+	return s.keys.MACs(store.CodePurpose, []byte(model.NormalCode(text)))
+}
+
+// setCode puts a text in place as an installation code's.
+func (s *Server) setCode(code *model.InstallationCode, text string) {
+	code.Code, code.CodeIndex = s.keys.Seal(codePlace(code.ID), []byte(text)), s.codeIndex(text)
+	code.Generation++
+}
+
+// codeGroup is how many characters of a random code stand together.
+const codeGroup = 5
+
+// randomCode makes an installation code: two groups of base32 (Crockford's), 50 random bits.
+func (s *Server) randomCode() (string, error) {
+	code, err := s.newCode(2 * codeGroup)
+	if err != nil {
+		return "", err
+	}
+	return code[:codeGroup] + "-" + code[codeGroup:], nil
+}
+
+// prepareCode checks the code that was given, or makes one, in case it is for a new object.
+func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
+	text, given := given[string](d, "code")
+	if given && (text != "" || !d.creating) {
+		d.extra = text
+		return model.CheckCode(d.place+".code", text)
+	}
+	if d.creating {
+		d.extra, err = c.s.randomCode()
+	}
+	return err
+}
+
+func checkCode(c *call, _ *store.Tx, d *decoded, old, row any) error {
+	code := row.(*model.InstallationCode)
+	if err := code.Fits(d.place, d.has); err != nil {
+		return err
+	}
+	if err := model.CheckName(d.place+".usernamePrefix", code.UsernamePrefix); err != nil {
+		return err
+	}
+	if text, ok := d.extra.(string); ok {
+		if old == nil || !sameText(c.s, old.(*model.InstallationCode), text) {
+			c.s.setCode(code, text)
+		}
+	}
+	if old != nil {
+		if before := old.(*model.InstallationCode).UsageLimit; before != code.UsageLimit {
+			code.LimitChanged(before, c.now)
+		}
+	}
+	return nil
+}
+
+// sameText says whether a code has a text already, to the letter.
+func sameText(s *Server, code *model.InstallationCode, text string) bool {
+	have, err := s.keys.Unseal(codePlace(code.ID), code.Code)
+	return err == nil && string(have) == text
+}
+
+// wroteCode takes the groups from a code that makes no device.
+func wroteCode(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
+	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
+		return tx.Relate(codeGroups[0], codeGroups[1], code.ID, nil)
+	}
+	return nil
+}
+
+// GenerateCodeArgs are the parameters of installationCode/generateCode: none.
+type GenerateCodeArgs struct{}
+
+// codeShown is the reply that carries an installation code.
+type codeShown struct {
+	Code string `json:"code"`
+}
+
+// GenerateCode answers a random code, for an editor; nothing is stored.
+func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *Plan) error {
+	code, err := m.s.randomCode()
+	plan.view = func(*store.ReadTx) (any, error) { return codeShown{code}, nil }
+	return err
+}
+
+// usableCode reads an installation code that can still be used, and its text.
+func (c *call) usableCode(tx *store.Tx, id string) (*model.InstallationCode, string, error) {
+	var code model.InstallationCode
+	if err := tx.Load(&code, id); err != nil {
+		return nil, "", err
+	}
+	c.touched(installationObject.noun, id)
+	if err := code.Refusal(c.now); err != nil {
+		return nil, "", err
+	}
+	text, err := c.s.keys.Unseal(codePlace(id), code.Code)
+	return &code, string(text), err
+}
+
+// codeURL is what a phone's camera opens. The code stands in the fragment, which no browser sends.
+func (s *Server) codeURL(code string) string {
+	return strings.TrimRight(s.cfg.PublicURL, "/") + codePath + "#c=" + code
+}
+
+// GetQRCode answers the QR code of a code that can still be used: a PNG in base64.
+func (m *InstallationCode) GetQRCode(r *http.Request, args *DeleteArgs, plan *Plan) error {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		_, text, err := c.usableCode(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		image, err := qrPNG(m.s.codeURL(text))
+		return base64.StdEncoding.EncodeToString(image), err
+	})
+}
+
+// Send sends a code to its account, or its device's owner.
+func (m *InstallationCode) Send(r *http.Request, args *SendArgs, plan *Plan) error {
+	channel, err := args.channel()
+	if err != nil {
+		return err
+	}
+	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+		code, text, err := c.usableCode(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		to := code.UserID
+		if code.DeviceID != nil {
+			var dev model.Device
+			if err := tx.Load(&dev, *code.DeviceID); err != nil {
+				return nil, err
+			}
+			to = dev.UserID
+		}
+		if to == nil {
+			return nil, model.Errorf(model.Invalid, "the installation code is for no account, nor for a device with an owner: there is nobody to send it to")
+		}
+		var user model.User
+		if err := tx.Load(&user, *to); err != nil {
+			return nil, err
+		}
+		return nil, c.sendCode(tx, code, text, &user, channel)
+	})
+}
+
+// sendCode queues a message with an installation code.
+func (c *call) sendCode(tx *store.Tx, code *model.InstallationCode, text string, to *model.User, channel string) error {
+	values := map[string]string{"code": text, "url": c.s.codeURL(text), "expires": until(code.Ends(c.now)), "device": ""}
+	if code.DeviceID != nil {
+		var dev model.Device
+		if err := tx.Load(&dev, *code.DeviceID); err != nil {
+			return err
+		}
+		values["device"] = dev.Name
+	}
+	return c.send(tx, to, channel, model.InstallationCodeMessage, values, code.Ends(c.now))
+}
+
+// automaticCode gives a new device of an owner whom messages reach an installation code, and sends it.
+func (c *call) automaticCode(tx *store.Tx, deviceID, text string) error {
+	var dev model.Device
+	if err := tx.Load(&dev, deviceID); err != nil || dev.UserID == nil {
+		return err
+	}
+	var owner model.User
+	if err := tx.Load(&owner, *dev.UserID); err != nil {
+		return err
+	}
+	channel := ""
+	for _, ch := range []string{model.SMTP, model.SMS} {
+		if channel == "" && c.s.cfg.Couriers[ch] != nil && owner.Address(ch) != "" {
+			channel = ch
+		}
+	}
+	if channel == "" {
+		return nil
+	}
+	code := model.InstallationCode{ID: c.newID(), Description: "of device " + dev.Name, Action: model.UseExistingDevice, DeviceID: &dev.ID,
+		UsageLimit: 1, Expires: c.now + model.Time(c.s.cfg.CodeExpiry.Milliseconds()), Enabled: true, DateCreated: c.now, LastUpdated: c.now}
+	c.s.setCode(&code, text)
+	if err := tx.Insert(&code); err != nil {
+		return err
+	}
+	return c.sendCode(tx, &code, text, &owner, channel)
+}

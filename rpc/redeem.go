@@ -1,0 +1,360 @@
+package rpc
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+const (
+	nonceLeast = 16
+	nonceMost  = 128
+
+	codeExpiryDefault  = 7 * 24 * time.Hour
+	accountsPerHour    = 100
+	accountsHour       = 3600_000 // milliseconds
+	accountsRetryAfter = 600      // seconds
+)
+
+// RedeemArgs are the parameters of installationCode/redeem.
+type RedeemArgs struct {
+	Code        Text    `json:"code"`
+	Nonce       Text    `json:"nonce"`
+	Device      Members `json:"device"`
+	User        Members `json:"user"`
+	ClientToken Text    `json:"clientToken"`
+}
+
+// redeemed is the reply of installationCode/redeem.
+type redeemed struct {
+	DeviceID    string  `json:"device.id"`
+	UserID      *string `json:"user.id,omitzero"`
+	ClientToken string  `json:"clientToken"`
+}
+
+// What a device may say of itself and of who installs it.
+var (
+	redeemDevice = []string{"name", "platform", "hardwareId"}
+	redeemUser   = []string{"firstName", "lastName", "email", "mobile"}
+)
+
+// redemption is one installation code being redeemed.
+type redemption struct {
+	c         *call
+	indexes   [][]byte // of the code, under each key
+	nonce     []byte   // its hash
+	device    *decoded
+	user      *decoded
+	installed string // public id of the client token of a device installed before; "" = none was sent
+	hash      []byte // of its secret
+	token     *minted
+	code      model.InstallationCode
+	newUser   bool
+}
+
+// Redeem lets a device in by an installation code.
+func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	d := &redemption{c: c}
+	if args.Code == "" {
+		return model.AttrErrorf(model.Missing, "code", "is required")
+	}
+	if n := len(args.Nonce); n < nonceLeast || n > nonceMost {
+		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", nonceLeast, nonceMost)
+	}
+	var err error
+	if d.device, err = said(deviceObject, "device", args.Device, redeemDevice); err != nil {
+		return err
+	}
+	if d.user, err = said(userObject, "user", args.User, redeemUser); err != nil {
+		return err
+	}
+	if args.ClientToken != "" {
+		var ok bool
+		if d.installed, d.hash, ok = model.ParseClientToken(string(args.ClientToken)); !ok {
+			return model.ErrMalformedToken
+		}
+	}
+	if d.token, err = m.s.mint(); err != nil {
+		return err
+	}
+	nonce := sha256.Sum256([]byte(args.Nonce))
+	d.indexes, d.nonce = m.s.codeIndexes(string(args.Code)), nonce[:]
+	if err := m.s.limits.guessing(r.Context(), c.remote, c.now); err != nil {
+		return err
+	}
+	plan.update = func(tx *store.Tx) (any, error) {
+		d.newUser = false
+		return d.run(tx)
+	}
+	return nil
+}
+
+// said reads what a device says of an object, of which it may give some attributes alone.
+func said(o *object, place string, m Members, may []string) (*decoded, error) {
+	for _, mem := range m {
+		if !slices.Contains(may, mem.name) {
+			return nil, model.AttrErrorf(model.UnknownAttr, place+"."+mem.name, "is not one of %s", strings.Join(may, ", "))
+		}
+	}
+	// As in a change, nothing is required: what is depends on the code.
+	return o.decode(place, m, onSet)
+}
+
+// findCode finds an installation code for somebody who has its text.
+func (c *call) findCode(tx *store.ReadTx, indexes [][]byte) (model.InstallationCode, error) {
+	code, err := tx.CodeByIndex(indexes...)
+	if unknown(err) {
+		return model.InstallationCode{}, model.ErrUnknownCode
+	}
+	c.touched(installationObject.noun, code.ID)
+	return code, err
+}
+
+// run redeems the code, or does nothing: what fails behind the counting of the use takes that back.
+func (d *redemption) run(tx *store.Tx) (any, error) {
+	c := d.c
+	code, refused := c.findCode(&tx.ReadTx, d.indexes)
+	if refused != nil && refused != model.ErrUnknownCode {
+		return nil, refused
+	}
+	d.code = code
+	// An unknown code takes the same way as a known one, so that it takes as long.
+	before, err := tx.UseByNonce(d.nonce)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && refused == nil {
+		return d.again(tx, before)
+	}
+	counted, err := tx.UseCode(d.code.ID, c.now)
+	if err != nil {
+		return nil, err
+	}
+	if !counted {
+		return nil, cmp.Or(refused, d.code.Refusal(c.now))
+	}
+	dev, err := d.act(tx)
+	if err != nil {
+		return nil, err
+	}
+	hardwareID, _ := given[string](d.device, "hardwareId")
+	use := model.InstallationUse{ID: c.newID(), CodeID: d.code.ID, Generation: d.code.Generation, Time: c.now, DeviceID: dev.ID, UserID: dev.UserID,
+		NewUser: d.newUser, TokenID: d.token.row.ID, NonceHash: d.nonce, HardwareID: hardwareID}
+	if err := tx.Insert(&use); err != nil {
+		return nil, err
+	}
+	return d.reply(dev), nil
+}
+
+func (d *redemption) reply(dev *model.Device) redeemed {
+	d.c.touched(installationObject.noun, d.code.ID+" "+deviceObject.noun+" "+dev.ID)
+	return redeemed{dev.ID, dev.UserID, string(d.token.text)}
+}
+
+// again answers a redemption that was made before: its caller did not get the answer, and so never used the token.
+func (d *redemption) again(tx *store.Tx, use *model.InstallationUse) (any, error) {
+	c := d.c
+	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
+	hardwareID, _ := given[string](d.device, "hardwareId")
+	if use.CodeID != d.code.ID || use.HardwareID != hardwareID || c.now-use.Time > model.ReplayWithin {
+		return nil, done
+	}
+	if !d.code.Enabled {
+		return nil, d.code.Refusal(c.now)
+	}
+	dev, token, err := c.loadDevice(tx, use.DeviceID)
+	switch {
+	case unknown(err):
+		return nil, done
+	case err != nil:
+		return nil, err
+	case dev.TokenID != use.TokenID || token.State != model.Issued:
+		return nil, done
+	}
+	if err := c.renew(tx, dev, token, d.token); err != nil {
+		return nil, err
+	}
+	use.TokenID = dev.TokenID
+	return d.reply(dev), tx.Save(use)
+}
+
+// act does what the code is for and gives the device.
+func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
+	switch d.code.Action {
+	case model.UseExistingDevice:
+		return d.existing(tx)
+	case model.CreateDevice:
+		return d.newDevice(tx, d.code.UserID)
+	}
+	user, err := d.account(tx)
+	if err != nil {
+		return nil, err
+	}
+	return d.newDevice(tx, &user)
+}
+
+// errTargetGone says that what a code is for is not there, or not in use.
+func errTargetGone(what string) error {
+	return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)
+}
+
+// existing gives the code's device a new client token.
+func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
+	if d.code.DeviceID == nil {
+		return nil, errTargetGone("device")
+	}
+	dev, old, err := d.c.loadDevice(tx, *d.code.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	if dev.Status != model.Active {
+		return nil, errTargetGone("device")
+	}
+	name := dev.Name
+	if err := d.device.into(d.c, &tx.ReadTx, dev); err != nil {
+		return nil, err
+	}
+	dev.Name, dev.NameFolded = name, model.Fold(name) // whatever the machine calls itself
+	return dev, d.c.renew(tx, dev, old, d.token)
+}
+
+// newDevice makes a device of an account.
+func (d *redemption) newDevice(tx *store.Tx, userID *string) (*model.Device, error) {
+	c := d.c
+	if userID == nil {
+		return nil, errTargetGone("account")
+	}
+	var user model.User
+	if err := tx.Load(&user, *userID); err != nil {
+		return nil, err
+	}
+	if user.Status == model.Inactive || user.Status == model.DisabledBy {
+		return nil, errTargetGone("account")
+	}
+	dev := &model.Device{ID: c.newID(), Status: model.Active, UserID: userID, LicenseID: d.code.LicenseID, DateCreated: c.now, LastUpdated: c.now}
+	if err := d.device.into(c, &tx.ReadTx, dev); err != nil {
+		return nil, err
+	}
+	if dev.Name == "" {
+		return nil, model.AttrErrorf(model.Missing, "device.name", "is required")
+	}
+	var err error
+	if dev.Name, err = freeName(tx, dev.Name); err != nil {
+		return nil, err
+	}
+	dev.NameFolded = model.Fold(dev.Name)
+	made := *d.device
+	made.extra = d.token
+	if err := (crud{c.s, deviceObject}).write(c, tx, &made, nil, dev); err != nil {
+		return nil, err
+	}
+	groups, err := tx.GroupsOfCode(d.code.ID)
+	if err != nil {
+		return nil, err
+	}
+	of := deviceObject.coll("groups", false)
+	return dev, tx.Relate(of.steps[0], of.steps[1], dev.ID, groups)
+}
+
+// freeName gives a device's name or, where it is taken, the first of name-2, name-3 and so on that is not.
+func freeName(tx *store.Tx, name string) (string, error) {
+	taken, err := tx.DeviceNames(model.Fold(name))
+	if err != nil {
+		return "", err
+	}
+	free := name
+	for n := 2; slices.Contains(taken, model.Fold(free)); n++ {
+		free = name + "-" + strconv.Itoa(n)
+	}
+	return free, nil
+}
+
+// account gives the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
+// that this code installed, that device's.
+func (d *redemption) account(tx *store.Tx) (string, error) {
+	c := d.c
+	if d.installed != "" {
+		p, err := presented(&tx.ReadTx, d.installed, d.hash)
+		if err != nil {
+			return "", err
+		}
+		use, err := tx.InstalledBy(d.code.ID, p.DeviceID)
+		if err != nil {
+			return "", err
+		}
+		var dev model.Device
+		if err := tx.Load(&dev, p.DeviceID); err != nil {
+			return "", err
+		}
+		if use == nil || use.UserID == nil || dev.UserID == nil || *use.UserID != *dev.UserID {
+			return "", model.ErrClientToken
+		}
+		return *dev.UserID, nil
+	}
+	made, err := tx.AccountsMade(d.code.ID, c.now-accountsHour)
+	if err != nil {
+		return "", err
+	}
+	if made >= int64(c.s.cfg.CodeAccounts) {
+		e := model.Errorf(model.TooMany, "too many requests: the installation code has made %d accounts within the hour", made)
+		e.Detail = tooMany{accountsRetryAfter}
+		return "", e
+	}
+	user := &model.User{ID: c.newID(), DomainID: *d.code.DomainID, Status: model.Active}
+	if err := d.user.into(c, &tx.ReadTx, user); err != nil {
+		return "", err
+	}
+	if user.LoginName, err = tx.NewUsername(user.DomainID, d.code.UsernamePrefix); err != nil {
+		return "", err
+	}
+	user.LoginNameFolded = model.Fold(user.LoginName)
+	d.newUser = true
+	return user.ID, (crud{c.s, userObject}).write(c, tx, d.user, nil, user)
+}
+
+// CodeArgs are the parameters of installationCode/check.
+type CodeArgs struct {
+	Code Text `json:"code"`
+}
+
+// codeChecked is the reply of installationCode/check.
+type codeChecked struct {
+	Action  string `json:"action"`
+	State   string `json:"state"`
+	Expires any    `json:"expires"` // null = never
+}
+
+// Check tells whoever has a code whether and until when it can be used.
+func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	if args.Code == "" {
+		return model.AttrErrorf(model.Missing, "code", "is required")
+	}
+	indexes := m.s.codeIndexes(string(args.Code))
+	if err := m.s.limits.guessing(r.Context(), c.remote, c.now); err != nil {
+		return err
+	}
+	plan.view = func(tx *store.ReadTx) (any, error) {
+		code, err := c.findCode(tx, indexes)
+		if err == nil {
+			err = code.Refusal(c.now)
+		}
+		if err != nil {
+			return nil, err
+		}
+		reply := codeChecked{Action: code.Action, State: code.State(c.now)}
+		if ends := code.Ends(c.now); ends != 0 {
+			reply.Expires = ends.String()
+		}
+		return reply, nil
+	}
+	return nil
+}
