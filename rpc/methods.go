@@ -170,13 +170,16 @@ type MethodInfo struct {
 	About   string
 	Reveals bool
 	Device  bool // called by a device, without an agent
+
+	Parameters []Parameter
+	Example    string // parameters with which it may be called
 }
 
 // Methods lists all methods, in the table's order.
 func Methods() []MethodInfo {
 	list := make([]MethodInfo, len(methods))
 	for i, m := range methods {
-		list[i] = MethodInfo{m.path, m.about, m.reveals, m.device}
+		list[i] = MethodInfo{m.path, m.about, m.reveals, m.device, m.parameters(), m.example()}
 	}
 	return list
 }

@@ -4,7 +4,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +52,7 @@ type Config struct {
 	Proxies      []netip.Prefix             // whose X-Forwarded-For is believed
 	Couriers     map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
 	ImportRows   int                        // rows of one file; 0 = 100,000
+	Version      string                     // of the program, for documents
 	CheckIn      time.Duration              // how often devices are asked to check in; 0 = 5 minutes
 	CodeExpiry   time.Duration              // of automatic installation codes; 0 = 7 days
 	CodeAccounts int                        // accounts that one installation code makes within an hour; 0 = 100
@@ -67,8 +67,11 @@ type Server struct {
 	gorilla *gorilla.Server
 	handler http.Handler
 	streams *streams
-	large   chan struct{} // held while a large body is in memory
-	hashing chan struct{} // held while a password is hashed
+	metrics *metrics
+
+	document func() ([]byte, error) // OpenAPI's
+	large    chan struct{}          // held while a large body is in memory
+	hashing  chan struct{}          // held while a password is hashed
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 }
@@ -80,6 +83,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.ImportRows == 0 {
 		cfg.ImportRows = importRows
+	}
+	if cfg.Version == "" {
+		cfg.Version = "development"
 	}
 	if cfg.CheckIn == 0 {
 		cfg.CheckIn = checkInDefault
@@ -93,27 +99,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
 	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
-	services := map[string]any{
-		"Domain":           &Domain{crud{s, domainObject}},
-		"User":             &User{crud{s, userObject}},
-		"Product":          &Product{crud{s, productObject}},
-		"Repository":       &Repository{crud{s, repositoryObject}},
-		"Token":            &Token{crud{s, tokenObject}},
-		"TokenAssignment":  &TokenAssignment{crud{s, assignmentObject}},
-		"Device":           &Device{crud{s, deviceObject}},
-		"License":          &License{crud{s, licenseObject}},
-		"Group":            &Group{crud{s, groupObject}},
-		"InstallationCode": &InstallationCode{crud{s, installationObject}},
-		"Agent":            &Agent{crud{s, agentObject}},
-		"Auth":             &Auth{s},
-		"Template":         &Template{crud{s, templateObject}},
-		"Delivery":         &Delivery{crud{s, deliveryObject}},
-		"Batch":            &Batch{s},
-		"Audit":            &Audit{crud{s, auditObject}},
-	}
-	for name, service := range services {
+	for name, service := range s.services() {
 		if err := s.gorilla.RegisterService(service, name); err != nil {
 			return nil, err
 		}
@@ -133,6 +122,28 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	h = hlog.NewHandler(cfg.Log)(h)
 	s.handler = h
 	return s, s.bootstrap(ctx)
+}
+
+// services are the receivers of gorilla's methods, by the names in the table of methods.
+func (s *Server) services() map[string]any {
+	return map[string]any{
+		"Domain":           &Domain{crud{s, domainObject}},
+		"User":             &User{crud{s, userObject}},
+		"Product":          &Product{crud{s, productObject}},
+		"Repository":       &Repository{crud{s, repositoryObject}},
+		"Token":            &Token{crud{s, tokenObject}},
+		"TokenAssignment":  &TokenAssignment{crud{s, assignmentObject}},
+		"Device":           &Device{crud{s, deviceObject}},
+		"License":          &License{crud{s, licenseObject}},
+		"Group":            &Group{crud{s, groupObject}},
+		"InstallationCode": &InstallationCode{crud{s, installationObject}},
+		"Agent":            &Agent{crud{s, agentObject}},
+		"Auth":             &Auth{s},
+		"Template":         &Template{crud{s, templateObject}},
+		"Delivery":         &Delivery{crud{s, deliveryObject}},
+		"Batch":            &Batch{s},
+		"Audit":            &Audit{crud{s, auditObject}},
+	}
 }
 
 // ServeHTTP answers one request.
@@ -185,6 +196,7 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 	if c.agent != nil {
 		agent = c.agent.Name
 	}
+	c.s.metrics.ended(name, c, took)
 	e.Str("method", name).Str("agent", agent).Int("code", c.code).Int("status", status).Int("bytes", size).
 		Dur("ms", took).Str("remote", c.remote).Msg("call")
 }
@@ -214,6 +226,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Path == codePath && !c.authOnly {
 		s.landing(w, r, c)
+		return
+	}
+	if s.servePage(w, r, c) {
 		return
 	}
 	path := r.URL.Path
@@ -268,18 +283,26 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) bool {
 		c.agent = deviceCaller
 		return true
 	}
-	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
-		if wireError(err).Kind == model.NotAuthentic {
-			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
-		}
-		c.fail(w, err, false)
+	if !s.known(w, r, c) {
 		return false
 	}
 	if c.method == &jsonrpcMethod {
 		return true // its body says what it calls
 	}
 	if err := c.allowed(); err != nil {
+		c.fail(w, err, false)
+		return false
+	}
+	return true
+}
+
+// known refuses, and answers, a caller who does not prove to be an agent.
+func (s *Server) known(w http.ResponseWriter, r *http.Request, c *call) bool {
+	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
+		if wireError(err).Kind == model.NotAuthentic {
+			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
+		}
 		c.fail(w, err, false)
 		return false
 	}
@@ -327,104 +350,3 @@ type position struct {
 	Line   int `json:"line"`
 	Column int `json:"column"`
 }
-
-// readBody reads the body within the method's limit. Large bodies are taken one at a time, so that memory stays
-// bounded; done lets the next one in.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (body []byte, done func(), err error) {
-	limit := int64(smallBody)
-	if m.large {
-		limit = s.cfg.LargeBody
-	} else if m.device {
-		limit = deviceBody
-	}
-	tooLarge := model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit)
-	if r.ContentLength > limit {
-		w.Header().Set("Connection", "close")
-		return nil, nil, tooLarge
-	}
-	done = func() {}
-	if r.ContentLength < 0 && m.large || r.ContentLength > smallBody {
-		wait, cancel := context.WithTimeout(r.Context(), largeWait)
-		defer cancel()
-		select {
-		case s.large <- struct{}{}:
-			done = func() { <-s.large }
-		case <-wait.Done():
-			return nil, nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other files are being taken")}
-		}
-	}
-	conn := http.NewResponseController(w)
-	body, err = readAll(http.MaxBytesReader(w, &moving{r.Body, conn}, limit), r.ContentLength)
-	// A deadline that stood would end the call as if its caller had hung up.
-	conn.SetReadDeadline(time.Time{})
-	if err != nil {
-		done()
-		var over *http.MaxBytesError
-		if errors.As(err, &over) {
-			return nil, nil, tooLarge
-		}
-		return nil, nil, &model.Error{Kind: model.Unreadable, Msg: "the request ended before its body did", Err: err}
-	}
-	return body, done, nil
-}
-
-// moving is a body that must not stand still: whoever sends nothing for a while does not keep others waiting.
-type moving struct {
-	io.ReadCloser
-	conn *http.ResponseController
-}
-
-func (m *moving) Read(p []byte) (int, error) {
-	// A writer that has no deadlines, as in a test, has none here.
-	if err := m.conn.SetReadDeadline(time.Now().Add(bodyPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return m.ReadCloser.Read(p)
-}
-
-// readAll reads a body into memory of its announced size, when it announced one.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	if size < 0 {
-		return io.ReadAll(r)
-	}
-	body := make([]byte, size)
-	_, err := io.ReadFull(r, body)
-	return body, err
-}
-
-// Operator is the caller of in-process calls: whoever holds the database and the key file may do everything.
-var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
-
-// Call calls a method in-process, as the operator, and gives the reply's envelope.
-func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
-	return s.CallOnce(ctx, path, "", params)
-}
-
-// CallOnce is Call with an idempotency key; "" is none.
-func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
-	w := &recorder{header: http.Header{}}
-	c := &call{s: s, method: methodOf(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
-	if c.method == nil || c.method.stream {
-		return failure(model.Errorf(model.NoMethod, "no such method"))
-	}
-	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+path, nil)
-	if err != nil {
-		return failure(wireError(err))
-	}
-	r.Header.Set(keyHeader, key)
-	s.recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, c, params, "") })).ServeHTTP(w, r)
-	if c.cause != nil {
-		s.cfg.Log.Error().Err(c.cause).Str("method", path).Msg("call")
-	}
-	return w.body.Bytes()
-}
-
-// recorder keeps an in-process call's reply.
-type recorder struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) WriteHeader(int)             {}
-func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }

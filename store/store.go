@@ -11,6 +11,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jmoiron/sqlx"
 
@@ -24,6 +25,8 @@ type Store struct {
 	write   writer   // where Updates run
 	keys    *Keyring
 	audit   *Signer // of the record
+
+	updates atomic.Int64 // under way or waiting
 
 	mu     sync.Mutex
 	closed bool
@@ -134,6 +137,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer s.busy.Done()
+	s.updates.Add(1)
+	defer s.updates.Add(-1)
 	return s.write.update(ctx, fn)
 }
 

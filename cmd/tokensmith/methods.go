@@ -1,8 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
-	"text/tabwriter"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,14 +11,70 @@ import (
 )
 
 func methodsCommand(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use: "methods", Short: "List every method", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-			for _, m := range rpc.Methods() {
-				fmt.Fprintf(w, "%s\t%s\n", m.Path, m.About)
+	var short, openAPI bool
+	cmd := &cobra.Command{
+		Use: "methods [METHOD|OBJECT]...", Short: "List every method with its parameters and an example, or those named",
+		Long: "List every method with its parameters and an example, or those named: token/create, or token for all of its methods.\n" +
+			"A running server shows the same as a page, at /methods, and as an OpenAPI document, at /openapi.json.",
+		Example: "  tokensmith methods token/create\n  tokensmith methods --short\n  tokensmith methods --openapi >openapi.json",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if openAPI {
+				text, err := rpc.OpenAPI("/das5/rest", version)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(e.stdout, string(text))
+				return nil
 			}
-			return w.Flush()
+			return e.listMethods(args, short)
 		},
 	}
+	cmd.Flags().BoolVar(&short, "short", false, "one line a method")
+	cmd.Flags().BoolVar(&openAPI, "openapi", false, "print the OpenAPI 3.1 document of all of them")
+	return cmd
+}
+
+func (e *env) listMethods(args []string, short bool) error {
+	out := bufio.NewWriter(e.stdout)
+	found := map[string]bool{}
+	for _, m := range rpc.Methods() {
+		object, _, _ := strings.Cut(m.Path, "/")
+		named := len(args) == 0
+		for _, a := range args {
+			if a = strings.TrimPrefix(a, "/"); a == m.Path || a == object {
+				named, found[a] = true, true
+			}
+		}
+		switch {
+		case !named:
+		case short:
+			fmt.Fprintf(out, "%-40s %s\n", m.Path, m.About)
+		default:
+			describeMethod(out, &m)
+		}
+	}
+	for _, a := range args {
+		if a = strings.TrimPrefix(a, "/"); !found[a] {
+			return fmt.Errorf("there is no method %q", a)
+		}
+	}
+	return out.Flush()
+}
+
+func describeMethod(out *bufio.Writer, m *rpc.MethodInfo) {
+	fmt.Fprintf(out, "%s\n    %s\n", m.Path, m.About)
+	if m.Reveals {
+		fmt.Fprintln(out, "    Reveals a secret: only a permission of exactly this name, or *, opens it.")
+	}
+	if m.Device {
+		fmt.Fprintln(out, "    Called by the device, which needs no agent.")
+	}
+	for _, p := range m.Parameters {
+		notes := p.About
+		if p.Required {
+			notes = strings.TrimSuffix("required; "+notes, "; ")
+		}
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("      %-28s %-12s %s", p.Name, p.Type, notes), " "))
+	}
+	fmt.Fprintf(out, "    tokensmith call %s '%s' ...\n\n", m.Path, m.Example)
 }

@@ -1,0 +1,312 @@
+package rpc
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What is told of a method: its parameters come from the Go type of its arguments and from the declaration of its
+// object, and so does its example. No second list is kept, but of examples that cannot be made up.
+
+// Parameter is one parameter of a method.
+type Parameter struct {
+	Name     string // "max", or "attrs.serial"
+	Type     string // for people
+	Required bool
+	About    string
+
+	schema schema
+}
+
+// schema is a JSON schema, or a part of one.
+type schema = map[string]any
+
+// attrsOf gives the declaration of what a method takes as attrs, and when it takes it.
+func attrsOf(path string) (*object, when) {
+	switch path {
+	case "token/import":
+		return importAttrs, onCreate
+	case "token/export":
+		return exportAttrs, onCreate
+	case "token/reset":
+		return resetAttrs, onSet
+	case "token/batchAssignTokens", "user/import":
+		return batchAttrs, onCreate
+	case "device/createMany":
+		return createManyAttrs, onCreate
+	}
+	object, verb, _ := strings.Cut(path, "/")
+	switch verb {
+	case "create":
+		return objects[object], onCreate
+	case "set":
+		return objects[object], onSet
+	}
+	return nil, 0
+}
+
+// selectable names the objects by which a method with a selection is told what it means.
+func selectable(path string) []string {
+	object, _, _ := strings.Cut(path, "/")
+	switch {
+	case object == "auth":
+		return []string{"user", "token", "tokenAssignment"}
+	case path == "token/delete", path == "token/syncToken":
+		return []string{"token", "user"}
+	case path == "tokenAssignment/activate":
+		return []string{"tokenAssignment", "user", "token"}
+	}
+	return []string{object}
+}
+
+// argsOf gives the type of a method's arguments.
+var argsOf = sync.OnceValue(func() map[string]reflect.Type {
+	types := map[string]reflect.Type{}
+	services := (&Server{}).services()
+	for _, m := range methods {
+		service, name, _ := strings.Cut(m.target, ".")
+		if m.stream {
+			continue
+		}
+		if f, ok := reflect.TypeOf(services[service]).MethodByName(name); ok {
+			types[m.path] = f.Type.In(2).Elem()
+		}
+	}
+	return types
+})
+
+// parameters lists a method's parameters.
+func (m *method) parameters() (list []Parameter) {
+	var fields func(t reflect.Type)
+	fields = func(t reflect.Type) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			switch {
+			case f.Anonymous:
+				fields(f.Type)
+			case strings.Contains(options, "embed"):
+				for _, object := range selectable(m.path) {
+					list = append(list, Parameter{Name: object, Type: "selector", About: "which " + objects[object].noun, schema: schema{"$ref": "#/components/schemas/Selector"}})
+				}
+			case f.Type == reflect.TypeFor[Members]():
+				list = append(list, m.attributes(name)...)
+			case name != "":
+				kind, sch := typeOf(f.Type)
+				list = append(list, Parameter{Name: name, Type: kind, schema: sch})
+			}
+		}
+	}
+	if t := argsOf()[m.path]; t != nil {
+		fields(t)
+	}
+	return list
+}
+
+// typeOf says what a parameter of a Go type is on the wire.
+func typeOf(t reflect.Type) (kind string, sch schema) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[Text]():
+		return "string", schema{"type": "string"}
+	case reflect.TypeFor[Int]():
+		return "integer", schema{"type": "integer"}
+	case reflect.TypeFor[bool]():
+		return "boolean", schema{"type": "boolean"}
+	case reflect.TypeFor[Match](), reflect.TypeFor[Return]():
+		return strings.ToLower(t.Name()), schema{"$ref": "#/components/schemas/" + t.Name()}
+	case reflect.TypeFor[Names]():
+		return "list", schema{"type": []string{"array", "string"}, "items": schema{"type": "string"}}
+	}
+	if t.Kind() == reflect.Slice && t != reflect.TypeFor[jsontext.Value]() {
+		kind, items := typeOf(t.Elem())
+		return "array of " + kind, schema{"type": "array", "items": items}
+	}
+	return "any", schema{}
+}
+
+// attributes lists what a method takes as attributes.
+func (m *method) attributes(place string) (list []Parameter) {
+	o, at := attrsOf(m.path)
+	if o == nil || place != "attrs" {
+		return []Parameter{{Name: place, Type: "object", schema: schema{"type": "object"}}}
+	}
+	for i := range o.attrs {
+		a := &o.attrs[i]
+		if a.when&at == 0 {
+			continue
+		}
+		list = append(list, Parameter{Name: place + "." + a.name, Type: a.typeName(), Required: a.required && at == onCreate && a.initial == nil,
+			About: strings.Join(a.notes(), "; "), schema: a.schema()})
+	}
+	for _, c := range o.colls {
+		if c.when&at != 0 {
+			list = append(list, Parameter{Name: place + "." + c.name, Type: c.object + "s", About: "names or selectors",
+				schema: schema{"type": "array", "items": schema{"type": []string{"string", "object"}}}})
+		}
+	}
+	return list
+}
+
+// schema gives an attribute's JSON schema.
+func (a *attr) schema() schema {
+	s := schema{}
+	switch a.kind {
+	case text, secret:
+		s["type"], s["maxLength"] = []string{"string", "null"}, a.max
+		s["writeOnly"] = a.kind == secret
+	case integer:
+		s["type"], s["minimum"] = []string{"integer", "null"}, a.min
+		if a.max > 0 {
+			s["maximum"] = a.max
+		}
+	case boolean:
+		s["type"] = "boolean"
+	case date:
+		s["type"], s["format"] = []string{"string", "null"}, "date-time"
+	case enum:
+		values := []any{nil}
+		for _, v := range a.values {
+			values = append(values, v)
+		}
+		s["enum"] = values
+	case list:
+		s["type"], s["items"] = "array", schema{"type": "string"}
+	case ref:
+		return schema{"$ref": "#/components/schemas/Selector"}
+	}
+	if about := strings.Join(a.notes(), "; "); about != "" {
+		s["description"] = about
+	}
+	return s
+}
+
+// examples are those that cannot be made of the declarations.
+var examples = map[string]string{
+	"user/import":                  `{"attrs":{"csv":"domain,loginName,firstName\nexample.com,john.smith,John\n"}}`,
+	"token/batchAssignTokens":      `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,status,pin\nexample.com,john.smith,DN,SE,10000000,ACTIVE,1234\n","charset":"UTF-8"}}`,
+	"token/import":                 `{"attrs":{"product.productCode":"SE","data":"serial,seed\n10000000,3132333435363738393031323334353637383930\n"}}`,
+	"token/create":                 `{"attrs":{"product":{"manufacturerCode":"DN","productCode":"SE"},"user":{"domain.name":"example.com","loginName":"john.smith"},"pin":"1234"}}`,
+	"token/export":                 `{"match":[["product.productCode","=","SE"]],"attrs":{"password":"correct horse"}}`,
+	"token/reset":                  `{"token":{"serial":"10000000"},"attrs":{"counter":0}}`,
+	"token/syncToken":              `{"token":{"serial":"10000000"},"credential":"755224,287082"}`,
+	"tokenAssignment/activate":     `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"code":"12345678"}`,
+	"tokenAssignment/sort":         `{"ids":["0198c1f2a5b37c1e8f0d2b4a6c8e0f12"]}`,
+	"tokenAssignment/create":       `{"attrs":{"token":{"serial":"10000000"},"user":{"loginName":"john.smith"},"pin":"1234"}}`,
+	"auth/verify":                  `{"user":{"domain.name":"example.com","loginName":"john.smith"},"credential":{"otp":"1234755224"}}`,
+	"auth/logon":                   `{"user":{"loginName":"john.smith"},"credential":{"method":"SPASS","password":"correct horse"},"application":"portal"}`,
+	"auth/syncToken":               `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"credential":"755224,287082"}`,
+	"auth/sendOTP":                 `{"user":{"loginName":"john.smith"},"channel":"SMTP"}`,
+	"auth/activateTokenAssignment": `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"code":"12345678"}`,
+	"device/connect":               `{"token":"tsc_..."}`,
+	"device/events":                `{}`,
+	"installationCode/create":      `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.name":"example.com","usageLimit":100}}`,
+	"installationCode/redeem":      `{"code":"K7QF3-9TMXW","nonce":"5f0c8a1e9b7d4c36","device":{"name":"kiosk-1","platform":"linux"}}`,
+	"installationCode/check":       `{"code":"K7QF3-9TMXW"}`,
+	"installationCode/send":        `{"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12","channel":"SMTP"}`,
+	"template/set":                 `{"template":{"name":"passcode"},"attrs":{"text":"Your passcode is {code}"}}`,
+	"agent/create":                 `{"attrs":{"name":"batch","permissions":["token/*","auth/verify"]}}`,
+	"agent/rotateSecret":           `{"agent":{"name":"batch"},"overlap":3600}`,
+	"audit/search":                 `{"match":[["time",">","2026-01-31T00:00:00Z"]],"sort":"-time","max":100}`,
+	executePath:                    `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"example.com"}}},{"method":"/domain/search"}]}`,
+}
+
+// example gives parameters with which a method may be called.
+func (m *method) example() string {
+	if e, ok := examples[m.path]; ok {
+		return e
+	}
+	object, verb, _ := strings.Cut(m.path, "/")
+	o := objects[object]
+	if o == nil {
+		if object == "auth" && argsOf()[m.path] == reflect.TypeFor[AuthArgs]() {
+			return `{"user":{"loginName":"john.smith"}}`
+		}
+		return "{}"
+	}
+	var parts []string
+	selection := `"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12"`
+	if len(o.keys) > 0 && len(o.keys[0]) == 1 && o.byName[o.keys[0][0]].derive == nil {
+		selection = fmt.Sprintf(`"%s":{"%s":%s}`, o.name, o.keys[0][0], o.byName[o.keys[0][0]].sample())
+	}
+	has := map[string]bool{}
+	for _, p := range m.parameters() {
+		has[p.Name] = true
+	}
+	if has[o.name] {
+		parts = append(parts, selection)
+	}
+	if has["channel"] {
+		parts = append(parts, `"channel":"SMTP"`)
+	}
+	if attrs := m.sampleAttrs(); attrs != "" {
+		parts = append(parts, `"attrs":`+attrs)
+	}
+	if verb == "search" {
+		i := 1
+		for ; !o.attrs[i].simple() || o.attrs[i].derive != nil; i++ {
+		}
+		name := o.attrs[i].name
+		parts = append(parts, fmt.Sprintf(`"match":[["%s","=",%s]]`, name, o.attrs[i].sample()), fmt.Sprintf(`"return":["id","%s"]`, name), `"max":100`)
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// sampleAttrs gives an example of attrs: what is required or, to change, the first that may be given.
+func (m *method) sampleAttrs() string {
+	o, at := attrsOf(m.path)
+	if o == nil {
+		return ""
+	}
+	var parts []string
+	for i := range o.attrs {
+		a := &o.attrs[i]
+		if a.when&at == 0 || at == onCreate && !a.required || at == onSet && (a.kind == ref || a.kind == secret) {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf(`"%s":%s`, a.name, a.sample()))
+		if at == onSet && len(parts) == 1 {
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// sample gives a value an attribute may have.
+func (a *attr) sample() string {
+	switch a.kind {
+	case integer:
+		return fmt.Sprint(max(a.min, 1))
+	case boolean:
+		return "true"
+	case date:
+		return `"2026-01-31T10:00:00Z"`
+	case enum:
+		return `"` + a.values[0] + `"`
+	case list:
+		return `["example"]`
+	case ref:
+		o := objects[a.object]
+		if len(o.keys) > 0 {
+			return fmt.Sprintf(`{"%s":%s}`, o.keys[0][0], o.byName[o.keys[0][0]].sample())
+		}
+		return `{"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12"}`
+	}
+	for part, value := range map[string]string{"loginName": "john.smith", "email": "john.smith@example.com", "serial": "10000000", "name": "example"} {
+		if a.name == part {
+			text, _ := json.Marshal(value)
+			return string(text)
+		}
+	}
+	return `"` + a.name + `"`
+}

@@ -1,0 +1,91 @@
+package rpc
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tokensmith/model"
+)
+
+// metricsPermission is what opens /metrics. It is no method.
+const metricsPermission = "metrics/get"
+
+const scrapeMost = 10 * time.Second // that reading the database may take
+
+// metrics is what is counted of the calls of one server, and what a scrape reads of its database.
+type metrics struct {
+	s       *Server
+	calls   *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+	handler http.Handler
+
+	waiting, size, deliveries, large *prometheus.Desc
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{s: s,
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_calls_total", Help: "Calls by method and code."}, []string{"method", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tokensmith_call_seconds", Help: "How long calls took, by method.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"method"}),
+		waiting:    prometheus.NewDesc("tokensmith_writer_queue", "Changes under way, or waiting for their turn to write.", nil, nil),
+		large:      prometheus.NewDesc("tokensmith_large_bodies", "Large bodies in memory; the next waits for it.", nil, nil),
+		size:       prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),
+		deliveries: prometheus.NewDesc("tokensmith_deliveries", "Messages by status.", []string{"status"}, nil),
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m.calls, m.seconds, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
+	return m
+}
+
+// ended counts a call that ended. A stream of events lasts as long as its device likes.
+func (m *metrics) ended(name string, c *call, took time.Duration) {
+	m.calls.WithLabelValues(name, strconv.Itoa(c.code)).Inc()
+	if c.method == nil || !c.method.stream {
+		m.seconds.WithLabelValues(name).Observe(took.Seconds())
+	}
+}
+
+// Describe names what Collect gives.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.size, m.deliveries} {
+		to <- d
+	}
+}
+
+// Collect reads the database for a scrape.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(m.s.cfg.Store.Waiting()))
+	to <- prometheus.MustNewConstMetric(m.large, prometheus.GaugeValue, float64(len(m.s.large)))
+	ctx, stop := context.WithTimeout(context.Background(), scrapeMost)
+	defer stop()
+	st, err := m.s.cfg.Store.Stats(ctx)
+	if err != nil {
+		to <- prometheus.NewInvalidMetric(m.size, wireError(err))
+		return
+	}
+	to <- prometheus.MustNewConstMetric(m.size, prometheus.GaugeValue, float64(st.Size))
+	for _, status := range []string{model.Queued, model.Sent, model.Failed} {
+		to <- prometheus.MustNewConstMetric(m.deliveries, prometheus.GaugeValue, float64(st.Deliveries[status]), status)
+	}
+}
+
+// serveMetrics answers a scrape of a caller who may.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request, c *call) {
+	c.method = &method{path: metricsPermission}
+	if !s.known(w, r, c) {
+		return
+	}
+	if err := c.need(metricsPermission); err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	s.metrics.handler.ServeHTTP(w, r)
+}

@@ -1,0 +1,175 @@
+package rpc
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// OpenAPI gives the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
+func OpenAPI(server, version string) ([]byte, error) {
+	paths := schema{}
+	for i := range methods {
+		m := &methods[i]
+		paths["/"+m.path] = schema{"post": m.operation()}
+	}
+	return json.Marshal(schema{
+		"openapi": "3.1.0",
+		"info": schema{"title": "tokensmith", "version": version,
+			"description": "Every method is called by POST; its body is the parameter object, its answer an envelope whose error is 0 when it succeeded."},
+		"servers":  []schema{{"url": server}},
+		"security": []schema{{"basic": []string{}}, {"oauth": []string{}}, {"certificate": []string{}}},
+		"tags":     tags(),
+		"paths":    paths,
+		"components": schema{"schemas": schemas(), "responses": responses(), "securitySchemes": schema{
+			"basic":       schema{"type": "http", "scheme": "basic", "description": "client id and secret"},
+			"oauth":       schema{"type": "oauth2", "flows": schema{"clientCredentials": schema{"tokenUrl": strings.TrimRight(server, "/") + "/" + tokenPath, "scopes": schema{}}}},
+			"certificate": schema{"type": "mutualTLS"},
+		}},
+	}, json.Deterministic(true), jsontext.WithIndent(" "))
+}
+
+func tags() (list []schema) {
+	seen := map[string]bool{}
+	for _, m := range methods {
+		object, _, _ := strings.Cut(m.path, "/")
+		if !seen[object] {
+			seen[object] = true
+			list = append(list, schema{"name": object})
+		}
+	}
+	return list
+}
+
+func (m *method) operation() schema {
+	object, _, _ := strings.Cut(m.path, "/")
+	about := m.about
+	if m.reveals {
+		about += " Reveals a secret: only a permission of exactly this name, or *, opens it."
+	}
+	op := schema{
+		"operationId": strings.ReplaceAll(m.path, "/", "."), "tags": []string{object}, "summary": m.about, "description": about,
+		"requestBody": schema{"content": schema{"application/json": schema{"schema": m.parameterSchema(), "example": jsontext.Value(m.example())}}},
+		"responses":   m.responses(),
+	}
+	if m.device {
+		op["security"] = []schema{{}}
+	}
+	return op
+}
+
+// parameterSchema gives the schema of a method's parameter object.
+func (m *method) parameterSchema() schema {
+	object := func() (schema, schema, *[]string) {
+		properties, required := schema{}, []string{}
+		return schema{"type": "object", "properties": properties}, properties, &required
+	}
+	all, properties, _ := object()
+	attrs, attributes, required := object()
+	for _, p := range m.parameters() {
+		if name, ok := strings.CutPrefix(p.Name, "attrs."); ok {
+			attributes[name] = p.schema
+			if p.Required && p.schema["$ref"] == nil { // a reference may also be given by dotted names
+				*required = append(*required, name)
+			}
+			continue
+		}
+		properties[p.Name] = p.schema
+	}
+	if len(attributes) > 0 {
+		if len(*required) > 0 && m.path != "token/create" { // which also imports
+			attrs["required"] = *required
+		}
+		attrs["description"] = "A related object may also be named by dotted members, such as \"product.id\"."
+		properties["attrs"] = attrs
+	}
+	return all
+}
+
+func (m *method) responses() schema {
+	if m.stream {
+		return schema{"200": schema{"description": "a stream of events", "content": schema{"text/event-stream": schema{"schema": schema{"type": "string"}}}}}
+	}
+	object, verb, _ := strings.Cut(m.path, "/")
+	var result schema
+	if o := objects[object]; o != nil {
+		ref := schema{"$ref": "#/components/schemas/" + o.name}
+		switch verb {
+		case "get", "create":
+			result = ref
+		case "search":
+			result = schema{"type": "object", "properties": schema{"total": schema{"type": "integer"}, "rows": schema{"type": "array", "items": ref},
+				"next": schema{"type": "string", "description": "the cursor of the next page"}}}
+		}
+	}
+	envelope := schema{"$ref": "#/components/schemas/Envelope"}
+	if result != nil {
+		envelope = schema{"allOf": []schema{envelope}, "properties": schema{"result": schema{"anyOf": []schema{result, {"$ref": "#/components/schemas/Detail"}}}}}
+	}
+	all := schema{"200": schema{"description": "what the method answered, refusals included", "content": schema{"application/json": schema{"schema": envelope}}}}
+	for _, status := range []string{"401", "403", "413", "429", "500", "503"} {
+		all[status] = schema{"$ref": "#/components/responses/" + status}
+	}
+	return all
+}
+
+func responses() schema {
+	all := schema{}
+	for status, about := range map[string]string{"401": "the caller is not authenticated", "403": "the caller is not permitted", "413": "the request is too large",
+		"429": "too many requests; Retry-After says when to try again", "500": "internal error", "503": "temporarily unavailable, try again"} {
+		all[status] = schema{"description": about, "content": schema{"application/json": schema{"schema": schema{"$ref": "#/components/schemas/Envelope"}}}}
+	}
+	return all
+}
+
+// schemas are those that operations refer to: an object each, and what all have in common.
+func schemas() schema {
+	all := schema{
+		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": schema{"type": "integer", "description": "0 = success"},
+			"message": schema{"type": "string"}, "result": schema{}}},
+		"Detail":   schema{"type": "object", "description": "of a refusal, such as the attribute it is about"},
+		"Selector": schema{"type": []string{"object", "null"}, "description": "names exactly one object by its id, or by what is unique of it: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}"},
+		"Match": schema{"type": []string{"array", "object"}, "description": "[[name, operator, value], ...]: all must hold; operators are = != >> << ~= like > < >= <= in",
+			"items": schema{}},
+		"Return": schema{"type": []string{"array", "string", "object"}, "description": "names, dotted names, \"*\", and nested forms such as {\"users\":[\"loginName\"]}", "items": schema{}},
+	}
+	for _, o := range objects {
+		properties := schema{}
+		for i := range o.attrs {
+			if a := &o.attrs[i]; a.kind != secret {
+				properties[a.name] = a.schema()
+			}
+		}
+		for _, c := range o.colls {
+			properties[c.name] = schema{"type": []string{"array", "object"}, "items": schema{"$ref": "#/components/schemas/" + c.object}}
+		}
+		all[o.name] = schema{"type": "object", "properties": properties}
+	}
+	return all
+}
+
+// openAPI serves the document.
+func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request, c *call) {
+	text, err := s.document()
+	if err != nil {
+		c.fail(w, err, false)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(text)
+}
+
+// documentOf makes the document once.
+func (s *Server) documentOf() func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		server := s.cfg.Prefix
+		if server == "" {
+			server = "/"
+		}
+		return OpenAPI(server, s.cfg.Version)
+	})
+}
