@@ -70,7 +70,7 @@ func TestOpenAPI(t *testing.T) {
 		if err := json.Unmarshal([]byte(wrong), &v); err != nil {
 			t.Fatal(err)
 		}
-		if err := doc.Paths.Value("/"+path).Post.RequestBody.Value.Content["application/json"].Schema.Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err == nil {
+		if err := doc.Paths.Value("/" + path).Post.RequestBody.Value.Content["application/json"].Schema.Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err == nil {
 			t.Errorf("%s fits %s", wrong, path)
 		}
 	}
