@@ -209,6 +209,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.provision(w, r, c, link)
 		return
 	}
+	if rest, ok := strings.CutPrefix(r.URL.Path, consolePath); ok && !c.authOnly {
+		s.console(w, r, c, rest)
+		return
+	}
+	if r.URL.Path == strings.TrimSuffix(consolePath, "/") && !c.authOnly {
+		http.Redirect(w, r, consolePath, http.StatusFound)
+		return
+	}
 	if r.URL.Path == codePath && !c.authOnly {
 		s.landing(w, r, c)
 		return
@@ -233,22 +241,34 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
 		return
 	}
-	if c.method.device {
+	if c.method.stream {
 		c.agent = deviceCaller
-	} else if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
-		if wireError(err).Kind == model.NotAuthentic {
+		s.events(w, r, c)
+		return
+	}
+	s.called(w, r, c, func() error {
+		err := s.authenticate(r.Context(), c, claimOf(r))
+		if err != nil && wireError(err).Kind == model.NotAuthentic {
 			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
 		}
-		c.fail(w, err, false)
-		return
-	} else if err := c.allowed(); err != nil {
-		c.fail(w, err, false)
-		return
-	}
-	if c.method.stream {
-		s.events(w, r, c)
-		return
+		return err
+	})
+}
+
+// called runs a method by POST, once its caller is known and may call it.
+func (s *Server) called(w http.ResponseWriter, r *http.Request, c *call, authenticate func() error) {
+	if c.method.device {
+		c.agent = deviceCaller
+	} else {
+		err := authenticate()
+		if err == nil {
+			err = c.allowed()
+		}
+		if err != nil {
+			c.fail(w, err, false)
+			return
+		}
 	}
 	body, done, err := s.readBody(w, r, c.method)
 	if err != nil {

@@ -52,6 +52,7 @@ func init() {
 	keep[model.ClientToken]("client_tokens", "client token", "id")
 	keep[model.InstallationCode]("installation_codes", "installation code", "id")
 	keep[model.InstallationUse]("installation_uses", "installation use", "id")
+	keep[model.Session]("sessions", "session", "hash")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")
 }

@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e), versionCommand(e))
+	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), adminCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e), versionCommand(e))
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
