@@ -22,11 +22,18 @@ const (
 type downloadURL struct {
 	URL     string `json:"url"`
 	Expires string `json:"expires"`
+	QRCode  string `json:"qrCode,omitzero"` // of the link, a PNG in base64
 	expires model.Time
 }
 
+// DownloadArgs are the parameters of token/getDownloadUrl.
+type DownloadArgs struct {
+	TokenArgs
+	QRCode bool `json:"qrCode"` // answer the link's QR code as well
+}
+
 // GetDownloadURL makes a one-time provisioning link of a soft token.
-func (m *Token) GetDownloadURL(r *http.Request, args *TokenArgs, plan *Plan) error {
+func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *Plan) error {
 	link, err := m.s.newLink()
 	if err != nil {
 		return err
@@ -37,7 +44,13 @@ func (m *Token) GetDownloadURL(r *http.Request, args *TokenArgs, plan *Plan) err
 			return nil, err
 		}
 		c.touched(m.obj.noun, t.ID)
-		return c.putLink(tx, t, p, link)
+		made, err := c.putLink(tx, t, p, link)
+		if err != nil || !args.QRCode {
+			return made, err
+		}
+		image, err := qrPNG(made.URL)
+		made.QRCode = base64.StdEncoding.EncodeToString(image)
+		return made, err
 	})
 }
 
@@ -51,7 +64,7 @@ func (s *Server) newLink() (string, error) {
 // putLink gives a soft token a new provisioning link; an older one is worthless then.
 func (c *call) putLink(tx *store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {
 	expires := c.now + model.LinkHours*3600_000
-	made := downloadURL{strings.TrimRight(c.s.cfg.PublicURL, "/") + linkPath + link, expires.String(), expires}
+	made := downloadURL{URL: strings.TrimRight(c.s.cfg.PublicURL, "/") + linkPath + link, Expires: expires.String(), expires: expires}
 	if err := model.Downloadable(p, t); err != nil {
 		return made, err
 	}

@@ -29,6 +29,7 @@ type limits struct {
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
 	guesses guesses // of installation codes
+	signers recent[*rate.Limiter]
 	record  *rate.Limiter
 	unsaid  atomic.Int64 // refusals that were not recorded, since the log last told
 }

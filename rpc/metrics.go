@@ -79,10 +79,11 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 // serveMetrics answers a scrape of a caller who may.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request, c *call) {
 	c.method = &method{path: metricsPermission}
-	if !s.known(w, r, c) {
-		return
+	err := s.proven(w, r, c)
+	if err == nil {
+		err = c.need(metricsPermission)
 	}
-	if err := c.need(metricsPermission); err != nil {
+	if err != nil {
 		c.fail(w, err, false)
 		return
 	}

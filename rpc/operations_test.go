@@ -41,6 +41,10 @@ func furnish(t *testing.T, s *service) world {
 	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
 	s.do(t, "installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.id":"`+w.Domain+`","code":"Furnished-1","groups":["root"]}}`)
 	s.do(t, "installationCode/redeem", `{"code":"furnished1","nonce":"a nonce of the first device","device":{"name":"kiosk"}}`)
+	s.do(t, "user/set", `{"id":"`+w.Loner+`","attrs":{"password":"correct horse battery","permissions":"token/search"}}`)
+	if status, reply := s.post("/console/signIn", `{"loginName":"loner1","password":"correct horse battery"}`, "Sec-Fetch-Site", "same-origin"); !strings.HasPrefix(reply, `{"error":0`) {
+		t.Fatal(status, reply)
+	}
 	return w
 }
 

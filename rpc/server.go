@@ -224,6 +224,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.provision(w, r, c, link)
 		return
 	}
+	if rest, ok := strings.CutPrefix(r.URL.Path, consolePath); ok && !c.authOnly {
+		s.console(w, r, c, rest)
+		return
+	}
+	if r.URL.Path == strings.TrimSuffix(consolePath, "/") && !c.authOnly {
+		http.Redirect(w, r, consolePath, http.StatusFound)
+		return
+	}
 	if r.URL.Path == codePath && !c.authOnly {
 		s.landing(w, r, c)
 		return
@@ -251,12 +259,43 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, model.Errorf(model.NoMethod, "no such method"), false)
 		return
 	}
-	if !s.admit(w, r, c) {
+	if r.Method != http.MethodPost && !(c.method.stream && r.Method == http.MethodGet) {
+		w.Header().Set("Allow", http.MethodPost)
+		c.code = codes[model.NoMethod].number
+		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
 		return
 	}
 	if c.method.stream {
+		c.agent = deviceCaller
 		s.events(w, r, c)
 		return
+	}
+	s.called(w, r, c, func() error { return s.proven(w, r, c) })
+}
+
+// proven authenticates a caller by what the request carries.
+func (s *Server) proven(w http.ResponseWriter, r *http.Request, c *call) error {
+	err := s.authenticate(r.Context(), c, claimOf(r))
+	if err != nil && wireError(err).Kind == model.NotAuthentic {
+		w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+		w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
+	}
+	return err
+}
+
+// called runs a method by POST, once its caller is known and may call it.
+func (s *Server) called(w http.ResponseWriter, r *http.Request, c *call, authenticate func() error) {
+	if c.method.device {
+		c.agent = deviceCaller
+	} else {
+		err := authenticate()
+		if err == nil && c.method != &jsonrpcMethod { // whose body says what it calls
+			err = c.allowed()
+		}
+		if err != nil {
+			c.fail(w, err, false)
+			return
+		}
 	}
 	body, done, err := s.readBody(w, r, c.method)
 	if err != nil {
@@ -269,44 +308,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.dispatch(w, r, c, body, r.Header.Get("Content-Type"))
-}
-
-// admit refuses, and answers, what is no POST and who may not call the method.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) bool {
-	if r.Method != http.MethodPost && !(c.method.stream && r.Method == http.MethodGet) {
-		w.Header().Set("Allow", http.MethodPost)
-		c.code = codes[model.NoMethod].number
-		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "methods are called by POST")))
-		return false
-	}
-	if c.method.device {
-		c.agent = deviceCaller
-		return true
-	}
-	if !s.known(w, r, c) {
-		return false
-	}
-	if c.method == &jsonrpcMethod {
-		return true // its body says what it calls
-	}
-	if err := c.allowed(); err != nil {
-		c.fail(w, err, false)
-		return false
-	}
-	return true
-}
-
-// known refuses, and answers, a caller who does not prove to be an agent.
-func (s *Server) known(w http.ResponseWriter, r *http.Request, c *call) bool {
-	if err := s.authenticate(r.Context(), c, claimOf(r)); err != nil {
-		if wireError(err).Kind == model.NotAuthentic {
-			w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
-		}
-		c.fail(w, err, false)
-		return false
-	}
-	return true
 }
 
 // allowed refuses a caller whose permissions do not open the method.

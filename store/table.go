@@ -74,6 +74,7 @@ func init() {
 	keepBare("installation_code_groups", 2, "code_id", "group_id")
 	keepBare("username_numbers", 2, "domain_id", "prefix", "last")
 	keep[model.InstallationUse]("installation_uses", "installation use", "id")
+	keep[model.Session]("sessions", "session", "hash")
 	keep[model.Answered]("idempotency_keys", "idempotency key", "id")
 	keep[model.Audit]("audit", "audit row", "id")
 	keep[mark]("audit_marks", "mark", "number")

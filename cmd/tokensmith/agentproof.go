@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -82,13 +80,9 @@ func (e *env) certificate(cmd *cobra.Command, f *certificateFlags, name string) 
 		if f.passwordFile == "" {
 			return errors.New("--pfx needs --pfx-password-file")
 		}
-		text, err := os.ReadFile(f.passwordFile)
-		if err != nil {
+		var err error
+		if password, err = readPassword(f.passwordFile); err != nil {
 			return err
-		}
-		line, _, _ := bytes.Cut(text, []byte("\n"))
-		if password = string(bytes.TrimSuffix(line, []byte("\r"))); password == "" {
-			return fmt.Errorf("%s holds no password", f.passwordFile)
 		}
 	}
 	agent := map[string]any{"name": name}

@@ -101,12 +101,11 @@ func (e *env) importFile(ctx context.Context, f *importFlags, path string) error
 func (f *importFlags) options() (opts seedfile.Options, err error) {
 	opts.Format = seedfile.Format(f.format)
 	if f.passwordFile != "" {
-		text, err := os.ReadFile(f.passwordFile)
+		password, err := readPassword(f.passwordFile)
 		if err != nil {
 			return opts, err
 		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		opts.Password = model.Secret(strings.TrimSuffix(line, "\r"))
+		opts.Password = model.Secret(password)
 	}
 	if f.pskFile != "" {
 		text, err := os.ReadFile(f.pskFile)

@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), batchCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e),
+	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), batchCommand(e), adminCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e),
 		backupCommand(e), restoreCommand(e), checkCommand(e), keyCommand(e), migrateCommand(e), dumpCommand(e), loadCommand(e),
 		completionCommand(e), manCommand(e), versionCommand(e))
 	root.SetArgs(args)

@@ -77,3 +77,16 @@ func (e *env) logger(format string) (zerolog.Logger, error) {
 	}
 	return zerolog.Nop(), fmt.Errorf("--log-format must be json or console, not %q", format)
 }
+
+// readPassword gives the first line of a file.
+func readPassword(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", fmt.Errorf("%s holds no password", file)
+	}
+	return line, nil
+}

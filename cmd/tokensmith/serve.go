@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func serveCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the methods over HTTP", Args: cobra.NoArgs,
 		Long: "Serve the methods over HTTP. A new database gets its schema, its key file, the built-in products and repository,\n" +
-			"and a first agent, whose client secret goes to a file that only you can read.",
+			"a first agent and an administrator of the console, whose secrets go to a file that only you can read.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), f) },
 	}
 	f.database.flags(cmd, "tokensmith.db")
@@ -137,14 +138,15 @@ func loopback(addr net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// firstAgent makes a new database's first agent, and says how to make the first call.
+// firstAgent makes a new database's first agent and administrator, and says how to begin.
 func (e *env) firstAgent(ctx context.Context, s *rpc.Server, f *serveFlags, base string) error {
 	file := f.beside(".first-agent.json")
 	// Written before the agent is there for good, so that its secret is not lost; named as it should be only then, for
 	// another process may be making the first agent at the same time.
 	written := fmt.Sprint(file, ".", os.Getpid())
+	password := cryptorand.Text()
 	first, err := s.FirstAgent(ctx, func(a rpc.FirstAgent) error {
-		text, err := json.Marshal(map[string]string{"clientId": a.ClientID, "clientSecret": a.ClientSecret})
+		text, err := json.Marshal(map[string]string{"clientId": a.ClientID, "clientSecret": a.ClientSecret, "loginName": firstAdmin, "password": password})
 		if err != nil {
 			return err
 		}
@@ -159,7 +161,14 @@ func (e *env) firstAgent(ctx context.Context, s *rpc.Server, f *serveFlags, base
 	if err := os.Rename(written, file); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "a new database: its first agent may do everything; client id and secret are in %s\n", file)
+	if err := makeAdmin(ctx, s, adminDomain, firstAdmin, password, []string{"*"}); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", file)
+	if !f.showSecret {
+		password = "..."
+	}
+	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n  login name %s, password %s\n", base, firstAdmin, password)
 	user := first.ClientID + ":..."
 	if f.showSecret {
 		user = first.ClientID + ":" + first.ClientSecret

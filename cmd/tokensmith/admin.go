@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tokensmith/rpc"
+)
+
+const (
+	firstAdmin  = "admin" // login name of the administrator that a new database gets
+	adminDomain = "local" // the domain of administrators, unless another one is named
+)
+
+func adminCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{Use: "admin", Short: "Make administrators, the people who sign in to the console"}
+	cmd.AddCommand(adminCreateCommand(e))
+	return cmd
+}
+
+func adminCreateCommand(e *env) *cobra.Command {
+	var d database
+	var domain, passwordFile string
+	var permissions []string
+	cmd := &cobra.Command{
+		Use: "create LOGIN", Short: "Make an administrator, or make a user one; a new password is shown this once", Args: cobra.ExactArgs(1),
+		Long: "Make an administrator, who may sign in to the console at /console/. The domain is made when it is not there; a user\n" +
+			"that is there gets the password and the permissions.",
+		Example: `  tokensmith admin create ada
+  tokensmith admin create grace --permissions 'device/*,group/*,license/*'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			password, made := rand.Text(), true
+			if passwordFile != "" {
+				var err error
+				if password, err = readPassword(passwordFile); err != nil {
+					return err
+				}
+				made = false
+			}
+			s, st, err := d.open(cmd.Context(), rpc.Config{})
+			if err != nil {
+				return err
+			}
+			err = errors.Join(makeAdmin(cmd.Context(), s, domain, args[0], password, permissions), st.Close())
+			if err == nil && made {
+				fmt.Fprintf(e.stdout, "login name  %s\npassword    %s\n", args[0], password)
+			}
+			return err
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account")
+	cmd.Flags().StringSliceVar(&permissions, "permissions", []string{"*"}, "what he may do: method, object/*, or *")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that holds the password; else one is made")
+	return cmd
+}
+
+// makeAdmin makes an administrator, or one of a user that is there.
+func makeAdmin(ctx context.Context, s *rpc.Server, domain, login, password string, permissions []string) error {
+	call := func(method string, params map[string]any) (int, error) {
+		text, err := json.Marshal(params)
+		if err != nil {
+			return 0, err
+		}
+		var reply struct {
+			Error   int
+			Message string
+		}
+		if err := json.Unmarshal(s.Call(ctx, method, text), &reply); err != nil {
+			return 0, err
+		}
+		if reply.Error != 0 {
+			return reply.Error, errors.New(reply.Message)
+		}
+		return 0, nil
+	}
+	const exists = 13
+	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != exists {
+		return err
+	}
+	attrs := map[string]any{"password": password, "permissions": permissions}
+	code, err := call("user/set", map[string]any{"user": map[string]any{"domain.name": domain, "loginName": login}, "attrs": attrs})
+	if code != 101 {
+		return err
+	}
+	attrs["domain.name"], attrs["loginName"] = domain, login
+	_, err = call("user/create", map[string]any{"attrs": attrs})
+	return err
+}

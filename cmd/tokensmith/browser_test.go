@@ -1,0 +1,414 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// pictures is where screenshots go; it is ignored by git.
+const pictures = "../../bin/screenshots"
+
+// patience bounds a wait for what must show; only a test that fails waits as long.
+const patience = 20 * time.Second
+
+// person is somebody at a browser: he finds things by what they are and what they are called, as a screen reader tells them.
+type person struct {
+	t    *testing.T
+	ctx  context.Context
+	home string
+
+	mu       sync.Mutex
+	troubles []string // errors of the page, and requests to elsewhere
+}
+
+// visit opens a browser on the console of a running service.
+func visit(t *testing.T, home string) *person {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.WindowSize(1440, 900),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // which root cannot have
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	// The library complains of events that are newer than itself.
+	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
+	t.Cleanup(stop)
+	p := &person{t: t, ctx: ctx, home: home}
+	host := strings.TrimPrefix(home, "http://")
+	chromedp.ListenTarget(ctx, func(event any) {
+		trouble := ""
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			trouble = e.ExceptionDetails.Error()
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "401 (Unauthorized)") {
+				trouble = e.Entry.Text + " " + e.Entry.URL
+			}
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
+				trouble = fmt.Sprint(e.Type, " on the console")
+			}
+		case *network.EventRequestWillBeSent:
+			if u, err := url.Parse(e.Request.URL); err == nil && u.Host != host && u.Scheme != "data" && u.Scheme != "blob" {
+				trouble = "a request to " + e.Request.URL
+			}
+		}
+		if trouble != "" {
+			p.mu.Lock()
+			p.troubles = append(p.troubles, trouble)
+			p.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.picture("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, trouble := range p.troubles {
+			t.Error("the browser complains: ", trouble)
+		}
+	})
+	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this call's context
+		t.Fatal(err)
+	}
+	p.do(network.Enable(), log.Enable(), accessibility.Enable(), chromedp.Navigate(home+"/console/"))
+	return p
+}
+
+func (p *person) do(actions ...chromedp.Action) {
+	p.t.Helper()
+	ctx, stop := context.WithTimeout(p.ctx, patience)
+	defer stop()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// find waits for the things of a role and name, of which there must be n or more; a name that ends in "…" is a beginning.
+func (p *person) find(role, name string, n int) []*accessibility.Node {
+	p.t.Helper()
+	var seen []string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+		var fit []*accessibility.Node
+		seen = nil
+		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+			root, err := dom.GetDocument().Do(ctx)
+			if err != nil {
+				return err
+			}
+			q := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role)
+			nodes, err := q.Do(ctx)
+			if err != nil {
+				return err
+			}
+			for _, node := range nodes {
+				if node.Ignored || node.Name == nil {
+					continue
+				}
+				got := strings.Trim(string(node.Name.Value), `"`)
+				seen = append(seen, got)
+				start, cut := strings.CutSuffix(name, "…")
+				if got == name || cut && strings.HasPrefix(got, start) {
+					fit = append(fit, node)
+				}
+			}
+			return nil
+		}))
+		if err == nil && len(fit) >= n {
+			return fit
+		}
+	}
+	p.t.Fatalf("no %s %q; there are %q", role, name, seen)
+	return nil
+}
+
+// click clicks the last thing of a role and name: what a dialog has lies over the page.
+func (p *person) click(role, name string) {
+	p.t.Helper()
+	for try := 0; ; try++ {
+		nodes := p.find(role, name, 1)
+		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+			id := nodes[len(nodes)-1].BackendDOMNodeID
+			if err := dom.ScrollIntoViewIfNeeded().WithBackendNodeID(id).Do(ctx); err != nil {
+				return err
+			}
+			box, err := dom.GetContentQuads().WithBackendNodeID(id).Do(ctx)
+			if err != nil || len(box) == 0 {
+				return fmt.Errorf("%s %q has no place on the page: %w", role, name, err)
+			}
+			x, y := (box[0][0]+box[0][4])/2, (box[0][1]+box[0][5])/2
+			return chromedp.MouseClickXY(x, y).Do(ctx)
+		}))
+		if err == nil {
+			return
+		}
+		if try == 5 {
+			p.t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// object gives the script's handle of a thing.
+func (p *person) call(node *accessibility.Node, function string) {
+	p.t.Helper()
+	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		obj, err := dom.ResolveNode().WithBackendNodeID(node.BackendDOMNodeID).Do(ctx)
+		if err != nil {
+			return err
+		}
+		_, exception, err := runtime.CallFunctionOn(function).WithObjectID(obj.ObjectID).Do(ctx)
+		if exception != nil {
+			return exception
+		}
+		return err
+	}))
+}
+
+// fill types into the field of a label, in place of what is there.
+func (p *person) fill(label, text string) {
+	p.t.Helper()
+	node := last(p.field(label))
+	p.call(node, "function() { this.focus(); this.select?.() }")
+	p.do(input.InsertText(text))
+}
+
+func last(nodes []*accessibility.Node) *accessibility.Node { return nodes[len(nodes)-1] }
+
+// field finds a field by its label, whatever kind of field it is.
+func (p *person) field(label string) []*accessibility.Node {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+		for _, role := range []string{"textbox", "searchbox", "spinbutton", "combobox"} {
+			if nodes := p.now(role, label); len(nodes) > 0 {
+				return nodes
+			}
+		}
+	}
+	p.t.Fatalf("no field %q", label)
+	return nil
+}
+
+// now gives the things of a role and name that are there at once.
+func (p *person) now(role, name string) (fit []*accessibility.Node) {
+	chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		root, err := dom.GetDocument().Do(ctx)
+		if err != nil {
+			return err
+		}
+		nodes, err := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role).WithAccessibleName(name).Do(ctx)
+		for _, n := range nodes {
+			if !n.Ignored {
+				fit = append(fit, n)
+			}
+		}
+		return err
+	}))
+	return fit
+}
+
+// choose picks an option of a select by its text.
+func (p *person) choose(label, option string) {
+	p.t.Helper()
+	p.call(last(p.find("combobox", label, 1)), fmt.Sprintf(`function() {
+		const o = [...this.options].find((o) => o.text === %q);
+		if (!o) throw new Error("no such option");
+		this.value = o.value;
+		this.dispatchEvent(new Event("change", {bubbles: true}));
+	}`, option))
+}
+
+// sees waits until the page, or what lies over it, shows a text.
+func (p *person) sees(text string) {
+	p.t.Helper()
+	shown := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.body.innerText`, &shown)) == nil && strings.Contains(shown, text) {
+			return
+		}
+	}
+	p.t.Fatalf("the page does not show %q but %.1500q", text, shown)
+}
+
+// missing fails if the page shows a text.
+func (p *person) missing(text string) {
+	p.t.Helper()
+	if shown := p.text(); strings.Contains(shown, text) {
+		p.t.Fatalf("the page shows %q", text)
+	}
+}
+
+func (p *person) text() (shown string) {
+	p.t.Helper()
+	p.do(chromedp.Evaluate(`document.body.innerText`, &shown))
+	return shown
+}
+
+// opens goes to a page of the console by its link.
+func (p *person) opens(name string) {
+	p.t.Helper()
+	p.click("link", name)
+	p.find("heading", name, 1)
+	p.settled()
+}
+
+// settled waits until the list is there.
+func (p *person) settled() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+		busy := true
+		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.querySelector("table[aria-busy], tr.waiting") !== null`, &busy)) == nil && !busy {
+			return
+		}
+	}
+	p.t.Fatal("the list does not come")
+}
+
+func (p *person) keys(keys ...string) {
+	p.t.Helper()
+	for _, k := range keys {
+		p.do(chromedp.KeyEvent(k))
+	}
+}
+
+// focus waits until what has the focus is called this.
+func (p *person) focus(name string) {
+	p.t.Helper()
+	what := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+		p.do(chromedp.Evaluate(`(() => { const e = document.activeElement; return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent ?? "").trim(); })()`, &what))
+		if what == name {
+			return
+		}
+	}
+	p.t.Fatalf("the focus is at %q, not at %q", what, name)
+}
+
+// attach gives a file to the open dialog's file field.
+func (p *person) attach(file string) {
+	p.t.Helper()
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.do(chromedp.SetUploadFiles(`dialog input[type=file]`, []string{abs}, chromedp.ByQuery))
+}
+
+// downloads has the browser save what it downloads to a folder, and gives that.
+func (p *person) downloads() string {
+	dir := p.t.TempDir()
+	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		return browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(dir).
+			Do(cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser))
+	}))
+	return dir
+}
+
+// saved waits for a downloaded file and gives its text.
+func (p *person) saved(dir, name string) string {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(text) > 0 {
+			return string(text)
+		}
+	}
+	p.t.Fatalf("%s is not downloaded", name)
+	return ""
+}
+
+// picture keeps a screenshot.
+func (p *person) picture(name string) {
+	var image []byte
+	ctx, stop := context.WithTimeout(p.ctx, patience)
+	defer stop()
+	if err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		image, err = page.CaptureScreenshot().Do(ctx)
+		return err
+	})); err != nil {
+		p.t.Log("no screenshot: ", err)
+		return
+	}
+	if err := os.MkdirAll(pictures, 0o755); err != nil {
+		p.t.Log(err)
+	}
+	if err := os.WriteFile(filepath.Join(pictures, name+".png"), image, 0o644); err != nil {
+		p.t.Log(err)
+	}
+}
+
+// looks shows the page in light and dark, wide and narrow, keeps a screenshot of each, and has axe look at each.
+func (p *person) looks(name string) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1440, 390} {
+			p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				emulation.SetDeviceMetricsOverride(width, map[int64]int64{1440: 900, 390: 844}[width], 1, false))
+			time.Sleep(150 * time.Millisecond) // transitions
+			p.picture(fmt.Sprint(name, "-", scheme, "-", width))
+			p.axe(fmt.Sprint(name, " ", scheme, " ", width))
+			if width == 390 {
+				var over bool
+				p.do(chromedp.Evaluate(`document.documentElement.scrollWidth > innerWidth + 1`, &over))
+				if over {
+					p.t.Errorf("%s is wider than a narrow window", name)
+				}
+			}
+		}
+	}
+	p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}}),
+		emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
+}
+
+// axeScript gives axe-core, which looks for what keeps people out.
+var axeScript = sync.OnceValues(func() (string, error) {
+	const dir = "../../bin/axe"
+	file := filepath.Join(dir, "node_modules/axe-core/axe.min.js")
+	if _, err := os.Stat(file); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", err
+		}
+		out, err := exec.Command("npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", dir, "axe-core@4.10.3").CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("npm install axe-core: %w: %s", err, out)
+		}
+	}
+	text, err := os.ReadFile(file)
+	return string(text), err
+})
+
+func (p *person) axe(where string) {
+	p.t.Helper()
+	script, err := axeScript()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var found []string
+	p.do(chromedp.Evaluate(script+";0", nil), chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) =>
+		r.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).join(" | ")))`,
+		&found, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	for _, f := range found {
+		p.t.Errorf("%s: %s", where, f)
+	}
+}

@@ -1,0 +1,20 @@
+package model
+
+// Session is an administrator signed in to the console.
+type Session struct {
+	Hash            []byte `db:"hash"` // SHA-256 of what the browser keeps
+	UserID          string `db:"user_id"`
+	PasswordChanged Time   `db:"password_changed"` // when the password was last changed before it began
+	DateCreated     Time   `db:"date_created"`
+	LastUsed        Time   `db:"last_used"`
+}
+
+// SessionMost is how long a session lasts, however much it is used, in milliseconds.
+const SessionMost = 12 * 3600_000
+
+// Good says whether the session still stands for its user: neither idle for too long, nor too old, nor begun before the
+// password was changed, and of an active administrator.
+func (s *Session) Good(u *User, now, idle Time) bool {
+	return u.Status == Active && u.Permissions != "" && u.LastChangePassword == s.PasswordChanged &&
+		now-s.LastUsed < idle && now-s.DateCreated < SessionMost
+}

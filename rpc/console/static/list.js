@@ -1,0 +1,143 @@
+// A page that lists objects. The server pages, sorts and searches.
+import {h, icon, number, newId} from "./dom.js";
+import {call, Refused} from "./api.js";
+import {button, chip} from "./ui.js";
+
+const pageSize = 25;
+
+// listPage makes a page. spec:
+//   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
+//   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value)}], tools [buttons], actions(row) → element, select(row) → label,
+//   empty {title, text, action}, fixed() → further conditions, aside (element)
+// It gives {el, reload, selected}.
+export function listPage(spec) {
+  let sort = spec.sort, text = "", cursors = [""], total = null, next = "", chosen = null, turn = 0;
+  const filters = (spec.filters ?? []).map((f) => ({...f, value: ""}));
+  const count = h("span", {class: "count", role: "status"});
+  const body = h("tbody");
+  const status = h("div", {class: "state", hidden: true});
+  const columns = spec.columns.filter(Boolean);
+  const wide = columns.length + (spec.actions ? 1 : 0) + (spec.select ? 1 : 0);
+  const heads = columns.map((c) => {
+    if (!c.sort) return h("th", {scope: "col", class: c.class}, c.label);
+    return h("th", {scope: "col", class: c.class}, h("button", {type: "button", class: "sort", on: {click: () => {
+      sort = sort === c.sort ? "-" + c.sort : c.sort;
+      begin();
+    }}}, c.label, h("span", {class: "arrow"})));
+  });
+  const table = h("table", {}, h("caption", {class: "hidden"}, spec.title),
+    h("thead", {}, h("tr", {}, spec.select && h("th", {scope: "col", class: "tight"}, h("span", {class: "hidden"}, "Select")), heads,
+      spec.actions && h("th", {scope: "col", class: "tight"}, "Actions"))), body);
+  const back = button("Previous", () => { cursors.pop(); load(); });
+  const on = button("Next", () => { cursors.push(next); load(); });
+  const place = h("span", {class: "count"});
+  const frame = h("div", {class: "frame", role: "region", "aria-label": spec.title, tabindex: "0"}, table);
+  let timer;
+  const searchId = newId();
+  const search = spec.search && h("div", {class: "searching"}, h("label", {class: "hidden", for: searchId}, spec.search.label), icon("search"),
+    h("input", {id: searchId, type: "search", placeholder: spec.search.label, on: {input: (e) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => { text = e.target.value.trim(); begin(); }, 200);
+    }}}));
+  const choices = filters.map((f) => {
+    const id = newId();
+    const label = h("label", {class: "hidden", for: id}, f.label);
+    if (!f.options && !f.load) {
+      let wait;
+      return h("div", {class: "filter"}, label, h("input", {id, type: "search", placeholder: f.label, on: {input: (e) => {
+        clearTimeout(wait);
+        wait = setTimeout(() => { f.value = e.target.value.trim(); begin(); }, 200);
+      }}}));
+    }
+    const options = (list) => list.map((o) => h("option", {value: o.value}, o.label));
+    f.load?.().then((list) => document.getElementById(id)?.append(...options(list)), () => {});
+    return h("div", {class: "filter"}, label,
+      h("select", {id, on: {change: (e) => { f.value = e.target.value; begin(); }}}, h("option", {value: ""}, f.label + ": any"), options(f.options ?? [])));
+  });
+  const el = h("div", {class: "page"},
+    h("header", {class: "top"}, h("h1", {tabindex: "-1"}, spec.title), count, h("span", {class: "grow"}), spec.tools),
+    h("div", {class: spec.aside ? "split" : ""}, spec.aside,
+      h("div", {class: "card"}, (search || choices.length > 0) && h("div", {class: "bar"}, search, choices), frame, status,
+        h("nav", {class: "pager", "aria-label": "Pages"}, place, h("span", {class: "grow"}), back, on))));
+
+  function begin() {
+    cursors = [""];
+    total = null;
+    load();
+  }
+
+  function arrows() {
+    columns.forEach((c, i) => {
+      if (!c.sort) return;
+      const dir = sort === c.sort ? "ascending" : sort === "-" + c.sort ? "descending" : "";
+      if (dir) heads[i].setAttribute("aria-sort", dir);
+      else heads[i].removeAttribute("aria-sort");
+      heads[i].querySelector(".arrow").replaceChildren(...(dir ? [icon(dir === "ascending" ? "up" : "down")] : []));
+    });
+  }
+
+  async function load() {
+    const mine = ++turn;
+    arrows();
+    if (!body.children.length) body.replaceChildren(...Array.from({length: 8}, () => h("tr", {class: "waiting", "aria-hidden": "true"}, h("td", {colspan: wide}, h("span", {class: "bone"})))));
+    table.setAttribute("aria-busy", "true");
+    const match = [...(spec.fixed?.() ?? []), ...filters.filter((f) => f.value).map((f) => f.match(f.value)), ...(text ? [spec.search.match(text)] : [])];
+    try {
+      const found = await call(spec.method, {match, return: spec.returns, sort, max: pageSize, cursor: cursors.at(-1), count: total === null});
+      if (mine !== turn) return;
+      total ??= found.total;
+      next = found.next;
+      show(found.rows, match.length > (spec.fixed?.().length ?? 0));
+    } catch (e) {
+      if (mine !== turn) return;
+      if (!(e instanceof Refused)) throw e;
+      body.replaceChildren();
+      state("The list cannot be shown", e.sentence, button("Try again", load));
+    } finally {
+      if (mine === turn) table.removeAttribute("aria-busy");
+    }
+  }
+
+  function state(title, words, action) {
+    status.replaceChildren(h("h2", {}, title), h("p", {}, words), action ?? "");
+    status.hidden = false;
+    frame.hidden = true;
+  }
+
+  function show(rows, narrowed) {
+    chosen = null;
+    spec.chosen?.(null);
+    count.textContent = total === undefined ? "" : number(total);
+    status.hidden = true;
+    frame.hidden = false;
+    body.replaceChildren(...rows.map(line));
+    const from = (cursors.length - 1) * pageSize;
+    place.textContent = rows.length ? `${number(from + 1)}–${number(from + rows.length)} of ${number(total)}` : "";
+    back.disabled = cursors.length < 2;
+    on.disabled = !next;
+    if (rows.length) return;
+    if (narrowed) state("Nothing fits", "No " + spec.title.toLowerCase() + " fit the search and the filters.");
+    else state(spec.empty.title, spec.empty.text, spec.empty.action?.());
+  }
+
+  function line(row) {
+    const tr = h("tr", {draggable: spec.drag ? "true" : null}, spec.select && h("td", {class: "tight"}, h("input", {type: "radio", name: searchId + "s", "aria-label": "Select " + spec.select(row), on: {change: () => {
+      chosen = row;
+      for (const t of body.children) t.classList.toggle("chosen", t === tr);
+      spec.chosen?.(row);
+    }}})), columns.map((c, i) => h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: c.class, "data-label": c.label}, c.cell(row) ?? h("span", {class: "faint"}, "–"))),
+    spec.actions && h("td", {class: "tight"}, spec.actions(row)));
+    if (spec.select) tr.addEventListener("click", (e) => { if (!e.target.closest("button, input, a")) tr.querySelector("input").click(); });
+    if (spec.drag) tr.addEventListener("dragstart", (e) => e.dataTransfer.setData("text/plain", row.id));
+    return tr;
+  }
+
+  begin();
+  return {el, reload: () => { total = null; load(); }, restart: begin, selected: () => chosen};
+}
+
+// status shows an object's status with a tone of its own.
+export function status(value) {
+  const tone = {ACTIVE: "good", active: "good", grace: "warn", INACTIVE: "", ISSUED: "", LOCKED: "warn", DISABLED: "bad", DECEASED: "bad", REVOKED: "bad", exhausted: "bad", expired: "bad", disabled: "bad"}[value] ?? "";
+  return chip(value[0].toUpperCase() + value.slice(1).toLowerCase(), tone);
+}

@@ -1,0 +1,191 @@
+// Users, products, licenses, agents: lists with the editors they need.
+import {h, when, number} from "./dom.js";
+import {call, may, upload, Refused} from "./api.js";
+import {attempt, button, chip, confirm, editor, field, kinds, menu, secret} from "./ui.js";
+import {listPage, status} from "./list.js";
+import {fileDialog} from "./tokens.js";
+
+const active = [{value: "ACTIVE", label: "Active"}, {value: "DISABLED", label: "Disabled"}];
+const pick = (value) => value.map((v) => ({value: v, label: v}));
+const permissionHint = "Methods, one a line or separated by commas: token/create, token/*, or * for everything.";
+const permissions = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+// page makes a list whose objects have one editor.
+function page(object, noun, spec) {
+  const open = (row, opener) => editor({opener, wide: spec.wide, title: (row ? "Edit " : "New ") + noun, done: `The ${noun} is saved.`, fields: spec.fields(row).filter(Boolean),
+    save: async (v, d) => {
+      const attrs = spec.attrs(v, row);
+      if (row) await call(object + "/set", {id: row.id, attrs});
+      const made = row ? null : await call(object + "/create", {attrs});
+      if (row) list.reload();
+      else list.restart();
+      if (made && spec.made) {
+        d.replace("New " + noun, spec.made(made), [h("span", {class: "grow"}), button("Done", () => d.close(), "primary")]);
+        return true;
+      }
+    }});
+  const add = () => may(object + "/create") && button("New " + noun, (e) => open(null, e.currentTarget), "primary");
+  const list = listPage({
+    ...spec.list, method: object + "/search", tools: [...(spec.tools?.(() => list) ?? []), add()],
+    actions: (row) => menu("Actions for " + spec.name(row), [
+      may(object + "/set") && {label: "Edit", act: (o) => open(row, o)},
+      ...(spec.more?.(row, () => list.reload()) ?? []),
+      may(object + "/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete " + noun, typed: spec.name(row), text: spec.goes, label: "Delete",
+        act: async () => { await call(object + "/delete", {id: row.id}); list.reload(); }, done: `The ${noun} is deleted.`})},
+    ]),
+    empty: {...spec.list.empty, action: add},
+  });
+  return list.el;
+}
+
+export const users = () => page("user", "user", {
+  name: (u) => u.loginName, wide: true, goes: "The account goes. One that has tokens, devices or installation codes is refused.",
+  list: {title: "Users", sort: "loginName",
+    returns: ["id", "loginName", "domain.name", "domain.id", "firstName", "lastName", "email", "mobile", "status", "lastLogin", "permissions", "description", {tokens: ["serial"]}],
+    search: {label: "Search by login name", match: (t) => ["loginName", ">>", t]},
+    filters: [{label: "Status", options: [...pick(["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"])], match: (v) => ["status", "=", v]}],
+    columns: [
+      {label: "Login name", sort: "loginName", cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
+      {label: "Domain", cell: (u) => u["domain.name"]},
+      {label: "Name", cell: (u) => [u.firstName, u.lastName].filter(Boolean).join(" ") || null},
+      {label: "E-mail", sort: "email", cell: (u) => u.email},
+      {label: "Status", cell: (u) => status(u.status)},
+      {label: "Tokens", cell: (u) => u.tokens.length > 0 && h("code", {}, u.tokens.map((t) => t.serial).join(", "))},
+      {label: "Last login", cell: (u) => when(u.lastLogin)},
+    ],
+    empty: {title: "No users yet", text: "Users are accounts of a domain, to which tokens and devices belong."}},
+  tools: (list) => [may("domain/create") && button("New domain", (e) => editor({opener: e.currentTarget, title: "New domain", done: "The domain is made.", fields: [field({name: "name", label: "Name", required: true, autofocus: true}), field({name: "description", label: "Description", optional: true})],
+    save: (v) => call("domain/create", {attrs: v})})),
+  may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
+    intro: "A CSV file with the columns domain, loginName and, if wanted, firstName, lastName, email, mobile and others. Users that are there are updated.",
+    send: async (v, csv, progress) => {
+      await upload("user/import", {attrs: {csv}}, progress);
+      list().restart();
+      return h("p", {class: "big"}, number(Math.max(0, csv.trim().split(/\r?\n/).length - 1)) + " users are imported.");
+    }}))],
+  fields: (u) => [
+    field({name: "loginName", label: "Login name", value: u?.loginName, required: true, autofocus: true}),
+    !u && field({name: "domain", label: "Domain", type: "ref", object: "domain", required: true}),
+    field({name: "firstName", label: "First name", value: u?.firstName, optional: true}),
+    field({name: "lastName", label: "Last name", value: u?.lastName, optional: true}),
+    field({name: "email", label: "E-mail", type: "email", value: u?.email, optional: true}),
+    field({name: "mobile", label: "Mobile", type: "tel", value: u?.mobile, optional: true}),
+    field({name: "password", label: u ? "New password" : "Password", type: "password", optional: true, autocomplete: "new-password"}),
+    u && field({name: "status", label: "Status", type: "select", value: u.status, options: pick(["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"])}),
+    field({name: "permissions", label: "Permissions", type: "textarea", value: u?.permissions.join("\n"), optional: true, hint: "Of an administrator. " + permissionHint}),
+    field({name: "description", label: "Description", value: u?.description, optional: true}),
+  ],
+  attrs: (v, u) => {
+    const {domain, password, ...attrs} = v;
+    attrs.permissions = permissions(v.permissions);
+    if (u && attrs.permissions.join() === u.permissions.join()) delete attrs.permissions;
+    if (password) attrs.password = password;
+    if (!u) {
+      if (!domain) throw new Refused({error: 10, message: "Choose a domain.", result: {attribute: "domain"}});
+      attrs["domain.id"] = domain;
+    }
+    return attrs;
+  },
+  more: (u, changed) => [
+    may("user/unlock") && u.status === "LOCKED" && {label: "Unlock", act: () => attempt(async () => { await call("user/unlock", {id: u.id}); changed(); }, "The user is unlocked.")},
+    may("user/resetPassword") && {label: "Reset password", act: (opener) => editor({opener, title: "Reset password of " + u.loginName, label: "Reset password", intro: "A random password is made, which must be changed at the next sign-in.", fields: [],
+      save: async (_, d) => {
+        const made = await call("user/resetPassword", {id: u.id});
+        d.replace("New password of " + u.loginName, secret("Password", made.password, "It is shown this once."), [h("span", {class: "grow"}), button("Done", () => d.close(), "primary")]);
+        return true;
+      }})},
+  ],
+});
+
+export const products = () => page("product", "product", {
+  name: (p) => p.name, wide: true, goes: "The product goes. One that has tokens is refused.",
+  list: {title: "Products", sort: "name", returns: ["*"],
+    search: {label: "Search by name", match: (t) => ["name", ">>", t]},
+    columns: [
+      {label: "Name", sort: "name", cell: (p) => h("span", {class: "name"}, p.name)},
+      {label: "Codes", sort: "manufacturerCode", cell: (p) => h("code", {}, p.manufacturerCode + "/" + p.productCode)},
+      {label: "Kind", cell: (p) => (p.kind === "SOFT" ? "Soft" : "Hardware")},
+      {label: "Algorithm", cell: (p) => p.algorithm + (p.algorithm === "TOTP" ? ` ${p.period} s` : "") + `, ${p.digits} digits`},
+      {label: "Windows", class: "num", cell: (p) => `${p.autoWindow} / ${p.checkWindow} / ${p.manualWindow}`},
+      {label: "Activation", cell: (p) => (p.activation === "CODE" ? "By code" : "At once")},
+    ],
+    empty: {title: "No products", text: "A product says how a kind of token makes its one-time passwords."}},
+  fields: (p) => [
+    field({name: "name", label: "Name", value: p?.name, required: true, autofocus: true}),
+    field({name: "manufacturerCode", label: "Manufacturer code", value: p?.manufacturerCode, required: true}),
+    field({name: "productCode", label: "Product code", value: p?.productCode, required: true}),
+    field({name: "algorithm", label: "Algorithm", type: "select", value: p?.algorithm ?? "TOTP", options: pick(["TOTP", "HOTP"])}),
+    field({name: "digits", label: "Digits", type: "select", value: String(p?.digits ?? 6), options: pick(["6", "8"])}),
+    field({name: "period", label: "Period in seconds", type: "number", value: p?.period ?? 30, min: 1, hint: "Of time-based tokens."}),
+    field({name: "crypto", label: "Hash", type: "select", value: p?.crypto ?? "HmacSHA1", options: pick(["HmacSHA1", "HmacSHA256", "HmacSHA512"])}),
+    field({name: "kind", label: "Kind", type: "select", value: p?.kind ?? "HARDWARE", options: [{value: "HARDWARE", label: "Hardware"}, {value: "SOFT", label: "Soft"}]}),
+    p && field({name: "autoWindow", label: "Auto window", type: "number", value: p.autoWindow, min: 0}),
+    p && field({name: "checkWindow", label: "Check window", type: "number", value: p.checkWindow, min: 0}),
+    p && field({name: "manualWindow", label: "Manual window", type: "number", value: p.manualWindow, min: 0}),
+    field({name: "maxTokensPerUser", label: "Tokens a user may have", type: "number", value: p?.maxTokensPerUser ?? 0, min: 0, hint: "0: any number."}),
+    field({name: "activation", label: "Activation", type: "select", value: p?.activation ?? "AUTO", options: [{value: "AUTO", label: "At once"}, {value: "CODE", label: "By an activation code"}]}),
+  ],
+  attrs: (v, p) => {
+    const attrs = {...v};
+    if (v.algorithm === "HOTP") delete attrs.period;
+    // What its tokens' one-time passwords depend on is sent only where it changes: with tokens the server refuses that.
+    if (p) for (const [name, value] of Object.entries(attrs)) if (String(value) === String(p[name])) delete attrs[name];
+    return Object.keys(attrs).length ? attrs : {name: v.name};
+  },
+});
+
+export const licenses = () => page("license", "license", {
+  name: (l) => l.name, goes: "The license goes. One that devices or installation codes have is refused.",
+  list: {title: "Licenses", sort: "name", returns: ["*"],
+    search: {label: "Search by name", match: (t) => ["name", ">>", t]},
+    columns: [
+      {label: "Name", sort: "name", cell: (l) => h("span", {class: "name", title: l.description}, l.name)},
+      {label: "Seats used", class: "num", sort: "seatsUsed", cell: (l) => h("span", {class: "inline"}, h("meter", {min: "0", max: String(Math.max(1, l.seats)), value: l.seatsUsed, "aria-label": "Seats used"}), number(l.seatsUsed) + " of " + number(l.seats))},
+      {label: "Expires", sort: "expires", cell: (l) => when(l.expires)},
+    ],
+    empty: {title: "No licenses yet", text: "A license has seats, one of which each device with it takes."}},
+  fields: (l) => [
+    field({name: "name", label: "Name", value: l?.name, required: true, autofocus: true}),
+    field({name: "seats", label: "Seats", type: "number", value: l?.seats, min: 0, required: true}),
+    field({name: "expires", label: "Expires", type: "datetime", value: l?.expires, optional: true}),
+    field({name: "description", label: "Description", value: l?.description, optional: true}),
+  ],
+  attrs: (v) => ({...v, seats: v.seats ?? ""}),
+});
+
+export const agents = () => page("agent", "agent", {
+  name: (a) => a.name, wide: true, goes: "The program that calls with it is refused from then on.",
+  list: {title: "Agents", sort: "name", returns: ["*"],
+    search: {label: "Search by name", match: (t) => ["name", ">>", t]},
+    columns: [
+      {label: "Name", sort: "name", cell: (a) => h("span", {class: "name"}, a.name)},
+      {label: "Client id", cell: (a) => h("code", {}, a.clientId)},
+      {label: "Permissions", cell: (a) => h("code", {}, a.permissions.join(", "))},
+      {label: "Domains", cell: (a) => a.domains.join(", ") || "all"},
+      {label: "Status", cell: (a) => status(a.status)},
+      {label: "Last used", sort: "lastUsed", cell: (a) => when(a.lastUsed)},
+    ],
+    empty: {title: "No agents", text: "An agent is a program that calls the methods."}},
+  fields: (a) => [
+    field({name: "name", label: "Name", value: a?.name, required: true, autofocus: true}),
+    field({name: "permissions", label: "Permissions", type: "textarea", value: a?.permissions.join("\n"), required: true, hint: permissionHint}),
+    field({name: "domains", label: "Domains", value: a?.domains.join(", "), optional: true, hint: "Names it is limited to, separated by commas. Empty: all."}),
+    field({name: "addresses", label: "Addresses", value: a?.addresses.join(", "), optional: true, hint: "CIDR ranges it calls from, separated by commas. Empty: any."}),
+    field({name: "rateLimit", label: "Calls a second", type: "number", min: 0, value: a?.rateLimit || "", optional: true}),
+    a && field({name: "status", label: "Status", type: "select", value: a.status, options: active}),
+  ],
+  attrs: (v, a) => {
+    const attrs = {...v, permissions: permissions(v.permissions), domains: v.domains.split(",").map((s) => s.trim()).filter(Boolean), addresses: permissions(v.addresses)};
+    if (a && attrs.permissions.join() === a.permissions.join()) delete attrs.permissions;
+    if (attrs.rateLimit === null) attrs.rateLimit = 0;
+    return attrs;
+  },
+  made: (made) => [secret("Client id", made.clientId), secret("Client secret", made.clientSecret, "It is shown this once. Store it where the program finds it.")],
+  more: (a, changed) => [may("agent/rotateSecret") && {label: "Rotate secret", act: (opener) => editor({opener, title: "Rotate the secret of " + a.name, label: "Rotate", intro: "The agent gets a new secret; the old one stays good for a day.", fields: [],
+    save: async (_, d) => {
+      const made = await call("agent/rotateSecret", {id: a.id});
+      changed();
+      d.replace("New secret of " + a.name, secret("Client secret", made.clientSecret, "It is shown this once."), [h("span", {class: "grow"}), button("Done", () => d.close(), "primary")]);
+      return true;
+    }})}],
+});
