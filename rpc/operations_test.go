@@ -207,7 +207,7 @@ func TestKeyRotation(t *testing.T) {
 		stop := make(chan struct{})
 		var made atomic.Int64
 		var work sync.WaitGroup
-		for _, on := range []*service{s, other} {
+		for k, on := range []*service{s, other} {
 			work.Go(func() {
 				for n := 0; ; n++ {
 					select {
@@ -215,7 +215,7 @@ func TestKeyRotation(t *testing.T) {
 						return
 					default:
 					}
-					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","seed":"%s","user.id":"%s","pin":"4321"}}`, worldSeed, w.Loner))
+					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"k%d-%d","seed":"%s","user.id":"%s","pin":"4321"}}`, k, n, worldSeed, w.Loner))
 					if !strings.HasPrefix(reply, `{"error":0`) {
 						t.Error(reply)
 						return

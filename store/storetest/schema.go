@@ -1,0 +1,75 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// CopySchema makes a PostgreSQL database of an SQLite one that has an old schema: the migrations up to a number, and
+// the rows.
+func CopySchema(t testing.TB, from, to, migrations string, number int) {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	files, err := filepath.Glob(filepath.Join(migrations, "*.sql"))
+	if err != nil || len(files) < number {
+		t.Fatal(files, err)
+	}
+	slices.Sort(files)
+	exec := func(query string, args ...any) {
+		t.Helper()
+		if _, err := pool.Exec(context.Background(), query, args...); err != nil {
+			t.Fatal(query, err)
+		}
+	}
+	for _, file := range files[:number] {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA").Replace(string(text)))
+	}
+	db, err := sql.Open("sqlite3", "file:"+from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	exec("DELETE FROM meta")
+	pending := Tables(t, from)
+	// Tables that are referred to come first: the schema names them first.
+	for _, table := range pending {
+		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY rowid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, places, names := make([]any, len(columns)), make([]any, len(columns)), make([]string, len(columns))
+		for i := range values {
+			places[i], names[i] = &values[i], fmt.Sprint("$", i+1)
+		}
+		for rows.Next() {
+			if err := rows.Scan(places...); err != nil {
+				t.Fatal(err)
+			}
+			exec("INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES ("+strings.Join(names, ", ")+")", values...)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+	}
+}
