@@ -49,6 +49,12 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["service"] = &served{}
+			// A database of the first released schema, for those that migrate.
+			old, err := filepath.Abs("../../testdata/schema/0003.sql")
+			if err != nil {
+				return err
+			}
+			env.Setenv("SCHEMA3", old)
 			env.Defer(func() { env.Values["service"].(*served).kill() })
 			return nil
 		},
