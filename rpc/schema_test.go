@@ -72,7 +72,9 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 		}
 		fields := strings.Split(strings.TrimSuffix(row, "\t"), "\t")
 		if !slices.ContainsFunc(after, func(now string) bool {
-			return !slices.ContainsFunc(fields, func(f string) bool { return !strings.Contains("\t"+now+"\t", "\t"+f+"\t") && !strings.HasPrefix(now, f+"\t") })
+			return !slices.ContainsFunc(fields, func(f string) bool {
+				return !strings.Contains("\t"+now+"\t", "\t"+f+"\t") && !strings.HasPrefix(now, f+"\t")
+			})
 		}) {
 			t.Errorf("lost: %.300q", row)
 		}

@@ -63,40 +63,32 @@ func (tx *ReadTx) checkPages() error {
 
 // openSample opens sealed values of a column: the first and the last of them, or all.
 func (tx *ReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err error) {
-	open := func(rows []sealedValue) error {
-		for _, row := range rows {
-			if _, err := tx.store.keys.Unseal(c.place(row.Key), row.Value); err != nil {
+	open := func(keys []string) error {
+		for _, key := range keys {
+			if _, err := c.open(tx, key); err != nil {
 				return err
 			}
 			n++
 		}
 		return nil
 	}
-	most := sample
-	if all {
-		most = verifyPage
-	}
 	for after := ""; ; {
-		rows, err := c.page(tx, after, most)
+		keys, err := c.keys(tx, after, sample, nil)
 		if err == nil {
-			err = open(rows)
+			err = open(keys)
 		}
-		if err != nil {
+		if err != nil || len(keys) < sample {
 			return n, err
 		}
-		if len(rows) < most {
-			return n, nil
-		}
-		after = rows[len(rows)-1].Key
+		after = keys[len(keys)-1]
 		if !all {
 			break
 		}
 	}
-	var rows []sealedValue
-	err = tx.all(&rows, fmt.Sprintf("SELECT %s AS key, %s AS value FROM %s WHERE %s IS NOT NULL%s ORDER BY %s DESC LIMIT ?",
-		c.key, c.column, c.table, c.column, c.only, c.key), most)
+	var last []string
+	err = tx.all(&last, fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NOT NULL%s ORDER BY %s DESC LIMIT ?", c.key, c.table, c.column, c.only, c.key), sample)
 	if err != nil {
 		return n, err
 	}
-	return n, open(rows)
+	return n, open(last)
 }

@@ -74,37 +74,29 @@ func (s *Store) Rotate(ctx context.Context) (r Rotated, err error) {
 // reseal seals a column's values with the current key.
 func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) {
 	for after := ""; ; {
-		var last string
-		var done, seen int
-		err := s.Update(ctx, func(tx *Tx) error {
-			last, done, seen = after, 0, 0
-			rows, err := c.page(&tx.ReadTx, after, rotatePage)
-			if err != nil {
+		var keys []string
+		err := s.Update(ctx, func(tx *Tx) (err error) {
+			if keys, err = c.keys(&tx.ReadTx, after, rotatePage, s.keys.last()); err != nil {
 				return err
 			}
-			seen = len(rows)
-			key := s.keys.last()
-			for _, row := range rows {
-				last = row.Key
-				if key.under(row.Value) {
-					continue
+			for _, key := range keys {
+				value, err := c.open(&tx.ReadTx, key)
+				if err == nil {
+					err = c.put(tx, c.column, key, s.keys.Seal(c.place(key), value))
 				}
-				value, err := s.keys.Unseal(c.place(row.Key), row.Value)
 				if err != nil {
 					return err
 				}
-				if _, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", c.table, c.column, c.key), s.keys.Seal(c.place(row.Key), value), row.Key); err != nil {
-					return err
-				}
-				done++
 			}
 			return nil
 		})
-		n += done
-		if err != nil || seen < rotatePage {
+		if err != nil {
 			return n, err
 		}
-		after = last
+		if n += len(keys); len(keys) < rotatePage {
+			return n, nil
+		}
+		after = keys[len(keys)-1]
 	}
 }
 
@@ -114,24 +106,23 @@ func (s *Store) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	err = s.Update(ctx, func(tx *Tx) error {
 		n = 0
 		for after := ""; ; {
-			rows, err := c.page(&tx.ReadTx, after, rotatePage)
+			keys, err := c.keys(&tx.ReadTx, after, rotatePage, nil)
 			if err != nil {
 				return err
 			}
-			for _, row := range rows {
-				after = row.Key
-				value, err := s.keys.Unseal(c.place(row.Key), row.Value)
+			for _, key := range keys {
+				value, err := c.open(&tx.ReadTx, key)
+				if err == nil {
+					err = c.put(tx, x.column, key, s.keys.MAC(x.purpose, x.normal(value)))
+				}
 				if err != nil {
 					return err
 				}
-				if _, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", x.table, x.column, x.key), s.keys.MAC(x.purpose, x.normal(value)), row.Key); err != nil {
-					return err
-				}
-				n++
 			}
-			if len(rows) < rotatePage {
+			if n += len(keys); len(keys) < rotatePage {
 				return nil
 			}
+			after = keys[len(keys)-1]
 		}
 	})
 	return n, err
@@ -144,20 +135,12 @@ func (s *Store) RetireKeys(ctx context.Context) (retired int, err error) {
 	err = s.View(ctx, func(tx *ReadTx) error {
 		for i := range sealedColumns {
 			c := &sealedColumns[i]
-			for after := ""; ; {
-				rows, err := c.page(tx, after, verifyPage)
-				if err != nil {
-					return err
-				}
-				for _, row := range rows {
-					after = row.Key
-					if !last.under(row.Value) {
-						return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("%s.%s of %s is still sealed with an old key: rotate first", c.table, c.column, row.Key)}
-					}
-				}
-				if len(rows) < verifyPage {
-					break
-				}
+			keys, err := c.keys(tx, "", 1, last)
+			if err != nil {
+				return err
+			}
+			if len(keys) > 0 {
+				return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("%s.%s of %s is still sealed with an old key: rotate first", c.table, c.column, keys[0])}
 			}
 		}
 		return nil

@@ -53,17 +53,32 @@ func SealedColumns() (names []string) {
 	return names
 }
 
-type sealedValue struct {
-	Key   string `db:"key"`
-	Value []byte `db:"value"`
+// keys gives the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
+// Values are read one at a time, for some are large.
+func (c *sealedColumn) keys(tx *ReadTx, after string, most int, other *masterKey) ([]string, error) {
+	where, args := "", []any{after}
+	if other != nil {
+		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyIDBytes), append(args, other.id[:])
+	}
+	var keys []string
+	err := tx.all(&keys, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %s IS NOT NULL%s%s ORDER BY %s LIMIT ?",
+		c.key, c.table, c.key, c.column, c.only, where, c.key), append(args, most)...)
+	return keys, err
 }
 
-// page gives the next sealed values of a column, in the order of their keys.
-func (c *sealedColumn) page(tx *ReadTx, after string, most int) ([]sealedValue, error) {
-	var rows []sealedValue
-	err := tx.all(&rows, fmt.Sprintf("SELECT %s AS key, %s AS value FROM %s WHERE %s > ? AND %s IS NOT NULL%s ORDER BY %s LIMIT ?",
-		c.key, c.column, c.table, c.key, c.column, c.only, c.key), after, most)
-	return rows, err
+// open reads and opens the value of a row.
+func (c *sealedColumn) open(tx *ReadTx, key string) ([]byte, error) {
+	var sealed []byte
+	if err := tx.get(&sealed, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key); err != nil {
+		return nil, err
+	}
+	return tx.store.keys.Unseal(c.place(key), sealed)
+}
+
+// put sets a column of a row.
+func (c *sealedColumn) put(tx *Tx, column, key string, value []byte) error {
+	_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", c.table, column, c.key), value, key)
+	return err
 }
 
 func (c *sealedColumn) place(row string) Place { return Place{c.table, c.column, row} }
