@@ -47,6 +47,11 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, b
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	var refused *json2.Error
+	var head struct {
+		Version string         `json:"jsonrpc"`
+		Method  string         `json:"method"`
+		ID      jsontext.Value `json:"id"`
+	}
 	switch value := jsontext.Value(body); {
 	case !value.IsValid():
 		refused = &json2.Error{Code: json2.E_PARSE, Message: "the request is not JSON, or names a member twice"}
@@ -54,10 +59,15 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, b
 		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "a batch is not taken here: batch.execute carries out many calls"}
 	case value.Kind() != '{':
 		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must be an object"}
+	case json.Unmarshal(value, &head) != nil || head.Version != json2.Version || head.Method == "":
+		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is \"2.0\", and method, a string"}
 	}
 	if refused != nil {
+		if head.ID == nil {
+			head.ID = jsontext.Value("null")
+		}
 		c.code = codes[model.Unreadable].number
-		text, err := stdjson.Marshal(map[string]any{"jsonrpc": json2.Version, "error": refused, "id": nil})
+		text, err := stdjson.Marshal(map[string]any{"jsonrpc": json2.Version, "error": refused, "id": stdjson.RawMessage(head.ID)})
 		if err != nil {
 			c.fail(w, err, false)
 			return
@@ -91,8 +101,7 @@ func (s *saying) Write(b []byte) (int, error) {
 func (q *jsonrpcRequest) Method() (string, error) {
 	name, err := q.json2.Method()
 	if err != nil {
-		q.call.code = codes[model.Unreadable].number
-		return "", &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is \"2.0\", and method, a string"}
+		return "", err
 	}
 	m := methodOf(strings.Replace(name, ".", "/", 1))
 	// Devices have no agent, and so no way to here.

@@ -135,7 +135,7 @@ func TestJSONRPCRefusals(t *testing.T) {
 		`{`: -32700, `{"jsonrpc":"2.0","jsonrpc":"2.0","method":"domain.search","id":1}`: -32700, "\xff": -32700, ``: -32700,
 		`[]`: -32600, `[{"jsonrpc":"2.0","method":"domain.search","id":1}]`: -32600, `7`: -32600,
 		`{"jsonrpc":"1.0","method":"domain.search","id":1}`: -32600, `{"method":"domain.search","id":1}`: -32600,
-		`{"jsonrpc":"2.0","method":7,"id":1}`: -32600, `{"jsonrpc":"2.0","method":"domain.search","params":"x","id":1}`: 2,
+		`{"jsonrpc":"2.0","method":7,"id":1}`: -32600, `{"jsonrpc":"1.0"}`: -32600, `{"jsonrpc":2.0,"method":"domain.search"}`: -32600, `{"JSONRPC":"2.0","Method":"domain.search"}`: -32600, `{"jsonrpc":"2.0","method":"domain.search","params":"x","id":1}`: 2,
 		`{"jsonrpc":"2.0","method":"domain.search","id":"` + strings.Repeat("x", 1<<20) + `"}`: 6,
 	} {
 		status, reply := s.post("/jsonrpc", body)

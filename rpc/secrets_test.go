@@ -78,6 +78,18 @@ func TestSecretsStaySecret(t *testing.T) {
 		call("agent/create", `{"attrs":{"name":"a","permissions":"*","secret":"MARKEDpassword"}}`)
 		call("token/create", `{"attrs":{"product.productCode":"SE","seed":"%s","pin":"MARKEDpin" "colour":1}`, hexed) // unreadable
 		call("MARKEDpassword/x", `{}`)
+		for _, atomic := range []bool{false, true} {
+			call("batch/execute", `{"atomic":%t,"calls":[{"method":"token/create","params":{"attrs":{"product.productCode":"SE","seed":"%s","user.loginName":"u","pin":"MARKEDpin"}}},
+				{"method":"token/create","params":{"attrs":{"product.productCode":"SE","seed":"MARKEDseed","pin":["MARKEDpin"]}}},
+				{"method":"MARKEDpassword/x","params":{"pin":"MARKEDpin"}},{"pin":"MARKEDpin"},"MARKEDpin"]}`, atomic, hexed)
+		}
+		for _, request := range []string{`{"jsonrpc":"2.0","id":1,"method":"token.create","params":{"attrs":{"product.productCode":"SE","seed":"%s","user.loginName":"u","pin":"MARKEDpin"}}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"token.create","params":{"attrs":{"product.productCode":"NONE","seed":"%s","pin":"MARKEDpin"}}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"MARKEDpassword.x","params":{"pin":"MARKEDpin","seed":"%s"}}`, `{"jsonrpc":"1.0","id":1,"method":"MARKEDpassword","params":["MARKEDpin","%s"]}`,
+			`{"jsonrpc":"2.0","id":1,"method":"token.create","params":"MARKEDpin%s"}`, `[{"params":"MARKEDpin%s"}]`, `{"params":"MARKEDpin%s"`} {
+			status, reply := s.post("/jsonrpc", fmt.Sprintf(request, hexed), "Idempotency-Key", "MARKEDpassword")
+			fmt.Fprintln(&replies, status, reply)
+		}
 		for _, credential := range []string{"MARKEDpassword:x", s.id + ":MARKEDpassword", "x:MARKEDpassword"} {
 			basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(credential))
 			s.post("/das5/rest/token/search", "{}", "Authorization", basic)

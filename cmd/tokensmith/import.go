@@ -144,6 +144,10 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	if err != nil {
 		return nil, nil, err
 	}
+	// Where nobody serves, nobody else removes them.
+	if err := s.DropAnswers(ctx); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
 		return s.CallOnce(ctx, method, key, params), nil
 	}, func() { st.Close() }, nil
