@@ -25,11 +25,14 @@ type call struct {
 
 	params jsontext.Value
 
-	page   string // of a page instead of a method: its name, for the log
-	object string // what it was done to, for the audit
-	shows  bool   // a secret, in an attribute
-	code   int    // of the reply
-	cause  error  // of a fault, for the log
+	page   string   // of a page instead of a method: its name, for the log
+	object string   // what it was done to, for the audit
+	shows  bool     // a secret, in an attribute
+	shown  []string // ids of the objects of which it showed one
+	quiet  bool     // it changes nothing that belongs into the record, but when something was last used
+	atEnd  []func() // run when it has been answered
+	code   int      // of the reply
+	cause  error    // of a fault, for the log
 }
 
 type callKey struct{}
@@ -78,13 +81,13 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 			ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
 		}
 		err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-			c.object = ""
+			c.object, c.quiet, c.shown = "", false, nil
 			tx.Limit(c.scope)
 			result, err = plan.update(tx)
 			if err != nil {
 				return err
 			}
-			if plan.unrecorded {
+			if c.quiet {
 				return nil
 			}
 			return c.audit(tx, result)
@@ -102,7 +105,18 @@ func (c *call) audit(tx *store.Tx, result any) error {
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)
 	}
-	return tx.Audit(&row)
+	if len(c.shown) == 0 {
+		return tx.Audit(&row)
+	}
+	// A row for each secret that was shown.
+	for _, id := range c.shown {
+		each := row
+		each.Object = id
+		if err := tx.Audit(&each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.

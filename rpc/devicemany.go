@@ -66,6 +66,13 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 		return err
 	}
 	quantity, _ := given[int64](d, "quantity")
+	if quantity > devicesPart {
+		done, err := m.s.takeTurn(r.Context())
+		if err != nil {
+			return err
+		}
+		c.atEnd = append(c.atEnd, done)
+	}
 	many.tokens = make([]*minted, quantity)
 	for i := range many.tokens {
 		if many.tokens[i], err = m.s.mint(); err != nil {

@@ -291,6 +291,11 @@ func (c *call) allowed() error {
 
 // dispatch reads the parameters and lets gorilla call the method.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *call, body []byte, contentType string) {
+	defer func() {
+		for _, f := range c.atEnd {
+			f()
+		}
+	}()
 	body, err := decodeCharset(body, contentType)
 	if err == nil {
 		c.params, err = readParams(body, s.cfg.StrictJSON)
@@ -334,13 +339,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 	}
 	done = func() {}
 	if r.ContentLength < 0 && m.large || r.ContentLength > smallBody {
-		wait, cancel := context.WithTimeout(r.Context(), largeWait)
-		defer cancel()
-		select {
-		case s.large <- struct{}{}:
-			done = func() { <-s.large }
-		case <-wait.Done():
-			return nil, nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other files are being taken")}
+		if done, err = s.takeTurn(r.Context()); err != nil {
+			return nil, nil, err
 		}
 	}
 	conn := http.NewResponseController(w)
@@ -356,6 +356,18 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, m *method) (bo
 		return nil, nil, &model.Error{Kind: model.Unreadable, Msg: "the request ended before its body did", Err: err}
 	}
 	return body, done, nil
+}
+
+// takeTurn waits for the place of what needs much memory, which is taken by one at a time; done gives it on.
+func (s *Server) takeTurn(ctx context.Context) (done func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, largeWait)
+	defer cancel()
+	select {
+	case s.large <- struct{}{}:
+		return func() { <-s.large }, nil
+	case <-wait.Done():
+		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+	}
 }
 
 // moving is a body that must not stand still: whoever sends nothing for a while does not keep others waiting.
