@@ -114,6 +114,9 @@ type Presented struct {
 	DeviceStatus string `db:"status"`
 }
 
+// Due says whether the token's use is to be written: the first one, and then one a minute.
+func (p *Presented) Due(now Time) bool { return p.State == Issued || now-p.LastUsed >= SeenEvery }
+
 // Reason is the detail of a client token's refusal.
 type Reason struct {
 	Reason string `json:"reason"`

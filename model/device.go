@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Device is a machine that proves itself by a client token.
@@ -34,12 +35,30 @@ func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
 }
 
-// CheckName refuses a name at place that would not be seen as it is: control characters, white space at an end.
+// CheckName refuses a name at place that would not be seen as it is: control characters, changes of the direction of
+// writing, white space at an end.
 func CheckName(place, name string) error {
-	if strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl) {
+	if strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 		return AttrErrorf(Invalid, place, "must not have control characters, nor white space at an end")
 	}
 	return nil
+}
+
+// nameMost is how long a device's name is at most, in bytes.
+const nameMost = 255
+
+// NumberedName gives the nth name of devices that would have the same: the name itself, name-2, name-3, ...; a long one is
+// cut so that the number has room.
+func NumberedName(name string, n int) string {
+	if n < 2 {
+		return name
+	}
+	number := "-" + strconv.Itoa(n)
+	for len(name)+len(number) > nameMost {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name + number
 }
 
 // NumberedNames gives n names "label-001", "label-002", ... that are not taken, padded to at least three digits and to as

@@ -126,13 +126,13 @@ func (c *InstallationCode) Refusal(now Time) error {
 	return nil
 }
 
-// LimitChanged says when the delay began, after an edit of the usage limit from before: raising or clearing it above the
-// uses opens the code again, lowering it to them or below begins the delay at the edit.
-func (c *InstallationCode) LimitChanged(before int64, now Time) {
+// LimitChanged says when the delay began, after an edit of the usage limit: raising or clearing it above the uses opens the
+// code again, lowering it to them or below begins the delay at the edit, unless it began before.
+func (c *InstallationCode) LimitChanged(now Time) {
 	switch {
 	case c.UsageLimit == 0 || c.TimesUsed < c.UsageLimit:
 		c.LimitReached = 0
-	case before == 0 || c.UsageLimit < before:
+	case c.LimitReached == 0:
 		c.LimitReached = now
 	}
 }

@@ -67,21 +67,19 @@ func TestInstallationCodeState(t *testing.T) {
 func TestInstallationCodeLimitChanged(t *testing.T) {
 	t.Parallel()
 	for i, c := range []struct {
-		before, limit, used int64
-		reached, want       model.Time
+		limit, used   int64
+		reached, want model.Time
 	}{
-		{3, 5, 3, 10, 0},  // raised: open again
-		{3, 0, 3, 10, 0},  // cleared: open again
-		{5, 3, 3, 0, 99},  // lowered to the uses: the delay begins at the edit
-		{5, 2, 3, 0, 99},  // below them
-		{0, 3, 3, 0, 99},  // set where there was none
-		{5, 4, 3, 0, 0},   // lowered, and not reached
-		{3, 2, 9, 10, 99}, // lowered further
-		{3, 5, 9, 10, 10}, // raised, and still below the uses: it goes on
-		{0, 4, 3, 0, 0},
+		{5, 3, 10, 0},  // raised: open again
+		{0, 3, 10, 0},  // cleared: open again
+		{3, 3, 0, 99},  // lowered to the uses, or set where there was none: the delay begins at the edit
+		{2, 3, 0, 99},  // below them
+		{4, 3, 0, 0},   // lowered, and not reached
+		{2, 9, 10, 10}, // lowered further: the delay begins once
+		{5, 9, 10, 10}, // raised, and still below the uses: it goes on
 	} {
 		code := model.InstallationCode{UsageLimit: c.limit, TimesUsed: c.used, LimitReached: c.reached}
-		code.LimitChanged(c.before, 99)
+		code.LimitChanged(99)
 		if code.LimitReached != c.want {
 			t.Errorf("%d: the limit is reached at %d, not %d", i, code.LimitReached, c.want)
 		}

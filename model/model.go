@@ -33,7 +33,7 @@ func (t Time) String() string {
 // ParseTime reads an ISO 8601 date ("2026-01-31") or date and time with zone ("2026-01-31T10:00:00Z", "+01:00").
 func ParseTime(s string) (Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 {
+		if t, err := time.Parse(layout, s); err == nil && t.UnixMilli() > 0 {
 			return At(t), true
 		}
 	}

@@ -27,15 +27,22 @@ type call struct {
 	size   int64 // bytes of a JSON-RPC request
 	once   *once // of a call that carries an idempotency key
 
+	turn bool // it has the place of what needs much memory
+
+	outer    *call // of a call in a batch: the batch
+	large    bool  // of a batch: one of its calls needs much memory
 	planOnly bool  // the plan is wanted and not its run, as for a call of a batch
 	plan     *Plan // then: what the method's prepare step left
 	refusal  error // then: why it left none
 
-	page   string // of a page instead of a method: its name, for the log
-	object string // what it was done to, for the audit
-	shows  bool   // a secret, in an attribute
-	code   int    // of the reply
-	cause  error  // of a fault, for the log
+	page   string   // of a page instead of a method: its name, for the log
+	object string   // what it was done to, for the audit
+	shows  bool     // a secret, in an attribute
+	shown  []string // ids of the objects of which it showed one
+	quiet  bool     // it changes nothing that belongs into the record, but when something was last used
+	atEnd  []func() // run when it has been answered
+	code   int      // of the reply
+	cause  error    // of a fault, for the log
 }
 
 type callKey struct{}
@@ -104,14 +111,14 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
-	c.object = ""
+	c.object, c.quiet, c.shown = "", false, nil
 	tx.Limit(c.scope)
 	if plan.view != nil {
 		result, err = plan.view(&tx.ReadTx)
 	} else {
 		result, err = plan.update(tx)
 	}
-	if err != nil || plan.unrecorded || plan.view != nil && !c.records() {
+	if err != nil || c.quiet || plan.view != nil && !c.records() {
 		return result, err
 	}
 	return result, c.audit(tx, result)
@@ -123,7 +130,18 @@ func (c *call) audit(tx *store.Tx, result any) error {
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)
 	}
-	return tx.Audit(&row)
+	if len(c.shown) == 0 {
+		return tx.Audit(&row)
+	}
+	// A row for each secret that was shown.
+	for _, id := range c.shown {
+		each := row
+		each.Object = id
+		if err := tx.Audit(&each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.

@@ -171,7 +171,7 @@ var tried = map[string]string{
 }
 
 // alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.
-var alsoNeeded = map[string]string{"batch/execute": "domain/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
+var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
 // shared are the methods in which every caller sees the same, limited to a domain or not.
 var shared = []string{"license/get", "license/search", "group/get", "group/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",

@@ -20,8 +20,6 @@ import (
 type Plan struct {
 	view   func(tx *store.ReadTx) (any, error)
 	update func(tx *store.Tx) (any, error)
-
-	unrecorded bool // it changes nothing that belongs into the record, but when something was last used
 }
 
 // outcome is a reply that is an error and yet commits: a refused credential counts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"net/http"
+	"strings"
 	"time"
 
 	"tokensmith/model"
@@ -43,7 +44,7 @@ func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *Plan) error {
 }
 
 // connecting checks a client token, given by its public id and its secret's hash, and gives the plan that answers it.
-// The plan writes only the token's first use, which goes to the record, and the last one, a minute after the one before.
+// The plan writes the token's first use, which goes to the record, and the last one, a minute after the one before.
 func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte) (plan Plan, err error) {
 	var p *model.Presented
 	err = s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
@@ -56,27 +57,34 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 	if err != nil {
 		return plan, err
 	}
-	answer := func(tx *store.ReadTx) (any, error) {
+	answer := func(tx *store.ReadTx) (*model.Presented, any, error) {
 		p, err := presented(tx, id, hash)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c.touched(deviceObject.noun, p.DeviceID)
 		groups, err := tx.GroupNames(p.DeviceID)
-		return connected{p.DeviceID, p.Device, groups, int64(s.checkIn() / 1000)}, err
+		return p, connected{p.DeviceID, p.Device, groups, int64(s.checkIn() / 1000)}, err
 	}
-	if first := p.State == model.Issued; first || c.now-p.LastUsed >= model.SeenEvery {
-		plan.unrecorded = !first
-		plan.update = func(tx *store.Tx) (any, error) {
-			found, err := answer(&tx.ReadTx)
-			if err != nil {
-				return nil, err
-			}
-			return found, tx.Seen([]string{id}, c.now)
+	if !p.Due(c.now) {
+		plan.view = func(tx *store.ReadTx) (any, error) {
+			_, found, err := answer(tx)
+			return found, err
 		}
 		return plan, nil
 	}
-	plan.view = answer
+	plan.update = func(tx *store.Tx) (any, error) {
+		p, found, err := answer(&tx.ReadTx)
+		if err != nil {
+			return nil, err
+		}
+		// Another call may have written it meanwhile.
+		c.quiet = p.State != model.Issued
+		if !p.Due(c.now) {
+			return found, nil
+		}
+		return found, tx.Seen([]string{id}, c.now)
+	}
 	return plan, nil
 }
 
@@ -107,12 +115,18 @@ func (c *call) refused(ctx context.Context, err error) error {
 		if held != nil {
 			return held
 		}
-		object = before
-	case model.CodeUnknown:
-		c.s.limits.guessed(c.remote, c.now)
-	case model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
-	default:
-		return err
+		return c.s.record(ctx, c, c.agent.Name, before, e)
+	case model.CodeUnknown,
+		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
+		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
+		before, held := c.s.limits.refused(c.remote, c.now)
+		if held != nil {
+			return err
+		}
+		if before != "" {
+			object = strings.TrimSpace(object + " " + before)
+		}
+		return c.s.record(ctx, c, c.agent.Name, object, e)
 	}
-	return c.s.record(ctx, c, c.agent.Name, object, e)
+	return err
 }

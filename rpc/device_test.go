@@ -158,6 +158,15 @@ func TestGuessedTokens(t *testing.T) {
 	if n := s.recorded(t, `["method","=","device/connect"],["outcome","=",511]`); n != 30 {
 		t.Errorf("%d refusals are recorded", n)
 	}
+	// What an address is refused beyond its rate is counted, so that it hides nobody else's refusals.
+	if n := s.recorded(t, `["method","=","device/connect"],["outcome","=",512]`); n > 5 {
+		t.Errorf("%d refusals of one that has ended are recorded", n)
+	}
+	s.clock.advance(3 * time.Second)
+	s.connect(token)
+	if n := s.recorded(t, `["object","~=","more refused before"]`); n != 1 {
+		t.Error("the refusals that were not recorded are not counted")
+	}
 }
 
 // The first use goes to the record; the last use is written once a minute and is no change worth a row.
@@ -237,6 +246,71 @@ func (l *listening) event() (name, data string) {
 	return "", ""
 }
 
+// Devices whose tokens are replaced while they open streams: each is told, or is refused at once.
+func TestStreamsOpenedWhileLoggedOut(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	t.Cleanup(s.EndEvents)
+	go s.Follow(t.Context())
+	var all sync.WaitGroup
+	for i := range 40 {
+		id, token := s.device(t, fmt.Sprintf(`"name":"d%d"`, i))
+		all.Go(func() {
+			time.Sleep(time.Duration(i*7) * time.Millisecond)
+			s.post("/device/generateToken", `{"id":"`+id+`"}`)
+		})
+		all.Go(func() {
+			time.Sleep(time.Duration(i*7) * time.Millisecond)
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", web.URL+"/device/events", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			l := &listening{resp, bufio.NewScanner(resp.Body)}
+			for name, data := "ping", ""; resp.StatusCode == 200 && name == "ping"; {
+				if name, data = l.event(); name != "ping" && (name != "loggedOut" || !strings.Contains(data, "512")) {
+					t.Errorf("%q %s", name, data)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Error("a device was not told that it is logged out")
+		s.EndEvents()
+		<-done
+	}
+}
+
+// Of many first calls at once one is recorded.
+func TestFirstUseIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		_, token := s.device(t, `"name":"d"`)
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if code, reply := s.connect(token); code != 0 {
+					t.Error(reply)
+				}
+			})
+		}
+		all.Wait()
+		if n := s.recorded(t, `["method","=","device/connect"]`); n != 1 {
+			t.Errorf("%d rows of the record", n)
+		}
+	})
+}
+
 // A device's stream is told that it is logged out, and closed, whatever logged it out and in whatever process.
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
@@ -269,8 +343,8 @@ func TestEventStreams(t *testing.T) {
 				if name, _ := stream.event(); name != "" {
 					t.Errorf("%s: the stream goes on with %q", c.method, name)
 				}
-				if took > time.Second {
-					t.Logf("%s: it took %v", c.method, took)
+				if took > 3*time.Second { // a second, and what a busy machine adds
+					t.Errorf("%s: it took %v", c.method, took)
 				}
 				if code, _ := two.connect(bystander); code != 0 {
 					t.Error("the bystander is logged out")
@@ -278,20 +352,14 @@ func TestEventStreams(t *testing.T) {
 				other.resp.Body.Close()
 			}
 		}
-		// One token holds a few streams, and no more.
+		// One token holds a few streams: a further one ends the oldest.
 		_, token := one.device(t, `"name":"greedy"`)
+		oldest := listen(t, web.URL, "GET", token)
 		for range 8 {
 			listen(t, web.URL, "GET", token)
 		}
-		r, _ := http.NewRequest("GET", web.URL+"/device/events", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusTooManyRequests {
-			t.Error(resp.Status)
+		if name, data := oldest.event(); name != "" {
+			t.Error(name, data)
 		}
 		// The server's end is the streams' end.
 		last := listen(t, web.URL, "GET", func() string { _, token := one.device(t, `"name":"last"`); return token }())

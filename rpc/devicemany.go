@@ -66,6 +66,11 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 		return err
 	}
 	quantity, _ := given[int64](d, "quantity")
+	if quantity > devicesPart {
+		if err := c.takeTurn(r.Context()); err != nil {
+			return err
+		}
+	}
 	many.tokens = make([]*minted, quantity)
 	for i := range many.tokens {
 		if many.tokens[i], err = m.s.mint(); err != nil {

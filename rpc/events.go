@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 const (
 	streamsMost   = 50_000 // of one process
-	streamsDevice = 8      // of one client token
+	streamsDevice = 8      // of one client token; a further one ends the oldest
 	streamPing    = 30 * time.Second
 	streamWrite   = 20 * time.Second       // that a piece of a stream may take
 	streamLook    = 250 * time.Millisecond // how often the database is asked whether a device was logged out
@@ -26,33 +27,35 @@ const (
 type streams struct {
 	mu    sync.Mutex
 	open  map[*stream]struct{}
-	of    map[string]int // how many, by public id of the client token
-	ended chan struct{}  // closed when the server stops
+	of    map[string][]*stream // by public id of the client token, the oldest first
+	ended chan struct{}        // closed when the server stops
 	stop  sync.Once
 }
 
 // stream is one device that listens.
 type stream struct {
 	token string
-	seen  model.Time  // when its use was last written; 0 = its client token is not checked yet
-	out   chan []byte // the envelope that it is told before it is closed
+	seen  model.Time    // when its use was last written; 0 = its client token is not checked yet
+	out   chan []byte   // the envelope that it is told before it is closed
+	over  chan struct{} // closed when newer ones of the device have taken its place
 }
 
 func newStreams() *streams {
-	return &streams{open: map[*stream]struct{}{}, of: map[string]int{}, ended: make(chan struct{})}
+	return &streams{open: map[*stream]struct{}{}, of: map[string][]*stream{}, ended: make(chan struct{})}
 }
 
 func (l *streams) add(st *stream) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of[st.token] >= streamsDevice {
-		return model.Errorf(model.TooMany, "too many requests: the device has %d streams open", streamsDevice)
-	}
 	if len(l.open) >= streamsMost {
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("too many streams are open")}
 	}
 	l.open[st] = struct{}{}
-	l.of[st.token]++
+	l.of[st.token] = append(l.of[st.token], st)
+	if n := len(l.of[st.token]); n > streamsDevice {
+		// A device that lost power left streams behind that nobody reads.
+		close(l.of[st.token][n-1-streamsDevice].over)
+	}
 	return nil
 }
 
@@ -60,9 +63,16 @@ func (l *streams) remove(st *stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, st)
-	if l.of[st.token]--; l.of[st.token] == 0 {
+	l.of[st.token] = slices.DeleteFunc(l.of[st.token], func(o *stream) bool { return o == st })
+	if len(l.of[st.token]) == 0 {
 		delete(l.of, st.token)
 	}
+}
+
+func (l *streams) none() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open) == 0
 }
 
 // list gives the streams that fit, and the public ids of their client tokens.
@@ -104,8 +114,7 @@ func (s *Server) Follow(ctx context.Context) {
 
 // follow tells the streams of devices that were logged out since last.
 func (s *Server) follow(ctx context.Context, last *string) error {
-	all, ids := s.streams.list(func(*stream) bool { return true })
-	if len(all) == 0 {
+	if s.streams.none() {
 		return nil
 	}
 	return s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
@@ -113,6 +122,8 @@ func (s *Server) follow(ctx context.Context, last *string) error {
 		if err != nil || string(now) == *last {
 			return err
 		}
+		// Listed behind the snapshot: a stream that is not here yet checks its client token later than that.
+		all, ids := s.streams.list(func(*stream) bool { return true })
 		found, err := tx.Presented(ids)
 		if err != nil {
 			return err
@@ -160,7 +171,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 		c.fail(w, model.ErrMalformedToken, false)
 		return
 	}
-	st := &stream{token: id, out: make(chan []byte, 1)}
+	st := &stream{token: id, out: make(chan []byte, 1), over: make(chan struct{})}
 	if err := s.streams.add(st); err != nil {
 		c.fail(w, err, false)
 		return
@@ -209,6 +220,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 		case <-ping.C:
 		case told := <-st.out:
 			event("loggedOut", told)
+			return
+		case <-st.over:
 			return
 		case <-s.streams.ended:
 			return

@@ -69,8 +69,10 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		}
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
-	plan.unrecorded = true
-	plan.update = func(tx *store.Tx) (any, error) { return m.run(outer, tx, calls, atomic) }
+	plan.update = func(tx *store.Tx) (any, error) {
+		outer.quiet = true
+		return m.run(outer, tx, calls, atomic)
+	}
 	return nil
 }
 
@@ -97,7 +99,7 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 		return p
 	}
 	c := &call{s: outer.s, method: method, agent: outer.agent, scope: outer.scope, remote: outer.remote, now: outer.now,
-		generation: outer.generation, params: sent.Params}
+		generation: outer.generation, params: sent.Params, outer: outer}
 	p.call = c
 	limit := smallBody
 	if method.large {

@@ -164,3 +164,24 @@ func TestAnswersAreDropped(t *testing.T) {
 		t.Errorf("%d kept", n)
 	}
 }
+
+// A batch has the place of large calls for all of its calls, and only one of them may need it; its end gives it on.
+func TestBatchTakesOneTurn(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	many := func(label string) string {
+		return `{"method":"device/createMany","params":{"attrs":{"label":"` + label + `","quantity":3000,"allowUnlicensed":true}}}`
+	}
+	small := `{"method":"domain/create","params":{"attrs":{"name":"d","description":"` + strings.Repeat("x", 200) + `"}}}`
+	began := time.Now()
+	_, reply := s.post("/batch/execute", `{"calls":[`+many("a")+`,`+many("b")+strings.Repeat(","+small, 5000)+`]}`)
+	if !strings.HasPrefix(reply, `{"error":0,"result":[{"error":0,`) || !strings.Contains(reply, `"only one call of a batch may be as large as this"`) {
+		t.Errorf("%.400s", reply)
+	}
+	for _, label := range []string{"c", "d"} {
+		s.do(t, "batch/execute", `{"calls":[`+many(label)+`]}`)
+	}
+	if took := time.Since(began); took > 50*time.Second {
+		t.Errorf("it waited: %v", took)
+	}
+}

@@ -22,44 +22,73 @@ const (
 
 // guesses is what is remembered of unknown codes.
 type guesses struct {
-	address recent[*rate.Limiter]
+	address recent[*guesser]
 	all     *rate.Limiter
+}
+
+// guesser is an address that sends codes. Of those that are not looked up yet it may have no more under way than it may
+// still get wrong; the rest wait, so that many sent at once get no further than one after the other.
+type guesser struct {
+	limiter   *rate.Limiter
+	undecided int
+	decided   chan struct{} // closed, and made anew, when one is
 }
 
 func newGuesses() guesses { return guesses{all: rate.NewLimiter(guessRate, guessAllBurst)} }
 
-// guesser gives an address's limiter; l.mu is held.
-func (l *limits) guesser(remote string) *rate.Limiter {
-	return l.guesses.address.get(network(remote), func() *rate.Limiter { return rate.NewLimiter(rate.Every(guessEvery), guessBurst) })
+// guess takes one of the caller's tries at a code, which the reply then decides on. It refuses an address that has sent
+// too many unknown codes, and waits where all addresses together have. It comes before the look-up, so that known and
+// unknown codes are treated alike.
+func (c *call) guess(ctx context.Context) error {
+	l := c.s.limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slow := -l.guesses.all.TokensAt(c.now.Std()) / guessRate; slow > 0 {
+		if err := waits(ctx, l, time.After(min(guessSlow, time.Duration(slow*float64(time.Second))))); err != nil {
+			return err
+		}
+	}
+	g := l.guesses.address.get(network(c.remote), func() *guesser {
+		return &guesser{limiter: rate.NewLimiter(rate.Every(guessEvery), guessBurst), decided: make(chan struct{})}
+	})
+	for {
+		tokens := g.limiter.TokensAt(c.now.Std())
+		if tokens < 1 {
+			return tryAgain(time.Duration((1 - tokens) * float64(guessEvery)))
+		}
+		if g.undecided < int(tokens) {
+			break
+		}
+		if err := waits(ctx, l, g.decided); err != nil {
+			return err
+		}
+	}
+	g.undecided++
+	c.atEnd = append(c.atEnd, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		g.undecided--
+		close(g.decided)
+		g.decided = make(chan struct{})
+		if c.code != codes[model.CodeUnknown].number {
+			return
+		}
+		g.limiter.AllowN(c.now.Std(), 1)
+		if l.guesses.all.TokensAt(c.now.Std()) > -guessSlow.Seconds()*guessRate {
+			l.guesses.all.ReserveN(c.now.Std(), 1)
+		}
+	})
+	return nil
 }
 
-// guessing refuses an address that has sent too many unknown codes, and waits where all addresses together have. It is
-// called before a code is looked up, so that known and unknown ones are treated alike.
-func (l *limits) guessing(ctx context.Context, remote string, now model.Time) error {
-	l.mu.Lock()
-	tokens := l.guesser(remote).TokensAt(now.Std())
-	slow := -l.guesses.all.TokensAt(now.Std()) / guessRate
+// waits waits without holding l.mu.
+func waits[T any](ctx context.Context, l *limits, until <-chan T) error {
 	l.mu.Unlock()
-	if tokens < 1 {
-		return tryAgain(time.Duration((1 - tokens) * float64(guessEvery)))
-	}
-	if slow <= 0 {
-		return nil
-	}
+	defer l.mu.Lock()
 	select {
-	case <-time.After(min(guessSlow, time.Duration(slow*float64(time.Second)))):
-		return nil
+	case <-until:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// guessed counts an unknown code.
-func (l *limits) guessed(remote string, now model.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.guesser(remote).AllowN(now.Std(), 1)
-	if l.guesses.all.TokensAt(now.Std()) > -guessSlow.Seconds()*guessRate {
-		l.guesses.all.ReserveN(now.Std(), 1)
-	}
+	return nil
 }

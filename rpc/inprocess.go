@@ -28,6 +28,7 @@ func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) 
 		return failure(wireError(err))
 	}
 	r.Header.Set(keyHeader, key)
+	defer c.ended()
 	s.recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, c, params, "") })).ServeHTTP(w, r)
 	if c.cause != nil {
 		s.cfg.Log.Error().Err(c.cause).Str("method", path).Msg("call")

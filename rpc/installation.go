@@ -24,7 +24,9 @@ var installationObject = declare(&object{
 		{name: "code", kind: text, when: always, max: 64, from: []string{"id", "code"}, reveals: true,
 			about: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
 			derive: func(c *call, from store.Row) (any, error) {
-				text, err := c.s.keys.Unseal(codePlace(asText(from[0])), from[1].([]byte))
+				id := asText(from[0])
+				text, err := c.s.keys.Unseal(codePlace(id), from[1].([]byte))
+				c.shown = append(c.shown, "installation code "+id)
 				return string(text), err
 			}},
 		{name: "expires", kind: date, when: always, about: "its second still counts; none = never"},
@@ -73,8 +75,11 @@ func (s *Server) codeIndexes(text string) [][]byte {
 
 // setCode puts a text in place as an installation code's.
 func (s *Server) setCode(code *model.InstallationCode, text string) {
-	code.Code, code.CodeIndex = s.keys.Seal(codePlace(code.ID), []byte(text)), s.codeIndex(text)
-	code.Generation++
+	index := s.codeIndex(text)
+	if string(index) != string(code.CodeIndex) {
+		code.Generation++ // the same in another spelling ends no printed code
+	}
+	code.Code, code.CodeIndex = s.keys.Seal(codePlace(code.ID), []byte(text)), index
 }
 
 // codeGroup is how many characters of a random code stand together.
@@ -111,23 +116,43 @@ func checkCode(c *call, _ *store.Tx, d *decoded, old, row any) error {
 		return err
 	}
 	if text, ok := d.extra.(string); ok {
-		if old == nil || !sameText(c.s, old.(*model.InstallationCode), text) {
-			c.s.setCode(code, text)
-		}
+		c.s.setCode(code, text)
+	}
+	if err := c.mayInstall(old, code); err != nil {
+		return err
 	}
 	if old != nil {
-		if before := old.(*model.InstallationCode).UsageLimit; before != code.UsageLimit {
-			code.LimitChanged(before, c.now)
+		code.LimitChanged(c.now)
+	}
+	return nil
+}
+
+// installs says what a caller must be permitted to do himself to have a code do it.
+var installs = map[string][]string{
+	model.CreateAccountAndDevice: {"user/create", "device/create"},
+	model.CreateDevice:           {"device/create"},
+	model.UseExistingDevice:      {"device/generateToken"},
+}
+
+// mayInstall refuses a code, or a new text or purpose of one, by which a caller could do what he may not: whoever knows a
+// code can redeem it.
+func (c *call) mayInstall(old any, code *model.InstallationCode) error {
+	if old != nil {
+		if same := old.(*model.InstallationCode); same.Action == code.Action && string(same.CodeIndex) == string(code.CodeIndex) &&
+			equal(same.UserID, code.UserID) && equal(same.DeviceID, code.DeviceID) && equal(same.DomainID, code.DomainID) {
+			return nil
+		}
+	}
+	for _, path := range installs[code.Action] {
+		if err := c.need(path); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// sameText says whether a code has a text already, to the letter.
-func sameText(s *Server, code *model.InstallationCode, text string) bool {
-	have, err := s.keys.Unseal(codePlace(code.ID), code.Code)
-	return err == nil && string(have) == text
-}
+// equal compares two optional ids.
+func equal(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // wroteCode takes the groups from a code that makes no device.
 func wroteCode(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
@@ -160,6 +185,9 @@ func (c *call) usableCode(tx *store.Tx, id string) (*model.InstallationCode, str
 	}
 	c.touched(installationObject.noun, id)
 	if err := code.Refusal(c.now); err != nil {
+		return nil, "", err
+	}
+	if err := available(&tx.ReadTx, &code); err != nil {
 		return nil, "", err
 	}
 	text, err := c.s.keys.Unseal(codePlace(id), code.Code)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tokensmith/model"
 	"tokensmith/rpc"
@@ -193,7 +194,7 @@ func TestRedeemAgain(t *testing.T) {
 			t.Errorf("the nonce of another code: %d", c)
 		}
 		s.do(t, "installationCode/set", `{"id":"`+three+`","attrs":{"enabled":false}}`)
-		again("disabled", "code-three", 504, device)
+		again("disabled", "code-three", 507, device)
 		s.do(t, "installationCode/set", `{"id":"`+three+`","attrs":{"enabled":true,"expires":"2020-01-01"}}`)
 		again("expired", "code-three", 0, device)
 		s.do(t, "installationCode/delete", `{"id":"`+three+`"}`)
@@ -328,6 +329,22 @@ func TestGuessingCodes(t *testing.T) {
 	if c, _ := redeem("2001:db8::1", "right-code"); c != 0 {
 		t.Errorf("after a while: %d", c)
 	}
+	// Many at once get no further than one after the other.
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[int]int{}
+	for i := range 300 {
+		all.Go(func() {
+			c, _, _ := s.redeem("192.0.2.50", fmt.Sprint("wrong-code-", i), fmt.Sprint("p", i), `,"device":{"name":"d"}`)
+			mu.Lock()
+			defer mu.Unlock()
+			codes[c]++
+		})
+	}
+	all.Wait()
+	if codes[501] != 10 || codes[7] != 290 {
+		t.Errorf("of 300 wrong codes at once: %v", codes)
+	}
 	// check counts as redeem does.
 	for i := range 12 {
 		want := 501
@@ -373,9 +390,11 @@ func TestWhoSeesCodes(t *testing.T) {
 			{few, "get", `{"id":"` + id + `"}`, 0, false, 0},
 			{few, "search", `{}`, 0, false, 0},
 			{few, "search", `{"return":["code","state"]}`, 0, false, 0},
+			{few, "search", `{"return":["code"]}`, 0, false, 0},
+			{few, "get", `{"id":"` + id + `","return":"code"}`, 0, false, 0},
 			{few, "getQRCode", `{"id":"` + id + `"}`, 5, false, 0},
 			{exact, "get", `{"id":"` + id + `"}`, 0, true, 1},
-			{exact, "get", `{"id":"` + id + `","return":["description"]}`, 0, false, 1},
+			{exact, "get", `{"id":"` + id + `","return":["description"]}`, 0, false, 1}, // as before
 			{exact, "search", `{}`, 5, false, 0},
 			{caller{id: s.id, secret: s.key}, "search", `{}`, 0, true, 1},
 		} {
@@ -383,7 +402,7 @@ func TestWhoSeesCodes(t *testing.T) {
 			if code != c.code || strings.Contains(seen, "Secret-Code") != c.shows || !c.shows && code == 0 && strings.Contains(c.params, "code") && !strings.Contains(seen, `"code":null`) {
 				t.Errorf("%s %s: %s", c.method, c.params, seen)
 			}
-			if n := s.recorded(t, `["method","=","installationCode/`+c.method+`"],["outcome","=",0]`); n != c.recorded {
+			if n := s.recorded(t, `["method","=","installationCode/`+c.method+`"],["outcome","=",0],["object","=","installation code `+id+`"]`); n != c.recorded {
 				t.Errorf("%s %s: %d rows of the record", c.method, c.params, n)
 			}
 		}
@@ -468,6 +487,125 @@ func TestAutomaticCode(t *testing.T) {
 func toJSON(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
+}
+
+// A code that made devices of somebody's account, and is then made to make accounts, does not attach anybody to that.
+func TestCodeStaysWithItsAccounts(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := installing(t, url)
+		s.do(t, "domain/create", `{"attrs":{"name":"e"}}`)
+		id := s.code(t, `"code":"changing","action":"CREATE_DEVICE","user.loginName":"desk"`)
+		n := 0
+		redeem := func(token string) (int, map[string]any) {
+			n++
+			c, got, _ := s.redeem("192.0.2.1", "changing", fmt.Sprint(n), `,"device":{"name":"d"},"clientToken":"`+token+`"`)
+			return c, got
+		}
+		set := func(attrs string) { s.do(t, "installationCode/set", `{"id":"`+id+`","attrs":{`+attrs+`}}`) }
+		_, got := redeem("")
+		desk := got["clientToken"].(string)
+		set(`"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"g","domain.name":"d"`)
+		if c, got := redeem(desk); c != 511 {
+			t.Error(c, got)
+		}
+		_, got = redeem("")
+		guest, account := got["clientToken"].(string), got["user.id"]
+		if c, got := redeem(guest); c != 0 || got["user.id"] != account {
+			t.Error(c, got)
+		}
+		set(`"domain.name":"e"`)
+		if c, got := redeem(guest); c != 511 {
+			t.Error(c, got)
+		}
+		// A device of the account that somebody made by hand was not installed this way.
+		set(`"domain.name":"d"`)
+		_, own := s.device(t, fmt.Sprintf(`"name":"own","user.id":%q`, account))
+		if c, got := redeem(own); c != 511 {
+			t.Error(c, got)
+		}
+	})
+}
+
+// Whoever may make codes can have them do only what he may do himself.
+func TestNobodyInstallsWhatHeMayNot(t *testing.T) {
+	t.Parallel()
+	s := installing(t, storetest.SQLite(t))
+	s.device(t, `"name":"safe"`)
+	id := s.code(t, `"code":"existing","action":"CREATE_DEVICE","user.loginName":"desk"`)
+	maker := s.agent(t, `"name":"maker","permissions":"installationCode/create,installationCode/set,device/create"`)
+	for _, c := range []struct {
+		method, params string
+		code           int
+	}{
+		{"create", `{"attrs":{"action":"CREATE_DEVICE","user.loginName":"desk"}}`, 0},
+		{"create", `{"attrs":{"action":"USE_EXISTING_DEVICE","device.name":"safe"}}`, 5},
+		{"create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"g","domain.name":"d"}}`, 5},
+		{"set", `{"id":"` + id + `","attrs":{"description":"x","usageLimit":3}}`, 0},
+		{"set", `{"id":"` + id + `","attrs":{"action":"USE_EXISTING_DEVICE","device.name":"safe"}}`, 5},
+		{"set", `{"id":"` + id + `","attrs":{"code":"of-my-own"}}`, 0},
+	} {
+		if code, seen := s.answer(maker, "installationCode/"+c.method, c.params); code != c.code {
+			t.Errorf("%s %s: %s", c.method, c.params, seen)
+		}
+	}
+}
+
+// Taken names get a number, however many there are and however long they are.
+func TestTakenDeviceNames(t *testing.T) {
+	t.Parallel()
+	s := installing(t, storetest.SQLite(t))
+	s.code(t, `"code":"names-code","action":"CREATE_DEVICE","user.loginName":"desk"`)
+	n := 0
+	redeem := func(name string) string {
+		n++
+		_, got, _ := s.redeem("192.0.2.1", "names-code", fmt.Sprint(n), fmt.Sprintf(`,"device":{"name":%q}`, name))
+		return s.do(t, "device/get", fmt.Sprintf(`{"id":%q}`, got["device.id"])).(map[string]any)["name"].(string)
+	}
+	for i := range 40 {
+		want := "Phone"
+		if i > 0 {
+			want = fmt.Sprint("Phone-", i+1)
+		}
+		if got := redeem("Phone"); got != want {
+			t.Fatalf("device %d is called %s", i+1, got)
+		}
+	}
+	s.do(t, "device/delete", `{"device":{"name":"Phone-17"}}`)
+	if got := redeem("PHONE"); got != "PHONE-17" && got != "PHONE-41" {
+		t.Error(got)
+	}
+	long := strings.Repeat("é", 127) + "x"
+	for range 12 {
+		if got := redeem(long); len(got) > 255 || !utf8.ValidString(got) {
+			t.Errorf("%d bytes: %s", len(got), got)
+		}
+	}
+	for _, device := range []string{`{"name":"x","hardwareId":"a\r\nb"}`, `{"name":"a\u202eb"}`, `{"name":"x","platform":"\u0000"}`} {
+		if c, _, _ := s.redeem("192.0.2.1", "names-code", "bad", `,"device":`+device); c != 11 {
+			t.Errorf("%s: %d", device, c)
+		}
+	}
+}
+
+// What is for something that is gone is not shown as usable.
+func TestCodeWithoutTarget(t *testing.T) {
+	t.Parallel()
+	s := installing(t, storetest.SQLite(t))
+	id, _ := s.device(t, `"name":"gone"`)
+	codes := []string{s.code(t, `"code":"device-gone","action":"USE_EXISTING_DEVICE","device.name":"gone"`), s.code(t, `"code":"account-gone","action":"CREATE_DEVICE","user.loginName":"desk"`)}
+	s.do(t, "device/delete", `{"id":"`+id+`"}`)
+	s.do(t, "user/set", `{"user":{"loginName":"desk"},"attrs":{"status":"DISABLED"}}`)
+	for i, text := range []string{"device-gone", "account-gone"} {
+		for _, method := range []string{"getQRCode", "send"} {
+			if _, reply := s.post("/installationCode/"+method, `{"id":"`+codes[i]+`","channel":"SMTP"}`); codeIn(reply) != 505 {
+				t.Errorf("%s: %s", method, reply)
+			}
+		}
+		if c, _, _ := s.byDevice("192.0.2.1", "installationCode/check", `{"code":"`+text+`"}`); c != 505 {
+			t.Errorf("check: %d", c)
+		}
+	}
 }
 
 // A failure inside the action gives the use back and leaves nothing.

@@ -28,6 +28,11 @@ async function look() {
     show("The server cannot be reached to look the code up. You can try it all the same.", true);
     return;
   }
+  if (reply.error === 7) {
+    at("ends").textContent = "";
+    show("Too many codes were looked up from here. You can try this one all the same, in a while.", true);
+    return;
+  }
   if (reply.error) {
     show(reply.message[0].toUpperCase() + reply.message.slice(1) + ".", false);
     return;

@@ -143,6 +143,9 @@ func (o *object) project(c *call, ret Return, place string) (*projection, error)
 	if err != nil {
 		return nil, err
 	}
+	if len(p.columns) == 0 {
+		p.column(nil, "id") // of an object of which nothing may be seen, it is still seen that it is there
+	}
 	if len(p.columns) > columnsMost {
 		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", columnsMost)
 	}

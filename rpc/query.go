@@ -121,7 +121,7 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 		}
 		here := place + "." + c.name
 		if a.derive != nil {
-			return nil, model.AttrErrorf(model.Invalid, here, "is worked out of other attributes: search by those")
+			return nil, model.AttrErrorf(model.Invalid, here, "cannot be searched by")
 		}
 		op, ok := operators[c.op]
 		isText := a.kind == text || a.kind == enum || a.kind == list
@@ -267,7 +267,7 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 			return nil, err
 		}
 		if a.derive != nil {
-			return nil, model.AttrErrorf(model.Invalid, "sort", "%q is worked out of other attributes: sort by those", name)
+			return nil, model.AttrErrorf(model.Invalid, "sort", "%q cannot be sorted by", name)
 		}
 		col := store.Column{Path: path, Name: a.column, Zero: a.zero()}
 		if a.fold {

@@ -3,9 +3,9 @@ package rpc
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -87,7 +87,7 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *Plan)
 	}
 	nonce := sha256.Sum256([]byte(args.Nonce))
 	d.indexes, d.nonce = m.s.codeIndexes(string(args.Code)), nonce[:]
-	if err := m.s.limits.guessing(r.Context(), c.remote, c.now); err != nil {
+	if err := c.guess(r.Context()); err != nil {
 		return err
 	}
 	plan.update = func(tx *store.Tx) (any, error) {
@@ -105,7 +105,16 @@ func said(o *object, place string, m Members, may []string) (*decoded, error) {
 		}
 	}
 	// As in a change, nothing is required: what is depends on the code.
-	return o.decode(place, m, onSet)
+	d, err := o.decode(place, m, onSet)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range d.values {
+		if err := model.CheckName(place+"."+v.attr.name, v.v.(string)); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
 }
 
 // findCode finds an installation code for somebody who has its text.
@@ -117,6 +126,9 @@ func (c *call) findCode(tx *store.ReadTx, indexes [][]byte) (model.InstallationC
 	c.touched(installationObject.noun, code.ID)
 	return code, err
 }
+
+// errUncounted is for a code that was not counted and yet is usable, which would be a fault.
+var errUncounted = errors.New("a use of an installation code was not counted")
 
 // run redeems the code, or does nothing: what fails behind the counting of the use takes that back.
 func (d *redemption) run(tx *store.Tx) (any, error) {
@@ -139,7 +151,7 @@ func (d *redemption) run(tx *store.Tx) (any, error) {
 		return nil, err
 	}
 	if !counted {
-		return nil, cmp.Or(refused, d.code.Refusal(c.now))
+		return nil, cmp.Or(refused, d.code.Refusal(c.now), errUncounted)
 	}
 	dev, err := d.act(tx)
 	if err != nil {
@@ -164,11 +176,8 @@ func (d *redemption) again(tx *store.Tx, use *model.InstallationUse) (any, error
 	c := d.c
 	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
 	hardwareID, _ := given[string](d.device, "hardwareId")
-	if use.CodeID != d.code.ID || use.HardwareID != hardwareID || c.now-use.Time > model.ReplayWithin {
+	if use.CodeID != d.code.ID || use.HardwareID != hardwareID || c.now-use.Time > model.ReplayWithin || !d.code.Enabled {
 		return nil, done
-	}
-	if !d.code.Enabled {
-		return nil, d.code.Refusal(c.now)
 	}
 	dev, token, err := c.loadDevice(tx, use.DeviceID)
 	switch {
@@ -188,6 +197,9 @@ func (d *redemption) again(tx *store.Tx, use *model.InstallationUse) (any, error
 
 // act does what the code is for and gives the device.
 func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
+	if err := available(&tx.ReadTx, &d.code); err != nil {
+		return nil, err
+	}
 	switch d.code.Action {
 	case model.UseExistingDevice:
 		return d.existing(tx)
@@ -201,22 +213,39 @@ func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
 	return d.newDevice(tx, &user)
 }
 
-// errTargetGone says that what a code is for is not there, or not in use.
-func errTargetGone(what string) error {
-	return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)
+// available says why what a code is for is not: a device or an account that is gone or not in use.
+func available(tx *store.ReadTx, code *model.InstallationCode) error {
+	gone := func(what string) error {
+		return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)
+	}
+	switch code.Action {
+	case model.UseExistingDevice:
+		var dev model.Device
+		if code.DeviceID == nil {
+			return gone("device")
+		}
+		if err := tx.Load(&dev, *code.DeviceID); err != nil || dev.Status == model.Active {
+			return err
+		}
+		return gone("device")
+	case model.CreateDevice:
+		var user model.User
+		if code.UserID == nil {
+			return gone("account")
+		}
+		if err := tx.Load(&user, *code.UserID); err != nil || user.Status != model.Inactive && user.Status != model.DisabledBy {
+			return err
+		}
+		return gone("account")
+	}
+	return nil
 }
 
 // existing gives the code's device a new client token.
 func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
-	if d.code.DeviceID == nil {
-		return nil, errTargetGone("device")
-	}
 	dev, old, err := d.c.loadDevice(tx, *d.code.DeviceID)
 	if err != nil {
 		return nil, err
-	}
-	if dev.Status != model.Active {
-		return nil, errTargetGone("device")
 	}
 	name := dev.Name
 	if err := d.device.into(d.c, &tx.ReadTx, dev); err != nil {
@@ -229,16 +258,6 @@ func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
 // newDevice makes a device of an account.
 func (d *redemption) newDevice(tx *store.Tx, userID *string) (*model.Device, error) {
 	c := d.c
-	if userID == nil {
-		return nil, errTargetGone("account")
-	}
-	var user model.User
-	if err := tx.Load(&user, *userID); err != nil {
-		return nil, err
-	}
-	if user.Status == model.Inactive || user.Status == model.DisabledBy {
-		return nil, errTargetGone("account")
-	}
 	dev := &model.Device{ID: c.newID(), Status: model.Active, UserID: userID, LicenseID: d.code.LicenseID, DateCreated: c.now, LastUpdated: c.now}
 	if err := d.device.into(c, &tx.ReadTx, dev); err != nil {
 		return nil, err
@@ -264,17 +283,34 @@ func (d *redemption) newDevice(tx *store.Tx, userID *string) (*model.Device, err
 	return dev, tx.Relate(of.steps[0], of.steps[1], dev.ID, groups)
 }
 
-// freeName gives a device's name or, where it is taken, the first of name-2, name-3 and so on that is not.
+// freeName gives a device's name or, where it is taken, one of name-2, name-3 and so on that is not and follows on one that
+// is: the first, where none of them was deleted. However many there are, it asks for few.
 func freeName(tx *store.Tx, name string) (string, error) {
-	taken, err := tx.DeviceNames(model.Fold(name))
-	if err != nil {
-		return "", err
+	taken := func(n int) (string, bool, error) {
+		free := model.NumberedName(name, n)
+		is, err := tx.Exists("devices", "name_folded", model.Fold(free))
+		return free, is, err
 	}
-	free := name
-	for n := 2; slices.Contains(taken, model.Fold(free)); n++ {
-		free = name + "-" + strconv.Itoa(n)
+	low, high := 0, 1 // the one below is taken, the one above may be free
+	for {
+		free, is, err := taken(high)
+		if err != nil || !is && high == low+1 {
+			return free, err
+		}
+		switch {
+		case !is: // somewhere in between
+			middle := (low + high) / 2
+			if _, is, err = taken(middle); err != nil {
+				return "", err
+			} else if is {
+				low = middle
+			} else {
+				high = middle
+			}
+		default:
+			low, high = high, 2*high
+		}
 	}
-	return free, nil
 }
 
 // account gives the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
@@ -294,10 +330,19 @@ func (d *redemption) account(tx *store.Tx) (string, error) {
 		if err := tx.Load(&dev, p.DeviceID); err != nil {
 			return "", err
 		}
-		if use == nil || use.UserID == nil || dev.UserID == nil || *use.UserID != *dev.UserID {
+		if use == nil || dev.UserID == nil {
 			return "", model.ErrClientToken
 		}
-		return *dev.UserID, nil
+		// The code may have had another action, or another domain, when it installed the device.
+		var user model.User
+		made, err := tx.MadeAccount(d.code.ID, *dev.UserID)
+		if err == nil {
+			err = tx.Load(&user, *dev.UserID)
+		}
+		if err == nil && (!made || user.DomainID != *d.code.DomainID) {
+			err = model.ErrClientToken
+		}
+		return user.ID, err
 	}
 	made, err := tx.AccountsMade(d.code.ID, c.now-accountsHour)
 	if err != nil {
@@ -339,13 +384,16 @@ func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) er
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
 	indexes := m.s.codeIndexes(string(args.Code))
-	if err := m.s.limits.guessing(r.Context(), c.remote, c.now); err != nil {
+	if err := c.guess(r.Context()); err != nil {
 		return err
 	}
 	plan.view = func(tx *store.ReadTx) (any, error) {
 		code, err := c.findCode(tx, indexes)
 		if err == nil {
 			err = code.Refusal(c.now)
+		}
+		if err == nil {
+			err = available(tx, &code)
 		}
 		if err != nil {
 			return nil, err

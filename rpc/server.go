@@ -297,12 +297,12 @@ func (s *Server) called(w http.ResponseWriter, r *http.Request, c *call, authent
 			return
 		}
 	}
-	body, done, err := s.readBody(w, r, c.method)
+	defer c.ended()
+	body, err := s.readBody(w, r, c)
 	if err != nil {
 		c.fail(w, err, false)
 		return
 	}
-	defer done()
 	if c.method == &jsonrpcMethod {
 		s.serveJSONRPC(w, r, c, body)
 		return

@@ -107,12 +107,12 @@ func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) e
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 	c.method = &method{path: "console/signIn"}
 	c.agent = &model.Agent{Name: "console"}
-	body, done, err := s.readBody(w, r, c.method)
+	defer c.ended()
+	body, err := s.readBody(w, r, c)
 	if err != nil {
 		c.fail(w, err, false)
 		return
 	}
-	defer done()
 	var args SignInArgs
 	if err := json.Unmarshal(body, &args); err != nil {
 		c.fail(w, readArgs(body, &args), true)

@@ -52,6 +52,13 @@ func (tx *ReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUse, 
 	return &rows[0], nil
 }
 
+// MadeAccount says whether an installation code made an account.
+func (tx *ReadTx) MadeAccount(codeID, userID string) (bool, error) {
+	var n int64
+	err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM installation_uses WHERE code_id = ? AND user_id = ? AND new_user LIMIT 1) AS found", codeID, userID)
+	return n > 0, err
+}
+
 // AccountsMade counts the accounts that an installation code made since a time.
 func (tx *ReadTx) AccountsMade(codeID string, since model.Time) (int64, error) {
 	var n int64

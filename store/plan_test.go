@@ -63,6 +63,7 @@ func TestPlans(t *testing.T) {
 		{"UseCode", false, func(tx *store.Tx) error { _, err := tx.UseCode("x", 1); return err }},
 		{"UseByNonce", false, func(tx *store.Tx) error { _, err := tx.UseByNonce([]byte("x")); return err }},
 		{"InstalledBy", true, func(tx *store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
+		{"MadeAccount", false, func(tx *store.Tx) error { _, err := tx.MadeAccount("x", "y"); return err }},
 		{"AccountsMade", false, func(tx *store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
 		{"GroupsOfCode", false, func(tx *store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
 		{"NewUsername", false, func(tx *store.Tx) error {

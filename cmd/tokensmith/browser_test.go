@@ -62,7 +62,7 @@ func visit(t *testing.T, home string) *person {
 		case *runtime.EventExceptionThrown:
 			trouble = e.ExceptionDetails.Error()
 		case *log.EventEntryAdded:
-			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "401 (Unauthorized)") {
+			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "status of 401") && !strings.Contains(e.Entry.Text, "status of 429") {
 				trouble = e.Entry.Text + " " + e.Entry.URL
 			}
 		case *runtime.EventConsoleAPICalled:
@@ -313,7 +313,14 @@ func (p *person) attach(file string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.do(chromedp.SetUploadFiles(`dialog input[type=file]`, []string{abs}, chromedp.ByQuery))
+	p.find("dialog", "…", 1)
+	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		obj, exception, err := runtime.Evaluate(`document.querySelector("dialog input[type=file]")`).Do(ctx)
+		if err != nil || exception != nil {
+			return fmt.Errorf("no file field: %v %w", exception, err)
+		}
+		return dom.SetFileInputFiles([]string{abs}).WithObjectID(obj.ObjectID).Do(ctx)
+	}))
 }
 
 // downloads has the browser save what it downloads to a folder, and gives that.

@@ -2,12 +2,23 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store/storetest"
 )
 
 // administrator starts a service and opens a browser on its console, signed in as the first administrator.
@@ -191,4 +202,545 @@ func attrsOf(pairs ...any) map[string]any {
 		m[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
 	return map[string]any{"attrs": m}
+}
+
+// The document "Installation codes", step by step.
+func TestConsoleInstallationCodes(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "front-desk", "email", "desk@mail.example"))
+	c.result(t, service.url, "device/create", attrsOf("name", "Laptop"))
+	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+
+	p.opens("Installation codes")
+	p.sees("No installation codes yet")
+	// "To create a new installation code, click Add in the toolbar", or Cancel.
+	p.click("button", "Add")
+	p.find("dialog", "New installation code", 1)
+	p.click("button", "Cancel")
+	p.focus("Add")
+	p.click("button", "Add")
+	p.fill("Description", "Spring guests")
+	p.click("button", "Save")
+	p.sees("Is required by CREATE_ACCOUNT_AND_DEVICE")
+	p.fill("Username prefix", "guest")
+	p.fill("Domain", "local")
+	p.fill("Usage limit (optional)", "5")
+	p.click("checkbox", "Lobby")
+	p.looks("code-new")
+	p.click("button", "Save")
+	p.sees("The installation code is saved")
+	p.sees("0 of 5")
+
+	p.click("button", "Add")
+	p.fill("Description", "Desk")
+	p.click("button", "Generate new code")
+	p.click("radio", "Create a new device")
+	p.fill("Account", "front-desk")
+	p.click("button", "Save")
+	p.sees("front-desk")
+
+	p.click("button", "Add")
+	p.fill("Description", "One laptop")
+	p.fill("Installation Code", "Laptop-2027")
+	p.click("radio", "Use existing device")
+	p.fill("Device", "Laptop")
+	p.click("button", "Save")
+	p.sees("Laptop-2027")
+
+	// The code opens a pop-up with the QR code.
+	p.click("button", "Show the QR code of Laptop-2027")
+	p.find("dialog", "One laptop", 1)
+	p.find("image", "QR code of the installation code", 1)
+	p.sees("Does not expire")
+	p.looks("code-qr")
+	p.click("button", "Close")
+	p.focus("Show the QR code of Laptop-2027")
+
+	code, _ := c.post(service.url, "installationCode/redeem", map[string]any{"code": "laptop2027", "nonce": "a nonce of the test", "device": map[string]string{}})
+	if code != 0 {
+		t.Error(code)
+	}
+
+	// Select, edit, delete.
+	p.opens("Tokens")
+	p.opens("Installation codes")
+	p.click("radio", "Select Spring guests")
+	p.click("button", "Edit")
+	p.find("dialog", "Edit installation code", 1)
+	p.fill("Installation Code", "abc")
+	p.click("button", "Save")
+	p.sees("Must be 6 to 64 of")
+	p.fill("Installation Code", "Summer-Guests")
+	p.click("radio", "Create a new device")
+	p.fill("Account", "nobody at all")
+	p.click("button", "Save")
+	p.sees("Nothing is called this")
+	p.fill("Account", "front-desk")
+	p.click("button", "Save")
+	p.sees("Summer-Guests")
+	p.looks("codes")
+	p.click("radio", "Select One laptop")
+	p.click("button", "Delete")
+	p.find("dialog", "Remove installation code", 1)
+	p.looks("code-remove")
+	p.click("button", "Cancel")
+	p.sees("One laptop")
+	p.click("button", "Delete")
+	p.click("button", "Remove")
+	p.sees("The code is removed")
+	p.missing("Laptop-2027")
+	p.choose("Action", "Create a new device")
+	p.sees("1–2 of 2")
+}
+
+// Tokens: import, batch assign, and what is done to one.
+func TestConsoleTokens(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	for _, login := range []string{"ada", "grace"} {
+		c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", login))
+	}
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	var seeds, broken strings.Builder
+	seeds.WriteString("serial,seed,type\n")
+	for i := range 40 {
+		fmt.Fprintf(&seeds, "10%06d,%x,hotp\n", i, []byte(fmt.Sprintf("%020d", i)))
+	}
+	broken.WriteString(seeds.String() + "20000000,not hex,hotp\n20000001,3132,hotp\n")
+	p.opens("Tokens")
+	p.sees("No tokens yet")
+	p.click("button", "Import")
+	p.click("button", "Import")
+	p.sees("Choose a file")
+	p.attach(write("broken.csv", broken.String()))
+	p.click("button", "Import")
+	p.sees("2 refused rows")
+	p.looks("tokens-refused")
+	p.attach(write("seeds.csv", seeds.String()))
+	p.click("button", "Import")
+	p.sees("40 tokens imported")
+	p.looks("tokens-imported")
+	p.click("button", "Done")
+	p.sees("1–25 of 40")
+
+	p.click("button", "Batch assign")
+	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin\nlocal,ada,DN,SE,10000000,1234\nlocal,nobody,DN,SE,10000001,\n"))
+	p.click("button", "Assign")
+	p.sees("1 refused row")
+	p.sees("user not found")
+	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin\nlocal,ada,DN,SE,10000000,1234\nlocal,grace,DN,SE,10000001,\n"))
+	p.click("button", "Assign")
+	p.sees("2 rows are assigned")
+	p.click("button", "Done")
+	p.sees("grace")
+
+	p.fill("Search by serial", "10000002")
+	p.sees("1–1 of 1")
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Assign")
+	p.fill("User", "ada@local")
+	p.click("button", "Assign")
+	p.sees("The token is assigned")
+	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
+	seed := []byte(fmt.Sprintf("%020d", 2))
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Synchronise")
+	p.fill("First one-time password", "000000")
+	p.fill("Second one-time password", "000000")
+	p.click("button", "Synchronise")
+	p.sees("not synchronised")
+	p.fill("First one-time password", otp.Generate(seed, 50, params))
+	p.fill("Second one-time password", otp.Generate(seed, 51, params))
+	p.looks("token-sync")
+	p.click("button", "Synchronise")
+	p.sees("The token is synchronised")
+	if got := c.result(t, service.url, "token/get", map[string]any{"token": map[string]string{"serial": "10000002"}})["counter"]; got != 52.0 {
+		t.Error(got)
+	}
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Disable")
+	p.sees("The token is disabled")
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Enable")
+	p.sees("The token is enabled")
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Reset")
+	p.click("button", "Reset")
+	p.sees("The token is reset")
+	p.click("button", "Actions for 10000002")
+	p.click("menuitem", "Unassign")
+	p.click("button", "Unassign")
+	p.sees("The token is unassigned")
+	p.fill("Search by serial", "")
+	p.fill("Login name of a user", "grace")
+	p.sees("1–1 of 1")
+	p.fill("Login name of a user", "")
+	p.choose("Product", "SafeID event-based")
+	p.sees("of 40")
+	p.choose("Product", "Google Authenticator")
+	p.sees("Nothing fits")
+
+	// A soft token, its link and the link's QR code.
+	p.click("button", "New token")
+	p.fill("Product", "Google Authenticator")
+	p.fill("Serial (optional)", "soft-1")
+	p.click("button", "Create")
+	p.sees("soft-1")
+	p.looks("tokens")
+	p.click("button", "Actions for soft-1")
+	p.click("menuitem", "Download link")
+	p.find("image", "QR code of the download link", 1)
+	p.sees(service.url + "/p/")
+	p.looks("token-link")
+	p.click("button", "Done")
+	p.click("button", "Actions for soft-1")
+	p.click("menuitem", "Confine")
+	p.sees("cannot be downloaded any more")
+	p.click("button", "Actions for soft-1")
+	p.click("menuitem", "Release")
+	p.sees("can be downloaded again")
+}
+
+// Users, products, licenses, agents, audit.
+func TestConsoleObjects(t *testing.T) {
+	t.Parallel()
+	_, _, p := administrator(t)
+	p.opens("Users")
+	p.sees("admin")
+	p.click("button", "New user")
+	p.fill("Login name", "ada")
+	p.click("button", "Save")
+	p.sees("Choose a domain")
+	p.fill("Domain", "local")
+	p.fill("First name (optional)", "Ada")
+	p.fill("Permissions (optional)", "not a permission")
+	p.click("button", "Save")
+	p.sees("is neither object/method, nor object/*, nor *")
+	p.fill("Permissions (optional)", "device/get, device/search")
+	p.looks("user-new")
+	p.click("button", "Save")
+	p.sees("The user is saved")
+	p.sees("Administrator")
+	p.click("button", "Actions for ada")
+	p.click("menuitem", "Reset password")
+	p.click("button", "Reset password")
+	p.sees("It is shown this once")
+	p.looks("user-password")
+	p.click("button", "Done")
+	file := filepath.Join(t.TempDir(), "users.csv")
+	if err := os.WriteFile(file, []byte("domain,loginName,email\nlocal,grace,grace@mail.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.click("button", "Import")
+	p.attach(file)
+	p.click("button", "Import")
+	p.sees("1 users are imported")
+	p.click("button", "Done")
+	p.sees("grace@mail.example")
+	p.looks("users")
+
+	p.opens("Products")
+	p.click("button", "New product")
+	p.fill("Name", "Desk tokens")
+	p.fill("Manufacturer code", "DT")
+	p.fill("Product code", "ONE")
+	p.looks("product-new")
+	p.click("button", "Save")
+	p.sees("DT/ONE")
+	p.looks("products")
+	p.click("button", "Actions for Desk tokens")
+	p.click("menuitem", "Delete")
+	p.fill("Type “Desk tokens” to confirm", "Desk tokens")
+	p.click("button", "Delete")
+	p.sees("The product is deleted")
+
+	p.opens("Licenses")
+	p.sees("No licenses yet")
+	p.click("button", "New license")
+	p.fill("Name", "Standard")
+	p.click("button", "Save")
+	p.sees("Must be an integer")
+	p.fill("Seats", "10")
+	p.click("button", "Save")
+	p.sees("0 of 10")
+	p.looks("licenses")
+
+	p.opens("Agents")
+	p.click("button", "New agent")
+	p.fill("Name", "batch")
+	p.fill("Permissions", "token/*")
+	p.looks("agent-new")
+	p.click("button", "Save")
+	p.sees("It is shown this once. Store it where the program finds it.")
+	p.click("button", "Done")
+	p.click("button", "Actions for batch")
+	p.click("menuitem", "Rotate secret")
+	p.click("button", "Rotate")
+	p.sees("It is shown this once")
+	p.click("button", "Done")
+	p.looks("agents")
+
+	p.opens("Audit")
+	p.sees("agent/rotateSecret")
+	p.fill("Search by method", "license/")
+	p.sees("1–1 of 1")
+	p.sees("license/create")
+	p.click("button", "Check the chain")
+	p.sees("The record is whole")
+	p.looks("audit-checked")
+	p.click("button", "Close")
+	p.looks("audit")
+}
+
+// Sessions: how they begin and end, and what they open.
+func TestConsoleSessions(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	p.click("button", "Sign out")
+	p.sees("You have signed out")
+	p.looks("sign-in")
+	// An administrator with an active token needs its OTP; a used one is refused.
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,group/*,license/search"))
+	seed := []byte("12345678901234567890")
+	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "seed", fmt.Sprintf("%x", seed), "user.loginName", "ada"))
+	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
+	try := func(password, code string) {
+		p.fill("Login name", "ada")
+		p.fill("Password", password)
+		p.fill("One-time password (optional)", code)
+		p.click("button", "Sign in")
+	}
+	try("correct horse", "")
+	p.sees("do not fit")
+	try("wrong horse", otp.Generate(seed, 0, params))
+	p.sees("do not fit")
+	try("correct horse", otp.Generate(seed, 0, params)) // the wrong password has not used it up
+	p.find("button", "Sign out", 1)
+	// He sees what he may do, and no more.
+	for _, page := range []string{"Devices", "Licenses"} {
+		p.opens(page)
+	}
+	p.missing("New license")
+	p.missing("Tokens")
+	p.missing("Agents")
+	p.opens("Devices")
+	p.click("button", "New Device")
+	p.missing("Owner")
+	p.fill("Device Name", "one")
+	p.click("button", "Save Device Without a License")
+	p.click("button", "Done")
+	p.click("button", "Actions for one")
+	p.missing("Generate Token") // device/* reveals nothing
+	p.keys(kb.Escape)
+	p.looks("devices-few-permissions")
+	// A changed password ends the session at the next call.
+	c.result(t, service.url, "user/set", map[string]any{"user": map[string]string{"loginName": "ada"}, "attrs": map[string]string{"password": "another horse"}})
+	p.click("link", "Licenses")
+	p.sees("Your session has ended")
+	// Five wrong sign-ins slow the sixth, whoever tries it.
+	for n := 0; !strings.Contains(p.text(), "Too many requests: try again in"); n++ {
+		if n == 9 {
+			t.Fatal("wrong sign-ins are not slowed down")
+		}
+		try("wrong horse", "")
+		p.find("alert", "…", 1)
+	}
+	p.fill("Login name", "admin")
+	p.fill("Password", service.password())
+	p.click("button", "Sign in")
+	p.sees("Too many requests: try again in")
+	// A password that must be changed is changed at the sign-in.
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "grace", "password", "first horse", "mustChangePassword", true, "permissions", "audit/search"))
+	time.Sleep(11 * time.Second)
+	p.fill("Login name", `LOCAL\grace`)
+	p.fill("Password", "first horse")
+	p.click("button", "Sign in")
+	p.fill("New password", "second horse")
+	p.looks("sign-in-new-password")
+	p.click("button", "Sign in")
+	p.find("button", "Sign out", 1)
+	p.sees("user/create")
+}
+
+// What the console's part of the server refuses, and what it sends.
+func TestConsoleIsGuarded(t *testing.T) {
+	t.Parallel()
+	service, _, _ := administrator(t)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	post := func(path, body string, header ...string) (int, string, http.Header) {
+		r, err := http.NewRequest(http.MethodPost, service.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(text), resp.Header
+	}
+	signIn := fmt.Sprintf(`{"loginName":"admin","password":%q}`, service.password())
+	if status, text, _ := post("/console/signIn", signIn, "Origin", "https://elsewhere.example", "Sec-Fetch-Site", "cross-site"); status != 403 {
+		t.Error(status, text)
+	}
+	if status, text, _ := post("/console/api/device/search", "{}"); status != 401 {
+		t.Error(status, text)
+	}
+	_, _, header := post("/console/signIn", signIn)
+	cookie := header.Get("Set-Cookie")
+	if !regexp.MustCompile(`^tokensmith=[\w-]{43}; Path=/; HttpOnly; SameSite=Strict$`).MatchString(cookie) {
+		t.Error(cookie)
+	}
+	if status, text, _ := post("/console/api/device/search", "{}"); status != 200 {
+		t.Error(status, text)
+	}
+	for _, origin := range []string{"https://elsewhere.example", "null"} {
+		if status, text, _ := post("/console/api/device/search", "{}", "Origin", origin, "Sec-Fetch-Site", "cross-site"); status != 403 {
+			t.Error(origin, status, text)
+		}
+	}
+	// The cookie opens nothing but the console's part; device-side calls and others are no part of it.
+	if status, text, _ := post("/das5/rest/device/search", "{}"); status != 401 {
+		t.Error(status, text)
+	}
+	if status, text, _ := post("/console/api/installationCode/redeem", "{}"); status != 404 {
+		t.Error(status, text)
+	}
+	// What the database holds does not open a session.
+	value, _, _ := strings.Cut(strings.TrimPrefix(cookie, "tokensmith="), ";")
+	for _, row := range storetest.Rows(t, service.args[1]) {
+		if strings.Contains(row, value) {
+			t.Error("the session's key is in the database: ", row)
+		}
+	}
+	if _, _, header := post("/console/signOut", "{}"); !strings.Contains(header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Error(header)
+	}
+	if status, text, _ := post("/console/api/device/search", "{}", "Cookie", "tokensmith="+value); status != 401 {
+		t.Errorf("after signing out: %d %s", status, text)
+	}
+	for path, want := range map[string]string{"/console": "302", "/console/nowhere": "302", "/console/x/app.js": "302"} {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		resp, err := client.Get(service.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if fmt.Sprint(resp.StatusCode) != want {
+			t.Error(path, resp.Status)
+		}
+	}
+	// The first paint: everything there is, gzip included.
+	resp, err := client.Get(service.url + "/console/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';") || strings.Contains(policy, "unsafe-") {
+		t.Error(policy)
+	}
+	if regexp.MustCompile(`<style|\sstyle=|<script>|\son[a-z]+=`).Match(index) {
+		t.Errorf("%s", index)
+	}
+	folder := regexp.MustCompile(`([0-9a-f]{16})/app\.js`).FindSubmatch(index)
+	if folder == nil {
+		t.Fatalf("%s", index)
+	}
+	total := len(index)
+	for _, name := range []string{"app.js", "app.css", "icon.svg", "dom.js", "api.js", "ui.js", "list.js", "devices.js", "codes.js", "tokens.js", "objects.js", "audit.js"} {
+		r, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/console/%s/%s", service.url, folder[1], name), nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Encoding") != "gzip" || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
+			t.Error(name, resp.Status, resp.Header)
+		}
+		total += len(text)
+	}
+	t.Logf("%d bytes for the first paint", total)
+	if total > 100_000 {
+		t.Errorf("%d bytes for the first paint", total)
+	}
+}
+
+// The keyboard alone: sign in, go to a page, make a device, open a menu, leave by Escape; the focus returns.
+func TestConsoleByKeyboard(t *testing.T) {
+	t.Parallel()
+	service, _, p := administrator(t)
+	p.click("button", "Sign out")
+	p.sees("You have signed out")
+	p.do(input.InsertText("admin"))
+	p.keys(kb.Tab)
+	p.do(input.InsertText(service.password()))
+	p.keys(kb.Enter)
+	p.find("button", "Sign out", 1)
+	p.settled()
+	to := func(name string) {
+		t.Helper()
+		for range 60 {
+			p.keys(kb.Tab)
+			var now string
+			var outlined bool
+			p.do(chromedp.Evaluate(`(() => { const e = document.activeElement; return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent ?? "").trim(); })()`, &now),
+				chromedp.Evaluate(`document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== "none"`, &outlined))
+			if !outlined {
+				t.Errorf("the focus on %q cannot be seen", now)
+			}
+			if now == name {
+				return
+			}
+		}
+		t.Fatalf("the keyboard does not reach %q", name)
+	}
+	to("New Device")
+	p.keys(kb.Enter)
+	p.focus("Device Name")
+	p.do(input.InsertText("by keyboard"))
+	to("Save Device Without a License")
+	p.keys(kb.Enter)
+	p.find("dialog", "Client token of by keyboard", 1)
+	p.focus("Copy client token")
+	p.keys(kb.Escape)
+	p.focus("New Device")
+	p.settled()
+	to("Actions for by keyboard")
+	p.keys(kb.Enter)
+	p.focus("Generate Token")
+	p.keys(kb.ArrowDown)
+	p.focus("Edit")
+	p.keys(kb.End)
+	p.focus("Delete")
+	p.keys(kb.Escape)
+	p.focus("Actions for by keyboard")
+	p.keys(kb.Enter, kb.ArrowDown, kb.Enter)
+	p.find("dialog", "Edit device", 1)
+	p.focus("Device Name")
+	p.do(input.InsertText("renamed"))
+	p.keys(kb.Enter)
+	p.sees("The device is saved")
+	p.sees("renamed")
 }

@@ -171,3 +171,29 @@ func until(r *bufio.Reader, text string) bool {
 		}
 	}
 }
+
+// Many at once, called by many: memory does not grow with the calls.
+func TestManyDevicesTakeTurns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := &process{t: t, args: []string{"--db", filepath.Join(dir, "db")}, out: filepath.Join(dir, "out")}
+	p.start()
+	t.Cleanup(func() { p.kill() })
+	c := &caller{}
+	c.id, c.secret = p.first()
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			params := map[string]any{"attrs": map[string]any{"label": fmt.Sprint("m", i), "quantity": 60_000, "csv": true, "allowUnlicensed": true}}
+			if code, err := c.post(p.url, "device/createMany", params); err != nil || code != 0 {
+				t.Error(code, err)
+			}
+		})
+	}
+	all.Wait()
+	if used := memory(t, p.cmd.Process.Pid) >> 20; used > 400 {
+		t.Errorf("%d MB", used)
+	} else {
+		t.Logf("%d MB", used)
+	}
+}

@@ -48,6 +48,7 @@ CREATE TABLE installation_uses (
 	hardware_id TEXT NOT NULL
 );
 CREATE INDEX installation_uses_code ON installation_uses (code_id, time, id);
+CREATE INDEX installation_uses_user ON installation_uses (user_id, code_id);
 CREATE INDEX installation_uses_device ON installation_uses (device_id, code_id);
 
 -- The last number given to an account of a domain and prefix: none is given twice.

@@ -49,6 +49,7 @@ function signIn(why = "") {
   app.replaceChildren(h("main", {class: "alone"}, h("div", {class: "brand"}, h("span", {class: "mark"}), "tokensmith"), h("h1", {}, "Sign in"), alert,
     h("form", {novalidate: true, on: {submit: async (e) => {
       e.preventDefault();
+      alert.hidden = true;
       for (const f of [login, password]) {
         if (!f.value()) {
           mark(f.el, "Please fill this in.");

@@ -38,8 +38,8 @@ export function dialog({title, body = [], buttons = [], wide = false, opener = d
     content, foot);
   el.addEventListener("close", () => {
     el.remove();
-    if (opener?.isConnected) opener.focus();
-    else document.querySelector("main h1")?.focus();
+    if (opener?.isConnected && opener.checkVisibility()) opener.focus();
+    else (document.querySelector("main .top button") ?? document.querySelector("main h1"))?.focus(); // what opened it is gone with the list it stood in
     closed?.();
   });
   document.body.append(el);
