@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	rotatePage   = 500 // values resealed in one transaction
-	rotatePasses = 10  // over everything, until nothing is found that another process sealed with an old key meanwhile
+	rotatePage   = 50          // values resealed in one transaction
+	insistMost   = time.Minute // that one transaction may lose against others
+	rotatePasses = 10          // over everything, until nothing is found that another process sealed with an old key meanwhile
 )
 
 // Rotated is what a rotation did.
@@ -71,20 +72,35 @@ func (s *Store) Rotate(ctx context.Context) (r Rotated, err error) {
 	}
 }
 
-// reseal seals a column's values with the current key.
+// resealed is a value on its way from one key to another.
+type resealed struct {
+	key           string
+	before, after []byte
+}
+
+// reseal seals a column's values with the current key. They are read in a snapshot and sealed outside any transaction;
+// one that somebody changed meanwhile is left as it is, for it is sealed with the current key already.
 func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) {
 	for after := ""; ; {
-		var keys []string
-		err := s.Update(ctx, func(tx *Tx) (err error) {
-			if keys, err = c.keys(&tx.ReadTx, after, rotatePage, s.keys.last()); err != nil {
-				return err
+		var part []resealed
+		err := s.View(ctx, func(tx *ReadTx) (err error) {
+			part, err = c.part(tx, after)
+			return err
+		})
+		if err != nil || len(part) == 0 {
+			return n, err
+		}
+		for i := range part {
+			r := &part[i]
+			value, err := s.keys.Unseal(c.place(r.key), r.before)
+			if err != nil {
+				return n, err
 			}
-			for _, key := range keys {
-				value, err := c.open(&tx.ReadTx, key)
-				if err == nil {
-					err = c.put(tx, c.column, key, s.keys.Seal(c.place(key), value))
-				}
-				if err != nil {
+			r.after = s.keys.Seal(c.place(r.key), value)
+		}
+		err = s.insist(ctx, func(tx *Tx) error {
+			for _, r := range part {
+				if _, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ? AND %s = ?", c.table, c.column, c.key, c.column), r.after, r.key, r.before); err != nil {
 					return err
 				}
 			}
@@ -93,17 +109,45 @@ func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) 
 		if err != nil {
 			return n, err
 		}
-		if n += len(keys); len(keys) < rotatePage {
-			return n, nil
+		n += len(part)
+		after = part[len(part)-1].key
+	}
+}
+
+// part reads the next values of a column that are not sealed with the current key.
+func (c *sealedColumn) part(tx *ReadTx, after string) (part []resealed, err error) {
+	keys, err := c.keys(tx, after, rotatePage, tx.store.keys.last())
+	for _, key := range keys {
+		r := resealed{key: key}
+		if err := tx.get(&r.before, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key); err != nil {
+			return nil, err
 		}
-		after = keys[len(keys)-1]
+		part = append(part, r)
+	}
+	return part, err
+}
+
+// insist runs an Update again and again while it loses against others, as it may on PostgreSQL for longer than anybody
+// who calls a method would wait.
+func (s *Store) insist(ctx context.Context, fn func(*Tx) error) error {
+	for began := time.Now(); ; {
+		err := s.Update(ctx, fn)
+		var known *model.Error
+		if !errors.As(err, &known) || known.Kind != model.Unavailable || time.Since(began) > insistMost {
+			return err
+		}
+		select {
+		case <-time.After(retryWaitMax):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
 // rehash makes an index of keyed hashes anew, in one transaction, so that it is never under two keys.
 func (s *Store) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	c := &sealedColumn{table: x.table, column: x.sealed, key: x.key}
-	err = s.Update(ctx, func(tx *Tx) error {
+	err = s.insist(ctx, func(tx *Tx) error {
 		n = 0
 		for after := ""; ; {
 			keys, err := c.keys(&tx.ReadTx, after, rotatePage, nil)
