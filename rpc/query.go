@@ -278,7 +278,12 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 			return keys, nil
 		}
 	}
-	return append(keys, store.Sort{Column: store.Column{Name: "id"}, Desc: len(keys) == 0 && order == "desc"}), nil
+	// The id goes the way of the key before it, as an index does.
+	desc := order == "desc"
+	if len(keys) > 0 {
+		desc = keys[len(keys)-1].Desc
+	}
+	return append(keys, store.Sort{Column: store.Column{Name: "id"}, Desc: desc}), nil
 }
 
 // zero gives what stands for "no value" when sorting.

@@ -73,6 +73,10 @@ func TestPlans(t *testing.T) {
 			_, err := tx.NewUsername("x", "y")
 			return err
 		}},
+		{"SessionByHash", false, func(tx *store.Tx) error { _, err := tx.SessionByHash([]byte("x")); return err }},
+		{"SessionUsed", false, func(tx *store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
+		{"DropSession", false, func(tx *store.Tx) error { return tx.DropSession([]byte("x")) }},
+		{"DropSessions", false, func(tx *store.Tx) error { return tx.DropSessions(1) }},
 		{"FreeSeat", false, func(tx *store.Tx) error { return tx.FreeSeat("x") }},
 		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
 		{"Meta", false, func(tx *store.Tx) error { _, err := tx.Meta("x"); return err }},

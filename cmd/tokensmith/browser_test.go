@@ -29,7 +29,7 @@ import (
 const pictures = "../../bin/screenshots"
 
 // patience bounds a wait for what must show; only a test that fails waits as long.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // person is somebody at a browser: he finds things by what they are and what they are called, as a screen reader tells them.
 type person struct {

@@ -7,7 +7,7 @@ const pageSize = 25;
 
 // listPage makes a page. spec:
 //   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
-//   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value)}], tools [buttons], actions(row) → element, select(row) → label,
+//   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
 //   empty {title, text, action}, fixed() → further conditions, aside (element)
 // It gives {el, reload, selected}.
 export function listPage(spec) {
@@ -69,12 +69,15 @@ export function listPage(spec) {
   function arrows() {
     columns.forEach((c, i) => {
       if (!c.sort) return;
-      const dir = sort === c.sort ? "ascending" : sort === "-" + c.sort ? "descending" : "";
+      const dir = order() === c.sort ? "ascending" : order() === "-" + c.sort ? "descending" : "";
       if (dir) heads[i].setAttribute("aria-sort", dir);
       else heads[i].removeAttribute("aria-sort");
       heads[i].querySelector(".arrow").replaceChildren(...(dir ? [icon(dir === "ascending" ? "up" : "down")] : []));
     });
   }
+
+  // order is what is asked for, unless nobody asked and a filter finds so many that only their own order is at hand.
+  const order = () => (sort === spec.sort && filters.some((f) => f.value && f.unsorted) ? "id" : sort);
 
   async function load() {
     const mine = ++turn;
@@ -83,7 +86,7 @@ export function listPage(spec) {
     table.setAttribute("aria-busy", "true");
     const match = [...(spec.fixed?.() ?? []), ...filters.filter((f) => f.value).map((f) => f.match(f.value)), ...(text ? [spec.search.match(text)] : [])];
     try {
-      const found = await call(spec.method, {match, return: spec.returns, sort, max: pageSize, cursor: cursors.at(-1), count: total === null});
+      const found = await call(spec.method, {match, return: spec.returns, sort: order(), max: pageSize, cursor: cursors.at(-1), count: total === null});
       if (mine !== turn) return;
       total ??= found.total;
       next = found.next;

@@ -11,8 +11,8 @@ export function tokens() {
     search: {label: "Search by serial", match: (t) => ["serial", ">>", t]},
     filters: [
       {label: "Login name of a user", match: (v) => ["user.loginName", "=", v]},
-      {label: "Status", options: [{value: "ACTIVE", label: "Active"}, {value: "DISABLED", label: "Disabled"}, {value: "DECEASED", label: "Deceased"}], match: (v) => ["status", "=", v]},
-      may("product/search") && {label: "Product", match: (v) => ["product.id", "=", v],
+      {label: "Status", options: [{value: "ACTIVE", label: "Active"}, {value: "DISABLED", label: "Disabled"}, {value: "DECEASED", label: "Deceased"}], match: (v) => ["status", "=", v], unsorted: true},
+      may("product/search") && {label: "Product", unsorted: true, match: (v) => ["product.id", "=", v],
         load: async () => (await call("product/search", {return: ["id", "name"], sort: "name", max: 200, count: false})).rows.map((p) => ({value: p.id, label: p.name}))},
     ].filter(Boolean),
     columns: [

@@ -5,7 +5,9 @@ import {call, Refused} from "./api.js";
 // notice says what was done, for a few seconds.
 export function notice(text, bad = false) {
   const el = h("p", {class: bad ? "notice bad" : "notice"}, text);
-  document.getElementById("notices").append(el);
+  const all = document.getElementById("notices");
+  all.append(el);
+  while (all.children.length > 2) all.firstChild.remove();
   setTimeout(() => el.remove(), bad ? 9000 : 5000);
 }
 
@@ -147,6 +149,7 @@ export function field(spec) {
   return made(h("div", {class: "field", "data-field": spec.name}, h("label", {for: id}, spec.label, spec.optional && h("span", {class: "faint"}, " (optional)")), control, hint, error));
 
   function made(el, read = value) {
+    el.addEventListener("input", () => unmark(el));
     return {name: spec.name, el, value: read, control: control ?? el.querySelector("input"), show: (on) => { el.hidden = !on; }};
   }
 }

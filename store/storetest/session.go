@@ -1,0 +1,49 @@
+package storetest
+
+import (
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+var sessionCases = []contractCase{{"session/begins, is used and ends", sessions}}
+
+func sessions(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	other := newUser(w.domain)
+	rows := []*model.Session{
+		{Hash: []byte("one"), UserID: w.user.ID, PasswordChanged: 3, DateCreated: 10, LastUsed: 10},
+		{Hash: []byte("two"), UserID: w.user.ID, DateCreated: 20, LastUsed: 20},
+		{Hash: []byte("three"), UserID: other.ID, DateCreated: 30, LastUsed: 30},
+	}
+	insert(t, s, other, rows[0], rows[1], rows[2])
+	has := func(hash string, lastUsed model.Time) {
+		t.Helper()
+		view(t, s, func(tx *store.ReadTx) error {
+			found, err := tx.SessionByHash([]byte(hash))
+			if lastUsed == 0 {
+				wantKind(t, err, model.NotFound)
+				return nil
+			}
+			if err == nil && found.LastUsed != lastUsed {
+				t.Errorf("%s was last used at %d, not %d", hash, found.LastUsed, lastUsed)
+			}
+			return err
+		})
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.SessionUsed([]byte("one"), 15) })
+	has("one", 15)
+	has("two", 20)
+	update(t, s, func(tx *store.Tx) error { return tx.SessionUsed([]byte("one"), 12) }) // a clock that was set back
+	has("one", 15)
+	update(t, s, func(tx *store.Tx) error { return tx.DropSessions(20) })
+	has("one", 0)
+	has("two", 20)
+	update(t, s, func(tx *store.Tx) error { return tx.DropSession([]byte("two")) })
+	has("two", 0)
+	has("three", 30)
+	update(t, s, func(tx *store.Tx) error { return tx.Delete(other) })
+	has("three", 0)
+}
