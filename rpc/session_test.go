@@ -60,7 +60,7 @@ func TestSessionsEnd(t *testing.T) {
 			"at once":               {func() {}, true, nil},
 			"nearly idle":           {func() { s.clock.advance(30*time.Minute - time.Millisecond) }, true, nil},
 			"idle":                  {func() { s.clock.advance(30 * time.Minute) }, false, nil},
-			"password changed":      {func() { set(`"password":"other horse"`) }, false, func() { set(`"password":"correct horse"`) }},
+			"password changed":      {func() { s.clock.advance(time.Second); set(`"password":"other horse"`) }, false, func() { set(`"password":"correct horse"`) }},
 			"disabled":              {func() { set(`"status":"DISABLED"`) }, false, func() { set(`"status":"ACTIVE"`) }},
 			"no administrator more": {func() { set(`"permissions":[]`) }, false, func() { set(`"permissions":"device/*"`) }},
 			"fewer permissions":     {func() { set(`"permissions":"group/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
