@@ -90,9 +90,20 @@ func (s *Selection) selector(name string, o *object, required bool) ([]store.Con
 
 // Create makes an object.
 func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
+	return m.create(r, args, plan, func(*decoded) error { return nil },
+		func(_ *call, _ *store.Tx, _ *decoded, _ string, made jsontext.Value) (any, error) { return made, nil })
+}
+
+// create makes an object. ready completes what the client gave of it, before any transaction; made gets the object's id and
+// reply, in the transaction, and gives the reply.
+func (m crud) create(r *http.Request, args *CreateArgs, plan *Plan, ready func(*decoded) error,
+	made func(c *call, tx *store.Tx, d *decoded, id string, reply jsontext.Value) (any, error)) error {
 	c := callOf(r.Context())
 	d, err := m.obj.decode("attrs", args.Attrs, onCreate)
 	if err != nil {
+		return err
+	}
+	if err := ready(d); err != nil {
 		return err
 	}
 	ret, err := m.obj.project(c, args.Return.or(names("id")), "return")
@@ -108,7 +119,11 @@ func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		return m.one(tx, ret, id)
+		reply, err := m.one(tx, ret, id)
+		if err != nil {
+			return nil, err
+		}
+		return made(c, tx, d, id, reply)
 	}
 	return nil
 }
@@ -172,7 +187,7 @@ func (o *object) taken(err error) error {
 }
 
 // one reads an object just written.
-func (m crud) one(tx *store.Tx, p *projection, id string) (any, error) {
+func (m crud) one(tx *store.Tx, p *projection, id string) (jsontext.Value, error) {
 	rows, err := p.rows(&tx.ReadTx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
 	if err != nil {
 		return nil, err

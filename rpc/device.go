@@ -103,15 +103,6 @@ func removesDevice(c *call, tx *store.Tx, row any) error {
 
 // Create makes a device and its client token, which the reply carries.
 func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	d, err := m.obj.decode("attrs", args.Attrs, onCreate)
-	if err != nil {
-		return err
-	}
-	ret, err := m.obj.project(c, args.Return.or(names("id")), "return")
-	if err != nil {
-		return err
-	}
 	token, err := m.s.mint()
 	if err != nil {
 		return err
@@ -120,28 +111,17 @@ func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	d.extra = token
-	create, err := m.creation(r.Context(), c, d)
-	if err != nil {
-		return err
-	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := create(tx)
-		if err != nil {
-			return nil, err
-		}
+	return m.create(r, args, plan, func(d *decoded) error {
+		d.extra = token
+		return nil
+	}, func(c *call, tx *store.Tx, d *decoded, id string, reply jsontext.Value) (any, error) {
 		if wanted, _ := given[bool](d, "installationCode"); wanted {
 			if err := c.automaticCode(tx, id, code); err != nil {
 				return nil, err
 			}
 		}
-		made, err := m.one(tx, ret, id)
-		if err != nil {
-			return nil, err
-		}
-		return withMember(made.(jsontext.Value), "clientToken", string(token.text)), nil
-	}
-	return nil
+		return withMember(reply, "clientToken", string(token.text)), nil
+	})
 }
 
 // withMember adds a member to a JSON object.
