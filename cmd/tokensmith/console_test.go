@@ -289,6 +289,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	p.click("button", "Delete")
 	p.click("button", "Remove")
 	p.sees("The code is removed")
+	p.sees("1–2 of 2")
 	p.missing("Laptop-2027")
 	p.choose("Action", "Create a new device")
 	p.sees("1–2 of 2")
@@ -338,7 +339,7 @@ func TestConsoleTokens(t *testing.T) {
 	p.sees("user not found")
 	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin\nlocal,ada,DN,SE,10000000,1234\nlocal,grace,DN,SE,10000001,\n"))
 	p.click("button", "Assign")
-	p.sees("2 rows are assigned")
+	p.sees("All rows of the file are assigned")
 	p.click("button", "Done")
 	p.sees("grace")
 
@@ -442,7 +443,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.click("button", "Import")
 	p.attach(file)
 	p.click("button", "Import")
-	p.sees("1 users are imported")
+	p.sees("1 user made, 0 updated")
 	p.click("button", "Done")
 	p.sees("grace@mail.example")
 	p.looks("users")
@@ -743,4 +744,77 @@ func TestConsoleByKeyboard(t *testing.T) {
 	p.keys(kb.Enter)
 	p.sees("The device is saved")
 	p.sees("renamed")
+}
+
+// What a hurried, a limited, and a returning administrator must not suffer.
+func TestConsoleKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	c.result(t, service.url, "license/create", attrsOf("name", "Standard", "seats", 9))
+	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+	c.result(t, service.url, "device/create", attrsOf("name", "licensed", "license.name", "Standard", "groups", []string{"Lobby"}))
+	c.result(t, service.url, "installationCode/create", attrsOf("description", "one", "code", "code-one", "action", "CREATE_ACCOUNT_AND_DEVICE",
+		"usernamePrefix", "g", "domain.name", "local", "license.name", "Standard", "groups", []string{"Lobby"}))
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "few", "password", "correct horse",
+		"permissions", "device/*,installationCode/*,user/create,device/generateToken"))
+
+	// Twice clicked, once done.
+	p.opens("Devices")
+	p.click("button", "New Device")
+	p.fill("Device Name", "once")
+	p.do(chromedp.Evaluate(`(() => { const b = [...document.querySelectorAll("dialog button")].find((b) => b.textContent === "Save Device Without a License"); b.click(); b.click(); b.click(); })()`, nil))
+	p.find("dialog", "Client token of once", 1)
+	p.click("button", "Done")
+	p.sees("1–2 of 2")
+	// The focus stays at the row that was edited, and is not lost with a row that goes.
+	p.click("button", "Actions for once")
+	p.click("menuitem", "Edit")
+	p.fill("Description (optional)", "x")
+	p.click("button", "Save")
+	p.sees("The device is saved")
+	p.settled()
+	p.focus("Actions for once")
+
+	// The last row of the last page goes: the page before it shows.
+	c.result(t, service.url, "device/createMany", attrsOf("label", "m", "quantity", 24, "allowUnlicensed", true))
+	p.opens("Licenses")
+	p.opens("Devices")
+	p.click("button", "Next")
+	p.sees("26–26 of 26")
+	p.click("button", "Actions for once")
+	p.click("menuitem", "Delete")
+	p.fill("Type “once” to confirm", "once")
+	p.click("button", "Delete")
+	p.sees("1–25 of 25")
+
+	// Somebody who sees neither licenses nor groups edits something else.
+	p.click("button", "Sign out")
+	p.signIn("few@local", "correct horse")
+	p.fill("Search by name", "licensed")
+	p.click("button", "Actions for licensed")
+	p.click("menuitem", "Edit")
+	p.missing("No license")
+	p.fill("Description (optional)", "changed")
+	p.click("button", "Save")
+	p.sees("The device is saved")
+	p.opens("Installation codes")
+	p.click("radio", "Select one")
+	p.click("button", "Edit")
+	p.fill("Description", "changed")
+	p.click("button", "Save")
+	p.sees("The installation code is saved")
+	p.click("button", "Add")
+	p.fill("Username prefix", "h")
+	p.fill("Domain", "local") // which he may not look up
+	p.click("button", "Save")
+	p.sees("1–2 of 2")
+	for method, params := range map[string]map[string]any{
+		"device/get":           {"device": map[string]string{"name": "licensed"}, "return": []any{"description", "license.name", map[string]any{"groups": []string{"name"}}}},
+		"installationCode/get": {"match": []any{[]string{"description", "=", "changed"}}, "return": []any{"description", "license.name", map[string]any{"groups": []string{"name"}}}},
+	} {
+		got := c.result(t, service.url, method, params)
+		if want := "map[description:changed groups:[map[name:Lobby]] license.name:Standard]"; fmt.Sprint(got) != want {
+			t.Errorf("%s: %v", method, got)
+		}
+	}
 }

@@ -62,15 +62,16 @@ function signIn(why = "") {
         await begin();
       } catch (err) {
         if (!(err instanceof Refused)) throw err;
-        if (err.code === 207) {
+        const change = err.code === 207;
+        if (change) {
           fresh.show(true);
           fresh.control.focus();
         }
-        alert.textContent = err.code === 201 ? "This login name, password and one-time password do not fit." : err.sentence;
+        alert.textContent = change ? "Your password must be changed. Enter a new one, and your token's next one-time password if you have one." : err.code === 201 ? "This login name, password and one-time password do not fit." : err.sentence;
         alert.className = "alert";
         alert.hidden = false;
         otp.control.value = "";
-        if (err.code !== 207) password.control.select();
+        if (!change) password.control.select();
       } finally {
         go.disabled = false;
       }
@@ -109,6 +110,7 @@ function shell() {
       if (p === at) links[i].setAttribute("aria-current", "page");
       else links[i].removeAttribute("aria-current");
     });
+    links[open.indexOf(at)].scrollIntoView({block: "nearest", inline: "nearest"});
     document.title = at.label + " · tokensmith";
     for (const d of document.querySelectorAll("dialog")) d.close();
     main.replaceChildren(at.open());

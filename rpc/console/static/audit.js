@@ -8,7 +8,7 @@ export function audit() {
   const list = listPage({
     title: "Audit", method: "audit/search", sort: "-time", returns: ["*"],
     search: {label: "Search by method", match: (t) => ["method", ">>", t]},
-    filters: [{label: "Outcome", options: [{value: "0", label: "Done"}, {value: "4", label: "Not authenticated"}, {value: "201", label: "Wrong credential"}, {value: "501", label: "Unknown installation code"}], match: (v) => ["outcome", "=", v]}],
+    filters: [{label: "Who", match: (v) => ["agent", "=", v]}, {label: "Outcome", options: [{value: "0", label: "Done"}, {value: "4", label: "Not authenticated"}, {value: "201", label: "Wrong credential"}, {value: "501", label: "Unknown installation code"}], match: (v) => ["outcome", "=", v]}],
     columns: [
       {label: "Time", sort: "time", cell: (a) => when(a.time)},
       {label: "Who", cell: (a) => a.agent},

@@ -1,8 +1,9 @@
 // Installation codes.
 import {h, when} from "./dom.js";
-import {call, may, Refused} from "./api.js";
-import {button, chip, confirm, dialog, editor, failed, field, kinds, notice} from "./ui.js";
+import {call, may} from "./api.js";
+import {button, confirm, dialog, editor, failed, field, kinds, notice, prepare} from "./ui.js";
 import {listPage, status} from "./list.js";
+import {everything} from "./devices.js";
 
 const actions = [
   {value: "CREATE_ACCOUNT_AND_DEVICE", label: "Create a new account and a device"},
@@ -41,13 +42,8 @@ export function codes() {
 
 // showCode opens the pop-up with the QR code.
 async function showCode(c, opener) {
-  let image;
-  try {
-    image = await call("installationCode/getQRCode", {id: c.id});
-  } catch (e) {
-    failed(e);
-    return;
-  }
+  const image = await prepare(() => call("installationCode/getQRCode", {id: c.id}));
+  if (!image) return;
   const copy = button("Copy", async () => {
     try {
       await navigator.clipboard.writeText(c.code);
@@ -56,9 +52,10 @@ async function showCode(c, opener) {
       notice("The browser does not allow copying here: select the code.", true);
     }
   }, "", {autofocus: true});
-  const send = may("installationCode/send") && (c["user.id"] || c["device.id"]) && button("Send by e-mail", async () => {
+  const send = (label, channel) => may("installationCode/send") && (c["user.id"] || c["device.id"]) && button(label, async () => {
+    d.clear();
     try {
-      await call("installationCode/send", {id: c.id, channel: "SMTP"});
+      await call("installationCode/send", {id: c.id, channel});
       notice("The code is on its way.");
     } catch (e) {
       d.refuse(e);
@@ -67,7 +64,7 @@ async function showCode(c, opener) {
   const d = dialog({title: c.description ?? "Installation code", opener, body: h("div", {class: "qr"},
     h("img", {src: "data:image/png;base64," + image, alt: "QR code of the installation code", width: "240", height: "240"}),
     h("code", {class: "secret"}, c.code),
-    h("p", {class: "faint"}, c.expires ? ["Expires ", when(c.expires)] : "Does not expire")), buttons: [send, h("span", {class: "grow"}), copy]});
+    h("p", {class: "faint"}, c.expires ? ["Expires ", when(c.expires)] : "Does not expire")), buttons: [send("Send by e-mail", "SMTP"), send("Send by SMS", "SMS"), h("span", {class: "grow"}), copy].filter(Boolean)});
 }
 
 function removeCode(c, opener, changed) {
@@ -76,14 +73,9 @@ function removeCode(c, opener, changed) {
 }
 
 async function editCode(c, opener, changed) {
-  let licenses = [], groups = [];
-  try {
-    if (may("license/search")) licenses = (await call("license/search", {return: ["id", "name"], sort: "name", max: 200, count: false})).rows;
-    if (may("group/search")) groups = (await call("group/search", {return: ["id", "name"], sort: "name", max: 200, count: false})).rows;
-  } catch (e) {
-    failed(e);
-    return;
-  }
+  const all = await prepare(() => Promise.all(["license/search", "group/search"].map((m) => (may(m) ? everything(m, {return: ["id", "name"], sort: "name", max: 1000}) : null))));
+  if (!all) return;
+  const [licenses, groups] = all;
   const head = (text) => ({name: "", el: h("h3", {}, text), value: () => null});
   const code = field({name: "code", label: "Installation Code", value: c?.code, mono: true, placeholder: c && c.code === null ? "hidden: type a new one to replace it" : "", hint: c ? "A new text ends the old one and its printed QR codes at once." : "Leave it empty for a random one."});
   const random = {name: "random", value: () => null, el: button("Generate new code", async () => {
@@ -98,8 +90,8 @@ async function editCode(c, opener, changed) {
   const user = field({name: "user", label: "Account", type: "ref", object: "user", required: true,
     value: c?.["user.id"] && {id: c["user.id"], name: kinds.user.name({loginName: c["user.loginName"], "domain.name": c["user.domain.name"]})}});
   const device = field({name: "device", label: "Device", type: "ref", object: "device", value: c?.["device.id"] && {id: c["device.id"], name: c["device.name"]}, required: true});
-  const license = field({name: "license", label: "License of the devices", type: "select", value: c?.["license.id"] ?? "", options: [{value: "", label: "No license"}, ...licenses.map((l) => ({value: l.id, label: l.name}))]});
-  const of = field({name: "groups", label: "Groups of the devices", type: "checks", value: c?.groups.map((g) => g.id) ?? [], options: groups.map((g) => ({value: g.id, label: g.name})), none: "There are no groups."});
+  const license = licenses && field({name: "license", label: "License of the devices", type: "select", value: c?.["license.id"] ?? "", options: [{value: "", label: "No license"}, ...licenses.map((l) => ({value: l.id, label: l.name}))]});
+  const of = groups && field({name: "groups", label: "Groups of the devices", type: "checks", value: c?.groups.map((g) => g.id) ?? [], options: groups.map((g) => ({value: g.id, label: g.name})), none: "There are no groups."});
   const action = field({name: "action", label: "Action", type: "radios", value: c?.action ?? "CREATE_ACCOUNT_AND_DEVICE", options: actions, on: {change: () => fit()}});
   function fit() {
     const is = action.value();
@@ -107,11 +99,11 @@ async function editCode(c, opener, changed) {
     domain.show(is === "CREATE_ACCOUNT_AND_DEVICE");
     user.show(is === "CREATE_DEVICE");
     device.show(is === "USE_EXISTING_DEVICE");
-    license.show(is !== "USE_EXISTING_DEVICE");
-    of.show(is !== "USE_EXISTING_DEVICE");
+    license?.show(is !== "USE_EXISTING_DEVICE");
+    of?.show(is !== "USE_EXISTING_DEVICE");
   }
   fit();
-  editor({title: c ? "Edit installation code" : "New installation code", opener, wide: true, done: "The installation code is saved.", fields: [
+  editor({title: c ? "Edit installation code" : "New installation code", opener, wide: true, changes: !!c, done: "The installation code is saved.", fields: [
     head("Basic settings"),
     field({name: "description", label: "Description", value: c?.description, autofocus: true}),
     code, may("installationCode/generateCode") && random,
@@ -123,11 +115,10 @@ async function editCode(c, opener, changed) {
     head("Action"),
     action, prefix, domain, user, device, license, of,
   ].filter(Boolean), save: async (v) => {
-    const attrs = {description: v.description, enabled: v.enabled, expires: v.expires, usageLimit: v.usageLimit, usageLimitDelay: v.usageLimitDelay, action: v.action};
-    if (v.code && v.code !== c?.code) attrs.code = v.code;
-    if (v.usernamePrefix !== undefined) attrs.usernamePrefix = v.usernamePrefix;
-    for (const name of ["domain", "user", "device", "license"]) if (v[name] !== undefined) attrs[name] = v[name] ? {id: v[name]} : null;
-    if (v.groups !== undefined) attrs.groups = v.groups.map((id) => ({id}));
+    const {random: _, "": __, ...attrs} = v;
+    if (!v.code) delete attrs.code;
+    if ("license" in v) attrs.license = v.license ? {id: v.license} : null;
+    if ("groups" in v) attrs.groups = v.groups.map((id) => ({id}));
     if (c) await call("installationCode/set", {id: c.id, attrs});
     else await call("installationCode/create", {attrs});
     changed();

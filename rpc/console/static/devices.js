@@ -1,14 +1,14 @@
 // Devices, their client tokens and their groups.
 import {h, icon, when, plural, number} from "./dom.js";
 import {call, may, Refused} from "./api.js";
-import {button, chip, confirm, dialog, download, editor, failed, field, kinds, mark, menu, notice, secret} from "./ui.js";
+import {button, chip, confirm, download, editor, failed, field, kinds, menu, notice, prepare, secret} from "./ui.js";
 import {listPage, status} from "./list.js";
 
 const advice = "Store this token securely: whoever has it is this device. It can be shown again from the device's Actions menu.";
 const warning = "A new token deactivates the existing one: the device that uses the old token is logged out at once.";
 
 // everything gives all rows of a search, for lists that people keep short.
-async function everything(method, params) {
+export async function everything(method, params) {
   const rows = [];
   for (let cursor = ""; cursor !== undefined;) {
     const found = await call(method, {...params, cursor, count: false});
@@ -24,7 +24,7 @@ const groupsOf = () => everything("group/search", {return: ["id", "name", "descr
 async function seats() {
   if (!may("license/search")) return [];
   const now = Date.now();
-  const all = (await call("license/search", {return: ["id", "name", "seats", "seatsUsed", "expires"], sort: "name", max: 200, count: false})).rows;
+  const all = await everything("license/search", {return: ["id", "name", "seats", "seatsUsed", "expires"], sort: "name", max: 1000});
   return all.map((l) => {
     const gone = l.expires && new Date(l.expires) < now;
     const free = gone ? 0 : l.seats - l.seatsUsed;
@@ -74,13 +74,8 @@ export function devices() {
 }
 
 async function newDevice(opener, changed) {
-  let offered = [];
-  try {
-    offered = await seats();
-  } catch (e) {
-    failed(e);
-    return;
-  }
+  const offered = await prepare(seats);
+  if (!offered) return;
   const fields = [
     field({name: "name", label: "Device Name", required: true, autofocus: true}),
     field({name: "license", label: "License", type: "radios", options: offered, none: "There are no licenses. Save the device without one, or add a license first.", hint: "Skip this step to add the device without a license."}),
@@ -91,7 +86,7 @@ async function newDevice(opener, changed) {
     if (licensed && !v.license) throw new Refused({error: 10, message: "Select a license, or save the device without one.", result: {attribute: "license"}});
     const attrs = {name: v.name};
     if (licensed) attrs["license.id"] = v.license;
-    if (v.user) attrs["user.id"] = v.user;
+    if (v.user) attrs.user = v.user;
     const made = await call("device/create", {attrs});
     changed();
     d.replace("Client token of " + v.name, secret("Client token", made.clientToken, advice), [h("span", {class: "grow"}), button("Done", () => d.close(), "primary")]);
@@ -142,38 +137,28 @@ function generateToken(device, opener, changed) {
 }
 
 async function editDevice(device, opener, changed) {
-  let offered;
-  try {
-    offered = await seats();
-  } catch (e) {
-    failed(e);
-    return;
-  }
+  const offered = await prepare(seats);
+  if (!offered) return;
   for (const o of offered) if (o.value === device["license.id"]) o.disabled = false;
   const owner = device["user.id"] && {id: device["user.id"], name: kinds.user.name({loginName: device["user.loginName"], "domain.name": device["user.domain.name"]})};
-  editor({title: "Edit device", opener, done: "The device is saved.", fields: [
+  editor({title: "Edit device", opener, changes: true, done: "The device is saved.", fields: [
     field({name: "name", label: "Device Name", value: device.name, required: true, autofocus: true}),
     field({name: "description", label: "Description", value: device.description, optional: true}),
     field({name: "status", label: "Status", type: "select", value: device.status, options: [{value: "ACTIVE", label: "Active"}, {value: "INACTIVE", label: "Inactive: it does not connect"}]}),
-    field({name: "license", label: "License", type: "radios", value: device["license.id"] ?? "", options: [{value: "", label: "No license"}, ...offered]}),
+    may("license/search") && field({name: "license", label: "License", type: "radios", value: device["license.id"] ?? "", options: [{value: "", label: "No license"}, ...offered]}),
     may("user/search") && field({name: "user", label: "Owner", type: "ref", object: "user", value: owner, optional: true}),
   ].filter(Boolean), save: async (v) => {
-    const attrs = {name: v.name, description: v.description, status: v.status, license: v.license ? {id: v.license} : null};
-    if ("user" in v) attrs.user = v.user ? {id: v.user} : null;
+    const attrs = {...v};
+    if ("license" in v) attrs.license = v.license ? {id: v.license} : null;
     await call("device/set", {id: device.id, attrs});
     changed();
   }});
 }
 
 async function moveDevice(device, opener, changed) {
-  let all;
-  try {
-    all = await groupsOf();
-  } catch (e) {
-    failed(e);
-    return;
-  }
-  editor({title: "Move " + device.name, opener, done: "The device is moved.", fields: [
+  const all = await prepare(groupsOf);
+  if (!all) return;
+  editor({title: "Move " + device.name, opener, changes: true, done: "The device is moved.", fields: [
     field({name: "groups", label: "Groups", type: "checks", value: device.groups.map((g) => g.id), options: all.map((g) => ({value: g.id, label: g.name})), none: "There are no groups yet. Make one in the Groups panel."}),
   ], save: async (v) => {
     await call("device/set", {id: device.id, attrs: {groups: v.groups.map((id) => ({id}))}});
@@ -244,12 +229,13 @@ function groupPanel(choose, moved) {
 
   function edit(group, opener) {
     const parents = all.filter((g) => !group || !within(group.id).includes(g.id));
-    editor({title: group ? "Edit group" : "New group", opener, done: "The group is saved.", fields: [
+    editor({title: group ? "Edit group" : "New group", opener, changes: !!group, done: "The group is saved.", fields: [
       field({name: "name", label: "Name", value: group?.name, required: true, autofocus: true}),
       field({name: "parent", label: "Within", type: "select", value: group?.["parent.id"] ?? "", options: [{value: "", label: "No other group"}, ...parents.map((g) => ({value: g.id, label: g.name}))]}),
       field({name: "description", label: "Description", value: group?.description, optional: true}),
     ], save: async (v) => {
-      const attrs = {name: v.name, description: v.description, parent: v.parent ? {id: v.parent} : null};
+      const attrs = {...v};
+      if ("parent" in v) attrs.parent = v.parent ? {id: v.parent} : null;
       if (group) await call("group/set", {id: group.id, attrs});
       else await call("group/create", {attrs});
       await load();

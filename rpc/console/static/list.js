@@ -9,9 +9,9 @@ const pageSize = 25;
 //   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
 //   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
 //   empty {title, text, action}, fixed() → further conditions, aside (element)
-// It gives {el, reload, selected}.
+// It gives {el, reload, restart, selected}.
 export function listPage(spec) {
-  let sort = spec.sort, text = "", cursors = [""], total = null, next = "", chosen = null, turn = 0;
+  let sort = spec.sort, asked = false, text = "", cursors = [""], total = null, next = "", chosen = null, turn = 0;
   const filters = (spec.filters ?? []).map((f) => ({...f, value: ""}));
   const count = h("span", {class: "count", role: "status"});
   const body = h("tbody");
@@ -21,21 +21,23 @@ export function listPage(spec) {
   const heads = columns.map((c) => {
     if (!c.sort) return h("th", {scope: "col", class: c.class}, c.label);
     return h("th", {scope: "col", class: c.class}, h("button", {type: "button", class: "sort", on: {click: () => {
-      sort = sort === c.sort ? "-" + c.sort : c.sort;
+      sort = order() === c.sort ? "-" + c.sort : c.sort;
+      asked = true;
       begin();
     }}}, c.label, h("span", {class: "arrow"})));
   });
   const table = h("table", {}, h("caption", {class: "hidden"}, spec.title),
     h("thead", {}, h("tr", {}, spec.select && h("th", {scope: "col", class: "tight"}, h("span", {class: "hidden"}, "Select")), heads,
       spec.actions && h("th", {scope: "col", class: "tight"}, "Actions"))), body);
-  const back = button("Previous", () => { cursors.pop(); load(); });
-  const on = button("Next", () => { cursors.push(next); load(); });
+  let moved = null; // the button by which one went to another page
+  const back = button("Previous", () => { moved = back; load(cursors.slice(0, -1)); });
+  const on = button("Next", () => { moved = on; load([...cursors, next]); });
   const place = h("span", {class: "count"});
   const frame = h("div", {class: "frame", role: "region", "aria-label": spec.title, tabindex: "0"}, table);
   let timer;
   const searchId = newId();
   const search = spec.search && h("div", {class: "searching"}, h("label", {class: "hidden", for: searchId}, spec.search.label), icon("search"),
-    h("input", {id: searchId, type: "search", placeholder: spec.search.label, on: {input: (e) => {
+    h("input", {id: searchId, type: "search", placeholder: spec.search.label + ", from its beginning", on: {input: (e) => {
       clearTimeout(timer);
       timer = setTimeout(() => { text = e.target.value.trim(); begin(); }, 200);
     }}}));
@@ -77,32 +79,39 @@ export function listPage(spec) {
   }
 
   // order is what is asked for, unless nobody asked and a filter finds so many that only their own order is at hand.
-  const order = () => (sort === spec.sort && filters.some((f) => f.value && f.unsorted) ? "id" : sort);
+  const order = () => (!asked && filters.some((f) => f.value && f.unsorted) ? "id" : sort);
 
-  async function load() {
+  // load shows the page that the last of the cursors begins.
+  async function load(to = cursors) {
     const mine = ++turn;
+    back.disabled = on.disabled = true;
     arrows();
     if (!body.children.length) body.replaceChildren(...Array.from({length: 8}, () => h("tr", {class: "waiting", "aria-hidden": "true"}, h("td", {colspan: wide}, h("span", {class: "bone"})))));
     table.setAttribute("aria-busy", "true");
     const match = [...(spec.fixed?.() ?? []), ...filters.filter((f) => f.value).map((f) => f.match(f.value)), ...(text ? [spec.search.match(text)] : [])];
     try {
-      const found = await call(spec.method, {match, return: spec.returns, sort: order(), max: pageSize, cursor: cursors.at(-1), count: total === null});
+      const found = await call(spec.method, {match, return: spec.returns, sort: order(), max: pageSize, cursor: to.at(-1), count: total === null});
       if (mine !== turn) return;
+      if (!found.rows.length && to.length > 1) { // what stood there is gone
+        load(to.slice(0, -1));
+        return;
+      }
       total ??= found.total;
+      cursors = to;
       next = found.next;
       show(found.rows, match.length > (spec.fixed?.().length ?? 0));
     } catch (e) {
       if (mine !== turn) return;
       if (!(e instanceof Refused)) throw e;
       body.replaceChildren();
-      state("The list cannot be shown", e.sentence, button("Try again", load));
+      state("The list cannot be shown", e.sentence, button("Try again", () => load(to)));
     } finally {
       if (mine === turn) table.removeAttribute("aria-busy");
     }
   }
 
   function state(title, words, action) {
-    status.replaceChildren(h("h2", {}, title), h("p", {}, words), action ?? "");
+    status.replaceChildren(h("h2", {}, title), h("p", {}, words), action || "");
     status.hidden = false;
     frame.hidden = true;
   }
@@ -113,11 +122,17 @@ export function listPage(spec) {
     count.textContent = total === undefined ? "" : number(total);
     status.hidden = true;
     frame.hidden = false;
+    // Who was at a row's button is at the same one of the row as it is now.
+    const held = body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const turned = document.activeElement === document.body || document.activeElement === back || document.activeElement === on;
     body.replaceChildren(...rows.map(line));
     const from = (cursors.length - 1) * pageSize;
     place.textContent = rows.length ? `${number(from + 1)}–${number(from + rows.length)} of ${number(total)}` : "";
     back.disabled = cursors.length < 2;
     on.disabled = !next;
+    if (held) ([...body.querySelectorAll("[aria-label]")].find((e) => e.getAttribute("aria-label") === held) ?? el.querySelector("h1")).focus();
+    else if (turned && moved) (moved === on && !on.disabled ? on : !back.disabled ? back : frame).focus();
+    moved = null;
     if (rows.length) return;
     if (narrowed) state("Nothing fits", "No " + spec.title.toLowerCase() + " fit the search and the filters.");
     else state(spec.empty.title, spec.empty.text, spec.empty.action?.());
@@ -128,7 +143,7 @@ export function listPage(spec) {
       chosen = row;
       for (const t of body.children) t.classList.toggle("chosen", t === tr);
       spec.chosen?.(row);
-    }}})), columns.map((c, i) => h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: c.class, "data-label": c.label}, c.cell(row) ?? h("span", {class: "faint"}, "–"))),
+    }}})), columns.map((c, i) => h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: c.class}, c.cell(row) ?? h("span", {class: "faint"}, "–"))),
     spec.actions && h("td", {class: "tight"}, spec.actions(row)));
     if (spec.select) tr.addEventListener("click", (e) => { if (!e.target.closest("button, input, a")) tr.querySelector("input").click(); });
     if (spec.drag) tr.addEventListener("dragstart", (e) => e.dataTransfer.setData("text/plain", row.id));

@@ -1,18 +1,19 @@
 // Users, products, licenses, agents: lists with the editors they need.
-import {h, when, number} from "./dom.js";
+import {h, when, number, plural} from "./dom.js";
 import {call, may, upload, Refused} from "./api.js";
-import {attempt, button, chip, confirm, editor, field, kinds, menu, secret} from "./ui.js";
+import {attempt, button, chip, confirm, editor, field, menu, secret} from "./ui.js";
 import {listPage, status} from "./list.js";
 import {fileDialog} from "./tokens.js";
 
 const active = [{value: "ACTIVE", label: "Active"}, {value: "DISABLED", label: "Disabled"}];
+const statuses = ["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"].map((value) => ({value, label: value[0] + value.slice(1).toLowerCase()}));
 const pick = (value) => value.map((v) => ({value: v, label: v}));
 const permissionHint = "Methods, one a line or separated by commas: token/create, token/*, or * for everything.";
 const permissions = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 // page makes a list whose objects have one editor.
 function page(object, noun, spec) {
-  const open = (row, opener) => editor({opener, wide: spec.wide, title: (row ? "Edit " : "New ") + noun, done: `The ${noun} is saved.`, fields: spec.fields(row).filter(Boolean),
+  const open = (row, opener) => editor({opener, wide: spec.wide, changes: !!row, title: (row ? "Edit " : "New ") + noun, done: `The ${noun} is saved.`, fields: spec.fields(row).filter(Boolean),
     save: async (v, d) => {
       const attrs = spec.attrs(v, row);
       if (row) await call(object + "/set", {id: row.id, attrs});
@@ -43,7 +44,7 @@ export const users = () => page("user", "user", {
   list: {title: "Users", sort: "loginName",
     returns: ["id", "loginName", "domain.name", "domain.id", "firstName", "lastName", "email", "mobile", "status", "lastLogin", "permissions", "description", {tokens: ["serial"]}],
     search: {label: "Search by login name", match: (t) => ["loginName", ">>", t]},
-    filters: [{label: "Status", options: [...pick(["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"])], match: (v) => ["status", "=", v]}],
+    filters: [{label: "Status", options: statuses, match: (v) => ["status", "=", v]}],
     columns: [
       {label: "Login name", sort: "loginName", cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
       {label: "Domain", cell: (u) => u["domain.name"]},
@@ -59,9 +60,9 @@ export const users = () => page("user", "user", {
   may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
     intro: "A CSV file with the columns domain, loginName and, if wanted, firstName, lastName, email, mobile and others. Users that are there are updated.",
     send: async (v, csv, progress) => {
-      await upload("user/import", {attrs: {csv}}, progress);
+      const made = await upload("user/import", {attrs: {csv}}, progress);
       list().restart();
-      return h("p", {class: "big"}, number(Math.max(0, csv.trim().split(/\r?\n/).length - 1)) + " users are imported.");
+      return h("p", {class: "big"}, `${plural(made.created, "user")} made, ${number(made.updated)} updated.`);
     }}))],
   fields: (u) => [
     field({name: "loginName", label: "Login name", value: u?.loginName, required: true, autofocus: true}),
@@ -71,19 +72,15 @@ export const users = () => page("user", "user", {
     field({name: "email", label: "E-mail", type: "email", value: u?.email, optional: true}),
     field({name: "mobile", label: "Mobile", type: "tel", value: u?.mobile, optional: true}),
     field({name: "password", label: u ? "New password" : "Password", type: "password", optional: true, autocomplete: "new-password"}),
-    u && field({name: "status", label: "Status", type: "select", value: u.status, options: pick(["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"])}),
+    u && field({name: "status", label: "Status", type: "select", value: u.status, options: statuses}),
     field({name: "permissions", label: "Permissions", type: "textarea", value: u?.permissions.join("\n"), optional: true, hint: "Of an administrator. " + permissionHint}),
     field({name: "description", label: "Description", value: u?.description, optional: true}),
   ],
   attrs: (v, u) => {
-    const {domain, password, ...attrs} = v;
-    attrs.permissions = permissions(v.permissions);
-    if (u && attrs.permissions.join() === u.permissions.join()) delete attrs.permissions;
-    if (password) attrs.password = password;
-    if (!u) {
-      if (!domain) throw new Refused({error: 10, message: "Choose a domain.", result: {attribute: "domain"}});
-      attrs["domain.id"] = domain;
-    }
+    const attrs = {...v};
+    if ("permissions" in v) attrs.permissions = permissions(v.permissions);
+    if (!v.password) delete attrs.password;
+    if (!u && !v.domain) throw new Refused({error: 10, message: "Choose a domain.", result: {attribute: "domain"}});
     return attrs;
   },
   more: (u, changed) => [
@@ -128,9 +125,7 @@ export const products = () => page("product", "product", {
   attrs: (v, p) => {
     const attrs = {...v};
     if (v.algorithm === "HOTP") delete attrs.period;
-    // What its tokens' one-time passwords depend on is sent only where it changes: with tokens the server refuses that.
-    if (p) for (const [name, value] of Object.entries(attrs)) if (String(value) === String(p[name])) delete attrs[name];
-    return Object.keys(attrs).length ? attrs : {name: v.name};
+    return attrs;
   },
 });
 
@@ -150,7 +145,7 @@ export const licenses = () => page("license", "license", {
     field({name: "expires", label: "Expires", type: "datetime", value: l?.expires, optional: true}),
     field({name: "description", label: "Description", value: l?.description, optional: true}),
   ],
-  attrs: (v) => ({...v, seats: v.seats ?? ""}),
+  attrs: (v) => ("seats" in v ? {...v, seats: v.seats ?? ""} : v),
 });
 
 export const agents = () => page("agent", "agent", {
@@ -174,10 +169,12 @@ export const agents = () => page("agent", "agent", {
     field({name: "rateLimit", label: "Calls a second", type: "number", min: 0, value: a?.rateLimit || "", optional: true}),
     a && field({name: "status", label: "Status", type: "select", value: a.status, options: active}),
   ],
-  attrs: (v, a) => {
-    const attrs = {...v, permissions: permissions(v.permissions), domains: v.domains.split(",").map((s) => s.trim()).filter(Boolean), addresses: permissions(v.addresses)};
-    if (a && attrs.permissions.join() === a.permissions.join()) delete attrs.permissions;
-    if (attrs.rateLimit === null) attrs.rateLimit = 0;
+  attrs: (v) => {
+    const attrs = {...v};
+    if ("permissions" in v) attrs.permissions = permissions(v.permissions);
+    if ("domains" in v) attrs.domains = v.domains.split(",").map((s) => s.trim()).filter(Boolean);
+    if ("addresses" in v) attrs.addresses = permissions(v.addresses);
+    if (v.rateLimit === null) attrs.rateLimit = 0;
     return attrs;
   },
   made: (made) => [secret("Client id", made.clientId), secret("Client secret", made.clientSecret, "It is shown this once. Store it where the program finds it.")],

@@ -1,7 +1,7 @@
 // Tokens: found, imported, assigned, synchronised.
-import {h, when, plural, number} from "./dom.js";
+import {h, when, plural} from "./dom.js";
 import {call, may, upload, Refused} from "./api.js";
-import {attempt, button, chip, confirm, dialog, download, editor, failed, field, menu, notice, secret} from "./ui.js";
+import {attempt, button, chip, confirm, csv, dialog, download, editor, field, menu, prepare, secret} from "./ui.js";
 import {listPage, status} from "./list.js";
 
 export function tokens() {
@@ -44,7 +44,7 @@ function tokenMenu(t, changed) {
       field({name: "pin", label: "PIN", type: "password", optional: true, autocomplete: "new-password"}),
     ], save: async (v) => {
       if (!v.user) throw new Refused({error: 10, message: "Choose a user.", result: {attribute: "user"}});
-      await call("tokenAssignment/create", {attrs: {"token.id": t.id, "user.id": v.user, ...(v.pin ? {pin: v.pin} : {})}});
+      await call("tokenAssignment/create", {attrs: {"token.id": t.id, user: v.user, ...(v.pin ? {pin: v.pin} : {})}});
       changed();
     }})},
     may("token/delete") && t.users.length > 0 && {label: "Unassign", act: (opener) => editor({opener, title: "Unassign token " + t.serial, label: "Unassign", done: "The token is unassigned.", fields: [
@@ -68,13 +68,8 @@ function tokenMenu(t, changed) {
 }
 
 async function downloadLink(t, opener) {
-  let made;
-  try {
-    made = await call("token/getDownloadUrl", {id: t.id, qrCode: true});
-  } catch (e) {
-    failed(e);
-    return;
-  }
+  const made = await prepare(() => call("token/getDownloadUrl", {id: t.id, qrCode: true}));
+  if (!made) return;
   const d = dialog({title: "Download link of " + t.serial, opener, body: h("div", {class: "qr"},
     h("img", {src: "data:image/png;base64," + made.qrCode, alt: "QR code of the download link", width: "240", height: "240"}),
     secret("Download link", made.url, "It can be used once; a newer one ends it."), h("p", {class: "faint"}, ["Expires ", when(made.expires)])),
@@ -89,9 +84,9 @@ function newToken(opener, changed) {
     field({name: "description", label: "Description", optional: true}),
   ], save: async (v) => {
     if (!v.product) throw new Refused({error: 10, message: "Choose a product.", result: {attribute: "product"}});
-    const attrs = {"product.id": v.product, description: v.description};
+    const attrs = {product: v.product, description: v.description};
     if (v.serial) attrs.serial = v.serial;
-    if (v.user) attrs["user.id"] = v.user;
+    if (v.user) attrs.user = v.user;
     await call("token/create", {attrs});
     changed();
   }});
@@ -109,6 +104,7 @@ export function fileDialog({title, label, fields, accept, intro, send, opener}) 
       refused.hidden = true;
       if (!v.data) throw new Refused({error: 10, message: "Choose a file.", result: {attribute: "data"}});
       progress.hidden = false;
+      d.hold(true); // what is under way is taken whole or not at all: it is not left alone
       bar.value = 0;
       words.textContent = "Reading the file…";
       try {
@@ -118,6 +114,7 @@ export function fileDialog({title, label, fields, accept, intro, send, opener}) 
           else bar.removeAttribute("value");
           words.textContent = part < 1 ? `Sending: ${Math.round(part * 100)} %` : "The server is working on it…";
         });
+        d.hold(false);
         d.replace(title, said, [h("span", {class: "grow"}), button("Done", () => d.close(), "primary", {autofocus: true})]);
         return true;
       } catch (e) {
@@ -126,11 +123,12 @@ export function fileDialog({title, label, fields, accept, intro, send, opener}) 
           refused.replaceChildren(h("h3", {}, plural(rows.length + (e.result.more ?? 0), "refused row")), h("div", {class: "frame low", tabindex: "0", role: "region", "aria-label": "Refused rows"}, h("table", {}, h("caption", {class: "hidden"}, "Refused rows"),
             h("thead", {}, h("tr", {}, ["Line", "Serial", "Reason"].map((x) => h("th", {scope: "col"}, x)))),
             h("tbody", {}, rows.map((r) => h("tr", {}, h("td", {class: "num"}, r.line), h("td", {}, h("code", {}, r.serial ?? "")), h("td", {}, r.reason)))))),
-          button("Download the refused rows", () => download("refused.csv", "line,serial,reason\n" + rows.map((r) => [r.line, r.serial ?? "", r.reason].map((x) => `"${String(x).replaceAll('"', '""').replace(/^[=+\-@\t\r]/, "'$&")}"`).join(",")).join("\n") + "\n")));
+          button("Download the refused rows", () => download("refused.csv", csv([["line", "serial", "reason"], ...rows.map((r) => [r.line, r.serial, r.reason])]))));
           refused.hidden = false;
         }
         throw e;
       } finally {
+        d.hold(false);
         progress.hidden = true;
       }
     }});
@@ -144,21 +142,21 @@ function importTokens(opener, changed) {
     field({name: "assign", label: "Assign each token to the user the file names", type: "checkbox"}),
   ], send: async (v, data, progress) => {
     const attrs = {data, createProducts: v.createProducts, assign: v.assign};
-    if (v.product) attrs["product.id"] = v.product;
+    if (v.product) attrs.product = v.product;
     if (v.password) attrs.password = v.password;
     const made = await upload("token/import", {attrs}, progress);
     changed();
     return [h("p", {class: "big"}, plural(made.total, "token") + " imported."),
       made.notes && h("ul", {}, made.notes.map((n) => h("li", {}, n))),
-      h("p", {}, button("Download the list", () => download("imported.csv", "id,serial\n" + made.rows.map((r) => `${r.id},"${r.serial}"`).join("\n") + "\n")))].filter(Boolean);
+      h("p", {}, button("Download the list", () => download("imported.csv", csv([["id", "serial"], ...made.rows.map((r) => [r.id, r.serial])]))))].filter(Boolean);
   }});
 }
 
 function batchAssign(opener, changed) {
   fileDialog({title: "Batch assign", label: "Assign", opener, accept: ".csv,text/csv", fields: [], intro: "A CSV file with the columns domain, loginName, manufacturerCode, productCode, serial and, if wanted, status and pin. All of it is assigned, or nothing.",
-    send: async (v, csv, progress) => {
-      await upload("token/batchAssignTokens", {attrs: {csv}}, progress);
+    send: async (v, text, progress) => {
+      await upload("token/batchAssignTokens", {attrs: {csv: text}}, progress);
       changed();
-      return h("p", {class: "big"}, number(Math.max(0, csv.trim().split(/\r?\n/).length - 1)) + " rows are assigned.");
+      return h("p", {class: "big"}, "All rows of the file are assigned.");
     }});
 }

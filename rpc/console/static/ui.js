@@ -1,11 +1,12 @@
 // Dialogs, menus, fields and notices.
 import {h, icon, newId} from "./dom.js";
-import {call, Refused} from "./api.js";
+import {call, may, Refused} from "./api.js";
 
 // notice says what was done, for a few seconds.
 export function notice(text, bad = false) {
   const el = h("p", {class: bad ? "notice bad" : "notice"}, text);
-  const all = document.getElementById("notices");
+  // What lies under an open dialog is neither seen nor told.
+  const all = [...document.querySelectorAll("dialog[open] .notices")].at(-1) ?? document.getElementById("notices");
   all.append(el);
   while (all.children.length > 2) all.firstChild.remove();
   setTimeout(() => el.remove(), bad ? 9000 : 5000);
@@ -26,23 +27,46 @@ export async function attempt(action, done) {
   }
 }
 
+let preparing = false;
+
+// prepare loads what a dialog needs. It gives nothing where that fails, where it is asked twice, and where one has gone to
+// another page meanwhile.
+export async function prepare(load) {
+  if (preparing) return undefined;
+  preparing = true;
+  const at = location.hash;
+  try {
+    const got = await load();
+    return location.hash === at ? got : undefined;
+  } catch (e) {
+    failed(e);
+    return undefined;
+  } finally {
+    preparing = false;
+  }
+}
+
 export const button = (label, click, kind = "", more = {}) => h("button", {type: "button", class: kind, on: {click}, ...more}, label);
 
 // dialog opens a window of its own over the page. It gives an object with its body and close; focus goes back to where it
 // was, or to opener.
-export function dialog({title, body = [], buttons = [], wide = false, opener = document.activeElement, closed}) {
+export function dialog({title, body = [], buttons = [], wide = false, opener = document.activeElement}) {
   const id = newId();
+  const called = opener?.getAttribute("aria-label") ?? opener?.textContent;
   const alert = h("p", {class: "alert", role: "alert", hidden: true});
   const foot = h("footer", {}, buttons);
   const content = h("div", {class: "content"}, alert, body);
   const el = h("dialog", {class: wide ? "wide" : "", "aria-labelledby": id},
-    h("header", {}, h("h2", {id}, title), button(icon("close"), () => el.close(), "quiet round", {"aria-label": "Close"})),
-    content, foot);
+    h("header", {}, h("h2", {id}, title), button(icon("close"), () => { if (!busy) el.close(); }, "quiet round", {"aria-label": "Close"})),
+    content, foot, h("div", {class: "notices", role: "status"}));
+  let busy = false;
+  el.addEventListener("cancel", (e) => { if (busy) e.preventDefault(); });
   el.addEventListener("close", () => {
     el.remove();
-    if (opener?.isConnected && opener.checkVisibility()) opener.focus();
-    else (document.querySelector("main .top button") ?? document.querySelector("main h1"))?.focus(); // what opened it is gone with the list it stood in
-    closed?.();
+    // What opened it may be gone with the list it stood in; what has taken its place is called the same.
+    const same = opener?.isConnected && opener.checkVisibility() ? opener
+      : [...document.querySelectorAll("main button")].find((b) => (b.getAttribute("aria-label") ?? b.textContent) === called && b.checkVisibility());
+    (same ?? document.querySelector("main .top button") ?? document.querySelector("main h1"))?.focus();
   });
   document.body.append(el);
   el.showModal();
@@ -50,7 +74,12 @@ export function dialog({title, body = [], buttons = [], wide = false, opener = d
   return {
     el,
     content,
-    close: () => el.close(),
+    close: () => { if (!busy) el.close(); },
+    // hold keeps the dialog open and its buttons still while something is under way.
+    hold(on) {
+      busy = on;
+      for (const b of el.querySelectorAll("header button, footer button")) b.disabled = on;
+    },
     replace(newTitle, newBody, newButtons) {
       el.querySelector("h2").textContent = newTitle;
       alert.hidden = true;
@@ -160,91 +189,113 @@ const local = (iso) => {
   return new Date(d - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 };
 
-// What objects are called where one is chosen.
+// What objects are called where one is chosen, and how one is named by somebody who may not look.
+const byName = {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t], named: (name) => ({name})};
 export const kinds = {
-  user: {name: (r) => r.loginName + "@" + r["domain.name"], returns: ["id", "loginName", "domain.name"], match: (t) => ["loginName", ">>", t.split("@")[0]]},
-  domain: {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t]},
-  device: {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t]},
-  license: {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t]},
-  product: {name: (r) => `${r.name} (${r.manufacturerCode}/${r.productCode})`, returns: ["id", "name", "manufacturerCode", "productCode"], match: (t) => ["name", ">>", t.split(" (")[0]]},
-  repository: {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t]},
+  user: {name: (r) => r.loginName + "@" + r["domain.name"], returns: ["id", "loginName", "domain.name"], match: (t) => ["loginName", ">>", t.split("@")[0]],
+    named: (t) => (t.includes("@") ? {loginName: t.slice(0, t.lastIndexOf("@")), "domain.name": t.slice(t.lastIndexOf("@") + 1)} : {loginName: t})},
+  domain: byName,
+  device: byName,
+  license: byName,
+  product: {name: (r) => `${r.name} (${r.manufacturerCode}/${r.productCode})`, returns: ["id", "name", "manufacturerCode", "productCode"], match: (t) => ["name", ">>", t.split(" (")[0]], named: (name) => ({name})},
 };
 
-// reference makes an input that offers what fits; its value is an id, null, or undefined for a name that fits nothing.
+// reference makes an input that offers what fits; its value is a selector, or null.
 function reference(spec, common, hint, error) {
   const kind = kinds[spec.object];
+  const looks = may(spec.object + "/search");
   const known = new Map();
   if (spec.value) known.set(spec.value.name, spec.value.id);
   const list = h("datalist", {id: common.id + "l"});
-  const input = h("input", {...common, type: "text", list: common.id + "l", value: spec.value?.name ?? "", placeholder: "Type to search"});
+  const input = h("input", {...common, type: "text", list: common.id + "l", value: spec.value?.name ?? "", placeholder: looks ? "Type to search" : ""});
   let timer;
   const look = async () => {
     const found = await call(spec.object + "/search", {match: input.value ? [kind.match(input.value)] : [], return: kind.returns, sort: kind.returns[1], max: 12, count: false});
     for (const r of found.rows) known.set(kind.name(r), r.id);
     list.replaceChildren(...found.rows.map((r) => h("option", {value: kind.name(r)})));
   };
-  input.addEventListener("focus", () => look().catch(() => {}), {once: true});
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => look().catch(() => {}), 150);
-  });
+  if (looks) {
+    input.addEventListener("focus", () => look().catch(() => {}), {once: true});
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => look().catch(() => {}), 150);
+    });
+  }
   const el = h("div", {class: "field", "data-field": spec.name},
     h("label", {for: common.id}, spec.label, spec.optional && h("span", {class: "faint"}, " (optional)")), input, list, hint, error);
   const value = async () => {
     const text = input.value.trim();
     if (!text) return null;
-    if (!known.has(text)) await look();
+    if (known.has(text)) return {id: known.get(text)};
+    if (!looks) return kind.named(text);
+    await look();
     // A name typed in full, without its domain or codes, is as good as one chosen.
     const id = known.get(text) ?? [...known].find(([name]) => name.split(/@| \(/)[0].toLowerCase() === text.toLowerCase())?.[1];
     if (!id) {
       mark(el, "Nothing is called this.");
       throw new Refused({error: 11, message: "nothing is called this", result: {attribute: spec.name}});
     }
-    return id;
+    return {id};
   };
   return [el, value];
 }
 
-// editor opens a dialog with fields; save gets their values by name and may throw what the server refused.
-export function editor({title, fields, save, label = "Save", intro, done, wide, also = [], opener}) {
+// editor opens a dialog with fields; save gets their values by name, of an object that is there those alone that were
+// changed, and may throw what the server refused.
+export function editor({title, fields, save, label = "Save", intro, done, wide, also = [], opener, changes = false}) {
   const form = h("form", {novalidate: true, on: {submit: (e) => { e.preventDefault(); submit(); }}}, intro && h("p", {class: "intro"}, intro), fields.map((f) => f.el), h("button", {type: "submit", hidden: true}));
   const act = button(label, () => submit(), "primary");
   const d = dialog({title, body: form, wide, opener, buttons: [...also, h("span", {class: "grow"}), button("Cancel", () => d.close()), act]});
+  const before = new Map();
+  const ready = changes && Promise.all(fields.map(async (f) => before.set(f, JSON.stringify(await f.value()))));
+  let busy = false;
   async function submit(use = save) {
+    if (busy) return;
+    busy = true;
     d.clear();
     act.disabled = true;
     try {
+      await ready;
       const values = {};
-      for (const f of fields) if (!f.el.hidden) values[f.name] = await f.value();
-      const keep = await use(values, d);
+      for (const f of fields) {
+        if (f.el.hidden) continue;
+        const value = await f.value();
+        if (!changes || JSON.stringify(value) !== before.get(f)) values[f.name] = value;
+      }
+      const keep = changes && !Object.keys(values).length ? false : await use(values, d);
       if (keep !== true) d.close();
       if (done) notice(done);
     } catch (e) {
       d.refuse(e);
     } finally {
+      busy = false;
       act.disabled = false;
     }
   }
   d.submit = submit;
-  d.fields = fields;
   return d;
 }
 
 // confirm asks before something that cannot be undone; with typed, the name must be typed.
 export function confirm({title, text, label, act, typed, done, cancel = "Cancel", opener}) {
   const name = typed && field({name: "typed", label: `Type “${typed}” to confirm`, autofocus: true});
+  let busy = false;
   const go = button(label, async () => {
+    if (busy) return;
     d.clear();
     if (typed && name.value() !== typed) {
       mark(name.el, "This is not the name.");
       return;
     }
+    busy = true;
     try {
       await act();
       d.close();
       if (done) notice(done);
     } catch (e) {
       d.refuse(e);
+    } finally {
+      busy = false;
     }
   }, "danger");
   const d = dialog({title, opener, body: [h("p", {}, text), name?.el], buttons: [h("span", {class: "grow"}), button(cancel, () => d.close()), go]});
@@ -257,9 +308,11 @@ export function secret(label, text, advice) {
     try {
       await navigator.clipboard.writeText(text);
       copy.lastChild.textContent = "Copied";
+      notice(label + " is copied.");
     } catch {
       getSelection().selectAllChildren(code);
       copy.lastChild.textContent = "Selected";
+      notice(label + " is selected: copy it now.");
     }
   }, "", {autofocus: true, "aria-label": "Copy " + label.toLowerCase()});
   const code = h("code", {class: "secret", tabindex: "0", "aria-labelledby": id}, text);
@@ -312,3 +365,6 @@ export function download(name, text, type = "text/csv") {
   a.click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
+
+// csv writes rows as RFC 4180 has it; a cell that a spreadsheet would run begins with an apostrophe.
+export const csv = (rows) => rows.map((row) => row.map((cell) => `"${String(cell ?? "").replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`).join(",") + "\r\n").join("");
