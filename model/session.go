@@ -13,8 +13,9 @@ type Session struct {
 const SessionMost = 12 * 3600_000
 
 // Good says whether the session still stands for its user: neither idle for too long, nor too old, nor begun before the
-// password was changed, and of an active administrator.
+// password was changed, and of an administrator who is not disabled. A lock bars new sign-ins and ends no session: else
+// anybody who sends wrong passwords could end an administrator's.
 func (s *Session) Good(u *User, now, idle Time) bool {
-	return u.Status == Active && u.Permissions != "" && u.LastChangePassword == s.PasswordChanged &&
+	return (u.Status == Active || u.Status == LockedBy) && u.Permissions != "" && u.LastChangePassword == s.PasswordChanged &&
 		now-s.LastUsed < idle && now-s.DateCreated < SessionMost
 }

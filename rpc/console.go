@@ -15,7 +15,7 @@ func (s *Server) console(w http.ResponseWriter, r *http.Request, c *call, rest s
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		c.page = "console"
 		if !console.Serve(w, r, rest) {
-			http.Redirect(w, r, consolePath, http.StatusFound)
+			http.NotFound(w, r)
 		}
 		return
 	}

@@ -28,10 +28,13 @@ type limits struct {
 	mu      sync.Mutex
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
-	guesses guesses // of installation codes
-	signers recent[*rate.Limiter]
-	record  *rate.Limiter
-	unsaid  atomic.Int64 // refusals that were not recorded, since the log last told
+	codes   tries // installation codes, wrong ones being unknown
+	signIns tries
+
+	unknownCodes *rate.Limiter // of all addresses
+
+	record *rate.Limiter
+	unsaid atomic.Int64 // refusals that were not recorded, since the log last told
 }
 
 // refusedBy is what is remembered of an address.
@@ -48,7 +51,8 @@ type agentUse struct {
 }
 
 func newLimits() *limits {
-	return &limits{guesses: newGuesses(), record: rate.NewLimiter(recordRate, recordBurst)}
+	return &limits{codes: tries{burst: guessBurst, every: guessEvery}, signIns: tries{burst: signInBurst, every: signInEvery},
+		unknownCodes: newUnknownCodes(), record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
 // recent is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the

@@ -1,14 +1,19 @@
 package rpc_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"tokensmith/model"
 	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
 	"tokensmith/store/storetest"
 )
 
@@ -61,6 +66,7 @@ func TestSessionsEnd(t *testing.T) {
 			"nearly idle":           {func() { s.clock.advance(30*time.Minute - time.Millisecond) }, true, nil},
 			"idle":                  {func() { s.clock.advance(30 * time.Minute) }, false, nil},
 			"password changed":      {func() { s.clock.advance(time.Second); set(`"password":"other horse"`) }, false, func() { set(`"password":"correct horse"`) }},
+			"locked by others":      {func() { set(`"status":"LOCKED"`) }, true, func() { set(`"status":"ACTIVE"`) }},
 			"disabled":              {func() { set(`"status":"DISABLED"`) }, false, func() { set(`"status":"ACTIVE"`) }},
 			"no administrator more": {func() { set(`"permissions":[]`) }, false, func() { set(`"permissions":"device/*"`) }},
 			"fewer permissions":     {func() { set(`"permissions":"group/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
@@ -131,11 +137,73 @@ func TestSignInNeedsBoth(t *testing.T) {
 			g.want(want, codeIn(reply), login)
 			g.do(t, "tokenAssignment/create", `{"attrs":{"token.serial":"1","user.loginName":"ada"}}`)
 		}
-		// Somebody who is no administrator is told so, if his password is right.
+		// Somebody who is no administrator is told nothing, whatever his password.
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"bob","password":"battery staple"}}`)
 		_, reply := (&visitor{s: g.service}).post("signIn", `{"loginName":"bob","password":"battery staple"}`)
-		g.want(5, codeIn(reply), "no administrator")
+		g.want(201, codeIn(reply), "no administrator")
+		// ada@d means her, as the console calls her.
+		g.clock.advance(time.Hour)
+		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"ADA@d","password":"correct horse","otp":%q}`, g.at(hotp, "1", 2)))
+		g.want(0, codeIn(reply), "with her domain")
+		// A password that must be changed is no way around the OTP.
+		g.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"mustChangePassword":true}}`)
+		g.want(201, try("correct horse", ""), "to be changed, without an OTP")
+		g.want(207, try("correct horse", g.at(hotp, "1", 3)), "to be changed, with one")
+		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"ada","password":"wrong","newPassword":"mine now","otp":%q}`, g.at(hotp, "1", 4)))
+		g.want(201, codeIn(reply), "changed with a wrong one")
+		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"ada","password":"correct horse","newPassword":"fresh horse","otp":%q}`, g.at(hotp, "1", 4)))
+		g.want(0, codeIn(reply), "changed")
+		g.want(0, try("fresh horse", g.at(hotp, "1", 5)), "the new one")
 	})
+}
+
+// A passcode that was sent is an OTP, and no password.
+func TestSignInByPasscode(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 10)
+		s := administered(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"email":"ada@mail.example"}}`)
+		s.do(t, "token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"ada"}}`)
+		s.do(t, "auth/sendOTP", `{"user":{"loginName":"ada"}}`)
+		var sent string
+		s.carry(t, post, func(m courier.Message) { sent = regexp.MustCompile(`\b\d{6}\b`).FindString(m.Text) })
+		for _, c := range []struct {
+			password, more string
+			want           int
+		}{{"wrong", "", 201}, {"wrong", `,"newPassword":"mine now"`, 201}, {"", "", 201}, {"correct horse", "", 0}, {"correct horse", "", 201}} {
+			_, reply := (&visitor{s: s}).post("signIn", fmt.Sprintf(`{"loginName":"ada","password":%q,"otp":%q%s}`, c.password, sent, c.more))
+			if codeIn(reply) != c.want {
+				t.Errorf("%q %s: %s", c.password, c.more, reply)
+			}
+		}
+	})
+}
+
+// Wrong sign-ins sent at once get no further than one after the other, and one whose browser hangs up counts.
+func TestSignInsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := administered(t, storetest.SQLite(t), quiet)
+	s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0}}`)
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(gone, http.MethodPost, "/console/signIn", strings.NewReader(`{"loginName":"ada","password":"wrong"}`))
+	s.ServeHTTP(httptest.NewRecorder(), r)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[int]int{}
+	for range 40 {
+		all.Go(func() {
+			_, reply := (&visitor{s: s}).post("signIn", `{"loginName":"ada","password":"wrong"}`)
+			mu.Lock()
+			defer mu.Unlock()
+			codes[codeIn(reply)]++
+		})
+	}
+	all.Wait()
+	if codes[201] != 4 || codes[7] != 36 {
+		t.Errorf("of 40 wrong sign-ins after one: %v", codes)
+	}
 }
 
 // Behind TLS the cookie is the host's alone, and what is done is recorded under the person's name.
@@ -151,8 +219,20 @@ func TestSessionCookieAndRecord(t *testing.T) {
 	if n := s.recorded(t, `["method","=","device/create"],["agent","=","ada@d"]`); n != 1 {
 		t.Errorf("%d rows of the record", n)
 	}
-	if n := s.recorded(t, `["method","=","console/signIn"]`); n != 1 {
-		t.Errorf("%d rows of signing in", n)
+	for _, method := range []string{"console/signIn", "console/signOut"} {
+		if method == "console/signOut" {
+			(&visitor{s: s, cookie: v.cookie}).post("signOut", "{}")
+		}
+		if n := s.recorded(t, `["method","=","`+method+`"],["agent","=","ada@d"]`); n != 1 {
+			t.Errorf("%d rows of %s", n, method)
+		}
+	}
+	// Signing in again ends the session before.
+	v.post("signIn", adaSignsIn)
+	old := &visitor{s: s, cookie: v.cookie}
+	v.post("signIn", adaSignsIn)
+	if old.signedIn() || !v.signedIn() {
+		t.Error("a session stays behind a newer one of the same browser")
 	}
 	if status, reply := v.post("api/agent/create", `{"attrs":{"name":"x","permissions":"*"}}`); status != 403 {
 		t.Error(status, reply)

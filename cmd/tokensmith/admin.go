@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,15 @@ func adminCreateCommand(e *env) *cobra.Command {
 		Example: `  tokensmith admin create ada
   tokensmith admin create grace --permissions 'device/*,group/*,license/*'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := d.exists(); err != nil {
+				return err
+			}
+			if strings.ContainsAny(domain+args[0], `\`) || strings.TrimSpace(args[0]) != args[0] {
+				return errors.New(`a login name and a domain have no \ and no white space at an end`)
+			}
+			if len(permissions) == 0 {
+				return errors.New("--permissions must name some: they make an administrator")
+			}
 			password, made := rand.Text(), true
 			if passwordFile != "" {
 				var err error
@@ -83,7 +93,7 @@ func makeAdmin(ctx context.Context, s *rpc.Server, domain, login, password strin
 	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != exists {
 		return err
 	}
-	attrs := map[string]any{"password": password, "permissions": permissions}
+	attrs := map[string]any{"password": password, "permissions": permissions, "status": "ACTIVE", "mustChangePassword": false}
 	code, err := call("user/set", map[string]any{"user": map[string]any{"domain.name": domain, "loginName": login}, "attrs": attrs})
 	if code != 101 {
 		return err

@@ -607,7 +607,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 	}
 	_, _, header := post("/console/signIn", signIn)
 	cookie := header.Get("Set-Cookie")
-	if !regexp.MustCompile(`^tokensmith=[\w-]{43}; Path=/; HttpOnly; SameSite=Strict$`).MatchString(cookie) {
+	if !regexp.MustCompile(`^tokensmith=[\w-]{43}; Path=/console/; HttpOnly; SameSite=Strict$`).MatchString(cookie) {
 		t.Error(cookie)
 	}
 	if status, text, _ := post("/console/api/device/search", "{}"); status != 200 {
@@ -638,7 +638,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 	if status, text, _ := post("/console/api/device/search", "{}", "Cookie", "tokensmith="+value); status != 401 {
 		t.Errorf("after signing out: %d %s", status, text)
 	}
-	for path, want := range map[string]string{"/console": "302", "/console/nowhere": "302", "/console/x/app.js": "302"} {
+	for path, want := range map[string]string{"/console": "302", "/console/nowhere": "404", "/console/x/app.js": "404"} {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		resp, err := client.Get(service.url + path)
 		if err != nil {

@@ -23,7 +23,7 @@ var static embed.FS
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; " +
 	"form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
 
-// page is what index.html has in place of the folder of the scripts and styles.
+// place is what index.html has in place of the folder of the scripts and styles.
 const place = "{{assets}}"
 
 type file struct {
