@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
@@ -57,7 +58,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s := &Store{dialect: dialect{name: "sqlite", bind: sqlx.QUESTION, class: sqliteClass, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel}}
-	writes, err := sqlx.ConnectContext(ctx, "sqlite3", source("_txlock", "immediate"))
+	writes, err := connectSQLite(ctx, source("_txlock", "immediate"))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
@@ -70,7 +71,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
 	s.write = newGroupWriter(s, writes, conn)
-	s.read, err = sqlx.ConnectContext(ctx, "sqlite3", source("mode", "ro", "_query_only", "on"))
+	s.read, err = connectSQLite(ctx, source("mode", "ro", "_query_only", "on"))
 	if err == nil {
 		if err = checkSettings(ctx, s.read); err != nil {
 			s.read.Close()
@@ -82,6 +83,34 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s.read.SetMaxOpenConns(2*runtime.GOMAXPROCS(0) + 2)
 	s.read.SetMaxIdleConns(2*runtime.GOMAXPROCS(0) + 2)
 	return s, nil
+}
+
+const (
+	connectMost = 10 * time.Second // that others may be turning a new database to its write-ahead log
+	connectWait = 10 * time.Millisecond
+)
+
+// connectSQLite connects. Of several processes that open a new database at once one turns it to its write-ahead log,
+// and SQLite refuses the others at once, whatever busy_timeout says.
+func connectSQLite(ctx context.Context, source string) (*sqlx.DB, error) {
+	for began := time.Now(); ; {
+		db, err := sqlx.ConnectContext(ctx, "sqlite3", source)
+		if err == nil {
+			return db, nil
+		}
+		if db != nil { // opened, and then not reached
+			err = errors.Join(err, db.Close())
+		}
+		var e sqlite3.Error
+		if !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || time.Since(began) > connectMost {
+			return nil, err
+		}
+		select {
+		case <-time.After(connectWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func checkSettings(ctx context.Context, on sqlx.QueryerContext) error {
