@@ -40,6 +40,7 @@ type verification struct {
 	matched  bool
 	syncing  bool        // two OTPs that synchronise
 	dry      bool        // only spend the time: nothing is accepted or written
+	due      bool        // right, but the password must be changed
 	byUser   *projection // of what was asked for, where no token was used
 	byToken  *projection // where one was
 }

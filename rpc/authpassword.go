@@ -77,6 +77,7 @@ func (v *verification) staticPassword(tx *store.Tx, login *model.Login) (any, er
 			return nil, err
 		}
 	case login.MustChangePassword:
+		v.due = true
 		return v.c.refuse(tx, login, model.PINExpired)
 	}
 	return v.accept(tx, login, userObject.table, login.ID)

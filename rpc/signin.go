@@ -82,7 +82,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 	}
 	caller := c.agent
 	_, err = c.run(ctx, &Plan{update: func(tx *store.Tx) (any, error) {
-		c.agent = caller
+		c.agent, v.due = caller, false
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			found, err := v.person(tx, login)
 			if _, refused := found.(outcome); refused || err != nil {
@@ -91,6 +91,10 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 			return nil, v.begin(tx, login, session, before)
 		})
 	}})
+	if v.due && err != nil {
+		// And not the PIN, which is changed otherwise.
+		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
+	}
 	return err
 }
 
@@ -148,6 +152,7 @@ func (v *verification) person(tx *store.Tx, login *model.Login) (any, error) {
 	case v.fresh != "":
 		return found, tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
 	case login.MustChangePassword:
+		v.due = true
 		return v.c.refuse(tx, login, model.PINExpired)
 	}
 	return found, nil

@@ -62,12 +62,13 @@ function signIn(why = "") {
         await begin();
       } catch (err) {
         if (!(err instanceof Refused)) throw err;
-        const change = err.code === 207;
+        const change = err.code === 207 && err.attribute === "newPassword";
+        const pin = err.code === 207 && !change;
         if (change) {
           fresh.show(true);
           fresh.control.focus();
         }
-        alert.textContent = change ? "Your password must be changed. Enter a new one, and your token's next one-time password if you have one." : err.code === 201 ? "This login name, password and one-time password do not fit." : err.sentence;
+        alert.textContent = pin ? "Your PIN must be changed: enter the old PIN, the one-time password and the new PIN twice, all in one." : change ? "Your password must be changed. Enter a new one, and your token's next one-time password if you have one." : err.code === 201 ? "This login name, password and one-time password do not fit." : err.sentence;
         alert.className = "alert";
         alert.hidden = false;
         otp.control.value = "";
