@@ -2,11 +2,8 @@ package rpc
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
@@ -14,95 +11,6 @@ import (
 )
 
 const columnsMost = 500 // of one query; SQLite has 2,000, PostgreSQL 1,664
-
-// Return is what a client wants back of an object, in the order it asked.
-type Return []returned
-
-type returned struct {
-	name     string
-	nested   Return // nil = the bare name
-	elements bool   // {"elements":[...]} around the array
-}
-
-// UnmarshalJSONFrom reads a name, an array of names and nested forms, or one nested form.
-func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	place := placeOf(dec)
-	v, err := dec.ReadValue()
-	if err == nil {
-		*r, err = returnOf(place, v.Clone(), 0)
-	}
-	return err
-}
-
-func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
-	bad := model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
-	if depth > depthMost {
-		return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
-	}
-	switch v.Kind() {
-	case 'n':
-		return nil, nil
-	case '"':
-		name, err := textOf(place, v)
-		return Return{{name: name}}, err
-	case '{':
-		members, err := membersOf(place, v)
-		if err != nil {
-			return nil, err
-		}
-		var ret Return
-		for _, m := range members {
-			inner, err := returnOf(place+"."+m.name, m.value, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			item := returned{name: m.name, nested: inner}
-			if len(inner) == 1 && inner[0].name == "elements" && inner[0].nested != nil {
-				item.nested, item.elements = inner[0].nested, true
-			}
-			if item.nested == nil {
-				item.nested = Return{{name: "id"}}
-			}
-			ret = append(ret, item)
-		}
-		return ret, nil
-	case '[':
-		var items []jsontext.Value
-		if err := json.Unmarshal(v, &items); err != nil {
-			return nil, bad
-		}
-		ret := Return{}
-		for _, item := range items {
-			if item.Kind() == '[' {
-				return nil, bad
-			}
-			inner, err := returnOf(place, item, depth)
-			if err != nil {
-				return nil, err
-			}
-			ret = append(ret, inner...)
-		}
-		return ret, nil
-	}
-	return nil, bad
-}
-
-// names makes a Return of plain names.
-func names(names ...string) Return {
-	var r Return
-	for _, n := range names {
-		r = append(r, returned{name: n})
-	}
-	return r
-}
-
-// or gives the default when a client asked for nothing.
-func (r Return) or(other Return) Return {
-	if len(r) == 0 {
-		return other
-	}
-	return r
-}
 
 // projection turns found rows into JSON. It reads every to-one relation in the same query and every collection in
 // one further query, however many rows there are.
@@ -332,101 +240,4 @@ func (n *node) collect(tx *store.ReadTx, found []store.Row, parts map[*many]map[
 		parts[f.many] = of
 	}
 	return nil
-}
-
-// write appends the object's JSON.
-func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byte) (_ []byte, err error) {
-	if n.present >= 0 && row[n.present] == nil {
-		return append(b, "null"...), nil
-	}
-	b = append(b, '{')
-	for i, f := range n.fields {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(append(b, f.name...), ':')
-		switch {
-		case f.one != nil:
-			if b, err = f.one.write(b, row, parts); err != nil {
-				return nil, err
-			}
-		case f.many != nil:
-			lead, end := "[", "]"
-			if f.many.elements {
-				lead, end = `{"elements":[`, "]}"
-			}
-			b = append(b, lead...)
-			if k := row[f.many.key]; k != nil {
-				b = joinValues(b, parts[f.many][asText(k)])
-			}
-			b = append(b, end...)
-		case f.derive != nil:
-			v, err := f.derive(row)
-			if err != nil {
-				return nil, err
-			}
-			b = f.kind.write(b, v)
-		case f.column < 0:
-			b = append(b, "null"...)
-		default:
-			b = f.kind.write(b, row[f.column])
-		}
-	}
-	return append(b, '}'), nil
-}
-
-func joinValues(b []byte, values [][]byte) []byte {
-	for i, v := range values {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, v...)
-	}
-	return b
-}
-
-// write appends a value; what is empty is null.
-func (k kind) write(b []byte, v any) []byte {
-	switch x := v.(type) {
-	case nil:
-		return append(b, "null"...)
-	case bool:
-		return strconv.AppendBool(b, x)
-	case int64:
-		if k != date {
-			return strconv.AppendInt(b, x, 10)
-		}
-		if x == 0 {
-			return append(b, "null"...)
-		}
-		b, _ = jsontext.AppendQuote(b, model.Time(x).String())
-		return b
-	}
-	s := asText(v)
-	switch {
-	case k == list:
-		b = append(b, '[')
-		for i, item := range model.List(s).Items() {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b, _ = jsontext.AppendQuote(b, item)
-		}
-		return append(b, ']')
-	case s == "":
-		return append(b, "null"...)
-	}
-	b, _ = jsontext.AppendQuote(b, s)
-	return b
-}
-
-// asText gives a text column's value.
-func asText(v any) string {
-	switch s := v.(type) {
-	case string:
-		return s
-	case []byte:
-		return string(s)
-	}
-	panic(fmt.Sprintf("rpc: a text column gave %T", v))
 }

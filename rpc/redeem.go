@@ -213,34 +213,6 @@ func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
 	return d.newDevice(tx, &user)
 }
 
-// available says why what a code is for is not: a device or an account that is gone or not in use.
-func available(tx *store.ReadTx, code *model.InstallationCode) error {
-	gone := func(what string) error {
-		return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)
-	}
-	switch code.Action {
-	case model.UseExistingDevice:
-		var dev model.Device
-		if code.DeviceID == nil {
-			return gone("device")
-		}
-		if err := tx.Load(&dev, *code.DeviceID); err != nil || dev.Status == model.Active {
-			return err
-		}
-		return gone("device")
-	case model.CreateDevice:
-		var user model.User
-		if code.UserID == nil {
-			return gone("account")
-		}
-		if err := tx.Load(&user, *code.UserID); err != nil || user.Status != model.Inactive && user.Status != model.DisabledBy {
-			return err
-		}
-		return gone("account")
-	}
-	return nil
-}
-
 // existing gives the code's device a new client token.
 func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
 	dev, old, err := d.c.loadDevice(tx, *d.code.DeviceID)
@@ -363,46 +335,4 @@ func (d *redemption) account(tx *store.Tx) (string, error) {
 	user.LoginNameFolded = model.Fold(user.LoginName)
 	d.newUser = true
 	return user.ID, (crud{c.s, userObject}).write(c, tx, d.user, nil, user)
-}
-
-// CodeArgs are the parameters of installationCode/check.
-type CodeArgs struct {
-	Code Text `json:"code"`
-}
-
-// codeChecked is the reply of installationCode/check.
-type codeChecked struct {
-	Action  string `json:"action"`
-	State   string `json:"state"`
-	Expires any    `json:"expires"` // null = never
-}
-
-// Check tells whoever has a code whether and until when it can be used.
-func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) error {
-	c := callOf(r.Context())
-	if args.Code == "" {
-		return model.AttrErrorf(model.Missing, "code", "is required")
-	}
-	indexes := m.s.codeIndexes(string(args.Code))
-	if err := c.guess(r.Context()); err != nil {
-		return err
-	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
-		code, err := c.findCode(tx, indexes)
-		if err == nil {
-			err = code.Refusal(c.now)
-		}
-		if err == nil {
-			err = available(tx, &code)
-		}
-		if err != nil {
-			return nil, err
-		}
-		reply := codeChecked{Action: code.Action, State: code.State(c.now)}
-		if ends := code.Ends(c.now); ends != 0 {
-			reply.Expires = ends.String()
-		}
-		return reply, nil
-	}
-	return nil
 }

@@ -1,0 +1,108 @@
+package rpc
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// write appends the object's JSON.
+func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byte) (_ []byte, err error) {
+	if n.present >= 0 && row[n.present] == nil {
+		return append(b, "null"...), nil
+	}
+	b = append(b, '{')
+	for i, f := range n.fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, f.name...), ':')
+		switch {
+		case f.one != nil:
+			if b, err = f.one.write(b, row, parts); err != nil {
+				return nil, err
+			}
+		case f.many != nil:
+			lead, end := "[", "]"
+			if f.many.elements {
+				lead, end = `{"elements":[`, "]}"
+			}
+			b = append(b, lead...)
+			if k := row[f.many.key]; k != nil {
+				b = joinValues(b, parts[f.many][asText(k)])
+			}
+			b = append(b, end...)
+		case f.derive != nil:
+			v, err := f.derive(row)
+			if err != nil {
+				return nil, err
+			}
+			b = f.kind.write(b, v)
+		case f.column < 0:
+			b = append(b, "null"...)
+		default:
+			b = f.kind.write(b, row[f.column])
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func joinValues(b []byte, values [][]byte) []byte {
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, v...)
+	}
+	return b
+}
+
+// write appends a value; what is empty is null.
+func (k kind) write(b []byte, v any) []byte {
+	switch x := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case bool:
+		return strconv.AppendBool(b, x)
+	case int64:
+		if k != date {
+			return strconv.AppendInt(b, x, 10)
+		}
+		if x == 0 {
+			return append(b, "null"...)
+		}
+		b, _ = jsontext.AppendQuote(b, model.Time(x).String())
+		return b
+	}
+	s := asText(v)
+	switch {
+	case k == list:
+		b = append(b, '[')
+		for i, item := range model.List(s).Items() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b, _ = jsontext.AppendQuote(b, item)
+		}
+		return append(b, ']')
+	case s == "":
+		return append(b, "null"...)
+	}
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
+}
+
+// asText gives a text column's value.
+func asText(v any) string {
+	switch s := v.(type) {
+	case string:
+		return s
+	case []byte:
+		return string(s)
+	}
+	panic(fmt.Sprintf("rpc: a text column gave %T", v))
+}
