@@ -100,6 +100,16 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		}
 		return err
 	})
+	if c.once != nil && err != nil {
+		if asAnswered(err) == nil {
+			// The same call may have been carried out at the same moment, and refused this one's change.
+			if found := c.look(ctx); asAnswered(found) != nil {
+				return nil, found
+			}
+			return nil, err
+		}
+		return nil, c.again(ctx, err)
+	}
 	if o, ok := result.(outcome); ok && err == nil {
 		return nil, o.err
 	}

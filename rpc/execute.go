@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,6 +18,11 @@ type Batch struct{ s *Server }
 
 // batchCalls bounds the calls of one batch: they share a transaction, and others wait for it.
 const batchCalls = 10_000
+
+const (
+	batchTime  = 20 * time.Second
+	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
+)
 
 // ExecuteArgs are the parameters of batch/execute.
 type ExecuteArgs struct {
@@ -71,7 +77,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 	}
 	plan.update = func(tx *store.Tx) (any, error) {
 		outer.quiet = true
-		return m.run(outer, tx, calls, atomic)
+		return m.run(r.Context(), outer, tx, calls, atomic)
 	}
 	return nil
 }
@@ -127,9 +133,20 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 }
 
 // run runs the prepared calls of a batch.
-func (m *Batch) run(outer *call, tx *store.Tx, calls []*prepared, atomic bool) (any, error) {
+func (m *Batch) run(ctx context.Context, outer *call, tx *store.Tx, calls []*prepared, atomic bool) (any, error) {
+	began, most := time.Now(), int64(batchReply)
+	if outer.turn {
+		most = m.s.cfg.LargeBody
+	}
 	reply := append(make([]byte, 0, 64*len(calls)), '[')
 	for i, p := range calls {
+		// Others wait for it: nothing is kept of one that takes too long, or whose caller has left.
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if time.Since(began) > batchTime {
+			return nil, model.Errorf(model.TooLarge, "the batch takes longer than %s: nothing is changed; send fewer calls at once", batchTime)
+		}
 		envelope, err := m.step(tx, p, atomic)
 		if err != nil {
 			return nil, err
@@ -141,8 +158,8 @@ func (m *Batch) run(outer *call, tx *store.Tx, calls []*prepared, atomic bool) (
 			reply = append(reply, ',')
 		}
 		reply = append(reply, envelope...)
-		if int64(len(reply)) > m.s.cfg.LargeBody {
-			return nil, model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", m.s.cfg.LargeBody)
+		if int64(len(reply)) > most {
+			return nil, model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
 		}
 	}
 	tx.Limit(outer.scope)

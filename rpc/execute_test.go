@@ -1,7 +1,12 @@
 package rpc_test
 
 import (
+	"context"
+	"encoding/base64"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -183,5 +188,81 @@ func TestBatchTakesOneTurn(t *testing.T) {
 	}
 	if took := time.Since(began); took > 50*time.Second {
 		t.Errorf("it waited: %v", took)
+	}
+}
+
+// A repeat is answered to nobody who may less than he did, and a secret that is answered again is recorded again.
+func TestRepeatIsNoWayAround(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		s.do(t, "token/create", `{"attrs":{"product.productCode":"GT","serial":"soft"}}`)
+		teller := s.agent(t, `"name":"teller","permissions":"batch/execute,token/retrieveCredential"`)
+		ask := func() int {
+			_, reply := s.post("/batch/execute", `{"calls":[{"method":"/token/retrieveCredential","params":{"token":{"serial":"soft"}}}]}`,
+				"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(teller.id+":"+teller.secret)), "Idempotency-Key", "one")
+			if strings.Contains(reply, "otpauth://") != strings.Contains(reply, `"seed"`) {
+				t.Fatal(reply)
+			}
+			if strings.Contains(reply, `"seed"`) {
+				return 0
+			}
+			return codeIn(reply)
+		}
+		if first, again := ask(), ask(); first != 0 || again != 0 {
+			t.Fatal(first, again)
+		}
+		if n := s.recorded(t, `["method","=","token/retrieveCredential"]`); n != 1 {
+			t.Errorf("%d reveals", n)
+		}
+		if n := s.recorded(t, `["object","=","answered again"]`); n != 1 {
+			t.Errorf("%d repeats are recorded", n)
+		}
+		s.do(t, "agent/set", `{"agent":{"name":"teller"},"attrs":{"permissions":"batch/execute"}}`)
+		if code := ask(); code != 17 {
+			t.Errorf("without the permission: %d", code)
+		}
+	})
+}
+
+// Of many who carry out one call at once, each gets its answer, also where the change must be unique.
+func TestUniqueOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		one := newService(t, url)
+		both := []*service{one, one.second(t)}
+		for round := range 3 {
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			replies := map[string]int{}
+			for i := range 30 {
+				all.Go(func() {
+					_, reply := both[i%2].post("/domain/create", fmt.Sprintf(`{"attrs":{"name":"d%d"}}`, round), "Idempotency-Key", fmt.Sprint("k", round))
+					mu.Lock()
+					defer mu.Unlock()
+					replies[reply]++
+				})
+			}
+			all.Wait()
+			if len(replies) != 1 {
+				t.Errorf("%v", replies)
+			}
+		}
+	})
+}
+
+// A batch whose caller has left is not carried out.
+func TestBatchOfNobody(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/batch/execute", strings.NewReader(`{"calls":[{"method":"domain/create","params":{"attrs":{"name":"d"}}}]}`))
+	r.SetBasicAuth(s.id, s.key)
+	r.ContentLength = -1 // so that its end is read, at which he leaves
+	r.Body = io.NopCloser(io.MultiReader(r.Body, &atEnd{leave}))
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if n := s.total(t, "domain", ""); n != 0 {
+		t.Errorf("%d domains: %s", n, w.Body)
 	}
 }

@@ -45,7 +45,8 @@ func (c *call) carry(key string, body []byte) error {
 	}
 	id := sha256.Sum256(store.Message(c.agent.ID, key))
 	sum := sha256.Sum256(body)
-	request := sha256.Sum256(store.Message(c.method.path, sum[:]))
+	// Who may less, or sees less, than he did does not get what he was answered then.
+	request := sha256.Sum256(store.Message(c.method.path, sum[:], string(c.agent.Permissions), string(c.agent.Domains)))
 	c.once = &once{hex.EncodeToString(id[:]), request[:]}
 	return nil
 }
@@ -75,7 +76,20 @@ func (c *call) look(ctx context.Context) error {
 	if c.once == nil {
 		return nil
 	}
-	return c.s.cfg.Store.View(ctx, c.repeated)
+	return c.again(ctx, c.s.cfg.Store.View(ctx, c.repeated))
+}
+
+// again records that a call was answered again, where the answer reveals a secret or may.
+func (c *call) again(ctx context.Context, err error) error {
+	a := asAnswered(err)
+	if a == nil || !c.method.reveals && c.method.path != executePath {
+		return err
+	}
+	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
+	if failed := c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Audit(&row) }); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // keep keeps the answer of a call that changed something.
@@ -90,9 +104,15 @@ func (c *call) keep(tx *store.Tx, result any) error {
 
 // again writes an answer that was given before.
 func (a *answered) again(w http.ResponseWriter, c *call) {
-	digits := strings.TrimPrefix(string(a.envelope[:min(len(a.envelope), 24)]), `{"error":`)
-	c.code, _ = strconv.Atoi(digits[:strings.IndexAny(digits, ",}")])
+	c.code = a.code()
 	writeEnvelope(w, http.StatusOK, a.envelope)
+}
+
+// code gives the number of an answer.
+func (a *answered) code() int {
+	digits := strings.TrimPrefix(string(a.envelope[:min(len(a.envelope), 24)]), `{"error":`)
+	n, _ := strconv.Atoi(digits[:strings.IndexAny(digits, ",}")])
+	return n
 }
 
 // DropAnswers removes the answers to calls with an idempotency key whose time is over, a part in each transaction so that nobody waits long.

@@ -31,6 +31,9 @@ func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error)
 	if _, err := os.Stat(keyFile); err != nil {
 		return Checked{}, err // opening would make one
 	}
+	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
+		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)
+	}
 	return place(file, func(part string) (Checked, error) {
 		if err := copyFile(backup, part); err != nil {
 			return Checked{}, err

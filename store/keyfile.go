@@ -50,11 +50,24 @@ func (k *Keyring) retire() error {
 
 // rewrite puts another text into the key file: durably, whole or not at all, and with the owner and mode it has.
 func (k *Keyring) rewrite(change func([]byte) []byte) error {
-	info, err := os.Stat(k.file)
+	file, err := filepath.EvalSymlinks(k.file)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(k.file)
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	// One at a time reads, changes and renames; the lock goes with the descriptor.
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -62,7 +75,7 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	if _, err := parseKeys(text); err != nil {
 		return fmt.Errorf("key file %s: %w", k.file, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(k.file), filepath.Base(k.file)+".new-*")
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*")
 	if err != nil {
 		return err
 	}
@@ -74,10 +87,10 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), k.file); err != nil {
+	if err = os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	if err = syncDir(filepath.Dir(k.file)); err != nil {
+	if err = dir.Sync(); err != nil {
 		return err
 	}
 	return k.load()

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"tokensmith/model"
 )
 
 const (
-	rotatePage   = 50          // values resealed in one transaction
-	insistMost   = time.Minute // that one transaction may lose against others
-	rotatePasses = 10          // over everything, until nothing is found that another process sealed with an old key meanwhile
+	metaRotated  = "key rotated" // when a rotation last began, in milliseconds
+	retireAfter  = time.Hour     // longer than any call takes
+	rotatePage   = 50            // values resealed in one transaction
+	insistMost   = time.Minute   // that one transaction may lose against others
+	rotatePasses = 10            // over everything, until nothing is found that another process sealed with an old key meanwhile
 )
 
 // Rotated is what a rotation did.
@@ -24,7 +27,7 @@ type Rotated struct {
 // Rotate gives the key file a new key and seals everything anew with it, a part in each transaction, while other
 // processes serve: they take notice of the key file by themselves. An interrupted rotation is carried on with the key
 // it began with. The old keys stay in the file, and open, until RetireKeys.
-func (s *Store) Rotate(ctx context.Context) (r Rotated, err error) {
+func (s *Store) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
 	var canary []byte
 	err = s.View(ctx, func(tx *ReadTx) (err error) {
 		canary, err = tx.Meta(metaCanary)
@@ -37,6 +40,10 @@ func (s *Store) Rotate(ctx context.Context) (r Rotated, err error) {
 		if err := s.keys.addKey(); err != nil {
 			return r, err
 		}
+	}
+	err = s.insist(ctx, func(tx *Tx) error { return tx.PutMeta(metaRotated, strconv.AppendInt(nil, now.UnixMilli(), 10)) })
+	if err != nil {
+		return r, err
 	}
 	// By then no process seals with an old key any more but one that is just about to.
 	select {
@@ -54,7 +61,8 @@ func (s *Store) Rotate(ctx context.Context) (r Rotated, err error) {
 				return r, err
 			}
 		}
-		if pass == 1 {
+		if pass == 1 || n > 0 { // what was sealed with an old key was hashed with it
+			r.Hashes = 0
 			for i := range macIndexes {
 				done, err := s.rehash(ctx, &macIndexes[i])
 				r.Hashes += done
@@ -172,11 +180,22 @@ func (s *Store) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	return n, err
 }
 
-// RetireKeys takes the old keys out of the key file, and says how many there were. While anything is still sealed with
-// one of them it refuses. What the record needs of them to be checked stays.
-func (s *Store) RetireKeys(ctx context.Context) (retired int, err error) {
+// RetireKeys takes the old keys out of the key file, and says how many there were. What the record needs of them to be
+// checked stays. While anything is still sealed with one of them it refuses, and for retireAfter behind the rotation:
+// a call that began before may still store what it sealed with the old key then. restarted says that no such call is
+// under way, because every server was started since.
+func (s *Store) RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error) {
 	last := s.keys.last()
 	err = s.View(ctx, func(tx *ReadTx) error {
+		text, err := tx.Meta(metaRotated)
+		if err != nil {
+			return err
+		}
+		at, _ := strconv.ParseInt(string(text), 10, 64)
+		if left := time.UnixMilli(at).Add(retireAfter).Sub(now); left > 0 && !restarted {
+			return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("the key was rotated less than %s ago, and a call that began before may still store what it "+
+				"sealed with the old one: wait %s, or start every server anew and say so", retireAfter, left.Round(time.Minute))}
+		}
 		for i := range sealedColumns {
 			c := &sealedColumns[i]
 			keys, err := c.keys(tx, "", 1, last)

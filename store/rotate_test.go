@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -35,7 +36,7 @@ func TestRotationRehashes(t *testing.T) {
 			return err
 		})
 		before := s.Keys().MAC("a test", []byte("CODETA"))
-		r, err := s.Rotate(t.Context())
+		r, err := s.Rotate(t.Context(), time.Now())
 		if err != nil || r.Values != many+1 || r.Hashes != many {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -76,16 +77,16 @@ func TestRotationInterrupted(t *testing.T) {
 		if err != nil || bytes.Count(two, []byte("tokensmith-key-1")) != 2 {
 			t.Fatalf("%q, %v", two, err)
 		}
-		if n, err := s.RetireKeys(t.Context()); err == nil || n != 0 || !strings.Contains(err.Error(), "rotate first") {
+		if n, err := s.RetireKeys(t.Context(), time.Now().Add(61*time.Minute), false); err == nil || n != 0 || !strings.Contains(err.Error(), "rotate first") {
 			t.Errorf("%d retired, %v", n, err)
 		}
-		if r, err := s.Rotate(t.Context()); err != nil || r.Values != 2 {
+		if r, err := s.Rotate(t.Context(), time.Now()); err != nil || r.Values != 2 {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if now, err := os.ReadFile(d.KeyFile); err != nil || !bytes.Equal(now, two) {
 			t.Errorf("a further key was added: %v", err)
 		}
-		if n, err := s.RetireKeys(t.Context()); err != nil || n != 1 {
+		if n, err := s.RetireKeys(t.Context(), time.Now().Add(61*time.Minute), false); err != nil || n != 1 {
 			t.Errorf("%d retired, %v", n, err)
 		}
 		view(t, s, func(tx *store.ReadTx) error {

@@ -72,8 +72,19 @@ func Open(ctx context.Context, url, keyFile string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.migrate(ctx)
+	// A database that is sealed already shows that the key file fits before anything of it is changed.
+	have := 0
+	err = s.Update(ctx, func(tx *Tx) (err error) {
+		have, err = tx.schema()
+		return err
+	})
+	if err == nil && have > 0 {
+		err = s.openKeys(ctx, keyFile)
+	}
 	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err == nil && have == 0 {
 		err = s.openKeys(ctx, keyFile)
 	}
 	if err != nil {

@@ -31,6 +31,7 @@ type results struct {
 type batchAbout struct {
 	SHA256 string `json:"sha256"`
 	Lines  int    `json:"lines"`
+	Target string `json:"target"` // hash of what carries it out and as whom: the keys of calls are good there alone
 }
 
 type resultLine struct {
@@ -45,12 +46,12 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 		return &results{w: bufio.NewWriter(e.stdout)}, nil
 	}
 	r := &results{about: f.out + ".batch"}
-	about := batchAbout{sum, lines}
+	about := batchAbout{sum, lines, f.target()}
 	before, err := os.ReadFile(r.about)
 	if f.resume && err == nil {
 		var was batchAbout
 		if json.Unmarshal(before, &was) != nil || was != about {
-			return nil, fmt.Errorf("%s holds the results of another file", f.out)
+			return nil, fmt.Errorf("%s holds the results of another file, or of another server, agent or database", f.out)
 		}
 		return r, r.resume(f.out)
 	}
@@ -107,8 +108,11 @@ func (r *results) resume(out string) (err error) {
 		}
 		whole += int64(len(text))
 	}
-	if err := r.file.Truncate(whole); err != nil {
-		return errors.Join(err, r.file.Close())
+	if whole < info.Size() {
+		// Nothing is done by this: the results are as old as they were.
+		if err := errors.Join(r.file.Truncate(whole), os.Chtimes(out, info.ModTime(), info.ModTime())); err != nil {
+			return errors.Join(err, r.file.Close())
+		}
 	}
 	if _, err := r.file.Seek(whole, io.SeekStart); err != nil {
 		return errors.Join(err, r.file.Close())

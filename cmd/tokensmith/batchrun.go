@@ -84,10 +84,11 @@ func (b *batchRun) each(ctx context.Context, see func(number int, line []byte) e
 		return in.Err()
 	}
 	read := hex.EncodeToString(sum.Sum(nil))
-	if b.sum != "" && read != b.sum {
+	if b.sum == "" {
+		b.sum, b.lines = read, n
+	} else if read != b.sum {
 		return errors.New("the file was changed while it was carried out")
 	}
-	b.sum, b.lines = read, n
 	return nil
 }
 
@@ -124,7 +125,7 @@ func readLine(line []byte) (l batchLine, err error) {
 	if err := d.Decode(&l); err != nil {
 		return l, fmt.Errorf("it is not {\"method\":...,\"params\":{...}}, byte %d", d.InputOffset())
 	}
-	if d.More() {
+	if _, err := d.Token(); err != io.EOF {
 		return l, errors.New("more follows the call")
 	}
 	l.Method = strings.TrimPrefix(l.Method, "/")
@@ -147,6 +148,7 @@ func (b *batchRun) run(ctx context.Context) error {
 	jobs := make(chan *batchJob)
 	ordered := make(chan *batchJob, b.flags.parallel*aheadEach)
 	read := make(chan error, 1)
+	from := b.results.last
 	for range b.flags.parallel {
 		go func() {
 			for j := range jobs {
@@ -159,7 +161,7 @@ func (b *batchRun) run(ctx context.Context) error {
 		defer close(ordered)
 		defer close(jobs)
 		read <- b.each(ctx, func(number int, line []byte) error {
-			if number <= b.results.last {
+			if number <= from {
 				return nil
 			}
 			l, err := readLine(bytes.Clone(line))

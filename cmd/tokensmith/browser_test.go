@@ -147,6 +147,7 @@ func (p *person) find(role, name string, n int) []*accessibility.Node {
 // click clicks the last thing of a role and name: what a dialog has lies over the page.
 func (p *person) click(role, name string) {
 	p.t.Helper()
+	p.settled() // what comes may move things
 	for try := 0; ; try++ {
 		nodes := p.find(role, name, 1)
 		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {

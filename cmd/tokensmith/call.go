@@ -3,22 +3,39 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tokensmith/rpc"
+	"tokensmith/store"
 )
 
 type callFlags struct {
 	database
 	server, clientID, clientSecret string
 	client                         *http.Client // nil = the default one
+}
+
+// target names where calls go and as whom, by a hash: a database's URL may hold a password.
+func (f *callFlags) target() string {
+	name := "server\n" + f.server + "\n" + f.clientID
+	if f.server == "" {
+		name = "database\n" + f.url
+		if abs, err := filepath.Abs(f.url); err == nil && !store.IsPostgres(f.url) {
+			name = "database\n" + abs
+		}
+	}
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:8])
 }
 
 // callFunc calls a method, on a server or in this process. The key is the call's idempotency key; "" is none.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,7 @@ func keyRotateCommand(e *env) *cobra.Command {
 			"on with the key it began with. The old key stays in the file, for old backups, until tokensmith key retire.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.with(cmd.Context(), func(st *store.Store) error {
-				r, err := st.Rotate(cmd.Context())
+				r, err := st.Rotate(cmd.Context(), time.Now())
 				if err != nil {
 					return err
 				}
@@ -39,13 +40,15 @@ func keyRotateCommand(e *env) *cobra.Command {
 
 func keyRetireCommand(e *env) *cobra.Command {
 	var d database
+	var restarted bool
 	cmd := &cobra.Command{
 		Use: "retire", Short: "Take the old keys out of the key file", Args: cobra.NoArgs,
-		Long: "Take the old keys out of the key file, unless something is still sealed with one of them. What the record needs of\n" +
-			"them to be verified stays. Backups of before the rotation need the file of then.",
+		Long: "Take the old keys out of the key file, unless something is still sealed with one of them, or the rotation was less\n" +
+			"than an hour ago: a call that began before it may still be under way. What the record needs of the old keys to be\n" +
+			"verified stays. Backups of before the rotation need the file of then.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.with(cmd.Context(), func(st *store.Store) error {
-				n, err := st.RetireKeys(cmd.Context())
+				n, err := st.RetireKeys(cmd.Context(), time.Now(), restarted)
 				if err != nil {
 					return err
 				}
@@ -55,5 +58,6 @@ func keyRetireCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().BoolVar(&restarted, "restarted", false, "every server was started since the rotation, so no call of before it is under way")
 	return cmd
 }
