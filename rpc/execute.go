@@ -134,9 +134,9 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 
 // run runs the prepared calls of a batch.
 func (m *Batch) run(ctx context.Context, outer *call, tx *store.Tx, calls []*prepared, atomic bool) (any, error) {
-	began, most := time.Now(), int64(batchReply)
-	if outer.turn {
-		most = m.s.cfg.LargeBody
+	began, most := time.Now(), m.s.cfg.LargeBody
+	if !outer.turn {
+		most = min(most, batchReply)
 	}
 	reply := append(make([]byte, 0, 64*len(calls)), '[')
 	for i, p := range calls {
