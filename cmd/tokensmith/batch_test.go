@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -252,6 +253,28 @@ func TestBatchRefused(t *testing.T) {
 	}
 	if _, err := batch(good, "--out", out, "--resume"); err == nil || !strings.Contains(err.Error(), "24h0m0s ago") {
 		t.Error(err)
+	}
+	// Killed between making the results and noting of which batch they are, or while that was written.
+	begun := filepath.Join(dir, "begun")
+	for _, noted := range []string{"none", "", `{"sha2`} {
+		if err := errors.Join(os.WriteFile(begun, nil, 0o600), os.RemoveAll(begun+".batch")); err != nil {
+			t.Fatal(err)
+		}
+		if noted != "none" {
+			if err := os.WriteFile(begun+".batch", []byte(noted), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		said, err := batch(`{"method":"domain/search"}`+"\n", "--out", begun, "--resume")
+		if text, _ := os.ReadFile(begun); err != nil || !strings.Contains(string(text), `"error":0`) {
+			t.Errorf("%q: %v: %s%s", noted, err, said, text)
+		}
+	}
+	if err := os.Remove(begun + ".batch"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := batch(good, "--out", begun, "--resume"); err == nil {
+		t.Error("went on with results of it is not known what")
 	}
 	if _, err := batch(good, "--resume"); err == nil {
 		t.Error("resumed without results")

@@ -48,15 +48,23 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 	r := &results{about: f.out + ".batch"}
 	about := batchAbout{sum, lines, f.target()}
 	before, err := os.ReadFile(r.about)
-	if f.resume && err == nil {
-		var was batchAbout
-		if json.Unmarshal(before, &was) != nil || was != about {
-			return nil, fmt.Errorf("%s holds the results of another file, or of another server, agent or database", f.out)
-		}
-		return r, r.resume(f.out)
-	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if f.resume {
+		var was batchAbout
+		switch known := json.Unmarshal(before, &was) == nil; {
+		case known && was != about:
+			return nil, fmt.Errorf("%s holds the results of another file, or of another server, agent or database", f.out)
+		case known:
+			return r, r.resume(f.out)
+		}
+		// Killed before the batch was noted: no call was made yet.
+		if info, err := os.Stat(f.out); err == nil && info.Size() == 0 {
+			if err := os.Remove(f.out); err != nil {
+				return nil, err
+			}
+		}
 	}
 	// Both must not be there; what is known of the batch is on the disk before its first result.
 	if r.file, err = os.OpenFile(f.out, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
