@@ -66,7 +66,7 @@ func checkDevice(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	} else {
 		had = old.(*model.Device).LicenseID
 	}
-	if had != nil && dev.LicenseID != nil && *had == *dev.LicenseID {
+	if equal(had, dev.LicenseID) {
 		return nil
 	}
 	if had != nil {

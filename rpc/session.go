@@ -15,7 +15,6 @@ const (
 	sessionBytes    = 32
 	sessionIdle     = 30 * time.Minute
 	sessionUsedMost = 60_000 // milliseconds between two writes of a session's last use
-
 )
 
 // signedIn tells the console who is signed in.

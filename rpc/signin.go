@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -41,8 +39,8 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	var args SignInArgs
-	if err := json.Unmarshal(body, &args); err != nil {
-		c.fail(w, readArgs(body, &args), true)
+	if err := readArgs(body, &args); err != nil {
+		c.fail(w, err, true)
 		return
 	}
 	key := make([]byte, sessionBytes)
