@@ -63,20 +63,27 @@ func fuzzFormat(f *testing.F, format seedfile.Format) {
 			messages = append(messages, k.Notes...)
 		}
 		for _, k := range keys {
-			noSecret(t, messages, k)
+			noSecret(t, string(data), messages, k)
 		}
 	})
 }
 
-// noSecret looks for a seed in messages, in every way of writing it. Short seeds occur by chance.
-func noSecret(t *testing.T, messages []string, k seedfile.Key) {
-	if len(k.Secret) < 10 {
+// noSecret looks for a seed in messages, in every way of writing it. Short seeds and those of a few bytes again and again
+// occur by chance (a serial of zeros in another row), and what the file writes twice may be a name in its other place.
+func noSecret(t *testing.T, data string, messages []string, k seedfile.Key) {
+	variety := slices.Sorted(slices.Values(k.Secret))
+	if len(k.Secret) < 10 || len(slices.Compact(variety)) < 4 {
 		return
 	}
-	for _, m := range messages {
-		m = strings.ToLower(m)
-		for _, s := range []string{string(k.Secret), hex.EncodeToString(k.Secret), base64.RawStdEncoding.EncodeToString(k.Secret)} {
-			if strings.Contains(m, strings.ToLower(s)) && !strings.Contains(strings.ToLower(k.Serial+k.KeyID+k.User+k.Issuer+k.Description), strings.ToLower(s)) {
+	names := strings.ToLower(k.Serial + k.KeyID + k.User + k.Issuer + k.Description)
+	data = strings.ToLower(data)
+	for _, s := range []string{string(k.Secret), hex.EncodeToString(k.Secret), base64.RawStdEncoding.EncodeToString(k.Secret)} {
+		s = strings.ToLower(s)
+		if strings.Contains(names, s) || strings.Count(data, s) > 1 {
+			continue
+		}
+		for _, m := range messages {
+			if strings.Contains(strings.ToLower(m), s) {
 				t.Fatalf("a message holds a seed: %s", m)
 			}
 		}
