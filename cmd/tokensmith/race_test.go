@@ -47,12 +47,18 @@ func (p *process) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.run(exec.Command(file, append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...))
+}
+
+// run starts a command that says where it listens, and waits until it does.
+func (p *process) run(cmd *exec.Cmd) {
+	p.t.Helper()
 	out, err := os.Create(p.out)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer out.Close()
-	p.cmd = exec.Command(file, append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...)
+	p.cmd = cmd
 	p.cmd.Stdout = out
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tokensmith": main})
+	testscript.Main(m, map[string]func(){"tokensmith": main, "emptyhandler": emptyHandler})
 }
 
 // Scripts drive the binary from outside. Beside testscript's own commands there are:

@@ -1,0 +1,461 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+)
+
+// The load: what callers get of a whole server over loopback HTTP with connections that are kept, and beside it, in the
+// same run, the floors: what the machine does at best. make bench runs it; LOAD_TOKENS names the sizes of the databases.
+
+// loads are what is called, each at 1, 8 and 64 connections. A floor is the figure by which a rate is divided.
+var loads = []struct {
+	name, floor string
+	call        func(l *loadWorld) func(i int) (method, body string)
+}{
+	{"empty call", "empty handler", func(l *loadWorld) func(int) (string, string) {
+		return func(int) (string, string) { return "auth/logout", "{}" }
+	}},
+	{"token/get", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.get }},
+	{"token/search", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.search }},
+	{"auth/verify soft", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.verify(0) }},
+	{"auth/verify hardware", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.verify(1) }},
+	{"token/create", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.create }},
+	{"80 % verify, 20 % get", "empty handler", func(l *loadWorld) func(int) (string, string) {
+		verify := l.verify(0)
+		return func(i int) (string, string) {
+			if i%5 == 0 {
+				return l.get(i)
+			}
+			return verify(i)
+		}
+	}},
+}
+
+var loadConnections = []int{1, 8, 64}
+
+// figure is one line of the table.
+type figure struct {
+	What        string  `json:"what"`
+	Tokens      int     `json:"tokens,omitempty"`
+	Connections int     `json:"connections,omitempty"`
+	Rate        float64 `json:"perSecond"`
+	P50         float64 `json:"p50ms,omitempty"`
+	P99         float64 `json:"p99ms,omitempty"`
+	P999        float64 `json:"p999ms,omitempty"`
+	CPU         float64 `json:"serverCPUmicros,omitempty"`
+	RSS         float64 `json:"serverRSSmegabytes,omitempty"`
+	Floor       string  `json:"floor,omitempty"`
+	Ratio       float64 `json:"ratio,omitempty"`
+}
+
+// BenchmarkLoad prints the table, and writes it to the file that LOAD_JSON names.
+func BenchmarkLoad(b *testing.B) {
+	sizes := []int{10_000}
+	if given := os.Getenv("LOAD_TOKENS"); given != "" {
+		sizes = nil
+		for _, s := range strings.Split(given, ",") {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 1000 {
+				b.Fatal("LOAD_TOKENS: numbers from 1000, comma-separated")
+			}
+			sizes = append(sizes, n)
+		}
+	}
+	t := &loadTable{}
+	t.floors(b)
+	for _, tokens := range sizes {
+		l := newLoadWorld(b, tokens)
+		for _, load := range loads {
+			for _, connections := range loadConnections {
+				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
+					next := load.call(l)
+					f := drive(b, &l.process, l.authorization, connections, next)
+					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor
+					t.add(f)
+				})
+			}
+		}
+		l.kill()
+	}
+	t.print(b)
+}
+
+// loadTable gathers the figures; a later one of the same name takes the place of an earlier (Go runs a benchmark once
+// to warm up).
+type loadTable struct{ rows []figure }
+
+func (t *loadTable) find(what string, tokens, connections int) *figure {
+	for i := range t.rows {
+		if r := &t.rows[i]; r.What == what && r.Tokens == tokens && r.Connections == connections {
+			return r
+		}
+	}
+	return nil
+}
+
+func (t *loadTable) add(f figure) {
+	if floor := t.find(f.Floor, 0, f.Connections); floor != nil {
+		f.Ratio = f.Rate / floor.Rate
+	} else if floor := t.find(f.Floor, 0, 0); floor != nil {
+		f.Ratio = f.Rate / floor.Rate
+	}
+	if old := t.find(f.What, f.Tokens, f.Connections); old != nil {
+		*old = f
+		return
+	}
+	t.rows = append(t.rows, f)
+}
+
+func (t *loadTable) print(b *testing.B) {
+	var out bytes.Buffer
+	out.WriteString("\n| what | tokens | connections | per second | p50 ms | p99 ms | p99.9 ms | CPU µs | RSS MB | of its floor |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	number := func(format string, v float64) string {
+		if v == 0 {
+			return ""
+		}
+		return fmt.Sprintf(format, v)
+	}
+	for _, r := range t.rows {
+		of := ""
+		if r.Ratio > 0 {
+			of = fmt.Sprintf("%.0f %% (%s)", 100*r.Ratio, r.Floor)
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s | %.0f | %s | %s | %s | %s | %s | %s |\n", r.What, number("%.0f", float64(r.Tokens)), number("%.0f", float64(r.Connections)),
+			r.Rate, number("%.2f", r.P50), number("%.2f", r.P99), number("%.2f", r.P999), number("%.0f", r.CPU), number("%.0f", r.RSS), of)
+	}
+	fmt.Println(out.String())
+	if file := os.Getenv("LOAD_JSON"); file != "" {
+		text, err := json.MarshalIndent(t.rows, "", " ")
+		if err == nil {
+			err = os.WriteFile(file, text, 0o666)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// drive makes b.N calls over so many connections and measures them.
+func drive(b *testing.B, p *process, authorization string, connections int, next func(i int) (method, body string)) figure {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	type request struct{ url, body string }
+	requests := make([]request, b.N)
+	for i := range requests {
+		method, body := next(i)
+		requests[i] = request{p.url + "/das5/rest/" + method, body}
+	}
+	took := make([]time.Duration, b.N)
+	var at atomic.Int64
+	var all sync.WaitGroup
+	errs := make(chan error, connections)
+	cpu := p.cpu(b)
+	b.ResetTimer()
+	began := time.Now()
+	for range connections {
+		all.Go(func() {
+			reply := new(bytes.Buffer)
+			for {
+				i := int(at.Add(1)) - 1
+				if i >= len(requests) {
+					return
+				}
+				start := time.Now()
+				r, err := http.NewRequest(http.MethodPost, requests[i].url, strings.NewReader(requests[i].body))
+				if err == nil {
+					r.Header.Set("Authorization", authorization)
+					r.Header.Set("Content-Type", "application/json")
+					var resp *http.Response
+					if resp, err = client.Do(r); err == nil {
+						reply.Reset()
+						_, err = io.Copy(reply, resp.Body)
+						resp.Body.Close()
+					}
+				}
+				took[i] = time.Since(start)
+				if err == nil && !bytes.HasPrefix(reply.Bytes(), []byte(`{"error":0`)) {
+					err = fmt.Errorf("%s %s: %s", requests[i].url, requests[i].body, reply)
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	elapsed := time.Since(began)
+	b.StopTimer()
+	select {
+	case err := <-errs:
+		b.Fatal(err)
+	default:
+	}
+	slices.Sort(took)
+	at99 := func(part float64) float64 {
+		return float64(took[min(len(took)-1, int(part*float64(len(took))))].Microseconds()) / 1000
+	}
+	f := figure{Connections: connections, Rate: float64(b.N) / elapsed.Seconds(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
+		CPU: float64((p.cpu(b) - cpu).Microseconds()) / float64(b.N), RSS: p.rss(b)}
+	b.ReportMetric(f.Rate, "calls/s")
+	b.ReportMetric(f.P50, "ms-p50")
+	b.ReportMetric(f.P99, "ms-p99")
+	b.ReportMetric(f.CPU, "µs-CPU/call")
+	b.ReportMetric(f.RSS, "MB-RSS")
+	return f
+}
+
+// cpu gives the time the process has used, in user mode and in the kernel (proc(5); a tick is 10 ms).
+func (p *process) cpu(b *testing.B) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		b.Fatal(err1, err2)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// rss gives the memory the process holds, in MB.
+func (p *process) rss(b *testing.B) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(kb) / 1024
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}
+
+// loadWorld is a server on a database of users with one token each, every other of the soft and of the hardware product.
+type loadWorld struct {
+	process
+	tokens        int
+	authorization string
+
+	used    []int64 // by token: one after the last time step that was sent; 0 = none
+	turn    [2]int  // by product: how many of its tokens were sent
+	created int     // tokens made by calls
+}
+
+// loadProducts are their codes, their periods, and how many steps off the clock their tokens may be sent.
+var loadProducts = [2]struct {
+	code        string
+	period, off int64
+}{{"GT", 30, 1}, {"ST", 60, 3}}
+
+// loadStride leads through the tokens without regard to where they lie.
+const loadStride = 7919
+
+func loadSeed(i int) []byte {
+	sum := sha1.Sum([]byte(strconv.Itoa(i)))
+	return sum[:]
+}
+
+func newLoadWorld(b *testing.B, tokens int) *loadWorld {
+	dir := b.TempDir()
+	db := filepath.Join(dir, "db")
+	l := &loadWorld{process: process{t: b, args: []string{"--db", db}, out: filepath.Join(dir, "out")}, tokens: tokens, used: make([]int64, tokens)}
+	l.start()
+	id, secret := l.first()
+	l.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+	c := &caller{id: id, secret: secret}
+	domain := c.result(b, l.url, "domain/create", attrs("name", "load"))["id"].(string)
+	l.stop()
+	l.fill(b, db, domain)
+	l.start()
+	b.Cleanup(l.kill)
+	return l
+}
+
+// stop ends the process as a service manager does.
+func (p *process) stop() {
+	p.t.Helper()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// fill writes the users and their tokens, as token/import and token/batchAssignTokens would leave them, and users
+// without one.
+func (l *loadWorld) fill(b *testing.B, db, domain string) {
+	s, err := store.Open(context.Background(), db, db+".key")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	now := model.At(time.Now())
+	const part = 50_000
+	for from := 0; from < l.tokens; from += part {
+		err := s.Update(context.Background(), func(tx *store.Tx) error {
+			var products [2]model.Product
+			repository, err := tx.RepositoryByName("default")
+			if err == nil {
+				products[0], err = tx.ProductByCodes("GG", loadProducts[0].code)
+			}
+			if err == nil {
+				products[1], err = tx.ProductByCodes("DN", loadProducts[1].code)
+			}
+			if err != nil {
+				return err
+			}
+			var users []model.User
+			var userStates []model.UserState
+			var tokens []model.Token
+			var states []model.TokenState
+			var assignments []model.Assignment
+			for i := from; i < min(from+part, l.tokens); i++ {
+				user := func(name string, id string) {
+					users = append(users, model.User{ID: id, DomainID: domain, LoginName: name, LoginNameFolded: name, Status: model.Active})
+					userStates = append(userStates, model.UserState{UserID: id})
+				}
+				id := func(kind string) string { return fmt.Sprintf("0198%s%024x", kind, i) }
+				user(fmt.Sprint("u", i), id("000a"))
+				if i%10 == 0 {
+					user(fmt.Sprint("c", i/10), id("000d"))
+				}
+				token := id("000b")
+				tokens = append(tokens, model.Token{ID: token, ProductID: products[i%2].ID, RepositoryID: repository.ID, Serial: fmt.Sprintf("%08d", i), Identifier: fmt.Sprintf("%08d", i),
+					Status: model.Active, Seed: s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: token}, loadSeed(i)), DateCreated: now, LastUpdated: now})
+				states = append(states, model.TokenState{TokenID: token})
+				assignments = append(assignments, model.Assignment{ID: id("000c"), TokenID: token, UserID: id("000a"), IsOwner: true, Status: model.Active, PINNeverExpires: true, DateCreated: now, LastUpdated: now})
+			}
+			_, err = store.InsertMany(tx, users, false)
+			for _, more := range []func() (int64, error){
+				func() (int64, error) { return store.InsertMany(tx, userStates, false) },
+				func() (int64, error) { return store.InsertMany(tx, tokens, false) },
+				func() (int64, error) { return store.InsertMany(tx, states, false) },
+				func() (int64, error) { return store.InsertMany(tx, assignments, false) },
+			} {
+				if err == nil {
+					_, err = more()
+				}
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (l *loadWorld) get(i int) (method, body string) {
+	return "token/get", fmt.Sprintf(`{"match":[["serial","=","%08d"]],"return":["id","serial","status","product.name"]}`, i*loadStride%l.tokens)
+}
+
+// search finds as many tokens as there are, at most 100,000, and asks for twenty and how many there are.
+func (l *loadWorld) search(i int) (method, body string) {
+	return "token/search", fmt.Sprintf(`{"match":[["serial",">>","%03d"]],"return":["id","serial","status"],"max":20}`, i%max(1, l.tokens/100_000))
+}
+
+// verify sends each token's next OTP. One that went ahead of the clock as far as it may waits for it. A code that a step
+// nearby has too would be taken for that one's, and is passed over.
+func (l *loadWorld) verify(product int) func(int) (method, body string) {
+	p := loadProducts[product]
+	params := otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: p.period, Hash: otp.HmacSHA1}
+	return func(int) (method, body string) {
+		for {
+			i := 2*(l.turn[product]*loadStride%(l.tokens/2)) + product
+			l.turn[product]++
+			now := time.Now().Unix() / p.period
+			step := max(l.used[i], now-p.off)
+			if step > now+p.off {
+				time.Sleep(time.Until(time.Unix((step-p.off)*p.period, 0)))
+				now = step - p.off
+			}
+			l.used[i] = step + 1
+			code, alone := otp.Generate(loadSeed(i), uint64(step), params), true
+			for near := now - 2*p.off; near <= now+2*p.off; near++ {
+				alone = alone && (near == step || otp.Generate(loadSeed(i), uint64(near), params) != code)
+			}
+			if alone {
+				return "auth/verify", fmt.Sprintf(`{"user":{"domain.name":"load","loginName":"u%d"},"credential":{"otp":"%s"}}`, i, code)
+			}
+		}
+	}
+}
+
+func (l *loadWorld) create(int) (method, body string) {
+	l.created++
+	return "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"n%d","seed":"%x","user":{"domain.name":"load","loginName":"c%d"}}}`,
+		l.created, loadSeed(-l.created), l.created%(l.tokens/10))
+}
+
+// floors measures what the machine does at best: an empty handler, one row a durable transaction, the rows of an import
+// with their indexes, HMACs.
+func (t *loadTable) floors(b *testing.B) {
+	p := &process{t: b, out: filepath.Join(b.TempDir(), "out")}
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.run(&exec.Cmd{Path: self, Args: []string{"emptyhandler"}})
+	defer p.kill()
+	for _, connections := range loadConnections {
+		b.Run(fmt.Sprintf("empty-handler/connections=%d", connections), func(b *testing.B) {
+			f := drive(b, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
+			f.What = "empty handler"
+			t.add(f)
+		})
+	}
+	b.Run("HMAC-SHA-1", func(b *testing.B) {
+		mac := hmac.New(sha1.New, loadSeed(0))
+		for b.Loop() {
+			mac.Reset()
+			mac.Write(loadSeed(0)[:8])
+			mac.Sum(nil)
+		}
+		t.add(figure{What: "HMAC-SHA-1", Rate: float64(b.N) / b.Elapsed().Seconds()})
+	})
+}
+
+// emptyHandler serves the shortest reply of all.
+func emptyHandler() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("listening on http://%s\n", l.Addr())
+	panic(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		io.WriteString(w, `{"error":0}`)
+	})))
+}
