@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -20,13 +21,23 @@ const (
 	groupTime = 5 * time.Millisecond // after which no more join
 )
 
+const (
+	begin     = "BEGIN IMMEDIATE"
+	commit    = "COMMIT"
+	rollback  = "ROLLBACK"
+	savepoint = "SAVEPOINT one"
+	undo      = "ROLLBACK TO one"
+	release   = "RELEASE one"
+)
+
 type groupWriter struct {
 	store *Store
 	db    *sqlx.DB
 	conn  *sqlx.Conn
-	head  chain         // of the audit rows, where the open transaction has brought it
-	jobs  chan *job     // closed by close
-	ended chan struct{} // closed when the last job has ended
+	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
+	head  chain                // of the audit rows, where the open transaction has brought it
+	jobs  chan *job            // closed by close
+	ended chan struct{}        // closed when the last job has ended
 }
 
 // job is one Update on its way.
@@ -40,10 +51,17 @@ type job struct {
 	head  chain // of the audit rows, where its function has brought it
 }
 
-func newGroupWriter(s *Store, db *sqlx.DB, conn *sqlx.Conn) *groupWriter {
-	w := &groupWriter{store: s, db: db, conn: conn, jobs: make(chan *job), ended: make(chan struct{})}
+func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn *sqlx.Conn) (*groupWriter, error) {
+	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, jobs: make(chan *job), ended: make(chan struct{})}
+	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
+		stmt, err := conn.PrepareContext(ctx, word)
+		if err != nil {
+			return nil, err
+		}
+		w.words[word] = stmt
+	}
 	go w.run()
-	return w
+	return w, nil
 }
 
 func (w *groupWriter) update(ctx context.Context, fn func(*Tx) error) error {
@@ -95,7 +113,11 @@ func (w *groupWriter) heads() []chain {
 func (w *groupWriter) close() error {
 	close(w.jobs)
 	<-w.ended
-	return errors.Join(w.conn.Close(), w.db.Close())
+	var errs []error
+	for _, stmt := range w.words {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
 }
 
 func (w *groupWriter) run() {
@@ -130,10 +152,10 @@ func (w *groupWriter) group(first *job) {
 	if len(held) == 0 {
 		return
 	}
-	err := w.exec("COMMIT")
+	err := w.exec(commit)
 	if err != nil {
-		w.exec("ROLLBACK") // unless SQLite did it already
-		w.head = chain{}   // what is on the disk is in doubt
+		w.exec(rollback) // unless SQLite did it already
+		w.head = chain{} // what is on the disk is in doubt
 	}
 	w.finish(held, w.store.kind(err))
 }
@@ -163,11 +185,11 @@ var errLost = unavailableError("the transaction was lost with another Update's f
 // step runs one job inside the group's transaction and says whether it is to be committed. If not, its error is set
 // and nothing of it is left; lost says that nothing of the whole group is.
 func (w *groupWriter) step(j *job, inGroup bool) (keep, lost bool) {
-	begin, undo, end := "BEGIN IMMEDIATE", "ROLLBACK", ""
+	first, fails := begin, rollback
 	if inGroup {
-		begin, undo, end = "SAVEPOINT one", "ROLLBACK TO one", "RELEASE one"
+		first, fails = savepoint, undo
 	}
-	if err := w.exec(begin); err != nil {
+	if err := w.exec(first); err != nil {
 		j.err = w.store.kind(err)
 		return false, false
 	}
@@ -177,24 +199,24 @@ func (w *groupWriter) step(j *job, inGroup bool) (keep, lost bool) {
 		if !inGroup {
 			return true, false
 		}
-		err := w.exec(end)
+		err := w.exec(release)
 		if err == nil {
 			return true, false
 		}
 		j.err = w.store.kind(err)
 	}
-	err := w.exec(undo)
+	err := w.exec(fails)
 	if err == nil && inGroup {
-		err = w.exec(end)
+		err = w.exec(release)
 	}
 	if err != nil {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
-		w.exec("ROLLBACK")
+		w.exec(rollback)
 	}
 	return false, inGroup && err != nil
 }
 
-func (w *groupWriter) exec(query string) error {
-	_, err := w.conn.ExecContext(context.Background(), query)
+func (w *groupWriter) exec(word string) error {
+	_, err := w.words[word].ExecContext(context.Background())
 	return err
 }

@@ -280,6 +280,9 @@ func (b *builder) cond(prefix string, c Cond) string {
 		return add(name+" LIKE ? ESCAPE '!'", "%"+likeText(c.Value.(string)))
 	case Like:
 		parts := strings.Split(c.Value.(string), "%")
+		if len(parts) == 2 && parts[1] == "" {
+			return b.cond(prefix, Cond{Column: c.Column, Op: StartsOn, Value: parts[0]})
+		}
 		for i := range parts {
 			parts[i] = likeText(parts[i])
 		}

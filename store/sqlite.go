@@ -46,7 +46,8 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	source := func(extra ...string) string {
-		q := url.Values{"_stmt_cache_size": {"256"}}
+		// database/sql never uses a connection from two goroutines at once.
+		q := url.Values{"_stmt_cache_size": {"256"}, "_mutex": {"no"}}
 		for _, p := range sqliteSettings {
 			q.Set(p.parameter, p.value)
 		}
@@ -67,10 +68,12 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if err == nil {
 		err = checkSettings(ctx, conn)
 	}
+	if err == nil {
+		s.write, err = newGroupWriter(ctx, s, writes, conn)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
-	s.write = newGroupWriter(s, writes, conn)
 	s.read, err = connectSQLite(ctx, source("mode", "ro", "_query_only", "on"))
 	if err == nil {
 		if err = checkSettings(ctx, s.read); err != nil {
