@@ -222,15 +222,11 @@ func project(ret Names, byToken bool) (*projection, error) {
 
 // login finds the user; nil when the selector fits none, or several.
 func (v *verification) login(tx *store.ReadTx) (*model.Login, error) {
-	id, err := userObject.find(v.c, tx, v.user)
-	if unknown(err) {
-		return nil, nil
-	}
-	if err != nil {
+	found, err := tx.Logins(v.user)
+	if err != nil || len(found) != 1 {
 		return nil, err
 	}
-	l, err := tx.Login(id)
-	return &l, err
+	return &found[0], nil
 }
 
 // unknown says whether an error means that a selector did not fit exactly one.
@@ -270,9 +266,6 @@ func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error
 // pretendOn does for an unknown user what was last done for a known one, without a trace.
 func (v *verification) pretendOn(tx *store.Tx) error {
 	id, _ := v.c.s.lastLogin.Load().(string)
-	if _, err := tx.Login(id); err != nil && !errors.Is(err, store.ErrNone) {
-		return err
-	}
 	creds, err := tx.Credentials(id)
 	if err != nil {
 		return err

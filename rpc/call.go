@@ -77,7 +77,11 @@ func (c *call) need(path string) error {
 // a repeat commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.view != nil && !c.records() {
-		err = c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+		view := c.s.cfg.Store.View
+		if plan.single {
+			view = c.s.cfg.Store.Look
+		}
+		err = view(ctx, func(tx *store.ReadTx) error {
 			tx.Limit(c.scope)
 			result, err = plan.view(tx)
 			return err

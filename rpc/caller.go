@@ -69,7 +69,7 @@ func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Ag
 	if id == "" && given.spki == "" {
 		return a, 0, nil
 	}
-	err = s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+	err = s.cfg.Store.Look(ctx, func(tx *store.ReadTx) error {
 		var err error
 		if given.spki != "" {
 			var found *model.Agent

@@ -19,6 +19,7 @@ import (
 // functions is set; the dispatcher opens the transaction and runs it, perhaps more than once.
 type Plan struct {
 	view   func(tx *store.ReadTx) (any, error)
+	single bool // view makes one statement and needs no snapshot
 	update func(tx *store.Tx) (any, error)
 }
 

@@ -206,6 +206,7 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
+	plan.single = p.root.flat()
 	plan.view = func(tx *store.ReadTx) (any, error) {
 		rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})
 		if err != nil {

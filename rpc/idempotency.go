@@ -76,7 +76,7 @@ func (c *call) look(ctx context.Context) error {
 	if c.once == nil {
 		return nil
 	}
-	return c.again(ctx, c.s.cfg.Store.View(ctx, c.repeated))
+	return c.again(ctx, c.s.cfg.Store.Look(ctx, c.repeated))
 }
 
 // again records that a call was answered again, where the answer reveals a secret or may.

@@ -201,6 +201,11 @@ func (p *projection) fetch(tx *store.ReadTx, q store.Query) ([][]byte, []store.R
 	return out, found, nil
 }
 
+// flat says whether a node has no collections, which would be read by statements of their own.
+func (n *node) flat() bool {
+	return !slices.ContainsFunc(n.fields, func(f field) bool { return f.many != nil || f.one != nil && !f.one.flat() })
+}
+
 // collect reads the collections of all rows at once.
 func (n *node) collect(tx *store.ReadTx, found []store.Row, parts map[*many]map[string][][]byte) error {
 	for _, f := range n.fields {

@@ -9,15 +9,33 @@ import (
 // ErrNone says that a query for one row found none.
 var ErrNone = sql.ErrNoRows
 
-// Login reads what deciding on a user's credential needs.
+// Logins reads what deciding on a credential needs of the users that fit; of several, two.
+func (tx *ReadTx) Logins(user []Cond) ([]model.Login, error) { return tx.logins(tx.scope, user) }
+
+// Login is Logins of the user with an id; without one it is ErrNone. A Scope does not limit it.
 func (tx *ReadTx) Login(userID string) (model.Login, error) {
-	var l model.Login
-	err := tx.get(&l, `
-		SELECT u.id, u.status, u.password, u.must_change_password, d.lockout_threshold, d.lockout_minutes,
+	found, err := tx.logins(nil, []Cond{{Column: "id", Op: Eq, Value: userID}})
+	if err != nil {
+		return model.Login{}, err
+	}
+	if len(found) == 0 {
+		return model.Login{}, ErrNone
+	}
+	return found[0], nil
+}
+
+func (tx *ReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
+	b := &builder{scope: scope}
+	where := b.where("users", user)
+	if err := (&Query{Where: user}).check(b.args); err != nil {
+		return nil, err
+	}
+	var found []model.Login
+	err := tx.all(&found, `
+		SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes,
 			s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
-		FROM users u JOIN domains d ON d.id = u.domain_id JOIN user_states s ON s.user_id = u.id
-		WHERE u.id = ?`, userID)
-	return l, err
+		FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`+where+" LIMIT 2", b.args...)
+	return found, err
 }
 
 // Credentials gives a user's assignments with all that a check of an OTP needs, in the order in which they are tried.

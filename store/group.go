@@ -4,18 +4,19 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 )
 
-// Group commit: Updates that wait while the writer is busy share its next transaction, and with it one fsync. The
+// Group commit: Updates that wait while the connection is taken share its next transaction, and with it one fsync. The
 // first of a group needs no savepoint, for when it fails nothing else is in the transaction yet; each later one has
 // its own. An Update returns only after the commit that holds it.
 //
-// One goroutine, the writer, takes the waiting Updates in turn. Each runs its function on its own goroutine while the
-// writer waits for it: so a panic keeps its stack, and a goroutine that ends (t.FailNow) ends nobody else's.
+// The connection goes from one Update to the next that waits; the last of a group commits. Each runs its function on its
+// own goroutine: so a panic keeps its stack, and a goroutine that ends (t.FailNow) ends nobody else's.
 const (
 	groupMost = 256                  // Updates in one transaction
 	groupTime = 5 * time.Millisecond // after which no more join
@@ -35,24 +36,28 @@ type groupWriter struct {
 	db    *sqlx.DB
 	conn  *sqlx.Conn
 	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
-	head  chain                // of the audit rows, where the open transaction has brought it
-	jobs  chan *job            // closed by close
-	ended chan struct{}        // closed when the last job has ended
+
+	mu      sync.Mutex
+	taken   bool   // an Update has the connection
+	waiting []*job // for it, the first one first
+
+	// Of the open transaction; whoever has the connection has these.
+	held    []*job // ran without error, wait for the commit
+	tried   int    // Updates
+	began   time.Time
+	head    chain // of the audit rows, where the transaction has brought it
+	durable chain // where it stood before
 }
 
 // job is one Update on its way.
 type job struct {
-	taken atomic.Bool   // by the writer, or by its caller who leaves
-	turn  chan struct{} // closed by the writer: the function may run
-	ran   chan struct{} // closed by the caller: it has run, and ok and err tell how
-	done  chan struct{} // closed by the writer: committed, or undone, and err tells why
-	ok    bool
-	err   error
-	head  chain // of the audit rows, where its function has brought it
+	turn chan struct{} // closed when the connection is given to it
+	done chan struct{} // closed when it is committed, or undone and err tells why
+	err  error
 }
 
 func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn *sqlx.Conn) (*groupWriter, error) {
-	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, jobs: make(chan *job), ended: make(chan struct{})}
+	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)
 		if err != nil {
@@ -60,46 +65,139 @@ func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn *sqlx.Conn)
 		}
 		w.words[word] = stmt
 	}
-	go w.run()
 	return w, nil
 }
 
-func (w *groupWriter) update(ctx context.Context, fn func(*Tx) error) error {
-	j := &job{turn: make(chan struct{}), ran: make(chan struct{}), done: make(chan struct{})}
-	select {
-	case w.jobs <- j:
-	case <-ctx.Done():
-		return ctx.Err()
+func (w *groupWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
+	j := &job{turn: make(chan struct{}), done: make(chan struct{})}
+	if err := w.enter(ctx, j); err != nil {
+		return err
 	}
-	select {
-	case <-j.turn:
-	case <-j.done:
-		return j.err
-	case <-ctx.Done():
-		if j.taken.CompareAndSwap(false, true) {
-			return ctx.Err()
-		}
-		select {
-		case <-j.turn:
-		case <-j.done:
-			return j.err
-		}
+	first := len(w.held) == 0
+	if first {
+		w.tried, w.began, w.durable = 0, time.Now(), w.head
+		err = w.exec(begin)
+	} else {
+		err = w.exec(savepoint)
 	}
-	return w.call(ctx, j, fn)
-}
-
-// call runs a job's function and waits for its commit, or, however the function ends, until it is undone.
-func (w *groupWriter) call(ctx context.Context, j *job, fn func(*Tx) error) (err error) {
-	defer func() {
-		close(j.ran)
+	if err != nil {
+		w.pass()
+		return w.store.kind(err)
+	}
+	w.tried++
+	// It is carried through now, whoever hangs up.
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}, chain: w.head}
+	ok := false
+	defer func() { // however the function ends
+		w.ended(j, first, ok, tx.chain)
+		w.pass()
 		<-j.done
 		err = j.err
 	}()
-	// It is carried through now, whoever hangs up.
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}, chain: w.head}
 	j.err = tx.run(fn)
-	j.ok, j.head = j.err == nil, tx.chain
+	ok = j.err == nil
 	return nil
+}
+
+// enter waits for the connection.
+func (w *groupWriter) enter(ctx context.Context, j *job) error {
+	w.mu.Lock()
+	if !w.taken {
+		w.taken = true
+		w.mu.Unlock()
+		return nil
+	}
+	w.waiting = append(w.waiting, j)
+	w.mu.Unlock()
+	select {
+	case <-j.turn:
+		return nil
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	at := slices.Index(w.waiting, j)
+	if at >= 0 {
+		w.waiting = slices.Delete(w.waiting, at, at+1)
+	}
+	w.mu.Unlock()
+	if at >= 0 {
+		return ctx.Err()
+	}
+	<-j.turn // it has come at this moment
+	return nil
+}
+
+// ended keeps what a job has done in the open transaction, or takes it out again.
+func (w *groupWriter) ended(j *job, first, ok bool, head chain) {
+	if ok && !first {
+		if err := w.exec(release); err != nil {
+			ok, j.err = false, w.store.kind(err)
+		}
+	}
+	if ok {
+		w.head = head
+		w.held = append(w.held, j)
+		return
+	}
+	var err error
+	if first {
+		err = w.exec(rollback)
+	} else if err = w.exec(undo); err == nil {
+		err = w.exec(release)
+	}
+	if err != nil {
+		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
+		w.exec(rollback)
+		w.head = w.durable
+		w.finish(errLost)
+	}
+	close(j.done)
+}
+
+var errLost = unavailableError("the transaction was lost with another Update's fault")
+
+// pass gives the connection to who waits. When nobody does, or the group is full, it commits first.
+func (w *groupWriter) pass() {
+	if len(w.held) > 0 && w.tried < groupMost && time.Since(w.began) < groupTime && w.give(false) {
+		return
+	}
+	if len(w.held) > 0 {
+		err := w.exec(commit)
+		if err != nil {
+			w.exec(rollback) // unless SQLite did it already
+			w.head = chain{} // what is on the disk is in doubt
+		}
+		w.finish(w.store.kind(err))
+	}
+	w.give(true)
+}
+
+// give gives the connection to the first who waits and says whether anybody did; if not, it can be let go.
+func (w *groupWriter) give(letGo bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		w.taken = !letGo
+		return false
+	}
+	next := w.waiting[0]
+	w.waiting = w.waiting[1:]
+	close(next.turn)
+	return true
+}
+
+// finish tells those whose transaction has ended.
+func (w *groupWriter) finish(err error) {
+	for _, j := range w.held {
+		j.err = err
+		close(j.done)
+	}
+	w.held = nil
+}
+
+func (w *groupWriter) exec(word string) error {
+	_, err := w.words[word].ExecContext(context.Background())
+	return err
 }
 
 func (w *groupWriter) heads() []chain {
@@ -111,112 +209,9 @@ func (w *groupWriter) heads() []chain {
 
 // close ends the writer; no Update is under way then.
 func (w *groupWriter) close() error {
-	close(w.jobs)
-	<-w.ended
 	var errs []error
 	for _, stmt := range w.words {
 		errs = append(errs, stmt.Close())
 	}
 	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
-}
-
-func (w *groupWriter) run() {
-	defer close(w.ended)
-	for j := range w.jobs {
-		w.group(j)
-	}
-}
-
-// group runs first, and what else is waiting, in one transaction.
-func (w *groupWriter) group(first *job) {
-	start, durable := time.Now(), w.head
-	var held []*job // ran without error, wait for the commit
-	for j, n := first, 0; j != nil; j = w.next(start, n) {
-		n++
-		if !j.taken.CompareAndSwap(false, true) {
-			continue
-		}
-		keep, lost := w.step(j, len(held) > 0)
-		if keep {
-			w.head = j.head
-			held = append(held, j)
-			continue
-		}
-		if lost {
-			w.head = durable
-			w.finish(held, errLost)
-			held = nil
-		}
-		close(j.done)
-	}
-	if len(held) == 0 {
-		return
-	}
-	err := w.exec(commit)
-	if err != nil {
-		w.exec(rollback) // unless SQLite did it already
-		w.head = chain{} // what is on the disk is in doubt
-	}
-	w.finish(held, w.store.kind(err))
-}
-
-// next gives a further job that already waits, while the group may grow.
-func (w *groupWriter) next(start time.Time, n int) *job {
-	if n >= groupMost || time.Since(start) > groupTime {
-		return nil
-	}
-	select {
-	case j := <-w.jobs:
-		return j
-	default:
-		return nil
-	}
-}
-
-func (w *groupWriter) finish(jobs []*job, err error) {
-	for _, j := range jobs {
-		j.err = err
-		close(j.done)
-	}
-}
-
-var errLost = unavailableError("the transaction was lost with another Update's fault")
-
-// step runs one job inside the group's transaction and says whether it is to be committed. If not, its error is set
-// and nothing of it is left; lost says that nothing of the whole group is.
-func (w *groupWriter) step(j *job, inGroup bool) (keep, lost bool) {
-	first, fails := begin, rollback
-	if inGroup {
-		first, fails = savepoint, undo
-	}
-	if err := w.exec(first); err != nil {
-		j.err = w.store.kind(err)
-		return false, false
-	}
-	close(j.turn)
-	<-j.ran
-	if j.ok {
-		if !inGroup {
-			return true, false
-		}
-		err := w.exec(release)
-		if err == nil {
-			return true, false
-		}
-		j.err = w.store.kind(err)
-	}
-	err := w.exec(fails)
-	if err == nil && inGroup {
-		err = w.exec(release)
-	}
-	if err != nil {
-		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
-		w.exec(rollback)
-	}
-	return false, inGroup && err != nil
-}
-
-func (w *groupWriter) exec(word string) error {
-	_, err := w.words[word].ExecContext(context.Background())
-	return err
 }

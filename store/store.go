@@ -168,6 +168,21 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 	return fn(&ReadTx{store: s, ctx: ctx, q: tx})
 }
 
+// Look is View for a single statement: without a snapshot, which it does not need and which would cost as much again. Were
+// there more, each would see what is committed when it begins.
+func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.busy.Done()
+	conn, err := s.read.Connx(ctx) // the wait for a connection always ends with ctx, whatever the dialect
+	if err != nil {
+		return s.kind(err)
+	}
+	defer conn.Close()
+	return fn(&ReadTx{store: s, ctx: ctx, q: conn})
+}
+
 // snapshot begins a View's transaction. Connections that broke while they were idle are passed over.
 func (s *Store) snapshot(ctx context.Context) (*sqlx.Conn, *sqlx.Tx, error) {
 	for try := 1; ; try++ {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha1"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -36,15 +37,15 @@ var loads = []struct {
 	name, floor string
 	call        func(l *loadWorld) func(i int) (method, body string)
 }{
-	{"empty call", "empty handler", func(l *loadWorld) func(int) (string, string) {
+	{"empty call", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) {
 		return func(int) (string, string) { return "auth/logout", "{}" }
 	}},
-	{"token/get", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.get }},
-	{"token/search", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.search }},
-	{"auth/verify soft", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.verify(0) }},
-	{"auth/verify hardware", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.verify(1) }},
-	{"token/create", "empty handler", func(l *loadWorld) func(int) (string, string) { return l.create }},
-	{"80 % verify, 20 % get", "empty handler", func(l *loadWorld) func(int) (string, string) {
+	{"token/get", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.get }},
+	{"token/search", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.search }},
+	{"auth/verify soft", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.verify(0) }},
+	{"auth/verify hardware", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.verify(1) }},
+	{"token/create", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.create }},
+	{"80 % verify, 20 % get", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) {
 		verify := l.verify(0)
 		return func(i int) (string, string) {
 			if i%5 == 0 {
@@ -54,6 +55,11 @@ var loads = []struct {
 		}
 	}},
 }
+
+const (
+	emptyHandlerFloor = "empty handler"
+	durableInsert     = "insert with fsync"
+)
 
 var loadConnections = []int{1, 8, 64}
 
@@ -432,7 +438,7 @@ func (t *loadTable) floors(b *testing.B) {
 	for _, connections := range loadConnections {
 		b.Run(fmt.Sprintf("empty-handler/connections=%d", connections), func(b *testing.B) {
 			f := drive(b, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
-			f.What = "empty handler"
+			f.What = emptyHandlerFloor
 			t.add(f)
 		})
 	}
@@ -445,6 +451,37 @@ func (t *loadTable) floors(b *testing.B) {
 		}
 		t.add(figure{What: "HMAC-SHA-1", Rate: float64(b.N) / b.Elapsed().Seconds()})
 	})
+	b.Run("durable-insert", func(b *testing.B) {
+		db := bare(b)
+		insert, err := db.Prepare("INSERT INTO bare (id, time, agent, method, object, outcome, remote, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer insert.Close()
+		mac := make([]byte, 32)
+		b.ResetTimer()
+		for i := range b.N {
+			if _, err := insert.Exec(fmt.Sprintf("%032x", i), i, "first", "auth/verify", "user 0198000a000000000000000000000000", 0, "127.0.0.1", mac); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		t.add(figure{What: durableInsert, Rate: float64(b.N) / b.Elapsed().Seconds()})
+	})
+}
+
+// bare opens a new SQLite database with the service's settings for durability, and one table.
+func bare(b *testing.B) *sql.DB {
+	db, err := sql.Open("sqlite3", filepath.Join(b.TempDir(), "bare")+"?_journal_mode=WAL&_synchronous=FULL&_mutex=no")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("CREATE TABLE bare (id TEXT PRIMARY KEY, time BIGINT, agent TEXT, method TEXT, object TEXT, outcome BIGINT, remote TEXT, mac BLOB)"); err != nil {
+		b.Fatal(err)
+	}
+	return db
 }
 
 // emptyHandler serves the shortest reply of all.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -58,7 +59,14 @@ func serveCommand(e *env) *cobra.Command {
 	return cmd
 }
 
+// gcPercent is Go's GOGC where the environment sets none: little of what a call allocates outlives it, and so small a heap
+// would be collected dozens of times a second.
+const gcPercent = 400
+
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
+	if e.getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	log, err := e.logger(f.logFormat)
 	if err != nil {
 		return err
