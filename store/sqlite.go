@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ var sqliteSettings = []struct{ parameter, value, question, answer string }{
 	{"_cache_size", "-65536", "PRAGMA cache_size", "-65536"},
 	{"_case_sensitive_like", "on", "SELECT 'a' LIKE 'A'", "0"},
 }
+
+// checkpointPages is how long the write-ahead log grows, in pages of 4 kB, before its pages are written to their places. A
+// page that was changed many times until then is written there once.
+const checkpointPages = 8192
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {
 	path = strings.TrimPrefix(path, "sqlite://")
@@ -67,6 +72,9 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	conn, err := writes.Connx(ctx)
 	if err == nil {
 		err = checkSettings(ctx, conn)
+	}
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
 	if err == nil {
 		s.write, err = newGroupWriter(ctx, s, writes, conn)
