@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,8 @@ func BenchmarkLoad(b *testing.B) {
 			sizes = append(sizes, n)
 		}
 	}
+	// The calling side shares the machine with what it measures: it shall not collect its garbage all the time.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	t := &loadTable{}
 	t.floors(b)
 	for _, tokens := range sizes {
@@ -98,12 +101,16 @@ func BenchmarkLoad(b *testing.B) {
 		for _, load := range loads {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
-					next := load.call(l)
-					f := drive(b, &l.process, l.authorization, connections, next)
+					f := drive(b, &l.process, l.authorization, connections, load.call(l))
 					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor
 					t.add(f)
 				})
 			}
+			b.Run(fmt.Sprintf("%s/tokens=%d/wrk", strings.ReplaceAll(load.name, " ", "-"), tokens), func(b *testing.B) {
+				f := driveWrk(b, &l.process, l.authorization, load.call(l))
+				f.What, f.Tokens, f.Floor = load.name+byWrk, tokens, load.floor+byWrk
+				t.add(f)
+			})
 		}
 		l.kill()
 	}
@@ -232,6 +239,77 @@ func drive(b *testing.B, p *process, authorization string, connections int, next
 	b.ReportMetric(f.P99, "ms-p99")
 	b.ReportMetric(f.CPU, "µs-CPU/call")
 	b.ReportMetric(f.RSS, "MB-RSS")
+	return f
+}
+
+// byWrk marks what wrk drives, over as many connections as are most.
+const byWrk = ", wrk"
+
+// wrkScript sends each line of a file as one request and prints, in one line, how many were answered, how many of them
+// without success, in how many microseconds, and the latencies' 50th, 99th and 99.9th percentile.
+const wrkScript = `
+local ffi = require("ffi")
+ffi.cdef("int getpid(void); int kill(int pid, int signal);")
+local requests, sent = {}, 0
+bad = 0
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init(args)
+	local headers = {["Authorization"] = args[2], ["Content-Type"] = "application/json"}
+	for line in io.lines(args[1]) do
+		local method, body = line:match("^(%S+)\t(.*)$")
+		requests[#requests + 1] = wrk.format("POST", "/das5/rest/" .. method, headers, body)
+	end
+	extra = wrk.format("POST", "/das5/rest/auth/logout", headers, "{}")
+end
+function request()
+	sent = sent + 1
+	if sent > #requests then
+		if sent == #requests + 1 then ffi.C.kill(ffi.C.getpid(), 2) end -- as Ctrl-C does; else it would go on for its duration
+		return extra
+	end
+	return requests[sent]
+end
+function response(status, headers, body)
+	if body:sub(1, 10) ~= '{"error":0' then bad = bad + 1 end
+end
+function done(summary, latency, requests)
+	io.write(string.format("figures %d %d %d %d %d %d\n", summary.requests, threads[1]:get("bad"), summary.duration,
+		latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
+end
+`
+
+// driveWrk is drive by wrk.
+func driveWrk(b *testing.B, p *process, authorization string, next func(i int) (method, body string)) figure {
+	dir, connections := b.TempDir(), loadConnections[len(loadConnections)-1]
+	script, file := filepath.Join(dir, "load.lua"), filepath.Join(dir, "requests")
+	var requests bytes.Buffer
+	for i := range max(b.N, connections) {
+		method, body := next(i)
+		fmt.Fprintf(&requests, "%s\t%s\n", method, body)
+	}
+	err := os.WriteFile(script, []byte(wrkScript), 0o600)
+	if err == nil {
+		err = os.WriteFile(file, requests.Bytes(), 0o600)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	cpu := p.cpu(b)
+	b.ResetTimer()
+	out, err := exec.Command("wrk", "-t1", "-c"+strconv.Itoa(connections), "-d10m", "-s", script, p.url, "--", file, authorization).CombinedOutput()
+	b.StopTimer()
+	_, line, found := strings.Cut(string(out), "figures ")
+	var answered, bad, micros, p50, p99, p999 float64
+	if err == nil && found {
+		_, err = fmt.Sscan(line, &answered, &bad, &micros, &p50, &p99, &p999)
+	}
+	if err != nil || !found || bad > 0 {
+		b.Fatalf("wrk: %v, %.0f of %.0f without success\n%s", err, bad, answered, out)
+	}
+	f := figure{Connections: connections, Rate: answered / micros * 1e6, P50: p50 / 1000, P99: p99 / 1000, P999: p999 / 1000,
+		CPU: float64((p.cpu(b) - cpu).Microseconds()) / answered, RSS: p.rss(b)}
+	b.ReportMetric(f.Rate, "calls/s")
 	return f
 }
 
@@ -442,6 +520,11 @@ func (t *loadTable) floors(b *testing.B) {
 			t.add(f)
 		})
 	}
+	b.Run("empty-handler/wrk", func(b *testing.B) {
+		f := driveWrk(b, p, "none", func(int) (string, string) { return "nothing", "{}" })
+		f.What = emptyHandlerFloor + byWrk
+		t.add(f)
+	})
 	b.Run("HMAC-SHA-1", func(b *testing.B) {
 		mac := hmac.New(sha1.New, loadSeed(0))
 		for b.Loop() {
