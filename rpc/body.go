@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"tokensmith/model"
@@ -19,10 +20,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	} else if c.method.device {
 		limit = deviceBody
 	}
-	tooLarge := model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit)
+	tooLarge := func() error { return model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit) }
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	if r.ContentLength < 0 && c.method.large || r.ContentLength > smallBody {
 		if err := c.takeTurn(r.Context()); err != nil {
@@ -36,12 +37,14 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	if err != nil {
 		var over *http.MaxBytesError
 		if errors.As(err, &over) {
-			return nil, tooLarge
+			return nil, tooLarge()
 		}
 		return nil, &model.Error{Kind: model.Unreadable, Msg: "the request ended before its body did", Err: err}
 	}
 	return body, nil
 }
+
+const largeGC = 100 // percent by which the heap may grow before it is collected, while a large call is under way
 
 // takeTurn waits for the place of what needs much memory, which one call has at a time, until its end. The calls of a
 // batch share their batch's, and only one of them may need it.
@@ -61,7 +64,9 @@ func (c *call) takeTurn(ctx context.Context) error {
 	select {
 	case c.s.large <- struct{}{}:
 		c.turn = true
-		c.atEnd = append(c.atEnd, func() { <-c.s.large })
+		// A heap this large is collected early, however rarely a small one is.
+		usual := debug.SetGCPercent(largeGC)
+		c.atEnd = append(c.atEnd, func() { debug.SetGCPercent(usual); <-c.s.large })
 		return nil
 	case <-wait.Done():
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}

@@ -23,3 +23,19 @@ func BenchmarkReadDialect(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReadStrict measures bodies that are JSON: of one call, and of many.
+func BenchmarkReadStrict(b *testing.B) {
+	call := `{"user":{"domain.name":"domain.com","loginName":"john.smith"},"credential":{"otp":"755224"}}`
+	for name, body := range map[string]string{"a call": call, "rows": `{"calls":[` + strings.Repeat(call+",", 9_999) + call + "]}"} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := readParams([]byte(body), true); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

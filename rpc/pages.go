@@ -12,12 +12,16 @@ import (
 
 const aliveMost = 5 * time.Second // that a database may take to answer
 
-// page answers what is asked for by GET and is no method; it says whether it was that.
+// pages are what is read by GET and is no method.
+var pages = map[string]func(*Server, http.ResponseWriter, *http.Request, *call){
+	"/healthz": (*Server).healthy, "/readyz": (*Server).ready, "/metrics": (*Server).serveMetrics, "/methods": (*Server).methodsPage,
+	"/openapi.json": (*Server).openAPI,
+}
+
+// servePage answers what is asked for by GET and is no method; it says whether it was that.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, c *call) bool {
 	path := strings.TrimPrefix(r.URL.Path, s.cfg.Prefix)
-	serve := map[string]func(http.ResponseWriter, *http.Request, *call){
-		"/healthz": s.healthy, "/readyz": s.ready, "/metrics": s.serveMetrics, "/methods": s.methodsPage, "/openapi.json": s.openAPI,
-	}[path]
+	serve := pages[path]
 	if serve == nil || c.authOnly && path != "/healthz" && path != "/readyz" {
 		return false
 	}
@@ -28,7 +32,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, c *call) bool
 		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "this is read by GET")))
 		return true
 	}
-	serve(w, r, c)
+	serve(s, w, r, c)
 	return true
 }
 

@@ -38,7 +38,9 @@ func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func matchOf(place string, v jsontext.Value) (Match, error) {
-	bad := model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
+	bad := func() error {
+		return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
+	}
 	switch v.Kind() {
 	case 'n':
 		return nil, nil
@@ -55,11 +57,11 @@ func matchOf(place string, v jsontext.Value) (Match, error) {
 	case '[':
 		var items []jsontext.Value
 		if err := json.Unmarshal(v, &items); err != nil {
-			return nil, bad
+			return nil, bad()
 		}
 		if len(items) > 0 && items[0].Kind() == '"' {
 			if len(items) != 3 || items[1].Kind() != '"' {
-				return nil, bad
+				return nil, bad()
 			}
 			name, _ := textOf(place, items[0])
 			op, _ := textOf(place, items[1])
@@ -68,7 +70,7 @@ func matchOf(place string, v jsontext.Value) (Match, error) {
 		var m Match
 		for _, item := range items {
 			if item.Kind() != '[' && item.Kind() != '{' {
-				return nil, bad
+				return nil, bad()
 			}
 			inner, err := matchOf(place, item)
 			if err != nil {
@@ -78,12 +80,14 @@ func matchOf(place string, v jsontext.Value) (Match, error) {
 		}
 		return m, nil
 	}
-	return nil, bad
+	return nil, bad()
 }
 
 // resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
 func (o *object) resolve(place, name string, many bool) ([]store.Step, *attr, error) {
-	unknown := model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", o.noun, name)
+	unknown := func() error {
+		return model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", o.noun, name)
+	}
 	var path []store.Step
 	at, rest := o, name
 	for range depthMost {
@@ -101,10 +105,10 @@ func (o *object) resolve(place, name string, many bool) ([]store.Step, *attr, er
 			path = append(path, c.steps...)
 			at, rest = objects[c.object], tail
 		default:
-			return nil, nil, unknown
+			return nil, nil, unknown()
 		}
 	}
-	return nil, nil, unknown
+	return nil, nil, unknown()
 }
 
 // operators that a client may use on an attribute's kind.

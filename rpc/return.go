@@ -27,7 +27,9 @@ func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
-	bad := model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
+	bad := func() error {
+		return model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
+	}
 	if depth > depthMost {
 		return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
 	}
@@ -61,12 +63,12 @@ func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
 	case '[':
 		var items []jsontext.Value
 		if err := json.Unmarshal(v, &items); err != nil {
-			return nil, bad
+			return nil, bad()
 		}
 		ret := Return{}
 		for _, item := range items {
 			if item.Kind() == '[' {
-				return nil, bad
+				return nil, bad()
 			}
 			inner, err := returnOf(place, item, depth)
 			if err != nil {
@@ -76,7 +78,7 @@ func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
 		}
 		return ret, nil
 	}
-	return nil, bad
+	return nil, bad()
 }
 
 // names makes a Return of plain names.

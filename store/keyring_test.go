@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-func newKeyring(t *testing.T) *store.Keyring {
+func newKeyring(t testing.TB) *store.Keyring {
 	t.Helper()
 	k, err := store.CreateKeyring(filepath.Join(t.TempDir(), "key"))
 	if err != nil {
@@ -109,4 +109,26 @@ func TestKeyFile(t *testing.T) {
 	if after, _ := os.ReadFile(file); !bytes.Equal(before, after) {
 		t.Error("a key file was overwritten")
 	}
+}
+
+// BenchmarkSeal measures the sealing of a seed, and the opening.
+func BenchmarkSeal(b *testing.B) {
+	k := newKeyring(b)
+	place := store.Place{Table: "tokens", Column: "seed", Row: "0198c1f2000070008000000000000000"}
+	seed := make([]byte, 20)
+	sealed := k.Seal(place, seed)
+	b.Run("seal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			k.Seal(place, seed)
+		}
+	})
+	b.Run("unseal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := k.Unseal(place, sealed); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

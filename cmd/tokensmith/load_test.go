@@ -96,12 +96,14 @@ func BenchmarkLoad(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	t := &loadTable{}
 	t.floors(b)
+	t.imports(b)
 	for _, tokens := range sizes {
 		l := newLoadWorld(b, tokens)
+		t.add(figure{What: "start", Tokens: tokens, P50: l.took(), RSS: l.rss(b)})
 		for _, load := range loads {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
-					f := drive(b, &l.process, l.authorization, connections, load.call(l))
+					f := drive(b, b.N, &l.process, l.authorization, connections, load.call(l))
 					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor
 					t.add(f)
 				})
@@ -172,17 +174,17 @@ func (t *loadTable) print(b *testing.B) {
 	}
 }
 
-// drive makes b.N calls over so many connections and measures them.
-func drive(b *testing.B, p *process, authorization string, connections int, next func(i int) (method, body string)) figure {
+// drive makes n calls over so many connections and measures them.
+func drive(b *testing.B, n int, p *process, authorization string, connections int, next func(i int) (method, body string)) figure {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	type request struct{ url, body string }
-	requests := make([]request, b.N)
+	requests := make([]request, n)
 	for i := range requests {
 		method, body := next(i)
 		requests[i] = request{p.url + "/das5/rest/" + method, body}
 	}
-	took := make([]time.Duration, b.N)
+	took := make([]time.Duration, n)
 	var at atomic.Int64
 	var all sync.WaitGroup
 	errs := make(chan error, connections)
@@ -232,8 +234,8 @@ func drive(b *testing.B, p *process, authorization string, connections int, next
 	at99 := func(part float64) float64 {
 		return float64(took[min(len(took)-1, int(part*float64(len(took))))].Microseconds()) / 1000
 	}
-	f := figure{Connections: connections, Rate: float64(b.N) / elapsed.Seconds(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
-		CPU: float64((p.cpu(b) - cpu).Microseconds()) / float64(b.N), RSS: p.rss(b)}
+	f := figure{Connections: connections, Rate: float64(n) / elapsed.Seconds(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
+		CPU: float64((p.cpu(b) - cpu).Microseconds()) / float64(n), RSS: p.rss(b)}
 	b.ReportMetric(f.Rate, "calls/s")
 	b.ReportMetric(f.P50, "ms-p50")
 	b.ReportMetric(f.P99, "ms-p99")
@@ -389,6 +391,9 @@ func newLoadWorld(b *testing.B, tokens int) *loadWorld {
 	return l
 }
 
+// took gives the milliseconds from the start of the process until it listened.
+func (p *process) took() float64 { return float64(p.listens.Sub(p.started).Microseconds()) / 1000 }
+
 // stop ends the process as a service manager does.
 func (p *process) stop() {
 	p.t.Helper()
@@ -411,7 +416,12 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	for from := 0; from < l.tokens; from += part {
 		err := s.Update(context.Background(), func(tx *store.Tx) error {
 			var products [2]model.Product
-			repository, err := tx.RepositoryByName("default")
+			// A repository has at most 100,000 tokens, which a search by it finds.
+			repository := model.Repository{ID: fmt.Sprintf("0198000e%024x", from/loadRepository), Name: fmt.Sprint("load ", from/loadRepository)}
+			var err error
+			if from%loadRepository == 0 {
+				err = tx.Insert(&repository)
+			}
 			if err == nil {
 				products[0], err = tx.ProductByCodes("GG", loadProducts[0].code)
 			}
@@ -461,13 +471,56 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	}
 }
 
+// imports measures the start on an empty database, imports into it, and who verifies while one runs.
+func (t *loadTable) imports(b *testing.B) {
+	l := newLoadWorld(b, 10_000)
+	empty := &process{t: b, args: []string{"--db", filepath.Join(b.TempDir(), "db")}, out: filepath.Join(b.TempDir(), "out")}
+	empty.start()
+	time.Sleep(time.Second)
+	t.add(figure{What: "start on nothing, then idle", P50: empty.took(), RSS: empty.rss(b)})
+	empty.kill()
+	imported := 0
+	file := func() string {
+		var text strings.Builder
+		text.WriteString("serial,seed,type,period\n")
+		for range loadImport {
+			imported++
+			fmt.Fprintf(&text, "i%08d,%x,totp,60\n", imported, loadSeed(imported))
+		}
+		return `{"attrs":{"product.productCode":"ST","data":"` + text.String() + `"},"return":["id"]}`
+	}
+	b.Run("token/import", func(b *testing.B) {
+		f := drive(b, min(b.N, 3), &l.process, l.authorization, 1, func(int) (string, string) { return "token/import", file() })
+		f.What, f.Rate, f.CPU = fmt.Sprintf("token/import of %d, tokens", loadImport), f.Rate*loadImport, f.CPU/loadImport
+		t.add(f)
+	})
+	b.Run("verify-beside-import", func(b *testing.B) {
+		if b.N == 1 {
+			return // the import takes as long as it takes, and so do the calls that meet it: once is enough
+		}
+		verify, sent := l.verify(0), 0
+		f := drive(b, 5000, &l.process, l.authorization, 8, func(int) (string, string) {
+			if sent++; sent == 2 {
+				return "token/import", file()
+			}
+			return verify(0)
+		})
+		f.What, f.Tokens = "auth/verify beside an import", 0
+		t.add(f)
+	})
+}
+
+const loadRepository = 100_000
+
+const loadImport = 100_000
+
 func (l *loadWorld) get(i int) (method, body string) {
 	return "token/get", fmt.Sprintf(`{"match":[["serial","=","%08d"]],"return":["id","serial","status","product.name"]}`, i*loadStride%l.tokens)
 }
 
 // search finds as many tokens as there are, at most 100,000, and asks for twenty and how many there are.
 func (l *loadWorld) search(i int) (method, body string) {
-	return "token/search", fmt.Sprintf(`{"match":[["serial",">>","%03d"]],"return":["id","serial","status"],"max":20}`, i%max(1, l.tokens/100_000))
+	return "token/search", fmt.Sprintf(`{"match":[["repository.name","=","load %d"]],"return":["id","serial","status"],"max":20}`, i%max(1, l.tokens/loadRepository))
 }
 
 // verify sends each token's next OTP. One that went ahead of the clock as far as it may waits for it. A code that a step
@@ -515,7 +568,7 @@ func (t *loadTable) floors(b *testing.B) {
 	defer p.kill()
 	for _, connections := range loadConnections {
 		b.Run(fmt.Sprintf("empty-handler/connections=%d", connections), func(b *testing.B) {
-			f := drive(b, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
+			f := drive(b, b.N, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
 			f.What = emptyHandlerFloor
 			t.add(f)
 		})

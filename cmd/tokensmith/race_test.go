@@ -25,6 +25,8 @@ type process struct {
 	out  string
 	cmd  *exec.Cmd
 	url  string
+
+	started, listens time.Time
 }
 
 // binary builds the program once for the tests that need whole processes.
@@ -60,6 +62,7 @@ func (p *process) run(cmd *exec.Cmd) {
 	defer out.Close()
 	p.cmd = cmd
 	p.cmd.Stdout = out
+	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -69,6 +72,7 @@ func (p *process) run(cmd *exec.Cmd) {
 			p.t.Fatal(err)
 		}
 		if _, rest, ok := bytes.Cut(text, []byte("listening on ")); ok && bytes.Contains(rest, []byte("\n")) {
+			p.listens = time.Now()
 			p.url = strings.TrimSpace(string(rest))
 			return
 		}

@@ -60,12 +60,12 @@ func serveCommand(e *env) *cobra.Command {
 }
 
 // gcPercent is Go's GOGC where the environment sets none: little of what a call allocates outlives it, and so small a heap
-// would be collected dozens of times a second.
+// would be collected dozens of times a second. What needs much memory is held to Go's default (rpc).
 const gcPercent = 400
 
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if e.getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	}
 	log, err := e.logger(f.logFormat)
 	if err != nil {
@@ -114,6 +114,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // of the hash of the first administrator's password
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go s.Watch(ctx)
