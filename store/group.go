@@ -36,6 +36,7 @@ type groupWriter struct {
 	db    *sqlx.DB
 	conn  *sqlx.Conn
 	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
+	check *checkpointer
 
 	mu      sync.Mutex
 	taken   bool   // an Update has the connection
@@ -56,7 +57,7 @@ type job struct {
 	err  error
 }
 
-func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn *sqlx.Conn) (*groupWriter, error) {
+func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
 	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)
@@ -65,6 +66,7 @@ func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn *sqlx.Conn)
 		}
 		w.words[word] = stmt
 	}
+	w.check = newCheckpointer(second)
 	return w, nil
 }
 
@@ -167,6 +169,7 @@ func (w *groupWriter) pass() {
 			w.exec(rollback) // unless SQLite did it already
 			w.head = chain{} // what is on the disk is in doubt
 		}
+		w.check.commit()
 		w.finish(w.store.kind(err))
 	}
 	w.give(true)
@@ -209,7 +212,7 @@ func (w *groupWriter) heads() []chain {
 
 // close ends the writer; no Update is under way then.
 func (w *groupWriter) close() error {
-	var errs []error
+	errs := []error{w.check.close()}
 	for _, stmt := range w.words {
 		errs = append(errs, stmt.Close())
 	}

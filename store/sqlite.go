@@ -19,20 +19,31 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// What every connection is opened with, and what asking must then say: a misspelt parameter would be ignored in
-// silence.
-var sqliteSettings = []struct{ parameter, value, question, answer string }{
-	{"_journal_mode", "WAL", "PRAGMA journal_mode", "wal"},
-	{"_synchronous", "FULL", "PRAGMA synchronous", "2"},
-	{"_foreign_keys", "on", "PRAGMA foreign_keys", "1"},
-	{"_busy_timeout", "10000", "PRAGMA busy_timeout", "10000"},
-	{"_cache_size", "-65536", "PRAGMA cache_size", "-65536"},
-	{"_case_sensitive_like", "on", "SELECT 'a' LIKE 'A'", "0"},
+type sqliteSetting struct{ parameter, value, question, answer string }
+
+// sqliteSettings are what a connection is opened with, and what asking must then say: a misspelt parameter would be ignored
+// in silence. It caches so many kB of the database's pages.
+func sqliteSettings(cache int) []sqliteSetting {
+	size := strconv.Itoa(-cache)
+	return []sqliteSetting{
+		{"_journal_mode", "WAL", "PRAGMA journal_mode", "wal"},
+		{"_synchronous", "FULL", "PRAGMA synchronous", "2"},
+		{"_foreign_keys", "on", "PRAGMA foreign_keys", "1"},
+		{"_busy_timeout", "10000", "PRAGMA busy_timeout", "10000"},
+		{"_cache_size", size, "PRAGMA cache_size", size},
+		{"_case_sensitive_like", "on", "SELECT 'a' LIKE 'A'", "0"},
+	}
 }
 
-// checkpointPages is how long the write-ahead log grows, in pages of 4 kB, before its pages are written to their places. A
-// page that was changed many times until then is written there once.
-const checkpointPages = 8192
+// In kB: the writer's cache, and those of all readers together. A commit empties the readers', so that they help within one
+// View.
+const (
+	writeCache = 64 << 10
+	readCache  = 96 << 10
+)
+
+// readers is how many connections Views have.
+func readers() int { return 2*runtime.GOMAXPROCS(0) + 2 }
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {
 	path = strings.TrimPrefix(path, "sqlite://")
@@ -50,10 +61,10 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := func(extra ...string) string {
+	source := func(cache int, extra ...string) string {
 		// database/sql never uses a connection from two goroutines at once.
 		q := url.Values{"_stmt_cache_size": {"256"}, "_mutex": {"no"}}
-		for _, p := range sqliteSettings {
+		for _, p := range sqliteSettings(cache) {
 			q.Set(p.parameter, p.value)
 		}
 		for i := 0; i < len(extra); i += 2 {
@@ -64,35 +75,39 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s := &Store{dialect: dialect{name: "sqlite", bind: sqlx.QUESTION, class: sqliteClass, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel}}
-	writes, err := connectSQLite(ctx, source("_txlock", "immediate"))
+	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	writes.SetMaxOpenConns(1)
+	writes.SetMaxOpenConns(2) // the writer's and the checkpointer's
 	conn, err := writes.Connx(ctx)
 	if err == nil {
-		err = checkSettings(ctx, conn)
+		err = checkSettings(ctx, conn, writeCache)
 	}
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
+	var second *sqlx.Conn
 	if err == nil {
-		s.write, err = newGroupWriter(ctx, s, writes, conn)
+		second, err = writes.Connx(ctx)
+	}
+	if err == nil {
+		s.write, err = newGroupWriter(ctx, s, writes, conn, second)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
-	s.read, err = connectSQLite(ctx, source("mode", "ro", "_query_only", "on"))
+	s.read, err = connectSQLite(ctx, source(readCache/readers(), "mode", "ro", "_query_only", "on"))
 	if err == nil {
-		if err = checkSettings(ctx, s.read); err != nil {
+		if err = checkSettings(ctx, s.read, readCache/readers()); err != nil {
 			s.read.Close()
 		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.write.close())
 	}
-	s.read.SetMaxOpenConns(2*runtime.GOMAXPROCS(0) + 2)
-	s.read.SetMaxIdleConns(2*runtime.GOMAXPROCS(0) + 2)
+	s.read.SetMaxOpenConns(readers())
+	s.read.SetMaxIdleConns(readers())
 	return s, nil
 }
 
@@ -124,8 +139,8 @@ func connectSQLite(ctx context.Context, source string) (*sqlx.DB, error) {
 	}
 }
 
-func checkSettings(ctx context.Context, on sqlx.QueryerContext) error {
-	for _, p := range sqliteSettings {
+func checkSettings(ctx context.Context, on sqlx.QueryerContext, cache int) error {
+	for _, p := range sqliteSettings(cache) {
 		var answer string
 		if err := sqlx.GetContext(ctx, on, &answer, p.question); err != nil {
 			return err

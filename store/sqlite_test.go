@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -154,6 +156,7 @@ func TestSQLiteSettings(t *testing.T) {
 	settings := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "cache_size": "-65536"}
 	update(t, s, func(tx *store.Tx) error { return ask("writer", &tx.ReadTx, settings) })
 	settings["query_only"] = "1"
+	settings["cache_size"] = strconv.Itoa(-96 << 10 / (2*runtime.GOMAXPROCS(0) + 2))
 	view(t, s, func(tx *store.ReadTx) error { return ask("readers", tx, settings) })
 }
 

@@ -33,20 +33,17 @@ import (
 // The load: what callers get of a whole server over loopback HTTP with connections that are kept, and beside it, in the
 // same run, the floors: what the machine does at best. make bench runs it; LOAD_TOKENS names the sizes of the databases.
 
-// loads are what is called, each at 1, 8 and 64 connections. A floor is the figure by which a rate is divided.
-var loads = []struct {
-	name, floor string
-	call        func(l *loadWorld) func(i int) (method, body string)
-}{
-	{"empty call", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) {
+// loads are what is called, each at 1, 8 and 64 connections.
+var loads = []loadCall{
+	{name: "empty call", call: func(l *loadWorld) func(int) (string, string) {
 		return func(int) (string, string) { return "auth/logout", "{}" }
 	}},
-	{"token/get", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.get }},
-	{"token/search", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.search }},
-	{"auth/verify soft", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.verify(0) }},
-	{"auth/verify hardware", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.verify(1) }},
-	{"token/create", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) { return l.create }},
-	{"80 % verify, 20 % get", emptyHandlerFloor, func(l *loadWorld) func(int) (string, string) {
+	{name: "token/get", call: func(l *loadWorld) func(int) (string, string) { return l.get }},
+	{name: "token/search", call: func(l *loadWorld) func(int) (string, string) { return l.search }, most: 500},
+	{name: "auth/verify soft", call: func(l *loadWorld) func(int) (string, string) { return l.verify(0) }, durable: true},
+	{name: "auth/verify hardware", call: func(l *loadWorld) func(int) (string, string) { return l.verify(1) }, durable: true},
+	{name: "token/create", call: func(l *loadWorld) func(int) (string, string) { return l.create }, durable: true},
+	{name: "80 % verify, 20 % get", durable: true, call: func(l *loadWorld) func(int) (string, string) {
 		verify := l.verify(0)
 		return func(i int) (string, string) {
 			if i%5 == 0 {
@@ -103,20 +100,43 @@ func BenchmarkLoad(b *testing.B) {
 		for _, load := range loads {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
-					f := drive(b, b.N, &l.process, l.authorization, connections, load.call(l))
-					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor
+					f := drive(b, load.calls(b), &l.process, l.authorization, connections, load.call(l))
+					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor(connections)
 					t.add(f)
 				})
 			}
 			b.Run(fmt.Sprintf("%s/tokens=%d/wrk", strings.ReplaceAll(load.name, " ", "-"), tokens), func(b *testing.B) {
-				f := driveWrk(b, &l.process, l.authorization, load.call(l))
-				f.What, f.Tokens, f.Floor = load.name+byWrk, tokens, load.floor+byWrk
+				f := driveWrk(b, load.calls(b), &l.process, l.authorization, load.call(l))
+				f.What, f.Tokens, f.Floor = load.name+byWrk, tokens, emptyHandlerFloor+byWrk
 				t.add(f)
 			})
 		}
 		l.kill()
 	}
 	t.print(b)
+}
+
+// loadCall is one kind of call.
+type loadCall struct {
+	name    string
+	call    func(l *loadWorld) func(i int) (method, body string)
+	durable bool // each waits for the disk
+	most    int  // calls, where each takes long; 0 = any number
+}
+
+// floor names what the machine does at best: over one connection a durable call is bound by the disk, everything else by HTTP.
+func (l *loadCall) floor(connections int) string {
+	if l.durable && connections == 1 {
+		return durableInsert
+	}
+	return emptyHandlerFloor
+}
+
+func (l *loadCall) calls(b *testing.B) int {
+	if l.most > 0 {
+		return min(b.N, l.most)
+	}
+	return b.N
 }
 
 // loadTable gathers the figures; a later one of the same name takes the place of an earlier (Go runs a benchmark once
@@ -159,8 +179,8 @@ func (t *loadTable) print(b *testing.B) {
 		if r.Ratio > 0 {
 			of = fmt.Sprintf("%.0f %% (%s)", 100*r.Ratio, r.Floor)
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %.0f | %s | %s | %s | %s | %s | %s |\n", r.What, number("%.0f", float64(r.Tokens)), number("%.0f", float64(r.Connections)),
-			r.Rate, number("%.2f", r.P50), number("%.2f", r.P99), number("%.2f", r.P999), number("%.0f", r.CPU), number("%.0f", r.RSS), of)
+		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.What, number("%.0f", float64(r.Tokens)), number("%.0f", float64(r.Connections)),
+			number("%.0f", r.Rate), number("%.2f", r.P50), number("%.2f", r.P99), number("%.2f", r.P999), number("%.0f", r.CPU), number("%.0f", r.RSS), of)
 	}
 	fmt.Println(out.String())
 	if file := os.Getenv("LOAD_JSON"); file != "" {
@@ -282,11 +302,11 @@ end
 `
 
 // driveWrk is drive by wrk.
-func driveWrk(b *testing.B, p *process, authorization string, next func(i int) (method, body string)) figure {
+func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i int) (method, body string)) figure {
 	dir, connections := b.TempDir(), loadConnections[len(loadConnections)-1]
 	script, file := filepath.Join(dir, "load.lua"), filepath.Join(dir, "requests")
 	var requests bytes.Buffer
-	for i := range max(b.N, connections) {
+	for i := range max(n, connections) {
 		method, body := next(i)
 		fmt.Fprintf(&requests, "%s\t%s\n", method, body)
 	}
@@ -574,7 +594,7 @@ func (t *loadTable) floors(b *testing.B) {
 		})
 	}
 	b.Run("empty-handler/wrk", func(b *testing.B) {
-		f := driveWrk(b, p, "none", func(int) (string, string) { return "nothing", "{}" })
+		f := driveWrk(b, b.N, p, "none", func(int) (string, string) { return "nothing", "{}" })
 		f.What = emptyHandlerFloor + byWrk
 		t.add(f)
 	})
