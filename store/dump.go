@@ -53,6 +53,11 @@ func (s *Store) Dump(ctx context.Context, w io.Writer) (int64, error) {
 		if err != nil {
 			return err
 		}
+		if s.dialect.name == "postgres" {
+			if _, err := tx.q.ExecContext(ctx, untimed); err != nil {
+				return tx.did(err)
+			}
+		}
 		if err := d.value(dumpHead{dumpName, have}); err != nil {
 			return err
 		}

@@ -153,10 +153,15 @@ func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
 	return rows, err
 }
 
+// insertOne is the statement that writes a new row.
+func (t *table) insertOne() string {
+	return "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + marks(len(t.columns)) + ")"
+}
+
 // Insert writes a new row, given by pointer.
 func (tx *Tx) Insert(row any) error {
 	t, v := tableOf(row)
-	_, err := tx.exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES ("+marks(len(t.columns))+")", t.values(v, nil)...)
+	_, err := tx.exec(t.insertOne(), t.values(v, nil)...)
 	return err
 }
 
