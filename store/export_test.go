@@ -93,3 +93,9 @@ const (
 
 // Waits gives how many do.
 func (s *Store) Waits() int64 { return s.losses.waiting.Load() }
+
+// PostgresURL says whether a URL would be used.
+func PostgresURL(url string) error {
+	_, err := postgresConfig(url)
+	return err
+}

@@ -178,3 +178,64 @@ func TestPostgresClasses(t *testing.T) {
 		}
 	}
 }
+
+// TestPostgresTLS: what goes to the server is encrypted, and the server proves itself.
+func TestPostgresTLS(t *testing.T) {
+	t.Parallel()
+	url, authority := storetest.PostgresTLS(t)
+	d := &storetest.Database{URL: url, KeyFile: filepath.Join(t.TempDir(), "key")}
+	s := d.Open(t)
+	update(t, s, func(tx *store.Tx) error {
+		var encrypted bool
+		err := tx.Ask(&encrypted, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+		if !encrypted {
+			t.Error("it goes in plain text")
+		}
+		return err
+	})
+	for what, other := range map[string]string{
+		"another name":      strings.Replace(url, "127.0.0.1", "localhost", 1),
+		"another authority": strings.Replace(url, "&sslrootcert="+authority, "", 1),
+	} {
+		if s, err := store.Open(context.Background(), other, d.KeyFile); err == nil {
+			s.Close()
+			t.Errorf("%s is believed", what)
+		}
+	}
+	for url, ok := range map[string]bool{
+		"postgres://u@192.0.2.1/d": false, "postgres://u@192.0.2.1/d?sslmode=prefer": false, "postgres://u@192.0.2.1/d?sslmode=allow": false,
+		"postgres://u@localhost,192.0.2.1/d": false, "postgres://u@db.example/d": false,
+		"postgres://u@192.0.2.1/d?sslmode=disable": true, "postgres://u@192.0.2.1/d?sslmode=require": true, "postgres://u@127.0.0.1,localhost/d": true,
+		"postgres:///d?host=/run/postgresql": true, "postgres://u@[::1]/d": true,
+	} {
+		if err := store.PostgresURL(url); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// TestPostgresSettings: a session has bounds, which the URL may set otherwise, and never serves a server that is read only.
+func TestPostgresSettings(t *testing.T) {
+	t.Parallel()
+	u := storetest.Postgres(t)
+	for _, c := range []struct{ more, statement, lock string }{{"", "1min", "12s"}, {"&statement_timeout=5000", "5s", "12s"}, {"&options=-c%20lock_timeout%3D3s", "1min", "3s"}} {
+		d := &storetest.Database{URL: u + c.more, KeyFile: filepath.Join(t.TempDir(), "key")}
+		if c.more != "" {
+			d.URL = storetest.Postgres(t) + c.more
+		}
+		update(t, d.Open(t), func(tx *store.Tx) error {
+			for name, want := range map[string]string{"statement_timeout": c.statement, "lock_timeout": c.lock, "idle_in_transaction_session_timeout": "10s", "application_name": "tokensmith"} {
+				var is string
+				if err := tx.Ask(&is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
+					t.Errorf("%s: %s is %s, not %s (%v)", c.more, name, is, want, err)
+				}
+			}
+			return nil
+		})
+	}
+	s, err := store.Open(context.Background(), u+"&default_transaction_read_only=on", filepath.Join(t.TempDir(), "key"))
+	if err == nil {
+		s.Close()
+		t.Error("a server that takes no writes was taken")
+	}
+}
