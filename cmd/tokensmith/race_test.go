@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -171,7 +172,7 @@ func login(i int, counter uint64) map[string]any {
 func processes(t *testing.T, many int, args ...string) (all []*process, c *caller) {
 	t.Helper()
 	dir := t.TempDir()
-	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...)
+	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...) // of which the last counts
 	for n := range many {
 		p := &process{t: t, args: args, out: filepath.Join(dir, fmt.Sprint("out", n))}
 		p.start()
@@ -181,6 +182,45 @@ func processes(t *testing.T, many int, args ...string) (all []*process, c *calle
 	c = &caller{}
 	c.id, c.secret = all[0].first()
 	return all, c
+}
+
+// front gives one address in front of several processes, whose connections go to one after the other, as a proxy does that
+// knows nothing of what it carries.
+func front(t *testing.T, all []*process) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var hosts []string
+	for _, p := range all {
+		hosts = append(hosts, strings.TrimPrefix(p.url, "http://"))
+	}
+	go func() {
+		for n := 0; ; n++ {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				for try := range hosts {
+					out, err := net.Dial("tcp", hosts[(n+try)%len(hosts)])
+					if err != nil {
+						continue // it was killed
+					}
+					go func() {
+						io.Copy(out, in)
+						out.Close()
+					}()
+					io.Copy(in, out)
+					return
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
 }
 
 // howMany is how many processes a test runs on a database.
