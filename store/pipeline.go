@@ -51,6 +51,10 @@ var begins = map[sql.IsolationLevel]string{
 	sql.LevelRepeatableRead: "begin isolation level repeatable read", sql.LevelSerializable: "begin isolation level serializable",
 }
 
+// narrow has a serializable transaction read by indexes also where a table is small, or its statistics are not made yet: one
+// that scans a whole table is at odds with everybody who changes a row of it.
+const narrow = "set local enable_seqscan = off"
+
 // BeginTx begins a transaction when its first statement comes.
 func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if c.Conn.Conn().IsClosed() {
@@ -65,7 +69,10 @@ func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.T
 	}
 	c.inTx, c.sent, c.queue = true, false, &pgx.Batch{}
 	c.queue.Queue(begin)
-	return &pipedTx{c, ctx}, nil
+	if sql.IsolationLevel(opts.Isolation) == sql.LevelSerializable {
+		c.queue.Queue(narrow)
+	}
+	return &pipedTx{c, ctx, c.queue.Len()}, nil
 }
 
 // ResetSession refuses a connection that is older than the last loss: it leads where that one did.
@@ -173,14 +180,15 @@ func plain(args []driver.NamedValue) []any {
 
 // pipedTx is a transaction of a pipeline.
 type pipedTx struct {
-	c   *pipeline
-	ctx context.Context
+	c     *pipeline
+	ctx   context.Context
+	begin int // statements that begin it
 }
 
 // Commit commits. Its error tells whether the server refused (see unknownCommit).
 func (tx *pipedTx) Commit() error {
 	c := tx.c
-	if !c.sent && c.queue.Len() == 1 {
+	if !c.sent && c.queue.Len() == tx.begin {
 		c.inTx, c.queue = false, nil
 		return nil // nothing was run
 	}

@@ -57,19 +57,6 @@ func NewCluster(t testing.TB) *Cluster {
 	}
 }
 
-// NewDurable makes a server for one benchmark that writes to the disk before it acknowledges, and gives the URL of an empty
-// database on it.
-func NewDurable(t testing.TB) (url string) {
-	t.Helper()
-	s, err := startServer((*server).initdb)
-	started(t, err)
-	t.Cleanup(s.end)
-	if _, err := s.admin.Exec("CREATE DATABASE tokensmith TEMPLATE template0"); err != nil {
-		t.Fatal(err)
-	}
-	return s.url("tokensmith")
-}
-
 // URL names the database by both servers, of which the one is meant that takes writes.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&target_session_attrs=read-write", c.primary.port, c.standby.port)

@@ -51,6 +51,25 @@ func Postgres(t testing.TB) (url string) {
 	t.Helper()
 	s, err := theServer()
 	started(t, err)
+	return s.database(t)
+}
+
+// theDurableServer is another one, which writes to the disk before it acknowledges.
+var theDurableServer = sync.OnceValues(func() (*server, error) {
+	return startServer((*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB")
+})
+
+// DurablePostgres gives the same on a server that is set up as one in earnest would be: for benchmarks.
+func DurablePostgres(t testing.TB) (url string) {
+	t.Helper()
+	s, err := theDurableServer()
+	started(t, err)
+	return s.database(t)
+}
+
+// database makes a new, empty database for a test.
+func (s *server) database(t testing.TB) (url string) {
+	t.Helper()
 	name := fmt.Sprintf("test%d", s.last.Add(1))
 	if _, err := s.admin.Exec("CREATE DATABASE " + name + " TEMPLATE template0"); err != nil {
 		t.Fatal(err)
