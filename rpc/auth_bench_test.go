@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,23 @@ func sideBySide[T any](b *testing.B, callers int, work <-chan T, do func(T) stri
 	}
 }
 
+// guarded makes the users u0, u1, ... with a token each.
+func (s *service) guarded(b *testing.B, product string, many int) {
+	s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
+	var people, seeds, batch strings.Builder
+	people.WriteString("domain,loginName\n")
+	seeds.WriteString("serial,seed\n")
+	batch.WriteString("domain,loginName,manufacturerCode,productCode,serial\n")
+	for i := range many {
+		fmt.Fprintf(&people, "d,u%d\n", i)
+		fmt.Fprintf(&seeds, "%d,%x\n", i, seedOf(fmt.Sprint(i)))
+		fmt.Fprintf(&batch, "d,u%d,%s,%d\n", i, map[string]string{"GT": "GG,GT", "ST": "DN,ST"}[product], i)
+	}
+	s.do(b, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, people.String()))
+	s.do(b, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"data":%q}}`, product, seeds.String()))
+	s.do(b, "token/batchAssignTokens", fmt.Sprintf(`{"attrs":{"csv":%q}}`, batch.String()))
+}
+
 // BenchmarkCreate measures tokens made by calls of their own, one after the other and side by side.
 func BenchmarkCreate(b *testing.B) {
 	for _, db := range durable {
@@ -104,17 +122,8 @@ func benchmarkVerify(b *testing.B, name string, url func(testing.TB) string) {
 			b.Run(fmt.Sprintf("%s/%s/%d", name, product, callers), func(b *testing.B) {
 				const users = 2000
 				s := newService(b, url(b))
-				s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
+				s.guarded(b, product, users)
 				g := &guarded{service: s}
-				people, seeds, batch := "domain,loginName\n", "serial,seed\n", "domain,loginName,manufacturerCode,productCode,serial\n"
-				for i := range users {
-					people += fmt.Sprintf("d,u%d\n", i)
-					seeds += fmt.Sprintf("%d,%x\n", i, seedOf(fmt.Sprint(i)))
-					batch += fmt.Sprintf("d,u%d,%s,%d\n", i, map[string]string{"GT": "GG,GT", "ST": "DN,ST"}[product], i)
-				}
-				s.do(b, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, people))
-				s.do(b, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"data":%q}}`, product, seeds))
-				s.do(b, "token/batchAssignTokens", fmt.Sprintf(`{"attrs":{"csv":%q}}`, batch))
 				p := totp
 				if product == "ST" {
 					p = slow
