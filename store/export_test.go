@@ -99,3 +99,7 @@ func PostgresURL(url string) error {
 	_, err := postgresConfig(url)
 	return err
 }
+
+// Down has the store believe that the server does not answer; IsDown says whether it does.
+func (s *Store) Down()        { s.losses.down.Store(true) }
+func (s *Store) IsDown() bool { return s.losses.down.Load() }

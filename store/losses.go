@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -57,17 +59,38 @@ func (p *patience) begin() bool {
 	return true
 }
 
-// anew lets one that has begun begin anew, for what must not be left half done.
+// anew lets it begin, or begin again, however many wait, for what must not be left half done.
 func (p *patience) anew() {
-	if !p.until.IsZero() {
-		p.until, p.wait = time.Now().Add(lostMost), 0
+	if p.until.IsZero() {
+		p.losses.waiting.Add(1)
 	}
+	p.until, p.wait = time.Now().Add(lostMost), 0
 }
 
 func (p *patience) end() {
 	if !p.until.IsZero() {
 		p.losses.waiting.Add(-1)
 	}
+}
+
+// conn takes a connection from a pool. Where that may lose some, nobody waits for one without end: those who have them
+// may wait for a server that does not answer.
+func (p *patience) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
+	if p.losses == nil {
+		return db.Connx(ctx)
+	}
+	most := updateMost
+	if !p.until.IsZero() {
+		most = time.Until(p.until)
+	}
+	bounded, stop := context.WithTimeout(ctx, most)
+	defer stop()
+	conn, err := db.Connx(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		p.losses.down.Store(true)
+		err = unavailableError("no connection to the database was free in time")
+	}
+	return conn, err
 }
 
 // more waits a little after a loss and says whether to try again.

@@ -293,3 +293,35 @@ func TestPostgresGone(t *testing.T) {
 		t.Errorf("%d still wait", n)
 	}
 }
+
+// TestPostgresNoneFree: who waits for a connection of a database that is known not to answer, waits no longer than for one
+// that cannot be reached.
+func TestPostgresNoneFree(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	s.Down()
+	hold := make(chan struct{})
+	var all sync.WaitGroup
+	var held sync.WaitGroup
+	for range d.Views {
+		held.Add(1)
+		all.Go(func() {
+			if err := s.View(context.Background(), func(*store.ReadTx) error { held.Done(); <-hold; return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	held.Wait()
+	began := time.Now()
+	wantUnavailable(t, s.Update(context.Background(), insertOne))
+	if took := time.Since(began); took > store.LostMost+5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	close(hold)
+	all.Wait()
+	update(t, s, insertOne)
+	if s.IsDown() {
+		t.Error("it is held to be down")
+	}
+}

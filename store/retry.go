@@ -103,6 +103,7 @@ func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error
 		next, err = w.inTurn(ctx, a, next == raced)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		w.store.losses.down.Store(true) // so that not everybody waits as long
 		err = unavailableError("the database did not answer in time")
 	}
 	return w.store.kind(err)
@@ -113,7 +114,7 @@ var errDown = unavailableError("the database cannot be reached, and many wait fo
 // conn gives a connection, also where some are lost first.
 func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
-		conn, err := w.store.read.Connx(ctx)
+		conn, err := a.patience.conn(ctx, w.store.read)
 		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
 			return conn, err
 		}
@@ -266,6 +267,7 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, row chain) (commi
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
 	defer stop()
 	a.anew()
+	err = errDown
 	for a.more(ctx) {
 		if committed, err = w.probe(ctx, row); err == nil {
 			return committed, nil
@@ -273,9 +275,6 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, row chain) (commi
 		if c := postgresClass(err); c != lost && c != retryable && c != unavailable {
 			break
 		}
-	}
-	if err == nil {
-		err = errDown
 	}
 	return false, err
 }

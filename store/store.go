@@ -168,7 +168,7 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 	}
 	defer p.end()
 	for {
-		again, err := s.view(ctx, fn)
+		again, err := s.view(ctx, p, fn)
 		if !again || !p.more(ctx) {
 			return err
 		}
@@ -176,8 +176,8 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 }
 
 // view is View once, and says whether it may be run again.
-func (s *Store) view(ctx context.Context, fn func(*ReadTx) error) (again bool, err error) {
-	conn, err := s.read.Connx(ctx) // the wait for a connection always ends with ctx, whatever the dialect
+func (s *Store) view(ctx context.Context, p *patience, fn func(*ReadTx) error) (again bool, err error) {
+	conn, err := p.conn(ctx, s.read) // the wait for a connection always ends with ctx, whatever the dialect
 	if err != nil {
 		return s.dialect.class(err) == lost, s.kind(err)
 	}
