@@ -275,10 +275,14 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 // later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
 // PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
 func (tx *Tx) later(query string, args ...any) error {
+	if tx.store.losses == nil {
+		_, err := tx.exec(query, args...)
+		return err
+	}
 	if tx.failed != nil {
 		return tx.failed
 	}
-	_, err := tx.q.ExecContext(context.WithValue(tx.store.dialect.context(tx.ctx), laterKey{}, true), tx.store.text(query), args...)
+	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
 	return tx.did(err)
 }
 

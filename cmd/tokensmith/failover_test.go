@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +14,26 @@ import (
 
 	"tokensmith/store/storetest"
 )
+
+// events opens a device's stream of events and waits for the first.
+func events(t *testing.T, url, clientToken string) *bufio.Reader {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/das5/rest/device/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+clientToken)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	stream := bufio.NewReader(resp.Body)
+	if !until(stream, "event: ping") {
+		t.Fatal("no ping")
+	}
+	return stream
+}
 
 // reply is how a call ended, and when.
 type reply struct {
@@ -107,6 +129,8 @@ func TestFailover(t *testing.T) {
 	cluster := storetest.NewCluster(t)
 	all, c := processes(t, 3, "--db", cluster.URL())
 	guard(t, c, all[0].url, verifiers*users)
+	device := c.result(t, all[0].url, "device/create", map[string]any{"attrs": map[string]any{"name": "d"}})
+	stream := events(t, all[0].url, device["clientToken"].(string))
 	s := &siege{c: c, all: all}
 	var otps [verifiers][]offered
 	var made [creators][]string
@@ -127,6 +151,12 @@ func TestFailover(t *testing.T) {
 	s.stop.Store(true)
 	group.Wait()
 	s.report(t, killed, promoted)
+
+	// A stream that was open all the time hears of what another process does.
+	c.result(t, all[1].url, "device/generateToken", map[string]any{"id": device["id"]})
+	if !until(stream, "event: loggedOut") {
+		t.Error("a device's stream is not told that it is logged out")
+	}
 
 	// Whatever was accepted is not accepted again.
 	consumed := 0

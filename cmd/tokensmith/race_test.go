@@ -267,3 +267,51 @@ func TestOneAcceptAcrossProcesses(t *testing.T) {
 		}
 	})
 }
+
+// 200 racers in as many processes for 10 seats, and 200 for 50 uses of an installation code: so many get one.
+func TestSeatsAndUsesAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const racers, seats, uses = 200, 10, 50
+		all, c := processes(t, howMany(url), "--db", url)
+		c.result(t, all[0].url, "domain/create", attrs("name", "d"))
+		c.result(t, all[0].url, "license/create", map[string]any{"attrs": map[string]any{"name": "l", "seats": seats}})
+		code := c.result(t, all[0].url, "installationCode/create", map[string]any{"return": []string{"code"}, "attrs": map[string]any{
+			"action": "CREATE_ACCOUNT_AND_DEVICE", "usernamePrefix": "r", "domain.name": "d", "usageLimit": uses}})["code"]
+		for _, race := range []struct {
+			method   string
+			params   func(i int) any
+			get, not int // code of the rest
+		}{
+			{"device/create", func(i int) any { return attrs("name", fmt.Sprint("s", i), "license.name", "l") }, seats, 506},
+			{"installationCode/redeem", func(i int) any {
+				return map[string]any{"code": code, "nonce": fmt.Sprintf("%016d", i), "device": map[string]string{"name": fmt.Sprint("r", i)}}
+			}, uses, 503},
+		} {
+			var mu sync.Mutex
+			codes := map[int]int{}
+			var group sync.WaitGroup
+			for i := range racers {
+				group.Go(func() {
+					code, err := c.post(all[i%len(all)].url, race.method, race.params(i))
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					codes[code]++
+					mu.Unlock()
+				})
+			}
+			group.Wait()
+			if codes[0] != race.get || codes[race.not] != racers-race.get {
+				t.Errorf("%s: replies by code %v", race.method, codes)
+			}
+		}
+		devices := c.result(t, all[1].url, "device/search", map[string]any{"max": 0})["total"]
+		used := c.result(t, all[1].url, "license/get", map[string]any{"license": map[string]string{"name": "l"}, "return": []string{"seatsUsed"}})["seatsUsed"]
+		if devices != float64(seats+uses) || used != float64(seats) {
+			t.Errorf("%v devices, %v seats used", devices, used)
+		}
+		c.result(t, all[len(all)-1].url, "audit/verify", map[string]any{})
+	})
+}
