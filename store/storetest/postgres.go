@@ -54,9 +54,10 @@ func Postgres(t testing.TB) (url string) {
 	return s.database(t)
 }
 
-// theDurableServer is another one, which writes to the disk before it acknowledges.
+// theDurableServer is another one, which writes to the disk before it acknowledges. It looks after its statistics each second:
+// a benchmark is over before it would by itself.
 var theDurableServer = sync.OnceValues(func() (*server, error) {
-	return startServer((*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB")
+	return startServer((*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "autovacuum_naptime=1s")
 })
 
 // DurablePostgres gives the same on a server that is set up as one in earnest would be: for benchmarks.
