@@ -58,6 +58,7 @@ func (s *Store) Dump(ctx context.Context, w io.Writer) (int64, error) {
 				return tx.did(err)
 			}
 		}
+		tx.final = true // what is written is written
 		if err := d.value(dumpHead{dumpName, have}); err != nil {
 			return err
 		}

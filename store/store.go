@@ -155,8 +155,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return s.write.update(ctx, fn)
 }
 
-// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. fn runs again when its
-// first statement fails because the connection is lost: what it does before that it may do twice.
+// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
+// run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
 func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (s *Store) view(ctx context.Context, p *patience, fn func(*ReadTx) error) (
 	if read.answered {
 		s.losses.up()
 	}
-	return !read.answered && s.dialect.class(read.failed) == lost, err
+	return !read.final && s.dialect.class(read.failed) == lost, err
 }
 
 // ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.
@@ -203,6 +203,7 @@ type ReadTx struct {
 	failed error // the first failure of a statement
 
 	answered bool // some statement was
+	final    bool // of a View: it must not be run again
 
 	scope Scope // what Find, Count and the look-ups by name see; nil = everything
 }
