@@ -77,17 +77,26 @@ func carry(from, to net.Conn, each func()) {
 }
 
 // Each method costs a number of round trips to PostgreSQL that does not change from call to call, the authentication of its
-// agent included, once a connection has its statements prepared. testdata/roundtrips.txt has the figures; -update rewrites it.
+// agent included, once a connection has its statements prepared; but for audit/verify, which reads the record in parts. testdata/roundtrips.txt has the figures; -update rewrites it.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	const warm, counted = 3, 2
+	const most = 10
 	c, through := newCounting(t, storetest.Postgres(t))
 	post := make(letterbox, 100)
 	s := newService(t, through, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+	t.Cleanup(func() {
+		if t.Failed() {
+			for l := range strings.Lines(s.log.String()) {
+				if strings.Contains(l, `"error"`) {
+					t.Log(l)
+				}
+			}
+		}
+	})
 	type trial struct{ name, path, params, header string }
 	var trials []trial
 	for _, m := range rpc.Methods() {
-		if m.Path != "device/events" { // which stays open
+		if m.Path != "device/events" && m.Path != "audit/verify" { // which stays open, and which grows with the record
 			trials = append(trials, trial{name: m.Path, path: m.Path, params: tried[m.Path]})
 		}
 	}
@@ -110,14 +119,18 @@ func TestRoundTrips(t *testing.T) {
 	var got strings.Builder
 	n := 0
 	for _, trial := range trials {
-		var figures []int64
-		for range warm + counted {
+		// A connection that has not got a statement ready yet costs more, and which one is taken is chance: the least that was
+		// seen twice is what it costs.
+		seen, least := map[int64]int{}, int64(0)
+		delivers := strings.Contains(trial.params, "{Code}") || strings.HasPrefix(trial.path, "delivery/")
+		warm := map[bool]int{false: 2, true: 6}[delivers] // what delivers uses connections of its own
+		for try := 0; try < warm || seen[least] < 2 && try < most; try++ {
 			n++
 			w := newWorld(t, s, n)
 			if trial.path == "domain/delete" {
 				s.do(t, "domain/create", `{"attrs":{"name":"empty`+w.Name+`"}}`)
 			}
-			if strings.Contains(trial.params, "{Code}") || strings.HasPrefix(trial.path, "delivery/") {
+			if delivers {
 				s.do(t, "tokenAssignment/sendActivationCode", w.fill(tried["tokenAssignment/sendActivationCode"]))
 				w.Code, w.Delivery = s.carry(t, post)
 			}
@@ -138,20 +151,22 @@ func TestRoundTrips(t *testing.T) {
 			}
 			before := c.trips.Load()
 			_, reply := s.post("/"+trial.path, fill.Replace(params), header...)
-			figures = append(figures, c.trips.Load()-before)
+			cost := c.trips.Load() - before
+			if seen[cost]++; try == 0 || cost < least {
+				least = cost
+			}
 			want := map[bool]int{false: 0, true: 201}[strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown")]
 			if codeIn(reply) != want {
 				t.Fatalf("%s: %s", trial.name, reply)
 			}
 		}
-		last := figures[warm:]
-		if last[0] != last[1] {
-			t.Errorf("%s costs now %d round trips and now %d", trial.name, last[0], last[1])
+		if seen[least] < 2 {
+			t.Errorf("%s costs now so many round trips and now so many: %v", trial.name, seen)
 		}
-		if strings.HasPrefix(trial.name, "auth/verify") && last[0] > 6 {
-			t.Errorf("%s costs %d round trips", trial.name, last[0])
+		if strings.HasPrefix(trial.name, "auth/verify") && least > 6 {
+			t.Errorf("%s costs %d round trips", trial.name, least)
 		}
-		fmt.Fprintf(&got, "%d\t%s\n", last[0], trial.name)
+		fmt.Fprintf(&got, "%d\t%s\n", least, trial.name)
 	}
 	if *update {
 		if err := os.WriteFile(roundTrips, []byte(got.String()), 0o644); err != nil {
