@@ -103,3 +103,6 @@ func PostgresURL(url string) error {
 // Down has the store believe that the server does not answer; IsDown says whether it does.
 func (s *Store) Down()        { s.losses.down.Store(true) }
 func (s *Store) IsDown() bool { return s.losses.down.Load() }
+
+// InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
+func (s *Store) InUse() int { return s.read.Stats().InUse }

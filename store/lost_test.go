@@ -325,3 +325,35 @@ func TestPostgresNoneFree(t *testing.T) {
 		t.Error("it is held to be down")
 	}
 }
+
+// TestPostgresLeave: callers who leave at any moment leave no connection behind.
+func TestPostgresLeave(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	update(t, s, noted("here"))
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 150 {
+				ctx, leave := context.WithTimeout(context.Background(), time.Duration(rand.IntN(4000))*time.Microsecond)
+				if (n+i)%2 == 0 {
+					s.Update(ctx, noted("left"))
+				} else {
+					s.View(ctx, readOne)
+				}
+				leave()
+			}
+		})
+	}
+	all.Wait()
+	for began := time.Now(); s.InUse() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 5*time.Second {
+			t.Fatalf("%d connections are still taken", s.InUse())
+		}
+	}
+	if s.Waits() != 0 {
+		t.Errorf("%d still wait", s.Waits())
+	}
+	update(t, s, noted("after"))
+}
