@@ -305,14 +305,14 @@ func (c *call) refuse(tx *store.Tx, login *model.Login, k model.Kind) (any, erro
 			return nil, err
 		}
 	}
-	return outcome{answer(k)}, tx.Save(&login.UserState)
+	return outcome{answer(k)}, tx.SaveLogin(&login.UserState)
 }
 
 // accept records a success, and answers what was asked for of it.
 func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string) (any, error) {
 	login.Cleared()
 	login.LastLogin = v.c.now
-	if err := tx.Save(&login.UserState); err != nil {
+	if err := tx.SaveLogin(&login.UserState); err != nil {
 		return nil, err
 	}
 	p := v.byUser

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -42,19 +43,88 @@ func BenchmarkRefusal(b *testing.B) {
 	}
 }
 
+// durable are the databases that are measured: each has what it acknowledges on the disk.
+var durable = []struct {
+	name string
+	url  func(testing.TB) string
+}{{"sqlite", storetest.SQLite}, {"postgres", storetest.DurablePostgres}}
+
+// sideBySide has callers do what fills a channel, and fails when any of it does.
+func sideBySide[T any](b *testing.B, callers int, work <-chan T, do func(T) string) {
+	ended := make(chan error, callers)
+	for range callers {
+		go func() {
+			var err error
+			for w := range work {
+				if reply := do(w); codeIn(reply) != 0 {
+					err = fmt.Errorf("%s", reply)
+				}
+			}
+			ended <- err
+		}()
+	}
+	for range callers {
+		if err := <-ended; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// guarded makes the users u0, u1, ... with a token each.
+func (s *service) guarded(b *testing.B, product string, many int) {
+	s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
+	var people, seeds, batch strings.Builder
+	people.WriteString("domain,loginName\n")
+	seeds.WriteString("serial,seed\n")
+	batch.WriteString("domain,loginName,manufacturerCode,productCode,serial\n")
+	for i := range many {
+		fmt.Fprintf(&people, "d,u%d\n", i)
+		fmt.Fprintf(&seeds, "%d,%x\n", i, seedOf(fmt.Sprint(i)))
+		fmt.Fprintf(&batch, "d,u%d,%s,%d\n", i, map[string]string{"GT": "GG,GT", "ST": "DN,ST"}[product], i)
+	}
+	s.do(b, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, people.String()))
+	s.do(b, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"data":%q}}`, product, seeds.String()))
+	s.do(b, "token/batchAssignTokens", fmt.Sprintf(`{"attrs":{"csv":%q}}`, batch.String()))
+}
+
+// BenchmarkCreate measures tokens made by calls of their own, one after the other and side by side.
+func BenchmarkCreate(b *testing.B) {
+	for _, db := range durable {
+		for _, callers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/%d", db.name, callers), func(b *testing.B) {
+				s := newService(b, db.url(b))
+				b.ReportAllocs()
+				b.ResetTimer()
+				work := make(chan int, b.N)
+				for i := range b.N {
+					work <- i
+				}
+				close(work)
+				sideBySide(b, callers, work, func(int) string {
+					_, reply := s.post("/token/create", `{"attrs":{"product.productCode":"SE"}}`)
+					return reply
+				})
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+			})
+		}
+	}
+}
+
 // BenchmarkVerify measures accepted OTPs, one after the other and side by side.
 func BenchmarkVerify(b *testing.B) {
+	for _, db := range durable {
+		benchmarkVerify(b, db.name, db.url)
+	}
+}
+
+func benchmarkVerify(b *testing.B, name string, url func(testing.TB) string) {
 	for _, product := range []string{"GT", "ST"} {
 		for _, callers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("%s/%d", product, callers), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s/%d", name, product, callers), func(b *testing.B) {
 				const users = 2000
-				s := newService(b, storetest.SQLite(b))
-				s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
+				s := newService(b, url(b))
+				s.guarded(b, product, users)
 				g := &guarded{service: s}
-				for i := range users {
-					s.do(b, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"u%d"}}`, i))
-					s.do(b, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"serial":"%d","seed":"%x","user.loginName":"u%d"}}`, product, i, seedOf(fmt.Sprint(i)), i))
-				}
 				p := totp
 				if product == "ST" {
 					p = slow
@@ -74,23 +144,10 @@ func BenchmarkVerify(b *testing.B) {
 					close(bodies)
 					before := cpuTime(b)
 					b.StartTimer()
-					ended := make(chan error, callers)
-					for range callers {
-						go func() {
-							var err error
-							for body := range bodies {
-								if _, reply := s.post("/auth/verify", body); codeIn(reply) != 0 {
-									err = fmt.Errorf("%s", reply)
-								}
-							}
-							ended <- err
-						}()
-					}
-					for range callers {
-						if err := <-ended; err != nil {
-							b.Fatal(err)
-						}
-					}
+					sideBySide(b, callers, bodies, func(body string) string {
+						_, reply := s.post("/auth/verify", body)
+						return reply
+					})
 					used += cpuTime(b) - before
 					done += n
 				}

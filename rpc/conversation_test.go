@@ -156,9 +156,25 @@ func newService(t testing.TB, url string, change ...func(*rpc.Config)) *service 
 // second is another server on the same database, with the same clock and caller, as another process would be.
 func (s *service) second(t testing.TB) *service {
 	t.Helper()
+	return s.another(t, 1)
+}
+
+// another is second for several, whose ids begin with n.
+func (s *service) another(t testing.TB, n uint64) *service {
+	t.Helper()
 	other := &service{url: s.url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
-	other.open(t, 1)
+	other.open(t, n)
 	return other
+}
+
+// together is s and one more server on its database, or two where that is PostgreSQL.
+func (s *service) together(t testing.TB) []*service {
+	t.Helper()
+	all := []*service{s, s.second(t)}
+	if store.IsPostgres(s.url) {
+		all = append(all, s.another(t, 2))
+	}
+	return all
 }
 
 // open opens the database; ids begin with n.
@@ -175,7 +191,7 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
 	})
 	s.store = st
 	var ids atomic.Uint64
-	cfg := rpc.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &repeating{},
+	cfg := rpc.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &repeating{of: byte(n)},
 		Log: zerolog.New(s.log).Level(zerolog.DebugLevel),
 		NewID: func() string {
 			var b [16]byte
@@ -191,8 +207,9 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
 	}
 }
 
-// repeating is a source of random bytes that are the same from run to run.
+// repeating is a source of random bytes that are the same from run to run, and others for each server.
 type repeating struct {
+	of  byte
 	mu  sync.Mutex
 	rng *rand.ChaCha8
 }
@@ -201,7 +218,7 @@ func (r *repeating) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rng == nil {
-		r.rng = rand.NewChaCha8([32]byte{})
+		r.rng = rand.NewChaCha8([32]byte{r.of})
 	}
 	return r.rng.Read(p)
 }

@@ -151,5 +151,16 @@ func (s *Server) deliver(ctx context.Context, d *model.Delivery, by courier.Cour
 	}
 	d.Ended(model.At(s.cfg.Now()), reason)
 	s.cfg.Log.Info().Str("delivery", d.ID).Str("channel", d.Channel).Str("status", d.Status).Int64("attempts", d.Attempts).Msg("delivery")
-	return s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.Save(d) })
+	// What is not noted before the lease ends is sent again.
+	for began := time.Now(); ; {
+		err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.Save(d) })
+		if err == nil || wireError(err).Kind != model.Unavailable || time.Since(began) > deliveryTime/2 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(deliveryPoll):
+		}
+	}
 }

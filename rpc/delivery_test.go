@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,3 +235,70 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 type refuser struct{}
 
 func (refuser) Send(context.Context, courier.Message) error { return errors.New("no way out") }
+
+// Several processes send what is queued, each message once, and each process its share.
+func TestDeliveryByMany(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const messages = 150
+		sent := make(chan delivered, 2*messages)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		one := newService(t, url, sendsMail)
+		one.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		for i := range messages {
+			one.do(t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"u%d","email":"u%d@mail.example"}}`, i, i))
+			one.do(t, "auth/sendOTP", fmt.Sprintf(`{"user":{"loginName":"u%d"}}`, i))
+		}
+		const processes = 3
+		var all sync.WaitGroup
+		for n := range processes {
+			other := &service{url: one.url, clock: one.clock, log: one.log, keyFile: one.keyFile, id: one.id, key: one.key}
+			other.open(t, uint64(n)+1, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: &postman{n, sent}} })
+			all.Go(func() { other.Deliver(ctx) })
+		}
+		to, by := map[string]int{}, [processes]int{}
+		for range messages {
+			select {
+			case d := <-sent:
+				to[d.to]++
+				by[d.by]++
+			case <-time.After(time.Minute):
+				t.Fatalf("only %d were sent", len(to))
+			}
+		}
+		for began := time.Now(); one.total(t, "delivery", `["status","=","SENT"]`) != messages; time.Sleep(10 * time.Millisecond) {
+			if time.Since(began) > time.Minute {
+				t.Fatal("not all are noted as sent")
+			}
+		}
+		stop()
+		all.Wait()
+		if len(to) != messages || len(sent) != 0 {
+			t.Errorf("%d were sent, to %d of %d", messages+len(sent), len(to), messages)
+		}
+		for _, n := range by {
+			if n < messages/10 {
+				t.Errorf("the processes sent %v: they wait for each other", by)
+			}
+		}
+	})
+}
+
+// delivered says to whom something was sent and by which postman.
+type delivered struct {
+	to string
+	by int
+}
+
+// postman is a courier who takes his time.
+type postman struct {
+	number int
+	sent   chan delivered
+}
+
+func (p *postman) Send(_ context.Context, m courier.Message) error {
+	time.Sleep(10 * time.Millisecond)
+	p.sent <- delivered{m.To, p.number}
+	return nil
+}

@@ -56,7 +56,7 @@ type chosen struct {
 
 func (t *targets) read(tx *store.ReadTx, client *string) error {
 	products, err := tx.Products()
-	t.known, t.choice = map[string]*target{}, map[choice]chosen{}
+	t.known, t.choice, t.listed, t.client = map[string]*target{}, map[choice]chosen{}, nil, nil
 	for _, p := range products {
 		to := &target{product: p, serials: map[string]int{}}
 		t.listed = append(t.listed, to)

@@ -62,12 +62,12 @@ func (s *service) total(t testing.TB, object, match string) int {
 	return int(s.do(t, object+"/search", `{"max":0,"match":[`+match+`]}`).(map[string]any)["total"].(float64))
 }
 
-// 200 racers in two processes for a code of 50 uses: exactly 50 redemptions, devices, tokens and accounts.
+// 200 racers in two processes, three on PostgreSQL, for a code of 50 uses: exactly 50 redemptions, devices, tokens and accounts.
 func TestRedeemRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		one := installing(t, url)
-		both := []*service{one, one.second(t)}
+		many := one.together(t)
 		const limit, racers = 50, 200
 		id := one.code(t, fmt.Sprintf(`"code":"race-code","action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"r","domain.name":"d","usageLimit":%d`, limit))
 		var mu sync.Mutex
@@ -75,7 +75,7 @@ func TestRedeemRace(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range racers {
 			all.Go(func() {
-				code, got, _ := both[i%2].redeem("192.0.2.1", "race-code", fmt.Sprint(i), `,"device":{"name":"d"}`)
+				code, got, _ := many[i%len(many)].redeem("192.0.2.1", "race-code", fmt.Sprint(i), `,"device":{"name":"d"}`)
 				mu.Lock()
 				defer mu.Unlock()
 				codes[code]++
@@ -89,7 +89,7 @@ func TestRedeemRace(t *testing.T) {
 			t.Errorf("replies %v; %d devices, %d users, %d tokens", codes, len(devices), len(users), len(tokens))
 		}
 		for token := range tokens {
-			if code, reply := both[1].connect(token); code != 0 {
+			if code, reply := many[1].connect(token); code != 0 {
 				t.Error(reply)
 			}
 		}
@@ -112,7 +112,7 @@ func TestRedeemRetryRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		one := installing(t, url)
-		both := []*service{one, one.second(t)}
+		many := one.together(t)
 		id := one.code(t, `"code":"retry-code","action":"CREATE_DEVICE","user.loginName":"desk"`)
 		var mu sync.Mutex
 		devices := map[any]bool{}
@@ -120,7 +120,7 @@ func TestRedeemRetryRace(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 40 {
 			all.Go(func() {
-				code, got, _ := both[i%2].redeem("192.0.2.1", "retry-code", "same", `,"device":{"name":"d","hardwareId":"h"}`)
+				code, got, _ := many[i%len(many)].redeem("192.0.2.1", "retry-code", "same", `,"device":{"name":"d","hardwareId":"h"}`)
 				mu.Lock()
 				defer mu.Unlock()
 				if code != 0 {

@@ -55,7 +55,8 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	row.Writer, row.Sequence = h.writer, h.seq+1
 	row.ID = auditID(row.Writer, row.Sequence)
 	row.MAC = tx.store.audit.Sign(auditMessage(row, h.mac))
-	if err := tx.Insert(row); err != nil {
+	t, v := tableOf(row)
+	if err := tx.later(t.insertOne(), t.values(v, nil)...); err != nil {
 		return err
 	}
 	h.seq, h.mac, h.time = row.Sequence, row.MAC, row.Time

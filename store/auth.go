@@ -54,18 +54,22 @@ func (tx *ReadTx) Credentials(userID string) ([]model.Credential, error) {
 // SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
 func (tx *Tx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		_, err := tx.exec("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
+		return tx.later("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
 			c.Counter, c.Drift, now, c.TokenID)
-		return err
 	}
-	_, err := tx.exec("UPDATE token_states SET resync_step = ?, resync_until = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.TokenID)
-	return err
+	return tx.later("UPDATE token_states SET resync_step = ?, resync_until = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.TokenID)
+}
+
+// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
+func (tx *Tx) SaveLogin(s *model.UserState) error {
+	t, v := tableOf(s)
+	text, args := t.saveOne(v)
+	return tx.later(text, args...)
 }
 
 // CountUse counts a use of an assignment.
 func (tx *Tx) CountUse(assignmentID string) error {
-	_, err := tx.exec("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
-	return err
+	return tx.later("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
 }
 
 // SetPIN puts a new, sealed PIN in place.
@@ -94,7 +98,6 @@ func (tx *ReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
 
 // Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
 func (tx *Tx) Stranger(now model.Time) error {
-	_, err := tx.exec(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
+	return tx.later(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
 		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, int64(now)%64, now)
-	return err
 }

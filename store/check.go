@@ -17,6 +17,7 @@ type Checked struct {
 // that is not.
 func (s *Store) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
 	err = s.View(ctx, func(tx *ReadTx) error {
+		c = Checked{}
 		if err := tx.checkPages(); err != nil {
 			return err
 		}

@@ -53,6 +53,12 @@ func (s *Store) Dump(ctx context.Context, w io.Writer) (int64, error) {
 		if err != nil {
 			return err
 		}
+		if s.dialect.name == "postgres" {
+			if _, err := tx.q.ExecContext(ctx, untimed); err != nil {
+				return tx.did(err)
+			}
+		}
+		tx.final = true // what is written is written
 		if err := d.value(dumpHead{dumpName, have}); err != nil {
 			return err
 		}

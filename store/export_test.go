@@ -22,7 +22,9 @@ func (s *Store) SetWriter(query string) error {
 }
 
 // PostgresClass says whether an error counts as unavailable.
-func PostgresUnavailable(err error) bool { return postgresClass(err) == unavailable }
+func PostgresUnavailable(err error) bool {
+	return postgresClass(err) == unavailable || postgresClass(err) == lost
+}
 
 // Watch calls see with each statement that is run from now on in a View or Update.
 func (tx *ReadTx) Watch(see func(query string, args []any)) { tx.q = watcher{tx.q, see} }
@@ -82,3 +84,25 @@ func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 
 // AddKey adds a key to the key file, as the beginning of a rotation does.
 func (k *Keyring) AddKey() error { return k.addKey() }
+
+// LostMost and LostCallers bound how long, and how many, look for a server that is gone.
+const (
+	LostMost    = lostMost
+	LostCallers = lostCallers
+)
+
+// Waits gives how many do.
+func (s *Store) Waits() int64 { return s.losses.waiting.Load() }
+
+// PostgresURL says whether a URL would be used.
+func PostgresURL(url string) error {
+	_, err := postgresConfig(url)
+	return err
+}
+
+// Down has the store believe that the server does not answer; IsDown says whether it does.
+func (s *Store) Down()        { s.losses.down.Store(true) }
+func (s *Store) IsDown() bool { return s.losses.down.Load() }
+
+// InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
+func (s *Store) InUse() int { return s.read.Stats().InUse }

@@ -64,6 +64,14 @@ func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 		return 0, err
 	}
 	return rows, s.Update(ctx, func(tx *Tx) error {
+		if s.dialect.name == "postgres" {
+			// Until it looks by itself, it would serve all these rows as if there were none.
+			for _, t := range kept {
+				if _, err := tx.exec("ANALYZE " + t.name); err != nil {
+					return err
+				}
+			}
+		}
 		_, err := tx.exec("DELETE FROM meta WHERE name = ?", metaLoading)
 		return err
 	})

@@ -84,6 +84,9 @@ func Schema(ctx context.Context, url string) (have, newest int, err error) {
 	return have, len(files), errors.Join(err, s.Close())
 }
 
+// untimed lets a PostgreSQL transaction take, and wait, as long as it must.
+const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)"
+
 // alone waits until no other process migrates, and keeps others waiting until release is called. On SQLite each Update
 // already does; on PostgreSQL one that waited for a lock would go on with what it saw before.
 func (s *Store) alone(ctx context.Context) (release func() error, err error) {
@@ -94,7 +97,10 @@ func (s *Store) alone(ctx context.Context) (release func() error, err error) {
 	if err != nil {
 		return nil, s.kind(err)
 	}
-	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7350)"); err != nil {
+	if _, err = tx.ExecContext(ctx, untimed); err == nil {
+		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7350)")
+	}
+	if err != nil {
 		return nil, errors.Join(s.kind(err), tx.Rollback())
 	}
 	return tx.Rollback, nil

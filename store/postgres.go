@@ -7,44 +7,50 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
+	"net/netip"
+	"path"
+	"runtime"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
-
-	"tokensmith/model"
 )
 
 const (
-	postgresConns = 24               // connections one process holds at most
-	updateMost    = time.Minute      // that an Update takes with all its runs
-	retryMost     = 60               // runs of one Update before it gives up
-	retryWait     = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
-	retryWaitMax  = 64 * time.Millisecond
+	postgresConns   = 24              // connections one process holds at most
+	postgresConnect = 3 * time.Second // for making one, each address
 )
 
+// postgresSettings are what a session begins with where the URL does not say otherwise. They end what a caller has long
+// given up on, so that nobody waits for it: a transaction whose process has vanished holds its rows no longer than
+// idle_in_transaction_session_timeout, and those who wait for them outwait it.
+var postgresSettings = map[string]string{
+	"application_name":                    "tokensmith",
+	"statement_timeout":                   "60s",
+	"lock_timeout":                        "12s",
+	"idle_in_transaction_session_timeout": "10s",
+}
+
 func openPostgres(ctx context.Context, url string) (*Store, error) {
-	db, err := sqlx.ConnectContext(ctx, "pgx", url)
+	config, err := postgresConfig(url)
 	if err != nil {
-		// The error may quote the URL, password included.
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) {
-			return nil, fmt.Errorf("database: %s (SQLSTATE %s)", refused.Message, refused.Code)
-		}
-		var connect *pgconn.ConnectError
-		if errors.As(err, &connect) {
-			return nil, fmt.Errorf("database: cannot connect to %s: %w", connect.Config.Host, errors.Unwrap(connect))
-		}
-		return nil, errors.New("database: the URL cannot be read")
+		return nil, err
+	}
+	losses := &losses{}
+	// Connections are not looked after before they are used: a View or Update that finds its one broken takes another.
+	connector := stdlib.GetConnector(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
+	db := sqlx.NewDb(sql.OpenDB(pipelines{connector, losses}), "pgx")
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(connectError(err), db.Close())
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &Store{read: db, dialect: dialect{name: "postgres", bind: sqlx.DOLLAR, class: postgresClass,
+	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", bind: sqlx.DOLLAR, class: postgresClass,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
@@ -54,156 +60,75 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
-// retryWriter runs an Update on any connection, and again when it lost against another. Those that lost take turns:
-// were they to run side by side, most would only lose again.
-type retryWriter struct {
-	store *Store
-	turn  chan struct{}
-
-	mu        sync.Mutex
-	free      []chain    // audit chains that no transaction holds; the last one is taken first
-	beginning sync.Mutex // held while a chain begins
-}
-
-func (w *retryWriter) close() error { return nil }
-
-func (w *retryWriter) heads() []chain { return w.free }
-
-// take gives a chain to a transaction; none is at hand when more run at once than ever before.
-func (w *retryWriter) take() (h chain) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if last := len(w.free) - 1; last >= 0 {
-		h, w.free = w.free[last], w.free[:last]
-	}
-	return h
-}
-
-func (w *retryWriter) give(h chain) {
-	if h.writer == "" {
-		return
-	}
-	w.mu.Lock()
-	w.free = append(w.free, h)
-	w.mu.Unlock()
-}
-
-func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
-	conn, err := w.store.read.Connx(ctx)
+// postgresConfig reads a URL and adds what it leaves open. Of several hosts, or of one whose role changes, the one that
+// takes writes is meant.
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return w.store.kind(err)
+		return nil, errors.New("database: the URL cannot be read") // the error may quote it, password included
 	}
-	// Once it runs it is carried through, but not for ever: a server may stop answering.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
-	defer stop()
-	var head chain // of the audit rows, taken with the first of them
-	// A panic gives the chain back as it was: nothing of its transaction is left.
-	defer func() { w.give(head) }()
-	for run, wait := 1, retryWait; ; run++ {
-		var again bool
-		if run == 1 {
-			again, err = w.try(ctx, conn, &head, fn)
+	if err := encrypted(config); err != nil {
+		return nil, err
+	}
+	if config.ValidateConnect == nil {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = postgresConnect
+	}
+	for name, value := range postgresSettings {
+		if _, ok := config.RuntimeParams[name]; !ok && !strings.Contains(config.RuntimeParams["options"], name) {
+			config.RuntimeParams[name] = value
+		}
+	}
+	dialer := &net.Dialer{Control: unacknowledged, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
+	config.DialFunc = dialer.DialContext
+	return config, nil
+}
+
+// unacknowledged has the kernel give a connection up whose peer acknowledges nothing for ten seconds: a host that is
+// gone says nothing, and a statement on its way to it would wait for a quarter of an hour.
+func unacknowledged(network, _ string, c syscall.RawConn) error {
+	const tcpUserTimeout = 18 // of Linux, in milliseconds: RFC 5482
+	if runtime.GOOS != "linux" || !strings.HasPrefix(network, "tcp") {
+		return nil
+	}
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, 10_000) })
+	return errors.Join(err, failed)
+}
+
+// encrypted refuses what sslmode=prefer, the driver's default, would do: fall back to plain text where others may read
+// it, whenever whoever stands between says that the server has no TLS. Plain text must be asked for by sslmode=disable.
+func encrypted(config *pgx.ConnConfig) error {
+	plain, secure := map[string]bool{}, map[string]bool{}
+	for _, c := range append([]*pgconn.FallbackConfig{{Host: config.Host, TLSConfig: config.TLSConfig}}, config.Fallbacks...) {
+		if c.TLSConfig == nil {
+			plain[c.Host] = true
 		} else {
-			again, err = w.inTurn(ctx, &head, fn)
+			secure[c.Host] = true
 		}
-		if !again || run == retryMost {
-			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				err = unavailableError("the database did not answer in time")
-			}
-			return w.store.kind(err)
-		}
-		time.Sleep(wait/2 + rand.N(wait))
-		wait = min(2*wait, retryWaitMax)
 	}
+	for host := range plain {
+		addr, err := netip.ParseAddr(host)
+		if secure[host] && !path.IsAbs(host) && host != "localhost" && !(err == nil && addr.IsLoopback()) {
+			return fmt.Errorf("database: what goes to %s could be read by others on the network: give the URL sslmode=verify-full (and sslrootcert=FILE); sslmode=disable allows plain text", host)
+		}
+	}
+	return nil
 }
 
-// inTurn is try for an Update that lost before. It takes a connection only when its turn has come, for those who
-// wait must not hold what the others need.
-func (w *retryWriter) inTurn(ctx context.Context, head *chain, fn func(*Tx) error) (again bool, err error) {
-	select {
-	case w.turn <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
+// connectError says why no connection could be made. The driver's error may quote the URL, password included.
+func connectError(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("database: %s (SQLSTATE %s)", refused.Message, refused.Code)
 	}
-	defer func() { <-w.turn }()
-	conn, err := w.store.read.Connx(ctx)
-	if err != nil {
-		return false, w.store.kind(err)
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Errorf("database: cannot connect to %s: %w", connect.Config.Host, errors.Unwrap(connect))
 	}
-	return w.try(ctx, conn, head, fn)
-}
-
-// try is once, also where a chain must begin first.
-func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
-	again, err = w.once(ctx, conn, head, fn)
-	if err != errNoChain {
-		return again, err
-	}
-	if err = w.begin(ctx, head); err != nil {
-		return false, err
-	}
-	if conn, err = w.store.read.Connx(ctx); err != nil {
-		return false, w.store.kind(err)
-	}
-	return w.once(ctx, conn, head, fn)
-}
-
-// begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
-func (w *retryWriter) begin(ctx context.Context, head *chain) error {
-	w.beginning.Lock()
-	defer w.beginning.Unlock()
-	for run := 1; ; run++ {
-		conn, err := w.store.read.Connx(ctx)
-		if err != nil {
-			return w.store.kind(err)
-		}
-		var made chain
-		again, err := w.once(ctx, conn, &made, func(tx *Tx) error { return tx.beginChain(head.time) })
-		var known *model.Error
-		taken := errors.As(err, &known) && known.Kind == model.Exists // another process made that mark
-		if err == nil {
-			*head = made
-			return nil
-		}
-		if !again && !taken || run == retryMost {
-			return err
-		}
-		time.Sleep(retryWait/2 + rand.N(retryWaitMax))
-	}
-}
-
-// once runs fn in one transaction on conn, which it gives back, and says whether its error is worth another run. It
-// moves the audit chain's head when the transaction is durable, and drops it where that is in doubt.
-func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, head *chain, fn func(*Tx) error) (again bool, err error) {
-	defer conn.Close()
-	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
-	if err != nil {
-		// Perhaps only this connection broke, while it was idle.
-		return postgresClass(err) == unavailable, w.store.kind(err)
-	}
-	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: *head, take: func() chain {
-		*head = w.take()
-		return *head
-	}}
-	if err := tx.run(fn); err != nil {
-		if tx.failed == errNoChain {
-			*head = chain{time: tx.chainFrom}
-			return false, errNoChain
-		}
-		// What fn makes of a lost race does not count.
-		return postgresClass(tx.failed) == retryable, err
-	}
-	err = begun.Commit()
-	again = postgresClass(err) == retryable
-	switch {
-	case err == nil && tx.chain.writer != "":
-		*head = tx.chain
-	case err == nil:
-	case !again:
-		*head = chain{}
-	}
-	return again, w.store.kind(err)
+	return fmt.Errorf("database: cannot connect: %w", err)
 }
 
 func postgresClass(err error) class {
@@ -211,9 +136,15 @@ func postgresClass(err error) class {
 	if !errors.As(err, &e) {
 		var refused *pgconn.ConnectError
 		var network net.Error
-		if errors.As(err, &refused) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		if errors.As(err, &refused) {
+			return lost
+		}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return fault // the caller's, which is a network error as well
+		}
+		if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 			errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
-			return unavailable // the connection is gone
+			return lost
 		}
 		return plainClass(err)
 	}
@@ -226,9 +157,15 @@ func postgresClass(err error) class {
 		return retryable
 	case "55P03", "55006": // a lock, or an object in use
 		return unavailable
+	case "57P01", "57P02", "57P03", "57P05", // the server goes down, went down, comes up, lets idle ones go
+		"25006", "25P03", // it has become a standby; it gave the transaction up
+		"53300", "40003": // it has no connection to spare; it does not know what became of a statement
+		return lost
 	}
 	switch e.Code[:min(2, len(e.Code))] {
-	case "08", "25", "40", "53", "57", "58": // connection, read-only standby, rollback, resources, operator, system
+	case "08":
+		return lost
+	case "25", "40", "53", "57", "58": // transaction state, rollback, resources, operator, system
 		return unavailable
 	}
 	return fault

@@ -23,6 +23,7 @@ type Store struct {
 	dialect dialect
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
+	losses  *losses  // of connections; nil for SQLite, which has none to lose
 	keys    *Keyring
 	audit   *Signer // of the record
 
@@ -58,6 +59,7 @@ const (
 	referenced               // a foreign key refused
 	retryable                // the transaction lost against another and may be run again
 	unavailable              // busy, full, going away
+	lost                     // the connection or its server is gone: another one may serve
 )
 
 // Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
@@ -153,52 +155,53 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return s.write.update(ctx, fn)
 }
 
-// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error.
-func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.busy.Done()
-	conn, tx, err := s.snapshot(ctx)
-	if err != nil {
-		return s.kind(err)
-	}
-	defer conn.Close()
-	defer tx.Rollback() // a snapshot has nothing to commit
-	return fn(&ReadTx{store: s, ctx: ctx, q: tx})
-}
+// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
+// run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
+func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error { return s.reading(ctx, true, fn) }
 
 // Look is View for a single statement: without a snapshot, which it does not need and which would cost as much again. Were
 // there more, each would see what is committed when it begins.
-func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error {
+func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error { return s.reading(ctx, false, fn) }
+
+func (s *Store) reading(ctx context.Context, snapshot bool, fn func(*ReadTx) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.busy.Done()
-	conn, err := s.read.Connx(ctx) // the wait for a connection always ends with ctx, whatever the dialect
-	if err != nil {
-		return s.kind(err)
+	p, ok := s.losses.patience()
+	if !ok {
+		return errDown
 	}
-	defer conn.Close()
-	return fn(&ReadTx{store: s, ctx: ctx, q: conn})
+	defer p.end()
+	for {
+		again, err := s.readOnce(ctx, p, snapshot, fn)
+		if !again || !p.more(ctx) {
+			return err
+		}
+	}
 }
 
-// snapshot begins a View's transaction. Connections that broke while they were idle are passed over.
-func (s *Store) snapshot(ctx context.Context) (*sqlx.Conn, *sqlx.Tx, error) {
-	for try := 1; ; try++ {
-		conn, err := s.read.Connx(ctx) // the wait for a connection always ends with ctx, whatever the dialect
-		if err != nil {
-			return nil, nil, err
-		}
-		tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
-		if err == nil {
-			return conn, tx, nil
-		}
-		conn.Close()
-		if s.dialect.class(err) != unavailable || ctx.Err() != nil || try > postgresConns {
-			return nil, nil, err
-		}
+// readOnce is View or Look once, and says whether it may be run again.
+func (s *Store) readOnce(ctx context.Context, p *patience, snapshot bool, fn func(*ReadTx) error) (again bool, err error) {
+	conn, err := p.conn(ctx, s.read) // the wait for a connection always ends with ctx, whatever the dialect
+	if err != nil {
+		return s.dialect.class(err) == lost, s.kind(err)
 	}
+	defer conn.Close()
+	read := &ReadTx{store: s, ctx: ctx, q: conn}
+	if snapshot {
+		tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+		if err != nil {
+			return s.dialect.class(err) == lost, s.kind(err)
+		}
+		defer tx.Rollback() // a snapshot has nothing to commit
+		read.q = tx
+	}
+	err = fn(read)
+	if read.answered {
+		s.losses.up()
+	}
+	return !read.final && s.dialect.class(read.failed) == lost, err
 }
 
 // ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.
@@ -207,7 +210,11 @@ type ReadTx struct {
 	ctx    context.Context
 	q      queryer
 	failed error // the first failure of a statement
-	scope  Scope // what Find, Count and the look-ups by name see; nil = everything
+
+	answered bool // some statement was
+	final    bool // of a View: it must not be run again
+
+	scope Scope // what Find, Count and the look-ups by name see; nil = everything
 }
 
 // Tx is a transaction that also writes.
@@ -231,6 +238,7 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 // did takes what a statement's run gave, and keeps the first failure.
 func (tx *ReadTx) did(err error) error {
 	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		tx.answered = true
 		return err
 	}
 	if tx.ctx.Err() != nil {
@@ -274,6 +282,20 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return n, tx.did(err)
 }
 
+// later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
+// PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
+func (tx *Tx) later(query string, args ...any) error {
+	if tx.store.losses == nil {
+		_, err := tx.exec(query, args...)
+		return err
+	}
+	if tx.failed != nil {
+		return tx.failed
+	}
+	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
+	return tx.did(err)
+}
+
 // kind turns a driver's error into one of the domain's.
 func (s *Store) kind(err error) error {
 	var known *model.Error
@@ -288,7 +310,7 @@ func (s *Store) kind(err error) error {
 		return &model.Error{Kind: model.Exists, Msg: "already exists", Err: err}
 	case referenced:
 		return &model.Error{Kind: model.InUse, Msg: "still in use", Err: err}
-	case retryable, unavailable:
+	case retryable, unavailable, lost:
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
 	}
 	return err

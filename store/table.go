@@ -153,23 +153,34 @@ func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
 	return rows, err
 }
 
+// insertOne is the statement that writes a new row.
+func (t *table) insertOne() string {
+	return "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + marks(len(t.columns)) + ")"
+}
+
 // Insert writes a new row, given by pointer.
 func (tx *Tx) Insert(row any) error {
 	t, v := tableOf(row)
-	_, err := tx.exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES ("+marks(len(t.columns))+")", t.values(v, nil)...)
+	_, err := tx.exec(t.insertOne(), t.values(v, nil)...)
 	return err
 }
 
-// Save writes all columns of an existing row, given by pointer. None is NotFound.
-func (tx *Tx) Save(row any) error {
-	t, v := tableOf(row)
-	args := t.values(v, nil)
+// saveOne is the statement that writes all columns of a row, and its values.
+func (t *table) saveOne(v reflect.Value) (text string, args []any) {
+	args = t.values(v, nil)
 	for i, column := range t.columns {
 		if column == t.key {
 			args = append(args, args[i])
 		}
 	}
-	n, err := tx.exec("UPDATE "+t.name+" SET "+strings.Join(t.columns, " = ?, ")+" = ? WHERE "+t.key+" = ?", args...)
+	return "UPDATE " + t.name + " SET " + strings.Join(t.columns, " = ?, ") + " = ? WHERE " + t.key + " = ?", args
+}
+
+// Save writes all columns of an existing row, given by pointer. None is NotFound.
+func (tx *Tx) Save(row any) error {
+	t, v := tableOf(row)
+	text, args := t.saveOne(v)
+	n, err := tx.exec(text, args...)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
 	}

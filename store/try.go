@@ -6,7 +6,7 @@ import "errors"
 // the whole transaction's (a lost race, a full disk, an end of ctx) is not undone alone: Try gives it, and so do tx's
 // later statements and its Update.
 func (tx *Tx) Try(fn func(*Tx) error) error {
-	if _, err := tx.exec("SAVEPOINT try"); err != nil {
+	if err := tx.later("SAVEPOINT try"); err != nil {
 		return err
 	}
 	before := tx.chain

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,7 +46,7 @@ func batchFile(t *testing.T, path string, users int) (lines int) {
 var madeID = regexp.MustCompile(`[0-9a-f]{32}`)
 
 // endState is what a batch leaves: its results, without ids, what is there, and how often which method changed something.
-func endState(t *testing.T, db, results, agent string) string {
+func endState(t *testing.T, results, agent string, db ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(results)
 	if err != nil {
@@ -60,7 +61,7 @@ func endState(t *testing.T, db, results, agent string) string {
 		{"audit/search", `{"max":0,"match":[["method","=","user/create"],["agent","=","` + agent + `"]]}`},
 	} {
 		var out bytes.Buffer
-		if err := run(t.Context(), []string{"call", call[0], call[1], "--db", db}, func(string) string { return "" }, nil, &out, &out); err != nil {
+		if err := run(t.Context(), append([]string{"call", call[0], call[1]}, db...), func(string) string { return "" }, nil, &out, &out); err != nil {
 			t.Fatal(err, out.String())
 		}
 		if call[0] == "audit/verify" {
@@ -72,7 +73,7 @@ func endState(t *testing.T, db, results, agent string) string {
 }
 
 // kill -9 at random moments, resumed each time, ends where an undisturbed run does: in-process, and over HTTP, where the
-// server is killed as well.
+// server is killed as well, also where one of three behind one address is.
 func TestBatchKilledAndResumed(t *testing.T) {
 	t.Parallel()
 	const users, kills = 500, 12
@@ -88,28 +89,32 @@ func TestBatchKilledAndResumed(t *testing.T) {
 		if text, err := exec.Command(exe, "batch", file, "--out", out, "--db", db).CombinedOutput(); err == nil || !bytes.Contains(text, []byte(fmt.Sprintf("%d refused", users))) {
 			t.Fatalf("%v: %s", err, text)
 		}
-		return endState(t, db, out, "operator")
+		return endState(t, out, "operator", "--db", db)
 	})
-	for _, mode := range []string{"in-process", "server"} {
+	for _, mode := range []string{"in-process", "server", "three servers"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, "batch.jsonl")
 			lines := batchFile(t, file, users)
-			db, out := filepath.Join(dir, "t.db"), filepath.Join(dir, "out")
+			out := filepath.Join(dir, "out")
 			args := []string{"batch", file, "--out", out, "--resume"}
-			p := &process{t: t, args: []string{"--db", db}, out: filepath.Join(dir, "serve")}
+			db := []string{"--db", filepath.Join(dir, "t.db"), "--key-file", filepath.Join(dir, "key")}
+			if mode == "three servers" {
+				db[1] = storetest.Postgres(t)
+			}
+			var servers []*process
 			agent := "operator"
 			if mode == "in-process" {
-				args = append(args, "--db", db)
+				args = append(args, db...)
 			} else {
-				p.start()
-				t.Cleanup(func() { p.kill() })
 				agent = "first"
-				id, secret := p.first()
-				port := strings.TrimPrefix(p.url, "http://")
-				p.args = append(p.args, "--listen", port) // where it was, when it is started again
-				args = append(args, "--server", p.url+"/das5/rest", "--client-id", id, "--client-secret", secret)
+				var c *caller
+				servers, c = processes(t, map[string]int{"server": 1, "three servers": 3}[mode], db...)
+				for _, p := range servers {
+					p.args = append(slices.Clone(p.args), "--listen", strings.TrimPrefix(p.url, "http://")) // where it was, when it is started again
+				}
+				args = append(args, "--server", front(t, servers)+"/das5/rest", "--client-id", c.id, "--client-secret", c.secret)
 			}
 			killed := 0
 			for {
@@ -133,10 +138,10 @@ func TestBatchKilledAndResumed(t *testing.T) {
 					if killed < 10 {
 						t.Fatalf("only %d kills: the batch is too short", killed)
 					}
-					if mode == "server" {
+					for _, p := range servers {
 						p.kill()
 					}
-					if got, want := endState(t, db, out, agent), undisturbed(); got != want {
+					if got, want := endState(t, out, agent, db...), undisturbed(); got != want {
 						t.Errorf("it ended elsewhere: %s", firstLineApart(got, want))
 					}
 					return
@@ -144,7 +149,8 @@ func TestBatchKilledAndResumed(t *testing.T) {
 					cmd.Process.Signal(syscall.SIGKILL)
 					<-ended
 					killed++
-					if mode == "server" && killed%3 == 0 {
+					if servers != nil && killed%3 == 0 {
+						p := servers[killed/3%len(servers)]
 						p.kill()
 						p.start()
 					}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"tokensmith/model/otp"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -140,58 +142,126 @@ func attrs(pairs ...string) map[string]any {
 	return map[string]any{"attrs": m}
 }
 
-// One OTP, 16 callers at once on two processes, 1,000 tokens: exactly one accept each and no single correct OTP
+var hotp = otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
+
+func seedOf(i int) []byte { return fmt.Appendf(nil, "%020d", i) }
+
+// guard makes the users u0, u1, ... with a token each.
+func guard(t *testing.T, c *caller, url string, many int) {
+	t.Helper()
+	var users, seeds, batch strings.Builder
+	users.WriteString("domain,loginName\n")
+	seeds.WriteString("serial,seed\n")
+	batch.WriteString("domain,loginName,manufacturerCode,productCode,serial\n")
+	for i := range many {
+		fmt.Fprintf(&users, "d,u%d\n", i)
+		fmt.Fprintf(&seeds, "s%d,%x\n", i, seedOf(i))
+		fmt.Fprintf(&batch, "d,u%d,DN,SE,s%d\n", i, i)
+	}
+	for _, call := range []struct {
+		method string
+		params any
+	}{
+		{"domain/create", attrs("name", "d")}, {"user/import", attrs("csv", users.String())},
+		{"token/import", attrs("product.productCode", "SE", "data", seeds.String())},
+		{"token/batchAssignTokens", attrs("csv", batch.String())},
+	} {
+		if code, err := c.post(url, call.method, call.params); err != nil || code != 0 {
+			t.Fatal(call.method, code, err)
+		}
+	}
+}
+
+// login is the parameters of auth/verify by a user's OTP.
+func login(i int, counter uint64) map[string]any {
+	return map[string]any{"user": map[string]string{"loginName": fmt.Sprint("u", i)},
+		"credential": map[string]string{"otp": otp.Generate(seedOf(i), counter, hotp)}}
+}
+
+// processes starts some on one database.
+func processes(t *testing.T, many int, args ...string) (all []*process, c *caller) {
+	t.Helper()
+	dir := t.TempDir()
+	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...) // of which the last counts
+	for n := range many {
+		p := &process{t: t, args: args, out: filepath.Join(dir, fmt.Sprint("out", n))}
+		p.start()
+		t.Cleanup(p.kill)
+		all = append(all, p)
+	}
+	c = &caller{}
+	c.id, c.secret = all[0].first()
+	return all, c
+}
+
+// front gives one address in front of several processes, whose connections go to one after the other, as a proxy does that
+// knows nothing of what it carries.
+func front(t *testing.T, all []*process) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var hosts []string
+	for _, p := range all {
+		hosts = append(hosts, strings.TrimPrefix(p.url, "http://"))
+	}
+	go func() {
+		for n := 0; ; n++ {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				for try := range hosts {
+					out, err := net.Dial("tcp", hosts[(n+try)%len(hosts)])
+					if err != nil {
+						continue // it was killed
+					}
+					go func() {
+						io.Copy(out, in)
+						out.Close()
+					}()
+					io.Copy(in, out)
+					return
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// howMany is how many processes a test runs on a database.
+func howMany(url string) int {
+	if store.IsPostgres(url) {
+		return 3
+	}
+	return 2
+}
+
+// One OTP, 16 callers at once on two processes, or three where the database is PostgreSQL, 1,000 tokens: exactly one accept each and no single correct OTP
 // refused, while one process after the other is killed between requests and started again.
 func TestOneAcceptAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		const tokens, callers, killEvery = 1000, 16, 125
-		dir := t.TempDir()
-		args := []string{"--db", url, "--key-file", filepath.Join(dir, "key")}
-		two := []*process{{t: t, args: args, out: filepath.Join(dir, "a")}, {t: t, args: args, out: filepath.Join(dir, "b")}}
-		for _, p := range two {
-			p.start()
-			t.Cleanup(p.kill)
-		}
-		c := &caller{}
-		c.id, c.secret = two[0].first()
-		seed := func(i int) []byte { return []byte(fmt.Sprintf("%020d", i)) }
-		var users, seeds, batch strings.Builder
-		users.WriteString("domain,loginName\n")
-		seeds.WriteString("serial,seed\n")
-		batch.WriteString("domain,loginName,manufacturerCode,productCode,serial\n")
-		for i := range tokens {
-			fmt.Fprintf(&users, "d,u%d\n", i)
-			fmt.Fprintf(&seeds, "s%d,%x\n", i, seed(i))
-			fmt.Fprintf(&batch, "d,u%d,DN,SE,s%d\n", i, i)
-		}
-		for _, call := range []struct {
-			method string
-			params any
-		}{
-			{"domain/create", attrs("name", "d")}, {"user/import", attrs("csv", users.String())},
-			{"token/import", attrs("product.productCode", "SE", "data", seeds.String())},
-			{"token/batchAssignTokens", attrs("csv", batch.String())},
-		} {
-			if code, err := c.post(two[0].url, call.method, call.params); err != nil || code != 0 {
-				t.Fatal(call.method, code, err)
-			}
-		}
-		params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
+		all, c := processes(t, howMany(url), "--db", url)
+		guard(t, c, all[0].url, tokens)
 		for i := range tokens {
 			if i > 0 && i%killEvery == 0 {
-				p := two[i/killEvery%2]
+				p := all[i/killEvery%len(all)]
 				p.kill()
 				p.start()
 			}
-			credential := map[string]any{"user": map[string]string{"loginName": fmt.Sprint("u", i)},
-				"credential": map[string]string{"otp": otp.Generate(seed(i), 0, params)}}
+			credential := login(i, 0)
 			var mu sync.Mutex
 			codes := map[int]int{}
-			var all sync.WaitGroup
+			var group sync.WaitGroup
 			for k := range callers {
-				all.Go(func() {
-					code, err := c.post(two[k%2].url, "auth/verify", credential)
+				group.Go(func() {
+					code, err := c.post(all[k%len(all)].url, "auth/verify", credential)
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil {
@@ -200,10 +270,58 @@ func TestOneAcceptAcrossProcesses(t *testing.T) {
 					codes[code]++
 				})
 			}
-			all.Wait()
+			group.Wait()
 			if codes[0] != 1 || codes[206] != callers-1 {
 				t.Fatalf("token %d: replies by code: %v", i, codes)
 			}
 		}
+	})
+}
+
+// 200 racers in as many processes for 10 seats, and 200 for 50 uses of an installation code: so many get one.
+func TestSeatsAndUsesAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const racers, seats, uses = 200, 10, 50
+		all, c := processes(t, howMany(url), "--db", url)
+		c.result(t, all[0].url, "domain/create", attrs("name", "d"))
+		c.result(t, all[0].url, "license/create", map[string]any{"attrs": map[string]any{"name": "l", "seats": seats}})
+		code := c.result(t, all[0].url, "installationCode/create", map[string]any{"return": []string{"code"}, "attrs": map[string]any{
+			"action": "CREATE_ACCOUNT_AND_DEVICE", "usernamePrefix": "r", "domain.name": "d", "usageLimit": uses}})["code"]
+		for _, race := range []struct {
+			method   string
+			params   func(i int) any
+			get, not int // code of the rest
+		}{
+			{"device/create", func(i int) any { return attrs("name", fmt.Sprint("s", i), "license.name", "l") }, seats, 506},
+			{"installationCode/redeem", func(i int) any {
+				return map[string]any{"code": code, "nonce": fmt.Sprintf("%016d", i), "device": map[string]string{"name": fmt.Sprint("r", i)}}
+			}, uses, 503},
+		} {
+			var mu sync.Mutex
+			codes := map[int]int{}
+			var group sync.WaitGroup
+			for i := range racers {
+				group.Go(func() {
+					code, err := c.post(all[i%len(all)].url, race.method, race.params(i))
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					codes[code]++
+					mu.Unlock()
+				})
+			}
+			group.Wait()
+			if codes[0] != race.get || codes[race.not] != racers-race.get {
+				t.Errorf("%s: replies by code %v", race.method, codes)
+			}
+		}
+		devices := c.result(t, all[1].url, "device/search", map[string]any{"max": 0})["total"]
+		used := c.result(t, all[1].url, "license/get", map[string]any{"license": map[string]string{"name": "l"}, "return": []string{"seatsUsed"}})["seatsUsed"]
+		if devices != float64(seats+uses) || used != float64(seats) {
+			t.Errorf("%v devices, %v seats used", devices, used)
+		}
+		c.result(t, all[len(all)-1].url, "audit/verify", map[string]any{})
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,18 +21,28 @@ import (
 	"time"
 )
 
-// server is the one PostgreSQL of this test process.
+// server is a PostgreSQL server.
 type server struct {
+	bin   string // where its programs are
+	dir   string // its own; the cluster is data in it
+	as    *syscall.SysProcAttr
+	env   []string
 	port  int
 	admin *sql.DB
-	life  io.Closer    // its end ends the server: kept here, or the garbage collector would close it
-	last  atomic.Int64 // number of the last database made
+	pid   int
+	ended chan struct{}  // closed when it has
+	life  io.WriteCloser // its end ends the server: kept here, or the garbage collector would close it
+	last  atomic.Int64   // number of the last database made
 }
 
 // errNoPostgres says that PostgreSQL is not installed.
 var errNoPostgres = errors.New("PostgreSQL's programs are not in /usr/lib/postgresql/*/bin nor in the PATH: apt-get install postgresql")
 
-var theServer = sync.OnceValues(startServer)
+// theServer is the one of this test process. It forgets everything in a power failure, to be fast.
+var theServer = sync.OnceValues(func() (*server, error) {
+	return startServer((*server).initdb, "max_connections=500", "superuser_reserved_connections=5", "fsync=off", "synchronous_commit=off",
+		"full_page_writes=off", "autovacuum=off", "shared_buffers=64MB", "max_wal_size=256MB", "max_parallel_workers_per_gather=0")
+})
 
 // Postgres makes a new, empty database for a test and gives its URL; it is dropped when the test ends. The first call
 // starts a server, which ends with the test process, however that ends. Without PostgreSQL's programs the test fails
@@ -39,13 +50,27 @@ var theServer = sync.OnceValues(startServer)
 func Postgres(t testing.TB) (url string) {
 	t.Helper()
 	s, err := theServer()
-	if errors.Is(err, errNoPostgres) && os.Getenv("CI") == "" {
-		fmt.Fprintf(os.Stderr, "\n*** NOT TESTED ON POSTGRESQL: %v\n", err)
-		t.Skip("NOT TESTED ON POSTGRESQL: ", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	started(t, err)
+	return s.database(t)
+}
+
+// theDurableServer is another one, which writes to the disk before it acknowledges. It looks after its statistics each second:
+// a benchmark is over before it would by itself.
+var theDurableServer = sync.OnceValues(func() (*server, error) {
+	return startServer((*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "autovacuum_naptime=1s")
+})
+
+// DurablePostgres gives the same on a server that is set up as one in earnest would be: for benchmarks.
+func DurablePostgres(t testing.TB) (url string) {
+	t.Helper()
+	s, err := theDurableServer()
+	started(t, err)
+	return s.database(t)
+}
+
+// database makes a new, empty database for a test.
+func (s *server) database(t testing.TB) (url string) {
+	t.Helper()
 	name := fmt.Sprintf("test%d", s.last.Add(1))
 	if _, err := s.admin.Exec("CREATE DATABASE " + name + " TEMPLATE template0"); err != nil {
 		t.Fatal(err)
@@ -56,6 +81,28 @@ func Postgres(t testing.TB) (url string) {
 		}
 	})
 	return s.url(name)
+}
+
+// PostgresTLS gives the same by TLS alone, and the file of the authority that signed the server's certificate. That is for
+// the address 127.0.0.1 and no other name.
+func PostgresTLS(t testing.TB) (url, authority string) {
+	t.Helper()
+	url = Postgres(t)
+	s, _ := theServer()
+	authority = filepath.Join(s.dir, certificate)
+	return strings.Replace(url, "sslmode=disable", "sslmode=verify-full&sslrootcert="+authority, 1), authority
+}
+
+// started fails a test whose server did not start, or skips it where there is none.
+func started(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errNoPostgres) && os.Getenv("CI") == "" {
+		fmt.Fprintf(os.Stderr, "\n*** NOT TESTED ON POSTGRESQL: %v\n", err)
+		t.Skip("NOT TESTED ON POSTGRESQL: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *server) url(database string) string {
@@ -72,7 +119,8 @@ if [ -n "$pid" ] && kill -QUIT "$pid"; then
 fi
 rm -rf "$1"`
 
-func startServer() (*server, error) {
+// startServer starts a server whose cluster create makes.
+func startServer(create func(*server) error, settings ...string) (*server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -87,87 +135,100 @@ func startServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if as.Credential != nil {
-		if err := os.Chown(dir, int(as.Credential.Uid), int(as.Credential.Gid)); err != nil {
-			return nil, errors.Join(err, os.RemoveAll(dir))
-		}
+	s := &server{bin: bin, dir: dir, as: as, env: []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "TZ=UTC", "LC_ALL=C"}}
+	if err := s.own(dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	watch := exec.Command("/bin/sh", "-c", watcher, "sh", dir)
 	watch.SysProcAttr, watch.Dir = as, dir
-	life, err := watch.StdinPipe()
+	s.life, err = watch.StdinPipe()
 	if err == nil {
 		err = watch.Start()
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s, err := runServer(bin, dir, as, life)
-	if err != nil {
-		life.Close()
+	if err := s.start(create, settings); err != nil {
+		s.life.Close()
 		return nil, fmt.Errorf("PostgreSQL for the tests: %w", err)
 	}
-	s.life = life
 	return s, nil
 }
 
-// runServer makes a cluster in dir and starts it; life learns the server's process id.
-func runServer(bin, dir string, as *syscall.SysProcAttr, life io.Writer) (*server, error) {
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=tester", "--auth=trust", "--no-sync", "--encoding=UTF8",
-		// An order of text unlike SQLite's, so that a missing COLLATE "C" shows.
-		"--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
-	initdb.SysProcAttr, initdb.Dir = as, dir
-	initdb.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "TZ=UTC", "LC_ALL=C"}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+// own gives a file to whom the server runs as.
+func (s *server) own(file string) error {
+	if s.as.Credential == nil {
+		return nil
 	}
-	for try := 1; ; try++ {
-		port, err := freePort()
-		if err != nil {
-			return nil, err
-		}
-		// Another process may take the port before the server does.
-		s, err := serve(bin, dir, port, initdb, life)
-		if err == nil || try == 5 {
-			return s, err
-		}
-	}
+	return os.Chown(file, int(s.as.Credential.Uid), int(s.as.Credential.Gid))
 }
 
-// serve starts the server on a port and waits until it answers.
-func serve(bin, dir string, port int, like *exec.Cmd, life io.Writer) (*server, error) {
-	data := filepath.Join(dir, "data")
-	args := []string{"-D", data, "-k", dir, "-p", strconv.Itoa(port)}
-	for _, setting := range []string{
-		"listen_addresses=127.0.0.1", "max_connections=500", "superuser_reserved_connections=5",
-		"fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "jit=off",
-		"shared_buffers=64MB", "max_wal_size=256MB", "max_parallel_workers_per_gather=0", "dynamic_shared_memory_type=mmap",
-		"timezone=UTC",
-	} {
+// run runs one of PostgreSQL's programs.
+func (s *server) run(program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd.SysProcAttr, cmd.Dir, cmd.Env = s.as, s.dir, s.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", program, err, out)
+	}
+	return nil
+}
+
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
+
+// initdb makes a new cluster.
+func (s *server) initdb() error {
+	return s.run("initdb", "--pgdata="+s.data(), "--username=tester", "--auth=trust", "--no-sync", "--encoding=UTF8",
+		// An order of text unlike SQLite's, so that a missing COLLATE "C" shows.
+		"--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
+}
+
+func (s *server) start(create func(*server) error, settings []string) error {
+	err := create(s)
+	if err == nil {
+		err = s.certify()
+	}
+	for try := 1; err == nil; try++ {
+		if s.port, err = freePort(); err != nil {
+			return err
+		}
+		// Another process may take the port before the server does.
+		if err = s.serve(settings); err == nil || try == 5 {
+			return err
+		}
+		err = nil
+	}
+	return err
+}
+
+// serve starts the server on its port and waits until it answers.
+func (s *server) serve(settings []string) error {
+	args := []string{"-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port)}
+	for _, setting := range append([]string{"listen_addresses=127.0.0.1", "jit=off", "dynamic_shared_memory_type=mmap", "timezone=UTC",
+		"ssl=on", "ssl_cert_file=" + filepath.Join(s.dir, certificate), "ssl_key_file=" + filepath.Join(s.dir, certificateKey)}, settings...) {
 		args = append(args, "-c", setting)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
+	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	postgres := exec.Command(filepath.Join(bin, "postgres"), args...)
-	postgres.SysProcAttr, postgres.Dir, postgres.Env = like.SysProcAttr, dir, like.Env
+	postgres := exec.Command(filepath.Join(s.bin, "postgres"), args...)
+	postgres.SysProcAttr, postgres.Dir, postgres.Env = s.as, s.dir, s.env
 	postgres.Stdout, postgres.Stderr = log, log
 	if err := postgres.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := fmt.Fprintln(life, postgres.Process.Pid); err != nil {
-		return nil, errors.Join(err, postgres.Process.Kill())
+	s.pid = postgres.Process.Pid
+	if _, err := fmt.Fprintln(s.life, s.pid); err != nil {
+		return errors.Join(err, postgres.Process.Kill())
 	}
-	ended := make(chan struct{})
-	go func() {
+	s.ended = make(chan struct{})
+	go func(ended chan struct{}) {
 		postgres.Wait()
 		close(ended)
-	}()
-	s := &server{port: port}
+	}(s.ended)
 	if s.admin, err = sql.Open("pgx", s.url("postgres")); err != nil {
-		return nil, err
+		return err
 	}
 	s.admin.SetMaxOpenConns(4)
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
@@ -175,17 +236,17 @@ func serve(bin, dir string, port int, like *exec.Cmd, life io.Writer) (*server, 
 	for {
 		// Whoever answers on the port need not be ours.
 		var answers string
-		if err = s.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&answers); err == nil && answers == data {
-			return s, nil
+		if err = s.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&answers); err == nil && answers == s.data() {
+			return nil
 		}
 		select {
-		case <-ended:
+		case <-s.ended:
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 			continue
 		}
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("the server did not start (%v)\n%s", err, text)
+		return fmt.Errorf("the server did not start (%v)\n%s", err, text)
 	}
 }
 

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// machines are those of the README's chapter, and their addresses.
+var machines = []struct{ name, address string }{
+	{"db1", "192.0.2.11"}, {"db2", "192.0.2.12"}, {"app1", "192.0.2.21"}, {"app2", "192.0.2.22"}, {"app3", "192.0.2.23"}, {"front", "192.0.2.10"}}
+
+// world starts the machines: one network and one set of processes, which end with it, and for each machine a name and
+// files of its own, laid over this machine's. It writes "up" when all are there, and then lives until its input ends.
+const world = `set -eu
+mount --make-rprivate /
+mount -t proc proc /proc
+ip link set lo up
+for m in $MACHINES; do
+	ip address add ${m#*=}/24 dev lo
+	m=${m%=*}
+	unshare --mount --uts sh -c '
+		hostname '$m'
+		mkdir '$ROOT/$m'
+		mount -t tmpfs tmpfs '$ROOT/$m'
+		for d in etc var root; do
+			mkdir '$ROOT/$m'/$d '$ROOT/$m'/$d.work
+			mount -t overlay overlay -o lowerdir=/$d,upperdir='$ROOT/$m'/$d,workdir='$ROOT/$m'/$d.work /$d
+		done
+		mount -t tmpfs tmpfs /run
+		mkdir -m 2775 /run/postgresql
+		chown postgres: /run/postgresql
+		cp '$ROOT'/hosts /etc/hosts
+		touch '$ROOT/$m'.up
+		exec sleep infinity' &
+	echo $! >$ROOT/$m.pid
+	while [ ! -e $ROOT/$m.up ]; do sleep 0.05; done
+done
+echo up
+read line
+`
+
+// shims stand for what a machine in a namespace has not: a service manager, a package manager, another machine's sshd.
+var shims = map[string]string{
+	"apt-get": "#!/bin/sh\n",
+	"scp": `#!/bin/bash
+set -eu
+to=${@: -1}
+for from in "${@:1:$#-1}"; do
+	file=$to; [ -d "$to" ] && file=$to/$(basename "$from")
+	nsenter -t $(cat $ROOT/${from%%:*}.pid) -m cat "${from#*:}" >"$file"
+	case $file in *.key) chmod 600 $file; esac
+done
+`,
+	"ssh": "#!/bin/sh\nm=$1; shift; exec nsenter -t $(cat $ROOT/$m.pid) -m -u -- \"$@\"\n",
+	"systemctl": `#!/bin/bash
+set -eu
+[ "$1" = restart ]
+case $2 in
+tokensmith)
+	set -a; IFS=; while read -r line; do export "$line"; done </etc/tokensmith.env
+	cd /var/lib/tokensmith; umask 077
+	setsid tokensmith serve >>serve.log 2>&1 </dev/null & ;;
+haproxy) exec haproxy -D -f /etc/haproxy/haproxy.cfg ;;
+esac
+`,
+}
+
+// order is one command of the chapter, on one machine.
+type order struct {
+	machine, command, prints string
+}
+
+// orders reads the chapter: indented lines that begin with the name of a machine and "# ", or with that of several and
+// an asterisk.
+func orders(t *testing.T) (all []order) {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n## More than one machine\n")
+	if !found {
+		t.Fatal("the README has no such chapter")
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	prompt := regexp.MustCompile(`^([a-z]+[0-9*]?)# (.*\n)$`)
+	var now []order // the same command on several machines
+	end := func() {
+		all = append(all, now...)
+		now = nil
+	}
+	open := "" // what ends a command that goes on over lines
+	for line := range strings.Lines(rest) {
+		code, indented := strings.CutPrefix(line, "    ")
+		m := prompt.FindStringSubmatch(code)
+		switch {
+		case !indented && open == "":
+			end()
+			continue
+		case open != "" || len(now) > 0 && strings.HasSuffix(now[0].command, "\\\n"):
+			if !indented {
+				code = line
+			}
+			for i := range now {
+				now[i].command += code
+			}
+			if open != "" && strings.TrimSpace(code) == open {
+				open = ""
+			}
+		case m != nil:
+			end()
+			name, several := strings.CutSuffix(m[1], "*")
+			for _, machine := range machines {
+				if machine.name == name || several && strings.HasPrefix(machine.name, name) {
+					now = append(now, order{machine: machine.name, command: m[2]})
+				}
+			}
+			if here := regexp.MustCompile(`<<'?([A-Z]+)'?\n$`).FindStringSubmatch(m[2]); here != nil {
+				open = here[1]
+			}
+		default:
+			for i := range now {
+				now[i].prints += code
+			}
+		}
+	}
+	end()
+	if len(all) < 50 {
+		t.Fatalf("the chapter has only %d commands", len(all))
+	}
+	return all
+}
+
+// TestReadmeMachines follows the README's chapter on more than one machine command by command, from nothing to three
+// processes behind one address on a primary with a standby, through the loss of the primary and back.
+func TestReadmeMachines(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"unshare", "nsenter", "ip", "haproxy", "pg_createcluster", "runuser", "openssl", "jq", "curl"} {
+		if _, err := exec.LookPath(program); err != nil || os.Geteuid() != 0 {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("it needs root and %s: %v", program, err)
+			}
+			t.Skipf("NOT FOLLOWED: THE README'S CHAPTER ON MORE THAN ONE MACHINE: it needs root and %s", program)
+		}
+	}
+	exe, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	var hosts, names strings.Builder
+	hosts.WriteString("127.0.0.1 localhost\n")
+	for _, m := range machines {
+		fmt.Fprintf(&hosts, "%s %s\n", m.address, m.name)
+		fmt.Fprintf(&names, "%s=%s ", m.name, m.address)
+	}
+	write := func(name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("hosts", hosts.String(), 0o644)
+	if err := os.Mkdir(filepath.Join(root, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range shims {
+		write("bin/"+name, text, 0o755)
+	}
+	if err := os.Symlink(exe, filepath.Join(root, "bin", "tokensmith")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"ROOT=" + root, "MACHINES=" + names.String(), "PATH=" + filepath.Join(root, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"}
+	all := exec.Command("sh", "-c", world)
+	all.Env = env
+	all.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
+	var said bytes.Buffer
+	all.Stderr = &said
+	life, err1 := all.StdinPipe()
+	out, err2 := all.StdoutPipe()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if err := all.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		life.Close() // ends the world's first process, and so all others
+		all.Wait()
+	})
+	up := make([]byte, 3)
+	if _, err := out.Read(up); err != nil || string(up) != "up\n" {
+		t.Fatalf("the machines do not start: %v %s", err, said.String())
+	}
+	exports := map[string]string{}
+	for _, o := range orders(t) {
+		var got []byte
+		for began := time.Now(); ; time.Sleep(250 * time.Millisecond) {
+			script := fmt.Sprintf("%s\n%s", exports[o.machine], o.command)
+			cmd := exec.Command("nsenter", "-t", fmt.Sprint(all.Process.Pid), "-n", "-p", "-m", "--", "sh", "-c",
+				"exec nsenter -t $(cat $ROOT/"+o.machine+".pid) -m -u -- bash -e -c \"$0\"", script)
+			cmd.Env = slices.Clone(env)
+			cmd.Dir = "/"
+			var err error
+			got, err = cmd.CombinedOutput()
+			want := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(o.prints)), `\.\.\.`, ".*") + "$"
+			fits := o.prints == "" || regexp.MustCompile(want).Match(bytes.TrimSpace(got))
+			if err == nil && fits {
+				break
+			}
+			// What only asks may have to be asked again: a standby takes a moment to follow.
+			asks := strings.HasPrefix(o.command, "curl") || strings.Contains(o.command, "SELECT application_name")
+			if !asks || time.Since(began) > 20*time.Second {
+				t.Fatalf("%s# %s%v\nprints:\n%s", o.machine, o.command, err, got)
+			}
+		}
+		if strings.HasPrefix(o.command, "export ") {
+			exports[o.machine] += o.command
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package rpc_test
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store/storetest"
+)
+
+const roundTrips = "../testdata/roundtrips.txt"
+
+// counting stands between a service and PostgreSQL and counts round trips: how often a connection has something sent to the
+// server after the server had the last word.
+type counting struct{ trips atomic.Int64 }
+
+func newCounting(t *testing.T, database string) (c *counting, through string) {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	u.Host = l.Addr().String()
+	c = &counting{}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				return
+			}
+			var asked atomic.Bool
+			go carry(in, out, func() {
+				if asked.CompareAndSwap(false, true) {
+					c.trips.Add(1)
+				}
+			})
+			go carry(out, in, func() { asked.Store(false) })
+		}
+	}()
+	return c, u.String()
+}
+
+// carry copies, and calls each before it passes something on.
+func carry(from, to net.Conn, each func()) {
+	defer from.Close()
+	defer to.Close()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(b)
+		if n > 0 {
+			each()
+		}
+		if _, failed := to.Write(b[:n]); err != nil || failed != nil {
+			return
+		}
+	}
+}
+
+// Each method costs a number of round trips to PostgreSQL that does not change from call to call, the authentication of its
+// agent included, once a connection has its statements prepared; but for audit/verify, which reads the record in parts. testdata/roundtrips.txt has the figures; -update rewrites it.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	const most = 10
+	c, through := newCounting(t, storetest.Postgres(t))
+	post := make(letterbox, 100)
+	s := newService(t, through, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+	t.Cleanup(func() {
+		if t.Failed() {
+			for l := range strings.Lines(s.log.String()) {
+				if strings.Contains(l, `"error"`) {
+					t.Log(l)
+				}
+			}
+		}
+	})
+	type trial struct{ name, path, params, header string }
+	var trials []trial
+	for _, m := range rpc.Methods() {
+		if m.Path != "device/events" && m.Path != "audit/verify" { // which stays open, and which grows with the record
+			trials = append(trials, trial{name: m.Path, path: m.Path, params: tried[m.Path]})
+		}
+	}
+	for path, params := range map[string]string{"device/connect": `{"token":"{ClientToken}"}`, "installationCode/redeem": `{"code":"{Text}","nonce":"0123456789abcdef{Name}"}`, "installationCode/check": `{"code":"{Text}"}`} {
+		for i := range trials {
+			if trials[i].path == path {
+				trials[i].params = params
+			}
+		}
+	}
+	many := strings.TrimSuffix(strings.Repeat(`{"method":"token/create","params":{"attrs":{"product.productCode":"SE"}}},`, 100), ",")
+	trials = append(trials,
+		trial{name: "auth/verify, a wrong OTP", path: "auth/verify", params: `{"user":{"id":"{User}"},"credential":{"otp":"000000"}}`},
+		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
+		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
+		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
+		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},
+		trial{name: "batch/execute, 100 token/create", path: "batch/execute", params: `{"calls":[` + many + `]}`},
+	)
+	var got strings.Builder
+	n := 0
+	for _, trial := range trials {
+		// A connection that has not got a statement ready yet costs more, and which one is taken is chance: the least that was
+		// seen twice is what it costs.
+		seen, least := map[int64]int{}, int64(0)
+		delivers := strings.Contains(trial.params, "{Code}") || strings.HasPrefix(trial.path, "delivery/")
+		warm := map[bool]int{false: 2, true: 6}[delivers] // what delivers uses connections of its own
+		for try := 0; try < warm || seen[least] < 2 && try < most; try++ {
+			n++
+			w := newWorld(t, s, n)
+			if trial.path == "domain/delete" {
+				s.do(t, "domain/create", `{"attrs":{"name":"empty`+w.Name+`"}}`)
+			}
+			if delivers {
+				s.do(t, "tokenAssignment/sendActivationCode", w.fill(tried["tokenAssignment/sendActivationCode"]))
+				w.Code, w.Delivery = s.carry(t, post)
+			}
+			fill := strings.NewReplacer("{Number}", fmt.Sprint(n), "{Name}", w.Name)
+			params := w.fill(trial.params)
+			if strings.Contains(params, "{ClientToken}") {
+				token := s.do(t, "device/revealToken", `{"id":"`+w.Device+`"}`).(map[string]any)["clientToken"].(string)
+				s.do(t, "device/connect", `{"token":"`+token+`"}`) // the first use is another matter
+				params = strings.ReplaceAll(params, "{ClientToken}", token)
+			}
+			if strings.Contains(params, "{Text}") {
+				code := s.do(t, "installationCode/get", `{"id":"`+w.Installation+`","return":["code"]}`).(map[string]any)["code"].(string)
+				params = strings.ReplaceAll(params, "{Text}", code)
+			}
+			var header []string
+			if trial.header != "" {
+				header = []string{"Idempotency-Key", fill.Replace(trial.header)}
+			}
+			before := c.trips.Load()
+			_, reply := s.post("/"+trial.path, fill.Replace(params), header...)
+			cost := c.trips.Load() - before
+			if seen[cost]++; try == 0 || cost < least {
+				least = cost
+			}
+			want := map[bool]int{false: 0, true: 201}[strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown")]
+			if codeIn(reply) != want {
+				t.Fatalf("%s: %s", trial.name, reply)
+			}
+		}
+		if seen[least] < 2 {
+			t.Errorf("%s costs now so many round trips and now so many: %v", trial.name, seen)
+		}
+		if strings.HasPrefix(trial.name, "auth/verify") && least > 6 {
+			t.Errorf("%s costs %d round trips", trial.name, least)
+		}
+		fmt.Fprintf(&got, "%d\t%s\n", least, trial.name)
+	}
+	if *update {
+		if err := os.WriteFile(roundTrips, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(roundTrips)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
+		t.Errorf("round trips differ; go test ./rpc -run RoundTrips -update (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,359 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// proxy stands between a store and its server, and can cut what runs through it, at once or just before or just after
+// the next thing that a client says.
+type proxy struct {
+	l     net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+
+	swallow atomic.Bool // cut when a client says something, which the server is not told
+	answer  atomic.Bool // cut when the server says something, which the client is not told
+	late    atomic.Int64
+}
+
+func newProxy(t *testing.T, d *storetest.Database) *proxy {
+	t.Helper()
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = l.Addr().String()
+	d.URL = u.String()
+	p := &proxy{l: l}
+	t.Cleanup(func() { l.Close(); p.cut() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				return
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			go p.carry(in, out, &p.swallow)
+			go p.carry(out, in, &p.answer)
+		}
+	}()
+	return p
+}
+
+// carry copies until either side ends, or until something comes while stop is set.
+func (p *proxy) carry(from, to net.Conn, stop *atomic.Bool) {
+	defer from.Close()
+	defer to.Close()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(b)
+		if n > 0 && stop.CompareAndSwap(true, false) {
+			p.cut()
+			return
+		}
+		if n == 16 && string(b[4:8]) == "\x04\xd2\x16\x2e" {
+			return // the driver asks the server to cancel what it lost, which a broken network would not let through
+		}
+		if _, failed := to.Write(b[:n]); err != nil || failed != nil {
+			return
+		}
+		if n > 0 && stop == &p.swallow && p.late.Load() > 0 {
+			time.Sleep(time.Duration(p.late.Swap(0)))
+			p.cut()
+		}
+	}
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.(*net.TCPConn).SetLinger(0) // a reset
+		c.Close()
+	}
+	p.conns = nil
+}
+
+func noted(what string) func(tx *store.Tx) error {
+	return func(tx *store.Tx) error {
+		if err := insertOne(tx); err != nil {
+			return err
+		}
+		return tx.Audit(&model.Audit{Time: 1, Method: what})
+	}
+}
+
+func wantRows(t *testing.T, s *store.Store, want int64) {
+	t.Helper()
+	view(t, s, func(tx *store.ReadTx) error {
+		n, err := tx.Count(&store.Query{Table: "repositories"})
+		if n != want {
+			t.Errorf("%d rows, not %d", n, want)
+		}
+		return err
+	})
+	if v, err := s.VerifyAudit(context.Background(), ""); err != nil || v.Rows != want {
+		t.Errorf("the record has %d rows, not %d: %v", v.Rows, want, err)
+	}
+}
+
+// TestPostgresCommitLost: the network fails at a COMMIT, before it arrives, before its answer does, and while the server
+// is at it. What committed is not run again, and what did not is.
+func TestPostgresCommitLost(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	p := newProxy(t, d)
+	s := d.Open(t)
+	rows := int64(0)
+	for name, c := range map[string]struct {
+		cut  func()
+		runs int
+	}{
+		"before it arrives": {func() { p.swallow.Store(true) }, 2},
+		"before its answer": {func() { p.answer.Store(true) }, 1},
+		"while at it":       {func() { p.late.Store(int64(100 * time.Millisecond)) }, 1},
+	} {
+		// The connection that will be used has the statements ready: there is nothing but the COMMIT to be lost.
+		for range 3 {
+			rows++
+			update(t, s, noted("warm"))
+		}
+		if name == "while at it" {
+			update(t, s, func(tx *store.Tx) error {
+				for _, text := range []string{"CREATE FUNCTION slow() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$",
+					"CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON repositories DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"} {
+					if _, err := tx.Exec(text); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		runs := 0
+		cut := once(c.cut)
+		began := time.Now()
+		rows++
+		update(t, s, func(tx *store.Tx) error {
+			runs++
+			err := noted(name)(tx)
+			cut()
+			return err
+		})
+		if runs != c.runs {
+			t.Errorf("%s: it ran %d times, not %d", name, runs, c.runs)
+		}
+		if name == "while at it" {
+			if time.Since(began) < time.Second {
+				t.Error("it did not wait for the COMMIT that was under way")
+			}
+			update(t, s, func(tx *store.Tx) error { _, err := tx.Exec("DROP FUNCTION slow CASCADE"); return err })
+		}
+		wantRows(t, s, rows)
+	}
+}
+
+// TestPostgresCuts: connections are cut at random, many times; every Update succeeds all the same, once.
+func TestPostgresCuts(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	p := newProxy(t, d)
+	s := d.Open(t)
+	update(t, s, func(tx *store.Tx) error { return tx.PutMeta("counter", []byte("0")) })
+	const callers = 4
+	var each [callers]int64
+	var stop atomic.Bool
+	var all sync.WaitGroup
+	for n := range callers {
+		all.Go(func() {
+			for !stop.Load() {
+				err := s.Update(context.Background(), func(tx *store.Tx) error {
+					value, err := tx.Meta("counter")
+					if err != nil {
+						return err
+					}
+					var counter int64
+					fmt.Sscan(string(value), &counter)
+					if err := tx.PutMeta("counter", fmt.Append(nil, counter+1)); err != nil {
+						return err
+					}
+					return tx.Audit(&model.Audit{Time: 1, Method: "increment"})
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				each[n]++
+			}
+		})
+	}
+	cuts := 0
+	for began := time.Now(); time.Since(began) < 3*time.Second; cuts++ {
+		time.Sleep(time.Duration(1+rand.IntN(60)) * time.Millisecond)
+		switch rand.IntN(3) {
+		case 0:
+			p.swallow.Store(true)
+		case 1:
+			p.answer.Store(true)
+		default:
+			p.cut()
+		}
+	}
+	stop.Store(true)
+	all.Wait()
+	p.swallow.Store(false)
+	p.answer.Store(false)
+	want := int64(0)
+	for _, n := range each {
+		want += n
+	}
+	view(t, s, func(tx *store.ReadTx) error {
+		value, err := tx.Meta("counter")
+		if string(value) != fmt.Sprint(want) {
+			t.Errorf("the counter is %s after %d increments and %d cuts", value, want, cuts)
+		}
+		return err
+	})
+	v, err := s.VerifyAudit(context.Background(), "")
+	if err != nil || v.Rows != want || want < 50 {
+		t.Errorf("the record has %d rows of %d increments: %v", v.Rows, want, err)
+	}
+	t.Logf("%d increments, %d cuts", want, cuts)
+}
+
+// TestPostgresGone: a server that stays away makes callers Unavailable, in bounded time; those who come while many wait
+// already, at once; and one who leaves while he waits, at once.
+func TestPostgresGone(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	p := newProxy(t, d)
+	s := d.Open(t)
+	update(t, s, noted("here"))
+	p.l.Close()
+	p.cut()
+	wantGone := func(most time.Duration, do func() error) {
+		t.Helper()
+		began := time.Now()
+		wantUnavailable(t, do())
+		if took := time.Since(began); took > most {
+			t.Errorf("it took %s", took)
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		wantGone(store.LostMost+5*time.Second, func() error { return s.Update(context.Background(), noted("gone")) })
+	})
+	all.Go(func() {
+		wantGone(store.LostMost+5*time.Second, func() error { return s.View(context.Background(), readOne) })
+	})
+	ctx, leave := context.WithCancel(context.Background())
+	for range store.LostCallers {
+		all.Go(func() {
+			if err := s.Update(ctx, noted("gone")); err == nil {
+				t.Error("it succeeded")
+			}
+		})
+	}
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if s.Waits() >= store.LostCallers {
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("%d wait", s.Waits())
+		}
+	}
+	wantGone(time.Second, func() error { return s.Update(context.Background(), noted("gone")) })
+	wantGone(time.Second, func() error { return s.View(context.Background(), readOne) })
+	leave()
+	all.Wait()
+	if n := s.Waits(); n != 0 {
+		t.Errorf("%d still wait", n)
+	}
+}
+
+// TestPostgresNoneFree: who waits for a connection of a database that is known not to answer, waits no longer than for one
+// that cannot be reached.
+func TestPostgresNoneFree(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	s.Down()
+	hold := make(chan struct{})
+	var all sync.WaitGroup
+	var held sync.WaitGroup
+	for range d.Views {
+		held.Add(1)
+		all.Go(func() {
+			if err := s.View(context.Background(), func(*store.ReadTx) error { held.Done(); <-hold; return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	held.Wait()
+	began := time.Now()
+	wantUnavailable(t, s.Update(context.Background(), insertOne))
+	if took := time.Since(began); took > store.LostMost+5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	close(hold)
+	all.Wait()
+	update(t, s, insertOne)
+	if s.IsDown() {
+		t.Error("it is held to be down")
+	}
+}
+
+// TestPostgresLeave: callers who leave at any moment leave no connection behind.
+func TestPostgresLeave(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	update(t, s, noted("here"))
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 150 {
+				ctx, leave := context.WithTimeout(context.Background(), time.Duration(rand.IntN(4000))*time.Microsecond)
+				if (n+i)%2 == 0 {
+					s.Update(ctx, noted("left"))
+				} else {
+					s.View(ctx, readOne)
+				}
+				leave()
+			}
+		})
+	}
+	all.Wait()
+	for began := time.Now(); s.InUse() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 5*time.Second {
+			t.Fatalf("%d connections are still taken", s.InUse())
+		}
+	}
+	if s.Waits() != 0 {
+		t.Errorf("%d still wait", s.Waits())
+	}
+	update(t, s, noted("after"))
+}

@@ -1,0 +1,287 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// pipeline is pgx's connection, saving round trips: BEGIN goes with a transaction's first statement, statements whose
+// answer nobody waits for (see Tx.later) with the next one, and COMMIT with the last of them. A transaction that ran
+// nothing costs nothing. A failure of a statement that was put off is that of what went with it.
+type pipeline struct {
+	*stdlib.Conn
+	losses *losses
+	born   int64 // of which generation it is, see losses
+
+	inTx  bool
+	sent  bool       // BEGIN has gone
+	queue *pgx.Batch // what has not gone yet; nil = nothing
+}
+
+// queueMost is how many statements are put off before they are sent.
+const queueMost = 64
+
+// pipelines opens them.
+type pipelines struct {
+	driver.Connector
+	losses *losses
+}
+
+func (p pipelines) Connect(ctx context.Context) (driver.Conn, error) {
+	born := p.losses.generation.Load()
+	conn, err := p.Connector.Connect(ctx)
+	if err != nil {
+		if ctx.Err() == nil && postgresClass(err) == lost {
+			p.losses.down.Store(true)
+		}
+		return nil, err
+	}
+	return &pipeline{Conn: conn.(*stdlib.Conn), losses: p.losses, born: born}, nil
+}
+
+var begins = map[sql.IsolationLevel]string{
+	sql.LevelDefault: "begin", sql.LevelReadCommitted: "begin isolation level read committed",
+	sql.LevelRepeatableRead: "begin isolation level repeatable read", sql.LevelSerializable: "begin isolation level serializable",
+}
+
+// narrow has a serializable transaction read by indexes also where a table is small, or its statistics are not made yet: one
+// that scans a whole table is at odds with everybody who changes a row of it.
+const narrow = "set local enable_seqscan = off"
+
+// BeginTx begins a transaction when its first statement comes.
+func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if c.Conn.Conn().IsClosed() {
+		return nil, driver.ErrBadConn
+	}
+	begin := begins[sql.IsolationLevel(opts.Isolation)]
+	if begin == "" {
+		return nil, fmt.Errorf("isolation level %d is not known", opts.Isolation)
+	}
+	if opts.ReadOnly {
+		begin += " read only"
+	}
+	c.inTx, c.sent, c.queue = true, false, &pgx.Batch{}
+	c.queue.Queue(begin)
+	if sql.IsolationLevel(opts.Isolation) == sql.LevelSerializable {
+		c.queue.Queue(narrow)
+	}
+	return &pipedTx{c, ctx, c.queue.Len()}, nil
+}
+
+// ResetSession refuses a connection that is older than the last loss: it leads where that one did.
+func (c *pipeline) ResetSession(ctx context.Context) error {
+	if c.old() {
+		return driver.ErrBadConn
+	}
+	return c.Conn.ResetSession(ctx)
+}
+
+func (c *pipeline) old() bool { return c.born != c.losses.generation.Load() }
+
+// Close says good-bye only to a server that may listen.
+func (c *pipeline) Close() error {
+	if c.old() {
+		c.Conn.Conn().PgConn().Conn().Close()
+		c.Conn.Close() // fails, as it must
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// saw takes a statement's error and counts the connection as lost where it is.
+func (c *pipeline) saw(err error) error {
+	if err != nil && postgresClass(err) == lost {
+		c.losses.one(c.born)
+	}
+	return err
+}
+
+type laterKey struct{}
+
+// ExecContext runs a statement or, where its caller does not wait for the answer, puts it off.
+func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.inTx && ctx.Value(laterKey{}) != nil && (c.queue == nil || c.queue.Len() < queueMost) {
+		if c.queue == nil {
+			c.queue = &pgx.Batch{}
+		}
+		c.queue.Queue(query, plain(args)...)
+		return driver.RowsAffected(0), nil
+	}
+	if c.queue == nil {
+		result, err := c.Conn.ExecContext(ctx, query, args)
+		return result, c.saw(err)
+	}
+	answers, err := c.send(ctx, query, plain(args))
+	if err != nil {
+		return nil, err
+	}
+	tag, err := answers.Exec()
+	return driver.RowsAffected(tag.RowsAffected()), c.ended(answers, err)
+}
+
+// QueryContext runs a query.
+func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.queue == nil {
+		rows, err := c.Conn.QueryContext(ctx, query, args)
+		return rows, c.saw(err)
+	}
+	answers, err := c.send(ctx, query, plain(args))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := answers.Query()
+	if err == nil {
+		// A query's failure shows with its first row, and here is where it is looked for.
+		r := &pipedRows{rows: rows, answers: answers, more: rows.Next(), first: true}
+		if err = rows.Err(); err == nil {
+			return r, nil
+		}
+	}
+	return nil, c.ended(answers, err)
+}
+
+// send sends what was put off and a statement behind it, and reads the answers up to that statement's.
+func (c *pipeline) send(ctx context.Context, query string, args []any) (pgx.BatchResults, error) {
+	batch, before := c.queue, c.queue.Len()
+	c.queue, c.sent = nil, true
+	batch.Queue(query, args...)
+	answers := c.Conn.Conn().SendBatch(ctx, batch)
+	for range before {
+		if _, err := answers.Exec(); err != nil {
+			answers.Close() // gives the same
+			return nil, c.saw(err)
+		}
+	}
+	return answers, nil
+}
+
+// ended closes answers and gives their failure.
+func (c *pipeline) ended(answers pgx.BatchResults, err error) error {
+	if closed := answers.Close(); err == nil {
+		err = closed
+	}
+	return c.saw(err)
+}
+
+func plain(args []driver.NamedValue) []any {
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	return values
+}
+
+// pipedTx is a transaction of a pipeline.
+type pipedTx struct {
+	c     *pipeline
+	ctx   context.Context
+	begin int // statements that begin it
+}
+
+// Commit commits. Its error tells whether the server refused (see unknownCommit).
+func (tx *pipedTx) Commit() error {
+	c := tx.c
+	if !c.sent && c.queue.Len() == tx.begin {
+		c.inTx, c.queue = false, nil
+		return nil // nothing was run
+	}
+	var tag pgconn.CommandTag
+	var err error
+	if c.queue == nil {
+		tag, err = c.Conn.Conn().Exec(tx.ctx, "commit")
+		c.saw(err)
+	} else {
+		var answers pgx.BatchResults
+		if answers, err = c.send(tx.ctx, "commit", nil); err == nil {
+			tag, err = answers.Exec()
+			err = c.ended(answers, err)
+		}
+	}
+	if err == nil && tag.String() == "ROLLBACK" {
+		err = pgx.ErrTxCommitRollback
+	}
+	c.inTx, c.queue = false, nil
+	if err != nil && !c.Conn.Conn().IsClosed() && c.Conn.Conn().PgConn().TxStatus() != 'I' {
+		tx.undo() // COMMIT was not come to
+	}
+	return err
+}
+
+// Rollback undoes the transaction.
+func (tx *pipedTx) Rollback() error {
+	c := tx.c
+	begun := c.sent
+	c.inTx, c.queue = false, nil
+	if !begun {
+		return nil
+	}
+	if c.Conn.Conn().IsClosed() {
+		return driver.ErrBadConn
+	}
+	return tx.undo()
+}
+
+func (tx *pipedTx) undo() error {
+	_, err := tx.c.Conn.Conn().Exec(tx.ctx, "rollback")
+	if err != nil {
+		// What it left behind is not known.
+		err = tx.c.saw(err)
+		tx.c.Conn.Conn().PgConn().Conn().Close()
+		tx.c.Conn.Close()
+	}
+	return err
+}
+
+// pipedRows are the rows of a query that did not go alone.
+type pipedRows struct {
+	rows        pgx.Rows
+	answers     pgx.BatchResults
+	first, more bool // the first row was looked for already, and is there
+}
+
+func (r *pipedRows) Columns() []string {
+	var names []string
+	for _, f := range r.rows.FieldDescriptions() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func (r *pipedRows) Close() error {
+	r.rows.Close()
+	if err := r.answers.Close(); err != nil {
+		return err
+	}
+	return r.rows.Err()
+}
+
+func (r *pipedRows) Next(dest []driver.Value) error {
+	if r.first {
+		r.first = false
+	} else {
+		r.more = r.rows.Next()
+	}
+	if !r.more {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	values, err := r.rows.Values()
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if dest[i], err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
+			return fmt.Errorf("column %d: %w", i, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,305 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+const (
+	updateMost   = time.Minute      // that an Update takes with all its runs
+	retryMost    = 60               // runs of one Update before it gives up
+	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
+	retryWaitMax = 64 * time.Millisecond
+)
+
+// retryWriter runs an Update on any connection, and again when it lost against another, or when its connection was lost.
+// Those that lost against another take turns: were they to run side by side, most would only lose again.
+//
+// A COMMIT whose answer was lost may have been carried out. Its rows of the record tell (see resolve). A transaction that
+// wrote none is not run again but Unavailable: those are notes of when something was last used, claims of messages, marks
+// of the record and the schema, all of which are made again by whoever wants them, and may be made twice.
+type retryWriter struct {
+	store *Store
+	turn  chan struct{}
+
+	mu        sync.Mutex
+	free      []chain    // audit chains that no transaction holds; the last one is taken first
+	beginning sync.Mutex // held while a chain begins
+}
+
+func (w *retryWriter) close() error { return nil }
+
+func (w *retryWriter) heads() []chain { return w.free }
+
+// take gives a chain to a transaction; none is at hand when more run at once than ever before.
+func (w *retryWriter) take() (h chain) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := len(w.free) - 1; last >= 0 {
+		h, w.free = w.free[last], w.free[:last]
+	}
+	return h
+}
+
+func (w *retryWriter) give(h chain) {
+	if h.writer == "" {
+		return
+	}
+	w.mu.Lock()
+	w.free = append(w.free, h)
+	w.mu.Unlock()
+}
+
+// attempt is an Update on its way.
+type attempt struct {
+	*patience
+	fn   func(*Tx) error
+	head chain // of the audit rows, taken with the first of them
+}
+
+// verdict is what is to be done about a run.
+type verdict uint8
+
+const (
+	over    verdict = iota // its error, or nil, is the Update's
+	raced                  // it lost against another: run it again
+	cut                    // its connection was lost before it could commit: run it again on another one
+	unknown                // as cut, but it may have committed, and nothing of it tells
+)
+
+func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
+	p, ok := w.store.losses.patience()
+	if !ok {
+		return errDown
+	}
+	a := &attempt{patience: p, fn: fn}
+	defer a.end()
+	conn, err := w.conn(ctx, a)
+	if err != nil {
+		return w.store.kind(err)
+	}
+	// Once it runs it is carried through, but not for ever: a server may stop answering.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
+	defer stop()
+	// A panic gives the chain back as it was: nothing of its transaction is left.
+	defer func() { w.give(a.head) }()
+	next, err := w.try(ctx, conn, a)
+	for run, wait := 1, retryWait; next == raced && run < retryMost || next == cut && a.more(ctx); run++ {
+		if next == raced {
+			time.Sleep(wait/2 + rand.N(wait))
+			wait = min(2*wait, retryWaitMax)
+		}
+		next, err = w.inTurn(ctx, a, next == raced)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		w.store.losses.down.Store(true) // so that not everybody waits as long
+		err = unavailableError("the database did not answer in time")
+	}
+	return w.store.kind(err)
+}
+
+var errDown = unavailableError("the database cannot be reached, and many wait for it already")
+
+// conn gives a connection, also where some are lost first.
+func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
+	for {
+		conn, err := a.patience.conn(ctx, w.store.read)
+		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
+			return conn, err
+		}
+	}
+}
+
+// inTurn is try for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
+// has come, for those who wait must not hold what the others need.
+func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn bool) (verdict, error) {
+	if turn {
+		select {
+		case w.turn <- struct{}{}:
+		case <-ctx.Done():
+			return over, ctx.Err()
+		}
+		defer func() { <-w.turn }()
+	}
+	conn, err := w.conn(ctx, a)
+	if err != nil {
+		return over, err
+	}
+	return w.try(ctx, conn, a)
+}
+
+// try is once, also where a chain must begin first.
+func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
+	next, err := w.once(ctx, conn, a)
+	if err != errNoChain {
+		return next, err
+	}
+	if err = w.begin(ctx, a); err != nil {
+		return over, err
+	}
+	if conn, err = w.conn(ctx, a); err != nil {
+		return over, err
+	}
+	return w.once(ctx, conn, a)
+}
+
+// begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
+func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
+	w.beginning.Lock()
+	defer w.beginning.Unlock()
+	for run := 1; ; run++ {
+		conn, err := w.conn(ctx, a)
+		if err != nil {
+			return err
+		}
+		made := &attempt{patience: a.patience, fn: func(tx *Tx) error { return tx.beginChain(a.head.time) }}
+		next, err := w.once(ctx, conn, made)
+		if err == nil {
+			a.head = made.head
+			return nil
+		}
+		var known *model.Error
+		switch {
+		case run == retryMost:
+			return err
+		case next == cut || next == unknown: // one that may be there and has no rows does no harm
+			if !a.more(ctx) {
+				return err
+			}
+		case next == raced || errors.As(err, &known) && known.Kind == model.Exists: // another process made that mark
+			time.Sleep(retryWait/2 + rand.N(retryWaitMax))
+		default:
+			return err
+		}
+	}
+}
+
+// once runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
+// transaction is durable, and drops it where that is in doubt.
+func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
+	defer conn.Close()
+	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return verdictOn(err), err
+	}
+	defer begun.Rollback() // does nothing after a commit
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, take: func() chain {
+		a.head = w.take()
+		return a.head
+	}}
+	if err := tx.run(a.fn); err != nil {
+		if tx.failed == errNoChain {
+			a.head = chain{time: tx.chainFrom}
+			return over, errNoChain
+		}
+		// What fn makes of a lost race does not count.
+		return verdictOn(tx.failed), err
+	}
+	err = begun.Commit()
+	if next := verdictOnCommit(err); next != unknown {
+		if err == nil {
+			w.store.losses.up()
+			if tx.chain.writer != "" {
+				a.head = tx.chain
+			}
+		}
+		return next, err
+	}
+	conn.Close() // another one is needed, and those that are there are counted
+	if tx.chain.seq == a.head.seq {
+		a.head = chain{}
+		return unknown, unavailableError("whether the transaction was committed is not known: " + err.Error())
+	}
+	committed, failed := w.resolve(ctx, a, tx.chain)
+	switch {
+	case failed != nil:
+		a.head = chain{}
+		return over, unavailableError("whether the transaction was committed is not known: " + errors.Join(err, failed).Error())
+	case committed:
+		a.head = tx.chain
+		return over, nil
+	}
+	return cut, err
+}
+
+func verdictOn(err error) verdict {
+	switch postgresClass(err) {
+	case retryable:
+		return raced
+	case lost:
+		return cut
+	}
+	return over
+}
+
+// verdictOnCommit is verdictOn for a COMMIT: only an error that the server gave and lived on, or one of before anything
+// was sent, says that nothing was committed.
+func verdictOnCommit(err error) verdict {
+	var refused *pgconn.PgError
+	switch {
+	case err == nil || errors.Is(err, sql.ErrTxDone):
+		return over
+	case pgconn.SafeToRetry(err):
+		return cut
+	case errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" && postgresClass(err) != lost:
+		return verdictOn(err)
+	}
+	return unknown
+}
+
+// resolve says whether a transaction committed whose last row of the record is row. It writes a row of the same id, which
+// waits for the transaction if it is still under way. Where it then finds that id taken, the transaction committed; it
+// commits as well, having written to the row, so that what it found is as durable as its own COMMIT (a primary that
+// restarts shows what its synchronous standby may not have yet). Where it does not, the transaction never will.
+func (w *retryWriter) resolve(ctx context.Context, a *attempt, row chain) (committed bool, err error) {
+	// What led here may have been that the Update's time was over.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
+	defer stop()
+	a.anew()
+	err = errDown
+	for a.more(ctx) {
+		if committed, err = w.probe(ctx, row); err == nil {
+			return committed, nil
+		}
+		if c := postgresClass(err); c != lost && c != retryable && c != unavailable {
+			break
+		}
+	}
+	return false, err
+}
+
+func (w *retryWriter) probe(ctx context.Context, row chain) (committed bool, err error) {
+	conn, err := w.store.read.Connx(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	// A snapshot of its own for each statement, or it could not see what it waited for.
+	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	mine := &model.Audit{ID: auditID(row.writer, row.seq), MAC: []byte{}}
+	t, v := tableOf(mine)
+	var mac []byte
+	err = sqlx.GetContext(ctx, tx, &mac, w.store.text(t.insertOne()+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
+	switch {
+	case err != nil || len(mac) == 0:
+		return false, err
+	case !bytes.Equal(mac, row.mac):
+		return false, fmt.Errorf("row %s of the record is another's", mine.ID)
+	}
+	return true, tx.Commit()
+}
