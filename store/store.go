@@ -157,11 +157,15 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
 // run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
-func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error { return s.reading(ctx, true, fn) }
+func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
+	return s.reading(ctx, true, fn)
+}
 
 // Look is View for a single statement: without a snapshot, which it does not need and which would cost as much again. Were
 // there more, each would see what is committed when it begins.
-func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error { return s.reading(ctx, false, fn) }
+func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error {
+	return s.reading(ctx, false, fn)
+}
 
 func (s *Store) reading(ctx context.Context, snapshot bool, fn func(*ReadTx) error) error {
 	if err := s.enter(ctx); err != nil {
