@@ -9,7 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
 
 # What the tests use of Debian, as command:package.
-TOOLS := curl:curl sqlite3:sqlite3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql haproxy:haproxy ip:iproute2
+TOOLS := curl:curl sqlite3:sqlite3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql haproxy:haproxy ip:iproute2
 
 .DEFAULT_GOAL := help
 
@@ -36,8 +36,14 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go tool staticcheck ./...
 
-bench: ## every benchmark, with allocations
-	go test -run '^$$' -bench . -benchmem $(BENCH) ./...
+# The load makes LOAD (a -benchtime) calls of each kind on databases of LOAD_TOKENS tokens; its table is also bin/load.json.
+LOAD ?= 5000x
+LOAD_TOKENS ?= 10000,1000000
+bench: tools ## every benchmark, with allocations; then the load: a whole server over HTTP, beside the machine's floors
+	go test -run '^$$' -bench . -skip '^BenchmarkLoad$$' -benchmem -timeout 60m $(BENCH) ./...
+	@mkdir -p bin
+	LOAD_TOKENS=$(LOAD_TOKENS) LOAD_JSON=$(CURDIR)/bin/load.json \
+		go test ./cmd/tokensmith -run '^$$' -bench '^BenchmarkLoad$$' -benchtime $(LOAD) -timeout 60m
 
 FUZZTIME ?= 3m
 # The go command sometimes fails a target for its own deadline; an input that really fails is kept and fails again.
