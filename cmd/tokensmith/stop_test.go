@@ -159,7 +159,7 @@ func TestStopUnderLoad(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
@@ -170,8 +170,9 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	// Without it there is room for the write-ahead log at its longest (32 MB), with it there is not.
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 60<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"--db", filepath.Join(dir, "tokensmith.db"), "--key-file", filepath.Join(elsewhere, "key")}
