@@ -18,11 +18,12 @@ const (
 type checkpointer struct {
 	conn      *sqlx.Conn
 	committed chan struct{} // holds one when there is something new in the log
+	closed    chan struct{} // closed by close
 	ended     chan struct{} // closed when it has ended
 }
 
 func newCheckpointer(conn *sqlx.Conn) *checkpointer {
-	c := &checkpointer{conn: conn, committed: make(chan struct{}, 1), ended: make(chan struct{})}
+	c := &checkpointer{conn: conn, committed: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{})}
 	go c.run()
 	return c
 }
@@ -37,8 +38,19 @@ func (c *checkpointer) commit() {
 
 func (c *checkpointer) run() {
 	defer close(c.ended)
-	for range c.committed {
-		time.Sleep(checkpointPause)
+	pause := time.NewTimer(0)
+	for {
+		select {
+		case <-c.closed:
+			return
+		case <-c.committed:
+		}
+		pause.Reset(checkpointPause)
+		select {
+		case <-c.closed: // who closes the database last does it then
+			return
+		case <-pause.C:
+		}
 		// What it cannot do, for somebody reads an old snapshot or the disk is full, the next one does.
 		c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
 	}
@@ -46,7 +58,7 @@ func (c *checkpointer) run() {
 
 // close ends it; no Update is under way then.
 func (c *checkpointer) close() error {
-	close(c.committed)
+	close(c.closed)
 	<-c.ended
 	return c.conn.Close()
 }
