@@ -38,7 +38,9 @@ type verification struct {
 	fresh    string // argon2id of a new password; "" = unchanged
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
-	syncing  bool        // two OTPs that synchronise
+	syncing  bool // two OTPs that synchronise: first, second
+	first    string
+	second   string
 	dry      bool        // only spend the time: nothing is accepted or written
 	due      bool        // right, but the password must be changed
 	byUser   *projection // of what was asked for, where no token was used
@@ -238,6 +240,7 @@ func unknown(err error) bool {
 // decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
 // failure count and its audit row.
 func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error)) (any, error) {
+	v.dry = false // of a run that was lost
 	login, err := v.login(&tx.ReadTx)
 	if err != nil {
 		return nil, err
@@ -263,18 +266,28 @@ func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error
 	return check(login)
 }
 
-// pretendOn does for an unknown user what was last done for a known one, without a trace.
+// pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
+// trace.
 func (v *verification) pretendOn(tx *store.Tx) error {
+	if v.static {
+		return nil // the password was compared before
+	}
 	id, _ := v.c.s.lastLogin.Load().(string)
-	creds, err := tx.Credentials(id)
+	v.dry = true
+	creds, err := v.candidates(tx, &model.Login{ID: id})
 	if err != nil {
 		return err
 	}
 	if len(creds) == 0 {
 		v.pretend()
 	}
-	v.dry = true
 	for i := range creds {
+		if v.syncing {
+			if _, err := v.resync(&creds[i]); err != nil {
+				return err
+			}
+			break
+		}
 		if _, err := v.try(tx, &creds[i]); err != nil {
 			return err
 		}

@@ -25,12 +25,11 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 	if v.token, err = args.selector("token", tokenObject, true); err != nil {
 		return err
 	}
-	first, second, err := args.otps()
-	if err != nil {
+	if v.first, v.second, err = args.otps(); err != nil {
 		return err
 	}
 	plan.update = func(tx *store.Tx) (any, error) {
-		reply, err := v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login, first, second) })
+		reply, err := v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login) })
 		if o, ok := reply.(outcome); ok && o.err.Kind == model.OutOfSync {
 			reply = outcome{notSynced()}
 		}
@@ -40,7 +39,7 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 }
 
 // sync synchronises the user's token by two OTPs.
-func (v *verification) sync(tx *store.Tx, login *model.Login, first, second string) (any, error) {
+func (v *verification) sync(tx *store.Tx, login *model.Login) (any, error) {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return nil, err
@@ -50,15 +49,13 @@ func (v *verification) sync(tx *store.Tx, login *model.Login, first, second stri
 		return v.c.refuse(tx, login, model.OutOfSync)
 	}
 	c := &creds[0]
-	seed, err := v.c.s.keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	ok, err := v.resync(c)
 	if err != nil {
 		return nil, err
 	}
-	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), first, second)
 	if !ok || v.dry {
 		return v.c.refuse(tx, login, model.OutOfSync)
 	}
-	c.Counter, c.Drift = next.Next, next.Drift
 	if err := tx.SaveChecked(c, true, v.c.now); err != nil {
 		return nil, err
 	}
@@ -66,6 +63,19 @@ func (v *verification) sync(tx *store.Tx, login *model.Login, first, second stri
 		return v.c.refuse(tx, login, k) // the OTPs are used up all the same
 	}
 	return nil, nil
+}
+
+// resync puts the token's state after the two OTPs in place, where they synchronise it.
+func (v *verification) resync(c *model.Credential) (bool, error) {
+	seed, err := v.c.s.keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	if err != nil {
+		return false, err
+	}
+	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
+	if ok {
+		c.Counter, c.Drift = next.Next, next.Drift
+	}
+	return ok, nil
 }
 
 // ListTokens lists a user's tokens.

@@ -66,7 +66,11 @@ func (c *call) takeTurn(ctx context.Context) error {
 		c.turn = true
 		// A heap this large is collected early, however rarely a small one is.
 		usual := debug.SetGCPercent(largeGC)
-		c.atEnd = append(c.atEnd, func() { debug.SetGCPercent(usual); <-c.s.large })
+		c.atEnd = append(c.atEnd, func() {
+			debug.SetGCPercent(usual)
+			<-c.s.large
+			go debug.FreeOSMemory() // what it took is not needed until the next one
+		})
 		return nil
 	case <-wait.Done():
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}

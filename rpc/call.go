@@ -91,7 +91,11 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if strings.HasPrefix(c.method.path, "auth/") {
 		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
 	}
-	err = c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	update := c.s.cfg.Store.Update
+	if c.turn || c.method.path == executePath {
+		update = c.s.cfg.Store.UpdateLong
+	}
+	err = update(ctx, func(tx *store.Tx) error {
 		once := c.once != nil && plan.update != nil
 		if once {
 			if err := c.repeated(&tx.ReadTx); err != nil {

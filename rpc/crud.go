@@ -208,15 +208,21 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	}
 	plan.single = p.root.flat()
 	plan.view = func(tx *store.ReadTx) (any, error) {
-		rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})
-		if err != nil {
-			return nil, err
+		for {
+			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})
+			switch {
+			case err != nil:
+				return nil, err
+			case len(rows) == 0:
+				return nil, model.Missed(m.obj.noun)
+			case len(rows) == 1:
+				return jsontext.Value(rows[0]), nil
+			}
+			if _, err := m.obj.find(c, tx, conds); err != nil {
+				return nil, err // which names them
+			}
+			// Without a snapshot: the others went meanwhile.
 		}
-		if len(rows) != 1 {
-			_, err := m.obj.find(c, tx, conds) // says which of the two it is
-			return nil, err
-		}
-		return jsontext.Value(rows[0]), nil
 	}
 	return nil
 }

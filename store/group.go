@@ -70,10 +70,13 @@ func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn, second *sq
 	return w, nil
 }
 
-func (w *groupWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
+func (w *groupWriter) update(ctx context.Context, long bool, fn func(*Tx) error) (err error) {
 	j := &job{turn: make(chan struct{}), done: make(chan struct{})}
 	if err := w.enter(ctx, j); err != nil {
 		return err
+	}
+	if long {
+		w.settle() // nobody shall wait for it whose work is done
 	}
 	first := len(w.held) == 0
 	if first {
@@ -163,16 +166,22 @@ func (w *groupWriter) pass() {
 	if len(w.held) > 0 && w.tried < groupMost && time.Since(w.began) < groupTime && w.give(false) {
 		return
 	}
-	if len(w.held) > 0 {
-		err := w.exec(commit)
-		if err != nil {
-			w.exec(rollback) // unless SQLite did it already
-			w.head = chain{} // what is on the disk is in doubt
-		}
-		w.check.commit()
-		w.finish(w.store.kind(err))
-	}
+	w.settle()
 	w.give(true)
+}
+
+// settle commits what is held.
+func (w *groupWriter) settle() {
+	if len(w.held) == 0 {
+		return
+	}
+	err := w.exec(commit)
+	if err != nil {
+		w.exec(rollback) // unless SQLite did it already
+		w.head = chain{} // what is on the disk is in doubt
+	}
+	w.check.commit()
+	w.finish(w.store.kind(err))
 }
 
 // give gives the connection to the first who waits and says whether anybody did; if not, it can be let go.

@@ -78,7 +78,7 @@ const (
 	unknown                // as cut, but it may have committed, and nothing of it tells
 )
 
-func (w *retryWriter) update(ctx context.Context, fn func(*Tx) error) (err error) {
+func (w *retryWriter) update(ctx context.Context, _ bool, fn func(*Tx) error) (err error) {
 	p, ok := w.store.losses.patience()
 	if !ok {
 		return errDown

@@ -298,3 +298,41 @@ func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
 	}
 	same(d.Open(t))
 }
+
+// TestGroupBeforeLong: those whose work is done when a long Update begins do not wait for it.
+func TestGroupBeforeLong(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewSQLite(t).Open(t)
+	inside, gate := make(chan struct{}), make(chan struct{})
+	started, end := make(chan struct{}), make(chan struct{})
+	short := make(chan error, 2)
+	go func() {
+		short <- s.Update(context.Background(), func(tx *store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
+	}()
+	<-inside
+	go func() {
+		short <- s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(newRepository(2)) })
+	}()
+	time.Sleep(20 * time.Millisecond) // it waits now
+	long := make(chan error, 1)
+	go func() {
+		long <- s.UpdateLong(context.Background(), func(tx *store.Tx) error { close(started); <-end; return tx.Insert(newRepository(3)) })
+	}()
+	time.Sleep(20 * time.Millisecond)
+	close(gate)
+	<-started
+	for range 2 {
+		select {
+		case err := <-short:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("an Update that has run waits for a long one")
+		}
+	}
+	close(end)
+	if err := <-long; err != nil {
+		t.Error(err)
+	}
+}

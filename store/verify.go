@@ -220,7 +220,7 @@ func (s *Store) PruneAudit(ctx context.Context, before, now time.Time) (removed 
 	if _, err := s.VerifyAudit(ctx, ""); err != nil {
 		return 0, err
 	}
-	err = s.Update(ctx, func(tx *Tx) error {
+	err = s.UpdateLong(ctx, func(tx *Tx) error {
 		removed = 0
 		if _, err := tx.mark(model.At(now), markHeads, nil); err != nil {
 			return err

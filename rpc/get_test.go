@@ -1,0 +1,37 @@
+package rpc_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"tokensmith/store/storetest"
+)
+
+// TestGetRace: what comes and goes is found or not found, and never an answer without it.
+func TestGetRace(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		var stop atomic.Bool
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				for !stop.Load() {
+					_, reply := s.post("/domain/get", `{"match":{"name":"race"},"return":["id","name"]}`)
+					if !strings.HasPrefix(reply, `{"error":0,"result":{"id":"`) && codeIn(reply) != 242 {
+						t.Errorf("it gives %s", reply)
+						return
+					}
+				}
+			})
+		}
+		for range 300 {
+			s.do(t, "domain/create", `{"attrs":{"name":"race"}}`)
+			s.do(t, "domain/delete", `{"match":{"name":"race"}}`)
+		}
+		stop.Store(true)
+		all.Wait()
+	})
+}
