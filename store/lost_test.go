@@ -135,7 +135,7 @@ func TestPostgresCommitLost(t *testing.T) {
 	}{
 		"before it arrives": {func() { p.swallow.Store(true) }, 2},
 		"before its answer": {func() { p.answer.Store(true) }, 1},
-		"while at it":       {func() { p.late.Store(int64(100 * time.Millisecond)) }, 1},
+		"while at it":       {func() { p.late.Store(int64(500 * time.Millisecond)) }, 1},
 	} {
 		// The connection that will be used has the statements ready: there is nothing but the COMMIT to be lost.
 		for range 3 {

@@ -50,13 +50,13 @@ func importPeak(t *testing.T, dir string, tokens int) int64 {
 	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
 }
 
-// A file of 100 MB takes about the memory of one of 10 MB.
+// A file of 100 MB takes about the memory of one of 10 MB: what is left to the collector varies with what else runs.
 func TestImportMemoryStaysBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	small, large := importPeak(t, dir, 10_000), importPeak(t, dir, 100_000)
 	t.Logf("10 MB: %d MB, 100 MB: %d MB", small, large)
-	if large > small+40 {
+	if large > small*3/2 {
 		t.Errorf("a file of 10 MB takes %d MB of memory, one of 100 MB takes %d MB", small, large)
 	}
 }
