@@ -52,15 +52,21 @@ func (tx *Tx) Audit(row *model.Audit) error {
 			return err
 		}
 	}
-	row.Writer, row.Sequence = h.writer, h.seq+1
-	row.ID = auditID(row.Writer, row.Sequence)
-	row.MAC = tx.store.audit.Sign(auditMessage(row, h.mac))
+	next := tx.store.behind(row, *h)
 	t, v := tableOf(row)
 	if err := tx.later(t.insertOne(), t.values(v, nil)...); err != nil {
 		return err
 	}
-	h.seq, h.mac, h.time = row.Sequence, row.MAC, row.Time
+	*h = next
 	return nil
+}
+
+// behind makes row the next one behind head, and gives the head behind it.
+func (s *Store) behind(row *model.Audit, head chain) chain {
+	row.Writer, row.Sequence = head.writer, head.seq+1
+	row.ID = auditID(row.Writer, row.Sequence)
+	row.MAC = s.audit.Sign(auditMessage(row, head.mac))
+	return chain{writer: head.writer, seq: row.Sequence, mac: row.MAC, time: row.Time}
 }
 
 // auditID gives the id of a chain's row.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -26,7 +25,7 @@ const (
 // retryWriter runs an Update on any connection, and again when it lost against another, or when its connection was lost.
 // Those that lost against another take turns: were they to run side by side, most would only lose again.
 //
-// A COMMIT whose answer was lost may have been carried out. Its rows of the record tell (see resolve). A transaction that
+// A COMMIT whose answer was lost may have been carried out, or may be yet. Its first row of the record tells (see resolve). A transaction that
 // wrote none is not run again but Unavailable: those are notes of when something was last used, claims of messages, marks
 // of the record and the schema, all of which are made again by whoever wants them, and may be made twice.
 type retryWriter struct {
@@ -221,7 +220,9 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 		a.head = chain{}
 		return unknown, unavailableError("whether the transaction was committed is not known: " + err.Error())
 	}
-	committed, failed := w.resolve(ctx, a, tx.chain)
+	void := &model.Audit{Time: tx.chain.time, Agent: "serve", Method: "commit", Object: "lost on its way", Remote: "local"}
+	behind := w.store.behind(void, a.head)
+	committed, failed := w.resolve(ctx, a, void)
 	switch {
 	case failed != nil:
 		a.head = chain{}
@@ -230,6 +231,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 		a.head = tx.chain
 		return over, nil
 	}
+	a.head = behind
 	return cut, err
 }
 
@@ -258,18 +260,19 @@ func verdictOnCommit(err error) verdict {
 	return unknown
 }
 
-// resolve says whether a transaction committed whose last row of the record is row. It writes a row of the same id, which
-// waits for the transaction if it is still under way. Where it then finds that id taken, the transaction committed; it
-// commits as well, having written to the row, so that what it found is as durable as its own COMMIT (a primary that
-// restarts shows what its synchronous standby may not have yet). Where it does not, the transaction never will.
-func (w *retryWriter) resolve(ctx context.Context, a *attempt, row chain) (committed bool, err error) {
+// resolve says whether a transaction committed in whose place void would stand. It writes void, which waits for the
+// transaction if it is still under way. Where it then finds that place taken, the transaction committed; it commits as
+// well, having written to the row, so that what it found is as durable as its own COMMIT (a primary that restarts shows
+// what its synchronous standby may not have yet). Where it does not, void stays: the transaction, whose COMMIT may be on
+// its way still, finds its place taken.
+func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit) (committed bool, err error) {
 	// What led here may have been that the Update's time was over.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
 	defer stop()
 	a.anew()
 	err = errDown
 	for a.more(ctx) {
-		if committed, err = w.probe(ctx, row); err == nil {
+		if committed, err = w.probe(ctx, void); err == nil {
 			return committed, nil
 		}
 		if c := postgresClass(err); c != lost && c != retryable && c != unavailable {
@@ -279,7 +282,7 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, row chain) (commi
 	return false, err
 }
 
-func (w *retryWriter) probe(ctx context.Context, row chain) (committed bool, err error) {
+func (w *retryWriter) probe(ctx context.Context, void *model.Audit) (committed bool, err error) {
 	conn, err := w.store.read.Connx(ctx)
 	if err != nil {
 		return false, err
@@ -291,15 +294,11 @@ func (w *retryWriter) probe(ctx context.Context, row chain) (committed bool, err
 		return false, err
 	}
 	defer tx.Rollback()
-	mine := &model.Audit{ID: auditID(row.writer, row.seq), MAC: []byte{}}
-	t, v := tableOf(mine)
+	t, v := tableOf(void)
 	var mac []byte
 	err = sqlx.GetContext(ctx, tx, &mac, w.store.text(t.insertOne()+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
-	switch {
-	case err != nil || len(mac) == 0:
+	if err != nil {
 		return false, err
-	case !bytes.Equal(mac, row.mac):
-		return false, fmt.Errorf("row %s of the record is another's", mine.ID)
 	}
-	return true, tx.Commit()
+	return !bytes.Equal(mac, void.MAC), tx.Commit()
 }
