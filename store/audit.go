@@ -54,7 +54,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	}
 	next := tx.store.behind(row, *h)
 	t, v := tableOf(row)
-	if err := tx.later(t.insertOne(), t.values(v, nil)...); err != nil {
+	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
 		return err
 	}
 	*h = next

@@ -63,8 +63,7 @@ func (tx *Tx) SaveChecked(c *model.Credential, used bool, now model.Time) error 
 // SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 func (tx *Tx) SaveLogin(s *model.UserState) error {
 	t, v := tableOf(s)
-	text, args := t.saveOne(v)
-	return tx.later(text, args...)
+	return tx.later(t.saveOne, t.saved(v)...)
 }
 
 // CountUse counts a use of an assignment.

@@ -96,7 +96,7 @@ func (s *Store) copyTo(ctx context.Context, file string) error {
 		return err
 	}
 	defer s.busy.Done()
-	conn, err := s.read.Connx(ctx)
+	conn, err := s.read.Conn(ctx)
 	if err != nil {
 		return s.kind(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Exec runs a statement of a test's own.
@@ -34,14 +32,9 @@ type watcher struct {
 	see func(query string, args []any)
 }
 
-func (w watcher) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+func (w watcher) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	w.see(query, slices.Clone(args))
-	return w.queryer.QueryxContext(ctx, query, args...)
-}
-
-func (w watcher) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
-	w.see(query, slices.Clone(args))
-	return w.queryer.QueryRowxContext(ctx, query, args...)
+	return w.queryer.QueryContext(ctx, query, args...)
 }
 
 func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Group commit: Updates that wait while the connection is taken share its next transaction, and with it one fsync. The
@@ -33,8 +31,8 @@ const (
 
 type groupWriter struct {
 	store *Store
-	db    *sqlx.DB
-	conn  *sqlx.Conn
+	db    *sql.DB
+	conn  *sql.Conn
 	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
 	check *checkpointer
 
@@ -57,7 +55,7 @@ type job struct {
 	err  error
 }
 
-func newGroupWriter(ctx context.Context, s *Store, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
+func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql.Conn) (*groupWriter, error) {
 	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)

@@ -2,11 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -75,9 +74,9 @@ func (p *patience) end() {
 
 // conn takes a connection from a pool. Where that may lose some, nobody waits for one without end: those who have them
 // may wait for a server that does not answer.
-func (p *patience) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
+func (p *patience) conn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	if p.losses == nil {
-		return db.Connx(ctx)
+		return db.Conn(ctx)
 	}
 	most := updateMost
 	if !p.until.IsZero() {
@@ -85,7 +84,7 @@ func (p *patience) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
 	}
 	bounded, stop := context.WithTimeout(ctx, most)
 	defer stop()
-	conn, err := db.Connx(bounded)
+	conn, err := db.Conn(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		p.losses.down.Store(true)
 		err = unavailableError("no connection to the database was free in time")

@@ -93,7 +93,7 @@ func (s *Store) alone(ctx context.Context) (release func() error, err error) {
 	if s.dialect.name != "postgres" {
 		return func() error { return nil }, nil
 	}
-	tx, err := s.read.BeginTxx(ctx, nil)
+	tx, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, s.kind(err)
 	}

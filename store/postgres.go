@@ -18,7 +18,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -44,13 +43,13 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	losses := &losses{}
 	// Connections are not looked after before they are used: a View or Update that finds its one broken takes another.
 	connector := stdlib.GetConnector(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
-	db := sqlx.NewDb(sql.OpenDB(pipelines{connector, losses}), "pgx")
+	db := sql.OpenDB(pipelines{connector, losses})
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(connectError(err), db.Close())
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", bind: sqlx.DOLLAR, class: postgresClass,
+	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},

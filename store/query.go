@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jmoiron/sqlx"
-
 	"tokensmith/model"
 )
 
@@ -85,15 +83,19 @@ func (tx *ReadTx) Find(q *Query) ([]Row, error) {
 		return nil, tx.failed
 	}
 	// A search may be long: it ends when its caller does.
-	rows, err := tx.q.QueryxContext(tx.ctx, tx.store.text(text), args...)
+	rows, err := tx.q.QueryContext(tx.ctx, tx.store.text(text), args...)
 	if err != nil {
 		return nil, tx.did(err)
 	}
 	defer rows.Close()
 	var found []Row
+	places := make([]any, len(q.Columns))
 	for rows.Next() {
-		row, err := rows.SliceScan()
-		if err != nil {
+		row := make(Row, len(q.Columns))
+		for i := range row {
+			places[i] = &row[i]
+		}
+		if err := rows.Scan(places...); err != nil {
 			return nil, tx.did(err)
 		}
 		found = append(found, row)
@@ -112,7 +114,7 @@ func (tx *ReadTx) Count(q *Query) (int64, error) {
 		return 0, tx.failed
 	}
 	var n int64
-	err := tx.did(sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), b.args...))
+	err := tx.did(scanOne(tx.ctx, tx.q, &n, tx.store.text(text), b.args...))
 	return n, err
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
 )
@@ -111,7 +110,7 @@ func (w *retryWriter) update(ctx context.Context, _ bool, fn func(*Tx) error) (e
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")
 
 // conn gives a connection, also where some are lost first.
-func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
+func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sql.Conn, error) {
 	for {
 		conn, err := a.patience.conn(ctx, w.store.read)
 		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
@@ -139,7 +138,7 @@ func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn bool) (verdic
 }
 
 // try is once, also where a chain must begin first.
-func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
+func (w *retryWriter) try(ctx context.Context, conn *sql.Conn, a *attempt) (verdict, error) {
 	next, err := w.once(ctx, conn, a)
 	if err != errNoChain {
 		return next, err
@@ -186,9 +185,9 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 
 // once runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
 // transaction is durable, and drops it where that is in doubt.
-func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
+func (w *retryWriter) once(ctx context.Context, conn *sql.Conn, a *attempt) (verdict, error) {
 	defer conn.Close()
-	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	begun, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return verdictOn(err), err
 	}
@@ -283,20 +282,20 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit
 }
 
 func (w *retryWriter) probe(ctx context.Context, void *model.Audit) (committed bool, err error) {
-	conn, err := w.store.read.Connx(ctx)
+	conn, err := w.store.read.Conn(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close()
 	// A snapshot of its own for each statement, or it could not see what it waited for.
-	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return false, err
 	}
 	defer tx.Rollback()
 	t, v := tableOf(void)
 	var mac []byte
-	err = sqlx.GetContext(ctx, tx, &mac, w.store.text(t.insertOne()+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
+	err = scanOne(ctx, tx, &mac, w.store.text(t.insertOne+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
 	if err != nil {
 		return false, err
 	}

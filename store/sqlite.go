@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -72,7 +71,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		}
 		return (&url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: q.Encode()}).String()
 	}
-	s := &Store{dialect: dialect{name: "sqlite", bind: sqlx.QUESTION, class: sqliteClass, ddl: strings.NewReplacer(),
+	s := &Store{dialect: dialect{name: "sqlite", class: sqliteClass, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel}}
 	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"))
@@ -80,16 +79,16 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	writes.SetMaxOpenConns(2) // the writer's and the checkpointer's
-	conn, err := writes.Connx(ctx)
+	conn, err := writes.Conn(ctx)
 	if err == nil {
 		err = checkSettings(ctx, conn, writeCache)
 	}
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
-	var second *sqlx.Conn
+	var second *sql.Conn
 	if err == nil {
-		second, err = writes.Connx(ctx)
+		second, err = writes.Conn(ctx)
 	}
 	if err == nil {
 		s.write, err = newGroupWriter(ctx, s, writes, conn, second)
@@ -118,15 +117,16 @@ const (
 
 // connectSQLite connects. Of several processes that open a new database at once one turns it to its write-ahead log,
 // and SQLite refuses the others at once, whatever busy_timeout says.
-func connectSQLite(ctx context.Context, source string) (*sqlx.DB, error) {
+func connectSQLite(ctx context.Context, source string) (*sql.DB, error) {
 	for began := time.Now(); ; {
-		db, err := sqlx.ConnectContext(ctx, "sqlite3", source)
-		if err == nil {
+		db, err := sql.Open("sqlite3", source)
+		if err != nil {
+			return nil, err
+		}
+		if err = db.PingContext(ctx); err == nil {
 			return db, nil
 		}
-		if db != nil { // opened, and then not reached
-			err = errors.Join(err, db.Close())
-		}
+		err = errors.Join(err, db.Close())
 		var e sqlite3.Error
 		if !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || time.Since(began) > connectMost {
 			return nil, err
@@ -139,10 +139,10 @@ func connectSQLite(ctx context.Context, source string) (*sqlx.DB, error) {
 	}
 }
 
-func checkSettings(ctx context.Context, on sqlx.QueryerContext, cache int) error {
+func checkSettings(ctx context.Context, on queryer, cache int) error {
 	for _, p := range sqliteSettings(cache) {
 		var answer string
-		if err := sqlx.GetContext(ctx, on, &answer, p.question); err != nil {
+		if err := scanOne(ctx, on, &answer, p.question); err != nil {
 			return err
 		}
 		if answer != p.answer {

@@ -1,5 +1,5 @@
 // Package store keeps the domain's objects in SQLite or PostgreSQL. One SQL text serves both; a dialect only classes
-// errors. Nothing outside this package knows SQL, sqlx or a driver.
+// errors. Nothing outside this package knows SQL or a driver.
 //
 // Errors that a caller can do something about are *model.Error: NotFound, Exists (a unique index refused), InUse (a
 // foreign key refused), Unavailable (try again). Everything else is a fault.
@@ -9,11 +9,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
 )
@@ -21,9 +20,9 @@ import (
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	dialect dialect
-	read    *sqlx.DB // where Views run
-	write   writer   // where Updates run
-	losses  *losses  // of connections; nil for SQLite, which has none to lose
+	read    *sql.DB // where Views run
+	write   writer  // where Updates run
+	losses  *losses // of connections; nil for SQLite, which has none to lose
 	keys    *Keyring
 	audit   *Signer // of the record
 
@@ -44,7 +43,7 @@ type writer interface {
 // dialect is all in which the databases differ once they are open.
 type dialect struct {
 	name     string
-	bind     int                                   // sqlx's name of the placeholder style
+	numbered bool                                  // placeholders are $1, $2, ... instead of ?
 	class    func(error) class                     // what a driver's error means
 	ddl      *strings.Replacer                     // the schema's types in the database's spelling
 	snapshot *sql.TxOptions                        // of a View
@@ -204,7 +203,7 @@ func (s *Store) readOnce(ctx context.Context, p *patience, snapshot bool, fn fun
 	defer conn.Close()
 	read := &ReadTx{store: s, ctx: ctx, q: conn}
 	if snapshot {
-		tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+		tx, err := conn.BeginTx(s.dialect.context(ctx), s.dialect.snapshot)
 		if err != nil {
 			return s.dialect.class(err) == lost, s.kind(err)
 		}
@@ -265,22 +264,21 @@ func (tx *ReadTx) did(err error) error {
 }
 
 // text gives a statement with the database's placeholders.
-func (s *Store) text(query string) string { return sqlx.Rebind(s.dialect.bind, query) }
-
-// get reads one row into dst, a struct with db tags or a scalar. No row is sql.ErrNoRows.
-func (tx *ReadTx) get(dst any, query string, args ...any) error {
-	if tx.failed != nil {
-		return tx.failed
+func (s *Store) text(query string) string {
+	if !s.dialect.numbered {
+		return query
 	}
-	return tx.did(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
-}
-
-// all reads every row into dst, a slice.
-func (tx *ReadTx) all(dst any, query string, args ...any) error {
-	if tx.failed != nil {
-		return tx.failed
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(query, "?") // which no statement has anywhere else
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		query = after
 	}
-	return tx.did(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
 }
 
 // exec runs a statement and gives the number of rows it changed.
@@ -336,6 +334,6 @@ func unavailableError(why string) error {
 
 // queryer is what a transaction and a connection have in common.
 type queryer interface {
-	sqlx.QueryerContext
-	sqlx.ExecerContext
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }

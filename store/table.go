@@ -13,13 +13,16 @@ import (
 
 // table ties a type of the domain to where it is kept. Its columns are the type's db tags, in their order.
 type table struct {
-	name    string
-	noun    string // what a client calls it
-	key     string // the column that names a row
-	order   string // the columns of the primary key
-	tree    bool   // parent_id refers to a row of its own
-	fields  []int
-	columns []string
+	name  string
+	noun  string // what a client calls it
+	key   string // the column that names a row
+	order string // the columns of the primary key
+	tree  bool   // parent_id refers to a row of its own
+	*fields
+
+	selectFrom string // the statement's beginning that reads all columns
+	insertOne  string // the statement that writes a new row
+	saveOne    string // the one that writes all columns of a row but its key
 }
 
 var (
@@ -34,11 +37,12 @@ func keep[T any](name, noun, key string, primary ...string) {
 		t.order = key
 	}
 	typ := reflect.TypeFor[T]()
-	for i := range typ.NumField() {
-		if column := typ.Field(i).Tag.Get("db"); column != "" {
-			t.fields, t.columns = append(t.fields, i), append(t.columns, column)
-		}
-	}
+	t.fields = fieldsOf(typ)
+	columns := strings.Join(t.columns, ", ")
+	t.selectFrom = "SELECT " + columns + " FROM " + name
+	t.insertOne = "INSERT INTO " + name + " (" + columns + ") VALUES (" + marks(len(t.columns)) + ")"
+	rest := slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return c == key })
+	t.saveOne = "UPDATE " + name + " SET " + strings.Join(rest, " = ?, ") + " = ? WHERE " + key + " = ?"
 	t.tree = slices.Contains(t.columns, "parent_id")
 	tables[typ] = t
 	kept = append(kept, t)
@@ -46,7 +50,7 @@ func keep[T any](name, noun, key string, primary ...string) {
 
 // keepBare declares a table that no type of the domain stands for; its first columns, so many, name a row.
 func keepBare(name string, primary int, columns ...string) {
-	kept = append(kept, &table{name: name, key: columns[0], order: strings.Join(columns[:primary], ", "), columns: columns})
+	kept = append(kept, &table{name: name, key: columns[0], order: strings.Join(columns[:primary], ", "), fields: &fields{columns: columns}})
 }
 
 func init() {
@@ -91,8 +95,9 @@ func tableOf(row any) (*table, reflect.Value) {
 }
 
 func (t *table) values(v reflect.Value, args []any) []any {
-	for _, i := range t.fields {
-		args = append(args, v.Field(i).Interface())
+	args = slices.Grow(args, len(t.index))
+	for _, index := range t.index {
+		args = append(args, v.FieldByIndex(index).Interface())
 	}
 	return args
 }
@@ -100,12 +105,12 @@ func (t *table) values(v reflect.Value, args []any) []any {
 // more appends the values of a further row of the same table. One that is like the row before's is not made anew, which
 // half of the values of many rows are.
 func (t *table) more(v reflect.Value, args []any) []any {
-	before := len(args) - len(t.fields)
+	before := len(args) - len(t.index)
 	if before < 0 {
 		return t.values(v, args)
 	}
-	for n, i := range t.fields {
-		f := v.Field(i)
+	for n, index := range t.index {
+		f := v.FieldByIndex(index)
 		last := args[before+n]
 		var same bool
 		switch x := last.(type) {
@@ -125,11 +130,6 @@ func (t *table) more(v reflect.Value, args []any) []any {
 // marks gives n placeholders, comma-separated.
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// selectFrom starts a query of all columns of dst's table.
-func (t *table) selectFrom() string {
-	return "SELECT " + strings.Join(t.columns, ", ") + " FROM " + t.name
-}
-
 // Load reads the row that id names into dst, a pointer to a type of the domain. None is NotFound.
 func (tx *ReadTx) Load(dst any, id string) error {
 	t, _ := tableOf(dst)
@@ -139,7 +139,7 @@ func (tx *ReadTx) Load(dst any, id string) error {
 // loadWhere reads the one row that fits. None is NotFound.
 func (tx *ReadTx) loadWhere(dst any, where string, args ...any) error {
 	t, _ := tableOf(dst)
-	err := tx.get(dst, t.selectFrom()+" WHERE "+where, args...)
+	err := tx.get(dst, t.selectFrom+" WHERE "+where, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.Missed(t.noun)
 	}
@@ -149,38 +149,29 @@ func (tx *ReadTx) loadWhere(dst any, where string, args ...any) error {
 // loadAll reads every row that fits.
 func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
 	var rows []T
-	err := tx.all(&rows, tables[reflect.TypeFor[T]()].selectFrom()+" WHERE "+where, args...)
+	err := tx.all(&rows, tables[reflect.TypeFor[T]()].selectFrom+" WHERE "+where, args...)
 	return rows, err
-}
-
-// insertOne is the statement that writes a new row.
-func (t *table) insertOne() string {
-	return "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + marks(len(t.columns)) + ")"
 }
 
 // Insert writes a new row, given by pointer.
 func (tx *Tx) Insert(row any) error {
 	t, v := tableOf(row)
-	_, err := tx.exec(t.insertOne(), t.values(v, nil)...)
+	_, err := tx.exec(t.insertOne, t.values(v, nil)...)
 	return err
 }
 
-// saveOne is the statement that writes all columns of a row, and its values.
-func (t *table) saveOne(v reflect.Value) (text string, args []any) {
-	args = t.values(v, nil)
-	for i, column := range t.columns {
-		if column == t.key {
-			args = append(args, args[i])
-		}
-	}
-	return "UPDATE " + t.name + " SET " + strings.Join(t.columns, " = ?, ") + " = ? WHERE " + t.key + " = ?", args
+// saved gives the values of saveOne.
+func (t *table) saved(v reflect.Value) []any {
+	args := t.values(v, nil)
+	at := slices.Index(t.columns, t.key)
+	id := args[at]
+	return append(slices.Delete(args, at, at+1), id)
 }
 
 // Save writes all columns of an existing row, given by pointer. None is NotFound.
 func (tx *Tx) Save(row any) error {
 	t, v := tableOf(row)
-	text, args := t.saveOne(v)
-	n, err := tx.exec(text, args...)
+	n, err := tx.exec(t.saveOne, t.saved(v)...)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
 	}
@@ -190,12 +181,7 @@ func (tx *Tx) Save(row any) error {
 // Delete removes a row, given by pointer, and what belongs to it. None is NotFound; one that others refer to is InUse.
 func (tx *Tx) Delete(row any) error {
 	t, v := tableOf(row)
-	var id any
-	for i, column := range t.columns {
-		if column == t.key {
-			id = v.Field(t.fields[i]).Interface()
-		}
-	}
+	id := v.FieldByIndex(t.index[slices.Index(t.columns, t.key)]).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
@@ -224,7 +210,7 @@ func InsertMany[T any](tx *Tx, rows []T, skip bool) (int64, error) {
 		}
 		if len(part) != last {
 			last = len(part)
-			text = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + strings.Repeat(one+", ", last-1) + one
+			text = t.insertOne + strings.Repeat(", "+one, last-1)
 			if skip {
 				text += " ON CONFLICT DO NOTHING"
 			}

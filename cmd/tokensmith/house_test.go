@@ -49,7 +49,6 @@ func TestImportsRunOneWay(t *testing.T) {
 func TestWhoImportsWhat(t *testing.T) {
 	t.Parallel()
 	only := map[string]string{
-		"github.com/jmoiron/sqlx":        "tokensmith/store",
 		"github.com/mattn/go-sqlite3":    "tokensmith/store",
 		"github.com/jackc/pgx":           "tokensmith/store",
 		"database/sql":                   "tokensmith/store",
