@@ -14,6 +14,7 @@ import (
 // call is one request on its way: who calls what, and how it ended.
 type call struct {
 	s      *Server
+	id     string // of the request, for the log
 	method *method
 	agent  *model.Agent // nil until authenticated
 	scope  store.Scope  // what he sees; nil = everything

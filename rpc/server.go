@@ -17,6 +17,7 @@ import (
 
 	gorilla "github.com/gorilla/rpc/v2"
 	"github.com/gorilla/rpc/v2/json2"
+	"github.com/rs/xid"
 	"github.com/rs/zerolog"
 	"github.com/rs/zerolog/hlog"
 
@@ -117,9 +118,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	h = sameOrigin(h)
 	h = s.recoverer(h)
 	h = hlog.AccessHandler(logCall)(h)
-	h = hlog.RequestIDHandler("request", "X-Request-Id")(h)
 	h = s.begin(h)
-	h = hlog.NewHandler(cfg.Log)(h)
 	s.handler = h
 	return s, s.bootstrap(ctx)
 }
@@ -172,7 +171,8 @@ func sameOrigin(h http.Handler) http.Handler {
 // begin gives the request its call, which later steps fill.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{s: s, now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies)}
+		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies)}
+		w.Header().Set("X-Request-Id", c.id)
 		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
 	})
@@ -181,10 +181,9 @@ func (s *Server) begin(next http.Handler) http.Handler {
 // logCall writes the one line a call leaves: never a body, nor a path that is not a method's.
 func logCall(r *http.Request, status, size int, took time.Duration) {
 	c := callOf(r.Context())
-	log := hlog.FromRequest(r)
-	e := log.Info()
+	e := c.s.cfg.Log.Info()
 	if c.cause != nil {
-		e = log.Error().Err(c.cause)
+		e = c.s.cfg.Log.Error().Err(c.cause)
 	}
 	name, agent := "unknown", ""
 	if c.method != nil {
@@ -197,7 +196,7 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 		agent = c.agent.Name
 	}
 	c.s.metrics.ended(name, c, took)
-	e.Str("method", name).Str("agent", agent).Int("code", c.code).Int("status", status).Int("bytes", size).
+	e.Str("request", c.id).Str("method", name).Str("agent", agent).Int("code", c.code).Int("status", status).Int("bytes", size).
 		Dur("ms", took).Str("remote", c.remote).Msg("call")
 }
 
