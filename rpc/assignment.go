@@ -51,7 +51,15 @@ func checkAssignment(c *call, tx *store.Tx, d *decoded, old, row any) error {
 		return model.AttrErrorf(model.Invalid, d.place+".expires", "must lie behind starts")
 	}
 	if old == nil {
-		return c.newAssignment(tx, a, d.has("isOwner"))
+		var t model.Token
+		if err := tx.Load(&t, a.TokenID); err != nil {
+			return err
+		}
+		existing, err := tx.AssignmentsOfTokens([]string{t.ID})
+		if err != nil {
+			return err
+		}
+		return c.newAssignment(tx, a, &t, existing[t.ID], d.has("isOwner"))
 	}
 	if a.IsOwner && !old.(*model.Assignment).IsOwner {
 		if err := c.mayShare(tx, a.TokenID); err != nil {
@@ -70,26 +78,18 @@ func (c *call) setPIN(a *model.Assignment, pin model.Secret) {
 	}
 }
 
-// newAssignment completes an assignment about to be made: who owns the token, whether it is active, whether the user
-// may have one more.
-func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, ownerGiven bool) error {
-	var t model.Token
-	if err := tx.Load(&t, a.TokenID); err != nil {
-		return err
-	}
+// newAssignment completes an assignment about to be made of a token beside those it has: who owns the token, whether it is
+// active, whether the user may have one more.
+func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, t *model.Token, existing []model.Assignment, ownerGiven bool) error {
 	var p model.Product
 	if err := tx.Load(&p, t.ProductID); err != nil {
 		return err
 	}
-	existing, err := tx.AssignmentsOfTokens([]string{t.ID})
-	if err != nil {
-		return err
-	}
-	if err := c.admit(&tx.ReadTx, a, &t, &p, existing[t.ID], 0); err != nil {
+	if err := c.admit(&tx.ReadTx, a, t, &p, existing, 0); err != nil {
 		return err
 	}
 	if !ownerGiven {
-		a.IsOwner = !owned(existing[t.ID])
+		a.IsOwner = !owned(existing)
 	} else if a.IsOwner {
 		return tx.DisownToken(t.ID, c.now)
 	}

@@ -188,6 +188,9 @@ func (o *object) taken(err error) error {
 
 // one reads an object just written.
 func (m crud) one(tx *store.Tx, p *projection, id string) (jsontext.Value, error) {
+	if len(p.columns) == 1 && p.columns[0].Name == "id" && p.columns[0].Path == nil && p.root.flat() {
+		return p.root.write(nil, store.Row{id}, nil)
+	}
 	rows, err := p.rows(&tx.ReadTx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
 	if err != nil {
 		return nil, err

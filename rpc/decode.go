@@ -209,7 +209,7 @@ func given[T any](d *decoded, name string) (v T, ok bool) {
 	return v, false
 }
 
-// into puts the values into a row and looks the relations up.
+// into puts the values into a row and looks up the relations that it has a column for; related does the others.
 func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 	for _, v := range d.values {
 		if v.attr.column == "-" {
@@ -222,12 +222,12 @@ func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 		}
 	}
 	for _, r := range d.refs {
+		if r.attr.column == "-" {
+			continue
+		}
 		id, err := d.find(c, tx, r)
 		if err != nil {
 			return err
-		}
-		if r.attr.column == "-" {
-			continue
 		}
 		f := d.obj.field(row, r.attr.column)
 		if f.Kind() == reflect.Pointer {

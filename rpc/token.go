@@ -199,7 +199,7 @@ func wroteToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	if len(pin) > 0 {
 		c.setPIN(&a, pin)
 	}
-	if err := c.newAssignment(tx, &a, false); err != nil {
+	if err := c.newAssignment(tx, &a, t, nil, false); err != nil {
 		return err
 	}
 	return tx.Insert(&a)
