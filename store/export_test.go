@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
 )
 
 // Exec runs a statement of a test's own.
@@ -77,6 +78,14 @@ func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 
 // AddKey adds a key to the key file, as the beginning of a rotation does.
 func (k *Keyring) AddKey() error { return k.addKey() }
+
+// UpdatePatient is Update for what an operator runs.
+func (s *Store) UpdatePatient(ctx context.Context, fn func(*Tx) error) error {
+	return s.update(ctx, patient, fn)
+}
+
+// SetUpdateMost bounds an Update on PostgreSQL.
+func (s *Store) SetUpdateMost(most time.Duration) { s.write.(*retryWriter).most = most }
 
 // LostMost and LostCallers bound how long, and how many, look for a server that is gone.
 const (

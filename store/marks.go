@@ -175,7 +175,7 @@ func (s *Store) endChains(heads []chain) {
 	for _, h := range heads {
 		now, writers = max(now, h.time), append(writers, h.writer)
 	}
-	s.write.update(context.Background(), false, func(tx *Tx) error {
+	s.write.update(context.Background(), short, func(tx *Tx) error {
 		_, err := tx.mark(now, markEnd, writers)
 		return err
 	})

@@ -55,7 +55,7 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 	}}
-	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1)}
+	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1), most: updateMost}
 	return s, nil
 }
 
