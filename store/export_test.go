@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"tokensmith/model"
 )
 
 // Exec runs a statement of a test's own.
@@ -86,6 +88,15 @@ func (s *Store) UpdatePatient(ctx context.Context, fn func(*Tx) error) error {
 
 // SetUpdateMost bounds an Update on PostgreSQL.
 func (s *Store) SetUpdateMost(most time.Duration) { s.write.(*retryWriter).most = most }
+
+// PruneAuditPart is one part of PruneAudit.
+func (s *Store) PruneAuditPart(ctx context.Context, at string, most int64, before, now time.Time) (removed int64, next string, err error) {
+	err = s.Update(ctx, func(tx *Tx) (err error) {
+		removed, next, err = tx.pruneAudit(at, most, model.At(before), model.At(now))
+		return err
+	})
+	return removed, next, err
+}
 
 // LostMost and LostCallers bound how long, and how many, look for a server that is gone.
 const (
