@@ -89,6 +89,9 @@ func (s *Store) UpdatePatient(ctx context.Context, fn func(*Tx) error) error {
 // SetUpdateMost bounds an Update on PostgreSQL.
 func (s *Store) SetUpdateMost(most time.Duration) { s.write.(*retryWriter).most = most }
 
+// TriedAgain is how long after a refusal a change is tried.
+const TriedAgain = triedAgain
+
 // PruneAuditPart is one part of PruneAudit.
 func (s *Store) PruneAuditPart(ctx context.Context, at string, most int64, before, now time.Time) (removed int64, next string, err error) {
 	err = s.Update(ctx, func(tx *Tx) (err error) {

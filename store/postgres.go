@@ -49,7 +49,7 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass,
+	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass, refuses: postgresRefuses,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
@@ -168,4 +168,16 @@ func postgresClass(err error) class {
 		return unavailable
 	}
 	return fault
+}
+
+func postgresRefuses(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case "53100", "58030", "25006": // the disk is full, or fails; read-only
+		return true
+	}
+	return false
 }

@@ -27,6 +27,7 @@ type Store struct {
 	audit   *Signer // of the record
 
 	updates atomic.Int64 // under way or waiting
+	proof   proof        // that changes are taken
 
 	mu     sync.Mutex
 	closed bool
@@ -54,6 +55,7 @@ type dialect struct {
 	name     string
 	numbered bool                                  // placeholders are $1, $2, ... instead of ?
 	class    func(error) class                     // what a driver's error means
+	refuses  func(error) bool                      // whether it says that the disk is full, or fails, or that all is read-only
 	ddl      *strings.Replacer                     // the schema's types in the database's spelling
 	snapshot *sql.TxOptions                        // of a View
 	context  func(context.Context) context.Context // under which a short statement runs
@@ -82,6 +84,7 @@ func Open(ctx context.Context, url, keyFile string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.proof.trying = make(chan struct{}, 1)
 	// A database that is sealed already shows that the key file fits before anything of it is changed.
 	have := 0
 	err = s.Update(ctx, func(tx *Tx) (err error) {
@@ -170,7 +173,11 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	defer s.busy.Done()
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
-	return s.write.update(ctx, how, fn)
+	err := s.write.update(ctx, how, fn)
+	if err != nil && s.dialect.refuses(err) {
+		s.proof.refused()
+	}
+	return err
 }
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
