@@ -172,12 +172,5 @@ func postgresClass(err error) class {
 
 func postgresRefuses(err error) bool {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code {
-	case "53100", "58030", "25006": // the disk is full, or fails; read-only
-		return true
-	}
-	return false
+	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030") // a read-only one is left, and not connected to again
 }

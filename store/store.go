@@ -55,7 +55,7 @@ type dialect struct {
 	name     string
 	numbered bool                                  // placeholders are $1, $2, ... instead of ?
 	class    func(error) class                     // what a driver's error means
-	refuses  func(error) bool                      // whether it says that the disk is full, or fails, or that all is read-only
+	refuses  func(error) bool                      // whether it says that others will fail as well: the disk is full, or fails, or all is read-only
 	ddl      *strings.Replacer                     // the schema's types in the database's spelling
 	snapshot *sql.TxOptions                        // of a View
 	context  func(context.Context) context.Context // under which a short statement runs
