@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"tokensmith/model"
 )
 
 const (
@@ -16,20 +19,28 @@ const (
 // proof is what is known of writing.
 type proof struct {
 	trying   chan struct{} // holds one while somebody does
-	refusals atomic.Int64  // of changes, by a full disk or a read-only database
+	refusals atomic.Int64  // of changes, Unavailable
 	carried  atomic.Int64  // what refusals was, and one more, when a trial was last carried out; 0 = never
 	again    atomic.Int64  // when one may be tried, in Unix milliseconds
 }
 
-// refused notes that a change was, for a reason that will refuse others.
-func (p *proof) refused() {
-	p.refusals.Add(1)
-	p.later()
-}
-
+// later puts the next trial off.
 func (p *proof) later() { p.again.Store(time.Now().Add(triedAgain).UnixMilli()) }
 
 func (p *proof) holds() bool { return p.carried.Load() == p.refusals.Load()+1 }
+
+// failed notes what an Update's error lets expect of others. One that was Unavailable for another reason than a full disk and
+// the like leaves that open: it may be tried at once.
+func (s *Store) failed(err error) {
+	var known *model.Error
+	if !errors.As(err, &known) || known.Kind != model.Unavailable {
+		return
+	}
+	if s.dialect.refuses(err) {
+		s.proof.later()
+	}
+	s.proof.refusals.Add(1)
+}
 
 // Alive reads one row, which every database has.
 func (s *Store) Alive(ctx context.Context) error {
@@ -39,9 +50,9 @@ func (s *Store) Alive(ctx context.Context) error {
 	})
 }
 
-// Writable says whether the database takes changes: whether one was carried out and none was refused since because the disk
-// is full, or fails, or the database is read-only. Where that is not known it tries one, but not within triedAgain of a
-// refusal; otherwise it costs nothing.
+// Writable says whether the database takes changes: whether one that it tried was carried out and none was Unavailable since.
+// Otherwise it tries one, but not within triedAgain of one that was refused because the disk is full, or fails, or the
+// database is read-only, nor of its own last. Where nothing is refused it costs nothing.
 func (s *Store) Writable(ctx context.Context) error {
 	if s.proof.holds() {
 		return nil

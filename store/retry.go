@@ -112,7 +112,6 @@ func (w *retryWriter) update(ctx context.Context, how manner, fn func(*Tx) error
 		next, err = w.inTurn(ctx, a, next == raced)
 	}
 	if how != patient && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		w.store.proof.refusals.Add(1) // perhaps: it may be tried at once
 		if !w.answers() {
 			w.store.losses.down.Store(true) // so that not everybody waits as long
 		}

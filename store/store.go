@@ -174,8 +174,8 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
 	err := s.write.update(ctx, how, fn)
-	if err != nil && s.dialect.refuses(err) {
-		s.proof.refused()
+	if err != nil {
+		s.failed(err)
 	}
 	return err
 }
