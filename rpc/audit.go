@@ -54,13 +54,9 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *Plan) error
 
 // PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
 func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
-	if removed, err = s.cfg.Store.PruneAudit(ctx, before, s.cfg.Now()); err != nil {
-		return 0, err
-	}
-	return removed, s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		return tx.Audit(&model.Audit{Time: model.At(s.cfg.Now()), Agent: Operator.Name, Method: "audit/prune",
-			Object: "rows of before " + model.At(before).String(), Remote: "local"})
-	})
+	now := s.cfg.Now()
+	return s.cfg.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: Operator.Name, Method: "audit/prune",
+		Object: "rows of before " + model.At(before).String(), Remote: "local"})
 }
 
 // auditInterval is how often the head of the record goes to the log.

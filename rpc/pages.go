@@ -41,13 +41,17 @@ func (s *Server) healthy(w http.ResponseWriter, _ *http.Request, _ *call) {
 	plain(w, http.StatusOK, "ok\n")
 }
 
-// ready says whether calls can be served: whether the database answers.
+// ready says whether calls can be served: whether the database answers, and takes changes.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request, c *call) {
 	ctx, stop := context.WithTimeout(r.Context(), aliveMost)
 	defer stop()
-	if err := s.cfg.Store.Alive(ctx); err != nil {
+	err, what := s.cfg.Store.Alive(ctx), "the database does not answer\n"
+	if err == nil {
+		err, what = s.cfg.Store.Writable(ctx), "the database takes no changes\n"
+	}
+	if err != nil {
 		c.cause, c.code = err, codes[model.Unavailable].number
-		plain(w, http.StatusServiceUnavailable, "the database does not answer\n")
+		plain(w, http.StatusServiceUnavailable, what)
 		return
 	}
 	plain(w, http.StatusOK, "ready\n")

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
+
+	"tokensmith/model"
 )
 
 // Exec runs a statement of a test's own.
@@ -77,6 +80,26 @@ func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 
 // AddKey adds a key to the key file, as the beginning of a rotation does.
 func (k *Keyring) AddKey() error { return k.addKey() }
+
+// UpdatePatient is Update for what an operator runs.
+func (s *Store) UpdatePatient(ctx context.Context, fn func(*Tx) error) error {
+	return s.update(ctx, patient, fn)
+}
+
+// SetUpdateMost bounds an Update on PostgreSQL.
+func (s *Store) SetUpdateMost(most time.Duration) { s.write.(*retryWriter).most = most }
+
+// TriedAgain is how long after a refusal a change is tried.
+const TriedAgain = triedAgain
+
+// PruneAuditPart is one part of PruneAudit.
+func (s *Store) PruneAuditPart(ctx context.Context, at string, most int64, before, now time.Time) (removed int64, next string, err error) {
+	err = s.Update(ctx, func(tx *Tx) (err error) {
+		removed, next, err = tx.pruneAudit(at, most, model.At(before), model.At(now))
+		return err
+	})
+	return removed, next, err
+}
 
 // LostMost and LostCallers bound how long, and how many, look for a server that is gone.
 const (

@@ -68,12 +68,12 @@ func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql
 	return w, nil
 }
 
-func (w *groupWriter) update(ctx context.Context, long bool, fn func(*Tx) error) (err error) {
+func (w *groupWriter) update(ctx context.Context, how manner, fn func(*Tx) error) (err error) {
 	j := &job{turn: make(chan struct{}), done: make(chan struct{})}
 	if err := w.enter(ctx, j); err != nil {
 		return err
 	}
-	if long {
+	if how != short {
 		w.settle() // nobody shall wait for it whose work is done
 	}
 	first := len(w.held) == 0

@@ -63,7 +63,7 @@ func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return rows, s.Update(ctx, func(tx *Tx) error {
+	return rows, s.update(ctx, patient, func(tx *Tx) error {
 		if s.dialect.name == "postgres" {
 			// Until it looks by itself, it would serve all these rows as if there were none.
 			for _, t := range kept {

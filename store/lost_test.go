@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -25,6 +26,7 @@ type proxy struct {
 
 	swallow atomic.Bool // cut when a client says something, which the server is not told
 	answer  atomic.Bool // cut when the server says something, which the client is not told
+	silent  atomic.Bool // what either says is lost, and nothing is cut
 	late    atomic.Int64
 
 	hold    atomic.Bool   // cut when a client says something, which the server is told when release is closed
@@ -82,6 +84,9 @@ func (p *proxy) carry(from, to net.Conn, stop *atomic.Bool) {
 			from.(*net.TCPConn).SetLinger(0)
 			from.Close()
 			<-p.release
+		}
+		if p.silent.Load() && err == nil {
+			continue
 		}
 		if n == 16 && string(b[4:8]) == "\x04\xd2\x16\x2e" {
 			return // the driver asks the server to cancel what it lost, which a broken network would not let through
@@ -389,6 +394,57 @@ func TestPostgresNoneFree(t *testing.T) {
 	if s.IsDown() {
 		t.Error("it is held to be down")
 	}
+}
+
+// TestPostgresSlow: an Update that takes too long is Unavailable, and the server is held to be down only if it does not answer.
+func TestPostgresSlow(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	p := newProxy(t, d)
+	s := d.Open(t)
+	update(t, s, noted("here"))
+	s.SetUpdateMost(500 * time.Millisecond)
+	sleep := func(tx *store.Tx) error {
+		_, err := tx.Exec("SELECT pg_sleep(30)")
+		return err
+	}
+	wantUnavailable(t, s.Update(context.Background(), sleep))
+	if s.IsDown() {
+		t.Error("the server answers and is held to be down")
+	}
+	update(t, s, noted("there"))
+	p.silent.Store(true)
+	wantUnavailable(t, s.Update(context.Background(), sleep))
+	if !s.IsDown() {
+		t.Error("the server does not answer and is held to be there")
+	}
+	p.silent.Store(false)
+	p.cut()
+}
+
+// TestPostgresPatient: what an operator runs is cut by no limit, and by its context.
+func TestPostgresPatient(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	d.URL += "&statement_timeout=2000"
+	s := d.Open(t)
+	s.SetUpdateMost(2 * time.Second)
+	sleep := func(seconds int) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error {
+			_, err := tx.Exec("SELECT pg_sleep($1)", seconds)
+			return err
+		}
+	}
+	wantUnavailable(t, s.Update(context.Background(), sleep(3)))
+	if err := s.UpdatePatient(context.Background(), sleep(3)); err != nil {
+		t.Error(err)
+	}
+	ctx, leave := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer leave()
+	if err := s.UpdatePatient(ctx, sleep(30)); !errors.Is(err, context.DeadlineExceeded) || s.IsDown() {
+		t.Errorf("%v, down %v", err, s.IsDown())
+	}
+	update(t, s, noted("after"))
 }
 
 // TestPostgresLeave: callers who leave at any moment leave no connection behind.

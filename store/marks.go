@@ -149,18 +149,23 @@ func (tx *Tx) mark(now model.Time, kind string, writers []string) (*mark, error)
 // MarkAudit writes down where every chain of the record stands and gives the head, which names that place: Verify
 // finds any row missing that was there.
 func (s *Store) MarkAudit(ctx context.Context, now time.Time) (head string, err error) {
+	err = s.marking(ctx, short, func(tx *Tx) error {
+		m, err := tx.mark(model.At(now), markHeads, nil)
+		if err == nil {
+			head = m.head()
+		}
+		return err
+	})
+	return head, err
+}
+
+// marking is update for what makes a mark: another process may have made one of that number just now.
+func (s *Store) marking(ctx context.Context, how manner, fn func(*Tx) error) error {
 	for run := 1; ; run++ {
-		err = s.Update(ctx, func(tx *Tx) error {
-			m, err := tx.mark(model.At(now), markHeads, nil)
-			if err == nil {
-				head = m.head()
-			}
-			return err
-		})
+		err := s.update(ctx, how, fn)
 		var known *model.Error
-		// Another process may have made a mark of that number just now.
 		if run == 5 || !errors.As(err, &known) || known.Kind != model.Exists {
-			return head, err
+			return err
 		}
 	}
 }
@@ -175,7 +180,7 @@ func (s *Store) endChains(heads []chain) {
 	for _, h := range heads {
 		now, writers = max(now, h.time), append(writers, h.writer)
 	}
-	s.write.update(context.Background(), false, func(tx *Tx) error {
+	s.write.update(context.Background(), short, func(tx *Tx) error {
 		_, err := tx.mark(now, markEnd, writers)
 		return err
 	})

@@ -36,7 +36,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = s.Update(ctx, func(tx *Tx) error {
+		err = s.update(ctx, patient, func(tx *Tx) error {
 			have, err := tx.schema()
 			if err != nil || have >= n {
 				if have > len(files) {

@@ -49,13 +49,13 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass,
+	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass, refuses: postgresRefuses,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 	}}
-	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1)}
+	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1), most: updateMost}
 	return s, nil
 }
 
@@ -168,4 +168,9 @@ func postgresClass(err error) class {
 		return unavailable
 	}
 	return fault
+}
+
+func postgresRefuses(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030") // a read-only one is left, and not connected to again
 }

@@ -30,7 +30,7 @@ func TestPrunedRecordVerifies(t *testing.T) {
 		old := mark(t, s, start.Add(time.Hour))
 		prune := func(before time.Time, want int64) {
 			t.Helper()
-			n, err := s.PruneAudit(t.Context(), before, start.Add(2*time.Hour))
+			n, err := s.PruneAudit(t.Context(), before, start.Add(2*time.Hour), nil)
 			if err != nil || n != want {
 				t.Fatalf("pruned %d, %v; want %d", n, err, want)
 			}
@@ -60,9 +60,90 @@ func TestPrunedRecordVerifies(t *testing.T) {
 				t.Error("not found behind the checkpoint: ", bend)
 			}
 		}
-		if _, err := s.PruneAudit(t.Context(), start.Add(day), start.Add(day)); err == nil {
+		if _, err := s.PruneAudit(t.Context(), start.Add(day), start.Add(day), nil); err == nil {
 			t.Error("a broken record was pruned")
 		}
+	})
+}
+
+// Between any two parts the record verifies, while its chains go on, and what was interrupted is done the next time.
+func TestPrunedByParts(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		now := start.Add(2 * time.Hour)
+		for _, most := range []int64{1, 2, 3, 5, 100} {
+			var have int64
+			for _, rows := range []int{4, 1, 7} {
+				other, err := store.Open(t.Context(), d.URL, d.KeyFile)
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(t, other, start, rows)
+				write(t, other, start.Add(time.Hour), rows%3) // one has only old ones left, and is ended
+				if err := other.Close(); err != nil {
+					t.Fatal(err)
+				}
+				have += int64(rows + rows%3)
+			}
+			write(t, s, start, 5)
+			write(t, s, start.Add(time.Hour), 1)
+			have += 6
+			old := mark(t, s, now)
+			whole(t, s, old, have)
+			part := func(at string) (next string) {
+				t.Helper()
+				n, next, err := s.PruneAuditPart(t.Context(), at, most, start.Add(time.Minute), now)
+				if err != nil || n > most || n < most && next != "" {
+					t.Fatalf("parts of %d: %d rows, next %q, %v", most, n, next, err)
+				}
+				have -= n
+				whole(t, s, old, have)
+				return next
+			}
+			// Interrupted once, with a new row meanwhile.
+			if at := part(""); at != "" {
+				part(at)
+			}
+			write(t, s, start.Add(time.Hour), 1)
+			have++
+			for at := part(""); at != ""; {
+				at = part(at)
+			}
+			// Younger rows are left: 1 behind 4, 1 behind 1, 1 behind 7, 2 of the open chain.
+			if have != 5 {
+				t.Errorf("parts of %d leave %d rows", most, have)
+			}
+			n, err := s.PruneAudit(t.Context(), start.Add(90*time.Minute), now, nil)
+			if err != nil || n != have {
+				t.Errorf("%d rows, %v; want %d", n, err, have)
+			}
+			whole(t, s, old, 0)
+		}
+	})
+}
+
+// More rows than a part has are pruned all the same.
+func TestPruneManyRows(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		update(t, s, func(tx *store.Tx) error {
+			for range 12_000 {
+				if err := tx.Audit(&model.Audit{Time: model.At(start), Method: "token/create"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		write(t, s, start.Add(time.Hour), 10)
+		head := mark(t, s, start.Add(time.Hour))
+		row := &model.Audit{Time: model.At(start.Add(time.Hour)), Method: "audit/prune"}
+		n, err := s.PruneAudit(t.Context(), start.Add(time.Minute), start.Add(time.Hour), row)
+		if err != nil || n != 12_000 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		whole(t, s, head, 11)
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	updateMost   = time.Minute      // that an Update takes with all its runs
+	updateMost   = time.Minute      // that an Update takes with all its runs, unless it is patient
 	retryMost    = 60               // runs of one Update before it gives up
 	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax = 64 * time.Millisecond
@@ -30,6 +30,7 @@ const (
 type retryWriter struct {
 	store *Store
 	turn  chan struct{}
+	most  time.Duration // updateMost
 
 	mu        sync.Mutex
 	free      []chain    // audit chains that no transaction holds; the last one is taken first
@@ -76,7 +77,7 @@ const (
 	unknown                // as cut, but it may have committed, and nothing of it tells
 )
 
-func (w *retryWriter) update(ctx context.Context, _ bool, fn func(*Tx) error) (err error) {
+func (w *retryWriter) update(ctx context.Context, how manner, fn func(*Tx) error) (err error) {
 	p, ok := w.store.losses.patience()
 	if !ok {
 		return errDown
@@ -87,9 +88,19 @@ func (w *retryWriter) update(ctx context.Context, _ bool, fn func(*Tx) error) (e
 	if err != nil {
 		return w.store.kind(err)
 	}
-	// Once it runs it is carried through, but not for ever: a server may stop answering.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), updateMost)
-	defer stop()
+	if how == patient {
+		a.fn = func(tx *Tx) error {
+			if _, err := tx.exec("SET LOCAL statement_timeout = 0"); err != nil {
+				return err
+			}
+			return fn(tx)
+		}
+	} else {
+		// Once it runs it is carried through, but not for ever: a server may stop answering.
+		var stop func()
+		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), w.most)
+		defer stop()
+	}
 	// A panic gives the chain back as it was: nothing of its transaction is left.
 	defer func() { w.give(a.head) }()
 	next, err := w.try(ctx, conn, a)
@@ -100,11 +111,20 @@ func (w *retryWriter) update(ctx context.Context, _ bool, fn func(*Tx) error) (e
 		}
 		next, err = w.inTurn(ctx, a, next == raced)
 	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		w.store.losses.down.Store(true) // so that not everybody waits as long
+	if how != patient && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		if !w.answers() {
+			w.store.losses.down.Store(true) // so that not everybody waits as long
+		}
 		err = unavailableError("the database did not answer in time")
 	}
 	return w.store.kind(err)
+}
+
+// answers says whether the server does, whatever became of an Update that took too long.
+func (w *retryWriter) answers() bool {
+	ctx, stop := context.WithTimeout(context.Background(), postgresConnect)
+	defer stop()
+	return w.store.read.PingContext(ctx) == nil
 }
 
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")

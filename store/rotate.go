@@ -139,7 +139,7 @@ func (c *sealedColumn) part(tx *ReadTx, after string) (part []resealed, err erro
 // who calls a method would wait.
 func (s *Store) insist(ctx context.Context, fn func(*Tx) error) error {
 	for began := time.Now(); ; {
-		err := s.Update(ctx, fn)
+		err := s.update(ctx, patient, fn)
 		var known *model.Error
 		if !errors.As(err, &known) || known.Kind != model.Unavailable || time.Since(began) > insistMost {
 			return err

@@ -71,7 +71,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		}
 		return (&url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: q.Encode()}).String()
 	}
-	s := &Store{dialect: dialect{name: "sqlite", class: sqliteClass, ddl: strings.NewReplacer(),
+	s := &Store{dialect: dialect{name: "sqlite", class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel}}
 	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"))
@@ -169,6 +169,18 @@ func sqliteClass(err error) class {
 		return unavailable
 	}
 	return fault
+}
+
+func sqliteRefuses(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly, sqlite3.ErrCantOpen:
+		return true
+	}
+	return false
 }
 
 // plainClass classes what database/sql itself reports.

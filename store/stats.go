@@ -34,11 +34,3 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 
 // Waiting gives how many Updates of this process are under way or wait for their turn.
 func (s *Store) Waiting() int64 { return s.updates.Load() }
-
-// Alive reads one row, which every database has.
-func (s *Store) Alive(ctx context.Context) error {
-	return s.View(ctx, func(tx *ReadTx) error {
-		_, err := tx.Meta(metaSchema)
-		return err
-	})
-}

@@ -27,6 +27,7 @@ type Store struct {
 	audit   *Signer // of the record
 
 	updates atomic.Int64 // under way or waiting
+	proof   proof        // that changes are taken
 
 	mu     sync.Mutex
 	closed bool
@@ -35,16 +36,26 @@ type Store struct {
 
 // writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
 type writer interface {
-	update(ctx context.Context, long bool, fn func(*Tx) error) error
+	update(ctx context.Context, how manner, fn func(*Tx) error) error
 	heads() []chain // the audit chains at hand, when no Update is under way
 	close() error
 }
+
+// manner is how an Update is run.
+type manner uint8
+
+const (
+	short   manner = iota
+	long           // see UpdateLong
+	patient        // as long, and PostgreSQL may take as long as it must, until ctx ends: for what an operator runs
+)
 
 // dialect is all in which the databases differ once they are open.
 type dialect struct {
 	name     string
 	numbered bool                                  // placeholders are $1, $2, ... instead of ?
 	class    func(error) class                     // what a driver's error means
+	refuses  func(error) bool                      // whether it says that others will fail as well: the disk is full, or fails, or all is read-only
 	ddl      *strings.Replacer                     // the schema's types in the database's spelling
 	snapshot *sql.TxOptions                        // of a View
 	context  func(context.Context) context.Context // under which a short statement runs
@@ -73,6 +84,7 @@ func Open(ctx context.Context, url, keyFile string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.proof.trying = make(chan struct{}, 1)
 	// A database that is sealed already shows that the key file fits before anything of it is changed.
 	have := 0
 	err = s.Update(ctx, func(tx *Tx) (err error) {
@@ -145,23 +157,27 @@ var errClosed = unavailableError("the store is closed")
 // An Update whose ctx ends while it waits for its turn is not run and gives ctx's error; once it runs it is carried
 // through, whoever hangs up: a refused credential must count.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.update(ctx, false, fn)
+	return s.update(ctx, short, fn)
 }
 
 // UpdateLong is Update for what may take long: where Updates share a transaction, it begins one, so that those that ran
 // before it need not wait for it.
 func (s *Store) UpdateLong(ctx context.Context, fn func(*Tx) error) error {
-	return s.update(ctx, true, fn)
+	return s.update(ctx, long, fn)
 }
 
-func (s *Store) update(ctx context.Context, long bool, fn func(*Tx) error) error {
+func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.busy.Done()
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
-	return s.write.update(ctx, long, fn)
+	err := s.write.update(ctx, how, fn)
+	if err != nil {
+		s.failed(err)
+	}
+	return err
 }
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may

@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"tokensmith/model"
 )
@@ -211,75 +208,4 @@ func (s *Store) VerifyAudit(ctx context.Context, expect string) (v Verified, err
 		return err
 	})
 	return v, err
-}
-
-// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
-// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
-// would hide where. It gives the number of rows removed.
-func (s *Store) PruneAudit(ctx context.Context, before, now time.Time) (removed int64, err error) {
-	if _, err := s.VerifyAudit(ctx, ""); err != nil {
-		return 0, err
-	}
-	err = s.UpdateLong(ctx, func(tx *Tx) error {
-		removed = 0
-		if _, err := tx.mark(model.At(now), markHeads, nil); err != nil {
-			return err
-		}
-		chains, last, err := tx.verifyMarks("")
-		if err != nil || last.Number == 0 {
-			return err
-		}
-		m := &mark{Number: last.Number + 1, Time: model.At(now), Kind: markCheckpoint}
-		for _, writer := range slices.Sorted(maps.Keys(chains)) {
-			n, err := tx.pruneChain(m, writer, chains[writer], model.At(before))
-			if err != nil {
-				return err
-			}
-			removed += n
-		}
-		m.MAC = tx.store.audit.Sign(m.message(nil))
-		if _, err := tx.exec("DELETE FROM audit_marks"); err != nil {
-			return err
-		}
-		return tx.Insert(m)
-	})
-	return removed, err
-}
-
-// pruneChain removes a chain's rows of before a moment and writes down where it begins now.
-func (tx *Tx) pruneChain(m *mark, writer string, c *marked, before model.Time) (int64, error) {
-	end := c.from
-	if n := len(c.stood); n > 0 {
-		end = c.stood[n-1]
-	}
-	keep, err := loadAll[model.Audit](&tx.ReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", auditID(writer, 0), writer+"f", before)
-	if err != nil {
-		return 0, err
-	}
-	from := end
-	if len(keep) == 1 && keep[0].Sequence <= end.seq {
-		from.seq = keep[0].Sequence - 1
-	}
-	if from.seq > c.from.seq {
-		var last model.Audit
-		if err := tx.Load(&last, auditID(writer, from.seq)); err != nil {
-			return 0, err
-		}
-		from.time, from.mac = last.Time, last.MAC
-	} else {
-		from = c.from
-	}
-	n, err := tx.exec("DELETE FROM audit WHERE id > ? AND id <= ?", auditID(writer, 0), auditID(writer, from.seq))
-	if err != nil {
-		return 0, err
-	}
-	if c.ended && from.seq == end.seq {
-		return n, nil // nothing is left of it
-	}
-	from.what, end.what = headFrom, headAt
-	if c.ended {
-		end.what = headEnd
-	}
-	m.Heads += from.String() + end.String()
-	return n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -154,7 +155,18 @@ func TestStopUnderLoad(t *testing.T) {
 	})
 }
 
-// A full disk: writes are refused with error 8, reads go on, and so do writes once there is room; nothing that was
+// ready asks whether calls can be served.
+func ready(t *testing.T, url string) (status int) {
+	t.Helper()
+	r, err := http.Get(url + "/das5/rest/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	return r.StatusCode
+}
+
+// A full disk: writes are refused with error 8 and /readyz says so, reads go on, and so do writes once there is room; nothing that was
 // acknowledged is lost, also when the process is killed then.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
@@ -190,6 +202,9 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("reading: %d, %v", code, err)
 		}
 	}
+	if status := ready(t, p.url); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz gives %d while the disk is full", status)
+	}
 	before := l.counted(0)
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -197,6 +212,11 @@ func TestDiskFull(t *testing.T) {
 	l.await(t, 0, before+100)
 	l.stop.Store(true)
 	l.all.Wait()
+	for began := time.Now(); ready(t, p.url) != http.StatusOK; time.Sleep(100 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("not ready though there is room")
+		}
+	}
 	p.kill()
 	for serial, code := range l.codes {
 		if code != 0 && code != 8 {

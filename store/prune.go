@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"tokensmith/model"
+)
+
+// prunePart is how many rows of the record are removed in one transaction.
+const prunePart = 5000
+
+// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
+// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
+// would hide where. It gives the number of rows removed.
+//
+// It goes by parts, in a transaction each, and the record verifies behind every one. What is interrupted has removed what
+// it has removed; the next time does the rest. row goes to the record with the first part, unless it is nil.
+func (s *Store) PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error) {
+	if _, err := s.VerifyAudit(ctx, ""); err != nil {
+		return 0, err
+	}
+	for at, done := "", false; !done; done = at == "" {
+		n, next := int64(0), ""
+		err := s.marking(ctx, patient, func(tx *Tx) (err error) {
+			if row != nil {
+				if err := tx.Audit(row); err != nil {
+					return err
+				}
+			}
+			n, next, err = tx.pruneAudit(at, prunePart, model.At(before), model.At(now))
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		row, at = nil, next
+		removed += n
+	}
+	return removed, nil
+}
+
+// pruneAudit removes at most so many rows, of the chain at and those behind it. It gives the chain to go on with, "" when
+// all are done.
+func (tx *Tx) pruneAudit(at string, most int64, before, now model.Time) (removed int64, next string, err error) {
+	if _, err := tx.mark(now, markHeads, nil); err != nil {
+		return 0, "", err
+	}
+	chains, last, err := tx.verifyMarks("")
+	if err != nil || last.Number == 0 {
+		return 0, "", err
+	}
+	m := &mark{Number: last.Number + 1, Time: now, Kind: markCheckpoint}
+	for _, writer := range slices.Sorted(maps.Keys(chains)) {
+		c, from := chains[writer], chains[writer].from
+		if writer >= at && next == "" {
+			if from, err = tx.pruneChain(writer, c, most-removed, before); err != nil {
+				return 0, "", err
+			}
+			if removed += from.seq - c.from.seq; removed == most {
+				next = writer
+			}
+		}
+		m.begins(c, from)
+	}
+	m.MAC = tx.store.audit.Sign(m.message(nil))
+	if _, err := tx.exec("DELETE FROM audit_marks"); err != nil {
+		return 0, "", err
+	}
+	return removed, next, tx.Insert(m)
+}
+
+// pruneChain removes a chain's first rows, at most so many, those of before a moment, and gives where it begins now.
+func (tx *Tx) pruneChain(writer string, c *marked, most int64, before model.Time) (from head, err error) {
+	first, end := auditID(writer, c.from.seq), min(c.last().seq, c.from.seq+most)
+	keep, err := loadAll[model.Audit](&tx.ReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", first, auditID(writer, end), before)
+	if err != nil {
+		return from, err
+	}
+	if len(keep) == 1 {
+		end = keep[0].Sequence - 1
+	}
+	if end <= c.from.seq {
+		return c.from, nil
+	}
+	var last model.Audit
+	if err := tx.Load(&last, auditID(writer, end)); err != nil {
+		return from, err
+	}
+	_, err = tx.exec("DELETE FROM audit WHERE id > ? AND id <= ?", first, last.ID)
+	return head{writer: writer, seq: end, time: last.Time, mac: last.MAC}, err
+}
+
+// last is where a chain stood last.
+func (c *marked) last() head {
+	if n := len(c.stood); n > 0 {
+		return c.stood[n-1]
+	}
+	return c.from
+}
+
+// begins writes down where a chain begins now, unless nothing is left of it.
+func (m *mark) begins(c *marked, from head) {
+	end := c.last()
+	if c.ended && from.seq == end.seq {
+		return
+	}
+	from.what, end.what = headFrom, headAt
+	if c.ended {
+		end.what = headEnd
+	}
+	m.Heads += from.String() + end.String()
+}

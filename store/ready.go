@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"tokensmith/model"
+)
+
+const (
+	metaTried  = "tried"         // what Writable writes and takes away again
+	triedBytes = 32 << 10        // of it: the pages of several calls
+	triedAgain = 3 * time.Second // after a change was refused, until one is tried
+)
+
+// proof is what is known of writing.
+type proof struct {
+	trying   chan struct{} // holds one while somebody does
+	refusals atomic.Int64  // of changes, Unavailable
+	carried  atomic.Int64  // what refusals was, and one more, when a trial was last carried out; 0 = never
+	again    atomic.Int64  // when one may be tried, in Unix milliseconds
+}
+
+// later puts the next trial off.
+func (p *proof) later() { p.again.Store(time.Now().Add(triedAgain).UnixMilli()) }
+
+func (p *proof) holds() bool { return p.carried.Load() == p.refusals.Load()+1 }
+
+// failed notes what an Update's error lets expect of others. One that was Unavailable for another reason than a full disk and
+// the like leaves that open: it may be tried at once.
+func (s *Store) failed(err error) {
+	var known *model.Error
+	if !errors.As(err, &known) || known.Kind != model.Unavailable {
+		return
+	}
+	if s.dialect.refuses(err) {
+		s.proof.later()
+	}
+	s.proof.refusals.Add(1)
+}
+
+// Alive reads one row, which every database has.
+func (s *Store) Alive(ctx context.Context) error {
+	return s.View(ctx, func(tx *ReadTx) error {
+		_, err := tx.Meta(metaSchema)
+		return err
+	})
+}
+
+// Writable says whether the database takes changes: whether one that it tried was carried out and none was Unavailable since.
+// Otherwise it tries one, but not within triedAgain of one that was refused because the disk is full, or fails, or the
+// database is read-only, nor of its own last. Where nothing is refused it costs nothing.
+func (s *Store) Writable(ctx context.Context) error {
+	if s.proof.holds() {
+		return nil
+	}
+	select {
+	case s.proof.trying <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	tried := make(chan error, 1)
+	go func() { // an Update that runs does not end with ctx
+		err := s.tryWriting()
+		<-s.proof.trying
+		tried <- err
+	}()
+	select {
+	case err := <-tried:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) tryWriting() error {
+	before := s.proof.refusals.Load()
+	if s.proof.holds() {
+		return nil
+	}
+	if time.Now().UnixMilli() < s.proof.again.Load() {
+		return errRefused
+	}
+	bytes := make([]byte, triedBytes)
+	rand.Read(bytes) // PostgreSQL would write zeros in a few bytes
+	err := s.Update(context.Background(), func(tx *Tx) error {
+		if err := tx.PutMeta(metaTried, bytes); err != nil {
+			return err
+		}
+		_, err := tx.exec("DELETE FROM meta WHERE name = ?", metaTried)
+		return err
+	})
+	if err != nil {
+		s.proof.later()
+		return err
+	}
+	s.proof.carried.Store(before + 1)
+	return nil
+}
+
+var errRefused = unavailableError("the database refused a change just now")
