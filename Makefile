@@ -36,7 +36,7 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go tool staticcheck ./...
 
-# The load makes LOAD (a -benchtime) calls of each kind on databases of LOAD_TOKENS tokens; its table is also bin/load.json.
+# The load makes LOAD (a -benchtime) calls of each kind, and eight times as many of those that take little, on databases of LOAD_TOKENS tokens; its table is also bin/load.json.
 LOAD ?= 5000x
 LOAD_TOKENS ?= 10000,1000000
 bench: tools ## every benchmark, with allocations; then the load: a whole server over HTTP, beside the machine's floors

@@ -38,7 +38,7 @@ func sqliteSettings(cache int) []sqliteSetting {
 // View.
 const (
 	writeCache = 64 << 10
-	readCache  = 96 << 10
+	readCache  = 24 << 10
 )
 
 // readers is how many connections Views have.
@@ -84,7 +84,8 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		err = checkSettings(ctx, conn, writeCache)
 	}
 	if err == nil {
-		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
+		// What a savepoint would bring back is kept in memory: in a file it costs more writes than what is kept of it.
+		_, err = conn.ExecContext(ctx, "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
 	var second *sql.Conn
 	if err == nil {

@@ -35,10 +35,10 @@ import (
 
 // loads are what is called, each at 1, 8 and 64 connections.
 var loads = []loadCall{
-	{name: "empty call", call: func(l *loadWorld) func(int) (string, string) {
+	{name: "empty call", quick: true, call: func(l *loadWorld) func(int) (string, string) {
 		return func(int) (string, string) { return "auth/logout", "{}" }
 	}},
-	{name: "token/get", call: func(l *loadWorld) func(int) (string, string) { return l.get }},
+	{name: "token/get", quick: true, call: func(l *loadWorld) func(int) (string, string) { return l.get }},
 	{name: "token/search", call: func(l *loadWorld) func(int) (string, string) { return l.search }, most: 500},
 	{name: "auth/verify soft", call: func(l *loadWorld) func(int) (string, string) { return l.verify(0) }, durable: true},
 	{name: "auth/verify hardware", call: func(l *loadWorld) func(int) (string, string) { return l.verify(1) }, durable: true},
@@ -122,7 +122,11 @@ type loadCall struct {
 	call    func(l *loadWorld) func(i int) (method, body string)
 	durable bool // each waits for the disk
 	most    int  // calls, where each takes long; 0 = any number
+	quick   bool // quickCalls as many as others
 }
+
+// quickCalls is how many calls that take little are made for each other one, for a rate that lasts a while.
+const quickCalls = 8
 
 // floor names what the machine does at best: over one connection a durable call is bound by the disk, everything else by HTTP.
 func (l *loadCall) floor(connections int) string {
@@ -135,6 +139,9 @@ func (l *loadCall) floor(connections int) string {
 func (l *loadCall) calls(b *testing.B) int {
 	if l.most > 0 {
 		return min(b.N, l.most)
+	}
+	if l.quick {
+		return quickCalls * b.N
 	}
 	return b.N
 }
@@ -590,13 +597,13 @@ func (t *loadTable) floors(b *testing.B) {
 	defer p.kill()
 	for _, connections := range loadConnections {
 		b.Run(fmt.Sprintf("empty-handler/connections=%d", connections), func(b *testing.B) {
-			f := drive(b, b.N, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
+			f := drive(b, quickCalls*b.N, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
 			f.What = emptyHandlerFloor
 			t.add(f)
 		})
 	}
 	b.Run("empty-handler/wrk", func(b *testing.B) {
-		f := driveWrk(b, b.N, p, "none", func(int) (string, string) { return "nothing", "{}" })
+		f := driveWrk(b, quickCalls*b.N, p, "none", func(int) (string, string) { return "nothing", "{}" })
 		f.What = emptyHandlerFloor + byWrk
 		t.add(f)
 	})
