@@ -40,7 +40,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
 		tx.taken = tx.take()
-		*h = tx.taken
+		*h, tx.from = tx.taken, tx.taken.seq
 	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
 		if tx.store.dialect.name == "postgres" {
@@ -56,6 +56,9 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	t, v := tableOf(row)
 	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
 		return err
+	}
+	if h.seq == tx.from {
+		tx.first = next.mac
 	}
 	*h = next
 	return nil

@@ -101,6 +101,22 @@ func (s *Store) PruneAuditPart(ctx context.Context, at string, most int64, befor
 	return removed, next, err
 }
 
+// Resolve looks a transaction up in the place of the record's last row, by the mac of its own; "" = by the last row's.
+func (s *Store) Resolve(mac string) (committed bool, err error) {
+	w := s.write.(*retryWriter)
+	var last model.Audit
+	if err := s.View(context.Background(), func(tx *ReadTx) error { return tx.loadWhere(&last, "TRUE ORDER BY id DESC LIMIT 1") }); err != nil {
+		return false, err
+	}
+	own := []byte(mac)
+	if mac == "" {
+		own = last.MAC
+	}
+	void := last
+	void.MAC = []byte("void")
+	return w.resolve(context.Background(), &attempt{patience: &patience{losses: s.losses}}, &void, own)
+}
+
 // LostMost and LostCallers bound how long, and how many, look for a server that is gone.
 const (
 	LostMost    = lostMost

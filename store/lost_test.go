@@ -150,8 +150,25 @@ func wantRecord(t *testing.T, s *store.Store, changes, lost int64) {
 }
 
 // TestPostgresCommitLost: the network fails at a COMMIT, before it arrives, before its answer does, and while the server
-// is at it. What committed is not run again, and what did not is.
+// is at it. What committed is not run again, and what did not is. A COMMIT goes with the statements before it, or alone
+// where the last one's answer was waited for.
 func TestPostgresCommitLost(t *testing.T) {
+	t.Parallel()
+	t.Run("with others", func(t *testing.T) { testCommitLost(t, noted) })
+	t.Run("alone", func(t *testing.T) { testCommitLost(t, notedAndRead) })
+}
+
+// notedAndRead leaves nothing that would go with the COMMIT.
+func notedAndRead(what string) func(tx *store.Tx) error {
+	return func(tx *store.Tx) error {
+		if err := noted(what)(tx); err != nil {
+			return err
+		}
+		return readOne(&tx.ReadTx)
+	}
+}
+
+func testCommitLost(t *testing.T, noted func(what string) func(tx *store.Tx) error) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
 	p := newProxy(t, d)
@@ -202,6 +219,20 @@ func TestPostgresCommitLost(t *testing.T) {
 		}
 		lost += int64(c.runs - 1)
 		wantRows(t, s, rows, lost)
+	}
+}
+
+// TestPostgresPlaceTaken: where the place of a lost transaction in the record has a row that is neither its own nor the one
+// that would keep it out, nothing is said to be committed.
+func TestPostgresPlaceTaken(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewPostgres(t).Open(t)
+	update(t, s, noted("one"))
+	for mac, want := range map[string]bool{"": true, "another": false} {
+		committed, err := s.Resolve(mac)
+		if want && (err != nil || !committed) || !want && err == nil {
+			t.Errorf("%q: committed %v, %v", mac, committed, err)
+		}
 	}
 }
 
@@ -270,7 +301,11 @@ func TestPostgresCuts(t *testing.T) {
 					if err := tx.PutMeta("counter", fmt.Append(nil, counter+1)); err != nil {
 						return err
 					}
-					return tx.Audit(&model.Audit{Time: 1, Method: "increment"})
+					err = tx.Audit(&model.Audit{Time: 1, Method: "increment"})
+					if err == nil && n%2 == 0 {
+						err = readOne(&tx.ReadTx) // COMMIT goes alone
+					}
+					return err
 				})
 				if err != nil {
 					t.Error(err)

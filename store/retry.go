@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -212,7 +213,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sql.Conn, a *attempt) (ver
 		return verdictOn(err), err
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, take: func() chain {
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, from: a.head.seq, take: func() chain {
 		a.head = w.take()
 		return a.head
 	}}
@@ -241,7 +242,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sql.Conn, a *attempt) (ver
 	}
 	void := &model.Audit{Time: tx.chain.time, Agent: "serve", Method: "commit", Object: "lost on its way", Remote: "local"}
 	behind := w.store.behind(void, a.head)
-	committed, failed := w.resolve(ctx, a, void)
+	committed, failed := w.resolve(ctx, a, void, tx.first)
 	switch {
 	case failed != nil:
 		a.head = chain{}
@@ -264,34 +265,33 @@ func verdictOn(err error) verdict {
 	return over
 }
 
-// verdictOnCommit is verdictOn for a COMMIT: only an error that the server gave and lived on, or one of before anything
-// was sent, says that nothing was committed.
+// verdictOnCommit is verdictOn for a COMMIT: only an error that the server gave and lived on says that nothing was
+// committed. What pgx calls safe to retry may have been sent: of a COMMIT that goes alone and whose answer is lost it tells
+// only that the connection is closed.
 func verdictOnCommit(err error) verdict {
 	var refused *pgconn.PgError
 	switch {
 	case err == nil || errors.Is(err, sql.ErrTxDone):
 		return over
-	case pgconn.SafeToRetry(err):
-		return cut
 	case errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" && postgresClass(err) != lost:
 		return verdictOn(err)
 	}
 	return unknown
 }
 
-// resolve says whether a transaction committed in whose place void would stand. It writes void, which waits for the
-// transaction if it is still under way. Where it then finds that place taken, the transaction committed; it commits as
+// resolve says whether a transaction committed whose first row has a mac, and in whose place void would stand. It writes
+// void, which waits for the transaction if it is still under way. Where it then finds that place taken, the transaction committed; it commits as
 // well, having written to the row, so that what it found is as durable as its own COMMIT (a primary that restarts shows
 // what its synchronous standby may not have yet). Where it does not, void stays: the transaction, whose COMMIT may be on
 // its way still, finds its place taken.
-func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit) (committed bool, err error) {
+func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
 	// What led here may have been that the Update's time was over.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
 	defer stop()
 	a.anew()
 	err = errDown
 	for a.more(ctx) {
-		if committed, err = w.probe(ctx, void); err == nil {
+		if committed, err = w.probe(ctx, void, mac); err == nil {
 			return committed, nil
 		}
 		if c := postgresClass(err); c != lost && c != retryable && c != unavailable {
@@ -301,7 +301,7 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit
 	return false, err
 }
 
-func (w *retryWriter) probe(ctx context.Context, void *model.Audit) (committed bool, err error) {
+func (w *retryWriter) probe(ctx context.Context, void *model.Audit, mac []byte) (committed bool, err error) {
 	conn, err := w.store.read.Conn(ctx)
 	if err != nil {
 		return false, err
@@ -314,10 +314,13 @@ func (w *retryWriter) probe(ctx context.Context, void *model.Audit) (committed b
 	}
 	defer tx.Rollback()
 	t, v := tableOf(void)
-	var mac []byte
-	err = scanOne(ctx, tx, &mac, w.store.text(t.insertOne+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
+	var found []byte
+	err = scanOne(ctx, tx, &found, w.store.text(t.insertOne+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
 	if err != nil {
 		return false, err
 	}
-	return !bytes.Equal(mac, void.MAC), tx.Commit()
+	if committed = bytes.Equal(found, mac); !committed && !bytes.Equal(found, void.MAC) {
+		return false, fmt.Errorf("row %s of the record is another's", void.ID)
+	}
+	return committed, tx.Commit()
 }
