@@ -35,6 +35,9 @@ type value struct {
 type relation struct {
 	attr  *attr
 	conds []store.Cond // nil = none
+
+	found bool    // into has looked it up
+	id    *string // then
 }
 
 // elements is what a client gave as a collection: each by the conditions that name it.
@@ -110,7 +113,7 @@ func (o *object) decode(place string, m Members, on when, except ...string) (*de
 			if err != nil {
 				return nil, err
 			}
-			d.refs = append(d.refs, relation{a, conds})
+			d.refs = append(d.refs, relation{attr: a, conds: conds})
 		}
 		if on == onCreate && !given[a] {
 			if a.required && !slices.Contains(except, a.name) {
@@ -209,7 +212,7 @@ func given[T any](d *decoded, name string) (v T, ok bool) {
 	return v, false
 }
 
-// into puts the values into a row and looks up the relations that it has a column for; related does the others.
+// into puts the values into a row and looks the relations up.
 func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 	for _, v := range d.values {
 		if v.attr.column == "-" {
@@ -221,13 +224,15 @@ func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 			d.obj.field(row, v.attr.column+"_folded").SetString(model.Fold(v.v.(string)))
 		}
 	}
-	for _, r := range d.refs {
-		if r.attr.column == "-" {
-			continue
-		}
-		id, err := d.find(c, tx, r)
+	for i := range d.refs {
+		r := &d.refs[i]
+		id, err := d.find(c, tx, *r)
 		if err != nil {
 			return err
+		}
+		r.found, r.id = true, id
+		if r.attr.column == "-" {
+			continue
 		}
 		f := d.obj.field(row, r.attr.column)
 		if f.Kind() == reflect.Pointer {
@@ -314,6 +319,9 @@ func placed(err error, place string) error {
 // related gives the id of a related object that the client named; nil when he named none.
 func (d *decoded) related(c *call, tx *store.ReadTx, name string) (*string, error) {
 	for _, r := range d.refs {
+		if r.attr.name == name && r.found {
+			return r.id, nil
+		}
 		if r.attr.name == name {
 			return d.find(c, tx, r)
 		}
