@@ -2,8 +2,9 @@
 export GOFLAGS = -tags=sqlite_omit_load_extension,osusergo,netgo
 export CGO_ENABLED = 1
 # SQLite keeps a plan whatever is bound to it (the driver clears all bindings before each use, which to SQLite is a change of
-# them: it would plan most SELECTs anew), and counts no memory under a lock of the whole process.
-export CGO_CFLAGS = -O2 -g -DSQLITE_ENABLE_QPSG -DSQLITE_DEFAULT_MEMSTATUS=0
+# them: it would plan most SELECTs anew), counts no memory under a lock of the whole process, and keeps in memory what a
+# savepoint would bring back.
+export CGO_CFLAGS = -O2 -g -DSQLITE_ENABLE_QPSG -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_STMTJRNL_SPILL=-1
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static

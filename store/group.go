@@ -17,7 +17,7 @@ import (
 // own goroutine: so a panic keeps its stack, and a goroutine that ends (t.FailNow) ends nobody else's.
 const (
 	groupMost = 256                  // Updates in one transaction
-	groupTime = 5 * time.Millisecond // after which no more join
+	groupTime = 2 * time.Millisecond // after which no more join, so that some are answered while others run
 )
 
 const (

@@ -84,8 +84,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		err = checkSettings(ctx, conn, writeCache)
 	}
 	if err == nil {
-		// What a savepoint would bring back is kept in memory: in a file it costs more writes than what is kept of it.
-		_, err = conn.ExecContext(ctx, "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
+		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
 	var second *sql.Conn
 	if err == nil {

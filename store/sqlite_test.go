@@ -154,9 +154,7 @@ func TestSQLiteSettings(t *testing.T) {
 		return nil
 	}
 	settings := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "cache_size": "-65536"}
-	settings["temp_store"] = "2" // memory
 	update(t, s, func(tx *store.Tx) error { return ask("writer", &tx.ReadTx, settings) })
-	delete(settings, "temp_store")
 	settings["query_only"] = "1"
 	settings["cache_size"] = strconv.Itoa(-24 << 10 / (2*runtime.GOMAXPROCS(0) + 2))
 	view(t, s, func(tx *store.ReadTx) error { return ask("readers", tx, settings) })
