@@ -77,6 +77,9 @@ func auditExportCommand(e *env) *cobra.Command {
 	return cmd
 }
 
+// pruneLeast is how old a row of the record must be to be removed: longer than a COMMIT whose answer was lost is looked for.
+const pruneLeast = time.Minute
+
 func auditPruneCommand(e *env) *cobra.Command {
 	var d database
 	var before string
@@ -89,8 +92,8 @@ func auditPruneCommand(e *env) *cobra.Command {
 			if !ok {
 				return errors.New("--before must be a date such as 2026-01-31")
 			}
-			if at.Std().After(time.Now()) {
-				return errors.New("--before lies in the future")
+			if at.Std().After(time.Now().Add(-pruneLeast)) {
+				return errors.New("--before must lie a minute back: the last rows say what was committed when a database is lost")
 			}
 			log, err := e.logger("json")
 			if err != nil {
