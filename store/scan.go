@@ -45,16 +45,21 @@ func (f *fields) places(v reflect.Value) []any {
 	return places
 }
 
-// fit refuses a statement whose columns are not the fields.
-func (f *fields) fit(rows *sql.Rows) error {
-	if len(f.index) == 0 {
-		return nil
+// query runs a statement whose columns must be the fields.
+func (f *fields) query(ctx context.Context, q queryer, query string, args []any) (*sql.Rows, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil || len(f.index) == 0 {
+		return rows, err
 	}
 	columns, err := rows.Columns()
 	if err == nil && !slices.Equal(columns, f.columns) {
 		err = fmt.Errorf("store: columns %v do not fit fields %v", columns, f.columns)
 	}
-	return err
+	if err != nil {
+		rows.Close()
+		return nil, err
+	}
+	return rows, nil
 }
 
 // get reads one row into dst, a struct whose fields are the statement's columns, or a scalar. No row is sql.ErrNoRows.
@@ -76,14 +81,11 @@ func (tx *ReadTx) all(dst any, query string, args ...any) error {
 func scanOne(ctx context.Context, q queryer, dst any, query string, args ...any) error {
 	v := reflect.ValueOf(dst).Elem()
 	f := fieldsOf(v.Type())
-	rows, err := q.QueryContext(ctx, query, args...)
+	rows, err := f.query(ctx, q, query, args)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	if err := f.fit(rows); err != nil {
-		return err
-	}
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
 			return err
@@ -99,14 +101,11 @@ func scanOne(ctx context.Context, q queryer, dst any, query string, args ...any)
 func scanAll(ctx context.Context, q queryer, dst any, query string, args ...any) error {
 	all := reflect.ValueOf(dst).Elem()
 	f := fieldsOf(all.Type().Elem())
-	rows, err := q.QueryContext(ctx, query, args...)
+	rows, err := f.query(ctx, q, query, args)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	if err := f.fit(rows); err != nil {
-		return err
-	}
 	for rows.Next() {
 		all.Grow(1)
 		all.SetLen(all.Len() + 1)
