@@ -279,8 +279,13 @@ const byWrk = ", wrk"
 // without success, in how many microseconds, and the latencies' 50th, 99th and 99.9th percentile.
 const wrkScript = `
 local ffi = require("ffi")
-ffi.cdef("int getpid(void); int kill(int pid, int signal);")
-local requests, sent = {}, 0
+ffi.cdef("int getpid(void); int kill(int pid, int signal); typedef struct { long s, us; } moment; int gettimeofday(moment *m, void *zone);")
+local requests, sent, began = {}, 0, 0
+local function now() -- in seconds
+	local m = ffi.new("moment")
+	ffi.C.gettimeofday(m, nil)
+	return tonumber(m.s) + tonumber(m.us) / 1e6
+end
 bad = 0
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
@@ -294,10 +299,10 @@ function init(args)
 end
 function request()
 	sent = sent + 1
+	if sent == 1 then began = now() end
 	if sent > #requests then
-		-- As Ctrl-C does; else it would go on for its duration. It must have come so far as to listen to it, and does not when it has just begun.
-		local past = sent - math.max(#requests, 2000) - 1
-		if past >= 0 and past % 1000 == 0 then ffi.C.kill(ffi.C.getpid(), 2) end
+		-- As Ctrl-C does; else it would go on for its duration. When it has just begun it does not listen to that yet.
+		if (sent - #requests) % 100 == 1 and now() - began > 0.1 then ffi.C.kill(ffi.C.getpid(), 2) end
 		return extra
 	end
 	return requests[sent]
@@ -311,7 +316,7 @@ function done(summary, latency, requests)
 end
 `
 
-// driveWrk is drive by wrk, which makes at least 2,000 calls, empty ones beyond n: with a lower n its figures are not those of the call.
+// driveWrk is drive by wrk, which goes on for a tenth of a second at least, with empty calls beyond n.
 func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i int) (method, body string)) figure {
 	dir, connections := b.TempDir(), loadConnections[len(loadConnections)-1]
 	script, file := filepath.Join(dir, "load.lua"), filepath.Join(dir, "requests")
