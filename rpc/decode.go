@@ -35,9 +35,7 @@ type value struct {
 type relation struct {
 	attr  *attr
 	conds []store.Cond // nil = none
-
-	found bool    // into has looked it up
-	id    *string // then
+	id    *string      // once into has looked it up
 }
 
 // elements is what a client gave as a collection: each by the conditions that name it.
@@ -230,7 +228,7 @@ func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 		if err != nil {
 			return err
 		}
-		r.found, r.id = true, id
+		r.id = id
 		if r.attr.column == "-" {
 			continue
 		}
@@ -319,10 +317,11 @@ func placed(err error, place string) error {
 // related gives the id of a related object that the client named; nil when he named none.
 func (d *decoded) related(c *call, tx *store.ReadTx, name string) (*string, error) {
 	for _, r := range d.refs {
-		if r.attr.name == name && r.found {
+		switch {
+		case r.attr.name != name:
+		case r.id != nil:
 			return r.id, nil
-		}
-		if r.attr.name == name {
+		default:
 			return d.find(c, tx, r)
 		}
 	}

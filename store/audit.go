@@ -40,7 +40,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
 		tx.taken = tx.take()
-		*h, tx.from = tx.taken, tx.taken.seq
+		*h = tx.taken
 	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
 		if tx.store.dialect.name == "postgres" {
@@ -57,7 +57,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
 		return err
 	}
-	if h.seq == tx.from {
+	if h.seq == tx.taken.seq {
 		tx.first = next.mac
 	}
 	*h = next

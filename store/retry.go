@@ -25,9 +25,10 @@ const (
 // retryWriter runs an Update on any connection, and again when it lost against another, or when its connection was lost.
 // Those that lost against another take turns: were they to run side by side, most would only lose again.
 //
-// A COMMIT whose answer was lost may have been carried out, or may be yet. Its first row of the record tells (see resolve). A transaction that
-// wrote none is not run again but Unavailable: those are notes of when something was last used, claims of messages, marks
-// of the record and the schema, all of which are made again by whoever wants them, and may be made twice.
+// A COMMIT whose answer was lost may have been carried out, or may be yet. Its first row of the record tells (see resolve).
+// A transaction that wrote none is not run again but Unavailable: those are notes of when something was last used, claims
+// of messages, marks of the record and the schema, all of which are made again by whoever wants them, and may be made
+// twice.
 type retryWriter struct {
 	store *Store
 	turn  chan struct{}
@@ -213,7 +214,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sql.Conn, a *attempt) (ver
 		return verdictOn(err), err
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, from: a.head.seq, take: func() chain {
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
 		a.head = w.take()
 		return a.head
 	}}
@@ -280,10 +281,10 @@ func verdictOnCommit(err error) verdict {
 }
 
 // resolve says whether a transaction committed whose first row has a mac, and in whose place void would stand. It writes
-// void, which waits for the transaction if it is still under way. Where it then finds that place taken, the transaction committed; it commits as
-// well, having written to the row, so that what it found is as durable as its own COMMIT (a primary that restarts shows
-// what its synchronous standby may not have yet). Where it does not, void stays: the transaction, whose COMMIT may be on
-// its way still, finds its place taken.
+// void, which waits for the transaction if it is still under way. Where it then finds that row there, the transaction
+// committed; it commits as well, having written to the row, so that what it found is as durable as its own COMMIT (a
+// primary that restarts shows what its synchronous standby may not have yet). Where it does not, void stays: the
+// transaction, whose COMMIT may be on its way still, finds its place taken.
 func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
 	// What led here may have been that the Update's time was over.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)

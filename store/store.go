@@ -250,8 +250,7 @@ type ReadTx struct {
 type Tx struct {
 	ReadTx
 	chain     chain        // of its audit rows
-	taken     chain        // as take gave it
-	from      int64        // where it stood before the first of them
+	taken     chain        // as it stood before the first of them
 	first     []byte       // mac of that one
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
