@@ -44,6 +44,7 @@ type call struct {
 	atEnd  []func() // run when it has been answered
 	code   int      // of the reply
 	cause  error    // of a fault, for the log
+	place  string   // of a panic in a transaction
 }
 
 type callKey struct{}
@@ -130,6 +131,12 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.place = panicPlace() // here, for the transaction may run on another call's goroutine
+			panic(p)
+		}
+	}()
 	c.object, c.quiet, c.shown = "", false, nil
 	tx.Limit(c.scope)
 	if plan.view != nil {

@@ -209,7 +209,11 @@ func (s *Server) recoverer(next http.Handler) http.Handler {
 					panic(p)
 				}
 				// A panic's text may quote data, so only its type and place are logged.
-				callOf(r.Context()).fail(w, fmt.Errorf("panic of type %T at %s", p, panicPlace()), false)
+				c := callOf(r.Context())
+				if c.place == "" {
+					c.place = panicPlace()
+				}
+				c.fail(w, fmt.Errorf("panic of type %T at %s", p, c.place), false)
 			}
 		}()
 		next.ServeHTTP(w, r)

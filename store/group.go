@@ -13,8 +13,8 @@ import (
 // first of a group needs no savepoint, for when it fails nothing else is in the transaction yet; each later one has
 // its own. An Update returns only after the commit that holds it.
 //
-// The connection goes from one Update to the next that waits; the last of a group commits. Each runs its function on its
-// own goroutine: so a panic keeps its stack, and a goroutine that ends (t.FailNow) ends nobody else's.
+// Who comes to a free connection leads: its goroutine runs its own function, then those that came meanwhile, commits, and
+// gives the connection to the first that waits. From one function to the next goes no time for waking a goroutine.
 const (
 	groupMost = 256                  // Updates in one transaction
 	groupTime = 2 * time.Millisecond // after which no more join, so that some are answered while others run
@@ -37,22 +37,24 @@ type groupWriter struct {
 	check *checkpointer
 
 	mu      sync.Mutex
-	taken   bool   // an Update has the connection
-	waiting []*job // for it, the first one first
+	taken   bool   // an Update leads
+	waiting []*job // the first one first
 
-	// Of the open transaction; whoever has the connection has these.
+	// Of the open transaction; who leads has these.
 	held    []*job // ran without error, wait for the commit
-	tried   int    // Updates
-	began   time.Time
-	head    chain // of the audit rows, where the transaction has brought it
-	durable chain // where it stood before
+	head    chain  // of the audit rows, where the transaction has brought it
+	durable chain  // where it stood before
 }
 
 // job is one Update on its way.
 type job struct {
-	turn chan struct{} // closed when the connection is given to it
-	done chan struct{} // closed when it is committed, or undone and err tells why
-	err  error
+	ctx context.Context
+	how manner
+	fn  func(*Tx) error
+
+	leads    chan bool // of one that waits: true when it is to lead, false when another has led and it has ended
+	err      error
+	panicked any // by fn, on another's goroutine
 }
 
 func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql.Conn) (*groupWriter, error) {
@@ -68,54 +70,36 @@ func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql
 	return w, nil
 }
 
-func (w *groupWriter) update(ctx context.Context, how manner, fn func(*Tx) error) (err error) {
-	j := &job{turn: make(chan struct{}), done: make(chan struct{})}
-	if err := w.enter(ctx, j); err != nil {
+func (w *groupWriter) update(ctx context.Context, how manner, fn func(*Tx) error) error {
+	j := &job{ctx: ctx, how: how, fn: fn}
+	leads, err := w.enter(j)
+	if err != nil {
 		return err
 	}
-	if how != short {
-		w.settle() // nobody shall wait for it whose work is done
+	if leads {
+		w.lead(j)
 	}
-	first := len(w.held) == 0
-	if first {
-		w.tried, w.began, w.durable = 0, time.Now(), w.head
-		err = w.exec(begin)
-	} else {
-		err = w.exec(savepoint)
+	if j.panicked != nil {
+		panic(j.panicked)
 	}
-	if err != nil {
-		w.pass()
-		return w.store.kind(err)
-	}
-	w.tried++
-	// It is carried through now, whoever hangs up.
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(ctx), q: w.conn}, chain: w.head}
-	ok := false
-	defer func() { // however the function ends
-		w.ended(j, first, ok, tx.chain)
-		w.pass()
-		<-j.done
-		err = j.err
-	}()
-	j.err = tx.run(fn)
-	ok = j.err == nil
-	return nil
+	return j.err
 }
 
-// enter waits for the connection.
-func (w *groupWriter) enter(ctx context.Context, j *job) error {
+// enter waits until the job is to lead, or has been run by who does.
+func (w *groupWriter) enter(j *job) (leads bool, err error) {
 	w.mu.Lock()
 	if !w.taken {
 		w.taken = true
 		w.mu.Unlock()
-		return nil
+		return true, nil
 	}
+	j.leads = make(chan bool, 1)
 	w.waiting = append(w.waiting, j)
 	w.mu.Unlock()
 	select {
-	case <-j.turn:
-		return nil
-	case <-ctx.Done():
+	case leads = <-j.leads:
+		return leads, nil
+	case <-j.ctx.Done():
 	}
 	w.mu.Lock()
 	at := slices.Index(w.waiting, j)
@@ -124,49 +108,100 @@ func (w *groupWriter) enter(ctx context.Context, j *job) error {
 	}
 	w.mu.Unlock()
 	if at >= 0 {
-		return ctx.Err()
+		return false, j.ctx.Err()
 	}
-	<-j.turn // it has come at this moment
-	return nil
+	return <-j.leads, nil // it runs, or is to lead, since a moment
+}
+
+// lead runs the job of this goroutine and those that may join it, and commits.
+func (w *groupWriter) lead(j *job) {
+	defer w.give() // however a function ends
+	defer w.settle()
+	began := time.Now()
+	w.run(j, true)
+	for ran := 1; ran < groupMost && time.Since(began) < groupTime; ran++ {
+		next := w.next(false)
+		if next == nil {
+			return
+		}
+		w.run(next, false)
+	}
+}
+
+// next takes the first that waits out of the queue; nil when there is none. One that takes long leads or waits.
+func (w *groupWriter) next(leads bool) *job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		w.taken = !leads
+		return nil
+	}
+	first := w.waiting[0]
+	if !leads && first.how != short {
+		return nil
+	}
+	w.waiting = w.waiting[1:]
+	return first
+}
+
+// give gives the connection to the first that waits, or lets it go.
+func (w *groupWriter) give() {
+	if next := w.next(true); next != nil {
+		next.leads <- true
+	}
+}
+
+// errEnded is what an Update gives whose function has ended the goroutine that led (runtime.Goexit).
+var errEnded = errors.New("store: an Update's function ended its goroutine")
+
+// run runs a job in the open transaction, or begins one. A panic of another's is kept for its own goroutine.
+func (w *groupWriter) run(j *job, own bool) {
+	first, word := len(w.held) == 0, savepoint
+	if first {
+		w.durable, word = w.head, begin
+	}
+	if err := w.exec(word); err != nil {
+		j.end(w.store.kind(err))
+		return
+	}
+	// It is carried through now, whoever hangs up.
+	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(j.ctx), q: w.conn}, chain: w.head}
+	err := errEnded
+	defer func() {
+		if !own {
+			j.panicked = recover()
+		}
+		w.ended(j, first, err, tx.chain)
+	}()
+	err = tx.run(j.fn)
 }
 
 // ended keeps what a job has done in the open transaction, or takes it out again.
-func (w *groupWriter) ended(j *job, first, ok bool, head chain) {
-	if ok && !first {
-		if err := w.exec(release); err != nil {
-			ok, j.err = false, w.store.kind(err)
-		}
+func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
+	if err == nil && !first {
+		err = w.store.kind(w.exec(release))
 	}
-	if ok {
+	if err == nil {
 		w.head = head
 		w.held = append(w.held, j)
 		return
 	}
-	var err error
+	var failed error
 	if first {
-		err = w.exec(rollback)
-	} else if err = w.exec(undo); err == nil {
-		err = w.exec(release)
+		failed = w.exec(rollback)
+	} else if failed = w.exec(undo); failed == nil {
+		failed = w.exec(release)
 	}
-	if err != nil {
+	if failed != nil {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
 		w.exec(rollback)
 		w.head = w.durable
 		w.finish(errLost)
 	}
-	close(j.done)
+	j.end(err)
 }
 
 var errLost = unavailableError("the transaction was lost with another Update's fault")
-
-// pass gives the connection to who waits. When nobody does, or the group is full, it commits first.
-func (w *groupWriter) pass() {
-	if len(w.held) > 0 && w.tried < groupMost && time.Since(w.began) < groupTime && w.give(false) {
-		return
-	}
-	w.settle()
-	w.give(true)
-}
 
 // settle commits what is held.
 func (w *groupWriter) settle() {
@@ -182,27 +217,20 @@ func (w *groupWriter) settle() {
 	w.finish(w.store.kind(err))
 }
 
-// give gives the connection to the first who waits and says whether anybody did; if not, it can be let go.
-func (w *groupWriter) give(letGo bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.waiting) == 0 {
-		w.taken = !letGo
-		return false
-	}
-	next := w.waiting[0]
-	w.waiting = w.waiting[1:]
-	close(next.turn)
-	return true
-}
-
 // finish tells those whose transaction has ended.
 func (w *groupWriter) finish(err error) {
 	for _, j := range w.held {
-		j.err = err
-		close(j.done)
+		j.end(err)
 	}
 	w.held = nil
+}
+
+// end tells a job how it has ended.
+func (j *job) end(err error) {
+	j.err = err
+	if j.leads != nil {
+		j.leads <- false
+	}
 }
 
 func (w *groupWriter) exec(word string) error {
