@@ -55,19 +55,39 @@ func (s *Server) authenticate(ctx context.Context, c *call, given claim) error {
 	return s.limits.agent(a, s.cfg.AgentRate, c.now)
 }
 
-// claimed loads the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
-// proves nothing. An unknown agent takes the same way as a wrong proof.
+// claimed gives the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
+// proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
+// so again, is not looked up.
 func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Agent, generation int64, err error) {
 	a = &model.Agent{}
-	id, said := given.id, int64(0)
+	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
 	if given.bearer != "" {
 		var ok bool
 		if id, said, ok = s.readToken(given.bearer, c.now); !ok {
 			return a, 0, nil
 		}
 	}
-	if id == "" && given.spki == "" {
+	key := id + given.spki
+	if key == "" {
 		return a, 0, nil
+	}
+	proves := func(a *model.Agent) int64 {
+		switch {
+		case given.spki != "":
+			return a.Generation
+		case given.bearer == "":
+			return a.SecretGeneration(given.secret, c.now)
+		case a.Honours(said, c.now):
+			return said
+		}
+		return 0
+	}
+	version := s.cfg.Store.Callers()
+	if known := s.limits.known(key, version, c.now); known != nil && (known.agent.ID == id || given.spki != "") {
+		if generation = proves(known.agent); generation != 0 {
+			c.scope = known.scope
+			return known.agent, generation, nil
+		}
 	}
 	err = s.cfg.Store.Look(ctx, func(tx *store.ReadTx) error {
 		var err error
@@ -77,25 +97,20 @@ func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Ag
 				a = found
 			}
 		} else {
-			err = tx.Load(a, strings.ReplaceAll(id, "\x00", ""))
+			err = tx.Load(a, id)
 		}
 		var missed *model.Error
 		if err != nil && !(errors.As(err, &missed) && missed.Kind == model.NotFound) {
 			return err
 		}
-		switch {
-		case given.spki != "":
-			generation = a.Generation
-		case given.bearer == "":
-			generation = a.SecretGeneration(given.secret, c.now)
-		case a.Honours(said, c.now):
-			generation = said
-		}
-		if generation == 0 {
+		if generation = proves(a); generation == 0 {
 			return nil
 		}
 		return s.limitTo(tx, c, a)
 	})
+	if err == nil && generation != 0 {
+		s.limits.know(key, &knownCaller{a, c.scope, version, c.now})
+	}
 	return a, generation, err
 }
 

@@ -198,6 +198,10 @@ func (s *service) agent(t *testing.T, attrs string) caller {
 // answer is all that a caller sees of a reply.
 func (s *service) answer(c caller, method, params string) (code int, seen string) {
 	s.clock.advance(3 * time.Second) // refusals are held to a rate
+	return s.answerNow(c, method, params)
+}
+
+func (s *service) answerNow(c caller, method, params string) (code int, seen string) {
 	r := httptest.NewRequest(http.MethodPost, "/das5/rest/"+method, strings.NewReader(params))
 	if c.id != "" {
 		r.SetBasicAuth(c.id, c.secret)
@@ -356,3 +360,62 @@ func contents(t *testing.T, url string) string {
 }
 
 var lastUsed = regexp.MustCompile(`\tlast_used=\d+`)
+
+// A caller who was known a moment ago is still read anew after each change of what he may, at once by the server that made it,
+// and by others within a tenth of a second.
+func TestKnownCallers(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		other := s.second(t)
+		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
+		for n, c := range []struct {
+			name, of, method, change string
+			is                       string          // in what he sees after it
+			more                     func(c *caller) // what else he proves himself with
+		}{
+			{name: "disabled", method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"status":"DISABLED"}}`, is: `"error":4`},
+			{name: "deleted", method: "agent/delete", change: `{"agent":{"name":"{}"}}`, is: `"error":4`},
+			{name: "permissions", method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"permissions":"token/search"}}`, is: `"error":5`},
+			{name: "addresses", method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"addresses":"198.51.100.0/24"}}`, is: `"error":4`},
+			{name: "limited", method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"domains":"elsewhere"}}`, is: `"total":0`},
+			{name: "secret", method: "agent/rotateSecret", change: `{"agent":{"name":"{}"},"overlap":0}`, is: `"error":4`},
+			{name: "access token", method: "agent/rotateSecret", change: `{"agent":{"name":"{}"},"overlap":0}`, is: `"error":4`, more: func(c *caller) {
+				_, reply := s.ask("/oauth/token", "grant_type=client_credentials", c.id, c.secret)
+				*c = caller{token: reply["access_token"].(string)}
+			}},
+			{name: "certificate", of: `"certificates":"{key}"`, method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"certificates":[]}}`, is: `"error":4`, more: func(c *caller) {
+				*c = caller{certificate: &x509.Certificate{RawSubjectPublicKeyInfo: []byte(c.id)}}
+			}},
+			{name: "domain's name", of: `"domains":"{}"`, method: "domain/set", change: `{"domain":{"name":"{}"},"attrs":{"name":"{} renamed"}}`, is: `"total":0`},
+		} {
+			for k, by := range []*service{s, other} {
+				name := fmt.Sprint("known", n, k)
+				s.do(t, "domain/create", `{"attrs":{"name":"`+name+`"}}`)
+				s.do(t, "user/create", `{"attrs":{"domain.name":"`+name+`","loginName":"`+name+`"}}`)
+				who := s.agent(t, `"name":"`+name+`","permissions":"user/search"`)
+				if c.of != "" {
+					key := fmt.Sprintf("%x", sha256.Sum256([]byte(who.id)))
+					s.do(t, "agent/set", `{"agent":{"name":"`+name+`"},"attrs":{`+strings.NewReplacer("{}", name, "{key}", key).Replace(c.of)+`}}`)
+				}
+				if c.more != nil {
+					c.more(&who)
+				}
+				search := `{"match":[["loginName","=","` + name + `"]],"max":0}`
+				for range 2 {
+					if _, seen := s.answerNow(who, "user/search", search); !strings.Contains(seen, `"total":1`) {
+						t.Fatalf("%s: %s", c.name, seen)
+					}
+				}
+				by.do(t, c.method, strings.ReplaceAll(c.change, "{}", name))
+				if by != s {
+					s.clock.advance(100 * time.Millisecond)
+				}
+				if _, seen := s.answerNow(who, "user/search", search); !strings.Contains(seen, c.is) {
+					t.Errorf("%s, changed by server %d: %s", c.name, k+1, seen)
+				}
+				s.clock.advance(3 * time.Second)
+			}
+		}
+	})
+}

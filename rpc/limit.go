@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"tokensmith/model"
+	"tokensmith/store"
 )
 
 // What refused claims may cost. Beyond refusedBurst, and then one each refusedEvery, an address is told to wait, and
@@ -28,6 +29,7 @@ type limits struct {
 	mu      sync.Mutex
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
+	callers recent[*knownCaller]
 	codes   tries // installation codes, wrong ones being unknown
 	signIns tries
 
@@ -67,11 +69,23 @@ func (r *recent[V]) get(key string, fresh func() V) V {
 	if !ok {
 		v = fresh()
 	}
+	r.put(key, v)
+	return v
+}
+
+// peek gives what there is.
+func (r *recent[V]) peek(key string) (v V, ok bool) {
+	if v, ok = r.young[key]; !ok {
+		v, ok = r.old[key]
+	}
+	return v, ok
+}
+
+func (r *recent[V]) put(key string, v V) {
 	if r.young == nil || len(r.young) >= limitsMost {
 		r.old, r.young = r.young, make(map[string]V)
 	}
 	r.young[key] = v
-	return v
 }
 
 // refused counts a refused claim of an address. Past the rate it gives the error that says when to try again; else
@@ -131,6 +145,35 @@ func (l *limits) once(id string, now model.Time) bool {
 	}
 	u.written = now
 	return true
+}
+
+// knownCaller is an agent as it was read a moment ago.
+type knownCaller struct {
+	agent   *model.Agent
+	scope   store.Scope
+	version int64      // of the store's callers, before it was read
+	read    model.Time // when
+}
+
+// callerKept is how long a caller is known whom only another process could have changed meanwhile.
+const callerKept = 100 // milliseconds
+
+// known gives the agent by which a caller was known, by its id or its certificate, when it is still as it was.
+func (l *limits) known(key string, version int64, now model.Time) *knownCaller {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k, ok := l.callers.peek(key)
+	if !ok || k.version != version || now < k.read || now-k.read >= callerKept {
+		return nil
+	}
+	return k
+}
+
+// know keeps an agent that has proven who it is.
+func (l *limits) know(key string, k *knownCaller) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.callers.put(key, k)
 }
 
 // tooMany is the detail of a refusal for want of patience; it becomes the header Retry-After.

@@ -27,6 +27,7 @@ type Store struct {
 	audit   *Signer // of the record
 
 	updates atomic.Int64 // under way or waiting
+	callers atomic.Int64 // see Callers
 	proof   proof        // that changes are taken
 
 	mu     sync.Mutex
@@ -173,12 +174,24 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	defer s.busy.Done()
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
-	err := s.write.update(ctx, how, fn)
+	callers := false
+	err := s.write.update(ctx, how, func(tx *Tx) error {
+		err := fn(tx)
+		callers = callers || tx.callers
+		return err
+	})
+	if callers {
+		s.callers.Add(1)
+	}
 	if err != nil {
 		s.failed(err)
 	}
 	return err
 }
+
+// Callers gives a number that is another one after each Update, before it returns, in which this Store has changed what
+// says who may call: agents, their certificates, domains. What other processes change does not show in it.
+func (s *Store) Callers() int64 { return s.callers.Load() }
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
 // run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
@@ -254,6 +267,7 @@ type Tx struct {
 	first     []byte       // mac of that one
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
+	callers   bool         // it changed who may call
 }
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction

@@ -18,6 +18,7 @@ type table struct {
 	key   string // the column that names a row
 	order string // the columns of the primary key
 	tree  bool   // parent_id refers to a row of its own
+	calls bool   // it says who may call
 	*fields
 
 	selectFrom string // the statement's beginning that reads all columns
@@ -44,6 +45,7 @@ func keep[T any](name, noun, key string, primary ...string) {
 	rest := slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return c == key })
 	t.saveOne = "UPDATE " + name + " SET " + strings.Join(rest, " = ?, ") + " = ? WHERE " + key + " = ?"
 	t.tree = slices.Contains(t.columns, "parent_id")
+	t.calls = name == "agents" || name == "domains"
 	tables[typ] = t
 	kept = append(kept, t)
 }
@@ -156,6 +158,7 @@ func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
 // Insert writes a new row, given by pointer.
 func (tx *Tx) Insert(row any) error {
 	t, v := tableOf(row)
+	tx.callers = tx.callers || t.calls
 	_, err := tx.exec(t.insertOne, t.values(v, nil)...)
 	return err
 }
@@ -171,6 +174,7 @@ func (t *table) saved(v reflect.Value) []any {
 // Save writes all columns of an existing row, given by pointer. None is NotFound.
 func (tx *Tx) Save(row any) error {
 	t, v := tableOf(row)
+	tx.callers = tx.callers || t.calls
 	n, err := tx.exec(t.saveOne, t.saved(v)...)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
@@ -181,6 +185,7 @@ func (tx *Tx) Save(row any) error {
 // Delete removes a row, given by pointer, and what belongs to it. None is NotFound; one that others refer to is InUse.
 func (tx *Tx) Delete(row any) error {
 	t, v := tableOf(row)
+	tx.callers = tx.callers || t.calls
 	id := v.FieldByIndex(t.index[slices.Index(t.columns, t.key)]).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
