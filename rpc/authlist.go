@@ -156,7 +156,12 @@ type namedRows struct {
 }
 
 func fixed(plan *Plan, rows ...named) error {
-	plan.view = func(*store.ReadTx) (any, error) { return namedRows{len(rows), rows}, nil }
+	return constant(plan, namedRows{len(rows), rows})
+}
+
+// constant leaves a reply that is always the same.
+func constant(plan *Plan, result any) error {
+	plan.view, plan.reads = func(*store.ReadTx) (any, error) { return result, nil }, nothing
 	return nil
 }
 
@@ -187,22 +192,14 @@ func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *Plan) error 
 	if _, err := args.selector("user", userObject, true); err != nil {
 		return err
 	}
-	plan.view = func(*store.ReadTx) (any, error) {
-		return logonSteps{1, []logonStep{{1, []string{"OTP", "SPASS"}}}}, nil
-	}
-	return nil
+	return constant(plan, logonSteps{1, []logonStep{{1, []string{"OTP", "SPASS"}}}})
 }
 
 // Logout ends a logon. There are no sessions, so there is nothing to end.
-func (m *Auth) Logout(_ *http.Request, _ *AuthArgs, plan *Plan) error { return nothing(plan) }
+func (m *Auth) Logout(_ *http.Request, _ *AuthArgs, plan *Plan) error { return constant(plan, nil) }
 
 // ResetLogon gives up a logon in steps. There are no sessions, so there is nothing to give up.
-func (m *Auth) ResetLogon(_ *http.Request, _ *AuthArgs, plan *Plan) error { return nothing(plan) }
-
-func nothing(plan *Plan) error {
-	plan.view = func(*store.ReadTx) (any, error) { return nil, nil }
-	return nil
-}
+func (m *Auth) ResetLogon(_ *http.Request, _ *AuthArgs, plan *Plan) error { return constant(plan, nil) }
 
 // otps reads "otp1,otp2".
 func (a *SyncArgs) otps() (first, second string, err error) {

@@ -80,7 +80,10 @@ func (c *call) need(path string) error {
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.view != nil && !c.records() {
 		view := c.s.cfg.Store.View
-		if plan.single {
+		switch plan.reads {
+		case nothing:
+			return plan.view(nil)
+		case statement:
 			view = c.s.cfg.Store.Look
 		}
 		err = view(ctx, func(tx *store.ReadTx) error {

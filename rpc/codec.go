@@ -19,9 +19,18 @@ import (
 // functions is set; the dispatcher opens the transaction and runs it, perhaps more than once.
 type Plan struct {
 	view   func(tx *store.ReadTx) (any, error)
-	single bool // view makes one statement and needs no snapshot
+	reads  reads // by view
 	update func(tx *store.Tx) (any, error)
 }
+
+// reads is how much a view reads.
+type reads uint8
+
+const (
+	snapshot  reads = iota // several statements of one
+	statement              // one, which needs no snapshot
+	nothing
+)
 
 // outcome is a reply that is an error and yet commits: a refused credential counts.
 type outcome struct{ err *model.Error }

@@ -209,7 +209,9 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.single = p.root.flat()
+	if p.root.flat() {
+		plan.reads = statement
+	}
 	plan.view = func(tx *store.ReadTx) (any, error) {
 		for {
 			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})

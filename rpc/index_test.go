@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -74,7 +76,8 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{auditObject, `[["id","=","x"]]`},
 	}
 	for i, c := range cases {
-		m, err := matchOf("match", []byte(c.match))
+		var m Match
+		err := json.Unmarshal([]byte(c.match), &m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,59 +28,72 @@ type condition struct {
 
 // UnmarshalJSONFrom reads [[name, operator, value], ...], one such triple alone, or an object of equalities.
 func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	place := placeOf(dec)
-	v, err := dec.ReadValue()
+	return m.read(placeOf(dec), dec)
+}
+
+func (m *Match) read(place string, dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 'n':
+		_, err := dec.ReadToken()
+		return err
+	case '{':
+		var members Members
+		if err := members.object(dec, place); err != nil {
+			return err
+		}
+		for _, mem := range members {
+			*m = append(*m, condition{mem.name, "=", mem.value})
+		}
+		return nil
+	case '[':
+		dec.ReadToken()
+		if dec.PeekKind() == '"' {
+			return m.triple(place, dec)
+		}
+		for dec.PeekKind() == '[' || dec.PeekKind() == '{' {
+			if err := m.read(place, dec); err != nil {
+				return err
+			}
+		}
+		if dec.PeekKind() == ']' {
+			_, err := dec.ReadToken()
+			return err
+		}
+	}
+	return badMatch(place)
+}
+
+// triple reads what follows the bracket of [name, operator, value].
+func (m *Match) triple(place string, dec *jsontext.Decoder) error {
+	var c condition
+	for _, part := range []*string{&c.name, &c.op} {
+		if dec.PeekKind() != '"' {
+			return badMatch(place)
+		}
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		*part = token.String()
+	}
+	if dec.PeekKind() == ']' {
+		return badMatch(place)
+	}
+	value, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	*m, err = matchOf(place, v.Clone())
+	c.value = value.Clone()
+	*m = append(*m, c)
+	if dec.PeekKind() != ']' {
+		return badMatch(place)
+	}
+	_, err = dec.ReadToken()
 	return err
 }
 
-func matchOf(place string, v jsontext.Value) (Match, error) {
-	bad := func() error {
-		return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
-	}
-	switch v.Kind() {
-	case 'n':
-		return nil, nil
-	case '{':
-		members, err := membersOf(place, v)
-		if err != nil {
-			return nil, err
-		}
-		var m Match
-		for _, mem := range members {
-			m = append(m, condition{mem.name, "=", mem.value})
-		}
-		return m, nil
-	case '[':
-		var items []jsontext.Value
-		if err := json.Unmarshal(v, &items); err != nil {
-			return nil, bad()
-		}
-		if len(items) > 0 && items[0].Kind() == '"' {
-			if len(items) != 3 || items[1].Kind() != '"' {
-				return nil, bad()
-			}
-			name, _ := textOf(place, items[0])
-			op, _ := textOf(place, items[1])
-			return Match{{name, op, items[2]}}, nil
-		}
-		var m Match
-		for _, item := range items {
-			if item.Kind() != '[' && item.Kind() != '{' {
-				return nil, bad()
-			}
-			inner, err := matchOf(place, item)
-			if err != nil {
-				return nil, err
-			}
-			m = append(m, inner...)
-		}
-		return m, nil
-	}
-	return nil, bad()
+func badMatch(place string) error {
+	return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
 }
 
 // resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.

@@ -16,6 +16,9 @@ import (
 // decodeCharset turns a body into UTF-8 by the charset its content type names; none means UTF-8. The type itself does
 // not matter: old clients send JSON as text, as a form, or as nothing.
 func decodeCharset(body []byte, contentType string) ([]byte, error) {
+	if !strings.Contains(contentType, ";") { // which sets parameters off
+		return body, nil
+	}
 	_, params, err := mime.ParseMediaType(contentType)
 	label := strings.TrimSpace(params["charset"])
 	if err != nil || label == "" || strings.EqualFold(label, "utf-8") || strings.EqualFold(label, "utf8") {

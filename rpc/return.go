@@ -1,7 +1,8 @@
 package rpc
 
 import (
-	"github.com/go-json-experiment/json"
+	"bytes"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
@@ -17,36 +18,34 @@ type returned struct {
 }
 
 // UnmarshalJSONFrom reads a name, an array of names and nested forms, or one nested form.
-func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	place := placeOf(dec)
-	v, err := dec.ReadValue()
-	if err == nil {
-		*r, err = returnOf(place, v.Clone(), 0)
-	}
+func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	*r, err = returnOf(placeOf(dec), dec, 0)
 	return err
 }
 
-func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
-	bad := func() error {
-		return model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
-	}
+func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 	if depth > depthMost {
 		return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
 	}
-	switch v.Kind() {
+	switch dec.PeekKind() {
 	case 'n':
-		return nil, nil
+		_, err := dec.ReadToken()
+		return nil, err
 	case '"':
+		v, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
 		name, err := textOf(place, v)
 		return Return{{name: name}}, err
 	case '{':
-		members, err := membersOf(place, v)
-		if err != nil {
+		var members Members
+		if err := members.object(dec, place); err != nil {
 			return nil, err
 		}
 		var ret Return
 		for _, m := range members {
-			inner, err := returnOf(place+"."+m.name, m.value, depth+1)
+			inner, err := returnOf(place+"."+m.name, jsontext.NewDecoder(bytes.NewReader(m.value)), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -61,24 +60,21 @@ func returnOf(place string, v jsontext.Value, depth int) (Return, error) {
 		}
 		return ret, nil
 	case '[':
-		var items []jsontext.Value
-		if err := json.Unmarshal(v, &items); err != nil {
-			return nil, bad()
-		}
-		ret := Return{}
-		for _, item := range items {
-			if item.Kind() == '[' {
-				return nil, bad()
-			}
-			inner, err := returnOf(place, item, depth)
+		dec.ReadToken()
+		ret := make(Return, 0, 4)
+		for dec.PeekKind() == '"' || dec.PeekKind() == '{' || dec.PeekKind() == 'n' {
+			inner, err := returnOf(place, dec, depth)
 			if err != nil {
 				return nil, err
 			}
 			ret = append(ret, inner...)
 		}
-		return ret, nil
+		if dec.PeekKind() == ']' {
+			_, err := dec.ReadToken()
+			return ret, err
+		}
 	}
-	return nil, bad()
+	return nil, model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
 }
 
 // names makes a Return of plain names.

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"tokensmith/model"
@@ -199,9 +199,9 @@ func (b *builder) column(c Column) string {
 			if b.aliases == nil {
 				b.aliases = map[string]string{}
 			}
-			next = fmt.Sprintf("t%d", len(b.aliases)+1)
+			next = "t" + strconv.Itoa(len(b.aliases)+1)
 			b.aliases[path] = next
-			fmt.Fprintf(&b.joins, " LEFT JOIN %s %s ON %s.%s = %s.%s", s.Table, next, next, s.To, alias, s.From)
+			b.joins.WriteString(" LEFT JOIN " + s.Table + " " + next + " ON " + next + "." + s.To + " = " + alias + "." + s.From)
 		}
 		alias = next
 	}
