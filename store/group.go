@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -148,6 +149,7 @@ func (w *groupWriter) next(leads bool) *job {
 func (w *groupWriter) give() {
 	if next := w.next(true); next != nil {
 		next.leads <- true
+		runtime.Gosched() // to it, for everybody waits for it
 	}
 }
 
