@@ -198,6 +198,18 @@ func (m crud) one(tx *store.Tx, p *projection, id string) (jsontext.Value, error
 	return jsontext.Value(rows[0]), nil
 }
 
+// finds says whether one of the conditions leads to a few objects at once.
+func (o *object) finds(conds []store.Cond) bool {
+	for _, c := range conds {
+		for i := range o.attrs {
+			if a := &o.attrs[i]; a.indexed && a.column == c.Column && c.Op == store.Eq && len(c.Path) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Get reads one object.
 func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	c := callOf(r.Context())
@@ -209,12 +221,13 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
+	quick := m.obj.finds(conds)
 	if p.root.flat() {
 		plan.reads = statement
 	}
 	plan.view = func(tx *store.ReadTx) (any, error) {
 		for {
-			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2})
+			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2, Quick: quick})
 			switch {
 			case err != nil:
 				return nil, err

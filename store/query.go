@@ -17,6 +17,7 @@ type Query struct {
 	After   []any // values of Sort of the row after which to begin; nil = at the start
 	Limit   int64 // 0 = no row at all
 	Offset  int64
+	Quick   bool // an index finds what fits: it does not last long enough to end when its caller does
 
 	scope Scope // of the transaction it runs in
 }
@@ -82,8 +83,11 @@ func (tx *ReadTx) Find(q *Query) ([]Row, error) {
 	if tx.failed != nil {
 		return nil, tx.failed
 	}
-	// A search may be long: it ends when its caller does.
-	rows, err := tx.q.QueryContext(tx.ctx, tx.store.text(text), args...)
+	ctx := tx.ctx // a search may be long: it ends when its caller does
+	if q.Quick {
+		ctx = tx.store.dialect.context(ctx)
+	}
+	rows, err := tx.q.QueryContext(ctx, tx.store.text(text), args...)
 	if err != nil {
 		return nil, tx.did(err)
 	}

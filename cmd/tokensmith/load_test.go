@@ -101,14 +101,20 @@ func BenchmarkLoad(b *testing.B) {
 		for _, load := range loads {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
-					f := drive(b, load.calls(b), &l.process, l.authorization, connections, load.call(l))
-					f.What, f.Tokens, f.Floor = load.name, tokens, load.floor(connections)
+					f := drive(b, load.calls(b), &l.process, l.authorization, connections, load.call(l), t.empty)
+					f.What, f.Tokens = load.name, tokens
+					if load.durable && connections == 1 {
+						f.of(t.find(durableInsert, 0, 0)) // over one connection it is bound by the disk
+					}
 					t.add(f)
 				})
 			}
 			b.Run(fmt.Sprintf("%s/tokens=%d/wrk", strings.ReplaceAll(load.name, " ", "-"), tokens), func(b *testing.B) {
+				floor := driveWrk(b, quickCalls*b.N, t.empty, "none", nothing)
+				floor.What = emptyHandlerFloor + byWrk
 				f := driveWrk(b, load.calls(b), &l.process, l.authorization, load.call(l))
-				f.What, f.Tokens, f.Floor = load.name+byWrk, tokens, emptyHandlerFloor+byWrk
+				f.What, f.Tokens = load.name+byWrk, tokens
+				f.of(&floor)
 				t.add(f)
 			})
 		}
@@ -129,12 +135,14 @@ type loadCall struct {
 // quickCalls is how many calls that take little are made for each other one, for a rate that lasts a while.
 const quickCalls = 8
 
-// floor names what the machine does at best: over one connection a durable call is bound by the disk, everything else by HTTP.
-func (l *loadCall) floor(connections int) string {
-	if l.durable && connections == 1 {
-		return durableInsert
+// nothing is what the empty handler is asked.
+func nothing(int) (method, body string) { return "nothing", "{}" }
+
+// of says what share of a floor a figure is.
+func (f *figure) of(floor *figure) {
+	if floor != nil {
+		f.Floor, f.Ratio = floor.What, f.Rate/floor.Rate
 	}
-	return emptyHandlerFloor
 }
 
 func (l *loadCall) calls(b *testing.B) int {
@@ -149,7 +157,10 @@ func (l *loadCall) calls(b *testing.B) int {
 
 // loadTable gathers the figures; a later one of the same name takes the place of an earlier (Go runs a benchmark once
 // to warm up).
-type loadTable struct{ rows []figure }
+type loadTable struct {
+	rows  []figure
+	empty *process // the empty handler
+}
 
 func (t *loadTable) find(what string, tokens, connections int) *figure {
 	for i := range t.rows {
@@ -161,11 +172,6 @@ func (t *loadTable) find(what string, tokens, connections int) *figure {
 }
 
 func (t *loadTable) add(f figure) {
-	if floor := t.find(f.Floor, 0, f.Connections); floor != nil {
-		f.Ratio = f.Rate / floor.Rate
-	} else if floor := t.find(f.Floor, 0, 0); floor != nil {
-		f.Ratio = f.Rate / floor.Rate
-	}
 	if old := t.find(f.What, f.Tokens, f.Connections); old != nil {
 		*old = f
 		return
@@ -202,46 +208,57 @@ func (t *loadTable) print(b *testing.B) {
 	}
 }
 
-// drive makes n calls over so many connections and measures them.
-func drive(b *testing.B, n int, p *process, authorization string, connections int, next func(i int) (method, body string)) figure {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
-	defer client.CloseIdleConnections()
-	type request struct{ url, body string }
-	requests := make([]request, n)
-	for i := range requests {
+// driver makes calls over connections that are kept.
+type driver struct {
+	client        *http.Client
+	connections   int
+	authorization string
+	requests      []struct{ url, body string }
+	took          []time.Duration // of each
+	elapsed       time.Duration
+}
+
+func newDriver(n int, p *process, authorization string, connections int, next func(i int) (method, body string)) *driver {
+	d := &driver{connections: connections, authorization: authorization, took: make([]time.Duration, n),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+	for i := range n {
 		method, body := next(i)
-		requests[i] = request{p.url + "/das5/rest/" + method, body}
+		d.requests = append(d.requests, struct{ url, body string }{p.url + "/das5/rest/" + method, body})
 	}
-	took := make([]time.Duration, n)
+	return d
+}
+
+// part makes one of so many equal parts of the calls.
+func (d *driver) part(b *testing.B, part, parts int) {
 	var at atomic.Int64
+	from, to := part*len(d.requests)/parts, (part+1)*len(d.requests)/parts
+	at.Store(int64(from))
 	var all sync.WaitGroup
-	errs := make(chan error, connections)
-	cpu := p.cpu(b)
-	b.ResetTimer()
+	errs := make(chan error, d.connections)
 	began := time.Now()
-	for range connections {
+	for range d.connections {
 		all.Go(func() {
 			reply := new(bytes.Buffer)
 			for {
 				i := int(at.Add(1)) - 1
-				if i >= len(requests) {
+				if i >= to {
 					return
 				}
 				start := time.Now()
-				r, err := http.NewRequest(http.MethodPost, requests[i].url, strings.NewReader(requests[i].body))
+				r, err := http.NewRequest(http.MethodPost, d.requests[i].url, strings.NewReader(d.requests[i].body))
 				if err == nil {
-					r.Header.Set("Authorization", authorization)
+					r.Header.Set("Authorization", d.authorization)
 					r.Header.Set("Content-Type", "application/json")
 					var resp *http.Response
-					if resp, err = client.Do(r); err == nil {
+					if resp, err = d.client.Do(r); err == nil {
 						reply.Reset()
 						_, err = io.Copy(reply, resp.Body)
 						resp.Body.Close()
 					}
 				}
-				took[i] = time.Since(start)
+				d.took[i] = time.Since(start)
 				if err == nil && !bytes.HasPrefix(reply.Bytes(), []byte(`{"error":0`)) {
-					err = fmt.Errorf("%s %s: %s", requests[i].url, requests[i].body, reply)
+					err = fmt.Errorf("%s %s: %s", d.requests[i].url, d.requests[i].body, reply)
 				}
 				if err != nil {
 					errs <- err
@@ -251,19 +268,47 @@ func drive(b *testing.B, n int, p *process, authorization string, connections in
 		})
 	}
 	all.Wait()
-	elapsed := time.Since(began)
-	b.StopTimer()
+	d.elapsed += time.Since(began)
 	select {
 	case err := <-errs:
 		b.Fatal(err)
 	default:
 	}
-	slices.Sort(took)
-	at99 := func(part float64) float64 {
-		return float64(took[min(len(took)-1, int(part*float64(len(took))))].Microseconds()) / 1000
+}
+
+func (d *driver) rate() float64 { return float64(len(d.requests)) / d.elapsed.Seconds() }
+
+// driveParts is in how many parts the calls are made, each beside one of the floor's, so that both see the same machine.
+const driveParts = 8
+
+// drive makes n calls over so many connections and measures them. Where empty handler is given, it is the floor.
+func drive(b *testing.B, n int, p *process, authorization string, connections int, next func(i int) (method, body string), empty *process) figure {
+	d := newDriver(n, p, authorization, connections, next)
+	defer d.client.CloseIdleConnections()
+	floor, parts := &driver{}, 1
+	if empty != nil {
+		floor, parts = newDriver(quickCalls*b.N, empty, "none", connections, nothing), driveParts
+		defer floor.client.CloseIdleConnections()
 	}
-	f := figure{Connections: connections, Rate: float64(n) / elapsed.Seconds(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
+	cpu := p.cpu(b)
+	b.ResetTimer()
+	for i := range parts {
+		d.part(b, i, parts)
+		if empty != nil {
+			floor.part(b, i, parts)
+		}
+	}
+	b.StopTimer()
+	slices.Sort(d.took)
+	at99 := func(part float64) float64 {
+		return float64(d.took[min(len(d.took)-1, int(part*float64(len(d.took))))].Microseconds()) / 1000
+	}
+	f := figure{Connections: connections, Rate: d.rate(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
 		CPU: float64((p.cpu(b) - cpu).Microseconds()) / float64(n), RSS: p.rss(b)}
+	if empty != nil {
+		f.of(&figure{What: emptyHandlerFloor, Rate: floor.rate()})
+		b.ReportMetric(f.Ratio, "of-floor")
+	}
 	b.ReportMetric(f.Rate, "calls/s")
 	b.ReportMetric(f.P50, "ms-p50")
 	b.ReportMetric(f.P99, "ms-p99")
@@ -527,7 +572,7 @@ func (t *loadTable) imports(b *testing.B) {
 		return `{"attrs":{"product.productCode":"ST","data":"` + text.String() + `"},"return":["id"]}`
 	}
 	b.Run("token/import", func(b *testing.B) {
-		f := drive(b, min(b.N, 3), &l.process, l.authorization, 1, func(int) (string, string) { return "token/import", file() })
+		f := drive(b, min(b.N, 3), &l.process, l.authorization, 1, func(int) (string, string) { return "token/import", file() }, nil)
 		f.What, f.Rate, f.CPU = fmt.Sprintf("token/import of %d, tokens", loadImport), f.Rate*loadImport, f.CPU/loadImport
 		t.add(f)
 	})
@@ -543,7 +588,7 @@ func (t *loadTable) imports(b *testing.B) {
 				return "token/import", file()
 			}
 			return verify(0)
-		})
+		}, nil)
 		f.What, f.Tokens = "auth/verify beside an import", 0
 		t.add(f)
 	})
@@ -604,16 +649,17 @@ func (t *loadTable) floors(b *testing.B) {
 		b.Fatal(err)
 	}
 	p.run(&exec.Cmd{Path: self, Args: []string{"emptyhandler"}})
-	defer p.kill()
+	b.Cleanup(p.kill)
+	t.empty = p
 	for _, connections := range loadConnections {
 		b.Run(fmt.Sprintf("empty-handler/connections=%d", connections), func(b *testing.B) {
-			f := drive(b, quickCalls*b.N, p, "none", connections, func(int) (string, string) { return "nothing", "{}" })
+			f := drive(b, quickCalls*b.N, p, "none", connections, nothing, nil)
 			f.What = emptyHandlerFloor
 			t.add(f)
 		})
 	}
 	b.Run("empty-handler/wrk", func(b *testing.B) {
-		f := driveWrk(b, quickCalls*b.N, p, "none", func(int) (string, string) { return "nothing", "{}" })
+		f := driveWrk(b, quickCalls*b.N, p, "none", nothing)
 		f.What = emptyHandlerFloor + byWrk
 		t.add(f)
 	})
