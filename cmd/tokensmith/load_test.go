@@ -101,10 +101,15 @@ func BenchmarkLoad(b *testing.B) {
 		for _, load := range loads {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
-					f := drive(b, load.calls(b), &l.process, l.authorization, connections, load.call(l), t.empty)
+					empty := t.empty
+					disk := load.durable && connections == 1 // which is what bounds it then
+					if disk {
+						empty = nil
+					}
+					f := drive(b, load.calls(b), &l.process, l.authorization, connections, load.call(l), empty)
 					f.What, f.Tokens = load.name, tokens
-					if load.durable && connections == 1 {
-						f.of(t.find(durableInsert, 0, 0)) // over one connection it is bound by the disk
+					if disk {
+						f.of(t.find(durableInsert, 0, 0))
 					}
 					t.add(f)
 				})
