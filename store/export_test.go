@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -138,3 +139,6 @@ func (s *Store) IsDown() bool { return s.losses.down.Load() }
 
 // InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
 func (s *Store) InUse() int { return s.read.Stats().InUse }
+
+// Unique gives the columns, "table.column", of which the builder takes each value to be one row's.
+func Unique() []string { return slices.Collect(maps.Keys(unique)) }

@@ -235,6 +235,9 @@ func (b *builder) where(table string, conds []Cond) string {
 	return text
 }
 
+// unique are columns by which people name what others refer to, each value of which one row has at most.
+var unique = map[string]bool{"domains.name_folded": true, "repositories.name": true, "device_groups.name_folded": true}
+
 // cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
 func (b *builder) cond(prefix string, c Cond) string {
 	if c.Test != viaIndex {
@@ -252,7 +255,11 @@ func (b *builder) cond(prefix string, c Cond) string {
 		for _, limit := range b.scope.of(s.Table) {
 			only += b.cond(s.Table+".", limit) + " AND "
 		}
-		return prefix + s.From + " IN (SELECT " + s.To + " FROM " + s.Table + " WHERE " + only +
+		in := " IN "
+		if n == 1 && c.Op == Eq && unique[s.Table+"."+c.Column] {
+			in = " = " // SQLite would make a table of what is found, and sort what an index gives in order
+		}
+		return prefix + s.From + in + "(SELECT " + s.To + " FROM " + s.Table + " WHERE " + only +
 			b.cond("", Cond{Path: c.Path[1:], Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
 	}
 	name := prefix + c.Column
