@@ -18,6 +18,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -361,8 +362,8 @@ func contents(t *testing.T, url string) string {
 
 var lastUsed = regexp.MustCompile(`\tlast_used=\d+`)
 
-// A caller who was known a moment ago is still read anew after each change of what he may, at once by the server that made it,
-// and by others within a tenth of a second.
+// A caller who was known a moment ago is read anew after each change of what he may, at once by the server that made it; by
+// another one after a time that the change has waited for.
 func TestKnownCallers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -409,7 +410,7 @@ func TestKnownCallers(t *testing.T) {
 				}
 				by.do(t, c.method, strings.ReplaceAll(c.change, "{}", name))
 				if by != s {
-					s.clock.advance(100 * time.Millisecond)
+					s.clock.advance(store.CallersKept)
 				}
 				if _, seen := s.answerNow(who, "user/search", search); !strings.Contains(seen, c.is) {
 					t.Errorf("%s, changed by server %d: %s", c.name, k+1, seen)

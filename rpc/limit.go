@@ -155,15 +155,13 @@ type knownCaller struct {
 	read    model.Time // when
 }
 
-// callerKept is how long a caller is known whom only another process could have changed meanwhile.
-const callerKept = 100 // milliseconds
-
-// known gives the agent by which a caller was known, by its id or its certificate, when it is still as it was.
+// known gives the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
+// process has changed none since.
 func (l *limits) known(key string, version int64, now model.Time) *knownCaller {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, ok := l.callers.peek(key)
-	if !ok || k.version != version || now < k.read || now-k.read >= callerKept {
+	if !ok || k.version != version || now < k.read || now-k.read >= model.Time(store.CallersKept.Milliseconds()) {
 		return nil
 	}
 	return k

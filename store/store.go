@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tokensmith/model"
 )
@@ -182,6 +183,7 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	})
 	if callers {
 		s.callers.Add(1)
+		time.Sleep(CallersKept)
 	}
 	if err != nil {
 		s.failed(err)
@@ -189,9 +191,13 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	return err
 }
 
-// Callers gives a number that is another one after each Update, before it returns, in which this Store has changed what
-// says who may call: agents, their certificates, domains. What other processes change does not show in it.
+// Callers gives a number that is another one after each Update in which this Store has changed what says who may call:
+// agents, their certificates, domains. What other processes change does not show in it.
 func (s *Store) Callers() int64 { return s.callers.Load() }
+
+// CallersKept is how long a process may go on with what it has read of who may call while Callers stays the same. An Update
+// that takes something away from a caller returns after that time: then no process honours it any more.
+const CallersKept = 100 * time.Millisecond
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
 // run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
@@ -267,7 +273,7 @@ type Tx struct {
 	first     []byte       // mac of that one
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
-	callers   bool         // it changed who may call
+	callers   bool         // it changed who may call, but for new ones
 }
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction

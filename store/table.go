@@ -158,7 +158,6 @@ func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
 // Insert writes a new row, given by pointer.
 func (tx *Tx) Insert(row any) error {
 	t, v := tableOf(row)
-	tx.callers = tx.callers || t.calls
 	_, err := tx.exec(t.insertOne, t.values(v, nil)...)
 	return err
 }
