@@ -108,7 +108,7 @@ func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Ag
 		}
 		return s.limitTo(tx, c, a)
 	})
-	if err == nil && generation != 0 {
+	if err == nil && generation != 0 && version >= 0 {
 		s.limits.know(key, &knownCaller{a, c.scope, version, c.now})
 	}
 	return a, generation, err

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -417,6 +418,32 @@ func TestKnownCallers(t *testing.T) {
 				}
 				s.clock.advance(3 * time.Second)
 			}
+		}
+	})
+}
+
+// An answer that was given before says no more than the first one: that nobody honours what was.
+func TestRevokedAgain(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for n := range 5 {
+			name := fmt.Sprint("again", n)
+			who := s.agent(t, `"name":"`+name+`","permissions":"domain/search"`)
+			if code, seen := s.answerNow(who, "domain/search", `{"max":0}`); code != 0 {
+				t.Fatal(seen)
+			}
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					_, reply := s.post("/das5/rest/agent/set", `{"agent":{"name":"`+name+`"},"attrs":{"status":"DISABLED"}}`, "Idempotency-Key", name)
+					if code, seen := s.answerNow(who, "domain/search", `{"max":0}`); code != 4 && strings.Contains(reply, `"error":0`) {
+						t.Errorf("he was disabled: %s", seen)
+					}
+				})
+			}
+			all.Wait()
+			s.clock.advance(time.Minute) // refusals are held to a rate
 		}
 	})
 }

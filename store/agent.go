@@ -13,7 +13,7 @@ func (tx *ReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 
 // SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists.
 func (tx *Tx) SetCertificates(agentID string, hashes []string) error {
-	tx.callers = true
+	tx.changesCallers()
 	if _, err := tx.exec("DELETE FROM agent_certificates WHERE agent_id = ?", agentID); err != nil {
 		return err
 	}

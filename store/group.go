@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -42,7 +43,7 @@ type groupWriter struct {
 	waiting []*job // the first one first
 
 	// Of the open transaction; who leads has these.
-	held    []*job // ran without error, wait for the commit
+	held    []*job // have run, the first one without error, and wait for the commit: what they saw may be undone
 	head    chain  // of the audit rows, where the transaction has brought it
 	durable chain  // where it stood before
 }
@@ -200,6 +201,11 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 		w.head = w.durable
 		w.finish(errLost)
 	}
+	if len(w.held) > 0 {
+		j.err = err
+		w.held = append(w.held, j)
+		return
+	}
 	j.end(err)
 }
 
@@ -222,7 +228,7 @@ func (w *groupWriter) settle() {
 // finish tells those whose transaction has ended.
 func (w *groupWriter) finish(err error) {
 	for _, j := range w.held {
-		j.end(err)
+		j.end(cmp.Or(err, j.err))
 	}
 	w.held = nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -334,5 +335,91 @@ func TestGroupBeforeLong(t *testing.T) {
 	close(end)
 	if err := <-long; err != nil {
 		t.Error(err)
+	}
+}
+
+// behind runs Updates that share the transaction after the one that runs meanwhile, in their order.
+func behind(t *testing.T, s *store.Store, fns ...func(*store.Tx) error) []error {
+	t.Helper()
+	inside, hold := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		s.Update(context.Background(), func(*store.Tx) error { close(inside); <-hold; return nil })
+	})
+	<-inside
+	errs := make([]error, len(fns))
+	for i, fn := range fns {
+		before := s.Waiting()
+		all.Go(func() { errs[i] = s.Update(context.Background(), fn) })
+		for s.Waiting() == before {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	// The first one's time for others is over: they make a group of their own.
+	time.Sleep(5 * time.Millisecond)
+	close(hold)
+	all.Wait()
+	return errs
+}
+
+// What a refusal rests on may be undone with the group's commit; so it waits for that.
+func TestRefusedWithItsGroup(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewSQLite(t).Open(t)
+	own := errors.New("its own")
+	for shared := 0; shared == 0; { // until both run in the time of one group
+		errs := behind(t, s,
+			func(tx *store.Tx) error { return tx.SpoilCommit() },
+			func(tx *store.Tx) error { return errors.Join(tx.Ask(&shared, "SELECT COUNT(*) FROM user_states"), own) })
+		if shared > 0 && (errs[0] == nil || errs[1] == nil || errors.Is(errs[1], own)) {
+			t.Errorf("the group's commit failed, and its Updates gave %v", errs)
+		}
+	}
+	errs := behind(t, s,
+		func(tx *store.Tx) error { return tx.Insert(&model.Repository{ID: "r", Name: "r"}) },
+		func(tx *store.Tx) error { return own })
+	if errs[0] != nil || errs[1] != own {
+		t.Errorf("the group was committed, and its Updates gave %v", errs)
+	}
+}
+
+// Whoever has seen a change of who may call finds Callers changed.
+func TestCallersChange(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewSQLite(t).Open(t)
+	agent := model.Agent{ID: "a", Name: "a", SecretHash: []byte("x"), Generation: 1, Permissions: "*", Status: model.Active}
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.Insert(&agent) }); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Callers()
+	fns := []func(*store.Tx) error{func(tx *store.Tx) error {
+		agent.Status = model.DisabledBy
+		return tx.Save(&agent)
+	}}
+	late := make([]int64, 8)
+	for range late {
+		fns = append(fns, func(tx *store.Tx) error {
+			var seen model.Agent
+			if err := tx.Load(&seen, "a"); err != nil || seen.Status != model.DisabledBy {
+				return fmt.Errorf("%v, %w", seen.Status, err)
+			}
+			return nil
+		})
+	}
+	began := time.Now()
+	for i := range late {
+		fn := fns[i+1]
+		fns[i+1] = func(tx *store.Tx) error { err := fn(tx); late[i] = s.Callers(); return err }
+	}
+	for _, err := range behind(t, s, fns...) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if slices.Contains(late, before) {
+		t.Errorf("Callers gave %d before, and %v to those who had seen the change", before, late)
+	}
+	if took := time.Since(began); s.Callers() == before || s.Callers() < 0 || took < store.CallersKept {
+		t.Errorf("Callers gives %d, %d before; the change took %s", s.Callers(), before, took)
 	}
 }

@@ -29,6 +29,7 @@ type Store struct {
 
 	updates atomic.Int64 // under way or waiting
 	callers atomic.Int64 // see Callers
+	changes atomic.Int64 // of callers, under way
 	proof   proof        // that changes are taken
 
 	mu     sync.Mutex
@@ -175,16 +176,22 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 	defer s.busy.Done()
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
-	callers := false
+	changes := int64(0)
+	defer func() { // however the function ends
+		if changes > 0 {
+			s.callers.Add(1)
+			s.changes.Add(-changes)
+			time.Sleep(CallersKept)
+		}
+	}()
 	err := s.write.update(ctx, how, func(tx *Tx) error {
-		err := fn(tx)
-		callers = callers || tx.callers
-		return err
+		defer func() {
+			if tx.callers {
+				changes++
+			}
+		}()
+		return fn(tx)
 	})
-	if callers {
-		s.callers.Add(1)
-		time.Sleep(CallersKept)
-	}
 	if err != nil {
 		s.failed(err)
 	}
@@ -192,11 +199,16 @@ func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) erro
 }
 
 // Callers gives a number that is another one after each Update in which this Store has changed what says who may call:
-// agents, their certificates, domains. What other processes change does not show in it.
-func (s *Store) Callers() int64 { return s.callers.Load() }
+// agents, their certificates, domains; -1 while one is under way. What other processes change does not show in it.
+func (s *Store) Callers() int64 {
+	if s.changes.Load() > 0 {
+		return -1
+	}
+	return s.callers.Load()
+}
 
-// CallersKept is how long a process may go on with what it has read of who may call while Callers stays the same. An Update
-// that takes something away from a caller returns after that time: then no process honours it any more.
+// CallersKept is how long a process may go on with what it has read of who may call while Callers stays the same, and is not
+// -1. An Update that takes something away from a caller returns after that time: then no process honours it any more.
 const CallersKept = 100 * time.Millisecond
 
 // View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
@@ -273,7 +285,15 @@ type Tx struct {
 	first     []byte       // mac of that one
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
-	callers   bool         // it changed who may call, but for new ones
+	callers   bool         // see changesCallers
+}
+
+// changesCallers says that the transaction is about to change who may call, but for new ones.
+func (tx *Tx) changesCallers() {
+	if !tx.callers {
+		tx.callers = true
+		tx.store.changes.Add(1)
+	}
 }
 
 // run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction

@@ -173,7 +173,9 @@ func (t *table) saved(v reflect.Value) []any {
 // Save writes all columns of an existing row, given by pointer. None is NotFound.
 func (tx *Tx) Save(row any) error {
 	t, v := tableOf(row)
-	tx.callers = tx.callers || t.calls
+	if t.calls {
+		tx.changesCallers()
+	}
 	n, err := tx.exec(t.saveOne, t.saved(v)...)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
@@ -184,7 +186,9 @@ func (tx *Tx) Save(row any) error {
 // Delete removes a row, given by pointer, and what belongs to it. None is NotFound; one that others refer to is InUse.
 func (tx *Tx) Delete(row any) error {
 	t, v := tableOf(row)
-	tx.callers = tx.callers || t.calls
+	if t.calls {
+		tx.changesCallers()
+	}
 	id := v.FieldByIndex(t.index[slices.Index(t.columns, t.key)]).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
