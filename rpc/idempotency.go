@@ -79,10 +79,17 @@ func (c *call) look(ctx context.Context) error {
 	return c.again(ctx, c.s.cfg.Store.Look(ctx, c.repeated))
 }
 
-// again records that a call was answered again, where the answer reveals a secret or may.
+// again records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
+// call answers no earlier than the first time.
 func (c *call) again(ctx context.Context, err error) error {
 	a := asAnswered(err)
-	if a == nil || !c.method.reveals && c.method.path != executePath {
+	if a == nil {
+		return err
+	}
+	if object, _, _ := strings.Cut(c.method.path, "/"); object == "agent" || object == "domain" || c.method.path == executePath {
+		time.Sleep(store.CallersKept) // for which the first answer may still be waiting
+	}
+	if !c.method.reveals && c.method.path != executePath {
 		return err
 	}
 	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
@@ -104,9 +111,6 @@ func (c *call) keep(tx *store.Tx, result any) error {
 
 // again writes an answer that was given before.
 func (a *answered) again(w http.ResponseWriter, c *call) {
-	if object, _, _ := strings.Cut(c.method.path, "/"); object == "agent" || object == "domain" || c.method.path == executePath {
-		time.Sleep(store.CallersKept) // the first answer may be waiting for that as well
-	}
 	c.code = a.code()
 	writeEnvelope(w, http.StatusOK, a.envelope)
 }
