@@ -436,7 +436,11 @@ func TestRevokedAgain(t *testing.T) {
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(func() {
+					began := time.Now()
 					_, reply := s.post("/das5/rest/agent/set", `{"agent":{"name":"`+name+`"},"attrs":{"status":"DISABLED"}}`, "Idempotency-Key", name)
+					if took := time.Since(began); took < store.CallersKept {
+						t.Errorf("answered after %s, when others may still honour him: %s", took, reply)
+					}
 					if code, seen := s.answerNow(who, "domain/search", `{"max":0}`); code != 4 && strings.Contains(reply, `"error":0`) {
 						t.Errorf("he was disabled: %s", seen)
 					}
