@@ -101,6 +101,12 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		update = c.s.cfg.Store.UpdateLong
 	}
 	err = update(ctx, func(tx *store.Tx) error {
+		defer func() {
+			if p := recover(); p != nil {
+				c.place = panicPlace() // here, for the transaction may run on another call's goroutine
+				panic(p)
+			}
+		}()
 		once := c.once != nil && plan.update != nil
 		if once {
 			if err := c.repeated(&tx.ReadTx); err != nil {
@@ -134,12 +140,6 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.place = panicPlace() // here, for the transaction may run on another call's goroutine
-			panic(p)
-		}
-	}()
 	c.object, c.quiet, c.shown = "", false, nil
 	tx.Limit(c.scope)
 	if plan.view != nil {

@@ -141,18 +141,14 @@ func explain(t *testing.T, db *sql.DB, query string, args []any) (plan string) {
 // TestUnique: what the builder takes to be one row's value, an index makes one row's.
 func TestUnique(t *testing.T) {
 	t.Parallel()
-	d := storetest.NewSQLite(t)
-	d.Open(t)
-	db, err := sql.Open("sqlite3", "file:"+d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	s := storetest.NewSQLite(t).Open(t)
 	for _, column := range store.Unique() {
 		table, name, _ := strings.Cut(column, ".")
 		var indexes int
-		err := db.QueryRow(`SELECT COUNT(*) FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial
-			AND (SELECT GROUP_CONCAT(name) FROM pragma_index_info(i.name)) = ?`, table, name).Scan(&indexes)
+		err := s.View(t.Context(), func(tx *store.ReadTx) error {
+			return tx.Ask(&indexes, `SELECT COUNT(*) FROM pragma_index_list('`+table+`') AS i WHERE i."unique" AND NOT i.partial
+				AND (SELECT GROUP_CONCAT(name) FROM pragma_index_info(i.name)) = '`+name+`'`)
+		})
 		if err != nil || indexes != 1 {
 			t.Errorf("%s: %d unique indexes, %v", column, indexes, err)
 		}
