@@ -59,8 +59,8 @@ type addressee struct {
 	product    *model.Product
 }
 
-func (c *call) addressee(tx *store.Tx, conds []store.Cond) (*addressee, error) {
-	id, err := assignmentObject.find(c, &tx.ReadTx, conds)
+func (c *call) addressee(tx store.Tx, conds []store.Cond) (*addressee, error) {
+	id, err := assignmentObject.find(c, tx, conds)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func activationPlace(assignmentID string) store.Place {
 }
 
 // sending leaves a plan that sends something to an assignment's user.
-func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, do func(c *call, tx *store.Tx, to *addressee, channel string) error) error {
+func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, do func(c *call, tx store.Tx, to *addressee, channel string) error) error {
 	c := callOf(r.Context())
 	conds, err := args.assignmentConds()
 	if err != nil {
@@ -118,7 +118,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, d
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		to, err := c.addressee(tx, conds)
 		if err != nil {
 			return nil, err
@@ -130,7 +130,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, d
 
 // SendActivationCode makes a new activation code, which ends an older one, and sends it to the user.
 func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, plan *Plan) error {
-	return m.sending(r, args, plan, func(c *call, tx *store.Tx, to *addressee, channel string) error {
+	return m.sending(r, args, plan, func(c *call, tx store.Tx, to *addressee, channel string) error {
 		a := &to.assignment
 		if a.Status != model.Inactive {
 			return model.Errorf(model.Invalid, "the token assignment is not INACTIVE: there is nothing to activate")
@@ -159,7 +159,7 @@ func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan 
 	if err != nil {
 		return err
 	}
-	return m.sending(r, args, plan, func(c *call, tx *store.Tx, to *addressee, channel string) error {
+	return m.sending(r, args, plan, func(c *call, tx store.Tx, to *addressee, channel string) error {
 		if err := c.mayShare(tx, to.token.ID); err != nil {
 			return err
 		}
@@ -216,8 +216,8 @@ func (s *Server) activate(r *http.Request, args *ActivateArgs, plan *Plan, blind
 		return err
 	}
 	wrong := outcome{model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := assignmentObject.find(c, &tx.ReadTx, conds)
+	plan.update = func(tx store.Tx) (any, error) {
+		id, err := assignmentObject.find(c, tx, conds)
 		if blind && unknown(err) {
 			return wrong, nil
 		}

@@ -19,7 +19,7 @@ var agentObject = declare(&object{
 	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
-	removes: func(c *call, _ *store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
+	removes: func(c *call, _ store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -34,7 +34,7 @@ var agentObject = declare(&object{
 	},
 })
 
-func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func checkAgent(c *call, tx store.Tx, d *decoded, old, row any) error {
 	a := row.(*model.Agent)
 	if d.extra != nil {
 		a.SecretHash, a.Generation = d.extra.([]byte), 1
@@ -63,7 +63,7 @@ func checkAgent(c *call, tx *store.Tx, d *decoded, old, row any) error {
 }
 
 // wroteAgent keeps the agent's public keys where a call looks them up.
-func wroteAgent(_ *call, tx *store.Tx, d *decoded, _, row any) error {
+func wroteAgent(_ *call, tx store.Tx, d *decoded, _, row any) error {
 	if a := row.(*model.Agent); d.has("certificates") {
 		return tx.SetCertificates(a.ID, a.Certificates.Items())
 	}
@@ -80,7 +80,7 @@ func (c *call) mayManage(a *model.Agent) error {
 }
 
 // checkDomains refuses names that are no domain's: an agent limited to a misspelt one would see nothing.
-func checkDomains(tx *store.Tx, names []string) error {
+func checkDomains(tx store.Tx, names []string) error {
 	folded := make([]string, len(names))
 	for i, n := range names {
 		folded[i] = model.Fold(n)
@@ -101,7 +101,7 @@ func checkDomains(tx *store.Tx, names []string) error {
 var spkiHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // checkCertificates refuses what is no hash, and a public key that stands for another agent already.
-func checkCertificates(tx *store.Tx, a *model.Agent) error {
+func checkCertificates(tx store.Tx, a *model.Agent) error {
 	for _, hash := range a.Certificates.Items() {
 		if !spkiHash.MatchString(hash) {
 			return model.AttrErrorf(model.Invalid, "attrs.certificates", "%q is not a SHA-256 in 64 lower-case hex digits", hash)
@@ -157,7 +157,7 @@ func (m *Agent) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		id, err := create(tx)
 		return agentCreated{id, id, clientSecret}, err
 	}

@@ -42,7 +42,7 @@ func prepareAssignment(_ context.Context, _ *call, d *decoded) error {
 	return nil
 }
 
-func checkAssignment(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func checkAssignment(c *call, tx store.Tx, d *decoded, old, row any) error {
 	a := row.(*model.Assignment)
 	if pin, given := d.secrets["pin"]; given {
 		c.setPIN(a, pin)
@@ -80,12 +80,12 @@ func (c *call) setPIN(a *model.Assignment, pin model.Secret) {
 
 // newAssignment completes an assignment about to be made of a token beside those it has: who owns the token, whether it is
 // active, whether the user may have one more.
-func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, t *model.Token, existing []model.Assignment, ownerGiven bool) error {
+func (c *call) newAssignment(tx store.Tx, a *model.Assignment, t *model.Token, existing []model.Assignment, ownerGiven bool) error {
 	var p model.Product
 	if err := tx.Load(&p, t.ProductID); err != nil {
 		return err
 	}
-	if err := c.admit(&tx.ReadTx, a, t, &p, existing, 0); err != nil {
+	if err := c.admit(tx, a, t, &p, existing, 0); err != nil {
 		return err
 	}
 	if !ownerGiven {
@@ -98,7 +98,7 @@ func (c *call) newAssignment(tx *store.Tx, a *model.Assignment, t *model.Token, 
 
 // admit refuses an assignment that may not be made, and gives it its status; pending counts assignments of the same user
 // and product that are not written yet.
-func (c *call) admit(tx *store.ReadTx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
+func (c *call) admit(tx store.ReadTx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
 	if t.Status == model.Deceased {
 		return model.Errorf(model.TokenUnusable, "token %s is deceased", t.Serial)
 	}
@@ -146,11 +146,11 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 	if len(args.IDs) == 0 || len(args.IDs) > searchMost {
 		return model.AttrErrorf(model.Missing, "ids", "is required: a user's assignments in the wished order")
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		priority := map[string]int64{}
 		var user string
 		for i, id := range args.IDs {
-			found, err := m.obj.find(c, &tx.ReadTx, []store.Cond{{Column: "id", Op: store.Eq, Value: string(id)}})
+			found, err := m.obj.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: string(id)}})
 			if err != nil {
 				return nil, err
 			}
@@ -189,6 +189,6 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 }
 
 // unassign ends what the user was given along with the token: a provisioning link not used yet.
-func unassign(_ *call, tx *store.Tx, row any) error {
+func unassign(_ *call, tx store.Tx, row any) error {
 	return tx.DropLink(row.(*model.Assignment).TokenID)
 }

@@ -42,7 +42,7 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *Plan) error
 	if _, err := m.s.cfg.Store.MarkAudit(r.Context(), m.s.cfg.Now()); err != nil {
 		return err
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
+	plan.view = func(tx store.ReadTx) (any, error) {
 		v, err := tx.VerifyAudit(string(args.ExpectHead))
 		if err != nil {
 			return nil, err

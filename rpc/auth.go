@@ -80,7 +80,7 @@ func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {
 				return v.staticPassword(tx, login)
@@ -223,7 +223,7 @@ func project(ret Names, byToken bool) (*projection, error) {
 }
 
 // login finds the user; nil when the selector fits none, or several.
-func (v *verification) login(tx *store.ReadTx) (*model.Login, error) {
+func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	found, err := tx.Logins(v.user)
 	if err != nil || len(found) != 1 {
 		return nil, err
@@ -239,9 +239,9 @@ func unknown(err error) bool {
 
 // decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
 // failure count and its audit row.
-func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error)) (any, error) {
+func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)) (any, error) {
 	v.dry = false // of a run that was lost
-	login, err := v.login(&tx.ReadTx)
+	login, err := v.login(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +268,7 @@ func (v *verification) decide(tx *store.Tx, check func(*model.Login) (any, error
 
 // pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
 // trace.
-func (v *verification) pretendOn(tx *store.Tx) error {
+func (v *verification) pretendOn(tx store.Tx) error {
 	if v.static {
 		return nil // the password was compared before
 	}
@@ -296,7 +296,7 @@ func (v *verification) pretendOn(tx *store.Tx) error {
 }
 
 // nobody refuses an unknown user, with the reads and the write that a known one costs. The record names no object.
-func (v *verification) nobody(tx *store.Tx) (any, error) {
+func (v *verification) nobody(tx store.Tx) (any, error) {
 	v.c.object = ""
 	if err := v.pretendOn(tx); err != nil {
 		return nil, err
@@ -311,7 +311,7 @@ func (v *verification) pretend() {
 }
 
 // refuse records a refusal of a user's credential. 201 and 205 count towards the lock.
-func (c *call) refuse(tx *store.Tx, login *model.Login, k model.Kind) (any, error) {
+func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind) (any, error) {
 	failed := k == model.WrongCredential || k == model.OutOfSync
 	if login.Refused(c.now, failed) && login.Status == model.Active {
 		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
@@ -322,7 +322,7 @@ func (c *call) refuse(tx *store.Tx, login *model.Login, k model.Kind) (any, erro
 }
 
 // accept records a success, and answers what was asked for of it.
-func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string) (any, error) {
+func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
 	login.Cleared()
 	login.LastLogin = v.c.now
 	if err := tx.SaveLogin(&login.UserState); err != nil {
@@ -335,7 +335,7 @@ func (v *verification) accept(tx *store.Tx, login *model.Login, table, id string
 	if p == nil {
 		return nil, nil
 	}
-	rows, err := p.rows(&tx.ReadTx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	rows, err := p.rows(tx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 	if v.first, v.second, err = args.otps(); err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		reply, err := v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login) })
 		if o, ok := reply.(outcome); ok && o.err.Kind == model.OutOfSync {
 			reply = outcome{notSynced()}
@@ -39,7 +39,7 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 }
 
 // sync synchronises the user's token by two OTPs.
-func (v *verification) sync(tx *store.Tx, login *model.Login) (any, error) {
+func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of s
 			return err
 		}
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
+	plan.view = func(tx store.ReadTx) (any, error) {
 		if of != "" {
 			login, err := v.login(tx)
 			if err != nil {
@@ -161,7 +161,7 @@ func fixed(plan *Plan, rows ...named) error {
 
 // constant leaves a reply that is always the same.
 func constant(plan *Plan, result any) error {
-	plan.view, plan.reads = func(*store.ReadTx) (any, error) { return result, nil }, nothing
+	plan.view, plan.reads = func(store.ReadTx) (any, error) { return result, nil }, nothing
 	return nil
 }
 

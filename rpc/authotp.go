@@ -9,7 +9,7 @@ import (
 
 // otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
 // answer counts, once.
-func (v *verification) otp(tx *store.Tx, login *model.Login) (any, error) {
+func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
@@ -67,7 +67,7 @@ func better(a, b model.Kind) model.Kind {
 }
 
 // candidates gives the assignments to try.
-func (v *verification) candidates(tx *store.Tx, login *model.Login) ([]model.Credential, error) {
+func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Credential, error) {
 	all, err := tx.Credentials(login.ID)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (v *verification) candidates(tx *store.Tx, login *model.Login) ([]model.Cre
 	}
 	// A serial of two products is told apart by who has the token.
 	token := append(slices.Clone(v.token), store.Cond{Path: []store.Step{assignments}, Column: "user_id", Op: store.Eq, Value: login.ID})
-	id, err := tokenObject.find(v.c, &tx.ReadTx, token)
+	id, err := tokenObject.find(v.c, tx, token)
 	if unknown(err) {
 		v.dry = true // his tokens are tried for the time it takes
 		return all, nil
@@ -96,7 +96,7 @@ type tried struct {
 
 // try checks the credential on one assignment and writes what it makes of the token's state. A wrong PIN costs the
 // same time as a right one, and leaves the OTP unused.
-func (v *verification) try(tx *store.Tx, c *model.Credential) (tried, error) {
+func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	keys := v.c.s.keys
 	seed, err := keys.Unseal(seedPlace(c.TokenID), c.Seed)
 	if err != nil {

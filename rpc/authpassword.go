@@ -15,7 +15,7 @@ import (
 // a password cost the same.
 func (v *verification) hash(ctx context.Context) error {
 	var login *model.Login
-	err := v.c.s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
+	err := v.c.s.cfg.Store.View(ctx, func(tx store.ReadTx) (err error) {
 		tx.Limit(v.c.scope)
 		login, err = v.login(tx)
 		return err
@@ -63,7 +63,7 @@ func (s *Server) slowly(ctx context.Context, work func()) error {
 	return nil
 }
 
-func (v *verification) staticPassword(tx *store.Tx, login *model.Login) (any, error) {
+func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
 	case !bytes.Equal(login.Password, v.seen):
 		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}

@@ -55,7 +55,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) 
 			}
 		}
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		b := &assigning{c: c, tx: tx, bad: refusals{slices.Clone(bad.Rows), bad.More}}
 		if err := b.run(rows); err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) 
 // with the kinds of things named, not with each row.
 type assigning struct {
 	c        *call
-	tx       *store.Tx
+	tx       store.Tx
 	bad      refusals
 	domains  map[string]model.Domain
 	users    map[string]map[string]model.User  // domain id, folded login name
@@ -105,7 +105,7 @@ func (b *assigning) run(rows []seedfile.Assignment) error {
 			return err
 		}
 	}
-	_, err := store.InsertMany(b.tx, b.made, false)
+	_, err := b.tx.InsertMany(b.made, false)
 	return err
 }
 
@@ -205,7 +205,7 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	a := model.Assignment{ID: b.c.newID(), TokenID: token.ID, UserID: user.ID, Status: row.Status, IsOwner: !owned(held),
 		DateCreated: b.c.now, LastUpdated: b.c.now}
 	counted := [2]string{user.ID, product.ID}
-	if err := b.c.admit(&b.tx.ReadTx, &a, &token, product, held, b.pending[counted]); err != nil {
+	if err := b.c.admit(b.tx, &a, &token, product, held, b.pending[counted]); err != nil {
 		return err
 	}
 	if row.PIN != nil {

@@ -11,7 +11,7 @@ const metaBuiltin = "builtin" // set once the built-in objects were made; they m
 
 // bootstrap puts the built-in products and repository into a new database.
 func (s *Server) bootstrap(ctx context.Context) error {
-	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		// A template cannot be deleted: one that is missing is of a kind of message that came with this version.
 		for _, t := range model.BuiltinTemplates() {
 			_, err := tx.TemplateByName(t.Name)
@@ -51,7 +51,7 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 	}
 	var first *FirstAgent
 	id := s.cfg.NewID()
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		first = nil
 		n, err := tx.Count(&store.Query{Table: agentObject.table})
 		if err != nil || n > 0 {

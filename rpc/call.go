@@ -84,9 +84,9 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		case nothing:
 			return plan.view(nil)
 		case statement:
-			view = c.s.cfg.Store.Look
+			view = c.s.cfg.Store.ViewOne
 		}
-		err = view(ctx, func(tx *store.ReadTx) error {
+		err = view(ctx, func(tx store.ReadTx) error {
 			tx.Limit(c.scope)
 			result, err = plan.view(tx)
 			return err
@@ -100,7 +100,7 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if c.turn || c.method.path == executePath {
 		update = c.s.cfg.Store.UpdateLong
 	}
-	err = update(ctx, func(tx *store.Tx) error {
+	err = update(ctx, func(tx store.Tx) error {
 		defer func() {
 			if p := recover(); p != nil {
 				c.place = panicPlace() // here, for the transaction may run on another call's goroutine
@@ -109,7 +109,7 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		}()
 		once := c.once != nil && plan.update != nil
 		if once {
-			if err := c.repeated(&tx.ReadTx); err != nil {
+			if err := c.repeated(tx); err != nil {
 				return err
 			}
 		}
@@ -139,11 +139,11 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
-func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
+func (c *call) apply(tx store.Tx, plan *Plan) (result any, err error) {
 	c.object, c.quiet, c.shown = "", false, nil
 	tx.Limit(c.scope)
 	if plan.view != nil {
-		result, err = plan.view(&tx.ReadTx)
+		result, err = plan.view(tx)
 	} else {
 		result, err = plan.update(tx)
 	}
@@ -154,7 +154,7 @@ func (c *call) apply(tx *store.Tx, plan *Plan) (result any, err error) {
 }
 
 // audit writes the call's row of the record.
-func (c *call) audit(tx *store.Tx, result any) error {
+func (c *call) audit(tx store.Tx, result any) error {
 	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)

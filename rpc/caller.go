@@ -89,7 +89,7 @@ func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Ag
 			return known.agent, generation, nil
 		}
 	}
-	err = s.cfg.Store.Look(ctx, func(tx *store.ReadTx) error {
+	err = s.cfg.Store.ViewOne(ctx, func(tx store.ReadTx) error {
 		var err error
 		if given.spki != "" {
 			var found *model.Agent
@@ -150,7 +150,7 @@ func (s *Server) record(ctx context.Context, c *call, name, object string, refus
 		return refused
 	}
 	row := model.Audit{Time: c.now, Agent: name, Method: c.method.path, Outcome: int64(codeOf(refused).number), Remote: c.remote, Object: object}
-	if err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Audit(&row) }); err != nil {
+	if err := s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); err != nil {
 		return err
 	}
 	return refused
@@ -166,7 +166,7 @@ func (s *Server) used(a *model.Agent, now model.Time) {
 	}
 	id := a.ID
 	go func() {
-		err := s.cfg.Store.Update(context.Background(), func(tx *store.Tx) error { return tx.AgentUsed(id, now) })
+		err := s.cfg.Store.Update(context.Background(), func(tx store.Tx) error { return tx.AgentUsed(id, now) })
 		if err != nil && wireError(err).Kind != model.Unavailable { // as at the end
 			s.cfg.Log.Error().Err(err).Msg("last use of an agent")
 		}

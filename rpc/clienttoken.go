@@ -37,7 +37,7 @@ func (m *minted) of(deviceID string, now model.Time) model.ClientToken {
 	return row
 }
 
-func (m *minted) insert(tx *store.Tx, deviceID string, now model.Time) error {
+func (m *minted) insert(tx store.Tx, deviceID string, now model.Time) error {
 	row := m.of(deviceID, now)
 	return tx.Insert(&row)
 }
@@ -48,7 +48,7 @@ type tokenShown struct {
 }
 
 // loadDevice reads a device with its client token.
-func (c *call) loadDevice(tx *store.Tx, id string) (*model.Device, *model.ClientToken, error) {
+func (c *call) loadDevice(tx store.Tx, id string) (*model.Device, *model.ClientToken, error) {
 	var dev model.Device
 	if err := tx.Load(&dev, id); err != nil {
 		return nil, nil, err
@@ -60,7 +60,7 @@ func (c *call) loadDevice(tx *store.Tx, id string) (*model.Device, *model.Client
 }
 
 // renew gives a device a new client token and ends the old one.
-func (c *call) renew(tx *store.Tx, dev *model.Device, old *model.ClientToken, token *minted) error {
+func (c *call) renew(tx store.Tx, dev *model.Device, old *model.ClientToken, token *minted) error {
 	if err := c.end(tx, old, model.Superseded); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (c *call) renew(tx *store.Tx, dev *model.Device, old *model.ClientToken, to
 }
 
 // end ends a client token; whoever uses it is logged out.
-func (c *call) end(tx *store.Tx, tok *model.ClientToken, reason string) error {
+func (c *call) end(tx store.Tx, tok *model.ClientToken, reason string) error {
 	tok.End(reason)
 	if err := tx.Save(tok); err != nil {
 		return err
@@ -81,11 +81,11 @@ func (c *call) end(tx *store.Tx, tok *model.ClientToken, reason string) error {
 }
 
 // loggedOut has every process look whether devices that are connected to it may still be.
-func (c *call) loggedOut(tx *store.Tx) error { return tx.PutMeta(metaLoggedOut, []byte(c.newID())) }
+func (c *call) loggedOut(tx store.Tx) error { return tx.PutMeta(metaLoggedOut, []byte(c.newID())) }
 
 // RevealToken answers a device's client token again.
 func (m *Device) RevealToken(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		_, tok, err := c.loadDevice(tx, id)
 		if err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func (m *Device) GenerateToken(r *http.Request, args *GenerateArgs, plan *Plan) 
 	if err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		dev, old, err := c.loadDevice(tx, id)
 		if err != nil {
 			return nil, err
@@ -125,7 +125,7 @@ func (m *Device) GenerateToken(r *http.Request, args *GenerateArgs, plan *Plan) 
 
 // RevokeToken ends a device's client token without a new one.
 func (m *Device) RevokeToken(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		dev, tok, err := c.loadDevice(tx, id)
 		if err != nil {
 			return nil, err

@@ -19,9 +19,9 @@ import (
 // Plan is what a method's prepare step leaves behind: the part that runs inside the transaction. Exactly one of its
 // functions is set; the dispatcher opens the transaction and runs it, perhaps more than once.
 type Plan struct {
-	view   func(tx *store.ReadTx) (any, error)
+	view   func(tx store.ReadTx) (any, error)
 	reads  reads // by view
-	update func(tx *store.Tx) (any, error)
+	update func(tx store.Tx) (any, error)
 }
 
 // reads is how much a view reads.

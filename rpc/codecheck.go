@@ -29,7 +29,7 @@ func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) er
 	if err := c.guess(r.Context()); err != nil {
 		return err
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
+	plan.view = func(tx store.ReadTx) (any, error) {
 		code, err := c.findCode(tx, indexes)
 		if err == nil {
 			err = code.Refusal(c.now)
@@ -50,7 +50,7 @@ func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) er
 }
 
 // available says why what a code is for is not: a device or an account that is gone or not in use.
-func available(tx *store.ReadTx, code *model.InstallationCode) error {
+func available(tx store.ReadTx, code *model.InstallationCode) error {
 	gone := func(what string) error {
 		return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)
 	}

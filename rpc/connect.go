@@ -47,7 +47,7 @@ func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *Plan) error {
 // The plan writes the token's first use, which goes to the record, and the last one, a minute after the one before.
 func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte) (plan Plan, err error) {
 	var p *model.Presented
-	err = s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+	err = s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		p, err = presented(tx, id, hash)
 		return err
 	})
@@ -57,7 +57,7 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 	if err != nil {
 		return plan, err
 	}
-	answer := func(tx *store.ReadTx) (*model.Presented, any, error) {
+	answer := func(tx store.ReadTx) (*model.Presented, any, error) {
 		p, err := presented(tx, id, hash)
 		if err != nil {
 			return nil, nil, err
@@ -67,14 +67,14 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 		return p, connected{p.DeviceID, p.Device, groups, int64(s.checkIn() / 1000)}, err
 	}
 	if !p.Due(c.now) {
-		plan.view = func(tx *store.ReadTx) (any, error) {
+		plan.view = func(tx store.ReadTx) (any, error) {
 			_, found, err := answer(tx)
 			return found, err
 		}
 		return plan, nil
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		p, found, err := answer(&tx.ReadTx)
+	plan.update = func(tx store.Tx) (any, error) {
+		p, found, err := answer(tx)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 }
 
 // presented finds a client token and says why it is not accepted. What it is of is told also where it has ended.
-func presented(tx *store.ReadTx, id string, hash []byte) (*model.Presented, error) {
+func presented(tx store.ReadTx, id string, hash []byte) (*model.Presented, error) {
 	found, err := tx.Presented([]string{id})
 	if err != nil {
 		return nil, err

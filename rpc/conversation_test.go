@@ -109,7 +109,7 @@ func TestEveryMethodIsInReadme(t *testing.T) {
 // service is a server under test with a clock of its own, predictable ids and a caller that may do everything.
 type service struct {
 	*rpc.Server
-	store   *store.Store
+	store   store.Store
 	url     string
 	keyFile string
 	clock   *clock

@@ -91,13 +91,13 @@ func (s *Selection) selector(name string, o *object, required bool) ([]store.Con
 // Create makes an object.
 func (m crud) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	return m.create(r, args, plan, func(*decoded) error { return nil },
-		func(_ *call, _ *store.Tx, _ *decoded, _ string, made jsontext.Value) (any, error) { return made, nil })
+		func(_ *call, _ store.Tx, _ *decoded, _ string, made jsontext.Value) (any, error) { return made, nil })
 }
 
 // create makes an object. ready completes what the client gave of it, before any transaction; made gets the object's id and
 // reply, in the transaction, and gives the reply.
 func (m crud) create(r *http.Request, args *CreateArgs, plan *Plan, ready func(*decoded) error,
-	made func(c *call, tx *store.Tx, d *decoded, id string, reply jsontext.Value) (any, error)) error {
+	made func(c *call, tx store.Tx, d *decoded, id string, reply jsontext.Value) (any, error)) error {
 	c := callOf(r.Context())
 	d, err := m.obj.decode("attrs", args.Attrs, onCreate)
 	if err != nil {
@@ -114,7 +114,7 @@ func (m crud) create(r *http.Request, args *CreateArgs, plan *Plan, ready func(*
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		id, err := create(tx)
 		if err != nil {
 			return nil, err
@@ -129,19 +129,19 @@ func (m crud) create(r *http.Request, args *CreateArgs, plan *Plan, ready func(*
 }
 
 // creation prepares the making of an object from decoded attributes; what it returns gives the new id.
-func (m crud) creation(ctx context.Context, c *call, d *decoded) (func(*store.Tx) (string, error), error) {
+func (m crud) creation(ctx context.Context, c *call, d *decoded) (func(store.Tx) (string, error), error) {
 	if m.obj.prepare != nil {
 		if err := m.obj.prepare(ctx, c, d); err != nil {
 			return nil, err
 		}
 	}
-	return func(tx *store.Tx) (string, error) {
+	return func(tx store.Tx) (string, error) {
 		row := m.obj.row()
 		id := c.newID()
 		m.obj.field(row, "id").SetString(id)
 		m.obj.stamp(row, "date_created", c.now)
 		m.obj.stamp(row, "last_updated", c.now)
-		if err := d.into(c, &tx.ReadTx, row); err != nil {
+		if err := d.into(c, tx, row); err != nil {
 			return "", err
 		}
 		if err := m.write(c, tx, d, nil, row); err != nil {
@@ -152,7 +152,7 @@ func (m crud) creation(ctx context.Context, c *call, d *decoded) (func(*store.Tx
 }
 
 // write checks and writes a row, with what belongs to it.
-func (m crud) write(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func (m crud) write(c *call, tx store.Tx, d *decoded, old, row any) error {
 	if m.obj.check != nil {
 		if err := m.obj.check(c, tx, d, old, row); err != nil {
 			return err
@@ -187,11 +187,11 @@ func (o *object) taken(err error) error {
 }
 
 // one reads an object just written.
-func (m crud) one(tx *store.Tx, p *projection, id string) (jsontext.Value, error) {
+func (m crud) one(tx store.Tx, p *projection, id string) (jsontext.Value, error) {
 	if len(p.columns) == 1 && p.columns[0].Name == "id" && p.columns[0].Path == nil && p.root.flat() {
 		return p.root.write(nil, store.Row{id}, nil)
 	}
-	rows, err := p.rows(&tx.ReadTx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if p.root.flat() {
 		plan.reads = statement
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
+	plan.view = func(tx store.ReadTx) (any, error) {
 		for {
 			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2, Quick: quick})
 			switch {
@@ -258,24 +258,24 @@ func (m crud) Set(r *http.Request, args *SetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(_ *call, tx *store.Tx, id string) (any, error) { return nil, change(tx, id) })
+	return m.upon(r, &args.Selection, plan, func(_ *call, tx store.Tx, id string) (any, error) { return nil, change(tx, id) })
 }
 
 // change prepares the changing of an object by decoded attributes.
-func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx *store.Tx, id string) error, error) {
+func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx store.Tx, id string) error, error) {
 	if m.obj.prepare != nil {
 		if err := m.obj.prepare(ctx, c, d); err != nil {
 			return nil, err
 		}
 	}
-	return func(tx *store.Tx, id string) error {
+	return func(tx store.Tx, id string) error {
 		row := m.obj.row()
 		if err := tx.Load(row, id); err != nil {
 			return err
 		}
 		old := reflect.New(reflect.TypeOf(row).Elem())
 		old.Elem().Set(reflect.ValueOf(row).Elem())
-		if err := d.into(c, &tx.ReadTx, row); err != nil {
+		if err := d.into(c, tx, row); err != nil {
 			return err
 		}
 		m.obj.stamp(row, "last_updated", c.now)
@@ -284,14 +284,14 @@ func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx *store.T
 }
 
 // upon leaves a plan that finds the selected object and acts on it, known by its id.
-func (m crud) upon(r *http.Request, s *Selection, plan *Plan, act func(c *call, tx *store.Tx, id string) (any, error)) error {
+func (m crud) upon(r *http.Request, s *Selection, plan *Plan, act func(c *call, tx store.Tx, id string) (any, error)) error {
 	c := callOf(r.Context())
 	conds, err := s.conds(m.obj)
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
+	plan.update = func(tx store.Tx) (any, error) {
+		id, err := m.obj.find(c, tx, conds)
 		if err != nil {
 			return nil, err
 		}
@@ -302,12 +302,12 @@ func (m crud) upon(r *http.Request, s *Selection, plan *Plan, act func(c *call, 
 
 // Delete removes one object; one that is in use is refused.
 func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		return nil, m.remove(c, tx, id)
 	})
 }
 
-func (m crud) remove(c *call, tx *store.Tx, id string) error {
+func (m crud) remove(c *call, tx store.Tx, id string) error {
 	for _, u := range m.obj.usedBy {
 		used, err := tx.Exists(u.table, u.column, id)
 		if err != nil {

@@ -211,7 +211,7 @@ func given[T any](d *decoded, name string) (v T, ok bool) {
 }
 
 // into puts the values into a row and looks the relations up.
-func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
+func (d *decoded) into(c *call, tx store.ReadTx, row any) error {
 	for _, v := range d.values {
 		if v.attr.column == "-" {
 			continue
@@ -245,7 +245,7 @@ func (d *decoded) into(c *call, tx *store.ReadTx, row any) error {
 	return nil
 }
 
-func (d *decoded) find(c *call, tx *store.ReadTx, r relation) (*string, error) {
+func (d *decoded) find(c *call, tx store.ReadTx, r relation) (*string, error) {
 	if r.conds == nil {
 		return nil, nil
 	}
@@ -286,11 +286,11 @@ func (c *collection) named(place string, v jsontext.Value) (each [][]store.Cond,
 }
 
 // relate writes the collections that were given of a row.
-func (d *decoded) relate(c *call, tx *store.Tx, id string) error {
+func (d *decoded) relate(c *call, tx store.Tx, id string) error {
 	for _, m := range d.members {
 		var ids []string
 		for i, conds := range m.each {
-			found, err := objects[m.coll.object].find(c, &tx.ReadTx, conds)
+			found, err := objects[m.coll.object].find(c, tx, conds)
 			if err != nil {
 				return placed(err, fmt.Sprint(m.place, ".", i))
 			}
@@ -315,7 +315,7 @@ func placed(err error, place string) error {
 }
 
 // related gives the id of a related object that the client named; nil when he named none.
-func (d *decoded) related(c *call, tx *store.ReadTx, name string) (*string, error) {
+func (d *decoded) related(c *call, tx store.ReadTx, name string) (*string, error) {
 	for _, r := range d.refs {
 		switch {
 		case r.attr.name != name:

@@ -35,7 +35,7 @@ var deliveryObject = declare(&object{
 
 var templateObject = declare(&object{
 	name: "template", table: "templates", row: func() any { return new(model.Template) }, naming: []string{"id", "name"},
-	check: func(_ *call, _ *store.Tx, _ *decoded, _, row any) error { return row.(*model.Template).Check() },
+	check: func(_ *call, _ store.Tx, _ *decoded, _, row any) error { return row.(*model.Template).Check() },
 	attrs: []attr{
 		{name: "name", kind: text, indexed: true, about: "activationCode, downloadUrl, passcode or installationCode"},
 		{name: "subject", kind: text, when: onSet, required: true, about: "with parameters in braces"},
@@ -61,7 +61,7 @@ type carried struct {
 }
 
 // send queues a message to a user, in the transaction of what it reports on.
-func (c *call) send(tx *store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) error {
+func (c *call) send(tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) error {
 	if c.s.cfg.Couriers[channel] == nil {
 		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
 	}
@@ -113,7 +113,7 @@ func (s *Server) Deliver(ctx context.Context) {
 
 func (s *Server) deliverSome(ctx context.Context, channel string, by courier.Courier) (int, error) {
 	var due []model.Delivery
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+	err := s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		now := model.At(s.cfg.Now())
 		due, err = tx.ClaimDeliveries(channel, now, now+deliveryLease, deliveryBatch)
 		return err
@@ -153,7 +153,7 @@ func (s *Server) deliver(ctx context.Context, d *model.Delivery, by courier.Cour
 	s.cfg.Log.Info().Str("delivery", d.ID).Str("channel", d.Channel).Str("status", d.Status).Int64("attempts", d.Attempts).Msg("delivery")
 	// What is not noted before the lease ends is sent again.
 	for began := time.Now(); ; {
-		err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.Save(d) })
+		err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Save(d) })
 		if err == nil || wireError(err).Kind != model.Unavailable || time.Since(began) > deliveryTime/2 {
 			return err
 		}

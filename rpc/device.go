@@ -52,7 +52,7 @@ var deviceObject = declare(&object{
 })
 
 // checkDevice takes and frees seats as the device's license says.
-func checkDevice(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func checkDevice(c *call, tx store.Tx, d *decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if err := model.CheckName(d.place+".name", dev.Name); err != nil {
 		return err
@@ -81,7 +81,7 @@ func checkDevice(c *call, tx *store.Tx, d *decoded, old, row any) error {
 }
 
 // wroteDevice gives a new device its client token, and logs out one that is active no longer.
-func wroteDevice(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func wroteDevice(c *call, tx store.Tx, d *decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if old == nil {
 		return d.extra.(*minted).insert(tx, dev.ID, c.now)
@@ -92,7 +92,7 @@ func wroteDevice(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	return c.loggedOut(tx)
 }
 
-func removesDevice(c *call, tx *store.Tx, row any) error {
+func removesDevice(c *call, tx store.Tx, row any) error {
 	if license := row.(*model.Device).LicenseID; license != nil {
 		if err := tx.FreeSeat(*license); err != nil {
 			return err
@@ -114,7 +114,7 @@ func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	return m.create(r, args, plan, func(d *decoded) error {
 		d.extra = token
 		return nil
-	}, func(c *call, tx *store.Tx, d *decoded, id string, reply jsontext.Value) (any, error) {
+	}, func(c *call, tx store.Tx, d *decoded, id string, reply jsontext.Value) (any, error) {
 		if wanted, _ := given[bool](d, "installationCode"); wanted {
 			if err := c.automaticCode(tx, id, code); err != nil {
 				return nil, err

@@ -77,11 +77,11 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 			return err
 		}
 	}
-	plan.update = func(tx *store.Tx) (any, error) { return many.make(tx) }
+	plan.update = func(tx store.Tx) (any, error) { return many.make(tx) }
 	return nil
 }
 
-func (m *manyDevices) make(tx *store.Tx) (any, error) {
+func (m *manyDevices) make(tx store.Tx) (any, error) {
 	n := len(m.tokens)
 	seats, err := m.seats(tx, int64(n))
 	if err != nil {
@@ -122,7 +122,7 @@ func (m *manyDevices) make(tx *store.Tx) (any, error) {
 }
 
 // part makes the devices from start to end.
-func (m *manyDevices) part(tx *store.Tx, names []string, start, end int, group string, seats *[]taking, w *csv.Writer) error {
+func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group string, seats *[]taking, w *csv.Writer) error {
 	devices := make([]model.Device, 0, end-start)
 	tokens := make([]model.ClientToken, 0, end-start)
 	members := make([]model.GroupMember, 0, end-start)
@@ -146,13 +146,13 @@ func (m *manyDevices) part(tx *store.Tx, names []string, start, end int, group s
 			}
 		}
 	}
-	if _, err := store.InsertMany(tx, devices, false); err != nil {
+	if _, err := tx.InsertMany(devices, false); err != nil {
 		return deviceObject.taken(err)
 	}
-	if _, err := store.InsertMany(tx, tokens, false); err != nil {
+	if _, err := tx.InsertMany(tokens, false); err != nil {
 		return err
 	}
-	_, err := store.InsertMany(tx, members, false)
+	_, err := tx.InsertMany(members, false)
 	return err
 }
 
@@ -171,10 +171,10 @@ type taking struct {
 }
 
 // seats takes up to n seats of the licenses, in their order.
-func (m *manyDevices) seats(tx *store.Tx, n int64) (all []taking, err error) {
+func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 	var why *model.Error
 	for i, id := range m.licenses {
-		found, err := licenseObject.find(m.c, &tx.ReadTx, []store.Cond{{Column: "id", Op: store.Eq, Value: id}})
+		found, err := licenseObject.find(m.c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: id}})
 		if err != nil {
 			return nil, placed(err, fmt.Sprint("attrs.licenses.", i))
 		}
@@ -210,7 +210,7 @@ func (m *manyDevices) seats(tx *store.Tx, n int64) (all []taking, err error) {
 }
 
 // group gives the id of the label's group, which is made where there is none.
-func (m *manyDevices) group(tx *store.Tx) (string, error) {
+func (m *manyDevices) group(tx store.Tx) (string, error) {
 	g, err := tx.GroupByName(model.Fold(m.label))
 	if !unknown(err) {
 		return g.ID, err

@@ -38,7 +38,7 @@ func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *Plan) 
 	if err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		t, p, _, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func (s *Server) newLink() (string, error) {
 }
 
 // putLink gives a soft token a new provisioning link; an older one is worthless then.
-func (c *call) putLink(tx *store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {
+func (c *call) putLink(tx store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {
 	expires := c.now + model.LinkHours*3600_000
 	made := downloadURL{URL: strings.TrimRight(c.s.cfg.PublicURL, "/") + linkPath + link, Expires: expires.String(), expires: expires}
 	if err := model.Downloadable(p, t); err != nil {
@@ -84,7 +84,7 @@ type retrieved struct {
 }
 
 // reveal hands a soft token out, and counts that.
-func (c *call) reveal(tx *store.Tx, t *model.Token, p *model.Product, st *model.TokenState) (*retrieved, error) {
+func (c *call) reveal(tx store.Tx, t *model.Token, p *model.Product, st *model.TokenState) (*retrieved, error) {
 	if err := model.Downloadable(p, t); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (c *call) reveal(tx *store.Tx, t *model.Token, p *model.Product, st *model.
 
 // RetrieveCredential answers a soft token's otpauth:// URI and seed.
 func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *Plan)
 
 // GetTokenQRCode answers the QR code of an assignment's soft token: a PNG in base64.
 func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		var a model.Assignment
 		if err := tx.Load(&a, id); err != nil {
 			return nil, err

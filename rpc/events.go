@@ -117,7 +117,7 @@ func (s *Server) follow(ctx context.Context, last *string) error {
 	if s.streams.none() {
 		return nil
 	}
-	return s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+	return s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		now, err := tx.Meta(metaLoggedOut)
 		if err != nil || string(now) == *last {
 			return err
@@ -152,7 +152,7 @@ func (s *Server) stillThere(ctx context.Context) error {
 	if len(due) == 0 {
 		return nil
 	}
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Seen(ids, now) })
+	err := s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Seen(ids, now) })
 	if err == nil {
 		s.streams.mu.Lock()
 		for _, st := range due {

@@ -75,7 +75,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		}
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		outer.quiet = true
 		return m.run(r.Context(), outer, tx, calls, atomic)
 	}
@@ -133,7 +133,7 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 }
 
 // run runs the prepared calls of a batch.
-func (m *Batch) run(ctx context.Context, outer *call, tx *store.Tx, calls []*prepared, atomic bool) (any, error) {
+func (m *Batch) run(ctx context.Context, outer *call, tx store.Tx, calls []*prepared, atomic bool) (any, error) {
 	began, most := time.Now(), m.s.cfg.LargeBody
 	if !outer.turn {
 		most = min(most, batchReply)
@@ -167,13 +167,13 @@ func (m *Batch) run(ctx context.Context, outer *call, tx *store.Tx, calls []*pre
 }
 
 // step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
-func (m *Batch) step(tx *store.Tx, p *prepared, atomic bool) ([]byte, error) {
+func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	if p.plan == nil {
 		return m.refused(p), nil
 	}
 	var envelope []byte
 	p.err = nil // of a run before
-	err := tx.Try(func(tx *store.Tx) error {
+	err := tx.Try(func(tx store.Tx) error {
 		result, err := p.call.apply(tx, p.plan)
 		if _, ok := result.(outcome); ok && atomic && err == nil {
 			return fmt.Errorf("%s refuses what must count, and the table of methods does not say so", p.name)

@@ -149,7 +149,7 @@ func TestAnswersAreDropped(t *testing.T) {
 	s := newService(t, storetest.SQLite(t))
 	s.post("/domain/create", `{"attrs":{"name":"d"}}`, "Idempotency-Key", "k")
 	kept := func() (n int64) {
-		err := s.store.View(t.Context(), func(tx *store.ReadTx) (err error) {
+		err := s.store.View(t.Context(), func(tx store.ReadTx) (err error) {
 			n, err = tx.Count(&store.Query{Table: "idempotency_keys"})
 			return err
 		})

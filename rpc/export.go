@@ -53,7 +53,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 	}
 	limit := q.Limit
 	q.Limit++ // tells whether there are more
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		found, err := tx.Find(q)
 		if err != nil {
 			return nil, err
@@ -123,7 +123,7 @@ func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 }
 
 // exportFile writes the rows of an export's query as a PSKC file.
-func (c *call) exportFile(tx *store.Tx, lock *seedfile.PSKCLock, found []store.Row) ([]byte, error) {
+func (c *call) exportFile(tx store.Tx, lock *seedfile.PSKCLock, found []store.Row) ([]byte, error) {
 	var file bytes.Buffer
 	w, err := seedfile.NewPSKCWriter(&file, lock)
 	if err != nil {

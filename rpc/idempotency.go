@@ -56,7 +56,7 @@ func answerPlace(id string) store.Place {
 }
 
 // repeated gives the answer, as an error, of a call that was carried out before; nil when it was not.
-func (c *call) repeated(tx *store.ReadTx) error {
+func (c *call) repeated(tx store.ReadTx) error {
 	a, err := tx.Answered(c.once.id, c.now)
 	if err != nil || a == nil {
 		return err
@@ -76,7 +76,7 @@ func (c *call) look(ctx context.Context) error {
 	if c.once == nil {
 		return nil
 	}
-	return c.again(ctx, c.s.cfg.Store.Look(ctx, c.repeated))
+	return c.again(ctx, c.s.cfg.Store.ViewOne(ctx, c.repeated))
 }
 
 // again records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
@@ -93,14 +93,14 @@ func (c *call) again(ctx context.Context, err error) error {
 		return err
 	}
 	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
-	if failed := c.s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.Audit(&row) }); failed != nil {
+	if failed := c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); failed != nil {
 		return failed
 	}
 	return err
 }
 
 // keep keeps the answer of a call that changed something.
-func (c *call) keep(tx *store.Tx, result any) error {
+func (c *call) keep(tx store.Tx, result any) error {
 	envelope, err := envelopeOf(result)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (a *answered) code() int {
 func (s *Server) DropAnswers(ctx context.Context) error {
 	for {
 		var n int64
-		err := s.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		err := s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 			n, err = tx.DropAnswers(model.At(s.cfg.Now()), answersDrop)
 			return err
 		})

@@ -114,7 +114,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 		return errNoToken
 	}
 	im.seal()
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		kept, err := im.write(tx)
 		if err != nil {
 			return nil, err
@@ -154,7 +154,7 @@ func (im *importing) options(d *decoded) (seedfile.Options, string, error) {
 
 // prepare reads the products, finds the one the client names, if any, and the repository.
 func (im *importing) prepare(r *http.Request, d *decoded) error {
-	return im.c.s.cfg.Store.View(r.Context(), func(tx *store.ReadTx) error {
+	return im.c.s.cfg.Store.View(r.Context(), func(tx store.ReadTx) error {
 		tx.Limit(im.c.scope)
 		id, err := d.related(im.c, tx, "product")
 		if err != nil {

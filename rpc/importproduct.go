@@ -54,7 +54,7 @@ type chosen struct {
 	reason string
 }
 
-func (t *targets) read(tx *store.ReadTx, client *string) error {
+func (t *targets) read(tx store.ReadTx, client *string) error {
 	products, err := tx.Products()
 	t.known, t.choice, t.listed, t.client = map[string]*target{}, map[choice]chosen{}, nil, nil
 	for _, p := range products {
@@ -253,7 +253,7 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 }
 
 // settle makes the products that are missing and sees that the others are as they were.
-func (t *targets) settle(tx *store.Tx) error {
+func (t *targets) settle(tx store.Tx) error {
 	stale := model.Errorf(model.Stale, "the product was changed while the file was read")
 	for _, to := range t.used {
 		if to.fresh {

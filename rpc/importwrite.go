@@ -20,37 +20,37 @@ type settled struct {
 type keptToken struct{ id, serial string }
 
 // write stores the tokens and gives those of the file, in its order.
-func (im *importing) write(tx *store.Tx) ([]keptToken, error) {
+func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if err := im.targets.settle(tx); err != nil {
 		return nil, err
 	}
-	n, err := store.InsertMany(tx, im.tokens, true)
+	n, err := tx.InsertMany(im.tokens, true)
 	if err != nil {
 		return nil, err
 	}
 	var existing map[*target]map[string]model.Token
 	if n != int64(len(im.tokens)) {
-		if existing, err = im.existing(&tx.ReadTx); err != nil {
+		if existing, err = im.existing(tx); err != nil {
 			return nil, err
 		}
 	}
 	var bad refusals
-	s, err := im.settle(&tx.ReadTx, existing, &bad)
+	s, err := im.settle(tx, existing, &bad)
 	if err == nil {
 		err = bad.refuse(model.ImportRefused)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := store.InsertMany(tx, s.states, false); err != nil {
+	if _, err := tx.InsertMany(s.states, false); err != nil {
 		return nil, err
 	}
-	_, err = store.InsertMany(tx, s.made, false)
+	_, err = tx.InsertMany(s.made, false)
 	return s.kept, err
 }
 
 // existing reads the tokens that have one of the file's serials.
-func (im *importing) existing(tx *store.ReadTx) (map[*target]map[string]model.Token, error) {
+func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Token, error) {
 	found := map[*target]map[string]model.Token{}
 	for _, to := range im.targets.used {
 		if to.fresh && im.dry {
@@ -73,7 +73,7 @@ func (im *importing) existing(tx *store.ReadTx) (map[*target]map[string]model.To
 
 // settle decides what becomes of each row. existing are the tokens by serial, new ones among them or not; nil says
 // that all are new.
-func (im *importing) settle(tx *store.ReadTx, existing map[*target]map[string]model.Token, bad *refusals) (*settled, error) {
+func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]model.Token, bad *refusals) (*settled, error) {
 	s := &settled{kept: make([]keptToken, 0, len(im.rows))}
 	if existing == nil {
 		s.states = im.states
@@ -129,7 +129,7 @@ type dryReport struct {
 }
 
 // report says what an import would do.
-func (im *importing) report(tx *store.ReadTx) (any, error) {
+func (im *importing) report(tx store.ReadTx) (any, error) {
 	existing, err := im.existing(tx)
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (im *importing) report(tx *store.ReadTx) (any, error) {
 }
 
 // reply lists the tokens in the file's order.
-func (im *importing) reply(tx *store.Tx, p *projection, asked Return, kept []keptToken) (any, error) {
+func (im *importing) reply(tx store.Tx, p *projection, asked Return, kept []keptToken) (any, error) {
 	body := append(strconv.AppendInt([]byte(`{"total":`), int64(len(kept)), 10), `,"rows":[`...)
 	if len(asked) == 0 {
 		// What is asked most is at hand.
@@ -196,12 +196,12 @@ func (im *importing) reply(tx *store.Tx, p *projection, asked Return, kept []kep
 }
 
 // byID projects the objects with these ids, at most searchMost, in their order.
-func (p *projection) byID(tx *store.Tx, o *object, kept []keptToken) ([][]byte, error) {
+func (p *projection) byID(tx store.Tx, o *object, kept []keptToken) ([][]byte, error) {
 	wanted := make([]any, len(kept))
 	for i, t := range kept {
 		wanted[i] = t.id
 	}
-	values, rows, err := p.fetch(&tx.ReadTx, store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}},
+	values, rows, err := p.fetch(tx, store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}},
 		Where: []store.Cond{{Column: "id", Op: store.In, Value: wanted}}, Limit: searchMost})
 	if err != nil {
 		return nil, err

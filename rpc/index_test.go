@@ -94,7 +94,10 @@ func TestSearchesUseIndexes(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := store.Query{Table: c.obj.table, Columns: p.columns, Where: conds, Sort: sort, Limit: 20}
-		text, args := q.Select()
+		text, args, err := q.Select()
+		if err != nil {
+			t.Fatal(err)
+		}
 		rows, err := db.Query("EXPLAIN QUERY PLAN "+text, args...)
 		if err != nil {
 			t.Fatal(c.match, err)

@@ -107,7 +107,7 @@ func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
 	return err
 }
 
-func checkCode(c *call, _ *store.Tx, d *decoded, old, row any) error {
+func checkCode(c *call, _ store.Tx, d *decoded, old, row any) error {
 	code := row.(*model.InstallationCode)
 	if err := code.Fits(d.place, d.has); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (c *call) mayInstall(old any, code *model.InstallationCode) error {
 func equal(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // wroteCode takes the groups from a code that makes no device.
-func wroteCode(_ *call, tx *store.Tx, _ *decoded, _, row any) error {
+func wroteCode(_ *call, tx store.Tx, _ *decoded, _, row any) error {
 	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
 		return tx.Relate(codeGroups[0], codeGroups[1], code.ID, nil)
 	}
@@ -173,12 +173,12 @@ type codeShown struct {
 // GenerateCode answers a random code, for an editor; nothing is stored.
 func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *Plan) error {
 	code, err := m.s.randomCode()
-	plan.view = func(*store.ReadTx) (any, error) { return codeShown{code}, nil }
+	plan.view = func(store.ReadTx) (any, error) { return codeShown{code}, nil }
 	return err
 }
 
 // usableCode reads an installation code that can still be used, and its text.
-func (c *call) usableCode(tx *store.Tx, id string) (*model.InstallationCode, string, error) {
+func (c *call) usableCode(tx store.Tx, id string) (*model.InstallationCode, string, error) {
 	var code model.InstallationCode
 	if err := tx.Load(&code, id); err != nil {
 		return nil, "", err
@@ -187,7 +187,7 @@ func (c *call) usableCode(tx *store.Tx, id string) (*model.InstallationCode, str
 	if err := code.Refusal(c.now); err != nil {
 		return nil, "", err
 	}
-	if err := available(&tx.ReadTx, &code); err != nil {
+	if err := available(tx, &code); err != nil {
 		return nil, "", err
 	}
 	text, err := c.s.keys.Unseal(codePlace(id), code.Code)
@@ -201,7 +201,7 @@ func (s *Server) codeURL(code string) string {
 
 // GetQRCode answers the QR code of a code that can still be used: a PNG in base64.
 func (m *InstallationCode) GetQRCode(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		_, text, err := c.usableCode(tx, id)
 		if err != nil {
 			return nil, err
@@ -217,7 +217,7 @@ func (m *InstallationCode) Send(r *http.Request, args *SendArgs, plan *Plan) err
 	if err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		code, text, err := c.usableCode(tx, id)
 		if err != nil {
 			return nil, err
@@ -242,7 +242,7 @@ func (m *InstallationCode) Send(r *http.Request, args *SendArgs, plan *Plan) err
 }
 
 // sendCode queues a message with an installation code.
-func (c *call) sendCode(tx *store.Tx, code *model.InstallationCode, text string, to *model.User, channel string) error {
+func (c *call) sendCode(tx store.Tx, code *model.InstallationCode, text string, to *model.User, channel string) error {
 	values := map[string]string{"code": text, "url": c.s.codeURL(text), "expires": until(code.Ends(c.now)), "device": ""}
 	if code.DeviceID != nil {
 		var dev model.Device
@@ -255,7 +255,7 @@ func (c *call) sendCode(tx *store.Tx, code *model.InstallationCode, text string,
 }
 
 // automaticCode gives a new device of an owner whom messages reach an installation code, and sends it.
-func (c *call) automaticCode(tx *store.Tx, deviceID, text string) error {
+func (c *call) automaticCode(tx store.Tx, deviceID, text string) error {
 	var dev model.Device
 	if err := tx.Load(&dev, deviceID); err != nil || dev.UserID == nil {
 		return err

@@ -45,7 +45,7 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *Plan)
 	if err != nil {
 		return err
 	}
-	plan.view = func(tx *store.ReadTx) (any, error) {
+	plan.view = func(tx store.ReadTx) (any, error) {
 		id, err := m.obj.find(c, tx, conds)
 		if err != nil {
 			return nil, err

@@ -25,7 +25,7 @@ var licenseObject = declare(&object{
 	},
 })
 
-func checkLicense(_ *call, _ *store.Tx, d *decoded, _, row any) error {
+func checkLicense(_ *call, _ store.Tx, d *decoded, _, row any) error {
 	l := row.(*model.License)
 	if l.Seats < l.SeatsUsed {
 		return model.AttrErrorf(model.InUse, d.place+".seats", "cannot be fewer than the %d that are taken", l.SeatsUsed)
@@ -34,7 +34,7 @@ func checkLicense(_ *call, _ *store.Tx, d *decoded, _, row any) error {
 }
 
 // takeSeat takes a seat of a license, or says why there is none.
-func (c *call) takeSeat(tx *store.Tx, licenseID string) error {
+func (c *call) takeSeat(tx store.Tx, licenseID string) error {
 	taken, err := tx.TakeSeats(licenseID, 1, c.now)
 	if taken || err != nil {
 		return err

@@ -23,12 +23,12 @@ type object struct {
 	naming  []string   // what tells objects apart when a selector fits several
 	usedBy  []use      // what refuses its deletion
 	prepare func(ctx context.Context, c *call, d *decoded) error
-	check   func(c *call, tx *store.Tx, d *decoded, old, row any) error // before the write; old is nil on create
-	removes func(c *call, tx *store.Tx, row any) error                  // before a deletion
-	wrote   func(c *call, tx *store.Tx, d *decoded, old, row any) error // in the transaction, behind the write
+	check   func(c *call, tx store.Tx, d *decoded, old, row any) error // before the write; old is nil on create
+	removes func(c *call, tx store.Tx, row any) error                  // before a deletion
+	wrote   func(c *call, tx store.Tx, d *decoded, old, row any) error // in the transaction, behind the write
 
 	byName map[string]*attr
-	fields map[string]int // column → field of the row type
+	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
 }
 
 // kind is an attribute's type on the wire.
@@ -103,11 +103,10 @@ func declare(o *object) *object {
 	if o.table != "" {
 		o.attrs = append([]attr{{name: "id", kind: text, indexed: true, about: "opaque, made by the server"}}, o.attrs...)
 	}
-	o.fields = map[string]int{}
+	o.fields = map[string][]int{}
 	if o.row != nil {
-		typ := reflect.TypeOf(o.row()).Elem()
-		for i := range typ.NumField() {
-			o.fields[typ.Field(i).Tag.Get("db")] = i
+		for _, f := range store.Fields(reflect.TypeOf(o.row()).Elem()) {
+			o.fields[f.Column] = f.Index
 		}
 	}
 	o.byName = map[string]*attr{}
@@ -169,11 +168,11 @@ func (a *attr) readable() bool { return a.column != "-" || a.derive != nil }
 
 // field gives the row's field of a column.
 func (o *object) field(row any, column string) reflect.Value {
-	i, ok := o.fields[column]
+	index, ok := o.fields[column]
 	if !ok {
 		return reflect.Value{}
 	}
-	return reflect.ValueOf(row).Elem().Field(i)
+	return reflect.ValueOf(row).Elem().FieldByIndex(index)
 }
 
 // idOf gives a row's id.

@@ -58,7 +58,7 @@ func TestDumpRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), sendsMail)
 	w := furnish(t, s)
-	dumped := func(st *store.Store) []byte {
+	dumped := func(st store.Store) []byte {
 		t.Helper()
 		var b bytes.Buffer
 		if _, err := st.Dump(t.Context(), &b); err != nil {
@@ -66,7 +66,7 @@ func TestDumpRoundTrip(t *testing.T) {
 		}
 		return b.Bytes()
 	}
-	load := func(url, keyFile string, dump []byte) (*store.Store, error) {
+	load := func(url, keyFile string, dump []byte) (store.Store, error) {
 		st, err := store.Open(t.Context(), url, keyFile)
 		if err != nil {
 			t.Fatal(err)

@@ -47,8 +47,8 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
-		login, err := v.login(&tx.ReadTx)
+	plan.update = func(tx store.Tx) (any, error) {
+		login, err := v.login(tx)
 		if err != nil || login == nil {
 			return nil, err
 		}

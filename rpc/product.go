@@ -34,7 +34,7 @@ var productObject = declare(&object{
 	},
 })
 
-func checkProduct(_ *call, tx *store.Tx, d *decoded, old, row any) error {
+func checkProduct(_ *call, tx store.Tx, d *decoded, old, row any) error {
 	p := row.(*model.Product)
 	switch {
 	case p.Algorithm == string(otp.HOTP):

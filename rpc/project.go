@@ -177,12 +177,12 @@ func (p *projection) many(c *collection, r returned, path []store.Step, place st
 }
 
 // rows runs a query and gives each row as a JSON object.
-func (p *projection) rows(tx *store.ReadTx, q store.Query) ([][]byte, error) {
+func (p *projection) rows(tx store.ReadTx, q store.Query) ([][]byte, error) {
 	out, _, err := p.fetch(tx, q)
 	return out, err
 }
 
-func (p *projection) fetch(tx *store.ReadTx, q store.Query) ([][]byte, []store.Row, error) {
+func (p *projection) fetch(tx store.ReadTx, q store.Query) ([][]byte, []store.Row, error) {
 	q.Columns = slices.Concat(p.columns, q.Columns)
 	found, err := tx.Find(&q)
 	if err != nil {
@@ -207,7 +207,7 @@ func (n *node) flat() bool {
 }
 
 // collect reads the collections of all rows at once.
-func (n *node) collect(tx *store.ReadTx, found []store.Row, parts map[*many]map[string][][]byte) error {
+func (n *node) collect(tx store.ReadTx, found []store.Row, parts map[*many]map[string][][]byte) error {
 	for _, f := range n.fields {
 		if f.one != nil {
 			if err := f.one.collect(tx, found, parts); err != nil {

@@ -45,7 +45,7 @@ func (s *Server) provision(w http.ResponseWriter, r *http.Request, c *call, link
 }
 
 // usable finds the token of a link that can still be used.
-func (s *Server) usable(tx *store.ReadTx, c *call, link string) (tokenID string, err error) {
+func (s *Server) usable(tx store.ReadTx, c *call, link string) (tokenID string, err error) {
 	l, err := tx.LinkByHash(linkHash(link))
 	if unknown(err) || err == nil && c.now >= l.Expires {
 		return "", model.Errorf(model.BadLink, "the link is not valid, was used already, or has expired: ask for a new one")
@@ -54,7 +54,7 @@ func (s *Server) usable(tx *store.ReadTx, c *call, link string) (tokenID string,
 }
 
 func (s *Server) lookAt(r *http.Request, c *call, link string) error {
-	return s.cfg.Store.View(r.Context(), func(tx *store.ReadTx) error {
+	return s.cfg.Store.View(r.Context(), func(tx store.ReadTx) error {
 		_, err := s.usable(tx, c, link)
 		return err
 	})
@@ -64,8 +64,8 @@ func (s *Server) lookAt(r *http.Request, c *call, link string) error {
 func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieved, err error) {
 	c.agent = &model.Agent{Name: "link"}
 	c.method = &method{path: "provision"}
-	plan := &Plan{update: func(tx *store.Tx) (any, error) {
-		id, err := s.usable(&tx.ReadTx, c, link)
+	plan := &Plan{update: func(tx store.Tx) (any, error) {
+		id, err := s.usable(tx, c, link)
 		if err != nil {
 			return nil, err
 		}

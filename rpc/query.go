@@ -235,7 +235,7 @@ func (o *object) equalities(place, prefix string, m Members, depth int) (Match, 
 }
 
 // find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
-func (o *object) find(c *call, tx *store.ReadTx, conds []store.Cond) (string, error) {
+func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, error) {
 	rows, err := tx.Find(&store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}}, Where: conds,
 		Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: 11})
 	if err != nil {

@@ -90,7 +90,7 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *Plan)
 	if err := c.guess(r.Context()); err != nil {
 		return err
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		d.newUser = false
 		return d.run(tx)
 	}
@@ -118,7 +118,7 @@ func said(o *object, place string, m Members, may []string) (*decoded, error) {
 }
 
 // findCode finds an installation code for somebody who has its text.
-func (c *call) findCode(tx *store.ReadTx, indexes [][]byte) (model.InstallationCode, error) {
+func (c *call) findCode(tx store.ReadTx, indexes [][]byte) (model.InstallationCode, error) {
 	code, err := tx.CodeByIndex(indexes...)
 	if unknown(err) {
 		return model.InstallationCode{}, model.ErrUnknownCode
@@ -131,9 +131,9 @@ func (c *call) findCode(tx *store.ReadTx, indexes [][]byte) (model.InstallationC
 var errUncounted = errors.New("a use of an installation code was not counted")
 
 // run redeems the code, or does nothing: what fails behind the counting of the use takes that back.
-func (d *redemption) run(tx *store.Tx) (any, error) {
+func (d *redemption) run(tx store.Tx) (any, error) {
 	c := d.c
-	code, refused := c.findCode(&tx.ReadTx, d.indexes)
+	code, refused := c.findCode(tx, d.indexes)
 	if refused != nil && refused != model.ErrUnknownCode {
 		return nil, refused
 	}
@@ -172,7 +172,7 @@ func (d *redemption) reply(dev *model.Device) redeemed {
 }
 
 // again answers a redemption that was made before: its caller did not get the answer, and so never used the token.
-func (d *redemption) again(tx *store.Tx, use *model.InstallationUse) (any, error) {
+func (d *redemption) again(tx store.Tx, use *model.InstallationUse) (any, error) {
 	c := d.c
 	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
 	hardwareID, _ := given[string](d.device, "hardwareId")
@@ -196,8 +196,8 @@ func (d *redemption) again(tx *store.Tx, use *model.InstallationUse) (any, error
 }
 
 // act does what the code is for and gives the device.
-func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
-	if err := available(&tx.ReadTx, &d.code); err != nil {
+func (d *redemption) act(tx store.Tx) (*model.Device, error) {
+	if err := available(tx, &d.code); err != nil {
 		return nil, err
 	}
 	switch d.code.Action {
@@ -214,13 +214,13 @@ func (d *redemption) act(tx *store.Tx) (*model.Device, error) {
 }
 
 // existing gives the code's device a new client token.
-func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
+func (d *redemption) existing(tx store.Tx) (*model.Device, error) {
 	dev, old, err := d.c.loadDevice(tx, *d.code.DeviceID)
 	if err != nil {
 		return nil, err
 	}
 	name := dev.Name
-	if err := d.device.into(d.c, &tx.ReadTx, dev); err != nil {
+	if err := d.device.into(d.c, tx, dev); err != nil {
 		return nil, err
 	}
 	dev.Name, dev.NameFolded = name, model.Fold(name) // whatever the machine calls itself
@@ -228,10 +228,10 @@ func (d *redemption) existing(tx *store.Tx) (*model.Device, error) {
 }
 
 // newDevice makes a device of an account.
-func (d *redemption) newDevice(tx *store.Tx, userID *string) (*model.Device, error) {
+func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, error) {
 	c := d.c
 	dev := &model.Device{ID: c.newID(), Status: model.Active, UserID: userID, LicenseID: d.code.LicenseID, DateCreated: c.now, LastUpdated: c.now}
-	if err := d.device.into(c, &tx.ReadTx, dev); err != nil {
+	if err := d.device.into(c, tx, dev); err != nil {
 		return nil, err
 	}
 	if dev.Name == "" {
@@ -257,7 +257,7 @@ func (d *redemption) newDevice(tx *store.Tx, userID *string) (*model.Device, err
 
 // freeName gives a device's name or, where it is taken, one of name-2, name-3 and so on that is not and follows on one that
 // is: the first, where none of them was deleted. However many there are, it asks for few.
-func freeName(tx *store.Tx, name string) (string, error) {
+func freeName(tx store.Tx, name string) (string, error) {
 	taken := func(n int) (string, bool, error) {
 		free := model.NumberedName(name, n)
 		is, err := tx.Exists("devices", "name_folded", model.Fold(free))
@@ -287,10 +287,10 @@ func freeName(tx *store.Tx, name string) (string, error) {
 
 // account gives the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
 // that this code installed, that device's.
-func (d *redemption) account(tx *store.Tx) (string, error) {
+func (d *redemption) account(tx store.Tx) (string, error) {
 	c := d.c
 	if d.installed != "" {
-		p, err := presented(&tx.ReadTx, d.installed, d.hash)
+		p, err := presented(tx, d.installed, d.hash)
 		if err != nil {
 			return "", err
 		}
@@ -326,7 +326,7 @@ func (d *redemption) account(tx *store.Tx) (string, error) {
 		return "", e
 	}
 	user := &model.User{ID: c.newID(), DomainID: *d.code.DomainID, Status: model.Active}
-	if err := d.user.into(c, &tx.ReadTx, user); err != nil {
+	if err := d.user.into(c, tx, user); err != nil {
 		return "", err
 	}
 	if user.LoginName, err = tx.NewUsername(user.DomainID, d.code.UsernamePrefix); err != nil {

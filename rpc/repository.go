@@ -21,7 +21,7 @@ var repositoryObject = declare(&object{
 })
 
 // checkRepository refuses a repository that would lie within itself, and another name for the default one.
-func checkRepository(c *call, tx *store.Tx, _ *decoded, old, row any) error {
+func checkRepository(c *call, tx store.Tx, _ *decoded, old, row any) error {
 	r := row.(*model.Repository)
 	if old != nil && old.(*model.Repository).Name != r.Name {
 		if err := keepDefault(c, tx, old); err != nil {
@@ -32,7 +32,7 @@ func checkRepository(c *call, tx *store.Tx, _ *decoded, old, row any) error {
 }
 
 // keepDefault keeps the repository for tokens that name none.
-func keepDefault(_ *call, _ *store.Tx, row any) error {
+func keepDefault(_ *call, _ store.Tx, row any) error {
 	if row.(*model.Repository).Name == model.DefaultRepository {
 		return model.Errorf(model.InUse, "repository %q is where tokens go that name none: it keeps its name", model.DefaultRepository)
 	}

@@ -46,8 +46,8 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *Plan) erro
 		return err
 	}
 	hash := model.HashSecret(model.Secret(clientSecret))
-	plan.update = func(tx *store.Tx) (any, error) {
-		id, err := m.obj.find(c, &tx.ReadTx, conds)
+	plan.update = func(tx store.Tx) (any, error) {
+		id, err := m.obj.find(c, tx, conds)
 		if err != nil {
 			return nil, err
 		}

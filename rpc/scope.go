@@ -39,7 +39,7 @@ func scopeOf(domains []any) store.Scope {
 }
 
 // limitTo gives a call the scope of an agent that was just loaded.
-func (s *Server) limitTo(tx *store.ReadTx, c *call, a *model.Agent) error {
+func (s *Server) limitTo(tx store.ReadTx, c *call, a *model.Agent) error {
 	if a.Domains == "" {
 		return nil
 	}
@@ -68,10 +68,10 @@ func (c *call) open(path string) bool {
 }
 
 // mayShare refuses what a limited caller would change for users of other domains.
-func (c *call) mayShare(tx *store.Tx, tokenID string) error {
+func (c *call) mayShare(tx store.Tx, tokenID string) error {
 	if c.scope == nil {
 		return nil
 	}
-	_, err := tokenObject.find(c, &tx.ReadTx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
+	_, err := tokenObject.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
 	return err
 }

@@ -28,12 +28,12 @@ type SearchArgs struct {
 // Search finds objects.
 func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
 	search, err := m.searching(r, args)
-	plan.view = func(tx *store.ReadTx) (any, error) { return search(tx) }
+	plan.view = func(tx store.ReadTx) (any, error) { return search(tx) }
 	return err
 }
 
 // searching prepares a search; what it gives takes further conditions.
-func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx *store.ReadTx, also ...store.Cond) (any, error), error) {
+func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.obj.conds("match", args.Match)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx *store.ReadT
 			return nil, err
 		}
 	}
-	return func(tx *store.ReadTx, also ...store.Cond) (any, error) {
+	return func(tx store.ReadTx, also ...store.Cond) (any, error) {
 		limited := q
 		limited.Where = append(slices.Clone(q.Where), also...)
 		return m.page(tx, p, limited, args, order)
@@ -72,7 +72,7 @@ func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx *store.ReadT
 }
 
 // page runs a search: the number of all matches, the rows, and where the next page begins.
-func (m crud) page(tx *store.ReadTx, p *projection, q store.Query, args *SearchArgs, order string) (any, error) {
+func (m crud) page(tx store.ReadTx, p *projection, q store.Query, args *SearchArgs, order string) (any, error) {
 	body := []byte("{")
 	if args.Count == nil || *args.Count {
 		total, err := tx.Count(&q)

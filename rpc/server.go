@@ -40,7 +40,7 @@ const (
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
 // its own.
 type Config struct {
-	Store        *store.Store
+	Store        store.Store
 	Now          func() time.Time
 	NewID        func() string // 32 lower-case hex digits, later ones greater
 	Rand         io.Reader     // for seeds, serials and client secrets

@@ -62,7 +62,7 @@ func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) e
 	var session model.Session
 	var user model.User
 	var domain model.Domain
-	err := s.cfg.Store.View(ctx, func(tx *store.ReadTx) (err error) {
+	err := s.cfg.Store.View(ctx, func(tx store.ReadTx) (err error) {
 		if session, err = tx.SessionByHash(hash); err == nil {
 			err = tx.Load(&user, session.UserID)
 		}
@@ -81,7 +81,7 @@ func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) e
 	}
 	c.agent = personOf(&user, &domain)
 	if c.now-session.LastUsed >= sessionUsedMost {
-		return s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.SessionUsed(hash, c.now) })
+		return s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.now) })
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, c *call) {
 	c.method = &method{path: "console/signOut"}
 	if hash := s.sessionOf(r); hash != nil {
 		known := s.authenticatePerson(r.Context(), c, hash) == nil
-		err := s.cfg.Store.Update(r.Context(), func(tx *store.Tx) error {
+		err := s.cfg.Store.Update(r.Context(), func(tx store.Tx) error {
 			if err := tx.DropSession(hash); err != nil || !known {
 				return err
 			}

@@ -79,7 +79,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		return err
 	}
 	caller := c.agent
-	_, err = c.run(ctx, &Plan{update: func(tx *store.Tx) (any, error) {
+	_, err = c.run(ctx, &Plan{update: func(tx store.Tx) (any, error) {
 		c.agent, v.due = caller, false
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			found, err := v.person(tx, login)
@@ -109,7 +109,7 @@ func (s *Server) loginConds(ctx context.Context, name string) ([]store.Cond, err
 	}
 	conds := called(name)
 	if at := strings.LastIndexByte(name, '@'); at >= 0 {
-		err := s.cfg.Store.View(ctx, func(tx *store.ReadTx) error {
+		err := s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 			n, err := tx.Count(&store.Query{Table: userObject.table, Where: conds})
 			if err == nil && n == 0 {
 				conds = of(name[:at], name[at+1:])
@@ -125,7 +125,7 @@ func (s *Server) loginConds(ctx context.Context, name string) ([]store.Cond, err
 
 // person checks an administrator's password and, where he has an active token, its OTP. With a wrong password an OTP is
 // looked at for the time it takes, and stays unused. Who is no administrator is answered like a wrong password.
-func (v *verification) person(tx *store.Tx, login *model.Login) (any, error) {
+func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 	var user model.User
 	if err := tx.Load(&user, login.ID); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (v *verification) person(tx *store.Tx, login *model.Login) (any, error) {
 }
 
 // begin begins a session.
-func (v *verification) begin(tx *store.Tx, login *model.Login, session, before []byte) error {
+func (v *verification) begin(tx store.Tx, login *model.Login, session, before []byte) error {
 	var user model.User
 	var domain model.Domain
 	err := tx.Load(&user, login.ID)

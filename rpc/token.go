@@ -120,7 +120,7 @@ func seedPlace(tokenID string) store.Place {
 	return store.Place{Table: "tokens", Column: "seed", Row: tokenID}
 }
 
-func checkToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	t := row.(*model.Token)
 	if old != nil {
 		if t.Serial == "" {
@@ -176,7 +176,7 @@ func (s *Server) newSerial() (string, error) {
 }
 
 // wroteToken gives a new token its state and, where a user is named, its first assignment.
-func wroteToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
+func wroteToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	if old != nil {
 		return nil
 	}
@@ -184,7 +184,7 @@ func wroteToken(c *call, tx *store.Tx, d *decoded, old, row any) error {
 	if err := tx.Insert(&model.TokenState{TokenID: t.ID}); err != nil {
 		return err
 	}
-	user, err := d.related(c, &tx.ReadTx, "user")
+	user, err := d.related(c, tx, "user")
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 	if user == nil {
 		return m.crud.Delete(r, args, plan)
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		a, err := m.assigned(c, tx, id, user)
 		if err != nil {
 			return nil, err
@@ -235,8 +235,8 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 }
 
 // assigned finds the assignment by which a user has a token.
-func (m *Token) assigned(c *call, tx *store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
-	userID, err := userObject.find(c, &tx.ReadTx, user)
+func (m *Token) assigned(c *call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
+	userID, err := userObject.find(c, tx, user)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 	if n, ok := given[int64](d, "counter"); ok {
 		counter = &n
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		t, p, st, err := loadToken(tx, id)
 		if err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 }
 
 // loadToken reads a token with its product and state.
-func loadToken(tx *store.Tx, id string) (*model.Token, *model.Product, *model.TokenState, error) {
+func loadToken(tx store.Tx, id string) (*model.Token, *model.Product, *model.TokenState, error) {
 	var t model.Token
 	var p model.Product
 	var st model.TokenState
@@ -75,7 +75,7 @@ func (m *Token) Release(r *http.Request, args *TokenArgs, plan *Plan) error {
 }
 
 func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined bool) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		var t model.Token
 		if err := tx.Load(&t, id); err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		var login *model.Login
 		if user != nil {
 			a, err := m.assigned(c, tx, id, user)

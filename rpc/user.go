@@ -20,7 +20,7 @@ var userObject = declare(&object{
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
 	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}, {"installation_codes", "user_id", "installation codes"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
-	removes: func(c *call, _ *store.Tx, row any) error { return c.mayChange(row.(*model.User)) },
+	removes: func(c *call, _ store.Tx, row any) error { return c.mayChange(row.(*model.User)) },
 	attrs: []attr{
 		{name: "loginName", kind: text, when: always, required: true, fold: true, indexed: true, aliases: []string{"loginNam"}, about: "unique in its domain, compared without case"},
 		{name: "domain", kind: ref, when: onCreate, required: true, object: "domain"},
@@ -64,7 +64,7 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	return nil
 }
 
-func checkUser(c *call, _ *store.Tx, d *decoded, old, row any) error {
+func checkUser(c *call, _ store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old != nil {
 		if err := c.mayChange(old.(*model.User)); err != nil {
@@ -107,7 +107,7 @@ func (c *call) mayGrant(d *decoded, permissions model.List) error {
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
 // he sets has no end, one he takes away takes the failures along.
-func wroteUser(_ *call, tx *store.Tx, _ *decoded, old, row any) error {
+func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
@@ -125,7 +125,7 @@ func wroteUser(_ *call, tx *store.Tx, _ *decoded, old, row any) error {
 
 // Unlock ends a user's lock and forgets his refused credentials.
 func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		login, err := tx.Login(id)
 		if err != nil {
 			return nil, err
@@ -174,7 +174,7 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
 		return err
 	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx *store.Tx, id string) (any, error) {
+	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
 		var u model.User
 		if err := tx.Load(&u, id); err != nil {
 			return nil, err

@@ -62,7 +62,7 @@ func (m *User) Import(r *http.Request, args *BatchArgs, plan *Plan) error {
 		seen[[2]string{u.domain, u.login}] = row.Line
 		rows = append(rows, u)
 	}
-	plan.update = func(tx *store.Tx) (any, error) {
+	plan.update = func(tx store.Tx) (any, error) {
 		b := refusals{slices.Clone(bad.Rows), bad.More}
 		made, changed, err := m.importRows(c, tx, rows, &b)
 		if err != nil {
@@ -109,7 +109,7 @@ func readUserRow(ctx context.Context, c *call, columns []string, row seedfile.Us
 }
 
 // importRows makes or changes the users, reading what exists with a fixed number of queries a domain.
-func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) (made, changed int, err error) {
+func (m *User) importRows(c *call, tx store.Tx, rows []userRow, bad *refusals) (made, changed int, err error) {
 	var names []string
 	for _, u := range rows {
 		names = append(names, u.domain)
@@ -147,7 +147,7 @@ func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) 
 		} else {
 			row = model.User{ID: c.newID(), DomainID: d.ID}
 		}
-		if err = values.into(c, &tx.ReadTx, &row); err == nil {
+		if err = values.into(c, tx, &row); err == nil {
 			err = checkUser(c, tx, values, was, &row)
 		}
 		switch {
@@ -168,10 +168,10 @@ func (m *User) importRows(c *call, tx *store.Tx, rows []userRow, bad *refusals) 
 	if err := bad.refuse(model.BatchRefused); err != nil {
 		return 0, 0, err
 	}
-	if _, err := store.InsertMany(tx, fresh, false); err != nil {
+	if _, err := tx.InsertMany(fresh, false); err != nil {
 		return 0, 0, err
 	}
-	_, err = store.InsertMany(tx, states, false)
+	_, err = tx.InsertMany(states, false)
 	return len(fresh), changed, err
 }
 

@@ -3,7 +3,7 @@ package store
 import "tokensmith/model"
 
 // AgentByCertificate gives the agent that has a public key's hash; nil when there is none.
-func (tx *ReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
+func (tx *sqlReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 	rows, err := loadAll[model.Agent](tx, "id = (SELECT agent_id FROM agent_certificates WHERE hash = ?)", hash)
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -12,7 +12,7 @@ func (tx *ReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 }
 
 // SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists.
-func (tx *Tx) SetCertificates(agentID string, hashes []string) error {
+func (tx *sqlTx) SetCertificates(agentID string, hashes []string) error {
 	tx.changesCallers()
 	if _, err := tx.exec("DELETE FROM agent_certificates WHERE agent_id = ?", agentID); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (tx *Tx) SetCertificates(agentID string, hashes []string) error {
 }
 
 // AgentUsed notes when an agent last called.
-func (tx *Tx) AgentUsed(id string, now model.Time) error {
+func (tx *sqlTx) AgentUsed(id string, now model.Time) error {
 	_, err := tx.exec("UPDATE agents SET last_used = ? WHERE id = ? AND last_used < ?", now, id, now)
 	return err
 }

@@ -36,14 +36,14 @@ const (
 var errNoChain = errors.New("the transaction has no audit chain yet")
 
 // Audit appends a row to the record, in this transaction.
-func (tx *Tx) Audit(row *model.Audit) error {
+func (tx *sqlTx) Audit(row *model.Audit) error {
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
 		tx.taken = tx.take()
 		*h = tx.taken
 	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
-		if tx.store.dialect.name == "postgres" {
+		if tx.store.dialect.chains {
 			// Marks are one chain: to begin one here would set this transaction against every other that does.
 			tx.failed, tx.chainFrom = errNoChain, row.Time
 			return tx.failed
@@ -53,8 +53,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 		}
 	}
 	next := tx.store.behind(row, *h)
-	t, v := tableOf(row)
-	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
+	if err := tx.insertLater(row); err != nil {
 		return err
 	}
 	if h.seq == tx.taken.seq {
@@ -65,7 +64,7 @@ func (tx *Tx) Audit(row *model.Audit) error {
 }
 
 // behind makes row the next one behind head, and gives the head behind it.
-func (s *Store) behind(row *model.Audit, head chain) chain {
+func (s *sqlStore) behind(row *model.Audit, head chain) chain {
 	row.Writer, row.Sequence = head.writer, head.seq+1
 	row.ID = auditID(row.Writer, row.Sequence)
 	row.MAC = s.audit.Sign(auditMessage(row, head.mac))
@@ -80,7 +79,7 @@ func auditMessage(r *model.Audit, before []byte) []byte {
 }
 
 // beginChain makes a new chain and leaves its head with the transaction.
-func (tx *Tx) beginChain(now model.Time) error {
+func (tx *sqlTx) beginChain(now model.Time) error {
 	id := make([]byte, writerBytes)
 	rand.Read(id)
 	h := chain{writer: hex.EncodeToString(id), time: now}

@@ -18,10 +18,10 @@ import (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func write(t *testing.T, s *store.Store, at time.Time, n int) {
+func write(t *testing.T, s store.Store, at time.Time, n int) {
 	t.Helper()
 	for i := range n {
-		err := s.Update(t.Context(), func(tx *store.Tx) error {
+		err := s.Update(t.Context(), func(tx store.Tx) error {
 			return tx.Audit(&model.Audit{Time: model.At(at), Agent: "a", Method: "token/create", Object: fmt.Sprint("token ", i), Remote: "192.0.2.1"})
 		})
 		if err != nil {
@@ -30,7 +30,7 @@ func write(t *testing.T, s *store.Store, at time.Time, n int) {
 	}
 }
 
-func verify(t *testing.T, s *store.Store, expect string) (store.Verified, error) {
+func verify(t *testing.T, s store.Store, expect string) (store.Verified, error) {
 	t.Helper()
 	v, err := s.VerifyAudit(t.Context(), expect)
 	var known *model.Error
@@ -40,7 +40,7 @@ func verify(t *testing.T, s *store.Store, expect string) (store.Verified, error)
 	return v, err
 }
 
-func whole(t *testing.T, s *store.Store, expect string, rows int64) store.Verified {
+func whole(t *testing.T, s store.Store, expect string, rows int64) store.Verified {
 	t.Helper()
 	v, err := verify(t, s, expect)
 	if err != nil || v.Rows != rows {
@@ -49,7 +49,7 @@ func whole(t *testing.T, s *store.Store, expect string, rows int64) store.Verifi
 	return v
 }
 
-func mark(t *testing.T, s *store.Store, at time.Time) string {
+func mark(t *testing.T, s store.Store, at time.Time) string {
 	t.Helper()
 	head, err := s.MarkAudit(t.Context(), at)
 	if err != nil {
@@ -177,7 +177,7 @@ func TestRecordOfFailures(t *testing.T) {
 						t.Error(p)
 					}
 				}()
-				err := s.Update(context.Background(), func(tx *store.Tx) error {
+				err := s.Update(context.Background(), func(tx store.Tx) error {
 					if i%7 == 3 {
 						return refused // before its row
 					}
@@ -190,7 +190,7 @@ func TestRecordOfFailures(t *testing.T) {
 					case i%11 == 2:
 						panic("panic")
 					case i > 200 && i%50 == 6 && !store.IsPostgres(d.URL):
-						return tx.LoseGroup()
+						return store.LoseGroup(tx)
 					case i%13 == 4:
 						tx.Insert(&model.Audit{}) // refused by the table, overlooked by the function
 					}
@@ -210,18 +210,18 @@ func TestRecordOfFailures(t *testing.T) {
 		whole(t, s, "", n)
 
 		// A commit that fails.
-		err := s.Update(t.Context(), func(tx *store.Tx) error {
+		err := s.Update(t.Context(), func(tx store.Tx) error {
 			if err := tx.Audit(&model.Audit{Time: model.At(start), Object: "not"}); err != nil {
 				return err
 			}
-			return tx.SpoilCommit()
+			return store.SpoilCommit(tx)
 		})
 		if err == nil {
 			t.Error("the commit did not fail")
 		}
 		write(t, s, start, 3)
 		whole(t, s, mark(t, s, start), n+3)
-		err = s.View(t.Context(), func(tx *store.ReadTx) error {
+		err = s.View(t.Context(), func(tx store.ReadTx) error {
 			rows, err := tx.Find(&store.Query{Table: "audit", Columns: []store.Column{{Name: "object"}}, Limit: 1000})
 			for _, r := range rows {
 				if o := fmt.Sprint(r[0]); !strings.HasPrefix(o, "token") {

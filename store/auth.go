@@ -9,11 +9,23 @@ import (
 // ErrNone says that a query for one row found none.
 var ErrNone = sql.ErrNoRows
 
+var selectLogins = prepared(selects[model.Login](`
+	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes,
+		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
+	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`))
+
+var selectCredentials = prepared(selects[model.Credential](`
+	SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
+		a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
+		p.check_window, p.manual_window, s.counter, s.drift, s.resync_step, s.resync_until
+	FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
+		JOIN products p ON p.id = t.product_id`))
+
 // Logins reads what deciding on a credential needs of the users that fit; of several, two.
-func (tx *ReadTx) Logins(user []Cond) ([]model.Login, error) { return tx.logins(tx.scope, user) }
+func (tx *sqlReadTx) Logins(user []Cond) ([]model.Login, error) { return tx.logins(tx.scope, user) }
 
 // Login is Logins of the user with an id; without one it is ErrNone. A Scope does not limit it.
-func (tx *ReadTx) Login(userID string) (model.Login, error) {
+func (tx *sqlReadTx) Login(userID string) (model.Login, error) {
 	found, err := tx.logins(nil, []Cond{{Column: "id", Op: Eq, Value: userID}})
 	if err != nil {
 		return model.Login{}, err
@@ -24,35 +36,25 @@ func (tx *ReadTx) Login(userID string) (model.Login, error) {
 	return found[0], nil
 }
 
-func (tx *ReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
+func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	b := &builder{scope: scope}
-	where := b.where("users", user)
-	if err := (&Query{Where: user}).check(b.args); err != nil {
+	where, args, err := b.statement(b.where("users", user))
+	if err != nil {
 		return nil, err
 	}
-	var found []model.Login
-	err := tx.all(&found, `
-		SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes,
-			s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
-		FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`+where+" LIMIT 2", b.args...)
-	return found, err
+	if err := (&Query{Where: user}).check(args); err != nil {
+		return nil, err
+	}
+	return selectLogins.all(tx, where+" LIMIT 2", args...)
 }
 
 // Credentials gives a user's assignments with all that a check of an OTP needs, in the order in which they are tried.
-func (tx *ReadTx) Credentials(userID string) ([]model.Credential, error) {
-	var all []model.Credential
-	err := tx.all(&all, `
-		SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
-			a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
-			p.check_window, p.manual_window, s.counter, s.drift, s.resync_step, s.resync_until
-		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
-			JOIN products p ON p.id = t.product_id
-		WHERE a.user_id = ? ORDER BY a.priority, a.id`, userID)
-	return all, err
+func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
+	return selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
 }
 
 // SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
-func (tx *Tx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
+func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
 		return tx.later("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
 			c.Counter, c.Drift, now, c.TokenID)
@@ -61,42 +63,41 @@ func (tx *Tx) SaveChecked(c *model.Credential, used bool, now model.Time) error 
 }
 
 // SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
-func (tx *Tx) SaveLogin(s *model.UserState) error {
-	t, v := tableOf(s)
-	return tx.later(t.saveOne, t.saved(v)...)
+func (tx *sqlTx) SaveLogin(s *model.UserState) error {
+	return tx.saveLater(s)
 }
 
 // CountUse counts a use of an assignment.
-func (tx *Tx) CountUse(assignmentID string) error {
+func (tx *sqlTx) CountUse(assignmentID string) error {
 	return tx.later("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
 }
 
 // SetPIN puts a new, sealed PIN in place.
-func (tx *Tx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
+func (tx *sqlTx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
 	_, err := tx.exec("UPDATE token_assignments SET pin = ?, last_change_pin = ?, must_change_pin = ?, last_updated = ? WHERE id = ?",
 		sealed, now, false, now, assignmentID)
 	return err
 }
 
 // SetPassword puts a new, sealed password in place.
-func (tx *Tx) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
+func (tx *sqlTx) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
 	_, err := tx.exec("UPDATE users SET password = ?, last_change_password = ?, must_change_password = ? WHERE id = ?", sealed, now, mustChange, userID)
 	return err
 }
 
 // SetUserStatus changes a user's status.
-func (tx *Tx) SetUserStatus(userID, status string) error {
+func (tx *sqlTx) SetUserStatus(userID, status string) error {
 	_, err := tx.exec("UPDATE users SET status = ? WHERE id = ?", status, userID)
 	return err
 }
 
 // AssignmentsOfUser gives a user's assignments in the order in which they are tried.
-func (tx *ReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
+func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
 	return loadAll[model.Assignment](tx, "user_id = ? ORDER BY priority, id", userID)
 }
 
 // Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
-func (tx *Tx) Stranger(now model.Time) error {
+func (tx *sqlTx) Stranger(now model.Time) error {
 	return tx.later(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
 		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, int64(now)%64, now)
 }

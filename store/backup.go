@@ -12,12 +12,7 @@ import (
 
 const backupSample = 1000 // sealed values of a column that are opened of a backup, first and last
 
-// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
-// copy. The file is there only when it is whole and on the disk, and it must not exist before.
-func (s *Store) Backup(ctx context.Context, file string) (c Checked, err error) {
-	if s.dialect.name != "sqlite" {
-		return c, errors.New("a PostgreSQL database is backed up by pg_dump, or by tokensmith dump")
-	}
+func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err error) {
 	return place(file, func(part string) (Checked, error) {
 		if err := s.copyTo(ctx, part); err != nil {
 			return Checked{}, err
@@ -91,32 +86,32 @@ func CheckFile(ctx context.Context, file, keyFile string) (c Checked, err error)
 
 // copyTo copies the database's pages into a file. All in one step: a copy in several begins anew whenever somebody
 // writes between them.
-func (s *Store) copyTo(ctx context.Context, file string) error {
+func (s *sqliteStore) copyTo(ctx context.Context, file string) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.busy.Done()
-	conn, err := s.read.Conn(ctx)
+	from, err := (&sqlite3.SQLiteDriver{}).Open(s.readSource)
 	if err != nil {
 		return s.kind(err)
 	}
-	defer conn.Close()
 	to, err := (&sqlite3.SQLiteDriver{}).Open(file)
+	if err != nil {
+		return errors.Join(err, from.Close())
+	}
+	return s.kind(errors.Join(copyPages(from.(*sqlite3.SQLiteConn), to.(*sqlite3.SQLiteConn)), to.Close(), from.Close()))
+}
+
+func copyPages(from, to *sqlite3.SQLiteConn) error {
+	b, err := to.Backup("main", from, "main")
 	if err != nil {
 		return err
 	}
-	err = conn.Raw(func(from any) error {
-		b, err := to.(*sqlite3.SQLiteConn).Backup("main", from.(*sqlite3.SQLiteConn), "main")
-		if err != nil {
-			return err
-		}
-		done, err := b.Step(-1)
-		if err == nil && !done {
-			err = errors.New("the database is busy")
-		}
-		return errors.Join(err, b.Finish())
-	})
-	return s.kind(errors.Join(err, to.Close()))
+	done, err := b.Step(-1)
+	if err == nil && !done {
+		err = errors.New("the database is busy")
+	}
+	return errors.Join(err, b.Finish())
 }
 
 // copyFile copies a file's bytes.

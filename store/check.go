@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Checked is what a check found whole.
@@ -15,8 +17,8 @@ type Checked struct {
 // Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
 // sealed values open, the first and last few of each column or, with all, every one. Its error names the first place
 // that is not.
-func (s *Store) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
-	err = s.View(ctx, func(tx *ReadTx) error {
+func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
+	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		c = Checked{}
 		if err := tx.checkPages(); err != nil {
 			return err
@@ -35,25 +37,28 @@ func (s *Store) Check(ctx context.Context, sample int, all bool) (c Checked, err
 	return c, err
 }
 
+// orphan is a row that refers to one that is not there.
+type orphan struct {
+	Table  string `db:"table"`
+	Parent string `db:"parent"`
+}
+
+var selectOrphans = selects[orphan](`SELECT "table", parent FROM pragma_foreign_key_check`)
+
 // checkPages has SQLite check its own file; PostgreSQL's server keeps its own.
-func (tx *ReadTx) checkPages() error {
-	if tx.store.dialect.name != "sqlite" {
+func (tx *sqlReadTx) checkPages() error {
+	if tx.store.dialect.bind != sqlx.QUESTION {
 		return nil
 	}
-	var said []string
-	if err := tx.all(&said, "PRAGMA integrity_check(10)"); err != nil {
+	said, err := values[string](tx, "PRAGMA integrity_check(10)")
+	if err != nil {
 		return err
 	}
 	if len(said) != 1 || said[0] != "ok" {
 		return fmt.Errorf("the database file is damaged: %q", said)
 	}
-	var broken []struct {
-		Table  string  `db:"table"`
-		RowID  *int64  `db:"rowid"`
-		Parent string  `db:"parent"`
-		Key    *string `db:"fkid"`
-	}
-	if err := tx.all(&broken, "PRAGMA foreign_key_check"); err != nil {
+	broken, err := selectOrphans.all(tx, " LIMIT 1")
+	if err != nil {
 		return err
 	}
 	if len(broken) > 0 {
@@ -63,7 +68,7 @@ func (tx *ReadTx) checkPages() error {
 }
 
 // openSample opens sealed values of a column: the first and the last of them, or all.
-func (tx *ReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err error) {
+func (tx *sqlReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err error) {
 	open := func(keys []string) error {
 		for _, key := range keys {
 			if _, err := c.open(tx, key); err != nil {
@@ -86,8 +91,7 @@ func (tx *ReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err 
 			break
 		}
 	}
-	var last []string
-	err = tx.all(&last, fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NOT NULL%s ORDER BY %s DESC LIMIT ?", c.key, c.table, c.column, c.only, c.key), sample)
+	last, err := values[string](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NOT NULL%s ORDER BY %s DESC LIMIT ?", c.key, c.table, c.column, c.only, c.key), sample)
 	if err != nil {
 		return n, err
 	}

@@ -2,8 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // A write-ahead log must be written to its places before it can begin anew. Whoever makes it longer than checkpointPages does
@@ -15,13 +16,13 @@ const (
 )
 
 type checkpointer struct {
-	conn      *sql.Conn
+	conn      *sqlx.Conn
 	committed chan struct{} // holds one when there is something new in the log
 	closed    chan struct{} // closed by close
 	ended     chan struct{} // closed when it has ended
 }
 
-func newCheckpointer(conn *sql.Conn) *checkpointer {
+func newCheckpointer(conn *sqlx.Conn) *checkpointer {
 	c := &checkpointer{conn: conn, committed: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{})}
 	go c.run()
 	return c

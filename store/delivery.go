@@ -4,8 +4,8 @@ import "tokensmith/model"
 
 // ClaimDeliveries takes up to most queued deliveries of a channel that are due, so that no other process takes them
 // before lease ends.
-func (tx *Tx) ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error) {
-	due, err := loadAll[model.Delivery](&tx.ReadTx, "status = ? AND channel = ? AND next_try <= ? ORDER BY next_try, id LIMIT ?", model.Queued, channel, now, most)
+func (tx *sqlTx) ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error) {
+	due, err := loadAll[model.Delivery](&tx.sqlReadTx, "status = ? AND channel = ? AND next_try <= ? ORDER BY next_try, id LIMIT ?", model.Queued, channel, now, most)
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (tx *Tx) ClaimDeliveries(channel string, now, lease model.Time, most int) (
 }
 
 // TemplateByName finds a template.
-func (tx *ReadTx) TemplateByName(name string) (model.Template, error) {
+func (tx *sqlReadTx) TemplateByName(name string) (model.Template, error) {
 	var t model.Template
 	err := tx.loadWhere(&t, "name = ?", name)
 	return t, err

@@ -45,16 +45,16 @@ type dumper struct {
 }
 
 // Dump writes the database, as one snapshot shows it, and gives the number of rows.
-func (s *Store) Dump(ctx context.Context, w io.Writer) (int64, error) {
+func (s *sqlStore) Dump(ctx context.Context, w io.Writer) (int64, error) {
 	d := &dumper{sum: sha256.New()}
 	d.w = bufio.NewWriterSize(io.MultiWriter(w, d.sum), 1<<20)
-	err := s.View(ctx, func(tx *ReadTx) error {
+	err := s.view(ctx, true, func(tx *sqlReadTx) error {
 		have, err := tx.schema()
 		if err != nil {
 			return err
 		}
-		if s.dialect.name == "postgres" {
-			if _, err := tx.q.ExecContext(ctx, untimed); err != nil {
+		if s.dialect.untimed != "" {
+			if _, err := tx.q.ExecContext(ctx, s.dialect.untimed); err != nil {
 				return tx.did(err)
 			}
 		}
@@ -86,7 +86,7 @@ func (d *dumper) value(v any) error {
 	return err
 }
 
-func (d *dumper) table(tx *ReadTx, t *table) error {
+func (d *dumper) table(tx *sqlReadTx, t *table) error {
 	rows, err := tx.q.QueryContext(tx.ctx, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY "+t.order)
 	if err != nil {
 		return tx.did(err)

@@ -8,18 +8,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"tokensmith/model"
 )
 
 // Exec runs a statement of a test's own.
-func (tx *Tx) Exec(query string, args ...any) (int64, error) { return tx.exec(query, args...) }
+func Exec(tx Tx, query string, args ...any) (int64, error) { return tx.(*sqlTx).exec(query, args...) }
+
+// ExecInView runs a statement in a View.
+func ExecInView(tx ReadTx, query string) error {
+	_, err := tx.(*sqlReadTx).q.ExecContext(context.Background(), query)
+	return err
+}
 
 // Ask reads one value by a statement of a test's own.
-func (tx *ReadTx) Ask(dst any, query string) error { return tx.get(dst, query) }
+func Ask(tx ReadTx, dst any, query string) error { return reading(tx).get(dst, query) }
+
+func reading(tx ReadTx) *sqlReadTx {
+	if update, ok := tx.(*sqlTx); ok {
+		return &update.sqlReadTx
+	}
+	return tx.(*sqlReadTx)
+}
 
 // SetWriter runs a statement on SQLite's writing connection, outside any transaction. No Update may be under way.
-func (s *Store) SetWriter(query string) error {
-	_, err := s.write.(*groupWriter).conn.ExecContext(context.Background(), query)
+func SetWriter(s Store, query string) error {
+	_, err := s.(opened).database().write.(*groupWriter).conn.ExecContext(context.Background(), query)
 	return err
 }
 
@@ -28,8 +43,11 @@ func PostgresUnavailable(err error) bool {
 	return postgresClass(err) == unavailable || postgresClass(err) == lost
 }
 
-// Watch calls see with each statement that is run from now on in a View or Update.
-func (tx *ReadTx) Watch(see func(query string, args []any)) { tx.q = watcher{tx.q, see} }
+// Watch calls see with each statement that is run from now on in a View or Update. None is prepared.
+func Watch(watched ReadTx, see func(query string, args []any)) {
+	tx := reading(watched)
+	tx.q, tx.prepared = watcher{tx.q, see}, nil
+}
 
 type watcher struct {
 	queryer
@@ -41,15 +59,26 @@ func (w watcher) QueryContext(ctx context.Context, query string, args ...any) (*
 	return w.queryer.QueryContext(ctx, query, args...)
 }
 
+func (w watcher) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	w.see(query, slices.Clone(args))
+	return w.queryer.QueryxContext(ctx, query, args...)
+}
+
+func (w watcher) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
+	w.see(query, slices.Clone(args))
+	return w.queryer.QueryRowxContext(ctx, query, args...)
+}
+
 func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	w.see(query, slices.Clone(args))
 	return w.queryer.ExecContext(ctx, query, args...)
 }
 
 // SpoilCommit makes the transaction fail at its commit, and not before.
-func (tx *Tx) SpoilCommit() error {
+func SpoilCommit(spoiled Tx) error {
+	tx := spoiled.(*sqlTx)
 	statements := []string{"PRAGMA defer_foreign_keys = ON", "INSERT INTO user_states (user_id, fail_count, last_login) VALUES ('nobody', 0, 0)"}
-	if tx.store.dialect.name == "postgres" {
+	if tx.store.dialect.bind == sqlx.DOLLAR {
 		statements = []string{"CREATE TABLE spoiled (id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)", "INSERT INTO spoiled VALUES ('nobody')"}
 	}
 	for _, s := range statements {
@@ -61,8 +90,8 @@ func (tx *Tx) SpoilCommit() error {
 }
 
 // LoseGroup ends the whole transaction on SQLite, as a full disk does, and with it everybody's who shares it.
-func (tx *Tx) LoseGroup() error {
-	_, err := tx.exec("ROLLBACK")
+func LoseGroup(tx Tx) error {
+	_, err := tx.(*sqlTx).exec("ROLLBACK")
 	return errors.Join(err, errors.New("the disk is full"))
 }
 
@@ -82,31 +111,34 @@ func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 // AddKey adds a key to the key file, as the beginning of a rotation does.
 func (k *Keyring) AddKey() error { return k.addKey() }
 
-// UpdatePatient is Update for what an operator runs.
-func (s *Store) UpdatePatient(ctx context.Context, fn func(*Tx) error) error {
-	return s.update(ctx, patient, fn)
+// UpdateUnbounded is Update for what an operator runs.
+func UpdateUnbounded(s Store, ctx context.Context, fn func(Tx) error) error {
+	return s.(opened).database().update(ctx, updateUnbounded, func(tx *sqlTx) error { return fn(tx) })
 }
 
 // SetUpdateMost bounds an Update on PostgreSQL.
-func (s *Store) SetUpdateMost(most time.Duration) { s.write.(*retryWriter).most = most }
+func SetUpdateMost(s Store, most time.Duration) {
+	s.(opened).database().write.(*retryWriter).most = most
+}
 
 // TriedAgain is how long after a refusal a change is tried.
 const TriedAgain = triedAgain
 
 // PruneAuditPart is one part of PruneAudit.
-func (s *Store) PruneAuditPart(ctx context.Context, at string, most int64, before, now time.Time) (removed int64, next string, err error) {
-	err = s.Update(ctx, func(tx *Tx) (err error) {
-		removed, next, err = tx.pruneAudit(at, most, model.At(before), model.At(now))
+func PruneAuditPart(s Store, ctx context.Context, at string, most int64, before, now time.Time) (removed int64, next string, err error) {
+	err = s.Update(ctx, func(tx Tx) (err error) {
+		removed, next, err = tx.(*sqlTx).pruneAudit(at, most, model.At(before), model.At(now))
 		return err
 	})
 	return removed, next, err
 }
 
 // Resolve looks a transaction up in the place of the record's last row, by the mac of its own; "" = by the last row's.
-func (s *Store) Resolve(mac string) (committed bool, err error) {
+func Resolve(resolved Store, mac string) (committed bool, err error) {
+	s := resolved.(opened).database()
 	w := s.write.(*retryWriter)
 	var last model.Audit
-	if err := s.View(context.Background(), func(tx *ReadTx) error { return tx.loadWhere(&last, "TRUE ORDER BY id DESC LIMIT 1") }); err != nil {
+	if err := s.view(context.Background(), true, func(tx *sqlReadTx) error { return tx.loadWhere(&last, "TRUE ORDER BY id DESC LIMIT 1") }); err != nil {
 		return false, err
 	}
 	own := []byte(mac)
@@ -125,7 +157,7 @@ const (
 )
 
 // Waits gives how many do.
-func (s *Store) Waits() int64 { return s.losses.waiting.Load() }
+func Waits(s Store) int64 { return s.(opened).database().losses.waiting.Load() }
 
 // PostgresURL says whether a URL would be used.
 func PostgresURL(url string) error {
@@ -134,11 +166,23 @@ func PostgresURL(url string) error {
 }
 
 // Down has the store believe that the server does not answer; IsDown says whether it does.
-func (s *Store) Down()        { s.losses.down.Store(true) }
-func (s *Store) IsDown() bool { return s.losses.down.Load() }
+func Down(s Store)        { s.(opened).database().losses.down.Store(true) }
+func IsDown(s Store) bool { return s.(opened).database().losses.down.Load() }
 
 // InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
-func (s *Store) InUse() int { return s.read.Stats().InUse }
+func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }
 
 // Unique gives the columns, "table.column", of which the builder takes each value to be one row's.
 func Unique() []string { return slices.Collect(maps.Keys(unique)) }
+
+// Selections calls see with every statement that reads a struct: its text, which is a whole statement, and the columns of
+// the struct.
+func Selections(see func(text string, columns []string)) {
+	for _, s := range selections {
+		var columns []string
+		for _, f := range Fields(s.typ) {
+			columns = append(columns, f.Column)
+		}
+		see(s.text, columns)
+	}
+}

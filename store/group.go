@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Group commit: Updates that wait while the connection is taken share its next transaction, and with it one fsync. The
@@ -32,10 +34,11 @@ const (
 )
 
 type groupWriter struct {
-	store *Store
-	db    *sql.DB
-	conn  *sql.Conn
+	store *sqlStore
+	db    *sqlx.DB
+	conn  *sqlx.Conn
 	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
+	stmts *statements
 	check *checkpointer
 
 	mu      sync.Mutex
@@ -50,17 +53,17 @@ type groupWriter struct {
 
 // job is one Update on its way.
 type job struct {
-	ctx context.Context
-	how manner
-	fn  func(*Tx) error
+	ctx  context.Context
+	mode updateMode
+	fn   func(*sqlTx) error
 
 	leads    chan bool // of one that waits: true when it is to lead, false when another has led and it has ended
 	err      error
 	panicked any // by fn, on another's goroutine
 }
 
-func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql.Conn) (*groupWriter, error) {
-	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}}
+func newGroupWriter(ctx context.Context, s *sqlStore, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
+	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, stmts: newStatements(conn)}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)
 		if err != nil {
@@ -72,8 +75,8 @@ func newGroupWriter(ctx context.Context, s *Store, db *sql.DB, conn, second *sql
 	return w, nil
 }
 
-func (w *groupWriter) update(ctx context.Context, how manner, fn func(*Tx) error) error {
-	j := &job{ctx: ctx, how: how, fn: fn}
+func (w *groupWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
+	j := &job{ctx: ctx, mode: mode, fn: fn}
 	leads, err := w.enter(j)
 	if err != nil {
 		return err
@@ -139,7 +142,7 @@ func (w *groupWriter) next(leads bool) *job {
 		return nil
 	}
 	first := w.waiting[0]
-	if !leads && first.how != short {
+	if !leads && first.mode != updateShort {
 		return nil
 	}
 	w.waiting = w.waiting[1:]
@@ -168,7 +171,10 @@ func (w *groupWriter) run(j *job, own bool) {
 		return
 	}
 	// It is carried through now, whoever hangs up.
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: context.WithoutCancel(j.ctx), q: w.conn}, chain: w.head}
+	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: context.WithoutCancel(j.ctx), q: w.conn, prepared: w.stmts}, chain: w.head}
+	if j.mode == updateLong {
+		tx.until = time.Now().Add(w.store.bulk)
+	}
 	err := errEnded
 	defer func() {
 		if !own {
@@ -256,6 +262,7 @@ func (w *groupWriter) heads() []chain {
 // close ends the writer; no Update is under way then.
 func (w *groupWriter) close() error {
 	errs := []error{w.check.close()}
+	w.stmts.close()
 	for _, stmt := range w.words {
 		errs = append(errs, stmt.Close())
 	}

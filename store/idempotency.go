@@ -7,7 +7,7 @@ import (
 )
 
 // Answered gives the answer kept for an idempotency key; nil when there is none whose time is not over.
-func (tx *ReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
+func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
 	var a model.Answered
 	err := tx.loadWhere(&a, "id = ? AND expires > ?", id, now)
 	var missed *model.Error
@@ -18,7 +18,7 @@ func (tx *ReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
 }
 
 // KeepAnswer keeps an answer, in place of one of the same key whose time is over.
-func (tx *Tx) KeepAnswer(a *model.Answered) error {
+func (tx *sqlTx) KeepAnswer(a *model.Answered) error {
 	_, err := tx.exec(`INSERT INTO idempotency_keys (id, request, reply, expires) VALUES (?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET request = excluded.request, reply = excluded.reply, expires = excluded.expires`,
 		a.ID, a.Request, a.Reply, a.Expires)
@@ -26,7 +26,7 @@ func (tx *Tx) KeepAnswer(a *model.Answered) error {
 }
 
 // DropAnswers removes up to most answers whose time is over and says how many there were.
-func (tx *Tx) DropAnswers(now model.Time, most int) (int64, error) {
+func (tx *sqlTx) DropAnswers(now model.Time, most int) (int64, error) {
 	return tx.exec(`DELETE FROM idempotency_keys WHERE id IN
 		(SELECT id FROM idempotency_keys WHERE expires <= ? ORDER BY expires, id LIMIT ?)`, now, most)
 }

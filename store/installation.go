@@ -5,25 +5,26 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jmoiron/sqlx"
+
 	"tokensmith/model"
 )
 
 // CodeByIndex finds an installation code by the HMAC of its normal form, under any of the keys there are.
-func (tx *ReadTx) CodeByIndex(indexes ...[]byte) (model.InstallationCode, error) {
+func (tx *sqlReadTx) CodeByIndex(indexes ...[]byte) (model.InstallationCode, error) {
 	var c model.InstallationCode
-	args := make([]any, len(indexes))
-	for i, index := range indexes {
-		args[i] = index
+	where, args, err := sqlx.In("code_index IN (?)", indexes)
+	if err != nil {
+		return c, err
 	}
-	err := tx.loadWhere(&c, "code_index IN ("+marks(len(args))+")", args...)
+	err = tx.loadWhere(&c, where, args...)
 	return c, err
 }
 
 // UseCode counts a use of an installation code, if it may be used: no number of users at once gets more uses than there
 // are. It says whether it was counted.
-func (tx *Tx) UseCode(id string, now model.Time) (bool, error) {
-	var used int64
-	err := tx.get(&used, `UPDATE installation_codes SET times_used = times_used + 1, last_used = ?,
+func (tx *sqlTx) UseCode(id string, now model.Time) (bool, error) {
+	_, err := value[int64](&tx.sqlReadTx, `UPDATE installation_codes SET times_used = times_used + 1, last_used = ?,
 			limit_reached = CASE WHEN times_used + 1 = usage_limit THEN ? ELSE limit_reached END
 		WHERE id = ? AND enabled AND (expires = 0 OR expires >= ?) AND (usage_limit = 0 OR times_used < usage_limit
 			OR usage_limit_delay > 0 AND limit_reached + usage_limit_delay * 1000 >= ?)
@@ -35,7 +36,7 @@ func (tx *Tx) UseCode(id string, now model.Time) (bool, error) {
 }
 
 // UseByNonce finds the use of an installation code that a nonce, given by its hash, was for; nil when there is none.
-func (tx *ReadTx) UseByNonce(hash []byte) (*model.InstallationUse, error) {
+func (tx *sqlReadTx) UseByNonce(hash []byte) (*model.InstallationUse, error) {
 	rows, err := loadAll[model.InstallationUse](tx, "nonce_hash = ?", hash)
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -44,7 +45,7 @@ func (tx *ReadTx) UseByNonce(hash []byte) (*model.InstallationUse, error) {
 }
 
 // InstalledBy finds the use of an installation code that made a device; nil when it was none.
-func (tx *ReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUse, error) {
+func (tx *sqlReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUse, error) {
 	rows, err := loadAll[model.InstallationUse](tx, "device_id = ? AND code_id = ? ORDER BY id LIMIT 1", deviceID, codeID)
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -53,37 +54,31 @@ func (tx *ReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUse, 
 }
 
 // MadeAccount says whether an installation code made an account.
-func (tx *ReadTx) MadeAccount(codeID, userID string) (bool, error) {
-	var n int64
-	err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM installation_uses WHERE code_id = ? AND user_id = ? AND new_user LIMIT 1) AS found", codeID, userID)
+func (tx *sqlReadTx) MadeAccount(codeID, userID string) (bool, error) {
+	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM installation_uses WHERE code_id = ? AND user_id = ? AND new_user LIMIT 1) AS found", codeID, userID)
 	return n > 0, err
 }
 
 // AccountsMade counts the accounts that an installation code made since a time.
-func (tx *ReadTx) AccountsMade(codeID string, since model.Time) (int64, error) {
-	var n int64
-	err := tx.get(&n, "SELECT COUNT(*) FROM installation_uses WHERE code_id = ? AND time > ? AND new_user", codeID, since)
-	return n, err
+func (tx *sqlReadTx) AccountsMade(codeID string, since model.Time) (int64, error) {
+	return value[int64](tx, "SELECT COUNT(*) FROM installation_uses WHERE code_id = ? AND time > ? AND new_user", codeID, since)
 }
 
 // GroupsOfCode gives the ids of the groups that an installation code gives to devices.
-func (tx *ReadTx) GroupsOfCode(codeID string) ([]string, error) {
-	var ids []string
-	err := tx.all(&ids, "SELECT group_id FROM installation_code_groups WHERE code_id = ? ORDER BY group_id", codeID)
-	return ids, err
+func (tx *sqlReadTx) GroupsOfCode(codeID string) ([]string, error) {
+	return values[string](tx, "SELECT group_id FROM installation_code_groups WHERE code_id = ? ORDER BY group_id", codeID)
 }
 
 // NewUsername gives the next login name of a domain and prefix: the prefix and a number that was never given before and
 // is not taken.
-func (tx *Tx) NewUsername(domainID, prefix string) (string, error) {
+func (tx *sqlTx) NewUsername(domainID, prefix string) (string, error) {
 	folded := model.Fold(prefix)
-	var last int64
-	err := tx.get(&last, "SELECT last FROM username_numbers WHERE domain_id = ? AND prefix = ?", domainID, folded)
+	last, err := value[int64](&tx.sqlReadTx, "SELECT last FROM username_numbers WHERE domain_id = ? AND prefix = ?", domainID, folded)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", err
 	}
 	for {
-		names := make([]string, listMost)
+		names := make([]string, maxChunk)
 		for i := range names {
 			names[i] = model.Fold(fmt.Sprint(prefix, last+int64(i)+1))
 		}

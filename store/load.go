@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 )
 
 // metaLoading is there while a dump is being loaded: a database that has it is only half there.
@@ -16,7 +15,7 @@ const loadPart = 2000 // rows in one transaction
 
 // loader puts rows into a new database, many in a transaction.
 type loader struct {
-	store  *Store
+	store  *sqlStore
 	ctx    context.Context
 	table  *table
 	rows   [][]any
@@ -24,11 +23,9 @@ type loader struct {
 	orphan [][]any      // rows of a tree whose parent is not there yet
 }
 
-// Load fills a new database from a dump, which it reads twice: first all of it is checked. The database must have been
-// opened with the dump's key file. One whose loading was interrupted is not opened again.
-func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
+func (s *sqlStore) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 	var schema int
-	err := s.View(ctx, func(tx *ReadTx) (err error) {
+	err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
 		if schema, err = tx.schema(); err != nil {
 			return err
 		}
@@ -44,7 +41,7 @@ func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 		return 0, err
 	}
 	l := &loader{store: s, ctx: ctx}
-	err = s.Update(ctx, func(tx *Tx) error {
+	err = s.update(ctx, updateShort, func(tx *sqlTx) error {
 		if err := tx.empty(); err != nil {
 			return err
 		}
@@ -63,8 +60,8 @@ func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return rows, s.update(ctx, patient, func(tx *Tx) error {
-		if s.dialect.name == "postgres" {
+	return rows, s.update(ctx, updateUnbounded, func(tx *sqlTx) error {
+		if s.dialect.analyze {
 			// Until it looks by itself, it would serve all these rows as if there were none.
 			for _, t := range kept {
 				if _, err := tx.exec("ANALYZE " + t.name); err != nil {
@@ -78,13 +75,13 @@ func (s *Store) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
 }
 
 // empty refuses a database that holds anything.
-func (tx *ReadTx) empty() error {
+func (tx *sqlReadTx) empty() error {
 	for _, t := range kept {
 		if t.name == "meta" {
 			continue
 		}
-		var n int
-		if err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.name+" LIMIT 1) AS one"); err != nil {
+		n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.name+" LIMIT 1) AS one")
+		if err != nil {
 			return err
 		}
 		if n > 0 {
@@ -95,7 +92,7 @@ func (tx *ReadTx) empty() error {
 }
 
 // checkCanary refuses a dump that was sealed with another key file.
-func (s *Store) checkCanary(t *table, values []any) error {
+func (s *sqlStore) checkCanary(t *table, values []any) error {
 	if t.name != "meta" || values[0] != metaCanary {
 		return nil
 	}
@@ -160,16 +157,10 @@ func (l *loader) flush() error {
 		return nil
 	}
 	t := l.table
-	one := "(" + marks(len(t.columns)) + ")"
-	err := l.store.Update(l.ctx, func(tx *Tx) error {
-		for part := range slices.Chunk(l.rows, max(1, insertMost/len(t.columns))) {
-			var args []any
-			for _, values := range part {
-				args = append(args, values...)
-			}
-			if _, err := tx.exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES "+strings.TrimSuffix(strings.Repeat(one+", ", len(part)), ", "), args...); err != nil {
-				return fmt.Errorf("table %s: %w", t.name, err)
-			}
+	err := l.store.update(l.ctx, updateUnbounded, func(tx *sqlTx) error {
+		_, err := tx.insertMany(t, len(l.rows), false, func(i int, args []any) []any { return append(args, l.rows[i]...) })
+		if err != nil {
+			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 		return nil
 	})

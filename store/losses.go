@@ -2,10 +2,11 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -74,9 +75,9 @@ func (p *patience) end() {
 
 // conn takes a connection from a pool. Where that may lose some, nobody waits for one without end: those who have them
 // may wait for a server that does not answer.
-func (p *patience) conn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+func (p *patience) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
 	if p.losses == nil {
-		return db.Conn(ctx)
+		return db.Connx(ctx)
 	}
 	most := updateMost
 	if !p.until.IsZero() {
@@ -84,7 +85,7 @@ func (p *patience) conn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	}
 	bounded, stop := context.WithTimeout(ctx, most)
 	defer stop()
-	conn, err := db.Conn(bounded)
+	conn, err := db.Connx(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		p.losses.down.Store(true)
 		err = unavailableError("no connection to the database was free in time")

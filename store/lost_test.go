@@ -111,8 +111,8 @@ func (p *proxy) cut() {
 	p.conns = nil
 }
 
-func noted(what string) func(tx *store.Tx) error {
-	return func(tx *store.Tx) error {
+func noted(what string) func(tx store.Tx) error {
+	return func(tx store.Tx) error {
 		if err := insertOne(tx); err != nil {
 			return err
 		}
@@ -121,9 +121,9 @@ func noted(what string) func(tx *store.Tx) error {
 }
 
 // wantRows wants rows, each with one of the record, which has lost others.
-func wantRows(t *testing.T, s *store.Store, want, lost int64) {
+func wantRows(t *testing.T, s store.Store, want, lost int64) {
 	t.Helper()
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		n, err := tx.Count(&store.Query{Table: "repositories"})
 		if n != want {
 			t.Errorf("%d rows, not %d", n, want)
@@ -134,13 +134,13 @@ func wantRows(t *testing.T, s *store.Store, want, lost int64) {
 }
 
 // wantRecord wants a whole record of so many rows for changes, and at least so many for transactions that were lost.
-func wantRecord(t *testing.T, s *store.Store, changes, lost int64) {
+func wantRecord(t *testing.T, s store.Store, changes, lost int64) {
 	t.Helper()
 	v, err := s.VerifyAudit(context.Background(), "")
 	if err != nil {
 		t.Error(err)
 	}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		n, err := tx.Count(&store.Query{Table: "audit", Where: []store.Cond{{Column: "method", Op: store.Eq, Value: "commit"}}})
 		if v.Rows-n != changes || n < lost {
 			t.Errorf("the record has %d rows, %d of lost transactions, not %d and %d", v.Rows, n, changes+lost, lost)
@@ -159,16 +159,16 @@ func TestPostgresCommitLost(t *testing.T) {
 }
 
 // notedAndRead leaves nothing that would go with the COMMIT.
-func notedAndRead(what string) func(tx *store.Tx) error {
-	return func(tx *store.Tx) error {
+func notedAndRead(what string) func(tx store.Tx) error {
+	return func(tx store.Tx) error {
 		if err := noted(what)(tx); err != nil {
 			return err
 		}
-		return readOne(&tx.ReadTx)
+		return readOne(tx)
 	}
 }
 
-func testCommitLost(t *testing.T, noted func(what string) func(tx *store.Tx) error) {
+func testCommitLost(t *testing.T, noted func(what string) func(tx store.Tx) error) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
 	p := newProxy(t, d)
@@ -188,10 +188,10 @@ func testCommitLost(t *testing.T, noted func(what string) func(tx *store.Tx) err
 			update(t, s, noted("warm"))
 		}
 		if name == "while at it" {
-			update(t, s, func(tx *store.Tx) error {
+			update(t, s, func(tx store.Tx) error {
 				for _, text := range []string{"CREATE FUNCTION slow() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$",
 					"CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON repositories DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"} {
-					if _, err := tx.Exec(text); err != nil {
+					if _, err := store.Exec(tx, text); err != nil {
 						return err
 					}
 				}
@@ -202,7 +202,7 @@ func testCommitLost(t *testing.T, noted func(what string) func(tx *store.Tx) err
 		cut := once(c.cut)
 		began := time.Now()
 		rows++
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			runs++
 			err := noted(name)(tx)
 			cut()
@@ -215,7 +215,7 @@ func testCommitLost(t *testing.T, noted func(what string) func(tx *store.Tx) err
 			if time.Since(began) < time.Second {
 				t.Error("it did not wait for the COMMIT that was under way")
 			}
-			update(t, s, func(tx *store.Tx) error { _, err := tx.Exec("DROP FUNCTION slow CASCADE"); return err })
+			update(t, s, func(tx store.Tx) error { _, err := store.Exec(tx, "DROP FUNCTION slow CASCADE"); return err })
 		}
 		lost += int64(c.runs - 1)
 		wantRows(t, s, rows, lost)
@@ -229,7 +229,7 @@ func TestPostgresPlaceTaken(t *testing.T) {
 	s := storetest.NewPostgres(t).Open(t)
 	update(t, s, noted("one"))
 	for mac, want := range map[string]bool{"": true, "another": false} {
-		committed, err := s.Resolve(mac)
+		committed, err := store.Resolve(s, mac)
 		if want && (err != nil || !committed) || !want && err == nil {
 			t.Errorf("%q: committed %v, %v", mac, committed, err)
 		}
@@ -248,13 +248,13 @@ func TestPostgresCommitLate(t *testing.T) {
 		update(t, s, noted("warm"))
 	}
 	open := func() (n int64) { // transactions that wait for what their client says
-		view(t, s, func(tx *store.ReadTx) error {
-			return tx.Ask(&n, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
+		view(t, s, func(tx store.ReadTx) error {
+			return store.Ask(tx, &n, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
 		})
 		return n
 	}
 	runs := 0
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		runs++
 		err := noted("late")(tx)
 		if runs == 1 {
@@ -281,7 +281,7 @@ func TestPostgresCuts(t *testing.T) {
 	d := storetest.NewPostgres(t)
 	p := newProxy(t, d)
 	s := d.Open(t)
-	update(t, s, func(tx *store.Tx) error { return tx.PutMeta("counter", []byte("0")) })
+	update(t, s, func(tx store.Tx) error { return tx.PutMeta("counter", []byte("0")) })
 	const callers = 4
 	const least = 50 // increments
 	var each [callers]int64
@@ -291,7 +291,7 @@ func TestPostgresCuts(t *testing.T) {
 	for n := range callers {
 		all.Go(func() {
 			for !stop.Load() {
-				err := s.Update(context.Background(), func(tx *store.Tx) error {
+				err := s.Update(context.Background(), func(tx store.Tx) error {
 					value, err := tx.Meta("counter")
 					if err != nil {
 						return err
@@ -303,7 +303,7 @@ func TestPostgresCuts(t *testing.T) {
 					}
 					err = tx.Audit(&model.Audit{Time: 1, Method: "increment"})
 					if err == nil && n%2 == 0 {
-						err = readOne(&tx.ReadTx) // COMMIT goes alone
+						err = readOne(tx) // COMMIT goes alone
 					}
 					return err
 				})
@@ -336,7 +336,7 @@ func TestPostgresCuts(t *testing.T) {
 	for _, n := range each {
 		want += n
 	}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		value, err := tx.Meta("counter")
 		var counter int64
 		fmt.Sscan(string(value), &counter)
@@ -383,18 +383,18 @@ func TestPostgresGone(t *testing.T) {
 		})
 	}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if s.Waits() >= store.LostCallers {
+		if store.Waits(s) >= store.LostCallers {
 			break
 		}
 		if time.Since(began) > 10*time.Second {
-			t.Fatalf("%d wait", s.Waits())
+			t.Fatalf("%d wait", store.Waits(s))
 		}
 	}
 	wantGone(time.Second, func() error { return s.Update(context.Background(), noted("gone")) })
 	wantGone(time.Second, func() error { return s.View(context.Background(), readOne) })
 	leave()
 	all.Wait()
-	if n := s.Waits(); n != 0 {
+	if n := store.Waits(s); n != 0 {
 		t.Errorf("%d still wait", n)
 	}
 }
@@ -405,14 +405,14 @@ func TestPostgresNoneFree(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
 	s := d.Open(t)
-	s.Down()
+	store.Down(s)
 	hold := make(chan struct{})
 	var all sync.WaitGroup
 	var held sync.WaitGroup
 	for range d.Views {
 		held.Add(1)
 		all.Go(func() {
-			if err := s.View(context.Background(), func(*store.ReadTx) error { held.Done(); <-hold; return nil }); err != nil {
+			if err := s.View(context.Background(), func(store.ReadTx) error { held.Done(); <-hold; return nil }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -426,7 +426,7 @@ func TestPostgresNoneFree(t *testing.T) {
 	close(hold)
 	all.Wait()
 	update(t, s, insertOne)
-	if s.IsDown() {
+	if store.IsDown(s) {
 		t.Error("it is held to be down")
 	}
 }
@@ -438,19 +438,19 @@ func TestPostgresSlow(t *testing.T) {
 	p := newProxy(t, d)
 	s := d.Open(t)
 	update(t, s, noted("here"))
-	s.SetUpdateMost(500 * time.Millisecond)
-	sleep := func(tx *store.Tx) error {
-		_, err := tx.Exec("SELECT pg_sleep(30)")
+	store.SetUpdateMost(s, 500*time.Millisecond)
+	sleep := func(tx store.Tx) error {
+		_, err := store.Exec(tx, "SELECT pg_sleep(30)")
 		return err
 	}
 	wantUnavailable(t, s.Update(context.Background(), sleep))
-	if s.IsDown() {
+	if store.IsDown(s) {
 		t.Error("the server answers and is held to be down")
 	}
 	update(t, s, noted("there"))
 	p.silent.Store(true)
 	wantUnavailable(t, s.Update(context.Background(), sleep))
-	if !s.IsDown() {
+	if !store.IsDown(s) {
 		t.Error("the server does not answer and is held to be there")
 	}
 	p.silent.Store(false)
@@ -463,21 +463,21 @@ func TestPostgresPatient(t *testing.T) {
 	d := storetest.NewPostgres(t)
 	d.URL += "&statement_timeout=2000"
 	s := d.Open(t)
-	s.SetUpdateMost(2 * time.Second)
-	sleep := func(seconds int) func(tx *store.Tx) error {
-		return func(tx *store.Tx) error {
-			_, err := tx.Exec("SELECT pg_sleep($1)", seconds)
+	store.SetUpdateMost(s, 2*time.Second)
+	sleep := func(seconds int) func(tx store.Tx) error {
+		return func(tx store.Tx) error {
+			_, err := store.Exec(tx, "SELECT pg_sleep($1)", seconds)
 			return err
 		}
 	}
 	wantUnavailable(t, s.Update(context.Background(), sleep(3)))
-	if err := s.UpdatePatient(context.Background(), sleep(3)); err != nil {
+	if err := store.UpdateUnbounded(s, context.Background(), sleep(3)); err != nil {
 		t.Error(err)
 	}
 	ctx, leave := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer leave()
-	if err := s.UpdatePatient(ctx, sleep(30)); !errors.Is(err, context.DeadlineExceeded) || s.IsDown() {
-		t.Errorf("%v, down %v", err, s.IsDown())
+	if err := store.UpdateUnbounded(s, ctx, sleep(30)); !errors.Is(err, context.DeadlineExceeded) || store.IsDown(s) {
+		t.Errorf("%v, down %v", err, store.IsDown(s))
 	}
 	update(t, s, noted("after"))
 }
@@ -503,13 +503,13 @@ func TestPostgresLeave(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for began := time.Now(); s.InUse() > 0; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); store.InUse(s) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Since(began) > 5*time.Second {
-			t.Fatalf("%d connections are still taken", s.InUse())
+			t.Fatalf("%d connections are still taken", store.InUse(s))
 		}
 	}
-	if s.Waits() != 0 {
-		t.Errorf("%d still wait", s.Waits())
+	if store.Waits(s) != 0 {
+		t.Errorf("%d still wait", store.Waits(s))
 	}
 	update(t, s, noted("after"))
 }

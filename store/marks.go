@@ -91,12 +91,12 @@ func (m *mark) message(before []byte) []byte {
 }
 
 // marksFrom reads marks in order, beginning with a number.
-func (tx *ReadTx) marksFrom(number int64, limit int) ([]mark, error) {
+func (tx *sqlReadTx) marksFrom(number int64, limit int) ([]mark, error) {
 	return loadAll[mark](tx, "number >= ? ORDER BY number LIMIT ?", number, limit)
 }
 
 // lastMark gives the last mark; the zero mark when there is none.
-func (tx *ReadTx) lastMark() (*mark, error) {
+func (tx *sqlReadTx) lastMark() (*mark, error) {
 	last, err := loadAll[mark](tx, "number = (SELECT MAX(number) FROM audit_marks)")
 	if err != nil || len(last) == 0 {
 		return &mark{}, err
@@ -105,7 +105,7 @@ func (tx *ReadTx) lastMark() (*mark, error) {
 }
 
 // mark makes the next mark; writers names whose chain begins, or whose end. One that would only say again what the last said is not made, and the last is given.
-func (tx *Tx) mark(now model.Time, kind string, writers []string) (*mark, error) {
+func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*mark, error) {
 	last, err := tx.lastMark()
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (tx *Tx) mark(now model.Time, kind string, writers []string) (*mark, error)
 		if h.what != headAt {
 			continue
 		}
-		moved, err := loadAll[model.Audit](&tx.ReadTx, "id > ? AND id <= ? ORDER BY id DESC LIMIT 1", auditID(h.writer, h.seq), h.writer+"f")
+		moved, err := loadAll[model.Audit](&tx.sqlReadTx, "id > ? AND id <= ? ORDER BY id DESC LIMIT 1", auditID(h.writer, h.seq), h.writer+"f")
 		if err != nil {
 			return nil, err
 		}
@@ -148,8 +148,8 @@ func (tx *Tx) mark(now model.Time, kind string, writers []string) (*mark, error)
 
 // MarkAudit writes down where every chain of the record stands and gives the head, which names that place: Verify
 // finds any row missing that was there.
-func (s *Store) MarkAudit(ctx context.Context, now time.Time) (head string, err error) {
-	err = s.marking(ctx, short, func(tx *Tx) error {
+func (s *sqlStore) MarkAudit(ctx context.Context, now time.Time) (head string, err error) {
+	err = s.marking(ctx, updateShort, func(tx *sqlTx) error {
 		m, err := tx.mark(model.At(now), markHeads, nil)
 		if err == nil {
 			head = m.head()
@@ -160,9 +160,9 @@ func (s *Store) MarkAudit(ctx context.Context, now time.Time) (head string, err 
 }
 
 // marking is update for what makes a mark: another process may have made one of that number just now.
-func (s *Store) marking(ctx context.Context, how manner, fn func(*Tx) error) error {
+func (s *sqlStore) marking(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
 	for run := 1; ; run++ {
-		err := s.update(ctx, how, fn)
+		err := s.update(ctx, mode, fn)
 		var known *model.Error
 		if run == 5 || !errors.As(err, &known) || known.Kind != model.Exists {
 			return err
@@ -171,7 +171,7 @@ func (s *Store) marking(ctx context.Context, how manner, fn func(*Tx) error) err
 }
 
 // endChains says that this process's chains end here. Where it fails the chains stay open, as after a crash.
-func (s *Store) endChains(heads []chain) {
+func (s *sqlStore) endChains(heads []chain) {
 	if len(heads) == 0 {
 		return
 	}
@@ -180,7 +180,7 @@ func (s *Store) endChains(heads []chain) {
 	for _, h := range heads {
 		now, writers = max(now, h.time), append(writers, h.writer)
 	}
-	s.write.update(context.Background(), short, func(tx *Tx) error {
+	s.write.update(context.Background(), updateShort, func(tx *sqlTx) error {
 		_, err := tx.mark(now, markEnd, writers)
 		return err
 	})

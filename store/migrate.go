@@ -21,7 +21,7 @@ var migrations embed.FS
 const metaSchema, metaCanary = "schema", "canary"
 
 // migrate brings the schema to this binary's version. Two processes may do it at once.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *sqlStore) migrate(ctx context.Context) error {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = s.update(ctx, patient, func(tx *Tx) error {
+		err = s.update(ctx, updateUnbounded, func(tx *sqlTx) error {
 			have, err := tx.schema()
 			if err != nil || have >= n {
 				if have > len(files) {
@@ -61,44 +61,18 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// Schema says which number a database's schema has, without changing anything, and which number this binary's has; 0 is
-// a new database.
-func Schema(ctx context.Context, url string) (have, newest int, err error) {
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		return 0, 0, err
-	}
-	open := openSQLite
-	if IsPostgres(url) {
-		open = openPostgres
-	}
-	s, err := open(ctx, url)
-	if err != nil {
-		return 0, 0, err
-	}
-	err = s.View(ctx, func(tx *ReadTx) error {
-		var err error
-		have, err = tx.schema()
-		return err
-	})
-	return have, len(files), errors.Join(err, s.Close())
-}
-
-// untimed lets a PostgreSQL transaction take, and wait, as long as it must.
-const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)"
-
 // alone waits until no other process migrates, and keeps others waiting until release is called. On SQLite each Update
 // already does; on PostgreSQL one that waited for a lock would go on with what it saw before.
-func (s *Store) alone(ctx context.Context) (release func() error, err error) {
-	if s.dialect.name != "postgres" {
+func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) {
+	if s.dialect.alone == "" {
 		return func() error { return nil }, nil
 	}
-	tx, err := s.read.BeginTx(ctx, nil)
+	tx, err := s.read.BeginTxx(ctx, nil)
 	if err != nil {
 		return nil, s.kind(err)
 	}
-	if _, err = tx.ExecContext(ctx, untimed); err == nil {
-		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7350)")
+	if _, err = tx.ExecContext(ctx, s.dialect.untimed); err == nil {
+		_, err = tx.ExecContext(ctx, s.dialect.alone)
 	}
 	if err != nil {
 		return nil, errors.Join(s.kind(err), tx.Rollback())
@@ -107,13 +81,8 @@ func (s *Store) alone(ctx context.Context) (release func() error, err error) {
 }
 
 // schema gives the number of the last migration applied; 0 for a new database.
-func (tx *ReadTx) schema() (int, error) {
-	catalogue := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-	if tx.store.dialect.name == "postgres" {
-		catalogue = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
-	}
-	var tables int
-	if err := tx.get(&tables, catalogue, "meta"); err != nil || tables == 0 {
+func (tx *sqlReadTx) schema() (int, error) {
+	if n, err := value[int64](tx, tx.store.dialect.tables, "meta"); err != nil || n == 0 {
 		return 0, err
 	}
 	value, err := tx.Meta(metaSchema)
@@ -124,26 +93,25 @@ func (tx *ReadTx) schema() (int, error) {
 }
 
 // Meta reads a value of the database's own; nil when there is none.
-func (tx *ReadTx) Meta(name string) ([]byte, error) {
-	var value []byte
-	err := tx.get(&value, "SELECT value FROM meta WHERE name = ?", name)
+func (tx *sqlReadTx) Meta(name string) ([]byte, error) {
+	text, err := value[[]byte](tx, "SELECT value FROM meta WHERE name = ?", name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return value, err
+	return text, err
 }
 
 // PutMeta sets a value of the database's own.
-func (tx *Tx) PutMeta(name string, value []byte) error {
+func (tx *sqlTx) PutMeta(name string, value []byte) error {
 	_, err := tx.exec("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 	return err
 }
 
 // openKeys reads the key file and opens the canary with it, a sealed row that only the database's own key opens. A
 // new database gets both.
-func (s *Store) openKeys(ctx context.Context, file string) error {
+func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 	var canary, loading []byte
-	err := s.View(ctx, func(tx *ReadTx) (err error) {
+	err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
 		if loading, err = tx.Meta(metaLoading); err == nil && loading != nil {
 			err = errors.New("the loading of a dump into this database was interrupted: remove it and load again")
 		}
@@ -169,7 +137,7 @@ func (s *Store) openKeys(ctx context.Context, file string) error {
 	}
 	s.audit = s.keys.Signer(auditPurpose)
 	place := Place{"meta", "value", metaCanary}
-	return s.Update(ctx, func(tx *Tx) error {
+	return s.update(ctx, updateShort, func(tx *sqlTx) error {
 		sealed, err := tx.Meta(metaCanary)
 		if err != nil {
 			return err

@@ -25,8 +25,8 @@ func TestPlans(t *testing.T) {
 	step := func(from, table, to string) store.Step { return store.Step{From: from, Table: table, To: to} }
 	byID := []store.Sort{{Column: store.Column{Name: "id"}}}
 	id := []store.Column{{Name: "id"}}
-	search := func(table string, sort []store.Sort, where ...store.Cond) func(tx *store.Tx) error {
-		return func(tx *store.Tx) error {
+	search := func(table string, sort []store.Sort, where ...store.Cond) func(tx store.Tx) error {
+		return func(tx store.Tx) error {
 			_, err := tx.Find(&store.Query{Table: table, Columns: id, Where: where, Sort: sort, Limit: 10})
 			return err
 		}
@@ -37,49 +37,49 @@ func TestPlans(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		sorts bool // a few rows of one token, user or name, so it may
-		run   func(tx *store.Tx) error
+		run   func(tx store.Tx) error
 	}{
-		{"Load", false, func(tx *store.Tx) error { return tx.Load(new(model.Token), "x") }},
-		{"Save", false, func(tx *store.Tx) error { return tx.Save(&model.TokenState{TokenID: "x"}) }},
-		{"Delete", false, func(tx *store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
-		{"DomainsByName", false, func(tx *store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
-		{"UsersByLogin", false, func(tx *store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
-		{"TokensBySerial", false, func(tx *store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
-		{"ProductTokens", false, func(tx *store.Tx) error { _, err := tx.ProductTokens("x"); return err }},
-		{"ProductByCodes", false, func(tx *store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
-		{"RepositoryByName", false, func(tx *store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},
-		{"AssignmentsOfTokens", true, func(tx *store.Tx) error { _, err := tx.AssignmentsOfTokens([]string{"x", "y"}); return err }},
-		{"AssignedOfProduct", false, func(tx *store.Tx) error { _, err := tx.AssignedOfProduct("x", "y"); return err }},
-		{"DisownToken", false, func(tx *store.Tx) error { return tx.DisownToken("x", 1) }},
-		{"Touch", false, func(tx *store.Tx) error { return tx.Touch("x", 1) }},
-		{"ClearFailures", false, func(tx *store.Tx) error { return tx.ClearFailures("x") }},
-		{"DeviceNames", false, func(tx *store.Tx) error { _, err := tx.DeviceNames("x-"); return err }},
-		{"GroupByName", false, func(tx *store.Tx) error { _, err := tx.GroupByName("x"); return err }},
-		{"GroupNames", true, func(tx *store.Tx) error { _, err := tx.GroupNames("x"); return err }},
-		{"Presented", false, func(tx *store.Tx) error { _, err := tx.Presented([]string{"x", "y"}); return err }},
-		{"Seen", false, func(tx *store.Tx) error { return tx.Seen([]string{"x", "y"}, 1) }},
-		{"TakeSeats", false, func(tx *store.Tx) error { _, err := tx.TakeSeats("x", 1, 1); return err }},
-		{"CodeByIndex", false, func(tx *store.Tx) error { _, err := tx.CodeByIndex([]byte("x")); return err }},
-		{"UseCode", false, func(tx *store.Tx) error { _, err := tx.UseCode("x", 1); return err }},
-		{"UseByNonce", false, func(tx *store.Tx) error { _, err := tx.UseByNonce([]byte("x")); return err }},
-		{"InstalledBy", true, func(tx *store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
-		{"MadeAccount", false, func(tx *store.Tx) error { _, err := tx.MadeAccount("x", "y"); return err }},
-		{"AccountsMade", false, func(tx *store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
-		{"GroupsOfCode", false, func(tx *store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
-		{"NewUsername", false, func(tx *store.Tx) error {
+		{"Load", false, func(tx store.Tx) error { return tx.Load(new(model.Token), "x") }},
+		{"Save", false, func(tx store.Tx) error { return tx.Save(&model.TokenState{TokenID: "x"}) }},
+		{"Delete", false, func(tx store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
+		{"DomainsByName", false, func(tx store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
+		{"UsersByLogin", false, func(tx store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
+		{"TokensBySerial", false, func(tx store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
+		{"ProductTokens", false, func(tx store.Tx) error { _, err := tx.ProductTokens("x"); return err }},
+		{"ProductByCodes", false, func(tx store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
+		{"RepositoryByName", false, func(tx store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},
+		{"AssignmentsOfTokens", true, func(tx store.Tx) error { _, err := tx.AssignmentsOfTokens([]string{"x", "y"}); return err }},
+		{"AssignedOfProduct", false, func(tx store.Tx) error { _, err := tx.AssignedOfProduct("x", "y"); return err }},
+		{"DisownToken", false, func(tx store.Tx) error { return tx.DisownToken("x", 1) }},
+		{"Touch", false, func(tx store.Tx) error { return tx.Touch("x", 1) }},
+		{"ClearFailures", false, func(tx store.Tx) error { return tx.ClearFailures("x") }},
+		{"DeviceNames", false, func(tx store.Tx) error { _, err := tx.DeviceNames("x-"); return err }},
+		{"GroupByName", false, func(tx store.Tx) error { _, err := tx.GroupByName("x"); return err }},
+		{"GroupNames", true, func(tx store.Tx) error { _, err := tx.GroupNames("x"); return err }},
+		{"Presented", false, func(tx store.Tx) error { _, err := tx.Presented([]string{"x", "y"}); return err }},
+		{"Seen", false, func(tx store.Tx) error { return tx.Seen([]string{"x", "y"}, 1) }},
+		{"TakeSeats", false, func(tx store.Tx) error { _, err := tx.TakeSeats("x", 1, 1); return err }},
+		{"CodeByIndex", false, func(tx store.Tx) error { _, err := tx.CodeByIndex([]byte("x")); return err }},
+		{"UseCode", false, func(tx store.Tx) error { _, err := tx.UseCode("x", 1); return err }},
+		{"UseByNonce", false, func(tx store.Tx) error { _, err := tx.UseByNonce([]byte("x")); return err }},
+		{"InstalledBy", true, func(tx store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
+		{"MadeAccount", false, func(tx store.Tx) error { _, err := tx.MadeAccount("x", "y"); return err }},
+		{"AccountsMade", false, func(tx store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
+		{"GroupsOfCode", false, func(tx store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
+		{"NewUsername", false, func(tx store.Tx) error {
 			if err := tx.Insert(&model.Domain{ID: "x", NameFolded: "x"}); err != nil {
 				return err
 			}
 			_, err := tx.NewUsername("x", "y")
 			return err
 		}},
-		{"SessionByHash", false, func(tx *store.Tx) error { _, err := tx.SessionByHash([]byte("x")); return err }},
-		{"SessionUsed", false, func(tx *store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
-		{"DropSession", false, func(tx *store.Tx) error { return tx.DropSession([]byte("x")) }},
-		{"DropSessions", false, func(tx *store.Tx) error { return tx.DropSessions(1) }},
-		{"FreeSeat", false, func(tx *store.Tx) error { return tx.FreeSeat("x") }},
+		{"SessionByHash", false, func(tx store.Tx) error { _, err := tx.SessionByHash([]byte("x")); return err }},
+		{"SessionUsed", false, func(tx store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
+		{"DropSession", false, func(tx store.Tx) error { return tx.DropSession([]byte("x")) }},
+		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},
+		{"FreeSeat", false, func(tx store.Tx) error { return tx.FreeSeat("x") }},
 		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
-		{"Meta", false, func(tx *store.Tx) error { _, err := tx.Meta("x"); return err }},
+		{"Meta", false, func(tx store.Tx) error { _, err := tx.Meta("x"); return err }},
 		{"tokens of a serial", true, search("tokens", byID, eq("serial", "x"))},
 		{"tokens of a serial's beginning", true, search("tokens", byID, store.Cond{Column: "serial", Op: store.StartsOn, Value: "x"})},
 		{"tokens of a product", false, search("tokens", byID, eq("id", "x", step("product_id", "products", "id")))},
@@ -99,9 +99,9 @@ func TestPlans(t *testing.T) {
 		{"audit since", true, search("audit", append([]store.Sort{{Column: store.Column{Name: "time"}}}, byID...), store.Cond{Column: "time", Op: store.Ge, Value: int64(1)})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			update(t, s, func(tx *store.Tx) error {
+			update(t, s, func(tx store.Tx) error {
 				seen := 0
-				tx.Watch(func(query string, args []any) {
+				store.Watch(tx, func(query string, args []any) {
 					seen++
 					plan := explain(t, db, query, args)
 					// Of products there are a few dozen.
@@ -145,8 +145,8 @@ func TestUnique(t *testing.T) {
 	for _, column := range store.Unique() {
 		table, name, _ := strings.Cut(column, ".")
 		var indexes int
-		err := s.View(t.Context(), func(tx *store.ReadTx) error {
-			return tx.Ask(&indexes, `SELECT COUNT(*) FROM pragma_index_list('`+table+`') AS i WHERE i."unique" AND NOT i.partial
+		err := s.View(t.Context(), func(tx store.ReadTx) error {
+			return store.Ask(tx, &indexes, `SELECT COUNT(*) FROM pragma_index_list('`+table+`') AS i WHERE i."unique" AND NOT i.partial
 				AND (SELECT GROUP_CONCAT(name) FROM pragma_index_info(i.name)) = '`+name+`'`)
 		})
 		if err != nil || indexes != 1 {

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -35,7 +36,14 @@ var postgresSettings = map[string]string{
 	"idle_in_transaction_session_timeout": "10s",
 }
 
-func openPostgres(ctx context.Context, url string) (*Store, error) {
+// postgresStore is a Store in a PostgreSQL database.
+type postgresStore struct{ sqlStore }
+
+func (s *postgresStore) Backup(context.Context, string) (Checked, error) {
+	return Checked{}, errors.New("a PostgreSQL database is backed up by pg_dump, or by tokensmith dump")
+}
+
+func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, error) {
 	config, err := postgresConfig(url)
 	if err != nil {
 		return nil, err
@@ -43,21 +51,31 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	losses := &losses{}
 	// Connections are not looked after before they are used: a View or Update that finds its one broken takes another.
 	connector := stdlib.GetConnector(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
-	db := sql.OpenDB(pipelines{connector, losses})
+	db := sqlx.NewDb(sql.OpenDB(o.wrap(pipelines{connector, losses})), "pgx")
+	db.Mapper = mapper
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(connectError(err), db.Close())
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &Store{read: db, losses: losses, dialect: dialect{name: "postgres", numbered: true, class: postgresClass, refuses: postgresRefuses,
+	s := &postgresStore{}
+	s.read, s.losses, s.bulk, s.proof = db, losses, o.bulk, newProof()
+	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
-	}}
-	s.write = &retryWriter{store: s, turn: make(chan struct{}, 1), most: updateMost}
+		tables:   "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
+		size:     "SELECT pg_database_size(current_database())",
+		untimed:  untimed,
+		alone:    "SELECT pg_advisory_xact_lock(7350)",
+	}
+	s.write = &retryWriter{store: &s.sqlStore, turn: make(chan struct{}, 1), most: updateMost}
 	return s, nil
 }
+
+// untimed lets a transaction take, and wait, as long as it must.
+const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)"
 
 // postgresConfig reads a URL and adds what it leaves open. Of several hosts, or of one whose role changes, the one that
 // takes writes is meant.

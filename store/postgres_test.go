@@ -30,9 +30,9 @@ func terminate(t *testing.T, url string) {
 	}
 }
 
-func insertOne(tx *store.Tx) error { return tx.Insert(newRepository(1)) }
+func insertOne(tx store.Tx) error { return tx.Insert(newRepository(1)) }
 
-func readOne(tx *store.ReadTx) error {
+func readOne(tx store.ReadTx) error {
 	_, err := tx.Count(&store.Query{Table: "repositories"})
 	return err
 }
@@ -51,7 +51,7 @@ func TestPostgresShutdown(t *testing.T) {
 	s := d.Open(t)
 	end := once(func() { terminate(t, d.URL) })
 	runs := 0
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		runs++
 		if err := insertOne(tx); err != nil {
 			return err
@@ -62,7 +62,7 @@ func TestPostgresShutdown(t *testing.T) {
 	if runs != 2 {
 		t.Errorf("it ran %d times", runs)
 	}
-	wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error {
+	wantUnavailable(t, s.Update(context.Background(), func(tx store.Tx) error {
 		if err := insertOne(tx); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func TestPostgresShutdown(t *testing.T) {
 	}))
 	end = once(func() { terminate(t, d.URL) })
 	runs = 0
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		runs++
 		if err := readOne(tx); err != nil {
 			return err
@@ -83,7 +83,7 @@ func TestPostgresShutdown(t *testing.T) {
 		t.Errorf("a View ran %d times", runs)
 	}
 	// A dump is written while it is read: it is not begun again.
-	update(t, s, func(tx *store.Tx) error { return tx.PutMeta("large", make([]byte, 2<<20)) })
+	update(t, s, func(tx store.Tx) error { return tx.PutMeta("large", make([]byte, 2<<20)) })
 	end = once(func() { terminate(t, d.URL) })
 	if _, err := s.Dump(context.Background(), writer(func(b []byte) (int, error) { end(); return len(b), nil })); err == nil {
 		t.Error("a dump whose connection was lost is whole")
@@ -110,11 +110,11 @@ func TestPostgresTimeouts(t *testing.T) {
 	d := storetest.NewPostgres(t)
 	d.URL += "&statement_timeout=2000"
 	s := d.Open(t)
-	wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error {
-		if _, err := tx.Exec("SET LOCAL statement_timeout = 50"); err != nil {
+	wantUnavailable(t, s.Update(context.Background(), func(tx store.Tx) error {
+		if _, err := store.Exec(tx, "SET LOCAL statement_timeout = 50"); err != nil {
 			return err
 		}
-		_, err := tx.Exec("SELECT pg_sleep(60)")
+		_, err := store.Exec(tx, "SELECT pg_sleep(60)")
 		return err
 	}))
 	update(t, s, insertOne)
@@ -125,12 +125,12 @@ func TestPostgresTimeouts(t *testing.T) {
 func TestPostgresRetryEnds(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewPostgres(t).Open(t)
-	lose := func(tx *store.Tx) error {
-		_, err := tx.Exec("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
+	lose := func(tx store.Tx) error {
+		_, err := store.Exec(tx, "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
 		return err
 	}
 	runs := 0
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		if runs++; runs < 4 {
 			lose(tx)
 			return errors.New("hidden")
@@ -141,13 +141,13 @@ func TestPostgresRetryEnds(t *testing.T) {
 		t.Errorf("%d runs", runs)
 	}
 	runs = 0
-	wantUnavailable(t, s.Update(context.Background(), func(tx *store.Tx) error { runs++; return lose(tx) }))
+	wantUnavailable(t, s.Update(context.Background(), func(tx store.Tx) error { runs++; return lose(tx) }))
 	if runs < 10 {
 		t.Errorf("gave up after %d runs", runs)
 	}
 	runs = 0
 	mine := model.Errorf(model.Locked, "mine")
-	if err := s.Update(context.Background(), func(tx *store.Tx) error { runs++; return mine }); err != mine || runs != 1 {
+	if err := s.Update(context.Background(), func(tx store.Tx) error { runs++; return mine }); err != mine || runs != 1 {
 		t.Errorf("%v after %d runs", err, runs)
 	}
 }
@@ -195,9 +195,9 @@ func TestPostgresTLS(t *testing.T) {
 	url, authority := storetest.PostgresTLS(t)
 	d := &storetest.Database{URL: url, KeyFile: filepath.Join(t.TempDir(), "key")}
 	s := d.Open(t)
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		var encrypted bool
-		err := tx.Ask(&encrypted, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+		err := store.Ask(tx, &encrypted, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 		if !encrypted {
 			t.Error("it goes in plain text")
 		}
@@ -233,10 +233,10 @@ func TestPostgresSettings(t *testing.T) {
 		if c.more != "" {
 			d.URL = storetest.Postgres(t) + c.more
 		}
-		update(t, d.Open(t), func(tx *store.Tx) error {
+		update(t, d.Open(t), func(tx store.Tx) error {
 			for name, want := range map[string]string{"statement_timeout": c.statement, "lock_timeout": c.lock, "idle_in_transaction_session_timeout": "10s", "application_name": "tokensmith"} {
 				var is string
-				if err := tx.Ask(&is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
+				if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
 					t.Errorf("%s: %s is %s, not %s (%v)", c.more, name, is, want, err)
 				}
 			}

@@ -18,13 +18,13 @@ const prunePart = 5000
 //
 // It goes by parts, in a transaction each, and the record verifies behind every one. What is interrupted has removed what
 // it has removed; the next time does the rest. row goes to the record with the first part, unless it is nil.
-func (s *Store) PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error) {
+func (s *sqlStore) PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error) {
 	if _, err := s.VerifyAudit(ctx, ""); err != nil {
 		return 0, err
 	}
 	for at, done := "", false; !done; done = at == "" {
 		n, next := int64(0), ""
-		err := s.marking(ctx, patient, func(tx *Tx) (err error) {
+		err := s.marking(ctx, updateUnbounded, func(tx *sqlTx) (err error) {
 			if row != nil {
 				if err := tx.Audit(row); err != nil {
 					return err
@@ -44,7 +44,7 @@ func (s *Store) PruneAudit(ctx context.Context, before, now time.Time, row *mode
 
 // pruneAudit removes at most so many rows, of the chain at and those behind it. It gives the chain to go on with, "" when
 // all are done.
-func (tx *Tx) pruneAudit(at string, most int64, before, now model.Time) (removed int64, next string, err error) {
+func (tx *sqlTx) pruneAudit(at string, most int64, before, now model.Time) (removed int64, next string, err error) {
 	if _, err := tx.mark(now, markHeads, nil); err != nil {
 		return 0, "", err
 	}
@@ -73,9 +73,9 @@ func (tx *Tx) pruneAudit(at string, most int64, before, now model.Time) (removed
 }
 
 // pruneChain removes a chain's first rows, at most so many, those of before a moment, and gives where it begins now.
-func (tx *Tx) pruneChain(writer string, c *marked, most int64, before model.Time) (from head, err error) {
+func (tx *sqlTx) pruneChain(writer string, c *marked, most int64, before model.Time) (from head, err error) {
 	first, end := auditID(writer, c.from.seq), min(c.last().seq, c.from.seq+most)
-	keep, err := loadAll[model.Audit](&tx.ReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", first, auditID(writer, end), before)
+	keep, err := loadAll[model.Audit](&tx.sqlReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", first, auditID(writer, end), before)
 	if err != nil {
 		return from, err
 	}

@@ -93,7 +93,7 @@ func TestPrunedByParts(t *testing.T) {
 			whole(t, s, old, have)
 			part := func(at string) (next string) {
 				t.Helper()
-				n, next, err := s.PruneAuditPart(t.Context(), at, most, start.Add(time.Minute), now)
+				n, next, err := store.PruneAuditPart(s, t.Context(), at, most, start.Add(time.Minute), now)
 				if err != nil || n > most || n < most && next != "" {
 					t.Fatalf("parts of %d: %d rows, next %q, %v", most, n, next, err)
 				}
@@ -128,7 +128,7 @@ func TestPruneManyRows(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			for range 12_000 {
 				if err := tx.Audit(&model.Audit{Time: model.At(start), Method: "token/create"}); err != nil {
 					return err
@@ -208,7 +208,7 @@ func BenchmarkAudit(b *testing.B) {
 	defer s.Close()
 	const perUpdate = 1000
 	for b.Loop() {
-		err := s.Update(b.Context(), func(tx *store.Tx) error {
+		err := s.Update(b.Context(), func(tx store.Tx) error {
 			for range perUpdate {
 				if err := tx.Audit(&model.Audit{Time: model.At(start), Agent: "a", Method: "token/create", Object: "token x"}); err != nil {
 					return err

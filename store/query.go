@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jmoiron/sqlx"
+
 	"tokensmith/model"
 )
 
@@ -73,15 +75,18 @@ type Cond struct {
 type Row []any
 
 // Find gives the rows a query asks for.
-func (tx *ReadTx) Find(q *Query) ([]Row, error) {
+func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
 	limited := *q
 	limited.scope = tx.scope
-	text, args := limited.Select()
+	text, args, err := limited.Select()
+	if err != nil {
+		return nil, err
+	}
 	if err := q.check(args); err != nil {
 		return nil, err
 	}
-	if tx.failed != nil {
-		return nil, tx.failed
+	if err := tx.ready(); err != nil {
+		return nil, err
 	}
 	ctx := tx.ctx // a search may be long: it ends when its caller does
 	if q.Quick {
@@ -108,17 +113,20 @@ func (tx *ReadTx) Find(q *Query) ([]Row, error) {
 }
 
 // Count gives how many rows fit a query, whatever its limit.
-func (tx *ReadTx) Count(q *Query) (int64, error) {
+func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	b := &builder{scope: tx.scope}
-	text := "SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where)
-	if err := q.check(b.args); err != nil {
+	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
+	if err != nil {
 		return 0, err
 	}
-	if tx.failed != nil {
-		return 0, tx.failed
+	if err := q.check(args); err != nil {
+		return 0, err
+	}
+	if err := tx.ready(); err != nil {
+		return 0, err
 	}
 	var n int64
-	err := tx.did(scanOne(tx.ctx, tx.q, &n, tx.store.text(text), b.args...))
+	err = tx.did(sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), args...)) // it ends with ctx, as Find
 	return n, err
 }
 
@@ -138,14 +146,13 @@ func (q *Query) check(args []any) error {
 }
 
 // Exists says whether any row of a table has value in column.
-func (tx *ReadTx) Exists(table, column string, value any) (bool, error) {
-	var n int64
-	err := tx.get(&n, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", value)
+func (tx *sqlReadTx) Exists(table, column string, is any) (bool, error) {
+	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", is)
 	return n > 0, err
 }
 
-// Select gives the statement of a query and its parameters.
-func (q *Query) Select() (string, []any) {
+// Select returns the statement of a query and its parameters.
+func (q *Query) Select() (string, []any, error) {
 	b := &builder{scope: q.scope}
 	columns := make([]string, len(q.Columns))
 	for i, c := range q.Columns {
@@ -181,7 +188,7 @@ func (q *Query) Select() (string, []any) {
 		text += " OFFSET ?"
 		b.args = append(b.args, q.Offset)
 	}
-	return text, b.args
+	return b.statement(text)
 }
 
 // builder collects joins and parameters while a statement is put together.
@@ -190,7 +197,16 @@ type builder struct {
 	aliases map[string]string
 	args    []any
 	scope   Scope
-	nested  int // EXISTS written so far, for their aliases
+	nested  int  // EXISTS written so far, for their aliases
+	lists   bool // some of args are
+}
+
+// statement returns a text and its parameters, lists spelt out.
+func (b *builder) statement(text string) (string, []any, error) {
+	if !b.lists {
+		return text, b.args, nil
+	}
+	return sqlx.In(text, b.args...)
 }
 
 // column names a column in the statement, joining what its path leads through.
@@ -271,17 +287,17 @@ func (b *builder) cond(prefix string, c Cond) string {
 	case Eq, Ne, Lt, Le, Gt, Ge:
 		return add(name+" "+string(c.Op)+" ?", c.Value)
 	case In:
-		values := c.Value.([]any)
-		if len(values) == 0 {
+		if len(c.Value.([]any)) == 0 {
 			return "FALSE"
 		}
-		return add(name+" IN ("+marks(len(values))+")", values...)
+		b.lists = true
+		return add(name+" IN (?)", c.Value)
 	case NotIn:
-		values := c.Value.([]any)
-		if len(values) == 0 {
+		if len(c.Value.([]any)) == 0 {
 			return "TRUE"
 		}
-		return add(name+" NOT IN ("+marks(len(values))+")", values...)
+		b.lists = true
+		return add(name+" NOT IN (?)", c.Value)
 	case StartsOn:
 		// A range, which an index serves, unlike LIKE.
 		from := c.Value.(string)

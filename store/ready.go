@@ -24,6 +24,8 @@ type proof struct {
 	again    atomic.Int64  // when one may be tried, in Unix milliseconds
 }
 
+func newProof() proof { return proof{trying: make(chan struct{}, 1)} }
+
 // later puts the next trial off.
 func (p *proof) later() { p.again.Store(time.Now().Add(triedAgain).UnixMilli()) }
 
@@ -31,7 +33,7 @@ func (p *proof) holds() bool { return p.carried.Load() == p.refusals.Load()+1 }
 
 // failed notes what an Update's error lets expect of others. One that was Unavailable for another reason than a full disk and
 // the like leaves that open: it may be tried at once.
-func (s *Store) failed(err error) {
+func (s *sqlStore) failed(err error) {
 	var known *model.Error
 	if !errors.As(err, &known) || known.Kind != model.Unavailable {
 		return
@@ -43,17 +45,14 @@ func (s *Store) failed(err error) {
 }
 
 // Alive reads one row, which every database has.
-func (s *Store) Alive(ctx context.Context) error {
-	return s.View(ctx, func(tx *ReadTx) error {
+func (s *sqlStore) Alive(ctx context.Context) error {
+	return s.view(ctx, true, func(tx *sqlReadTx) error {
 		_, err := tx.Meta(metaSchema)
 		return err
 	})
 }
 
-// Writable says whether the database takes changes: whether one that it tried was carried out and none was Unavailable since.
-// Otherwise it tries one, but not within triedAgain of one that was refused because the disk is full, or fails, or the
-// database is read-only, nor of its own last. Where nothing is refused it costs nothing.
-func (s *Store) Writable(ctx context.Context) error {
+func (s *sqlStore) Writable(ctx context.Context) error {
 	if s.proof.holds() {
 		return nil
 	}
@@ -76,7 +75,7 @@ func (s *Store) Writable(ctx context.Context) error {
 	}
 }
 
-func (s *Store) tryWriting() error {
+func (s *sqlStore) tryWriting() error {
 	before := s.proof.refusals.Load()
 	if s.proof.holds() {
 		return nil
@@ -86,7 +85,7 @@ func (s *Store) tryWriting() error {
 	}
 	bytes := make([]byte, triedBytes)
 	rand.Read(bytes) // PostgreSQL would write zeros in a few bytes
-	err := s.Update(context.Background(), func(tx *Tx) error {
+	err := s.update(context.Background(), updateShort, func(tx *sqlTx) error {
 		if err := tx.PutMeta(metaTried, bytes); err != nil {
 			return err
 		}

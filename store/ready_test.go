@@ -20,9 +20,9 @@ func TestWritable(t *testing.T) {
 			var err error
 			switch {
 			case !store.IsPostgres(d.URL) && on:
-				err = s.SetWriter("PRAGMA query_only = on")
+				err = store.SetWriter(s, "PRAGMA query_only = on")
 			case !store.IsPostgres(d.URL):
-				err = s.SetWriter("PRAGMA query_only = off")
+				err = store.SetWriter(s, "PRAGMA query_only = off")
 			case on:
 				_, err = byHand(t, d.URL).Exec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$;
 					CREATE TRIGGER full_disk BEFORE INSERT ON meta EXECUTE FUNCTION full_disk(); CREATE TRIGGER full_disk BEFORE INSERT ON repositories EXECUTE FUNCTION full_disk()`)

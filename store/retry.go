@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
 )
 
 const (
-	updateMost   = time.Minute      // that an Update takes with all its runs, unless it is patient
+	updateMost   = time.Minute      // that a short Update takes with all its runs
 	retryMost    = 60               // runs of one Update before it gives up
 	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax = 64 * time.Millisecond
@@ -30,7 +31,7 @@ const (
 // of messages, marks of the record and the schema, all of which are made again by whoever wants them, and may be made
 // twice.
 type retryWriter struct {
-	store *Store
+	store *sqlStore
 	turn  chan struct{}
 	most  time.Duration // updateMost
 
@@ -65,7 +66,7 @@ func (w *retryWriter) give(h chain) {
 // attempt is an Update on its way.
 type attempt struct {
 	*patience
-	fn   func(*Tx) error
+	fn   func(*sqlTx) error
 	head chain // of the audit rows, taken with the first of them
 }
 
@@ -79,7 +80,7 @@ const (
 	unknown                // as cut, but it may have committed, and nothing of it tells
 )
 
-func (w *retryWriter) update(ctx context.Context, how manner, fn func(*Tx) error) (err error) {
+func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) (err error) {
 	p, ok := w.store.losses.patience()
 	if !ok {
 		return errDown
@@ -90,17 +91,26 @@ func (w *retryWriter) update(ctx context.Context, how manner, fn func(*Tx) error
 	if err != nil {
 		return w.store.kind(err)
 	}
-	if how == patient {
-		a.fn = func(tx *Tx) error {
-			if _, err := tx.exec("SET LOCAL statement_timeout = 0"); err != nil {
+	most, timeouts := w.most, ""
+	switch mode {
+	case updateLong:
+		most = w.store.bulk
+		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('idle_in_transaction_session_timeout', '%[1]d', TRUE)", most.Milliseconds())
+	case updateUnbounded:
+		timeouts = "SET LOCAL statement_timeout = 0"
+	}
+	if timeouts != "" {
+		a.fn = func(tx *sqlTx) error {
+			if err := tx.later(timeouts); err != nil {
 				return err
 			}
 			return fn(tx)
 		}
-	} else {
+	}
+	if mode != updateUnbounded {
 		// Once it runs it is carried through, but not for ever: a server may stop answering.
 		var stop func()
-		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), w.most)
+		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer stop()
 	}
 	// A panic gives the chain back as it was: nothing of its transaction is left.
@@ -113,13 +123,24 @@ func (w *retryWriter) update(ctx context.Context, how manner, fn func(*Tx) error
 		}
 		next, err = w.inTurn(ctx, a, next == raced)
 	}
-	if how != patient && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		if !w.answers() {
-			w.store.losses.down.Store(true) // so that not everybody waits as long
-		}
-		err = unavailableError("the database did not answer in time")
+	return w.inTime(ctx, mode, err)
+}
+
+// inTime returns an Update's error, where it took too long for its mode that it did.
+func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) error {
+	var ended *pgconn.PgError
+	if mode == updateLong && errors.As(err, &ended) && ended.Code == "57014" { // statement_timeout
+		return w.store.errOverlong()
 	}
-	return w.store.kind(err)
+	if mode == updateUnbounded || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return w.store.kind(err)
+	}
+	if !w.answers() {
+		w.store.losses.down.Store(true) // so that not everybody waits as long
+	} else if mode == updateLong {
+		return w.store.errOverlong()
+	}
+	return unavailableError("the database did not answer in time")
 }
 
 // answers says whether the server does, whatever became of an Update that took too long.
@@ -132,7 +153,7 @@ func (w *retryWriter) answers() bool {
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")
 
 // conn gives a connection, also where some are lost first.
-func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sql.Conn, error) {
+func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
 		conn, err := a.patience.conn(ctx, w.store.read)
 		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
@@ -160,7 +181,7 @@ func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn bool) (verdic
 }
 
 // try is once, also where a chain must begin first.
-func (w *retryWriter) try(ctx context.Context, conn *sql.Conn, a *attempt) (verdict, error) {
+func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
 	next, err := w.once(ctx, conn, a)
 	if err != errNoChain {
 		return next, err
@@ -183,7 +204,7 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		if err != nil {
 			return err
 		}
-		made := &attempt{patience: a.patience, fn: func(tx *Tx) error { return tx.beginChain(a.head.time) }}
+		made := &attempt{patience: a.patience, fn: func(tx *sqlTx) error { return tx.beginChain(a.head.time) }}
 		next, err := w.once(ctx, conn, made)
 		if err == nil {
 			a.head = made.head
@@ -207,14 +228,14 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 
 // once runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
 // transaction is durable, and drops it where that is in doubt.
-func (w *retryWriter) once(ctx context.Context, conn *sql.Conn, a *attempt) (verdict, error) {
+func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
 	defer conn.Close()
-	begun, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return verdictOn(err), err
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{ReadTx: ReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
+	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
 		a.head = w.take()
 		return a.head
 	}}
@@ -303,20 +324,20 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit
 }
 
 func (w *retryWriter) probe(ctx context.Context, void *model.Audit, mac []byte) (committed bool, err error) {
-	conn, err := w.store.read.Conn(ctx)
+	conn, err := w.store.read.Connx(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close()
 	// A snapshot of its own for each statement, or it could not see what it waited for.
-	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return false, err
 	}
 	defer tx.Rollback()
 	t, v := tableOf(void)
 	var found []byte
-	err = scanOne(ctx, tx, &found, w.store.text(t.insertOne+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
+	err = sqlx.GetContext(ctx, tx, &found, w.store.text(t.insertOne+" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING mac"), t.values(v, nil)...)
 	if err != nil {
 		return false, err
 	}

@@ -27,9 +27,9 @@ type Rotated struct {
 // Rotate gives the key file a new key and seals everything anew with it, a part in each transaction, while other
 // processes serve: they take notice of the key file by themselves. An interrupted rotation is carried on with the key
 // it began with. The old keys stay in the file, and open, until RetireKeys.
-func (s *Store) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
+func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
 	var canary []byte
-	err = s.View(ctx, func(tx *ReadTx) (err error) {
+	err = s.view(ctx, true, func(tx *sqlReadTx) (err error) {
 		canary, err = tx.Meta(metaCanary)
 		return err
 	})
@@ -41,7 +41,7 @@ func (s *Store) Rotate(ctx context.Context, now time.Time) (r Rotated, err error
 			return r, err
 		}
 	}
-	err = s.insist(ctx, func(tx *Tx) error { return tx.PutMeta(metaRotated, strconv.AppendInt(nil, now.UnixMilli(), 10)) })
+	err = s.insist(ctx, func(tx *sqlTx) error { return tx.PutMeta(metaRotated, strconv.AppendInt(nil, now.UnixMilli(), 10)) })
 	if err != nil {
 		return r, err
 	}
@@ -88,10 +88,10 @@ type resealed struct {
 
 // reseal seals a column's values with the current key. They are read in a snapshot and sealed outside any transaction;
 // one that somebody changed meanwhile is left as it is, for it is sealed with the current key already.
-func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) {
+func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err error) {
 	for after := ""; ; {
 		var part []resealed
-		err := s.View(ctx, func(tx *ReadTx) (err error) {
+		err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
 			part, err = c.part(tx, after)
 			return err
 		})
@@ -106,7 +106,7 @@ func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) 
 			}
 			r.after = s.keys.Seal(c.place(r.key), value)
 		}
-		err = s.insist(ctx, func(tx *Tx) error {
+		err = s.insist(ctx, func(tx *sqlTx) error {
 			for _, r := range part {
 				if _, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ? AND %s = ?", c.table, c.column, c.key, c.column), r.after, r.key, r.before); err != nil {
 					return err
@@ -123,11 +123,11 @@ func (s *Store) reseal(ctx context.Context, c *sealedColumn) (n int, err error) 
 }
 
 // part reads the next values of a column that are not sealed with the current key.
-func (c *sealedColumn) part(tx *ReadTx, after string) (part []resealed, err error) {
+func (c *sealedColumn) part(tx *sqlReadTx, after string) (part []resealed, err error) {
 	keys, err := c.keys(tx, after, rotatePage, tx.store.keys.last())
 	for _, key := range keys {
 		r := resealed{key: key}
-		if err := tx.get(&r.before, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key); err != nil {
+		if r.before, err = c.read(tx, key); err != nil {
 			return nil, err
 		}
 		part = append(part, r)
@@ -137,9 +137,9 @@ func (c *sealedColumn) part(tx *ReadTx, after string) (part []resealed, err erro
 
 // insist runs an Update again and again while it loses against others, as it may on PostgreSQL for longer than anybody
 // who calls a method would wait.
-func (s *Store) insist(ctx context.Context, fn func(*Tx) error) error {
+func (s *sqlStore) insist(ctx context.Context, fn func(*sqlTx) error) error {
 	for began := time.Now(); ; {
-		err := s.update(ctx, patient, fn)
+		err := s.update(ctx, updateUnbounded, fn)
 		var known *model.Error
 		if !errors.As(err, &known) || known.Kind != model.Unavailable || time.Since(began) > insistMost {
 			return err
@@ -153,17 +153,17 @@ func (s *Store) insist(ctx context.Context, fn func(*Tx) error) error {
 }
 
 // rehash makes an index of keyed hashes anew, in one transaction, so that it is never under two keys.
-func (s *Store) rehash(ctx context.Context, x *macIndex) (n int, err error) {
+func (s *sqlStore) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	c := &sealedColumn{table: x.table, column: x.sealed, key: x.key}
-	err = s.insist(ctx, func(tx *Tx) error {
+	err = s.insist(ctx, func(tx *sqlTx) error {
 		n = 0
 		for after := ""; ; {
-			keys, err := c.keys(&tx.ReadTx, after, rotatePage, nil)
+			keys, err := c.keys(&tx.sqlReadTx, after, rotatePage, nil)
 			if err != nil {
 				return err
 			}
 			for _, key := range keys {
-				value, err := c.open(&tx.ReadTx, key)
+				value, err := c.open(&tx.sqlReadTx, key)
 				if err == nil {
 					err = c.put(tx, x.column, key, s.keys.MAC(x.purpose, x.normal(value)))
 				}
@@ -184,9 +184,9 @@ func (s *Store) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 // checked stays. While anything is still sealed with one of them it refuses, and for retireAfter behind the rotation:
 // a call that began before may still store what it sealed with the old key then. restarted says that no such call is
 // under way, because every server was started since.
-func (s *Store) RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error) {
+func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error) {
 	last := s.keys.last()
-	err = s.View(ctx, func(tx *ReadTx) error {
+	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		text, err := tx.Meta(metaRotated)
 		if err != nil {
 			return err

@@ -28,11 +28,11 @@ func TestRotationRehashes(t *testing.T) {
 		for i := range many {
 			rows = append(rows, seal("t"+string(rune('a'+i%26))+strings.Repeat("x", i/26)))
 		}
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			if err := tx.Insert(&model.Device{ID: "d", Name: "d", NameFolded: "d"}); err != nil {
 				return err
 			}
-			_, err := store.InsertMany(tx, rows, false)
+			_, err := tx.InsertMany(rows, false)
 			return err
 		})
 		before := s.Keys().MAC("a test", []byte("CODETA"))
@@ -44,7 +44,7 @@ func TestRotationRehashes(t *testing.T) {
 		if all := s.Keys().MACs("a test", []byte("CODETA")); len(all) != 2 || !bytes.Equal(all[0], after) || !bytes.Equal(all[1], before) || bytes.Equal(before, after) {
 			t.Errorf("%x under every key, %x before, %x after", all, before, after)
 		}
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			for _, row := range rows {
 				var now model.ClientToken
 				if err := tx.Load(&now, row.ID); err != nil {
@@ -66,7 +66,7 @@ func TestRotationInterrupted(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
 		place := store.Place{Table: "deliveries", Column: "body", Row: "x"}
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			return tx.Insert(&model.Delivery{ID: "x", Status: model.Queued, Body: s.Keys().Seal(place, []byte("body"))})
 		})
 		// As after a crash: the key is there, nothing is resealed yet.
@@ -89,7 +89,7 @@ func TestRotationInterrupted(t *testing.T) {
 		if n, err := s.RetireKeys(t.Context(), time.Now().Add(61*time.Minute), false); err != nil || n != 1 {
 			t.Errorf("%d retired, %v", n, err)
 		}
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			var d model.Delivery
 			err := tx.Load(&d, "x")
 			if body, err := s.Keys().Unseal(place, d.Body); err != nil || string(body) != "body" {

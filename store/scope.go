@@ -1,6 +1,10 @@
 package store
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+)
 
 // Scope limits what a transaction's Find, Count and look-ups by name see: for each table the conditions its rows must
 // fit, wherever a query meets it: as its own table, on the way of a condition, and as elements of a collection. A table
@@ -17,7 +21,7 @@ const (
 )
 
 // Limit narrows a transaction to a scope.
-func (tx *ReadTx) Limit(scope Scope) { tx.scope = scope }
+func (tx *sqlReadTx) Limit(scope Scope) { tx.scope = scope }
 
 // nothing fits no row.
 var nothing = []Cond{{Column: "id", Op: In, Value: []any{}}}
@@ -38,14 +42,13 @@ func (s Scope) of(table string) []Cond {
 	return conds
 }
 
-// limit gives a table's scope as further conditions of a statement on it alone, with its parameters behind args.
-func (tx *ReadTx) limit(table string, args []any) (string, []any) {
+// limited returns conditions on a table alone with those of the scope, and the parameters of all. Lists are for "IN (?)".
+func (tx *sqlReadTx) limited(table, where string, args ...any) (string, []any, error) {
 	b := &builder{args: args}
-	text := ""
 	for _, c := range tx.scope.of(table) {
-		text += " AND " + b.cond(table+".", c)
+		where += " AND " + b.cond(table+".", c)
 	}
-	return text, b.args
+	return sqlx.In(where, b.args...)
 }
 
 // exists writes a condition that goes from each row along its path. A scope does not apply within: it is made of these.

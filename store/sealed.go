@@ -55,28 +55,31 @@ func SealedColumns() (names []string) {
 
 // keys gives the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
 // Values are read one at a time, for some are large.
-func (c *sealedColumn) keys(tx *ReadTx, after string, most int, other *masterKey) ([]string, error) {
+func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *masterKey) ([]string, error) {
 	where, args := "", []any{after}
 	if other != nil {
 		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyIDBytes), append(args, other.id[:])
 	}
-	var keys []string
-	err := tx.all(&keys, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %s IS NOT NULL%s%s ORDER BY %s LIMIT ?",
+	return values[string](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %s IS NOT NULL%s%s ORDER BY %s LIMIT ?",
 		c.key, c.table, c.key, c.column, c.only, where, c.key), append(args, most)...)
-	return keys, err
+}
+
+// read reads the value of a row.
+func (c *sealedColumn) read(tx *sqlReadTx, key string) ([]byte, error) {
+	return value[[]byte](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key)
 }
 
 // open reads and opens the value of a row.
-func (c *sealedColumn) open(tx *ReadTx, key string) ([]byte, error) {
-	var sealed []byte
-	if err := tx.get(&sealed, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key); err != nil {
+func (c *sealedColumn) open(tx *sqlReadTx, key string) ([]byte, error) {
+	sealed, err := c.read(tx, key)
+	if err != nil {
 		return nil, err
 	}
 	return tx.store.keys.Unseal(c.place(key), sealed)
 }
 
 // put sets a column of a row.
-func (c *sealedColumn) put(tx *Tx, column, key string, value []byte) error {
+func (c *sealedColumn) put(tx *sqlTx, column, key string, value []byte) error {
 	_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", c.table, column, c.key), value, key)
 	return err
 }

@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -44,7 +46,24 @@ const (
 // readers is how many connections Views have.
 func readers() int { return 2*runtime.GOMAXPROCS(0) + 2 }
 
-func openSQLite(ctx context.Context, path string) (*Store, error) {
+// sqliteStore is a Store in an SQLite file.
+type sqliteStore struct {
+	sqlStore
+	readSource string // what a reading connection is opened with
+	warnings   []string
+}
+
+func (s *sqliteStore) Warnings() []string { return s.warnings }
+
+// sqliteConnector makes connections.
+type sqliteConnector struct{ source string }
+
+func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	return c.Driver().Open(c.source)
+}
+func (c sqliteConnector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+
+func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, error) {
 	path = strings.TrimPrefix(path, "sqlite://")
 	// The file holds what people are called and hashes of their passwords: it is its owner's alone.
 	// One that is there is not opened here: to close it again would drop the locks of whoever else in this process has
@@ -71,32 +90,40 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		}
 		return (&url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: q.Encode()}).String()
 	}
-	s := &Store{dialect: dialect{name: "sqlite", class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
+	s := &sqliteStore{readSource: source(readCache/readers(), "mode", "ro", "_query_only", "on")}
+	s.bulk, s.proof = o.bulk, newProof()
+	s.dialect = dialect{bind: sqlx.QUESTION, class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
-		context: context.WithoutCancel}}
-	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"))
+		context: context.WithoutCancel,
+		tables:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+		size:    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+	}
+	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"), o)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	writes.SetMaxOpenConns(2) // the writer's and the checkpointer's
-	conn, err := writes.Conn(ctx)
+	conn, err := writes.Connx(ctx)
 	if err == nil {
 		err = checkSettings(ctx, conn, writeCache)
 	}
 	if err == nil {
+		s.warnings, err = checkBuild(ctx, conn)
+	}
+	if err == nil {
 		_, err = conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpointPages))
 	}
-	var second *sql.Conn
+	var second *sqlx.Conn
 	if err == nil {
-		second, err = writes.Conn(ctx)
+		second, err = writes.Connx(ctx)
 	}
 	if err == nil {
-		s.write, err = newGroupWriter(ctx, s, writes, conn, second)
+		s.write, err = newGroupWriter(ctx, &s.sqlStore, writes, conn, second)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
-	s.read, err = connectSQLite(ctx, source(readCache/readers(), "mode", "ro", "_query_only", "on"))
+	s.read, err = connectSQLite(ctx, s.readSource, o)
 	if err == nil {
 		if err = checkSettings(ctx, s.read, readCache/readers()); err != nil {
 			s.read.Close()
@@ -117,13 +144,12 @@ const (
 
 // connectSQLite connects. Of several processes that open a new database at once one turns it to its write-ahead log,
 // and SQLite refuses the others at once, whatever busy_timeout says.
-func connectSQLite(ctx context.Context, source string) (*sql.DB, error) {
+func connectSQLite(ctx context.Context, source string, o *options) (*sqlx.DB, error) {
 	for began := time.Now(); ; {
-		db, err := sql.Open("sqlite3", source)
-		if err != nil {
-			return nil, err
-		}
-		if err = db.PingContext(ctx); err == nil {
+		db := sqlx.NewDb(sql.OpenDB(o.wrap(sqliteConnector{source})), "sqlite3")
+		db.Mapper = mapper
+		err := db.PingContext(ctx)
+		if err == nil {
 			return db, nil
 		}
 		err = errors.Join(err, db.Close())
@@ -142,7 +168,7 @@ func connectSQLite(ctx context.Context, source string) (*sql.DB, error) {
 func checkSettings(ctx context.Context, on queryer, cache int) error {
 	for _, p := range sqliteSettings(cache) {
 		var answer string
-		if err := scanOne(ctx, on, &answer, p.question); err != nil {
+		if err := sqlx.GetContext(ctx, on, &answer, p.question); err != nil {
 			return err
 		}
 		if answer != p.answer {
@@ -150,6 +176,27 @@ func checkSettings(ctx context.Context, on queryer, cache int) error {
 		}
 	}
 	return nil
+}
+
+// buildOptions are what SQLite is compiled with to be as fast as it can here: the Makefile's C flags.
+var buildOptions = []string{"ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=-1"}
+
+// checkBuild warns of an SQLite that was compiled otherwise.
+func checkBuild(ctx context.Context, on queryer) (warnings []string, err error) {
+	var have []string
+	if err := sqlx.SelectContext(ctx, on, &have, "PRAGMA compile_options"); err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, option := range buildOptions {
+		if !slices.Contains(have, option) {
+			missing = append(missing, option)
+		}
+	}
+	if len(missing) > 0 {
+		warnings = []string{"SQLite was compiled without " + strings.Join(missing, ", ") + ": logins may take twice as long; build by make build, which sets CGO_CFLAGS"}
+	}
+	return warnings, nil
 }
 
 func sqliteClass(err error) class {

@@ -31,14 +31,14 @@ func wantUnavailable(t *testing.T, err error) {
 	}
 }
 
-func update(t *testing.T, s *store.Store, fn func(tx *store.Tx) error) {
+func update(t *testing.T, s store.Store, fn func(tx store.Tx) error) {
 	t.Helper()
 	if err := s.Update(context.Background(), fn); err != nil {
 		t.Fatal("Update: ", err)
 	}
 }
 
-func view(t *testing.T, s *store.Store, fn func(tx *store.ReadTx) error) {
+func view(t *testing.T, s store.Store, fn func(tx store.ReadTx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), fn); err != nil {
 		t.Fatal("View: ", err)
@@ -79,14 +79,14 @@ func TestGroupCommit(t *testing.T) {
 	inside, gate := make(chan struct{}), make(chan struct{})
 	var group, started sync.WaitGroup
 	group.Go(func() {
-		s.Update(context.Background(), func(tx *store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
+		s.Update(context.Background(), func(tx store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
 	})
 	<-inside
 	for i := range many {
 		started.Add(1)
 		group.Go(func() {
 			started.Done()
-			err := s.Update(context.Background(), func(tx *store.Tx) error {
+			err := s.Update(context.Background(), func(tx store.Tx) error {
 				err := tx.Insert(newRepository(1))
 				if i%10 == 0 {
 					return errors.New("in the middle")
@@ -105,7 +105,7 @@ func TestGroupCommit(t *testing.T) {
 	if n := commits(t, d.URL) - before; n < 1 || n > many/4 {
 		t.Errorf("%d Updates took %d transactions", many, n)
 	}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		n, err := tx.Count(&store.Query{Table: "repositories"})
 		if n != many*9/10+1 {
 			t.Errorf("%d rows", n)
@@ -120,7 +120,7 @@ func TestSQLiteFiles(t *testing.T) {
 	d := storetest.NewSQLite(t)
 	s := d.Open(t)
 	r := newRepository(1)
-	update(t, s, func(tx *store.Tx) error { return tx.Insert(r) })
+	update(t, s, func(tx store.Tx) error { return tx.Insert(r) })
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(d.URL + suffix)
 		if err != nil {
@@ -136,16 +136,16 @@ func TestSQLiteFiles(t *testing.T) {
 	if names, _ := filepath.Glob(d.URL + "*"); len(names) != 1 {
 		t.Errorf("closed, it leaves %q", names)
 	}
-	view(t, d.Open(t), func(tx *store.ReadTx) error { return tx.Load(new(model.Repository), r.ID) })
+	view(t, d.Open(t), func(tx store.ReadTx) error { return tx.Load(new(model.Repository), r.ID) })
 }
 
 func TestSQLiteSettings(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
-	ask := func(who string, tx *store.ReadTx, want map[string]string) error {
+	ask := func(who string, tx store.ReadTx, want map[string]string) error {
 		for pragma, want := range want {
 			var got string
-			if err := tx.Ask(&got, "PRAGMA "+pragma); err != nil {
+			if err := store.Ask(tx, &got, "PRAGMA "+pragma); err != nil {
 				return err
 			}
 			if got != want {
@@ -155,10 +155,10 @@ func TestSQLiteSettings(t *testing.T) {
 		return nil
 	}
 	settings := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "cache_size": "-65536"}
-	update(t, s, func(tx *store.Tx) error { return ask("writer", &tx.ReadTx, settings) })
+	update(t, s, func(tx store.Tx) error { return ask("writer", tx, settings) })
 	settings["query_only"] = "1"
 	settings["cache_size"] = strconv.Itoa(-24 << 10 / (2*runtime.GOMAXPROCS(0) + 2))
-	view(t, s, func(tx *store.ReadTx) error { return ask("readers", tx, settings) })
+	view(t, s, func(tx store.ReadTx) error { return ask("readers", tx, settings) })
 }
 
 // TestSQLitePath: what has a meaning in a URL is nothing but a name in a path.
@@ -179,7 +179,7 @@ func TestSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
 	s := d.Open(t)
-	if err := s.SetWriter("PRAGMA busy_timeout = 50"); err != nil {
+	if err := store.SetWriter(s, "PRAGMA busy_timeout = 50"); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite3", "file:"+d.URL+"?_txlock=immediate")
@@ -192,9 +192,9 @@ func TestSQLiteBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Rollback()
-	insert := func(tx *store.Tx) error { return tx.Insert(newRepository(1)) }
+	insert := func(tx store.Tx) error { return tx.Insert(newRepository(1)) }
 	wantUnavailable(t, s.Update(context.Background(), insert))
-	view(t, s, func(tx *store.ReadTx) error { _, err := tx.Count(&store.Query{Table: "repositories"}); return err })
+	view(t, s, func(tx store.ReadTx) error { _, err := tx.Count(&store.Query{Table: "repositories"}); return err })
 	if err := other.Rollback(); err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +209,11 @@ func TestSQLiteFull(t *testing.T) {
 		t.Parallel()
 		d := storetest.NewSQLite(t)
 		s := d.Open(t)
-		if err := s.SetWriter("PRAGMA max_page_count = 150"); err != nil {
+		if err := store.SetWriter(s, "PRAGMA max_page_count = 150"); err != nil {
 			t.Fatal(err)
 		}
 		fill(t, d, s, func() {
-			if err := s.SetWriter("PRAGMA max_page_count = 100000"); err != nil {
+			if err := store.SetWriter(s, "PRAGMA max_page_count = 100000"); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -246,7 +246,7 @@ func TestSQLiteFull(t *testing.T) {
 	})
 }
 
-func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
+func fill(t *testing.T, d *storetest.Database, s store.Store, room func()) {
 	var mu sync.Mutex
 	kept, refused := map[string]bool{}, 0
 	var group sync.WaitGroup
@@ -254,7 +254,7 @@ func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
 		group.Go(func() {
 			for range 60 {
 				r := newRepository(20_000)
-				err := s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(r) })
+				err := s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(r) })
 				mu.Lock()
 				if err == nil {
 					kept[r.ID] = true
@@ -273,9 +273,9 @@ func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
 	if len(kept) == 0 || refused == 0 {
 		t.Fatalf("%d kept, %d refused", len(kept), refused)
 	}
-	same := func(s *store.Store) {
+	same := func(s store.Store) {
 		t.Helper()
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 10_000})
 			for _, r := range rows {
 				if !kept[r[0].(string)] {
@@ -291,7 +291,7 @@ func fill(t *testing.T, d *storetest.Database, s *store.Store, room func()) {
 	same(s)
 	room()
 	r := newRepository(20_000)
-	update(t, s, func(tx *store.Tx) error { return tx.Insert(r) })
+	update(t, s, func(tx store.Tx) error { return tx.Insert(r) })
 	kept[r.ID] = true
 	same(s)
 	if err := s.Close(); err != nil {
@@ -308,16 +308,16 @@ func TestGroupBeforeLong(t *testing.T) {
 	started, end := make(chan struct{}), make(chan struct{})
 	short := make(chan error, 2)
 	go func() {
-		short <- s.Update(context.Background(), func(tx *store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
+		short <- s.Update(context.Background(), func(tx store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
 	}()
 	<-inside
 	go func() {
-		short <- s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(newRepository(2)) })
+		short <- s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(newRepository(2)) })
 	}()
 	time.Sleep(20 * time.Millisecond) // it waits now
 	long := make(chan error, 1)
 	go func() {
-		long <- s.UpdateLong(context.Background(), func(tx *store.Tx) error { close(started); <-end; return tx.Insert(newRepository(3)) })
+		long <- s.UpdateLong(context.Background(), func(tx store.Tx) error { close(started); <-end; return tx.Insert(newRepository(3)) })
 	}()
 	time.Sleep(20 * time.Millisecond)
 	close(gate)
@@ -339,12 +339,12 @@ func TestGroupBeforeLong(t *testing.T) {
 }
 
 // behind runs Updates that share the transaction after the one that runs meanwhile, in their order.
-func behind(t *testing.T, s *store.Store, fns ...func(*store.Tx) error) []error {
+func behind(t *testing.T, s store.Store, fns ...func(store.Tx) error) []error {
 	t.Helper()
 	inside, hold := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		s.Update(context.Background(), func(*store.Tx) error { close(inside); <-hold; return nil })
+		s.Update(context.Background(), func(store.Tx) error { close(inside); <-hold; return nil })
 	})
 	<-inside
 	errs := make([]error, len(fns))
@@ -369,15 +369,17 @@ func TestRefusedWithItsGroup(t *testing.T) {
 	own := errors.New("its own")
 	for shared := 0; shared == 0; { // until both run in the time of one group
 		errs := behind(t, s,
-			func(tx *store.Tx) error { return tx.SpoilCommit() },
-			func(tx *store.Tx) error { return errors.Join(tx.Ask(&shared, "SELECT COUNT(*) FROM user_states"), own) })
+			func(tx store.Tx) error { return store.SpoilCommit(tx) },
+			func(tx store.Tx) error {
+				return errors.Join(store.Ask(tx, &shared, "SELECT COUNT(*) FROM user_states"), own)
+			})
 		if shared > 0 && (errs[0] == nil || errs[1] == nil || errors.Is(errs[1], own)) {
 			t.Errorf("the group's commit failed, and its Updates gave %v", errs)
 		}
 	}
 	errs := behind(t, s,
-		func(tx *store.Tx) error { return tx.Insert(&model.Repository{ID: "r", Name: "r"}) },
-		func(tx *store.Tx) error { return own })
+		func(tx store.Tx) error { return tx.Insert(&model.Repository{ID: "r", Name: "r"}) },
+		func(tx store.Tx) error { return own })
 	if errs[0] != nil || errs[1] != own {
 		t.Errorf("the group was committed, and its Updates gave %v", errs)
 	}
@@ -388,17 +390,17 @@ func TestCallersChange(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
 	agent := model.Agent{ID: "a", Name: "a", SecretHash: []byte("x"), Generation: 1, Permissions: "*", Status: model.Active}
-	if err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.Insert(&agent) }); err != nil {
+	if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Insert(&agent) }); err != nil {
 		t.Fatal(err)
 	}
 	before := s.Callers()
-	fns := []func(*store.Tx) error{func(tx *store.Tx) error {
+	fns := []func(store.Tx) error{func(tx store.Tx) error {
 		agent.Status = model.DisabledBy
 		return tx.Save(&agent)
 	}}
 	late := make([]int64, 8)
 	for range late {
-		fns = append(fns, func(tx *store.Tx) error {
+		fns = append(fns, func(tx store.Tx) error {
 			var seen model.Agent
 			if err := tx.Load(&seen, "a"); err != nil || seen.Status != model.DisabledBy {
 				return fmt.Errorf("%v, %w", seen.Status, err)
@@ -409,7 +411,7 @@ func TestCallersChange(t *testing.T) {
 	began := time.Now()
 	for i := range late {
 		fn := fns[i+1]
-		fns[i+1] = func(tx *store.Tx) error { err := fn(tx); late[i] = s.Callers(); return err }
+		fns[i+1] = func(tx store.Tx) error { err := fn(tx); late[i] = s.Callers(); return err }
 	}
 	for _, err := range behind(t, s, fns...) {
 		if err != nil {

@@ -8,22 +8,21 @@ type Stats struct {
 	Deliveries map[string]int64 // messages by status
 }
 
-// Stats reads them.
-func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
-	size := "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-	if s.dialect.name == "postgres" {
-		size = "SELECT pg_database_size(current_database())"
-	}
+// delivered is how many messages have a status.
+type delivered struct {
+	Status string `db:"status"`
+	Number int64  `db:"number"`
+}
+
+var selectDelivered = selects[delivered]("SELECT status, COUNT(*) AS number FROM deliveries GROUP BY status")
+
+func (s *sqlStore) Stats(ctx context.Context) (st Stats, err error) {
 	st.Deliveries = map[string]int64{}
-	err = s.View(ctx, func(tx *ReadTx) error {
-		if err := tx.get(&st.Size, size); err != nil {
+	err = s.view(ctx, true, func(tx *sqlReadTx) (err error) {
+		if st.Size, err = value[int64](tx, s.dialect.size); err != nil {
 			return err
 		}
-		var rows []struct {
-			Status string `db:"status"`
-			Number int64  `db:"number"`
-		}
-		err := tx.all(&rows, "SELECT status, COUNT(*) AS number FROM deliveries GROUP BY status")
+		rows, err := selectDelivered.all(tx, "")
 		for _, r := range rows {
 			st.Deliveries[r.Status] = r.Number
 		}
@@ -31,6 +30,3 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 	})
 	return st, err
 }
-
-// Waiting gives how many Updates of this process are under way or wait for their turn.
-func (s *Store) Waiting() int64 { return s.updates.Load() }

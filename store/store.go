@@ -1,396 +1,303 @@
-// Package store keeps the domain's objects in SQLite or PostgreSQL. One SQL text serves both; a dialect only classes
-// errors. Nothing outside this package knows SQL or a driver.
+// Package store keeps the domain's objects. Store is what the rest of the program knows of it; SQLite and PostgreSQL
+// implement it, on one SQL text. Nothing outside this package knows SQL or a driver.
 //
 // Errors that a caller can do something about are *model.Error: NotFound, Exists (a unique index refused), InUse (a
-// foreign key refused), Unavailable (try again). Everything else is a fault.
+// foreign key refused), Unavailable (try again), TooLarge (an UpdateLong took too long). Everything else is a fault.
 package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"io"
 	"time"
 
 	"tokensmith/model"
 )
 
-// Store is an open database. It is safe for concurrent use.
-type Store struct {
-	dialect dialect
-	read    *sql.DB // where Views run
-	write   writer  // where Updates run
-	losses  *losses // of connections; nil for SQLite, which has none to lose
-	keys    *Keyring
-	audit   *Signer // of the record
+// Store is an open database. It is safe for concurrent use. storetest.Run holds an implementation against all that is
+// said here.
+type Store interface {
+	// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. fn may run more
+	// than once, where a connection is lost.
+	View(ctx context.Context, fn func(ReadTx) error) error
 
-	updates atomic.Int64 // under way or waiting
-	callers atomic.Int64 // see Callers
-	changes atomic.Int64 // of callers, under way
-	proof   proof        // that changes are taken
+	// ViewOne is View for a single statement: without a snapshot, which that does not need and which would cost as much
+	// again. Were there more, each would see what is committed when it begins.
+	ViewOne(ctx context.Context, fn func(ReadTx) error) error
 
-	mu     sync.Mutex
-	closed bool
-	busy   sync.WaitGroup // Views and Updates under way
-}
+	// Update runs fn in one transaction, serializable against every other, and returns after the commit is durable. When
+	// fn returns an error or panics, nothing of it remains. fn may run more than once, so it has no effect outside tx but
+	// to assign its results; it does nothing slow (hashing, network), and it never calls Update or View. It may run on
+	// another goroutine than its caller's.
+	//
+	// A statement that fails (no row found is no failure) spoils the transaction: those that follow fail like it, and so
+	// does the Update, whatever fn returns.
+	//
+	// An Update whose ctx ends while it waits for its turn is not run and returns ctx's error; once it runs it is carried
+	// through, whoever hangs up: a refused credential must count. An Update that a database does not finish in a time made
+	// for logins, a minute at most, is Unavailable.
+	//
+	// An Update that takes something away from a caller (see Tx.Save, Delete, SetCertificates) returns CallersKept later.
+	Update(ctx context.Context, fn func(Tx) error) error
 
-// writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
-type writer interface {
-	update(ctx context.Context, how manner, fn func(*Tx) error) error
-	heads() []chain // the audit chains at hand, when no Update is under way
-	close() error
-}
+	// UpdateLong is Update for what may take long, such as an import or a batch. Other Updates need not wait for its
+	// commit to have theirs. It has a limit of its own (WithBulkTimeout), after which it is TooLarge, and nothing of it remains.
+	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
-// manner is how an Update is run.
-type manner uint8
+	// Callers returns a number that is another one after each Update in which this Store has changed what says who may
+	// call: agents, their certificates, domains; -1 while one is under way. What other processes change does not show in it.
+	Callers() int64
 
-const (
-	short   manner = iota
-	long           // see UpdateLong
-	patient        // as long, and PostgreSQL may take as long as it must, until ctx ends: for what an operator runs
-)
+	// Waiting returns how many Updates of this process are under way or wait for their turn.
+	Waiting() int64
 
-// dialect is all in which the databases differ once they are open.
-type dialect struct {
-	name     string
-	numbered bool                                  // placeholders are $1, $2, ... instead of ?
-	class    func(error) class                     // what a driver's error means
-	refuses  func(error) bool                      // whether it says that others will fail as well: the disk is full, or fails, or all is read-only
-	ddl      *strings.Replacer                     // the schema's types in the database's spelling
-	snapshot *sql.TxOptions                        // of a View
-	context  func(context.Context) context.Context // under which a short statement runs
-}
+	// Keys returns the keyring that seals the database.
+	Keys() *Keyring
 
-type class uint8
+	// Alive returns nil when the database answers.
+	Alive(ctx context.Context) error
 
-const (
-	fault       class = iota // anything else
-	notUnique                // a unique index refused
-	referenced               // a foreign key refused
-	retryable                // the transaction lost against another and may be run again
-	unavailable              // busy, full, going away
-	lost                     // the connection or its server is gone: another one may serve
-)
+	// Writable returns nil when the database takes changes: when one that was tried was carried out and none was Unavailable
+	// since. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
+	// fails, or the database is read-only, nor of its own last. Where nothing is refused it costs nothing.
+	Writable(ctx context.Context) error
 
-// Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
-// database makes the key file when there is none; a key file that did not seal the database is refused. The URL is
-// "postgres://..." or "postgresql://...", or else the path of an SQLite file, which is made when it is missing.
-func Open(ctx context.Context, url, keyFile string) (*Store, error) {
-	open := openSQLite
-	if IsPostgres(url) {
-		open = openPostgres
-	}
-	s, err := open(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	s.proof.trying = make(chan struct{}, 1)
-	// A database that is sealed already shows that the key file fits before anything of it is changed.
-	have := 0
-	err = s.Update(ctx, func(tx *Tx) (err error) {
-		have, err = tx.schema()
-		return err
-	})
-	if err == nil && have > 0 {
-		err = s.openKeys(ctx, keyFile)
-	}
-	if err == nil {
-		err = s.migrate(ctx)
-	}
-	if err == nil && have == 0 {
-		err = s.openKeys(ctx, keyFile)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
+	// Stats reads what is worth watching.
+	Stats(ctx context.Context) (Stats, error)
 
-// Keys gives the keyring that seals the database.
-func (s *Store) Keys() *Keyring { return s.keys }
+	// Warnings returns what makes this process's database slower or weaker than it could be, one sentence each, for the
+	// log at the start.
+	Warnings() []string
 
-// IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.
-func IsPostgres(url string) bool {
-	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
-}
+	// MarkAudit writes down where every chain of the record stands and returns the head, which names that place:
+	// VerifyAudit finds any row missing that was there.
+	MarkAudit(ctx context.Context, now time.Time) (head string, err error)
 
-// Close waits for Views and Updates under way and closes the database; later ones are Unavailable.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	again := s.closed
-	s.closed = true
-	s.mu.Unlock()
-	s.busy.Wait()
-	if again {
-		return nil
-	}
-	if s.keys != nil {
-		s.endChains(s.write.heads())
-	}
-	// The writer goes last: SQLite then folds its write-ahead log into the database file.
-	return errors.Join(s.read.Close(), s.write.close())
-}
+	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
+	VerifyAudit(ctx context.Context, expect string) (Verified, error)
 
-// enter begins a View or an Update, which s.busy.Done ends.
-func (s *Store) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return errClosed
-	}
-	s.busy.Add(1)
-	return nil
-}
+	// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
+	// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
+	// would hide where. It returns the number of rows removed.
+	//
+	// It goes by parts, in a transaction each, and the record verifies behind every one. What is interrupted has removed
+	// what it has removed; the next time does the rest. row goes to the record with the first part, unless it is nil.
+	PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error)
 
-var errClosed = unavailableError("the store is closed")
+	// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
+	// sealed values open, the first and last sample of each column or, with all, every one. Its error names the first
+	// place that is not.
+	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
-// Update runs fn in one transaction, serializable against every other, and returns after the commit is durable. When
-// fn returns an error or panics, nothing of it remains. fn may run more than once, so it has no effect outside tx but
-// to assign its results; it does nothing slow (hashing, network), and it never calls Update or View.
-//
-// A statement that fails (no row found is no failure) spoils the transaction: those that follow fail like it, and so
-// does the Update, whatever fn returns.
-//
-// An Update whose ctx ends while it waits for its turn is not run and gives ctx's error; once it runs it is carried
-// through, whoever hangs up: a refused credential must count.
-func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.update(ctx, short, fn)
-}
+	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
+	// copy. The file is there only when it is whole and on the disk, and it must not exist before.
+	Backup(ctx context.Context, file string) (Checked, error)
 
-// UpdateLong is Update for what may take long: where Updates share a transaction, it begins one, so that those that ran
-// before it need not wait for it.
-func (s *Store) UpdateLong(ctx context.Context, fn func(*Tx) error) error {
-	return s.update(ctx, long, fn)
-}
+	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows
+	// gives the same bytes.
+	Dump(ctx context.Context, w io.Writer) (int64, error)
 
-func (s *Store) update(ctx context.Context, how manner, fn func(*Tx) error) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.busy.Done()
-	s.updates.Add(1)
-	defer s.updates.Add(-1)
-	changes := int64(0)
-	defer func() { // however the function ends
-		if changes > 0 {
-			s.callers.Add(1)
-			s.changes.Add(-changes)
-			time.Sleep(CallersKept)
-		}
-	}()
-	err := s.write.update(ctx, how, func(tx *Tx) error {
-		defer func() {
-			if tx.callers {
-				changes++
-			}
-		}()
-		return fn(tx)
-	})
-	if err != nil {
-		s.failed(err)
-	}
-	return err
-}
+	// Load fills a new database from a dump, which it reads twice: first all of it is checked. The database must have been
+	// opened with the dump's key file. One whose loading was interrupted is not opened again.
+	Load(ctx context.Context, dump io.ReadSeeker) (int64, error)
 
-// Callers gives a number that is another one after each Update in which this Store has changed what says who may call:
-// agents, their certificates, domains; -1 while one is under way. What other processes change does not show in it.
-func (s *Store) Callers() int64 {
-	if s.changes.Load() > 0 {
-		return -1
-	}
-	return s.callers.Load()
+	// Rotate gives the key file a new key and seals everything anew with it, a part in each transaction, while other
+	// processes serve: they take notice of the key file by themselves. An interrupted rotation is carried on with the key
+	// it began with. The old keys stay in the file, and open, until RetireKeys.
+	Rotate(ctx context.Context, now time.Time) (Rotated, error)
+
+	// RetireKeys takes the old keys out of the key file, and returns how many there were. What the record needs of them to
+	// be checked stays. While anything is still sealed with one of them it refuses, and for an hour behind the rotation:
+	// a call that began before may still store what it sealed with the old key then. restarted says that no such call is
+	// under way, because every server was started since.
+	RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error)
+
+	// Close waits for Views and Updates under way and closes the database; later ones are Unavailable.
+	Close() error
 }
 
 // CallersKept is how long a process may go on with what it has read of who may call while Callers stays the same, and is not
 // -1. An Update that takes something away from a caller returns after that time: then no process honours it any more.
 const CallersKept = 100 * time.Millisecond
 
-// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. Like Update's, fn may
-// run more than once, where a connection is lost; one that hands out what it reads while it runs says so by tx.final.
-func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
-	return s.reading(ctx, true, fn)
+// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine. "Folded" names are as
+// model.Fold makes them. Maps hold what was found, and nothing for the rest.
+type ReadTx interface {
+	// Limit narrows Find, Count and the look-ups by name to a scope. Load, by id, is not limited: ids come from Find.
+	Limit(scope Scope)
+
+	// Load reads the row that id names into dst, a pointer to a type of the domain. None is NotFound.
+	Load(dst any, id string) error
+	// Find returns the rows a query asks for. It ends with ctx's error when that ends.
+	Find(q *Query) ([]Row, error)
+	// Count returns how many rows fit a query, whatever its limit.
+	Count(q *Query) (int64, error)
+	// Exists says whether any row of a table has value in column.
+	Exists(table, column string, value any) (bool, error)
+	// Meta reads a value of the database's own; nil when there is none.
+	Meta(name string) ([]byte, error)
+	// Failed returns the failure that spoiled the transaction; nil when it is whole.
+	Failed() error
+
+	// AgentByCertificate returns the agent that has a public key's hash; nil when there is none.
+	AgentByCertificate(hash string) (*model.Agent, error)
+	// SessionByHash finds a session. None is NotFound.
+	SessionByHash(hash []byte) (model.Session, error)
+
+	// Logins reads what deciding on a credential needs of the users that fit; of several, two.
+	Logins(user []Cond) ([]model.Login, error)
+	// Login is Logins of the user with an id; without one it is ErrNone. A Scope does not limit it.
+	Login(userID string) (model.Login, error)
+	// Credentials returns a user's assignments with all that a check of an OTP needs, in the order in which they are tried.
+	Credentials(userID string) ([]model.Credential, error)
+
+	// DomainsByName returns the domains that have one of the names, by folded name.
+	DomainsByName(folded []string) (map[string]model.Domain, error)
+	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
+	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
+	// else those with that login name, in whatever domain, else those with that e-mail address.
+	UsersNamed(folded []string) (map[string][]string, error)
+
+	// ProductByCodes finds a product by manufacturer and product code. None is NotFound.
+	ProductByCodes(manufacturer, code string) (model.Product, error)
+	// Products returns all products, oldest first.
+	Products() ([]model.Product, error)
+	// ProductTokens says whether a product has tokens.
+	ProductTokens(productID string) (bool, error)
+	// RepositoryByName finds a repository by its name. None is NotFound.
+	RepositoryByName(name string) (model.Repository, error)
+	// TokensBySerial returns a product's tokens that have one of the serials, by serial.
+	TokensBySerial(productID string, serials []string) (map[string]model.Token, error)
+	// AssignmentsOfUser returns a user's assignments in the order in which they are tried.
+	AssignmentsOfUser(userID string) ([]model.Assignment, error)
+	// AssignmentsOfTokens returns the assignments of tokens, by token, oldest first.
+	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
+	// AssignedOfProduct counts a user's assignments to tokens of a product.
+	AssignedOfProduct(userID, productID string) (int64, error)
+	// AccountOf returns the login name of a token's owner and the domain's name; "" when nobody owns it.
+	AccountOf(tokenID string) (login, domain string, err error)
+	// LinkByHash finds an unused provisioning link. None is NotFound.
+	LinkByHash(hash []byte) (model.DownloadLink, error)
+
+	// DeviceNames returns the folded names of the devices whose folded names start with a text.
+	DeviceNames(start string) ([]string, error)
+	// GroupByName finds a group of devices by its folded name. None is NotFound.
+	GroupByName(folded string) (model.Group, error)
+	// GroupNames returns the names of a device's groups, in their order.
+	GroupNames(deviceID string) ([]string, error)
+	// Presented returns the client tokens with these public ids, with what decides on them, by id.
+	Presented(ids []string) (map[string]model.Presented, error)
+
+	// CodeByIndex finds an installation code by the HMAC of its normal form, under any of the keys there are. None is NotFound.
+	CodeByIndex(indexes ...[]byte) (model.InstallationCode, error)
+	// UseByNonce finds the use of an installation code that a nonce, given by its hash, was for; nil when there is none.
+	UseByNonce(hash []byte) (*model.InstallationUse, error)
+	// InstalledBy finds the use of an installation code that made a device; nil when it was none.
+	InstalledBy(codeID, deviceID string) (*model.InstallationUse, error)
+	// MadeAccount says whether an installation code made an account.
+	MadeAccount(codeID, userID string) (bool, error)
+	// AccountsMade counts the accounts that an installation code made since a time.
+	AccountsMade(codeID string, since model.Time) (int64, error)
+	// GroupsOfCode returns the ids of the groups that an installation code gives to devices.
+	GroupsOfCode(codeID string) ([]string, error)
+
+	// TemplateByName finds a template of messages. None is NotFound.
+	TemplateByName(name string) (model.Template, error)
+	// Answered returns the answer kept for an idempotency key; nil when there is none whose time is not over.
+	Answered(id string, now model.Time) (*model.Answered, error)
+
+	// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
+	// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
+	// empty. An error of kind RecordBroken names the first place that does not fit.
+	VerifyAudit(expect string) (Verified, error)
 }
 
-// Look is View for a single statement: without a snapshot, which it does not need and which would cost as much again. Were
-// there more, each would see what is committed when it begins.
-func (s *Store) Look(ctx context.Context, fn func(*ReadTx) error) error {
-	return s.reading(ctx, false, fn)
-}
-
-func (s *Store) reading(ctx context.Context, snapshot bool, fn func(*ReadTx) error) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.busy.Done()
-	p, ok := s.losses.patience()
-	if !ok {
-		return errDown
-	}
-	defer p.end()
-	for {
-		again, err := s.readOnce(ctx, p, snapshot, fn)
-		if !again || !p.more(ctx) {
-			return err
-		}
-	}
-}
-
-// readOnce is View or Look once, and says whether it may be run again.
-func (s *Store) readOnce(ctx context.Context, p *patience, snapshot bool, fn func(*ReadTx) error) (again bool, err error) {
-	conn, err := p.conn(ctx, s.read) // the wait for a connection always ends with ctx, whatever the dialect
-	if err != nil {
-		return s.dialect.class(err) == lost, s.kind(err)
-	}
-	defer conn.Close()
-	read := &ReadTx{store: s, ctx: ctx, q: conn}
-	if snapshot {
-		tx, err := conn.BeginTx(s.dialect.context(ctx), s.dialect.snapshot)
-		if err != nil {
-			return s.dialect.class(err) == lost, s.kind(err)
-		}
-		defer tx.Rollback() // a snapshot has nothing to commit
-		read.q = tx
-	}
-	err = fn(read)
-	if read.answered {
-		s.losses.up()
-	}
-	return !read.final && s.dialect.class(read.failed) == lost, err
-}
-
-// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine.
-type ReadTx struct {
-	store  *Store
-	ctx    context.Context
-	q      queryer
-	failed error // the first failure of a statement
-
-	answered bool // some statement was
-	final    bool // of a View: it must not be run again
-
-	scope Scope // what Find, Count and the look-ups by name see; nil = everything
-}
-
-// Tx is a transaction that also writes.
-type Tx struct {
+// Tx is a transaction that also writes. Rows are pointers to types of the domain.
+type Tx interface {
 	ReadTx
-	chain     chain        // of its audit rows
-	taken     chain        // as it stood before the first of them
-	first     []byte       // mac of that one
-	take      func() chain // gives one with the first row; nil = it has one from the start
-	chainFrom model.Time   // when it asked for a new one
-	callers   bool         // see changesCallers
-}
 
-// changesCallers says that the transaction is about to change who may call, but for new ones.
-func (tx *Tx) changesCallers() {
-	if !tx.callers {
-		tx.callers = true
-		tx.store.changes.Add(1)
-	}
-}
+	// Try runs fn inside the transaction and, when it returns an error, undoes what fn did and nothing else; the
+	// transaction goes on. A fault that is the whole transaction's (a lost race, a full disk, an end of ctx) is not undone
+	// alone: Try returns it, and so do later statements and the Update.
+	Try(fn func(Tx) error) error
 
-// run runs fn and gives its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
-// commits nothing and SQLite's may be gone.
-func (tx *Tx) run(fn func(*Tx) error) error {
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.failed
-}
+	// Insert writes a new row.
+	Insert(row any) error
+	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. A row that a unique index
+	// refuses is skipped when skip is set and an error (Exists) otherwise.
+	InsertMany(rows any, skip bool) (int64, error)
+	// Save writes all columns of an existing row. None is NotFound. Agents and domains say who may call.
+	Save(row any) error
+	// Delete removes a row and what belongs to it. None is NotFound; one that others refer to is InUse. Agents and domains
+	// say who may call.
+	Delete(row any) error
+	// Relate makes these, and no others, what a relation leads to from a row: first leads to the relation's table, second
+	// from there.
+	Relate(first, second Step, id string, others []string) error
+	// PutMeta sets a value of the database's own.
+	PutMeta(name string, value []byte) error
+	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else.
+	Audit(row *model.Audit) error
 
-// did takes what a statement's run gave, and keeps the first failure.
-func (tx *ReadTx) did(err error) error {
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
-		tx.answered = true
-		return err
-	}
-	if tx.ctx.Err() != nil {
-		err = tx.ctx.Err() // the rest is how the driver puts it
-	}
-	if tx.failed == nil {
-		tx.failed = tx.store.kind(err)
-	}
-	return tx.failed
-}
+	// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists. They say
+	// who may call.
+	SetCertificates(agentID string, hashes []string) error
+	// AgentUsed notes when an agent last called.
+	AgentUsed(id string, now model.Time) error
+	// SessionUsed notes when a session was last used.
+	SessionUsed(hash []byte, now model.Time) error
+	// DropSession ends a session.
+	DropSession(hash []byte) error
+	// DropSessions forgets sessions that were last used before a time.
+	DropSessions(before model.Time) error
 
-// text gives a statement with the database's placeholders.
-func (s *Store) text(query string) string {
-	if !s.dialect.numbered {
-		return query
-	}
-	var b strings.Builder
-	for n := 1; ; n++ {
-		before, after, found := strings.Cut(query, "?") // which no statement has anywhere else
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(n))
-		query = after
-	}
-}
+	// SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
+	SaveChecked(c *model.Credential, used bool, now model.Time) error
+	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
+	SaveLogin(s *model.UserState) error
+	// CountUse counts a use of an assignment.
+	CountUse(assignmentID string) error
+	// Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
+	Stranger(now model.Time) error
+	// SetPIN puts a new, sealed PIN in place.
+	SetPIN(assignmentID string, sealed []byte, now model.Time) error
+	// SetPassword puts a new, sealed password in place.
+	SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error
+	// SetUserStatus changes a user's status.
+	SetUserStatus(userID, status string) error
+	// ClearFailures forgets the failed credentials of everybody a token is assigned to.
+	ClearFailures(tokenID string) error
 
-// exec runs a statement and gives the number of rows it changed.
-func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	if tx.failed != nil {
-		return 0, tx.failed
-	}
-	res, err := tx.q.ExecContext(tx.store.dialect.context(tx.ctx), tx.store.text(query), args...)
-	if err != nil {
-		return 0, tx.did(err)
-	}
-	n, err := res.RowsAffected()
-	return n, tx.did(err)
-}
+	// Touch sets a token's last update.
+	Touch(tokenID string, now model.Time) error
+	// DisownToken takes the owner's mark off a token's assignments.
+	DisownToken(tokenID string, now model.Time) error
+	// PutLink puts a token's provisioning link in place of an older one.
+	PutLink(l *model.DownloadLink) error
+	// DropLink makes a token's unused provisioning link worthless.
+	DropLink(tokenID string) error
 
-// later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
-// PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
-func (tx *Tx) later(query string, args ...any) error {
-	if tx.store.losses == nil {
-		_, err := tx.exec(query, args...)
-		return err
-	}
-	if tx.failed != nil {
-		return tx.failed
-	}
-	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
-	return tx.did(err)
-}
+	// TakeSeats takes n seats of a license, if it has as many left and has not expired. No number of takers at once gets
+	// more seats than there are.
+	TakeSeats(licenseID string, n int64, now model.Time) (bool, error)
+	// FreeSeat gives a seat of a license back.
+	FreeSeat(licenseID string) error
+	// Seen notes that devices used their client tokens, given by public id.
+	Seen(ids []string, now model.Time) error
 
-// kind turns a driver's error into one of the domain's.
-func (s *Store) kind(err error) error {
-	var known *model.Error
-	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) {
-		return err
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	switch s.dialect.class(err) {
-	case notUnique:
-		return &model.Error{Kind: model.Exists, Msg: "already exists", Err: err}
-	case referenced:
-		return &model.Error{Kind: model.InUse, Msg: "still in use", Err: err}
-	case retryable, unavailable, lost:
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
-	}
-	return err
-}
+	// UseCode counts a use of an installation code, if it may be used: no number of users at once gets more uses than there
+	// are. It says whether it was counted.
+	UseCode(id string, now model.Time) (bool, error)
+	// NewUsername returns the next login name of a domain and prefix: the prefix and a number that was never given before
+	// and is not taken.
+	NewUsername(domainID, prefix string) (string, error)
 
-func unavailableError(why string) error {
-	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New(why)}
-}
+	// ClaimDeliveries takes up to most queued deliveries of a channel that are due, so that no other process takes them
+	// before lease ends.
+	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
 
-// queryer is what a transaction and a connection have in common.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	// KeepAnswer keeps an answer, in place of one of the same key whose time is over.
+	KeepAnswer(a *model.Answered) error
+	// DropAnswers removes up to most answers whose time is over and says how many there were.
+	DropAnswers(now model.Time, most int) (int64, error)
 }

@@ -8,22 +8,28 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jmoiron/sqlx/reflectx"
+
 	"tokensmith/model"
 )
 
 // table ties a type of the domain to where it is kept. Its columns are the type's db tags, in their order.
 type table struct {
-	name  string
-	noun  string // what a client calls it
-	key   string // the column that names a row
-	order string // the columns of the primary key
-	tree  bool   // parent_id refers to a row of its own
-	calls bool   // it says who may call
-	*fields
+	name    string
+	noun    string // what a client calls it
+	key     string // the column that names a row
+	order   string // the columns of the primary key
+	tree    bool   // parent_id refers to a row of its own
+	calls   bool   // it says who may call
+	columns []string
+	fields  [][]int // where a row's values lie, by column
+	keyAt   int     // the key's place among the columns
 
-	selectFrom string // the statement's beginning that reads all columns
-	insertOne  string // the statement that writes a new row
-	saveOne    string // the one that writes all columns of a row but its key
+	selectFrom string   // the statement's beginning that reads all columns
+	marks      string   // a placeholder for each column
+	insertOne  string   // the statement that writes a new row, whose parameters are the columns
+	saveOne    string   // the one that writes all columns of a row but its key
+	saved      []string // its parameters: those columns, and the key
 }
 
 var (
@@ -33,26 +39,41 @@ var (
 
 // keep declares a table of a type. What together names a row is given when it is more than the key.
 func keep[T any](name, noun, key string, primary ...string) {
-	t := &table{name: name, noun: noun, key: key, order: strings.Join(primary, ", ")}
+	t := newTable(name, key, primary)
+	t.noun, t.calls = noun, name == "agents" || name == "domains"
+	for _, f := range Fields(reflect.TypeFor[T]()) {
+		t.columns, t.fields = append(t.columns, f.Column), append(t.fields, f.Index)
+	}
+	t.prepare()
+	t.selectFrom = selects[T]("SELECT " + strings.Join(t.columns, ", ") + " FROM " + name).text
+	t.saved = append(slices.Delete(slices.Clone(t.columns), t.keyAt, t.keyAt+1), key)
+	t.saveOne = "UPDATE " + name + " SET " + strings.Join(t.saved[:len(t.saved)-1], " = ?, ") + " = ? WHERE " + key + " = ?"
+	t.tree = slices.Contains(t.columns, "parent_id")
+	tables[reflect.TypeFor[T]()] = t
+	kept = append(kept, t)
+}
+
+func newTable(name, key string, primary []string) *table {
+	t := &table{name: name, key: key, order: strings.Join(primary, ", ")}
 	if t.order == "" {
 		t.order = key
 	}
-	typ := reflect.TypeFor[T]()
-	t.fields = fieldsOf(typ)
-	columns := strings.Join(t.columns, ", ")
-	t.selectFrom = "SELECT " + columns + " FROM " + name
-	t.insertOne = "INSERT INTO " + name + " (" + columns + ") VALUES (" + marks(len(t.columns)) + ")"
-	rest := slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return c == key })
-	t.saveOne = "UPDATE " + name + " SET " + strings.Join(rest, " = ?, ") + " = ? WHERE " + key + " = ?"
-	t.tree = slices.Contains(t.columns, "parent_id")
-	t.calls = name == "agents" || name == "domains"
-	tables[typ] = t
-	kept = append(kept, t)
+	return t
+}
+
+// prepare makes what follows from the columns.
+func (t *table) prepare() {
+	t.keyAt = slices.Index(t.columns, t.key)
+	t.marks = "(" + strings.TrimSuffix(strings.Repeat("?, ", len(t.columns)), ", ") + ")"
+	t.insertOne = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + t.marks
 }
 
 // keepBare declares a table that no type of the domain stands for; its first columns, so many, name a row.
 func keepBare(name string, primary int, columns ...string) {
-	kept = append(kept, &table{name: name, key: columns[0], order: strings.Join(columns[:primary], ", "), fields: &fields{columns: columns}})
+	t := newTable(name, columns[0], columns[:primary])
+	t.columns = columns
+	t.prepare()
+	kept = append(kept, t)
 }
 
 func init() {
@@ -96,23 +117,23 @@ func tableOf(row any) (*table, reflect.Value) {
 	return t, v
 }
 
+// values appends the values of a row.
 func (t *table) values(v reflect.Value, args []any) []any {
-	args = slices.Grow(args, len(t.index))
-	for _, index := range t.index {
-		args = append(args, v.FieldByIndex(index).Interface())
+	for _, index := range t.fields {
+		args = append(args, reflectx.FieldByIndexesReadOnly(v, index).Interface())
 	}
 	return args
 }
 
-// more appends the values of a further row of the same table. One that is like the row before's is not made anew, which
-// half of the values of many rows are.
-func (t *table) more(v reflect.Value, args []any) []any {
-	before := len(args) - len(t.index)
+// valuesLike is values for a row behind others. A value that is like the row before's is not made anew, which half of the
+// values of many rows are.
+func (t *table) valuesLike(v reflect.Value, args []any) []any {
+	before := len(args) - len(t.fields)
 	if before < 0 {
 		return t.values(v, args)
 	}
-	for n, index := range t.index {
-		f := v.FieldByIndex(index)
+	for n, index := range t.fields {
+		f := reflectx.FieldByIndexesReadOnly(v, index)
 		last := args[before+n]
 		var same bool
 		switch x := last.(type) {
@@ -129,17 +150,13 @@ func (t *table) more(v reflect.Value, args []any) []any {
 	return args
 }
 
-// marks gives n placeholders, comma-separated.
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
-
-// Load reads the row that id names into dst, a pointer to a type of the domain. None is NotFound.
-func (tx *ReadTx) Load(dst any, id string) error {
+func (tx *sqlReadTx) Load(dst any, id string) error {
 	t, _ := tableOf(dst)
 	return tx.loadWhere(dst, t.key+" = ?", id)
 }
 
 // loadWhere reads the one row that fits. None is NotFound.
-func (tx *ReadTx) loadWhere(dst any, where string, args ...any) error {
+func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 	t, _ := tableOf(dst)
 	err := tx.get(dst, t.selectFrom+" WHERE "+where, args...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -149,47 +166,84 @@ func (tx *ReadTx) loadWhere(dst any, where string, args ...any) error {
 }
 
 // loadAll reads every row that fits.
-func loadAll[T any](tx *ReadTx, where string, args ...any) ([]T, error) {
+func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
 	var rows []T
 	err := tx.all(&rows, tables[reflect.TypeFor[T]()].selectFrom+" WHERE "+where, args...)
 	return rows, err
 }
 
-// Insert writes a new row, given by pointer.
-func (tx *Tx) Insert(row any) error {
+func (tx *sqlTx) Insert(row any) error {
 	t, v := tableOf(row)
-	_, err := tx.exec(t.insertOne, t.values(v, nil)...)
+	if tx.prepared == nil {
+		_, err := tx.exec(t.insertOne, t.values(v, nil)...)
+		return err
+	}
+	_, err := tx.write(t.insertOne, t.columns, row)
 	return err
 }
 
-// saved gives the values of saveOne.
-func (t *table) saved(v reflect.Value) []any {
-	args := t.values(v, nil)
-	at := slices.Index(t.columns, t.key)
-	id := args[at]
-	return append(slices.Delete(args, at, at+1), id)
+// insertLater is Insert, as later is exec.
+func (tx *sqlTx) insertLater(row any) error {
+	if tx.prepared != nil {
+		return tx.Insert(row)
+	}
+	t, v := tableOf(row)
+	return tx.later(t.insertOne, t.values(v, nil)...)
 }
 
-// Save writes all columns of an existing row, given by pointer. None is NotFound.
-func (tx *Tx) Save(row any) error {
+// savedValues returns the parameters of saveOne.
+func (t *table) savedValues(v reflect.Value) []any {
+	args := t.values(v, nil)
+	id := args[t.keyAt]
+	return append(slices.Delete(args, t.keyAt, t.keyAt+1), id)
+}
+
+func (tx *sqlTx) Save(row any) error {
 	t, v := tableOf(row)
 	if t.calls {
 		tx.changesCallers()
 	}
-	n, err := tx.exec(t.saveOne, t.saved(v)...)
+	var n int64
+	var err error
+	if tx.prepared == nil {
+		n, err = tx.exec(t.saveOne, t.savedValues(v)...)
+	} else {
+		n, err = tx.write(t.saveOne, t.saved, row)
+	}
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
 	}
 	return err
 }
 
-// Delete removes a row, given by pointer, and what belongs to it. None is NotFound; one that others refer to is InUse.
-func (tx *Tx) Delete(row any) error {
+// saveLater is Save of a row that is there, as later is exec.
+func (tx *sqlTx) saveLater(row any) error {
+	if tx.prepared != nil {
+		return tx.Save(row)
+	}
+	t, v := tableOf(row)
+	return tx.later(t.saveOne, t.savedValues(v)...)
+}
+
+// write runs a prepared statement with the values of a row's columns and returns how many rows it changed.
+func (tx *sqlTx) write(text string, columns []string, row any) (int64, error) {
+	if err := tx.ready(); err != nil {
+		return 0, err
+	}
+	ctx := tx.store.dialect.context(tx.ctx)
+	stmt, err := tx.prepared.write(ctx, text, columns)
+	if err != nil {
+		return 0, tx.did(err)
+	}
+	return tx.changed(stmt.ExecContext(ctx, row))
+}
+
+func (tx *sqlTx) Delete(row any) error {
 	t, v := tableOf(row)
 	if t.calls {
 		tx.changesCallers()
 	}
-	id := v.FieldByIndex(t.index[slices.Index(t.columns, t.key)]).Interface()
+	id := reflectx.FieldByIndexesReadOnly(v, t.fields[t.keyAt]).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
@@ -197,37 +251,42 @@ func (tx *Tx) Delete(row any) error {
 	return err
 }
 
-// insertMost bounds the values of one statement; PostgreSQL takes 65,535, SQLite 32,766.
-const insertMost = 1000
+func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
+	v := reflect.ValueOf(rows)
+	t := tables[v.Type().Elem()]
+	if t == nil {
+		panic(fmt.Sprintf("store: %T is not kept", rows))
+	}
+	return tx.insertMany(t, v.Len(), skip, func(i int, args []any) []any { return t.valuesLike(v.Index(i), args) })
+}
 
-// InsertMany writes rows, many a statement, and gives how many were new. A row that a unique index refuses is
-// skipped when skip is set and an error (Exists) otherwise.
-func InsertMany[T any](tx *Tx, rows []T, skip bool) (int64, error) {
-	t := tables[reflect.TypeFor[T]()]
-	per := max(1, insertMost/len(t.columns))
-	one := "(" + marks(len(t.columns)) + ")"
+// maxInsertValues bounds the values of one statement; PostgreSQL takes 65,535, SQLite 32,766.
+const maxInsertValues = 1000
+
+// insertMany writes so many rows of a table, many a statement; add appends the values of one of them. It returns how many
+// were new: those that a unique index refuses are skipped or fail.
+func (tx *sqlTx) insertMany(t *table, rows int, skip bool, add func(i int, args []any) []any) (total int64, err error) {
+	per := max(1, maxInsertValues/len(t.columns))
 	var text string // of as many rows as the last part had
-	var total int64
-	args := make([]any, 0, min(per, len(rows))*len(t.columns))
-	for last := 0; len(rows) > 0; {
-		part := rows[:min(per, len(rows))]
-		rows = rows[len(part):]
+	args := make([]any, 0, min(per, rows)*len(t.columns))
+	for from, last := 0, 0; from < rows; from += last {
+		n := min(per, rows-from)
 		args = args[:0]
-		for i := range part {
-			args = t.more(reflect.ValueOf(&part[i]).Elem(), args)
+		for i := range n {
+			args = add(from+i, args)
 		}
-		if len(part) != last {
-			last = len(part)
-			text = t.insertOne + strings.Repeat(", "+one, last-1)
+		if n != last {
+			last = n
+			text = t.insertOne + strings.Repeat(", "+t.marks, n-1)
 			if skip {
 				text += " ON CONFLICT DO NOTHING"
 			}
 		}
-		n, err := tx.exec(text, args...)
+		n64, err := tx.exec(text, args...)
 		if err != nil {
 			return 0, err
 		}
-		total += n
+		total += n64
 	}
 	return total, nil
 }

@@ -2,15 +2,12 @@ package store
 
 import "errors"
 
-// Try runs fn inside tx and, when it gives an error, undoes what fn did and nothing else; tx goes on. A fault that is
-// the whole transaction's (a lost race, a full disk, an end of ctx) is not undone alone: Try gives it, and so do tx's
-// later statements and its Update.
-func (tx *Tx) Try(fn func(*Tx) error) error {
+func (tx *sqlTx) Try(fn func(Tx) error) error {
 	if err := tx.later("SAVEPOINT try"); err != nil {
 		return err
 	}
 	before := tx.chain
-	err := tx.run(fn)
+	err := tx.run(func(tx *sqlTx) error { return fn(tx) })
 	if err == nil {
 		_, err = tx.exec("RELEASE SAVEPOINT try")
 		return err
@@ -31,12 +28,9 @@ func (tx *Tx) Try(fn func(*Tx) error) error {
 	return err
 }
 
-// Failed gives the failure that spoiled the transaction; nil when it is whole.
-func (tx *ReadTx) Failed() error { return tx.failed }
-
 // alone says whether a statement's failure leaves the rest of the transaction whole.
-func (tx *Tx) alone(failed error) bool {
-	if errors.Is(failed, errNoChain) || tx.ctx.Err() != nil {
+func (tx *sqlTx) alone(failed error) bool {
+	if errors.Is(failed, errNoChain) || errors.Is(failed, errBulkTimeout) || tx.ctx.Err() != nil {
 		return false
 	}
 	switch tx.store.dialect.class(failed) {

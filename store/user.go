@@ -1,13 +1,32 @@
 package store
 
-import "tokensmith/model"
+import (
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// named is a user by one of the user's names.
+type named struct {
+	ID   string `db:"id"`
+	Name string `db:"name"`
+}
+
+var (
+	selectPrincipals = selects[named]("SELECT id, user_principal_name AS name FROM users")
+	selectLoginNames = selects[named]("SELECT id, login_name_folded AS name FROM users")
+	selectEmails     = selects[named]("SELECT id, email_folded AS name FROM users")
+)
 
 // DomainsByName gives the domains that have one of the names, by folded name.
-func (tx *ReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
+func (tx *sqlReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))
-	err := inLists(folded, nil, func(marks string, args []any) error {
-		limit, args := tx.limit("domains", args)
-		rows, err := loadAll[model.Domain](tx, "name_folded IN ("+marks+")"+limit, args...)
+	err := chunks(folded, func(part []string) error {
+		where, args, err := tx.limited("domains", "name_folded IN (?)", part)
+		if err != nil {
+			return err
+		}
+		rows, err := loadAll[model.Domain](tx, where, args...)
 		for _, d := range rows {
 			found[d.NameFolded] = d
 		}
@@ -17,11 +36,14 @@ func (tx *ReadTx) DomainsByName(folded []string) (map[string]model.Domain, error
 }
 
 // UsersByLogin gives a domain's users that have one of the login names, by folded login name.
-func (tx *ReadTx) UsersByLogin(domainID string, folded []string) (map[string]model.User, error) {
+func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]model.User, error) {
 	found := make(map[string]model.User, len(folded))
-	err := inLists(folded, []any{domainID}, func(marks string, args []any) error {
-		limit, args := tx.limit("users", args)
-		rows, err := loadAll[model.User](tx, "domain_id = ? AND login_name_folded IN ("+marks+")"+limit, args...)
+	err := chunks(folded, func(part []string) error {
+		where, args, err := tx.limited("users", "domain_id = ? AND login_name_folded IN (?)", domainID, part)
+		if err != nil {
+			return err
+		}
+		rows, err := loadAll[model.User](tx, where, args...)
 		for _, u := range rows {
 			found[u.LoginNameFolded] = u
 		}
@@ -32,7 +54,7 @@ func (tx *ReadTx) UsersByLogin(domainID string, folded []string) (map[string]mod
 
 // UsersNamed gives the ids of the users that each name means, by folded name: those with that user principal name, else
 // those with that login name, in whatever domain, else those with that e-mail address.
-func (tx *ReadTx) UsersNamed(folded []string) (map[string][]string, error) {
+func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
 	if len(folded) == 0 {
 		return found, nil
@@ -41,13 +63,9 @@ func (tx *ReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	for _, name := range folded {
 		wanted[name] = true
 	}
-	type user struct {
-		ID   string `db:"id"`
-		Name string `db:"name"`
-	}
 	// Principal names have no index of their own: one pass over the users serves all names of a file.
-	var rows []user
-	if err := tx.all(&rows, "SELECT id, user_principal_name AS name FROM users WHERE user_principal_name <> ''"); err != nil {
+	rows, err := selectPrincipals.all(tx, " WHERE user_principal_name <> ''")
+	if err != nil {
 		return nil, err
 	}
 	for _, u := range rows {
@@ -55,16 +73,22 @@ func (tx *ReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 			found[name] = append(found[name], u.ID)
 		}
 	}
-	for _, column := range []string{"login_name_folded", "email_folded"} {
+	for _, by := range []struct {
+		column string
+		rows   *selection[named]
+	}{{"login_name_folded", selectLoginNames}, {"email_folded", selectEmails}} {
 		var rest []string
 		for _, name := range folded {
 			if found[name] == nil {
 				rest = append(rest, name)
 			}
 		}
-		err := inLists(rest, nil, func(marks string, args []any) error {
-			var rows []user
-			err := tx.all(&rows, "SELECT id, "+column+" AS name FROM users WHERE "+column+" IN ("+marks+")", args...)
+		err := chunks(rest, func(part []string) error {
+			where, args, err := sqlx.In(" WHERE "+by.column+" IN (?)", part)
+			if err != nil {
+				return err
+			}
+			rows, err := by.rows.all(tx, where, args...)
 			for _, u := range rows {
 				found[u.Name] = append(found[u.Name], u.ID)
 			}

@@ -43,7 +43,7 @@ func unreadable(err error, what string) error {
 // VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
 // What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
 // empty. An error of kind RecordBroken names the first place that does not fit.
-func (tx *ReadTx) VerifyAudit(expect string) (Verified, error) {
+func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 	chains, last, err := tx.verifyMarks(expect)
 	if err != nil {
 		return Verified{}, err
@@ -103,7 +103,7 @@ func (tx *ReadTx) VerifyAudit(expect string) (Verified, error) {
 }
 
 // verifyRow checks one row behind the one before it.
-func (tx *ReadTx) verifyRow(r *model.Audit, at *marked, before head) error {
+func (tx *sqlReadTx) verifyRow(r *model.Audit, at *marked, before head) error {
 	if r.ID != auditID(r.Writer, r.Sequence) || r.Sequence <= before.seq {
 		return broken("row %s is not where it was written", r.ID)
 	}
@@ -135,7 +135,7 @@ func (m *marked) close(last head) error {
 }
 
 // verifyMarks checks the marks and gives what they say of each chain, and the last of them.
-func (tx *ReadTx) verifyMarks(expect string) (map[string]*marked, *mark, error) {
+func (tx *sqlReadTx) verifyMarks(expect string) (map[string]*marked, *mark, error) {
 	number, want, ok := parseHead(expect)
 	if !ok {
 		return nil, nil, model.AttrErrorf(model.Invalid, "expectHead", "is not a head that verify or the log gave")
@@ -202,8 +202,8 @@ func parseHead(s string) (number int64, whole string, ok bool) {
 }
 
 // VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
-func (s *Store) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
-	err = s.View(ctx, func(tx *ReadTx) error {
+func (s *sqlStore) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
+	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		v, err = tx.VerifyAudit(expect)
 		return err
 	})

@@ -24,7 +24,7 @@ func (d *database) keyPath() string {
 }
 
 // openStore opens a database that is there, without the methods on it.
-func (d *database) openStore(ctx context.Context) (*store.Store, error) {
+func (d *database) openStore(ctx context.Context) (store.Store, error) {
 	if err := d.exists(); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (d *database) openStore(ctx context.Context) (*store.Store, error) {
 }
 
 // with runs work on a database that is there.
-func (d *database) with(ctx context.Context, work func(*store.Store) error) error {
+func (d *database) with(ctx context.Context, work func(store.Store) error) error {
 	st, err := d.openStore(ctx)
 	if err != nil {
 		return err
@@ -41,8 +41,8 @@ func (d *database) with(ctx context.Context, work func(*store.Store) error) erro
 }
 
 // record leaves a row in the record of what an operator did past the methods.
-func record(ctx context.Context, st *store.Store, method, object string) error {
-	return st.Update(ctx, func(tx *store.Tx) error {
+func record(ctx context.Context, st store.Store, method, object string) error {
+	return st.Update(ctx, func(tx store.Tx) error {
 		return tx.Audit(&model.Audit{Time: model.At(time.Now()), Agent: rpc.Operator.Name, Method: method, Object: object, Remote: "local"})
 	})
 }
@@ -56,7 +56,7 @@ func backupCommand(e *env) *cobra.Command {
 			"it: keep a copy of that apart. A PostgreSQL database is backed up by pg_dump, or by tokensmith dump.",
 		Example: "  tokensmith backup /backup/tokensmith-$(date +%F).db --db tokensmith.db",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return d.with(cmd.Context(), func(st *store.Store) error {
+			return d.with(cmd.Context(), func(st store.Store) error {
 				c, err := st.Backup(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -125,7 +125,7 @@ func checkCommand(e *env) *cobra.Command {
 			if have < newest {
 				return fmt.Errorf("the database has schema %d, this tokensmith %d: run tokensmith migrate first", have, newest)
 			}
-			return d.with(cmd.Context(), func(st *store.Store) error {
+			return d.with(cmd.Context(), func(st store.Store) error {
 				c, err := st.Check(cmd.Context(), checkSample, all)
 				if err == nil {
 					e.whole("the database", c)
@@ -161,7 +161,7 @@ func migrateCommand(e *env) *cobra.Command {
 				fmt.Fprintf(e.stdout, "the schema is %d, this tokensmith's %d\n", have, newest)
 				return nil
 			}
-			return d.with(cmd.Context(), func(*store.Store) error {
+			return d.with(cmd.Context(), func(store.Store) error {
 				fmt.Fprintf(e.stdout, "the schema was %d and is %d\n", have, newest)
 				return nil
 			})

@@ -19,7 +19,7 @@ func dumpCommand(e *env) *cobra.Command {
 			"sealed stays sealed, so a dump is worth nothing without the key file; names and addresses are readable. FILE must\n" +
 			"not exist.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return d.with(cmd.Context(), func(st *store.Store) error {
+			return d.with(cmd.Context(), func(st store.Store) error {
 				var rows int64
 				err := e.create(args[0], func(w io.Writer) (err error) {
 					rows, err = st.Dump(cmd.Context(), w)

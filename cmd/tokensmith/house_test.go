@@ -51,6 +51,7 @@ func TestWhoImportsWhat(t *testing.T) {
 	only := map[string]string{
 		"github.com/mattn/go-sqlite3":    "tokensmith/store",
 		"github.com/jackc/pgx":           "tokensmith/store",
+		"github.com/jmoiron/sqlx":        "tokensmith/store",
 		"database/sql":                   "tokensmith/store",
 		"github.com/gorilla/rpc":         "tokensmith/rpc",
 		"github.com/spf13/cobra":         "tokensmith/cmd",
@@ -63,6 +64,23 @@ func TestWhoImportsWhat(t *testing.T) {
 				if strings.HasPrefix(imported, what) && !slices.ContainsFunc(strings.Fields(who), func(w string) bool { return pkg == w || strings.HasPrefix(pkg, w+"/") }) {
 					t.Errorf("%s imports %s", pkg, imported)
 				}
+			}
+		}
+	}
+}
+
+// The packages that the project is built on are used: store speaks through sqlx to go-sqlite3, rpc through gorilla.
+func TestWhatIsImported(t *testing.T) {
+	t.Parallel()
+	imports := listed(t, ".Imports", "tokensmith/store", "tokensmith/rpc", "tokensmith/cmd/tokensmith")
+	for pkg, want := range map[string][]string{
+		"tokensmith/store":          {"github.com/jmoiron/sqlx", "github.com/mattn/go-sqlite3"},
+		"tokensmith/rpc":            {"github.com/gorilla/rpc/v2", "github.com/rs/zerolog"},
+		"tokensmith/cmd/tokensmith": {"github.com/rs/zerolog"},
+	} {
+		for _, w := range want {
+			if !slices.Contains(imports[pkg], w) {
+				t.Errorf("%s does not import %s", pkg, w)
 			}
 		}
 	}

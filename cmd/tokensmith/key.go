@@ -24,7 +24,7 @@ func keyRotateCommand(e *env) *cobra.Command {
 			"but one of the servers, rotate, copy the file, start them. After an interruption run the same command again; it goes\n" +
 			"on with the key it began with. The old key stays in the file, for old backups, until tokensmith key retire.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return d.with(cmd.Context(), func(st *store.Store) error {
+			return d.with(cmd.Context(), func(st store.Store) error {
 				r, err := st.Rotate(cmd.Context(), time.Now())
 				if err != nil {
 					return err
@@ -47,7 +47,7 @@ func keyRetireCommand(e *env) *cobra.Command {
 			"than an hour ago: a call that began before it may still be under way. What the record needs of the old keys to be\n" +
 			"verified stays. Backups of before the rotation need the file of then.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return d.with(cmd.Context(), func(st *store.Store) error {
+			return d.with(cmd.Context(), func(st store.Store) error {
 				n, err := st.RetireKeys(cmd.Context(), time.Now(), restarted)
 				if err != nil {
 					return err

@@ -501,7 +501,7 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	now := model.At(time.Now())
 	const part = 50_000
 	for from := 0; from < l.tokens; from += part {
-		err := s.Update(context.Background(), func(tx *store.Tx) error {
+		err := s.Update(context.Background(), func(tx store.Tx) error {
 			var products [2]model.Product
 			// A repository has at most 100,000 tokens, which a search by it finds.
 			repository := model.Repository{ID: fmt.Sprintf("0198000e%024x", from/loadRepository), Name: fmt.Sprint("load ", from/loadRepository)}
@@ -539,12 +539,12 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 				states = append(states, model.TokenState{TokenID: token})
 				assignments = append(assignments, model.Assignment{ID: id("000c"), TokenID: token, UserID: id("000a"), IsOwner: true, Status: model.Active, PINNeverExpires: true, DateCreated: now, LastUpdated: now})
 			}
-			_, err = store.InsertMany(tx, users, false)
+			_, err = tx.InsertMany(users, false)
 			for _, more := range []func() (int64, error){
-				func() (int64, error) { return store.InsertMany(tx, userStates, false) },
-				func() (int64, error) { return store.InsertMany(tx, tokens, false) },
-				func() (int64, error) { return store.InsertMany(tx, states, false) },
-				func() (int64, error) { return store.InsertMany(tx, assignments, false) },
+				func() (int64, error) { return tx.InsertMany(userStates, false) },
+				func() (int64, error) { return tx.InsertMany(tokens, false) },
+				func() (int64, error) { return tx.InsertMany(states, false) },
+				func() (int64, error) { return tx.InsertMany(assignments, false) },
 			} {
 				if err == nil {
 					_, err = more()

@@ -47,7 +47,7 @@ func (d *database) exists() error {
 }
 
 // open opens the database and the methods on it. The caller closes the store.
-func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, *store.Store, error) {
+func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, store.Store, error) {
 	st, err := store.Open(ctx, d.url, d.keyPath())
 	if err != nil {
 		return nil, nil, err

@@ -26,10 +26,10 @@ func endedBefore(t *testing.T, d *Database) {
 	s := d.Open(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.Update(ctx, func(*store.Tx) error { t.Error("Update ran"); return nil }); !errors.Is(err, context.Canceled) {
+	if err := s.Update(ctx, func(store.Tx) error { t.Error("Update ran"); return nil }); !errors.Is(err, context.Canceled) {
 		t.Error("Update: ", err)
 	}
-	if err := s.View(ctx, func(*store.ReadTx) error { t.Error("View ran"); return nil }); !errors.Is(err, context.Canceled) {
+	if err := s.View(ctx, func(store.ReadTx) error { t.Error("View ran"); return nil }); !errors.Is(err, context.Canceled) {
 		t.Error("View: ", err)
 	}
 }
@@ -56,14 +56,14 @@ func occupy(t *testing.T, n int, run func(inside func()) error) (release func())
 func endedWaiting(t *testing.T, d *Database) {
 	s := d.Open(t)
 	release := occupy(t, d.Updates, func(inside func()) error {
-		return s.Update(context.Background(), func(*store.Tx) error { inside(); return nil })
+		return s.Update(context.Background(), func(store.Tx) error { inside(); return nil })
 	})
 	const waiting = 5
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, waiting)
 	for range waiting {
 		go func() {
-			ended <- s.Update(ctx, func(*store.Tx) error { t.Error("an Update ran whose context had ended"); return nil })
+			ended <- s.Update(ctx, func(store.Tx) error { t.Error("an Update ran whose context had ended"); return nil })
 		}()
 	}
 	select {
@@ -87,7 +87,7 @@ func carriedThrough(t *testing.T, d *Database) {
 	insert(t, s, before)
 	ctx, cancel := context.WithCancel(context.Background())
 	rows := []*model.Repository{newRepository(), newRepository()}
-	err := s.Update(ctx, func(tx *store.Tx) error {
+	err := s.Update(ctx, func(tx store.Tx) error {
 		if err := tx.Insert(rows[0]); err != nil {
 			return err
 		}
@@ -115,12 +115,12 @@ func carriedThrough(t *testing.T, d *Database) {
 func endedView(t *testing.T, d *Database) {
 	s := d.Open(t)
 	occupy(t, d.Views, func(inside func()) error {
-		return s.View(context.Background(), func(*store.ReadTx) error { inside(); return nil })
+		return s.View(context.Background(), func(store.ReadTx) error { inside(); return nil })
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- s.View(ctx, func(*store.ReadTx) error { t.Error("View ran"); return nil }) }()
+	go func() { ended <- s.View(ctx, func(store.ReadTx) error { t.Error("View ran"); return nil }) }()
 	if err := awaits(t, ended, "a View whose context ended"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error("View: ", err)
 	}
@@ -136,12 +136,12 @@ func endedSearch(t *testing.T, d *Database) {
 		r.Description = strings.Repeat("a", length) + "b"
 		list = append(list, *r)
 	}
-	update(t, s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, list, false); return err })
+	update(t, s, func(tx store.Tx) error { _, err := tx.InsertMany(list, false); return err })
 	q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: rows,
 		Where: slices.Repeat([]store.Cond{{Column: "description", Op: store.Like, Value: "%b"}}, conds)}
-	for name, search := range map[string]func(tx *store.ReadTx) error{
-		"Find":  func(tx *store.ReadTx) error { _, err := tx.Find(q); return err },
-		"Count": func(tx *store.ReadTx) error { _, err := tx.Count(q); return err },
+	for name, search := range map[string]func(tx store.ReadTx) error{
+		"Find":  func(tx store.ReadTx) error { _, err := tx.Find(q); return err },
+		"Count": func(tx store.ReadTx) error { _, err := tx.Count(q); return err },
 	} {
 		// The search takes some twenty times as long.
 		ctx, cancel := context.WithTimeout(context.Background(), grace/4)
@@ -151,7 +151,7 @@ func endedSearch(t *testing.T, d *Database) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	view(t, s, func(tx *store.ReadTx) error { return tx.Load(new(model.Repository), list[0].ID) })
+	view(t, s, func(tx store.ReadTx) error { return tx.Load(new(model.Repository), list[0].ID) })
 }
 
 // refusedCommits: a refused credential is an outcome, not an error, and it counts though the caller has gone.
@@ -160,7 +160,7 @@ func refusedCommits(t *testing.T, d *Database) {
 	w := newWorld(t, one)
 	ctx, cancel := context.WithCancel(context.Background())
 	var outcome error
-	err := one.Update(ctx, func(tx *store.Tx) error {
+	err := one.Update(ctx, func(tx store.Tx) error {
 		var state model.UserState
 		if err := tx.Load(&state, w.user.ID); err != nil {
 			return err
@@ -174,7 +174,7 @@ func refusedCommits(t *testing.T, d *Database) {
 		t.Error("Update: ", err)
 	}
 	wantKind(t, outcome, model.WrongCredential)
-	view(t, two, func(tx *store.ReadTx) error {
+	view(t, two, func(tx store.ReadTx) error {
 		var state model.UserState
 		err := tx.Load(&state, w.user.ID)
 		if state.FailCount != 1 {

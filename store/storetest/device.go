@@ -33,7 +33,7 @@ func newGroup(name string) *model.Group {
 }
 
 func seatRace(t *testing.T, d *Database) {
-	stores := []*store.Store{d.Open(t), d.Open(t)}
+	stores := []store.Store{d.Open(t), d.Open(t)}
 	l := &model.License{ID: newID(), Name: "l", Seats: 20, SeatsUsed: 10}
 	insert(t, stores[0], l)
 	var got atomic.Int64
@@ -41,7 +41,7 @@ func seatRace(t *testing.T, d *Database) {
 	for i := range 60 {
 		group.Go(func() {
 			var taken bool
-			err := stores[i%2].Update(context.Background(), func(tx *store.Tx) (err error) {
+			err := stores[i%2].Update(context.Background(), func(tx store.Tx) (err error) {
 				taken, err = tx.TakeSeats(l.ID, 1, 1)
 				return err
 			})
@@ -57,8 +57,8 @@ func seatRace(t *testing.T, d *Database) {
 	if got.Load() != 10 {
 		t.Errorf("%d got one of 10 seats", got.Load())
 	}
-	update(t, stores[1], func(tx *store.Tx) error { return tx.FreeSeat(l.ID) })
-	view(t, stores[0], func(tx *store.ReadTx) error {
+	update(t, stores[1], func(tx store.Tx) error { return tx.FreeSeat(l.ID) })
+	view(t, stores[0], func(tx store.ReadTx) error {
 		var now model.License
 		err := tx.Load(&now, l.ID)
 		if now.SeatsUsed != 19 {
@@ -77,7 +77,7 @@ func expiredSeats(t *testing.T, d *Database) {
 		at   model.Time
 		want bool
 	}{{1, 10_000, true}, {1, 10_999, true}, {1, 11_000, false}, {9, 1, false}, {8, 1, true}, {1, 1, false}} {
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			taken, err := tx.TakeSeats(l.ID, c.n, c.at)
 			if taken != c.want {
 				t.Errorf("%d seats at %d: %v", c.n, c.at, taken)
@@ -85,7 +85,7 @@ func expiredSeats(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		taken, err := tx.TakeSeats("nowhere", 1, 1)
 		if taken {
 			t.Error("a seat of no license")
@@ -100,7 +100,7 @@ func presentedToken(t *testing.T, d *Database) {
 	dev.Status, tok.State, tok.Reason, tok.LastUsed = model.Inactive, model.Revoked, "why", 7
 	other, otherTok := newDevice("other")
 	insert(t, s, dev, tok, other, otherTok)
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		found, err := tx.Presented([]string{tok.ID, "none"})
 		want := map[string]model.Presented{tok.ID: {ID: tok.ID, Hash: tok.Hash, State: model.Revoked, Reason: "why", LastUsed: 7,
 			DeviceID: dev.ID, Device: "Lobby", DeviceStatus: model.Inactive}}
@@ -119,9 +119,9 @@ func lastUse(t *testing.T, d *Database) {
 	bystander, bystanderTok := newDevice("c")
 	insert(t, s, dev, tok, ended, endedTok, bystander, bystanderTok)
 	for _, at := range []model.Time{5, 9} {
-		update(t, s, func(tx *store.Tx) error { return tx.Seen([]string{tok.ID, endedTok.ID}, at) })
+		update(t, s, func(tx store.Tx) error { return tx.Seen([]string{tok.ID, endedTok.ID}, at) })
 	}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		for _, c := range []struct {
 			dev                       *model.Device
 			tok                       *model.ClientToken
@@ -151,7 +151,7 @@ func namesAndGroups(t *testing.T, d *Database) {
 	three, _ := newDevice("Hallway")
 	b, a := newGroup("b"), newGroup("A")
 	insert(t, s, one, two, three, a, b, &model.GroupMember{DeviceID: one.ID, GroupID: b.ID}, &model.GroupMember{DeviceID: one.ID, GroupID: a.ID})
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		names, err := tx.DeviceNames("hall-")
 		if err != nil || !reflect.DeepEqual(names, []string{"hall-001"}) {
 			t.Error(names)
@@ -172,7 +172,7 @@ func namesAndGroups(t *testing.T, d *Database) {
 		return err
 	})
 	same, _ := newDevice("HALL-001")
-	wantKind(t, s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(same) }), model.Exists)
+	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(same) }), model.Exists)
 }
 
 func relations(t *testing.T, d *Database) {
@@ -184,8 +184,8 @@ func relations(t *testing.T, d *Database) {
 	first := store.Step{From: "id", Table: "group_members", To: "device_id"}
 	second := store.Step{From: "group_id", Table: "device_groups", To: "id"}
 	for _, want := range [][]string{{x.ID, y.ID}, {y.ID, z.ID}, nil} {
-		update(t, s, func(tx *store.Tx) error { return tx.Relate(first, second, dev.ID, want) })
-		view(t, s, func(tx *store.ReadTx) error {
+		update(t, s, func(tx store.Tx) error { return tx.Relate(first, second, dev.ID, want) })
+		view(t, s, func(tx store.ReadTx) error {
 			rows, err := tx.Find(&store.Query{Table: "group_members", Columns: []store.Column{{Name: "group_id"}},
 				Where: []store.Cond{{Column: "device_id", Op: store.Eq, Value: dev.ID}},
 				Sort:  []store.Sort{{Column: store.Column{Name: "group_id"}}}, Limit: 9})
@@ -202,7 +202,7 @@ func relations(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	wantKind(t, s.Update(context.Background(), func(tx *store.Tx) error { return tx.Relate(first, second, dev.ID, []string{"nowhere"}) }), model.InUse)
+	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Relate(first, second, dev.ID, []string{"nowhere"}) }), model.InUse)
 }
 
 func deletedDevice(t *testing.T, d *Database) {
@@ -212,9 +212,9 @@ func deletedDevice(t *testing.T, d *Database) {
 	dev.LicenseID = &l.ID
 	g := newGroup("g")
 	insert(t, s, l, dev, tok, g, &model.GroupMember{DeviceID: dev.ID, GroupID: g.ID})
-	wantKind(t, s.Update(context.Background(), func(tx *store.Tx) error { return tx.Delete(l) }), model.InUse)
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(dev) })
-	view(t, s, func(tx *store.ReadTx) error {
+	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Delete(l) }), model.InUse)
+	update(t, s, func(tx store.Tx) error { return tx.Delete(dev) })
+	view(t, s, func(tx store.ReadTx) error {
 		wantKind(t, tx.Load(new(model.ClientToken), tok.ID), model.NotFound)
 		n, err := tx.Count(&store.Query{Table: "group_members"})
 		if n != 0 {
@@ -222,5 +222,5 @@ func deletedDevice(t *testing.T, d *Database) {
 		}
 		return err
 	})
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(l) })
+	update(t, s, func(tx store.Tx) error { return tx.Delete(l) })
 }

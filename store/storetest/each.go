@@ -70,7 +70,7 @@ func newKeyFile(t *testing.T) string { return filepath.Join(t.TempDir(), "key") 
 
 // Open opens the database; the Store is closed when the test ends. Each call gives a Store of its own, as if it were
 // another process.
-func (d *Database) Open(t testing.TB) *store.Store {
+func (d *Database) Open(t testing.TB) store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), d.URL, d.KeyFile)
 	// All tests together, under the race detector, may keep a new connection waiting for longer than a service should.

@@ -28,7 +28,7 @@ func limits(t *testing.T, d *Database) {
 	}{{0, 0, nil}, {0, 2, nil}, {1, 0, []string{"r0"}}, {2, 2, []string{"r2", "r3"}}, {10, 4, []string{"r4"}}, {10, 5, nil}, {10, 50, nil},
 		{1 << 62, 3, []string{"r3", "r4"}}} {
 		var got []string
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}}, Limit: c.limit, Offset: c.offset,
 				Sort: []store.Sort{{Column: store.Column{Name: "name"}}}})
 			for _, r := range rows {
@@ -51,7 +51,7 @@ func counts(t *testing.T, d *Database) {
 		insert(t, s, tok)
 	}
 	product := []store.Step{{From: "product_id", Table: "products", To: "id"}}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		for want, where := range map[int64][]store.Cond{
 			8: nil,
 			4: {{Column: "confined", Op: store.Eq, Value: true}},
@@ -67,7 +67,7 @@ func counts(t *testing.T, d *Database) {
 		}
 		return nil
 	})
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		yes, err := tx.Exists("tokens", "serial", w.token.Serial)
 		no, err2 := tx.Exists("tokens", "serial", "none")
 		if !yes || no || err != nil || err2 != nil {
@@ -93,7 +93,7 @@ func goingOn(t *testing.T, d *Database) {
 		id             string
 	}
 	var keys []key
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		if err := tx.Delete(w.token); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func goingOn(t *testing.T, d *Database) {
 		for _, k := range keys {
 			want = append(want, k.id)
 		}
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			for range len(keys) {
 				rows, err := tx.Find(q)
 				if err != nil || len(rows) == 0 {

@@ -30,7 +30,7 @@ func newUse(code *model.InstallationCode, deviceID string, at model.Time) *model
 }
 
 func useRace(t *testing.T, d *Database) {
-	stores := []*store.Store{d.Open(t), d.Open(t)}
+	stores := []store.Store{d.Open(t), d.Open(t)}
 	code := newCode(model.CreateDevice)
 	code.UsageLimit = 10
 	insert(t, stores[0], code)
@@ -39,7 +39,7 @@ func useRace(t *testing.T, d *Database) {
 	for i := range 40 {
 		group.Go(func() {
 			var ok bool
-			err := stores[i%2].Update(context.Background(), func(tx *store.Tx) (err error) {
+			err := stores[i%2].Update(context.Background(), func(tx store.Tx) (err error) {
 				ok, err = tx.UseCode(code.ID, model.Time(i+1))
 				return err
 			})
@@ -52,7 +52,7 @@ func useRace(t *testing.T, d *Database) {
 		})
 	}
 	group.Wait()
-	view(t, stores[1], func(tx *store.ReadTx) error {
+	view(t, stores[1], func(tx store.ReadTx) error {
 		var now model.InstallationCode
 		err := tx.Load(&now, code.ID)
 		if counted.Load() != 10 || now.TimesUsed != 10 || now.LimitReached == 0 || now.LastUsed == 0 {
@@ -87,14 +87,14 @@ func countedUses(t *testing.T, d *Database) {
 		code.Enabled, code.UsageLimit, code.TimesUsed, code.UsageLimitDelay, code.Expires, code.LimitReached = c.enabled, c.limit, c.used, c.delay, c.expires, c.reached
 		insert(t, s, code)
 		usable := code.Refusal(c.at) == nil
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			ok, err := tx.UseCode(code.ID, c.at)
 			if ok != c.want || usable != c.want {
 				t.Errorf("%d: counted %v; its state says %v", i, ok, usable)
 			}
 			return err
 		})
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			var now model.InstallationCode
 			err := tx.Load(&now, code.ID)
 			if now.TimesUsed != c.wantUsed || now.LimitReached != c.wantReached || now.LastUsed != c.wantLastUse {
@@ -103,7 +103,7 @@ func countedUses(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		ok, err := tx.UseCode("nowhere", 1)
 		if ok {
 			t.Error("a use of no code")
@@ -118,7 +118,7 @@ func foundUses(t *testing.T, d *Database) {
 	one, two, three := newUse(code, "device-1", 10), newUse(code, "device-2", 20), newUse(other, "device-1", 20)
 	two.NewUser, three.NewUser = true, true
 	insert(t, s, code, other, one, two, three)
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		if found, err := tx.CodeByIndex(code.CodeIndex); err != nil || found.ID != code.ID {
 			t.Error(found, err)
 		}
@@ -145,10 +145,10 @@ func foundUses(t *testing.T, d *Database) {
 	})
 	twice := newUse(other, "device-3", 1)
 	twice.NonceHash = one.NonceHash
-	wantKind(t, s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(twice) }), model.Exists)
+	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(twice) }), model.Exists)
 	same := newCode(model.CreateDevice)
 	same.CodeIndex = code.CodeIndex
-	wantKind(t, s.Update(context.Background(), func(tx *store.Tx) error { return tx.Insert(same) }), model.Exists)
+	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(same) }), model.Exists)
 }
 
 func usernames(t *testing.T, d *Database) {
@@ -161,18 +161,18 @@ func usernames(t *testing.T, d *Database) {
 	insert(t, s, elsewhere)
 	var got []string
 	for _, c := range []struct{ domain, prefix string }{{w.domain.ID, "Guest"}, {w.domain.ID, "guest"}, {w.domain.ID, "other"}, {elsewhere.ID, "Guest"}, {w.domain.ID, "Guest"}} {
-		update(t, s, func(tx *store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			name, err := tx.NewUsername(c.domain, c.prefix)
 			got = append(got, name)
 			return err
 		})
 	}
 	// What is rolled back was not given.
-	s.Update(context.Background(), func(tx *store.Tx) error {
+	s.Update(context.Background(), func(tx store.Tx) error {
 		tx.NewUsername(w.domain.ID, "Guest")
 		return context.Canceled
 	})
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		name, err := tx.NewUsername(w.domain.ID, "Guest")
 		got = append(got, name)
 		return err
@@ -192,7 +192,7 @@ func deletedCode(t *testing.T, d *Database) {
 	insert(t, s, dev, tok, code, use, g)
 	groups := func(want ...string) {
 		t.Helper()
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			got, err := tx.GroupsOfCode(code.ID)
 			if !slices.Equal(got, want) {
 				t.Errorf("groups %v, not %v", got, want)
@@ -200,14 +200,14 @@ func deletedCode(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		return tx.Relate(store.Step{From: "id", Table: "installation_code_groups", To: "code_id"}, store.Step{From: "group_id", Table: "device_groups", To: "id"}, code.ID, []string{g.ID})
 	})
 	groups(g.ID)
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(g) })
+	update(t, s, func(tx store.Tx) error { return tx.Delete(g) })
 	groups()
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(dev) })
-	view(t, s, func(tx *store.ReadTx) error {
+	update(t, s, func(tx store.Tx) error { return tx.Delete(dev) })
+	view(t, s, func(tx store.ReadTx) error {
 		var now model.InstallationCode
 		err := tx.Load(&now, code.ID)
 		if now.DeviceID != nil {
@@ -219,8 +219,8 @@ func deletedCode(t *testing.T, d *Database) {
 		}
 		return err
 	})
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(code) })
-	view(t, s, func(tx *store.ReadTx) error {
+	update(t, s, func(tx store.Tx) error { return tx.Delete(code) })
+	view(t, s, func(tx store.ReadTx) error {
 		found, err := tx.UseByNonce(use.NonceHash)
 		if found != nil {
 			t.Error("a use without its code")

@@ -19,7 +19,7 @@ var listCases = []contractCase{
 func emptyLists(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		for _, list := range [][]string{nil, {}} {
 			domains, err := tx.DomainsByName(list)
 			if err != nil || domains == nil || len(domains) != 0 {
@@ -40,7 +40,7 @@ func emptyLists(t *testing.T, d *Database) {
 		}
 		for _, rows := range [][]model.Token{nil, {}} {
 			for _, skip := range []bool{false, true} {
-				if n, err := store.InsertMany(tx, rows, skip); n != 0 || err != nil {
+				if n, err := tx.InsertMany(rows, skip); n != 0 || err != nil {
 					return fmt.Errorf("InsertMany: %d, %w", n, err)
 				}
 			}
@@ -77,19 +77,19 @@ func longLists(t *testing.T, d *Database) {
 	other := newProduct()
 	elsewhere := newToken(other, w.repository)
 	elsewhere.Serial = serials[0]
-	update(t, s, func(tx *store.Tx) error {
-		if n, err := store.InsertMany(tx, rows, false); n != many || err != nil {
+	update(t, s, func(tx store.Tx) error {
+		if n, err := tx.InsertMany(rows, false); n != many || err != nil {
 			return fmt.Errorf("InsertMany: %d, %w", n, err)
 		}
 		var assignments []model.Assignment
 		for _, r := range rows {
 			assignments = append(assignments, *newAssignment(&r, w.user))
 		}
-		_, err := store.InsertMany(tx, assignments, false)
+		_, err := tx.InsertMany(assignments, false)
 		return err
 	})
 	insert(t, s, other, elsewhere)
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		found, err := tx.TokensBySerial(w.product.ID, append(serials, "none"))
 		if err != nil {
 			return err
@@ -128,12 +128,12 @@ func insertMany(t *testing.T, d *Database) {
 	}
 	rows[150].Serial = w.token.Serial // is there already
 	rows[299].Serial = rows[0].Serial // twice among them
-	wantKind(t, refused(s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, rows, false); return err }), model.Exists)
+	wantKind(t, refused(s, func(tx store.Tx) error { _, err := tx.InsertMany(rows, false); return err }), model.Exists)
 	if got := values(t, s, "tokens", "id"); len(got) != 1 {
 		t.Errorf("a refused insert left %d rows", len(got)-1)
 	}
-	update(t, s, func(tx *store.Tx) error {
-		n, err := store.InsertMany(tx, rows, true)
+	update(t, s, func(tx store.Tx) error {
+		n, err := tx.InsertMany(rows, true)
 		if n != 298 {
 			t.Errorf("%d were new, not 298", n)
 		}
@@ -145,7 +145,7 @@ func insertMany(t *testing.T, d *Database) {
 	// Skipping is for what is there already, not for what refers to nothing.
 	orphan := newToken(w.product, w.repository)
 	orphan.ProductID = "none"
-	wantKind(t, refused(s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, []model.Token{*orphan}, true); return err }), model.InUse)
+	wantKind(t, refused(s, func(tx store.Tx) error { _, err := tx.InsertMany([]model.Token{*orphan}, true); return err }), model.InUse)
 }
 
 func assignmentsByToken(t *testing.T, d *Database) {
@@ -155,7 +155,7 @@ func assignmentsByToken(t *testing.T, d *Database) {
 	first := newAssignment(w.token, w.user)
 	later := newAssignment(w.token, second)
 	insert(t, s, second, bare, later, first, &model.UserState{UserID: second.ID, FailCount: 3})
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		held, err := tx.AssignmentsOfTokens([]string{w.token.ID, bare.ID})
 		if got := held[w.token.ID]; len(held) != 1 || len(got) != 2 || got[0].ID != first.ID || got[1].ID != later.ID {
 			t.Errorf("held %+v, not oldest first", held)
@@ -168,7 +168,7 @@ func assignmentsByToken(t *testing.T, d *Database) {
 		}
 		return tx.ClearFailures(w.token.ID)
 	})
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		var state model.UserState
 		var tok model.Token
 		if err := tx.Load(&state, second.ID); err != nil {
@@ -207,7 +207,7 @@ func tooLarge(t *testing.T, d *Database) {
 		for range c.n {
 			q.Where = append(q.Where, c.cond)
 		}
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			_, err := tx.Find(q)
 			_, err2 := tx.Count(q)
 			if c.ok {

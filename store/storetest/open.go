@@ -26,7 +26,7 @@ func openAgain(t *testing.T, d *Database) {
 	}
 	for range 2 {
 		s = d.Open(t)
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			number, err := tx.Meta("schema")
 			if string(number) == "" {
 				t.Error("the schema has no number")
@@ -42,7 +42,7 @@ func openAgain(t *testing.T, d *Database) {
 func openRace(t *testing.T, d *Database) {
 	const racers = 4
 	type opened struct {
-		s   *store.Store
+		s   store.Store
 		err error
 	}
 	results := make(chan opened, racers)
@@ -76,7 +76,7 @@ func openRace(t *testing.T, d *Database) {
 
 func newerSchema(t *testing.T, d *Database) {
 	s := d.Open(t)
-	update(t, s, func(tx *store.Tx) error { return tx.PutMeta("schema", []byte("9999")) })
+	update(t, s, func(tx store.Tx) error { return tx.PutMeta("schema", []byte("9999")) })
 	_, err := store.Open(context.Background(), d.URL, d.KeyFile)
 	if err == nil || !strings.Contains(err.Error(), "newer") || !strings.Contains(err.Error(), "9999") {
 		t.Errorf("Open: %v", err)

@@ -17,7 +17,7 @@ var refusalCases = []contractCase{
 	{"refusal/a cascade takes what belongs", cascade},
 }
 
-func refused(s *store.Store, fn func(tx *store.Tx) error) error {
+func refused(s store.Store, fn func(tx store.Tx) error) error {
 	return s.Update(context.Background(), fn)
 }
 
@@ -56,16 +56,16 @@ func uniqueExists(t *testing.T, d *Database) {
 		"the state of a token twice": &model.TokenState{TokenID: w.token.ID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantKind(t, refused(s, func(tx *store.Tx) error { return tx.Insert(row) }), model.Exists)
+			wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(row) }), model.Exists)
 		})
 	}
 	t.Run("by a change", func(t *testing.T) {
 		other.LoginNameFolded = w.user.LoginNameFolded
-		wantKind(t, refused(s, func(tx *store.Tx) error { return tx.Save(other) }), model.Exists)
+		wantKind(t, refused(s, func(tx store.Tx) error { return tx.Save(other) }), model.Exists)
 	})
 	t.Run("among many", func(t *testing.T) {
 		rows := []model.Token{*newToken(w.product, w.repository), *serial}
-		wantKind(t, refused(s, func(tx *store.Tx) error { _, err := store.InsertMany(tx, rows, false); return err }), model.Exists)
+		wantKind(t, refused(s, func(tx store.Tx) error { _, err := tx.InsertMany(rows, false); return err }), model.Exists)
 	})
 }
 
@@ -78,7 +78,7 @@ func foreignInUse(t *testing.T, d *Database) {
 	for name, row := range map[string]any{"domain of a user": w.domain, "user of an assignment": w.user, "product of a token": w.product,
 		"repository of a token": w.repository} {
 		t.Run("delete the "+name, func(t *testing.T) {
-			wantKind(t, refused(s, func(tx *store.Tx) error { return tx.Delete(row) }), model.InUse)
+			wantKind(t, refused(s, func(tx store.Tx) error { return tx.Delete(row) }), model.InUse)
 		})
 	}
 	nowhere := newToken(w.product, w.repository)
@@ -88,31 +88,31 @@ func foreignInUse(t *testing.T, d *Database) {
 	for name, row := range map[string]any{"token in no repository": nowhere, "repository under none": orphan,
 		"assignment of no token": &model.Assignment{ID: newID(), TokenID: "none", UserID: w.user.ID}} {
 		t.Run("insert a "+name, func(t *testing.T) {
-			wantKind(t, refused(s, func(tx *store.Tx) error { return tx.Insert(row) }), model.InUse)
+			wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(row) }), model.InUse)
 		})
 	}
-	t.Run("free again", func(t *testing.T) { update(t, s, func(tx *store.Tx) error { return tx.Delete(child) }) })
+	t.Run("free again", func(t *testing.T) { update(t, s, func(tx store.Tx) error { return tx.Delete(child) }) })
 }
 
 func noRow(t *testing.T, d *Database) {
 	s := d.Open(t)
 	tok := &model.Token{ID: "none"}
-	for name, act := range map[string]func(tx *store.Tx) error{
-		"Load":             func(tx *store.Tx) error { return tx.Load(tok, tok.ID) },
-		"Save":             func(tx *store.Tx) error { return tx.Save(tok) },
-		"Delete":           func(tx *store.Tx) error { return tx.Delete(tok) },
-		"ProductByCodes":   func(tx *store.Tx) error { _, err := tx.ProductByCodes("no", "no"); return err },
-		"RepositoryByName": func(tx *store.Tx) error { _, err := tx.RepositoryByName("no"); return err },
+	for name, act := range map[string]func(tx store.Tx) error{
+		"Load":             func(tx store.Tx) error { return tx.Load(tok, tok.ID) },
+		"Save":             func(tx store.Tx) error { return tx.Save(tok) },
+		"Delete":           func(tx store.Tx) error { return tx.Delete(tok) },
+		"ProductByCodes":   func(tx store.Tx) error { _, err := tx.ProductByCodes("no", "no"); return err },
+		"RepositoryByName": func(tx store.Tx) error { _, err := tx.RepositoryByName("no"); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantKind(t, refused(s, act), model.NotFound)
 			// No row is no failure: the transaction goes on.
 			r := newRepository()
-			update(t, s, func(tx *store.Tx) error {
+			update(t, s, func(tx store.Tx) error {
 				act(tx)
 				return tx.Insert(r)
 			})
-			view(t, s, func(tx *store.ReadTx) error { return tx.Load(new(model.Repository), r.ID) })
+			view(t, s, func(tx store.ReadTx) error { return tx.Load(new(model.Repository), r.ID) })
 		})
 	}
 }
@@ -125,7 +125,7 @@ func spoiled(t *testing.T, d *Database) {
 		t.Run(name, func(t *testing.T) {
 			r := newRepository()
 			var first, later error
-			err := s.Update(context.Background(), func(tx *store.Tx) error {
+			err := s.Update(context.Background(), func(tx store.Tx) error {
 				if err := tx.Insert(r); err != nil {
 					return err
 				}
@@ -140,7 +140,7 @@ func spoiled(t *testing.T, d *Database) {
 			} else if give == nil {
 				wantKind(t, err, model.Exists)
 			}
-			view(t, s, func(tx *store.ReadTx) error {
+			view(t, s, func(tx store.ReadTx) error {
 				wantKind(t, tx.Load(new(model.Repository), r.ID), model.NotFound)
 				return nil
 			})
@@ -153,9 +153,9 @@ func cascade(t *testing.T, d *Database) {
 	w := newWorld(t, s)
 	a := newAssignment(w.token, w.user)
 	insert(t, s, a)
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(w.token) })
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(w.user) })
-	view(t, s, func(tx *store.ReadTx) error {
+	update(t, s, func(tx store.Tx) error { return tx.Delete(w.token) })
+	update(t, s, func(tx store.Tx) error { return tx.Delete(w.user) })
+	view(t, s, func(tx store.ReadTx) error {
 		wantKind(t, tx.Load(new(model.Assignment), a.ID), model.NotFound)
 		wantKind(t, tx.Load(new(model.TokenState), w.token.ID), model.NotFound)
 		wantKind(t, tx.Load(new(model.UserState), w.user.ID), model.NotFound)

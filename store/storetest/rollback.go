@@ -23,7 +23,7 @@ func rollbackError(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
 	mine := errors.New("mine")
-	err := s.Update(context.Background(), func(tx *store.Tx) error {
+	err := s.Update(context.Background(), func(tx store.Tx) error {
 		w.token.Serial = "changed"
 		err := errors.Join(tx.Insert(newRepository()), tx.Save(w.token), tx.Delete(&model.TokenState{TokenID: w.token.ID}))
 		if err != nil {
@@ -37,7 +37,7 @@ func rollbackError(t *testing.T, d *Database) {
 	if got := repositories(t, s); len(got) != 1 {
 		t.Errorf("kept: %q", got)
 	}
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		var tok model.Token
 		err := errors.Join(tx.Load(&tok, w.token.ID), tx.Load(new(model.TokenState), w.token.ID))
 		if tok.Serial == "changed" {
@@ -55,7 +55,7 @@ func rollbackPanic(t *testing.T, d *Database) {
 				t.Errorf("recovered %v", p)
 			}
 		}()
-		s.Update(context.Background(), func(tx *store.Tx) error {
+		s.Update(context.Background(), func(tx store.Tx) error {
 			if err := tx.Insert(newRepository()); err != nil {
 				t.Error(err)
 			}
@@ -68,7 +68,7 @@ func rollbackPanic(t *testing.T, d *Database) {
 	}
 	func() {
 		defer func() { recover() }()
-		s.View(context.Background(), func(*store.ReadTx) error { panic("mine") })
+		s.View(context.Background(), func(store.ReadTx) error { panic("mine") })
 	}()
 	insert(t, s, newRepository())
 }
@@ -79,7 +79,7 @@ func rollbackGoexit(t *testing.T, d *Database) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.Update(context.Background(), func(tx *store.Tx) error {
+		s.Update(context.Background(), func(tx store.Tx) error {
 			if err := tx.Insert(newRepository()); err != nil {
 				t.Error(err)
 			}
@@ -105,7 +105,7 @@ func neighbours(t *testing.T, d *Database) {
 	s := d.Open(t)
 	insert(t, s, repository("taken"))
 	release := occupy(t, d.Updates, func(inside func()) error {
-		return s.Update(context.Background(), func(tx *store.Tx) error { inside(); return nil })
+		return s.Update(context.Background(), func(tx store.Tx) error { inside(); return nil })
 	})
 	const many = 60
 	var group, started sync.WaitGroup
@@ -123,7 +123,7 @@ func neighbours(t *testing.T, d *Database) {
 				}
 			}()
 			started.Done()
-			err := s.Update(context.Background(), func(tx *store.Tx) error {
+			err := s.Update(context.Background(), func(tx store.Tx) error {
 				if err := insertAll(tx, repository(name), repository(name+"b")); err != nil {
 					return err
 				}
@@ -162,7 +162,7 @@ func closeWaits(t *testing.T, d *Database) {
 	ready, gate := make(chan struct{}), make(chan struct{})
 	result, closed := make(chan error, 1), make(chan error, 1)
 	go func() {
-		result <- s.Update(context.Background(), func(tx *store.Tx) error {
+		result <- s.Update(context.Background(), func(tx store.Tx) error {
 			close(ready)
 			<-gate
 			return tx.Insert(repository("under way"))
@@ -173,7 +173,7 @@ func closeWaits(t *testing.T, d *Database) {
 	// Until Close has begun, Updates are taken; then none is, and the one under way goes on.
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
-		err := s.Update(ctx, func(*store.Tx) error { return nil })
+		err := s.Update(ctx, func(store.Tx) error { return nil })
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			wantKind(t, err, model.Unavailable)
@@ -204,6 +204,6 @@ func closedUnavailable(t *testing.T, d *Database) {
 			t.Error("Close: ", err)
 		}
 	}
-	wantKind(t, s.Update(context.Background(), func(*store.Tx) error { t.Error("ran"); return nil }), model.Unavailable)
-	wantKind(t, s.View(context.Background(), func(*store.ReadTx) error { t.Error("ran"); return nil }), model.Unavailable)
+	wantKind(t, s.Update(context.Background(), func(store.Tx) error { t.Error("ran"); return nil }), model.Unavailable)
+	wantKind(t, s.View(context.Background(), func(store.ReadTx) error { t.Error("ran"); return nil }), model.Unavailable)
 }

@@ -50,7 +50,7 @@ func awaits[T any](t *testing.T, from <-chan T, what string) (got T) {
 }
 
 // update runs an Update that must succeed.
-func update(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
+func update(t testing.TB, s store.Store, fn func(tx store.Tx) error) {
 	t.Helper()
 	if err := s.Update(context.Background(), fn); err != nil {
 		t.Fatal("Update: ", err)
@@ -58,7 +58,7 @@ func update(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
 }
 
 // view runs a View that must succeed.
-func view(t testing.TB, s *store.Store, fn func(tx *store.ReadTx) error) {
+func view(t testing.TB, s store.Store, fn func(tx store.ReadTx) error) {
 	t.Helper()
 	if err := s.View(context.Background(), fn); err != nil {
 		t.Fatal("View: ", err)
@@ -66,12 +66,12 @@ func view(t testing.TB, s *store.Store, fn func(tx *store.ReadTx) error) {
 }
 
 // insert writes rows, given by pointer.
-func insert(t testing.TB, s *store.Store, rows ...any) {
+func insert(t testing.TB, s store.Store, rows ...any) {
 	t.Helper()
-	update(t, s, func(tx *store.Tx) error { return insertAll(tx, rows...) })
+	update(t, s, func(tx store.Tx) error { return insertAll(tx, rows...) })
 }
 
-func insertAll(tx *store.Tx, rows ...any) error {
+func insertAll(tx store.Tx, rows ...any) error {
 	for _, row := range rows {
 		if err := tx.Insert(row); err != nil {
 			return err
@@ -135,7 +135,7 @@ type world struct {
 	token      *model.Token
 }
 
-func newWorld(t testing.TB, s *store.Store) *world {
+func newWorld(t testing.TB, s store.Store) *world {
 	t.Helper()
 	w := &world{domain: newDomain(), product: newProduct(), repository: newRepository()}
 	w.user, w.token = newUser(w.domain), newToken(w.product, w.repository)
@@ -144,9 +144,9 @@ func newWorld(t testing.TB, s *store.Store) *world {
 }
 
 // repositories gives the names of all repositories, in order.
-func repositories(t testing.TB, s *store.Store) (names []string) {
+func repositories(t testing.TB, s store.Store) (names []string) {
 	t.Helper()
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}},
 			Sort: []store.Sort{{Column: store.Column{Name: "name"}}}, Limit: 10_000})
 		for _, r := range rows {

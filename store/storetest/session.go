@@ -21,7 +21,7 @@ func sessions(t *testing.T, d *Database) {
 	insert(t, s, other, rows[0], rows[1], rows[2])
 	has := func(hash string, lastUsed model.Time) {
 		t.Helper()
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			found, err := tx.SessionByHash([]byte(hash))
 			if lastUsed == 0 {
 				wantKind(t, err, model.NotFound)
@@ -33,17 +33,17 @@ func sessions(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	update(t, s, func(tx *store.Tx) error { return tx.SessionUsed([]byte("one"), 15) })
+	update(t, s, func(tx store.Tx) error { return tx.SessionUsed([]byte("one"), 15) })
 	has("one", 15)
 	has("two", 20)
-	update(t, s, func(tx *store.Tx) error { return tx.SessionUsed([]byte("one"), 12) }) // a clock that was set back
+	update(t, s, func(tx store.Tx) error { return tx.SessionUsed([]byte("one"), 12) }) // a clock that was set back
 	has("one", 15)
-	update(t, s, func(tx *store.Tx) error { return tx.DropSessions(20) })
+	update(t, s, func(tx store.Tx) error { return tx.DropSessions(20) })
 	has("one", 0)
 	has("two", 20)
-	update(t, s, func(tx *store.Tx) error { return tx.DropSession([]byte("two")) })
+	update(t, s, func(tx store.Tx) error { return tx.DropSession([]byte("two")) })
 	has("two", 0)
 	has("three", 30)
-	update(t, s, func(tx *store.Tx) error { return tx.Delete(other) })
+	update(t, s, func(tx store.Tx) error { return tx.Delete(other) })
 	has("three", 0)
 }

@@ -25,9 +25,9 @@ var texts = []string{"", " ", "!", "!!", "%", "%%", "_", "a", "A", "b", "B", "ab
 	"ß", "ss", "é", "i", "I", "ı", "İ", "10", "9", "a\\b", "'", "\x7f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ud7ffx", "\ue000", "\uffff", "\U00010000",
 	"\U0010fffe", "\U0010ffff", "\U0010ffff\U0010ffff", "a\U0010ffff", "a\U0010ffffx", "a\ud7ff", "a\ud7ffx", "a\ue000", "aaaaab", "baaaab"}
 
-func withTexts(t *testing.T, d *Database) *store.Store {
+func withTexts(t *testing.T, d *Database) store.Store {
 	s := d.Open(t)
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		for _, text := range texts {
 			if err := tx.Insert(repository(text)); err != nil {
 				return fmt.Errorf("%q: %w", text, err)
@@ -85,7 +85,7 @@ func textComparisons(t *testing.T, d *Database) {
 func textThroughPath(t *testing.T, d *Database) {
 	s := withTexts(t, d)
 	product := newProduct()
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		if err := tx.Insert(product); err != nil {
 			return err
 		}
@@ -109,9 +109,9 @@ func textThroughPath(t *testing.T, d *Database) {
 	})
 }
 
-func comparisons(t *testing.T, s *store.Store, values []string, query func(op store.Op, value string) *store.Query) {
+func comparisons(t *testing.T, s store.Store, values []string, query func(op store.Op, value string) *store.Query) {
 	t.Helper()
-	err := s.View(context.Background(), func(tx *store.ReadTx) error {
+	err := s.View(context.Background(), func(tx store.ReadTx) error {
 		for _, op := range textOps {
 			for _, value := range values {
 				rows, err := tx.Find(query(op, value))
@@ -152,7 +152,7 @@ func folded(t *testing.T, d *Database) {
 	twin := newUser(elsewhere)
 	twin.LoginName, twin.LoginNameFolded = u.LoginName, u.LoginNameFolded
 	insert(t, s, dom, u, elsewhere, twin)
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		domains, err := tx.DomainsByName([]string{model.Fold("STRASSE A\u0308"), "none", "Straße Ä"})
 		if err != nil {
 			return err
@@ -171,5 +171,5 @@ func folded(t *testing.T, d *Database) {
 	})
 	again := newUser(dom)
 	again.LoginName, again.LoginNameFolded = "JÖRG müller", model.Fold("JÖRG müller")
-	wantKind(t, refused(s, func(tx *store.Tx) error { return tx.Insert(again) }), model.Exists)
+	wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(again) }), model.Exists)
 }

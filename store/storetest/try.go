@@ -21,11 +21,11 @@ func tryUndoes(t *testing.T, d *Database) {
 	before := len(repositories(t, s))
 	why := errors.New("in the middle")
 	first := repository("first")
-	update(t, s, func(tx *store.Tx) error {
-		if err := tx.Try(func(tx *store.Tx) error { return tx.Insert(first) }); err != nil {
+	update(t, s, func(tx store.Tx) error {
+		if err := tx.Try(func(tx store.Tx) error { return tx.Insert(first) }); err != nil {
 			return err
 		}
-		err := tx.Try(func(tx *store.Tx) error {
+		err := tx.Try(func(tx store.Tx) error {
 			if err := tx.Insert(repository("second")); err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ func tryUndoes(t *testing.T, d *Database) {
 			t.Errorf("Try gave %v", err)
 		}
 		// What the database refused is undone as well, also when fn overlooks it.
-		err = tx.Try(func(tx *store.Tx) error {
+		err = tx.Try(func(tx store.Tx) error {
 			if err := tx.Insert(repository("third")); err != nil {
 				return err
 			}
@@ -43,13 +43,13 @@ func tryUndoes(t *testing.T, d *Database) {
 			return nil
 		})
 		wantKind(t, err, model.Exists)
-		return tx.Try(func(tx *store.Tx) error { return tx.Insert(repository("fourth")) })
+		return tx.Try(func(tx store.Tx) error { return tx.Insert(repository("fourth")) })
 	})
 	if got := repositories(t, s); len(got) != before+2 || fmt.Sprint(got[before:]) != "[first fourth]" {
 		t.Errorf("kept: %q", got)
 	}
-	err := s.Update(t.Context(), func(tx *store.Tx) error {
-		if err := tx.Try(func(tx *store.Tx) error { return tx.Insert(repository("fifth")) }); err != nil {
+	err := s.Update(t.Context(), func(tx store.Tx) error {
+		if err := tx.Try(func(tx store.Tx) error { return tx.Insert(repository("fifth")) }); err != nil {
 			return err
 		}
 		return why
@@ -67,9 +67,9 @@ func tryRecord(t *testing.T, d *Database) {
 	for n := range many {
 		group.Go(func() {
 			for i := range each {
-				err := s.Update(t.Context(), func(tx *store.Tx) error {
+				err := s.Update(t.Context(), func(tx store.Tx) error {
 					for k := range 3 {
-						err := tx.Try(func(tx *store.Tx) error {
+						err := tx.Try(func(tx store.Tx) error {
 							if err := tx.Audit(&model.Audit{Time: 1, Agent: fmt.Sprint(n), Method: fmt.Sprint(i), Object: fmt.Sprint(k)}); err != nil {
 								return err
 							}
@@ -101,7 +101,7 @@ var errTried = errors.New("tried")
 
 func answersKept(t *testing.T, d *Database) {
 	s := d.Open(t)
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		for i := range 10 {
 			if err := tx.KeepAnswer(&model.Answered{ID: fmt.Sprint("a", i), Request: []byte("r"), Reply: []byte("first"), Expires: model.Time(100 + i)}); err != nil {
 				return err
@@ -109,7 +109,7 @@ func answersKept(t *testing.T, d *Database) {
 		}
 		return nil
 	})
-	update(t, s, func(tx *store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		if a, err := tx.Answered("a5", 104); err != nil || a == nil || string(a.Reply) != "first" {
 			t.Errorf("%v, %v", a, err)
 		}

@@ -66,7 +66,7 @@ func roundTrips(t *testing.T, d *Database) {
 		for _, want := range []any{code, use, license, group, device, clientToken, dom, user, userState, product, repo, token, tokenState, assignment, agent, audit} {
 			got := reflect.New(reflect.TypeOf(want).Elem())
 			id := reflect.ValueOf(want).Elem().Field(0).String()
-			view(t, s, func(tx *store.ReadTx) error { return tx.Load(got.Interface(), id) })
+			view(t, s, func(tx store.ReadTx) error { return tx.Load(got.Interface(), id) })
 			if !reflect.DeepEqual(got.Interface(), want) {
 				t.Errorf("got  %+v\nwant %+v", got.Elem(), reflect.ValueOf(want).Elem())
 			}
@@ -81,8 +81,8 @@ func saves(t *testing.T, d *Database) {
 	insert(t, s, bystander)
 	want := filled[model.Token](3)
 	want.ID, want.ProductID, want.RepositoryID = w.token.ID, w.product.ID, w.repository.ID
-	update(t, s, func(tx *store.Tx) error { return tx.Save(want) })
-	view(t, s, func(tx *store.ReadTx) error {
+	update(t, s, func(tx store.Tx) error { return tx.Save(want) })
+	view(t, s, func(tx store.ReadTx) error {
 		for _, want := range []*model.Token{want, bystander} {
 			var got model.Token
 			if err := tx.Load(&got, want.ID); err != nil {
@@ -97,9 +97,9 @@ func saves(t *testing.T, d *Database) {
 }
 
 // values gives one column of rows found by their id, in the order of the ids.
-func values(t *testing.T, s *store.Store, table, column string, where ...store.Cond) (got []any) {
+func values(t *testing.T, s store.Store, table, column string, where ...store.Cond) (got []any) {
 	t.Helper()
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		rows, err := tx.Find(&store.Query{Table: table, Columns: []store.Column{{Name: column}}, Where: where, Limit: 1000,
 			Sort: []store.Sort{{Column: store.Column{Name: "id"}}}})
 		for _, r := range rows {
@@ -117,7 +117,7 @@ func times(t *testing.T, d *Database) {
 	for _, m := range moments {
 		a := &model.Audit{ID: newID(), Time: m, MAC: []byte{}}
 		insert(t, s, a)
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			var got model.Audit
 			err := tx.Load(&got, a.ID)
 			if got.Time != m || got.Time.Std().Location() != time.UTC {
@@ -143,7 +143,7 @@ func integers(t *testing.T, d *Database) {
 		p := newProduct()
 		p.CheckWindow = n
 		insert(t, s, p)
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			var got model.Product
 			err := tx.Load(&got, p.ID)
 			if got.CheckWindow != n {
@@ -169,7 +169,7 @@ func nulls(t *testing.T, d *Database) {
 		u := newUser(dom)
 		u.Password = password
 		insert(t, s, u)
-		view(t, s, func(tx *store.ReadTx) error {
+		view(t, s, func(tx store.ReadTx) error {
 			var got model.User
 			err := tx.Load(&got, u.ID)
 			if (got.Password == nil) != (password == nil) || !bytes.Equal(got.Password, password) {
@@ -204,7 +204,7 @@ func nulls(t *testing.T, d *Database) {
 		}
 	}
 	// A path that leads nowhere gives no value.
-	view(t, s, func(tx *store.ReadTx) error {
+	view(t, s, func(tx store.ReadTx) error {
 		rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Path: parent, Name: "name"}}, Limit: 9,
 			Sort: []store.Sort{{Column: store.Column{Name: "id"}}}})
 		if len(rows) != 2 || rows[0][0] != nil || rows[1][0] != root.Name {
@@ -234,8 +234,8 @@ func booleans(t *testing.T, d *Database) {
 	owner := newAssignment(w.token, w.user)
 	owner.IsOwner = true
 	insert(t, s, owner)
-	update(t, s, func(tx *store.Tx) error { return tx.DisownToken(w.token.ID, 5) })
-	view(t, s, func(tx *store.ReadTx) error {
+	update(t, s, func(tx store.Tx) error { return tx.DisownToken(w.token.ID, 5) })
+	view(t, s, func(tx store.ReadTx) error {
 		var got model.Assignment
 		err := tx.Load(&got, owner.ID)
 		if got.IsOwner || got.LastUpdated != 5 {

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/jmoiron/sqlx/reflectx"
+)
+
+// mapper ties columns to the fields that have them as db tags, for every statement and every table.
+var mapper = reflectx.NewMapper("db")
+
+// Field is a field of a type of the domain that is kept in a column.
+type Field struct {
+	Column string
+	Index  []int // as reflect.Value.FieldByIndex takes it
+}
+
+// Fields returns the fields of a struct type that have columns, those of embedded structs behind its own.
+func Fields(typ reflect.Type) []Field {
+	var fields []Field
+	for _, f := range mapper.TypeMap(typ).Index {
+		if column := f.Field.Tag.Get("db"); column != "" {
+			fields = append(fields, Field{column, f.Index})
+		}
+	}
+	return fields
+}
+
+// get reads one row into dst: a struct whose fields are the statement's columns, or a scalar. No row is sql.ErrNoRows.
+//
+// sqlx leaves a field as it is, in silence, that the statement has no column for. So structs are read by a table's or a
+// selection's statements alone, all of which a test compares with their types; for scalars there are value and values.
+func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	return tx.did(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+}
+
+// all reads every row into dst, a slice of what get reads.
+func (tx *sqlReadTx) all(dst any, query string, args ...any) error {
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	return tx.did(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+}
+
+type scalar interface{ ~string | ~int64 | ~[]byte }
+
+// value reads the one column of one row. No row is sql.ErrNoRows.
+func value[T scalar](tx *sqlReadTx, query string, args ...any) (v T, err error) {
+	err = tx.get(&v, query, args...)
+	return v, err
+}
+
+// values reads the one column of every row.
+func values[T scalar](tx *sqlReadTx, query string, args ...any) (all []T, err error) {
+	err = tx.all(&all, query, args...)
+	return all, err
+}
+
+// selection is the beginning of a statement whose columns are the fields of T. It is a whole statement without what is
+// appended.
+type selection[T any] struct {
+	text     string
+	prepared bool // where a connection keeps statements
+}
+
+// selections are all there are, tables' included, for the test that compares their columns with their types.
+var selections []struct {
+	text string
+	typ  reflect.Type
+}
+
+func selects[T any](text string) *selection[T] {
+	selections = append(selections, struct {
+		text string
+		typ  reflect.Type
+	}{text, reflect.TypeFor[T]()})
+	return &selection[T]{text: text}
+}
+
+// prepared marks a selection as one that each login runs.
+func prepared[T any](s *selection[T]) *selection[T] {
+	s.prepared = true
+	return s
+}
+
+// all reads every row of the statement with rest behind it.
+func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (rows []T, err error) {
+	if !s.prepared || tx.prepared == nil {
+		err = tx.all(&rows, s.text+rest, args...)
+		return rows, err
+	}
+	if err := tx.ready(); err != nil {
+		return nil, err
+	}
+	ctx := tx.store.dialect.context(tx.ctx)
+	stmt, err := tx.prepared.query(ctx, s.text+rest)
+	if err == nil {
+		err = stmt.SelectContext(ctx, &rows, args...)
+	}
+	return rows, tx.did(err)
+}
+
+// maxChunk bounds the values looked up by one statement.
+const maxChunk = 500
+
+// chunks calls fn for parts of a list that one statement takes. An empty list has none, for sqlx.In takes none.
+func chunks(list []string, fn func(part []string) error) error {
+	for part := range slices.Chunk(list, maxChunk) {
+		if err := fn(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// execIn runs a statement one of whose parameters is a list, for "IN (?)".
+func (tx *sqlTx) execIn(query string, args ...any) error {
+	query, args, err := sqlx.In(query, args...)
+	if err == nil {
+		_, err = tx.exec(query, args...)
+	}
+	return err
+}
+
+// statements are the prepared ones of one connection. They save what looking a statement up by its text costs.
+type statements struct {
+	conn    *sqlx.Conn
+	queries map[string]*sqlx.Stmt
+	named   map[string]*sqlx.NamedStmt
+}
+
+// maxStatements bounds the queries kept: those of a caller with a scope have as many forms as there are scopes.
+const maxStatements = 100
+
+func newStatements(conn *sqlx.Conn) *statements {
+	return &statements{conn, map[string]*sqlx.Stmt{}, map[string]*sqlx.NamedStmt{}}
+}
+
+// query returns the statement of a text.
+func (p *statements) query(ctx context.Context, text string) (*sqlx.Stmt, error) {
+	if stmt, ok := p.queries[text]; ok {
+		return stmt, nil
+	}
+	stmt, err := p.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.queries) == maxStatements {
+		for old, stmt := range p.queries { // any one
+			stmt.Close()
+			delete(p.queries, old)
+			break
+		}
+	}
+	p.queries[text] = stmt
+	return stmt, nil
+}
+
+// write returns the statement of a text whose parameters are a struct's columns. There are two a table.
+func (p *statements) write(ctx context.Context, text string, columns []string) (*sqlx.NamedStmt, error) {
+	if stmt, ok := p.named[text]; ok {
+		return stmt, nil
+	}
+	stmt, err := p.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	p.named[text] = &sqlx.NamedStmt{Params: columns, QueryString: text, Stmt: stmt}
+	return p.named[text], nil
+}
+
+func (p *statements) prepare(ctx context.Context, text string) (*sqlx.Stmt, error) {
+	stmt, err := p.conn.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return &sqlx.Stmt{Stmt: stmt, Mapper: mapper}, nil
+}
+
+// close ends them all.
+func (p *statements) close() {
+	for _, stmt := range p.queries {
+		stmt.Close()
+	}
+	for _, stmt := range p.named {
+		stmt.Close()
+	}
+}

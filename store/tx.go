@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// sqlReadTx is a ReadTx.
+type sqlReadTx struct {
+	store    *sqlStore
+	ctx      context.Context
+	q        queryer
+	prepared *statements // of an Update on SQLite's writing connection; nil elsewhere
+	failed   error       // the first failure of a statement
+
+	answered bool      // some statement was
+	final    bool      // of a View: it must not be run again
+	until    time.Time // of a long Update: when it is over; zero = no such time
+
+	scope Scope // what Find, Count and the look-ups by name see; nil = everything
+}
+
+// queryer is what a transaction and a connection have in common.
+type queryer interface {
+	sqlx.QueryerContext
+	sqlx.ExecerContext
+}
+
+// sqlTx is a Tx.
+type sqlTx struct {
+	sqlReadTx
+	chain     chain        // of its audit rows
+	taken     chain        // as it stood before the first of them
+	first     []byte       // mac of that one
+	take      func() chain // gives one with the first row; nil = it has one from the start
+	chainFrom model.Time   // when it asked for a new one
+	callers   bool         // see changesCallers
+}
+
+// changesCallers says that the transaction is about to change who may call, but for new ones.
+func (tx *sqlTx) changesCallers() {
+	if !tx.callers {
+		tx.callers = true
+		tx.store.changes.Add(1)
+	}
+}
+
+// run runs fn and returns its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
+// commits nothing and SQLite's may be gone.
+func (tx *sqlTx) run(fn func(*sqlTx) error) error {
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.failed
+}
+
+func (tx *sqlReadTx) Failed() error { return tx.failed }
+
+// ready returns why no further statement may run.
+func (tx *sqlReadTx) ready() error {
+	if tx.failed == nil && !tx.until.IsZero() && time.Now().After(tx.until) {
+		tx.failed = tx.store.errOverlong()
+	}
+	return tx.failed
+}
+
+// did takes what a statement's run gave, and keeps the first failure.
+func (tx *sqlReadTx) did(err error) error {
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		tx.answered = true
+		return err
+	}
+	if tx.ctx.Err() != nil {
+		err = tx.ctx.Err() // the rest is how the driver puts it
+	}
+	if tx.failed == nil {
+		tx.failed = tx.store.kind(err)
+	}
+	return tx.failed
+}
+
+// exec runs a statement and returns the number of rows it changed.
+func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
+	if err := tx.ready(); err != nil {
+		return 0, err
+	}
+	return tx.changed(tx.q.ExecContext(tx.store.dialect.context(tx.ctx), tx.store.text(query), args...))
+}
+
+// changed takes what the run of a statement gave.
+func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, tx.did(err)
+	}
+	n, err := res.RowsAffected()
+	return n, tx.did(err)
+}
+
+// later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
+// PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
+func (tx *sqlTx) later(query string, args ...any) error {
+	if tx.store.losses == nil {
+		_, err := tx.exec(query, args...)
+		return err
+	}
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
+	return tx.did(err)
+}
+
+// text returns a statement with the database's placeholders.
+func (s *sqlStore) text(query string) string { return sqlx.Rebind(s.dialect.bind, query) }
