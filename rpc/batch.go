@@ -55,6 +55,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) 
 			}
 		}
 	}
+	plan.long = true
 	plan.update = func(tx store.Tx) (any, error) {
 		b := &assigning{c: c, tx: tx, bad: refusals{slices.Clone(bad.Rows), bad.More}}
 		if err := b.run(rows); err != nil {

@@ -44,8 +44,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	return body, nil
 }
 
-const largeGC = 100 // percent by which the heap may grow before it is collected, while a large call is under way
-
 // takeTurn waits for the place of what needs much memory, which one call has at a time, until its end. The calls of a
 // batch share their batch's, and only one of them may need it.
 func (c *call) takeTurn(ctx context.Context) error {
@@ -64,10 +62,7 @@ func (c *call) takeTurn(ctx context.Context) error {
 	select {
 	case c.s.large <- struct{}{}:
 		c.turn = true
-		// A heap this large is collected early, however rarely a small one is.
-		usual := debug.SetGCPercent(largeGC)
 		c.atEnd = append(c.atEnd, func() {
-			debug.SetGCPercent(usual)
 			<-c.s.large
 			go debug.FreeOSMemory() // what it took is not needed until the next one
 		})

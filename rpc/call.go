@@ -97,7 +97,7 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
 	}
 	update := c.s.cfg.Store.Update
-	if c.turn || c.method.path == executePath {
+	if plan.long {
 		update = c.s.cfg.Store.UpdateLong
 	}
 	err = update(ctx, func(tx store.Tx) error {

@@ -22,6 +22,7 @@ type Plan struct {
 	view   func(tx store.ReadTx) (any, error)
 	reads  reads // by view
 	update func(tx store.Tx) (any, error)
+	long   bool // update is of many rows, and has the time of those: see store.Store.UpdateLong
 }
 
 // reads is how much a view reads.

@@ -77,6 +77,7 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 			return err
 		}
 	}
+	plan.long = quantity > devicesPart
 	plan.update = func(tx store.Tx) (any, error) { return many.make(tx) }
 	return nil
 }

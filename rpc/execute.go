@@ -75,6 +75,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		}
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
+	plan.long = true
 	plan.update = func(tx store.Tx) (any, error) {
 		outer.quiet = true
 		return m.run(r.Context(), outer, tx, calls, atomic)

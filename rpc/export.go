@@ -53,6 +53,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 	}
 	limit := q.Limit
 	q.Limit++ // tells whether there are more
+	plan.long = true
 	plan.update = func(tx store.Tx) (any, error) {
 		found, err := tx.Find(q)
 		if err != nil {

@@ -114,6 +114,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 		return errNoToken
 	}
 	im.seal()
+	plan.long = true
 	plan.update = func(tx store.Tx) (any, error) {
 		kept, err := im.write(tx)
 		if err != nil {

@@ -62,6 +62,7 @@ func (m *User) Import(r *http.Request, args *BatchArgs, plan *Plan) error {
 		seen[[2]string{u.domain, u.login}] = row.Line
 		rows = append(rows, u)
 	}
+	plan.long = true
 	plan.update = func(tx store.Tx) (any, error) {
 		b := refusals{slices.Clone(bad.Rows), bad.More}
 		made, changed, err := m.importRows(c, tx, rows, &b)

@@ -28,7 +28,7 @@ func (d *database) openStore(ctx context.Context) (store.Store, error) {
 	if err := d.exists(); err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, d.url, d.keyPath())
+	return d.connect(ctx)
 }
 
 // with runs work on a database that is there.

@@ -34,6 +34,7 @@ func batchCommand(e *env) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.batch(cmd.Context(), f, args[0]) },
 	}
 	f.database.flags(cmd, "")
+	f.database.bulkFlag(cmd)
 	f.serverFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "file for the results (default: the standard output)")

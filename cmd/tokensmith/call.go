@@ -70,6 +70,7 @@ func callCommand(e *env) *cobra.Command {
 		},
 	}
 	f.flags(cmd, "")
+	f.bulkFlag(cmd)
 	f.serverFlags(cmd)
 	return cmd
 }

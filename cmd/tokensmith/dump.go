@@ -69,7 +69,7 @@ func loadCommand(e *env) *cobra.Command {
 			if _, err := os.Stat(d.keyPath()); err != nil {
 				return err // opening would make one
 			}
-			st, err := store.Open(cmd.Context(), d.url, d.keyPath())
+			st, err := d.connect(cmd.Context())
 			if err != nil {
 				return err
 			}

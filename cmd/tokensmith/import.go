@@ -41,6 +41,7 @@ func importCommand(e *env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return e.importFile(cmd.Context(), f, args[0]) },
 	}
 	f.database.flags(cmd, "")
+	f.database.bulkFlag(cmd)
 	f.serverFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.product, "product", "", "product of all tokens, as MANUFACTURERCODE/PRODUCTCODE (default: as the file says)")

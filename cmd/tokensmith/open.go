@@ -19,11 +19,31 @@ import (
 )
 
 // database is where the data and its key are.
-type database struct{ url, keyFile string }
+type database struct {
+	url, keyFile string
+	bulk         *time.Duration // nil = the store's default
+}
 
 func (d *database) flags(cmd *cobra.Command, def string) {
 	cmd.Flags().StringVar(&d.url, "db", def, "SQLite file, or postgres:// URL")
 	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
+}
+
+// bulkFlag is for commands that carry out calls of many rows.
+func (d *database) bulkFlag(cmd *cobra.Command) {
+	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "how long a call of many rows (an import, a batch) may keep the database before it is refused, at least 1s")
+}
+
+// connect opens the database.
+func (d *database) connect(ctx context.Context) (store.Store, error) {
+	var options []store.Option
+	if d.bulk != nil {
+		if *d.bulk < time.Second {
+			return nil, fmt.Errorf("--bulk-timeout must be at least 1s, not %s", *d.bulk)
+		}
+		options = append(options, store.WithBulkTimeout(*d.bulk))
+	}
+	return store.Open(ctx, d.url, d.keyPath(), options...)
 }
 
 // beside gives the path of a file that belongs to the database.
@@ -48,7 +68,7 @@ func (d *database) exists() error {
 
 // open opens the database and the methods on it. The caller closes the store.
 func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, store.Store, error) {
-	st, err := store.Open(ctx, d.url, d.keyPath())
+	st, err := d.connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -40,6 +40,7 @@ func serveCommand(e *env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), f) },
 	}
 	f.database.flags(cmd, "tokensmith.db")
+	f.database.bulkFlag(cmd)
 	f.tlsFlags.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8070", "address to listen on")
@@ -60,12 +61,19 @@ func serveCommand(e *env) *cobra.Command {
 }
 
 // gcPercent is Go's GOGC where the environment sets none: little of what a call allocates outlives it, and so small a heap
-// would be collected dozens of times a second. What needs much memory is held to Go's default (rpc).
+// would be collected dozens of times a second. Where calls need much memory, gcLimit has it collected earlier.
 const gcPercent = 400
+
+// gcLimit is Go's GOMEMLIMIT where the environment sets none, in bytes: a heap that comes near it is collected more often.
+// It is no limit to what is needed.
+const gcLimit = 256 << 20
 
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if e.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
+	if e.getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(gcLimit))
 	}
 	log, err := e.logger(f.logFormat)
 	if err != nil {
@@ -111,6 +119,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 			log.Error().Err(err).Msg("closing the database")
 		}
 	}()
+	for _, warning := range st.Warnings() {
+		log.Warn().Msg(warning)
+	}
 	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {
 		return err
 	}
