@@ -16,7 +16,7 @@ import (
 type Agent struct{ crud }
 
 var agentObject = declare(&object{
-	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
+	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
 	removes: func(c *call, _ *store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },

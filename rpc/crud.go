@@ -232,7 +232,7 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 			case err != nil:
 				return nil, err
 			case len(rows) == 0:
-				return nil, model.Missed(m.obj.noun)
+				return nil, model.Missed(m.obj.missing)
 			case len(rows) == 1:
 				return jsontext.Value(rows[0]), nil
 			}

@@ -8,7 +8,7 @@ import (
 )
 
 var installationUseObject = declare(&object{
-	name: "installationUse", noun: "installation use", table: "installation_uses", row: func() any { return new(model.InstallationUse) },
+	name: "installationUse", missing: model.InstallationUseNoun, table: "installation_uses", row: func() any { return new(model.InstallationUse) },
 	order: "time",
 	attrs: []attr{
 		{name: "time", kind: date},

@@ -243,7 +243,7 @@ func (o *object) find(c *call, tx *store.ReadTx, conds []store.Cond) (string, er
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.noun)
+		return "", model.Missed(o.missing)
 	case 1:
 		return asText(rows[0][0]), nil
 	}

@@ -30,7 +30,7 @@ func assignmentsOf(owner bool) store.Step {
 }
 
 var tokenObject = declare(&object{
-	name: "token", table: "tokens", row: func() any { return new(model.Token) },
+	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
 	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	prepare: prepareToken, check: checkToken, wrote: wroteToken,
 	attrs: []attr{
@@ -249,5 +249,5 @@ func (m *Token) assigned(c *call, tx *store.Tx, tokenID string, user []store.Con
 			return &a, nil
 		}
 	}
-	return nil, model.Missed(assignmentObject.noun)
+	return nil, model.Missed(assignmentObject.missing)
 }

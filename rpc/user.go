@@ -16,7 +16,7 @@ type User struct{ crud }
 var userState = []store.Step{{From: "id", Table: "user_states", To: "user_id"}}
 
 var userObject = declare(&object{
-	name: "user", table: "users", row: func() any { return new(model.User) },
+	name: "user", missing: model.UserNoun, table: "users", row: func() any { return new(model.User) },
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
 	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}, {"installation_codes", "user_id", "installation codes"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
