@@ -236,7 +236,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 
 // assigned finds the assignment by which a user has a token.
 func (m *Token) assigned(c *call, tx *store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
-	userID, err := userObject.find(c, &tx.ReadTx, user)
+	userID, err := userObject.pick(c, &tx.ReadTx, bySelector(user))
 	if err != nil {
 		return nil, err
 	}
