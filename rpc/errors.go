@@ -70,11 +70,11 @@ var codes = map[model.Kind]code{
 var shared = map[model.Noun]model.Kind{model.DomainNoun: model.DomainNotDefined, model.ClientTokenNoun: model.TokenInvalid}
 
 // published is every code, in order; 0, which is no error's, is the first.
-var published = publish()
+var published = publish(codes, shared)
 
 // publish puts the codes together. What is wrong with one stops the program at its start: a kind without a code, a code
 // without a meaning, a code of two errors.
-func publish() []ErrorInfo {
+func publish(codes map[model.Kind]code, shared map[model.Noun]model.Kind) []ErrorInfo {
 	list := []ErrorInfo{{0, http.StatusOK, "success"}}
 	add := func(c code) {
 		if c.number <= 0 || c.meaning == "" || slices.ContainsFunc(list, func(e ErrorInfo) bool { return e.Code == c.number }) {

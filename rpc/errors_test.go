@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -39,6 +40,35 @@ func TestNoErrorIsSuccess(t *testing.T) {
 	}
 	if e := wireError(errors.New("any")); codeOf(e).number != 1 {
 		t.Error(e)
+	}
+}
+
+// The program does not start with a table of codes that lacks something or is ambiguous.
+func TestCodesAreChecked(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(map[model.Kind]code, map[model.Noun]model.Kind){
+		"a kind without a code":       func(c map[model.Kind]code, _ map[model.Noun]model.Kind) { delete(c, model.Installed) },
+		"the code 0":                  func(c map[model.Kind]code, _ map[model.Noun]model.Kind) { c[model.Locked] = code{0, 0, "locked"} },
+		"a code without a meaning":    func(c map[model.Kind]code, _ map[model.Noun]model.Kind) { c[model.Locked] = code{202, 0, ""} },
+		"a code of two kinds":         func(c map[model.Kind]code, _ map[model.Noun]model.Kind) { c[model.Locked] = code{201, 0, "locked"} },
+		"a code of a kind and a noun": func(c map[model.Kind]code, _ map[model.Noun]model.Kind) { c[model.Locked] = code{101, 0, "locked"} },
+		"a not-found without a noun": func(c map[model.Kind]code, _ map[model.Noun]model.Kind) {
+			c[model.NotFound] = code{100, 0, "not found"}
+		},
+		"a noun with another code than its kind's": func(_ map[model.Kind]code, s map[model.Noun]model.Kind) { s[model.DomainNoun] = model.Locked },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, s := maps.Clone(codes), maps.Clone(shared)
+			publish(c, s)
+			spoil(c, s)
+			defer func() {
+				if recover() == nil {
+					t.Error("taken")
+				}
+			}()
+			publish(c, s)
+		})
 	}
 }
 
