@@ -2,7 +2,8 @@ package model
 
 import "fmt"
 
-// Kind classifies an error. The wire maps each kind to one code in rpc/errors.go; nothing else names a code.
+// Kind classifies an error. The wire maps each kind to one code in rpc/errors.go, but for NotFound, whose code is its
+// noun's; nothing else names a code.
 type Kind uint8
 
 // The kinds of error.
@@ -23,7 +24,7 @@ const (
 	Ambiguous                // a selector fits more than one object
 	Stale                    // changed since it was read
 	KeyReused                // idempotency key used for another request
-	NotFound                 // the object named in Error.Object was not found
+	NotFound                 // what Error.Noun names was not found
 	WrongCredential
 	Locked
 	Disabled
@@ -53,13 +54,24 @@ const (
 	CodeDisabled
 	TargetGone // an installation code's account or device is not available
 	Installed  // the installation was completed already
+
+	kinds // how many there are
 )
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	all := make([]Kind, kinds)
+	for k := range all {
+		all[k] = Kind(k)
+	}
+	return all
+}
 
 // Error is an error a client may see. Msg is one sentence for the client and never holds a secret; Err is the
 // cause, for the log only; Detail is machine-readable and becomes the reply's result.
 type Error struct {
 	Kind   Kind
-	Object string // for NotFound: the kind of object
+	Noun   Noun // for NotFound
 	Msg    string
 	Err    error
 	Detail any
@@ -89,9 +101,9 @@ func AttrErrorf(k Kind, place, format string, args ...any) *Error {
 	return &Error{Kind: k, Msg: place + ": " + fmt.Sprintf(format, args...), Detail: AttributeDetail{place}}
 }
 
-// Missed says that no object of a kind fits, in the wire's words: "token not found".
-func Missed(object string) *Error {
-	return &Error{Kind: NotFound, Object: object, Msg: object + " not found"}
+// Missed says that nothing of a kind fits, in the wire's words: "token not found".
+func Missed(n Noun) *Error {
+	return &Error{Kind: NotFound, Noun: n, Msg: n.String() + " not found"}
 }
 
 // RowError is one refused row of a file.

@@ -25,18 +25,18 @@ func (a *SendArgs) channel() (string, error) {
 	return "", model.AttrErrorf(model.Invalid, "channel", "must be SMTP or SMS")
 }
 
-// assignmentConds selects an assignment by itself, or by its user and token.
-func (a *Selection) assignmentConds() ([]store.Cond, error) {
+// assignment selects an assignment by itself, or by its user and token.
+func (a *Selection) assignment() (one sought, err error) {
 	user, err := a.selector("user", userObject, false)
 	if err != nil {
-		return nil, err
+		return one, err
 	}
 	token, err := a.selector("token", tokenObject, false)
 	if err != nil {
-		return nil, err
+		return one, err
 	}
 	if user == nil && token == nil {
-		return a.conds(assignmentObject)
+		return a.sought(assignmentObject)
 	}
 	var conds []store.Cond
 	for _, side := range []struct {
@@ -48,7 +48,7 @@ func (a *Selection) assignmentConds() ([]store.Cond, error) {
 			conds = append(conds, c)
 		}
 	}
-	return conds, nil
+	return bySelector(conds), nil
 }
 
 // addressee is an assignment with whom and what it is about.
@@ -59,8 +59,8 @@ type addressee struct {
 	product    *model.Product
 }
 
-func (c *call) addressee(tx store.Tx, conds []store.Cond) (*addressee, error) {
-	id, err := assignmentObject.find(c, tx, conds)
+func (c *call) addressee(tx store.Tx, one sought) (*addressee, error) {
+	id, err := assignmentObject.pick(c, tx, one)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func activationPlace(assignmentID string) store.Place {
 // sending leaves a plan that sends something to an assignment's user.
 func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, do func(c *call, tx store.Tx, to *addressee, channel string) error) error {
 	c := callOf(r.Context())
-	conds, err := args.assignmentConds()
+	one, err := args.assignment()
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *Plan, d
 		return err
 	}
 	plan.update = func(tx store.Tx) (any, error) {
-		to, err := c.addressee(tx, conds)
+		to, err := c.addressee(tx, one)
 		if err != nil {
 			return nil, err
 		}
@@ -207,9 +207,12 @@ func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan
 
 func (s *Server) activate(r *http.Request, args *ActivateArgs, plan *Plan, blind bool) error {
 	c := callOf(r.Context())
-	conds, err := args.assignmentConds()
+	one, err := args.assignment()
 	if err != nil {
 		return err
+	}
+	if blind {
+		one.named = nil // nor is the domain looked up
 	}
 	sum, err := args.sum()
 	if err != nil {
@@ -217,7 +220,7 @@ func (s *Server) activate(r *http.Request, args *ActivateArgs, plan *Plan, blind
 	}
 	wrong := outcome{model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.update = func(tx store.Tx) (any, error) {
-		id, err := assignmentObject.find(c, tx, conds)
+		id, err := assignmentObject.pick(c, tx, one)
 		if blind && unknown(err) {
 			return wrong, nil
 		}

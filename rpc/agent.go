@@ -16,14 +16,14 @@ import (
 type Agent struct{ crud }
 
 var agentObject = declare(&object{
-	name: "agent", table: "agents", row: func() any { return new(model.Agent) },
+	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
 	removes: func(c *call, _ store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
-		{name: "permissions", kind: list, when: always, required: true, about: "method patterns: `token/create`, `token/*`, `*`"},
+		{name: "permissions", kind: list, when: always, required: true, about: "method patterns: `token/create`, `token/*`, `*`; each must fit a method"},
 		{name: "domains", kind: list, when: always, about: "names of the domains it is limited to; none = all"},
 		{name: "addresses", kind: list, when: always, about: "CIDR ranges it calls from; none = any"},
 		{name: "certificates", kind: list, when: always, about: "SHA-256 of the public keys of its certificates, hex"},
@@ -116,9 +116,6 @@ func checkCertificates(tx store.Tx, a *model.Agent) error {
 	}
 	return nil
 }
-
-// permission is the form of a permission. It need not name a method of this version.
-var permission = regexp.MustCompile(`^(\*|[A-Za-z]+/([A-Za-z]+|\*))$`)
 
 // agentCreated is the one reply that carries a client secret.
 type agentCreated struct {

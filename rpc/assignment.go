@@ -12,7 +12,7 @@ import (
 type TokenAssignment struct{ crud }
 
 var assignmentObject = declare(&object{
-	name: "tokenAssignment", noun: "token assignment", table: "token_assignments", row: func() any { return new(model.Assignment) },
+	name: "tokenAssignment", missing: model.AssignmentNoun, table: "token_assignments", row: func() any { return new(model.Assignment) },
 	keys: [][]string{{"token", "user"}}, naming: []string{"id", "token.serial", "user.loginName"},
 	prepare: prepareAssignment, check: checkAssignment, removes: unassign,
 	attrs: []attr{

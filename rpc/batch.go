@@ -173,15 +173,15 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	}
 	user, ok := b.users[domain.ID][model.Fold(row.LoginName)]
 	if !ok {
-		return model.Missed(userObject.noun)
+		return model.Missed(userObject.missing)
 	}
 	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
 	if product == nil {
-		return model.Missed(productObject.noun)
+		return model.Missed(productObject.missing)
 	}
 	token, ok := b.tokens[product.ID][row.Serial]
 	if !ok {
-		return model.Missed(tokenObject.noun)
+		return model.Missed(tokenObject.missing)
 	}
 	if line, twice := b.seen[[2]string{token.ID, user.ID}]; twice {
 		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)

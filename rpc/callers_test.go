@@ -237,8 +237,8 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 		disabled := s.agent(t, `"name":"disabled","permissions":"*","status":"DISABLED"`)
 		away := s.agent(t, `"name":"away","permissions":"*","addresses":["198.51.100.0/24"]`)
 		elsewhere := s.agent(t, `"name":"elsewhere","permissions":"*","domains":"elsewhere"`)
-		lacking := s.agent(t, `"name":"lacking","permissions":"x/y"`)
-		right := s.agent(t, `"name":"right","permissions":"x/y"`)
+		lacking := s.agent(t, `"name":"lacking","permissions":"metrics/get"`)
+		right := s.agent(t, `"name":"right","permissions":"metrics/get"`)
 		for n, m := range rpc.Methods() {
 			params, ok := tried[m.Path]
 			if m.Device {

@@ -46,30 +46,28 @@ type SetArgs struct {
 // DeleteArgs are the parameters of delete.
 type DeleteArgs struct{ Selection }
 
-// conds gives the conditions of a selection; none at all is refused.
-func (s *Selection) conds(o *object) ([]store.Cond, error) {
-	conds, err := o.conds("match", s.Match)
-	if err != nil {
-		return nil, err
+// sought gives the conditions of a selection; none at all is refused.
+func (s *Selection) sought(o *object) (one sought, err error) {
+	if one.conds, err = o.conds("match", s.Match); err != nil {
+		return one, err
 	}
 	if s.ID != nil {
-		conds = append(conds, store.Cond{Column: "id", Op: store.Eq, Value: string(*s.ID)})
+		one.conds = append(one.conds, store.Cond{Column: "id", Op: store.Eq, Value: string(*s.ID)})
 	}
 	if raw, ok := s.Rest[o.name]; ok {
 		m, err := membersOf(o.name, raw)
 		if err != nil {
-			return nil, err
+			return one, err
 		}
-		more, err := o.selector(o.name, m)
-		if err != nil {
-			return nil, err
+		if one.named, err = o.selector(o.name, m); err != nil {
+			return one, err
 		}
-		conds = append(conds, more...)
+		one.conds = append(one.conds, one.named...)
 	}
-	if len(conds) == 0 {
-		return nil, model.Errorf(model.Missing, "id, match or %s: one of them is required", o.name)
+	if len(one.conds) == 0 {
+		return one, model.Errorf(model.Missing, "id, match or %s: one of them is required", o.name)
 	}
-	return conds, nil
+	return one, nil
 }
 
 // selector gives the conditions of a member that names an object; nil when it was not sent and is optional.
@@ -213,7 +211,7 @@ func (o *object) finds(conds []store.Cond) bool {
 // Get reads one object.
 func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
+	one, err := args.sought(m.obj)
 	if err != nil {
 		return err
 	}
@@ -221,22 +219,22 @@ func (m crud) Get(r *http.Request, args *GetArgs, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	quick := m.obj.finds(conds)
+	quick := m.obj.finds(one.conds)
 	if p.root.flat() {
 		plan.reads = statement
 	}
 	plan.view = func(tx store.ReadTx) (any, error) {
 		for {
-			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: conds, Limit: 2, Quick: quick})
+			rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: one.conds, Limit: 2, Quick: quick})
 			switch {
 			case err != nil:
 				return nil, err
 			case len(rows) == 0:
-				return nil, model.Missed(m.obj.noun)
+				return nil, m.obj.missed(tx, one)
 			case len(rows) == 1:
 				return jsontext.Value(rows[0]), nil
 			}
-			if _, err := m.obj.find(c, tx, conds); err != nil {
+			if _, err := m.obj.pick(c, tx, one); err != nil {
 				return nil, err // which names them
 			}
 			// Without a snapshot: the others went meanwhile.
@@ -286,12 +284,12 @@ func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx store.Tx
 // upon leaves a plan that finds the selected object and acts on it, known by its id.
 func (m crud) upon(r *http.Request, s *Selection, plan *Plan, act func(c *call, tx store.Tx, id string) (any, error)) error {
 	c := callOf(r.Context())
-	conds, err := s.conds(m.obj)
+	one, err := s.sought(m.obj)
 	if err != nil {
 		return err
 	}
 	plan.update = func(tx store.Tx) (any, error) {
-		id, err := m.obj.find(c, tx, conds)
+		id, err := m.obj.pick(c, tx, one)
 		if err != nil {
 			return nil, err
 		}

@@ -249,7 +249,7 @@ func (d *decoded) find(c *call, tx store.ReadTx, r relation) (*string, error) {
 	if r.conds == nil {
 		return nil, nil
 	}
-	id, err := objects[r.attr.object].find(c, tx, r.conds)
+	id, err := objects[r.attr.object].pick(c, tx, bySelector(r.conds))
 	if d.place != "" {
 		err = placed(err, d.place+"."+r.attr.name)
 	}

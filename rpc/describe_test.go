@@ -76,6 +76,37 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
+// The document has each code that a reply may have, with its meaning, and no other fits.
+func TestOpenAPIErrors(t *testing.T) {
+	t.Parallel()
+	text, err := rpc.OpenAPI("/", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope := doc.Components.Schemas["Envelope"].Value
+	values := envelope.Properties["error"].Value.OneOf
+	errors := rpc.Errors()
+	if len(values) != len(errors) {
+		t.Fatalf("%d values, not %d", len(values), len(errors))
+	}
+	for i, e := range errors {
+		v := values[i].Value
+		if fmt.Sprint(v.Const) != fmt.Sprint(e.Code) || v.Description != e.Meaning {
+			t.Errorf("%v %q, not %d %q", v.Const, v.Description, e.Code, e.Meaning)
+		}
+		if err := envelope.VisitJSON(map[string]any{"error": float64(e.Code)}, openapi3.EnableJSONSchema2020()); err != nil {
+			t.Errorf("%d does not fit: %v", e.Code, err)
+		}
+	}
+	if err := envelope.VisitJSON(map[string]any{"error": float64(9)}, openapi3.EnableJSONSchema2020()); err == nil {
+		t.Error("a code that is none fits")
+	}
+}
+
 // Every example is read by its method: whatever it then does not find, no parameter is missing, unknown or of the
 // wrong kind.
 func TestExamplesAreRead(t *testing.T) {

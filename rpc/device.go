@@ -18,7 +18,7 @@ var (
 )
 
 var deviceObject = declare(&object{
-	name: "device", table: "devices", row: func() any { return new(model.Device) },
+	name: "device", missing: model.DeviceNoun, table: "devices", row: func() any { return new(model.Device) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkDevice, wrote: wroteDevice, removes: removesDevice,
 	attrs: []attr{

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +20,20 @@ func MethodTable() string {
 			about += " Called by the device, which needs no agent."
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", m.path, about)
+	}
+	return b.String()
+}
+
+// ErrorTable gives the table of codes in Markdown, a row a code.
+func ErrorTable() string {
+	var b strings.Builder
+	b.WriteString("| code | meaning | HTTP status |\n|---|---|---|\n")
+	for _, e := range Errors() {
+		status := ""
+		if e.Status != http.StatusOK {
+			status = strconv.Itoa(e.Status)
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", e.Code, e.Meaning, status)
 	}
 	return b.String()
 }

@@ -6,7 +6,7 @@ import "tokensmith/model"
 type Domain struct{ crud }
 
 var domainObject = declare(&object{
-	name: "domain", table: "domains", row: func() any { return new(model.Domain) },
+	name: "domain", missing: model.DomainNoun, table: "domains", row: func() any { return new(model.Domain) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	usedBy: []use{{"users", "domain_id", "users"}, {"installation_codes", "domain_id", "installation codes"}},
 	attrs: []attr{

@@ -3,85 +3,144 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"tokensmith/model"
 )
 
-// code is an error's number on the wire and the HTTP status of a reply that no method made. THE table of codes: it is
-// append only, and no other place names a code.
+// code is an error's number on the wire, the HTTP status of a reply that no method made, and what it means.
 type code struct {
-	number int
-	status int // 0 = 200
+	number  int
+	status  int // 0 = 200
+	meaning string
 }
 
+// codes is THE table of codes: it is append only, and no other place names a code. That of a not-found is its noun's.
 var codes = map[model.Kind]code{
-	model.Internal:         {1, http.StatusInternalServerError},
-	model.Unreadable:       {2, http.StatusOK},
-	model.NoMethod:         {3, http.StatusNotFound},
-	model.NotAuthentic:     {4, http.StatusUnauthorized},
-	model.NotPermitted:     {5, http.StatusForbidden},
-	model.TooLarge:         {6, http.StatusRequestEntityTooLarge},
-	model.TooMany:          {7, http.StatusTooManyRequests},
-	model.Unavailable:      {8, http.StatusServiceUnavailable},
-	model.Missing:          {10, 0},
-	model.Invalid:          {11, 0},
-	model.UnknownAttr:      {12, 0},
-	model.Exists:           {13, 0},
-	model.InUse:            {14, 0},
-	model.Ambiguous:        {15, 0},
-	model.Stale:            {16, 0},
-	model.KeyReused:        {17, 0},
-	model.RecordBroken:     {18, 0},
-	model.WrongCredential:  {201, 0},
-	model.Locked:           {202, 0},
-	model.Disabled:         {203, 0},
-	model.NotValidNow:      {204, 0},
-	model.OutOfSync:        {205, 0},
-	model.Replayed:         {206, 0},
-	model.PINExpired:       {207, 0},
-	model.UsageLimit:       {208, 0},
-	model.DomainNotDefined: {242, 0},
-	model.TokenUnusable:    {301, 0},
-	model.TokenConfined:    {302, 0},
-	model.NotDownloadable:  {303, 0},
-	model.BadLink:          {304, 0},
-	model.FileUnreadable:   {401, 0},
-	model.FileKey:          {402, 0},
-	model.ImportRefused:    {403, 0},
-	model.BatchRefused:     {404, 0},
-	model.CodeUnknown:      {501, 0},
-	model.CodeExpired:      {502, 0},
-	model.CodeUsedUp:       {503, 0},
-	model.CodeDisabled:     {504, 0},
-	model.TargetGone:       {505, 0},
-	model.NoSeat:           {506, 0},
-	model.Installed:        {507, 0},
-	model.LicenseExpired:   {508, 0},
-	model.TokenInvalid:     {511, http.StatusUnauthorized},
-	model.TokenEnded:       {512, http.StatusUnauthorized},
-	model.DeviceInactive:   {513, http.StatusForbidden},
+	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is in the server's log alone"},
+	model.Unreadable:       {2, http.StatusOK, "the request cannot be read; the message says where"},
+	model.NoMethod:         {3, http.StatusNotFound, "no such method"},
+	model.NotAuthentic:     {4, http.StatusUnauthorized, "the caller is not authenticated"},
+	model.NotPermitted:     {5, http.StatusForbidden, "the caller is not permitted to do this"},
+	model.TooLarge:         {6, http.StatusRequestEntityTooLarge, "the request is too large"},
+	model.TooMany:          {7, http.StatusTooManyRequests, "too many requests; try again later"},
+	model.Unavailable:      {8, http.StatusServiceUnavailable, "temporarily unavailable; try again"},
+	model.Missing:          {10, 0, "a required parameter is missing"},
+	model.Invalid:          {11, 0, "a value is not valid"},
+	model.UnknownAttr:      {12, 0, "unknown attribute"},
+	model.Exists:           {13, 0, "already exists"},
+	model.InUse:            {14, 0, "still in use"},
+	model.Ambiguous:        {15, 0, "the selector fits more than one"},
+	model.Stale:            {16, 0, "changed since it was read"},
+	model.KeyReused:        {17, 0, "the idempotency key was used for another request"},
+	model.RecordBroken:     {18, 0, "the audit record was changed"},
+	model.WrongCredential:  {201, 0, "wrong credential"},
+	model.Locked:           {202, 0, "locked"},
+	model.Disabled:         {203, 0, "disabled or inactive"},
+	model.NotValidNow:      {204, 0, "outside its validity period"},
+	model.OutOfSync:        {205, 0, "out of sync"},
+	model.Replayed:         {206, 0, "the credential was already used"},
+	model.PINExpired:       {207, 0, "the PIN or password must be changed"},
+	model.UsageLimit:       {208, 0, "the usage limit is reached"},
+	model.DomainNotDefined: {242, 0, "the domain is not defined"},
+	model.TokenUnusable:    {301, 0, "the token is disabled or deceased"},
+	model.TokenConfined:    {302, 0, "the token is confined"},
+	model.NotDownloadable:  {303, 0, "the token cannot be downloaded"},
+	model.BadLink:          {304, 0, "the link or activation code is invalid or expired"},
+	model.FileUnreadable:   {401, 0, "the file cannot be read"},
+	model.FileKey:          {402, 0, "the file's password or key is wrong, or a MAC does not match"},
+	model.ImportRefused:    {403, 0, "the import is refused; the result lists the bad rows"},
+	model.BatchRefused:     {404, 0, "the batch is refused; the result lists the bad rows, or the call that was refused"},
+	model.CodeUnknown:      {501, 0, "the installation code is unknown"},
+	model.CodeExpired:      {502, 0, "the installation code is expired"},
+	model.CodeUsedUp:       {503, 0, "the installation code is used up"},
+	model.CodeDisabled:     {504, 0, "the installation code is disabled"},
+	model.TargetGone:       {505, 0, "the installation code's account or device is not available"},
+	model.NoSeat:           {506, 0, "no license seat is left"},
+	model.Installed:        {507, 0, "the installation was completed already"},
+	model.LicenseExpired:   {508, 0, "the license is expired"},
+	model.TokenInvalid:     {511, http.StatusUnauthorized, "the client token is not valid"},
+	model.TokenEnded:       {512, http.StatusUnauthorized, "the client token has ended: its device is logged out, for the reason in the result"},
+	model.DeviceInactive:   {513, http.StatusForbidden, "the device is inactive"},
 }
 
-// notFound gives the code of NotFound by the object's name.
-var notFound = map[string]int{
-	"user": 101, "token": 102, "token assignment": 103, "product": 104, "repository": 105, "group": 106, "device": 107,
-	"license": 108, "agent": 109, "installation code": 110, "template": 111, "delivery": 112, "audit row": 113, "domain": 242,
-}
+// shared are the nouns whose not-found is also a kind of its own.
+var shared = map[model.Noun]model.Kind{model.DomainNoun: model.DomainNotDefined, model.ClientTokenNoun: model.TokenInvalid}
 
-// codeOf gives an error's code.
-func codeOf(e *model.Error) code {
-	if e.Kind == model.NotFound {
-		return code{number: notFound[e.Object]}
+// published is every code, in order; 0, which is no error's, is the first.
+var published = publish(codes, shared)
+
+// publish puts the codes together. What is wrong with one stops the program at its start: a kind without a code, a code
+// without a meaning, a code of two errors.
+func publish(codes map[model.Kind]code, shared map[model.Noun]model.Kind) []ErrorInfo {
+	list := []ErrorInfo{{0, http.StatusOK, "success"}}
+	add := func(c code) {
+		if c.number <= 0 || c.meaning == "" || slices.ContainsFunc(list, func(e ErrorInfo) bool { return e.Code == c.number }) {
+			panic(fmt.Sprintf("rpc: the code %d is 0, without a meaning, or that of two errors", c.number))
+		}
+		if c.status == 0 {
+			c.status = http.StatusOK
+		}
+		list = append(list, ErrorInfo{c.number, c.status, c.meaning})
 	}
-	return codes[e.Kind]
+	for _, k := range model.Kinds() {
+		c, ok := codes[k]
+		if ok == (k == model.NotFound) {
+			panic(fmt.Sprintf("rpc: the error of kind %d has no code, or it has one beside its noun's", k))
+		}
+		if ok {
+			add(c)
+		}
+	}
+	for _, n := range model.Nouns() {
+		k, twice := shared[n]
+		switch {
+		case twice && codes[k].number != n.Code():
+			panic(fmt.Sprintf("rpc: a missing %s has not the code of its kind", n))
+		case !twice && n.Code() != 0:
+			add(code{number: n.Code(), meaning: n.Meaning()})
+		}
+	}
+	slices.SortFunc(list, func(a, b ErrorInfo) int { return a.Code - b.Code })
+	return list
+}
+
+// ErrorInfo describes a code that a reply's error may be.
+type ErrorInfo struct {
+	Code    int    // 0 = success
+	Status  int    // HTTP's, of a reply that no method made; what a method answers is 200
+	Meaning string // one phrase for people
+}
+
+// Errors lists all codes, in order.
+func Errors() []ErrorInfo { return slices.Clone(published) }
+
+// Code gives the code of a kind of error, for whoever reads replies. That of a not-found is its noun's.
+func Code(k model.Kind) int { return codeOf(&model.Error{Kind: k}).number }
+
+// Retryable says of a reply's code whether the same call may succeed when it is made again later.
+func Retryable(number int) bool {
+	return number == Code(model.TooMany) || number == Code(model.Unavailable)
+}
+
+// codeOf gives an error's code. What has none of its own is a fault of ours: it is never 0, which is success.
+func codeOf(e *model.Error) code {
+	if n := e.Noun.Code(); e.Kind == model.NotFound && n != 0 {
+		return code{number: n}
+	}
+	if c, ok := codes[e.Kind]; ok {
+		return c
+	}
+	return codes[model.Internal]
 }
 
 // wireError gives the error a client sees; a fault's cause stays inside, for the log.
 func wireError(err error) *model.Error {
 	var e *model.Error
 	switch {
-	case errors.As(err, &e) && e.Kind != model.Internal:
+	case errors.As(err, &e) && codeOf(e).number != codes[model.Internal].number:
 		return e
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}

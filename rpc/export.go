@@ -66,7 +66,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 		case more:
 			found = found[:limit]
 		case len(found) == 0:
-			return nil, model.Missed(m.obj.noun)
+			return nil, model.Missed(m.obj.missing)
 		}
 		file, err := c.exportFile(tx, lock, found)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 type Group struct{ crud }
 
 var groupObject = declare(&object{
-	name: "group", table: "device_groups", row: func() any { return new(model.Group) },
+	name: "group", missing: model.GroupNoun, table: "device_groups", row: func() any { return new(model.Group) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	usedBy: []use{{"device_groups", "parent_id", "groups"}},
 	check:  checkGroup,

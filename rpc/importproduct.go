@@ -160,7 +160,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		case to != nil:
 			other, named = to, false
 		case want.inHeader && !im.create:
-			return chosen{}, &model.Error{Kind: model.NotFound, Object: "product", Msg: "product not found: the file is for " + want.maker + "/" + want.code}
+			return chosen{}, &model.Error{Kind: model.NotFound, Noun: model.ProductNoun, Msg: "product not found: the file is for " + want.maker + "/" + want.code}
 		}
 	}
 	if want.kind.Algorithm == "" {

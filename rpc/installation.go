@@ -16,7 +16,7 @@ type InstallationCode struct{ crud }
 var codeGroups = []store.Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 
 var installationObject = declare(&object{
-	name: "installationCode", noun: "installation code", table: "installation_codes", row: func() any { return new(model.InstallationCode) },
+	name: "installationCode", missing: model.InstallationCodeNoun, table: "installation_codes", row: func() any { return new(model.InstallationCode) },
 	keys: [][]string{{"code"}}, naming: []string{"id", "description"},
 	prepare: prepareCode, check: checkCode, wrote: wroteCode,
 	attrs: []attr{

@@ -8,7 +8,7 @@ import (
 )
 
 var installationUseObject = declare(&object{
-	name: "installationUse", noun: "installation use", table: "installation_uses", row: func() any { return new(model.InstallationUse) },
+	name: "installationUse", missing: model.InstallationUseNoun, table: "installation_uses", row: func() any { return new(model.InstallationUse) },
 	order: "time",
 	attrs: []attr{
 		{name: "time", kind: date},
@@ -35,7 +35,7 @@ type UsesArgs struct {
 // ListUses lists who used a code when.
 func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
+	one, err := args.sought(m.obj)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *Plan)
 		return err
 	}
 	plan.view = func(tx store.ReadTx) (any, error) {
-		id, err := m.obj.find(c, tx, conds)
+		id, err := m.obj.pick(c, tx, one)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 type License struct{ crud }
 
 var licenseObject = declare(&object{
-	name: "license", table: "licenses", row: func() any { return new(model.License) },
+	name: "license", missing: model.LicenseNoun, table: "licenses", row: func() any { return new(model.License) },
 	naming: []string{"id", "name", "seats", "expires"},
 	usedBy: []use{{"devices", "license_id", "devices"}, {"installation_codes", "license_id", "installation codes"}},
 	check:  checkLicense,

@@ -13,7 +13,8 @@ import (
 // made from it. One without a table declares the attributes of a method's own, such as token/import.
 type object struct {
 	name    string     // on the wire: "tokenAssignment"
-	noun    string     // for people: "token assignment"
+	missing model.Noun // what a not-found of it is of; of one with a table
+	noun    string     // for people: "token assignment"; missing's name, where there is one
 	table   string     // in the store
 	row     func() any // a new row: a pointer to a type of the domain
 	attrs   []attr
@@ -94,7 +95,12 @@ type use struct{ table, column, noun string }
 var objects = map[string]*object{}
 
 func declare(o *object) *object {
-	if o.noun == "" {
+	switch {
+	case o.missing != model.Noun{}:
+		o.noun = o.missing.String()
+	case o.table != "":
+		panic("rpc: " + o.name + " does not say what is not found when it is not")
+	case o.noun == "":
 		o.noun = o.name
 	}
 	if o.naming == nil {

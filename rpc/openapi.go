@@ -128,7 +128,7 @@ func responses() schema {
 // schemas are those that operations refer to: an object each, and what all have in common.
 func schemas() schema {
 	all := schema{
-		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": schema{"type": "integer", "description": "0 = success"},
+		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": errorSchema(),
 			"message": schema{"type": "string"}, "result": schema{}}},
 		"Detail":   schema{"type": "object", "description": "of a refusal, such as the attribute it is about"},
 		"Selector": schema{"type": []string{"object", "null"}, "description": "names exactly one object by its id, or by what is unique of it: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}"},
@@ -149,6 +149,17 @@ func schemas() schema {
 		all[o.name] = schema{"type": "object", "properties": properties}
 	}
 	return all
+}
+
+// errorSchema lists what a reply's error may be, each with its meaning: as constants, which OpenAPI 3.1 recommends for values
+// that have a text.
+func errorSchema() schema {
+	var values []schema
+	for _, e := range Errors() {
+		values = append(values, schema{"const": e.Code, "description": e.Meaning})
+	}
+	return schema{"type": "integer", "oneOf": values,
+		"description": "0 = success. A code never changes its meaning; later versions may have further ones, each a failure."}
 }
 
 // openAPI serves the document.

@@ -10,7 +10,7 @@ import (
 type Product struct{ crud }
 
 var productObject = declare(&object{
-	name: "product", table: "products", row: func() any { return new(model.Product) },
+	name: "product", missing: model.ProductNoun, table: "products", row: func() any { return new(model.Product) },
 	keys: [][]string{{"manufacturerCode", "productCode"}}, naming: []string{"id", "manufacturerCode", "productCode"},
 	usedBy: []use{{"tokens", "product_id", "tokens"}},
 	check:  checkProduct,

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -234,6 +235,46 @@ func (o *object) equalities(place, prefix string, m Members, depth int) (Match, 
 	return match, nil
 }
 
+// sought is what the one object must fit that a client means.
+type sought struct {
+	conds []store.Cond
+	named []store.Cond // those of conds that stand in a selector, and not in a match
+}
+
+// bySelector is what a selector alone says.
+func bySelector(conds []store.Cond) sought { return sought{conds, conds} }
+
+// pick is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
+// is said.
+func (o *object) pick(c *call, tx store.ReadTx, s sought) (string, error) {
+	id, err := o.find(c, tx, s.conds)
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+		err = o.missed(tx, s)
+	}
+	return id, err
+}
+
+// missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
+// the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
+func (o *object) missed(tx store.ReadTx, s sought) error {
+	for _, c := range s.named {
+		last := len(c.Path) - 1
+		if last < 0 || c.Path[last].Table != domainObject.table || c.Op != store.Eq || c.Column != "id" && c.Column != "name_folded" {
+			continue
+		}
+		c.Path = nil
+		found, err := tx.Find(&store.Query{Table: domainObject.table, Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{c}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
+		}
+	}
+	return model.Missed(o.missing)
+}
+
 // find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
 func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, error) {
 	rows, err := tx.Find(&store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}}, Where: conds,
@@ -243,7 +284,7 @@ func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, err
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.noun)
+		return "", model.Missed(o.missing)
 	case 1:
 		return asText(rows[0][0]), nil
 	}

@@ -10,7 +10,7 @@ import (
 	"tokensmith/rpc"
 )
 
-// The README's tables of methods and attributes are made from the declarations; -update writes them.
+// The README's tables of methods, codes and attributes are made from the declarations; -update writes them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 	const file = "../README.md"
@@ -19,7 +19,7 @@ func TestReadmeTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(text)
-	for name, table := range map[string]string{"methods": rpc.MethodTable(), "attributes": rpc.AttributeTables()} {
+	for name, table := range map[string]string{"methods": rpc.MethodTable(), "errors": rpc.ErrorTable(), "attributes": rpc.AttributeTables()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		head, rest, ok := strings.Cut(want, begin)
 		_, tail, closed := strings.Cut(rest, end)

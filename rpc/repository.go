@@ -9,7 +9,7 @@ import (
 type Repository struct{ crud }
 
 var repositoryObject = declare(&object{
-	name: "repository", table: "repositories", row: func() any { return new(model.Repository) },
+	name: "repository", missing: model.RepositoryNoun, table: "repositories", row: func() any { return new(model.Repository) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	usedBy: []use{{"tokens", "repository_id", "tokens"}, {"repositories", "parent_id", "repositories"}},
 	check:  checkRepository, removes: keepDefault,

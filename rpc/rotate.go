@@ -30,7 +30,7 @@ type agentRotated struct {
 // until the overlap ends; one older still ends now.
 func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	conds, err := args.conds(m.obj)
+	one, err := args.sought(m.obj)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *Plan) erro
 	}
 	hash := model.HashSecret(model.Secret(clientSecret))
 	plan.update = func(tx store.Tx) (any, error) {
-		id, err := m.obj.find(c, tx, conds)
+		id, err := m.obj.pick(c, tx, one)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ func assignmentsOf(owner bool) store.Step {
 }
 
 var tokenObject = declare(&object{
-	name: "token", table: "tokens", row: func() any { return new(model.Token) },
+	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
 	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	prepare: prepareToken, check: checkToken, wrote: wroteToken,
 	attrs: []attr{
@@ -236,7 +236,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 
 // assigned finds the assignment by which a user has a token.
 func (m *Token) assigned(c *call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
-	userID, err := userObject.find(c, tx, user)
+	userID, err := userObject.pick(c, tx, bySelector(user))
 	if err != nil {
 		return nil, err
 	}
@@ -249,5 +249,5 @@ func (m *Token) assigned(c *call, tx store.Tx, tokenID string, user []store.Cond
 			return &a, nil
 		}
 	}
-	return nil, model.Missed(assignmentObject.noun)
+	return nil, model.Missed(assignmentObject.missing)
 }

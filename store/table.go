@@ -16,11 +16,11 @@ import (
 // table ties a type of the domain to where it is kept. Its columns are the type's db tags, in their order.
 type table struct {
 	name    string
-	noun    string // what a client calls it
-	key     string // the column that names a row
-	order   string // the columns of the primary key
-	tree    bool   // parent_id refers to a row of its own
-	calls   bool   // it says who may call
+	noun    model.Noun // what a client calls it
+	key     string     // the column that names a row
+	order   string     // the columns of the primary key
+	tree    bool       // parent_id refers to a row of its own
+	calls   bool       // it says who may call
 	columns []string
 	fields  [][]int // where a row's values lie, by column
 	keyAt   int     // the key's place among the columns
@@ -38,7 +38,7 @@ var (
 )
 
 // keep declares a table of a type. What together names a row is given when it is more than the key.
-func keep[T any](name, noun, key string, primary ...string) {
+func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	t := newTable(name, key, primary)
 	t.noun, t.calls = noun, name == "agents" || name == "domains"
 	for _, f := range Fields(reflect.TypeFor[T]()) {
@@ -78,33 +78,33 @@ func keepBare(name string, primary int, columns ...string) {
 
 func init() {
 	keepBare("meta", 1, "name", "value")
-	keep[model.Domain]("domains", "domain", "id")
-	keep[model.User]("users", "user", "id")
-	keep[model.UserState]("user_states", "user", "user_id")
-	keep[model.Product]("products", "product", "id")
-	keep[model.Repository]("repositories", "repository", "id")
-	keep[model.Token]("tokens", "token", "id")
-	keep[model.TokenState]("token_states", "token", "token_id")
-	keep[model.Assignment]("token_assignments", "token assignment", "id")
-	keep[model.Template]("templates", "template", "id")
-	keep[model.Delivery]("deliveries", "delivery", "id")
-	keep[model.DownloadLink]("download_links", "link", "token_id")
-	keep[model.Agent]("agents", "agent", "id")
+	keep[model.Domain]("domains", model.DomainNoun, "id")
+	keep[model.User]("users", model.UserNoun, "id")
+	keep[model.UserState]("user_states", model.UserNoun, "user_id")
+	keep[model.Product]("products", model.ProductNoun, "id")
+	keep[model.Repository]("repositories", model.RepositoryNoun, "id")
+	keep[model.Token]("tokens", model.TokenNoun, "id")
+	keep[model.TokenState]("token_states", model.TokenNoun, "token_id")
+	keep[model.Assignment]("token_assignments", model.AssignmentNoun, "id")
+	keep[model.Template]("templates", model.TemplateNoun, "id")
+	keep[model.Delivery]("deliveries", model.DeliveryNoun, "id")
+	keep[model.DownloadLink]("download_links", model.LinkNoun, "token_id")
+	keep[model.Agent]("agents", model.AgentNoun, "id")
 	keepBare("agent_certificates", 1, "hash", "agent_id")
 	keepBare("strangers", 1, "slot", "refused_at")
-	keep[model.License]("licenses", "license", "id")
-	keep[model.Group]("device_groups", "group", "id")
-	keep[model.Device]("devices", "device", "id")
-	keep[model.GroupMember]("group_members", "group member", "device_id", "device_id", "group_id")
-	keep[model.ClientToken]("client_tokens", "client token", "id")
-	keep[model.InstallationCode]("installation_codes", "installation code", "id")
+	keep[model.License]("licenses", model.LicenseNoun, "id")
+	keep[model.Group]("device_groups", model.GroupNoun, "id")
+	keep[model.Device]("devices", model.DeviceNoun, "id")
+	keep[model.GroupMember]("group_members", model.GroupMemberNoun, "device_id", "device_id", "group_id")
+	keep[model.ClientToken]("client_tokens", model.ClientTokenNoun, "id")
+	keep[model.InstallationCode]("installation_codes", model.InstallationCodeNoun, "id")
 	keepBare("installation_code_groups", 2, "code_id", "group_id")
 	keepBare("username_numbers", 2, "domain_id", "prefix", "last")
-	keep[model.InstallationUse]("installation_uses", "installation use", "id")
-	keep[model.Session]("sessions", "session", "hash")
-	keep[model.Answered]("idempotency_keys", "idempotency key", "id")
-	keep[model.Audit]("audit", "audit row", "id")
-	keep[mark]("audit_marks", "mark", "number")
+	keep[model.InstallationUse]("installation_uses", model.InstallationUseNoun, "id")
+	keep[model.Session]("sessions", model.SessionNoun, "hash")
+	keep[model.Answered]("idempotency_keys", model.AnsweredNoun, "id")
+	keep[model.Audit]("audit", model.AuditNoun, "id")
+	keep[mark]("audit_marks", model.AuditMarkNoun, "number")
 }
 
 // tableOf gives the table of a row, a pointer to a type of the domain.

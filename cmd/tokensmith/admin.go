@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tokensmith/model"
 	"tokensmith/rpc"
 )
 
@@ -89,13 +90,12 @@ func makeAdmin(ctx context.Context, s *rpc.Server, domain, login, password strin
 		}
 		return 0, nil
 	}
-	const exists = 13
-	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != exists {
+	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != rpc.Code(model.Exists) {
 		return err
 	}
 	attrs := map[string]any{"password": password, "permissions": permissions, "status": "ACTIVE", "mustChangePassword": false}
 	code, err := call("user/set", map[string]any{"user": map[string]any{"domain.name": domain, "loginName": login}, "attrs": attrs})
-	if code != 101 {
+	if code != model.UserNoun.Code() {
 		return err
 	}
 	attrs["domain.name"], attrs["loginName"] = domain, login

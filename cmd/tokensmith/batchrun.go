@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"tokensmith/model"
 	"tokensmith/rpc"
 )
 
@@ -210,9 +211,9 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, errors.New("interrupted")
-		case code == 4:
+		case err == nil && code == rpc.Code(model.NotAuthentic):
 			return nil, errors.New("the caller is not authenticated")
-		case err == nil && code != 7 && code != 8:
+		case err == nil && !rpc.Retryable(code):
 			return reply, nil
 		case time.Since(began) > tryMost && err != nil:
 			return nil, err

@@ -3,7 +3,10 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -11,13 +14,16 @@ import (
 )
 
 func methodsCommand(e *env) *cobra.Command {
-	var short, openAPI bool
+	var short, openAPI, errors bool
 	cmd := &cobra.Command{
 		Use: "methods [METHOD|OBJECT]...", Short: "List every method with its parameters and an example, or those named",
 		Long: "List every method with its parameters and an example, or those named: token/create, or token for all of its methods.\n" +
 			"A running server shows the same as a page, at /methods, and as an OpenAPI document, at /openapi.json.",
-		Example: "  tokensmith methods token/create\n  tokensmith methods --short\n  tokensmith methods --openapi >openapi.json",
+		Example: "  tokensmith methods token/create\n  tokensmith methods --short\n  tokensmith methods --errors\n  tokensmith methods --openapi >openapi.json",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if errors {
+				return e.listErrors()
+			}
 			if openAPI {
 				text, err := rpc.OpenAPI("/das5/rest", version)
 				if err != nil {
@@ -31,7 +37,22 @@ func methodsCommand(e *env) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&short, "short", false, "one line a method")
 	cmd.Flags().BoolVar(&openAPI, "openapi", false, "print the OpenAPI 3.1 document of all of them")
+	cmd.Flags().BoolVar(&errors, "errors", false, "list the codes of errors instead, each with its meaning")
 	return cmd
+}
+
+// listErrors prints the codes that a reply's error may be.
+func (e *env) listErrors() error {
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CODE\tHTTP\tMEANING")
+	for _, info := range rpc.Errors() {
+		status := ""
+		if info.Status != http.StatusOK {
+			status = strconv.Itoa(info.Status)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\n", info.Code, status, info.Meaning)
+	}
+	return w.Flush()
 }
 
 func (e *env) listMethods(args []string, short bool) error {

@@ -1,0 +1,54 @@
+package rpc_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"tokensmith/rpc"
+)
+
+const publishedCodes = "../testdata/errors.txt"
+
+// A code never changes its meaning, nor goes away. -update adds new ones to testdata/errors.txt; who changes a line of it by
+// hand breaks the clients that go by it.
+func TestCodesAreAppendOnly(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(publishedCodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	now := map[string]string{}
+	for _, e := range rpc.Errors() {
+		number := fmt.Sprint(e.Code)
+		now[number] = fmt.Sprintf("%s\t%d\t%s", number, e.Status, e.Meaning)
+	}
+	for _, line := range lines {
+		number, _, _ := strings.Cut(line, "\t")
+		if now[number] != line {
+			t.Errorf("published: %q, now: %q", line, now[number])
+		}
+		delete(now, number)
+	}
+	if *update && !t.Failed() {
+		for _, line := range now {
+			lines = append(lines, line)
+		}
+		slices.SortFunc(lines, func(a, b string) int {
+			var m, n int
+			fmt.Sscan(a, &m)
+			fmt.Sscan(b, &n)
+			return m - n
+		})
+		if err := os.WriteFile(publishedCodes, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for _, line := range now {
+		t.Errorf("not published yet: %q; go test ./rpc -run AppendOnly -update", line)
+	}
+}
