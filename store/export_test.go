@@ -186,3 +186,6 @@ func Selections(see func(text string, columns []string)) {
 		see(s.text, columns)
 	}
 }
+
+// BuildWarnings says what is wrong with an SQLite of these compile options.
+func BuildWarnings(options []string) []string { return buildWarnings(options) }

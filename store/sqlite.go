@@ -184,19 +184,16 @@ var buildOptions = []string{"ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPIL
 // checkBuild warns of an SQLite that was compiled otherwise.
 func checkBuild(ctx context.Context, on queryer) (warnings []string, err error) {
 	var have []string
-	if err := sqlx.SelectContext(ctx, on, &have, "PRAGMA compile_options"); err != nil {
-		return nil, err
+	err = sqlx.SelectContext(ctx, on, &have, "PRAGMA compile_options")
+	return buildWarnings(have), err
+}
+
+func buildWarnings(have []string) []string {
+	missing := slices.DeleteFunc(slices.Clone(buildOptions), func(option string) bool { return slices.Contains(have, option) })
+	if len(missing) == 0 {
+		return nil
 	}
-	var missing []string
-	for _, option := range buildOptions {
-		if !slices.Contains(have, option) {
-			missing = append(missing, option)
-		}
-	}
-	if len(missing) > 0 {
-		warnings = []string{"SQLite was compiled without " + strings.Join(missing, ", ") + ": logins may take twice as long; build by make build, which sets CGO_CFLAGS"}
-	}
-	return warnings, nil
+	return []string{"SQLite was compiled without " + strings.Join(missing, ", ") + ": logins may take twice as long; build with make, which sets CGO_CFLAGS"}
 }
 
 func sqliteClass(err error) class {

@@ -425,3 +425,34 @@ func TestCallersChange(t *testing.T) {
 		t.Errorf("Callers gives %d, %d before; the change took %s", s.Callers(), before, took)
 	}
 }
+
+// A build without the Makefile's C flags is told of, by what SQLite itself says of how it was compiled.
+func TestBuildIsChecked(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	s := d.Open(t)
+	rows, err := byHand(t, d.URL).Query("PRAGMA compile_options")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var options []string
+	for rows.Next() {
+		var option string
+		if err := rows.Scan(&option); err != nil {
+			t.Fatal(err)
+		}
+		options = append(options, option)
+	}
+	if got, want := s.Warnings(), store.BuildWarnings(options); !slices.Equal(got, want) {
+		t.Errorf("the store warns %q, its SQLite says %q", got, want)
+	}
+	// SQLite must say all of it, or every build would be warned of.
+	if flags := os.Getenv("CGO_CFLAGS"); strings.Contains(flags, "QPSG") && len(s.Warnings()) > 0 {
+		t.Errorf("built with %s, it warns %q", flags, s.Warnings())
+	}
+	bare := store.BuildWarnings([]string{"COMPILER=gcc-12.2.0", "THREADSAFE=1"})
+	if len(bare) != 1 || !strings.Contains(bare[0], "ENABLE_QPSG, DEFAULT_MEMSTATUS=0, STMTJRNL_SPILL=-1") || !strings.Contains(bare[0], "make") {
+		t.Errorf("of a bare build: %q", bare)
+	}
+}

@@ -1,0 +1,98 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// An UpdateLong has a time of its own, whatever it does with what its statements say: behind it, nothing of it is left, and its
+// error does not say to try again. A short Update does not know that time.
+func TestBulkTimeout(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		const limit = 300 * time.Millisecond
+		s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithBulkTimeout(limit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		began := func(tx store.Tx) error { return tx.PutMeta("begun", []byte("x")) }
+		ways := map[string]func(tx store.Tx) error{
+			"many statements": func(tx store.Tx) error {
+				for {
+					if err := began(tx); err != nil {
+						return err
+					}
+				}
+			},
+			"work between statements": func(tx store.Tx) error {
+				time.Sleep(2 * limit)
+				return began(tx)
+			},
+			"refusals that a batch takes for its calls'": func(tx store.Tx) error {
+				for end := time.Now().Add(2 * limit); time.Now().Before(end); {
+					tx.Try(began)
+				}
+				tx.Try(began)
+				return nil
+			},
+		}
+		if store.IsPostgres(d.URL) {
+			ways["one statement"] = func(tx store.Tx) error { _, err := store.Exec(tx, "SELECT pg_sleep(60)"); return err }
+		}
+		for what, way := range ways {
+			err := s.UpdateLong(t.Context(), func(tx store.Tx) error { return errors.Join(began(tx), way(tx)) })
+			var known *model.Error
+			if !errors.As(err, &known) || known.Kind != model.TooLarge || !strings.Contains(known.Msg, limit.String()) || strings.Contains(known.Msg, "try again") {
+				t.Errorf("%s: %v", what, err)
+			}
+			view(t, s, func(tx store.ReadTx) error {
+				text, err := tx.Meta("begun")
+				if text != nil {
+					t.Errorf("%s: something is left", what)
+				}
+				return err
+			})
+		}
+		err = s.Update(context.Background(), func(tx store.Tx) error {
+			time.Sleep(2 * limit)
+			return began(tx)
+		})
+		if err != nil {
+			t.Errorf("a short Update: %v", err)
+		}
+	})
+}
+
+// An UpdateLong is not cut by the times that a session begins with, which are those of a login; what follows it is.
+func TestBulkOutlastsTheSession(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
+		for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+			var is string
+			if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != "15min" {
+				t.Errorf("%s is %q, %v", name, is, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	view(t, s, func(tx store.ReadTx) error {
+		var is string
+		if err := store.Ask(tx, &is, "SELECT current_setting('statement_timeout')"); err != nil || is != "1min" {
+			t.Errorf("behind it statement_timeout is %q, %v", is, err)
+		}
+		return nil
+	})
+}
