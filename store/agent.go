@@ -2,7 +2,6 @@ package store
 
 import "tokensmith/model"
 
-// AgentByCertificate gives the agent that has a public key's hash; nil when there is none.
 func (tx *sqlReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 	rows, err := loadAll[model.Agent](tx, "id = (SELECT agent_id FROM agent_certificates WHERE hash = ?)", hash)
 	if err != nil || len(rows) == 0 {
@@ -11,7 +10,6 @@ func (tx *sqlReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 	return &rows[0], nil
 }
 
-// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists.
 func (tx *sqlTx) SetCertificates(agentID string, hashes []string) error {
 	tx.changesCallers()
 	if _, err := tx.exec("DELETE FROM agent_certificates WHERE agent_id = ?", agentID); err != nil {
@@ -25,7 +23,6 @@ func (tx *sqlTx) SetCertificates(agentID string, hashes []string) error {
 	return nil
 }
 
-// AgentUsed notes when an agent last called.
 func (tx *sqlTx) AgentUsed(id string, now model.Time) error {
 	_, err := tx.exec("UPDATE agents SET last_used = ? WHERE id = ? AND last_used < ?", now, id, now)
 	return err

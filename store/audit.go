@@ -35,7 +35,6 @@ const (
 // errNoChain asks for a chain from a transaction that cannot begin one itself.
 var errNoChain = errors.New("the transaction has no audit chain yet")
 
-// Audit appends a row to the record, in this transaction.
 func (tx *sqlTx) Audit(row *model.Audit) error {
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {

@@ -21,10 +21,8 @@ var selectCredentials = prepared(selects[model.Credential](`
 	FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
 		JOIN products p ON p.id = t.product_id`))
 
-// Logins reads what deciding on a credential needs of the users that fit; of several, two.
 func (tx *sqlReadTx) Logins(user []Cond) ([]model.Login, error) { return tx.logins(tx.scope, user) }
 
-// Login is Logins of the user with an id; without one it is ErrNone. A Scope does not limit it.
 func (tx *sqlReadTx) Login(userID string) (model.Login, error) {
 	found, err := tx.logins(nil, []Cond{{Column: "id", Op: Eq, Value: userID}})
 	if err != nil {
@@ -48,12 +46,10 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	return selectLogins.all(tx, where+" LIMIT 2", args...)
 }
 
-// Credentials gives a user's assignments with all that a check of an OTP needs, in the order in which they are tried.
 func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
 	return selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
 }
 
-// SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
 		return tx.later("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
@@ -62,41 +58,34 @@ func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) err
 	return tx.later("UPDATE token_states SET resync_step = ?, resync_until = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.TokenID)
 }
 
-// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 	return tx.saveLater(s)
 }
 
-// CountUse counts a use of an assignment.
 func (tx *sqlTx) CountUse(assignmentID string) error {
 	return tx.later("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
 }
 
-// SetPIN puts a new, sealed PIN in place.
 func (tx *sqlTx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
 	_, err := tx.exec("UPDATE token_assignments SET pin = ?, last_change_pin = ?, must_change_pin = ?, last_updated = ? WHERE id = ?",
 		sealed, now, false, now, assignmentID)
 	return err
 }
 
-// SetPassword puts a new, sealed password in place.
 func (tx *sqlTx) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
 	_, err := tx.exec("UPDATE users SET password = ?, last_change_password = ?, must_change_password = ? WHERE id = ?", sealed, now, mustChange, userID)
 	return err
 }
 
-// SetUserStatus changes a user's status.
 func (tx *sqlTx) SetUserStatus(userID, status string) error {
 	_, err := tx.exec("UPDATE users SET status = ? WHERE id = ?", status, userID)
 	return err
 }
 
-// AssignmentsOfUser gives a user's assignments in the order in which they are tried.
 func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
 	return loadAll[model.Assignment](tx, "user_id = ? ORDER BY priority, id", userID)
 }
 
-// Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
 func (tx *sqlTx) Stranger(now model.Time) error {
 	return tx.later(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
 		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, int64(now)%64, now)

@@ -14,9 +14,6 @@ type Checked struct {
 	Head   string
 }
 
-// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
-// sealed values open, the first and last few of each column or, with all, every one. Its error names the first place
-// that is not.
 func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		c = Checked{}

@@ -2,8 +2,6 @@ package store
 
 import "tokensmith/model"
 
-// ClaimDeliveries takes up to most queued deliveries of a channel that are due, so that no other process takes them
-// before lease ends.
 func (tx *sqlTx) ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error) {
 	due, err := loadAll[model.Delivery](&tx.sqlReadTx, "status = ? AND channel = ? AND next_try <= ? ORDER BY next_try, id LIMIT ?", model.Queued, channel, now, most)
 	if err != nil {
@@ -17,7 +15,6 @@ func (tx *sqlTx) ClaimDeliveries(channel string, now, lease model.Time, most int
 	return due, nil
 }
 
-// TemplateByName finds a template.
 func (tx *sqlReadTx) TemplateByName(name string) (model.Template, error) {
 	var t model.Template
 	err := tx.loadWhere(&t, "name = ?", name)

@@ -10,35 +10,29 @@ var selectPresented = selects[model.Presented](`
 	SELECT t.id, t.hash, t.state, t.reason, t.last_used, t.device_id, d.name, d.status
 	FROM client_tokens t JOIN devices d ON d.id = t.device_id`)
 
-// TakeSeats takes n seats of a license, if it has as many left and has not expired. No number of takers at once gets
-// more seats than there are.
 func (tx *sqlTx) TakeSeats(licenseID string, n int64, now model.Time) (bool, error) {
 	changed, err := tx.exec(`UPDATE licenses SET seats_used = seats_used + ?
 		WHERE id = ? AND seats_used + ? <= seats AND (expires = 0 OR expires >= ?)`, n, licenseID, n, now.Second())
 	return changed == 1, err
 }
 
-// FreeSeat gives a seat of a license back.
 func (tx *sqlTx) FreeSeat(licenseID string) error {
 	_, err := tx.exec("UPDATE licenses SET seats_used = seats_used - 1 WHERE id = ?", licenseID)
 	return err
 }
 
-// DeviceNames gives the folded names of the devices whose folded names start with a text.
 func (tx *sqlReadTx) DeviceNames(start string) ([]string, error) {
 	b := &builder{}
 	where := b.cond("", Cond{Column: "name_folded", Op: StartsOn, Value: start})
 	return values[string](tx, "SELECT name_folded FROM devices WHERE "+where, b.args...)
 }
 
-// GroupByName finds a group by its folded name.
 func (tx *sqlReadTx) GroupByName(folded string) (model.Group, error) {
 	var g model.Group
 	err := tx.loadWhere(&g, "name_folded = ?", folded)
 	return g, err
 }
 
-// GroupNames gives the names of a device's groups, in their order.
 func (tx *sqlReadTx) GroupNames(deviceID string) ([]string, error) {
 	names, err := values[string](tx, `SELECT g.name FROM group_members m JOIN device_groups g ON g.id = m.group_id
 		WHERE m.device_id = ? ORDER BY g.name_folded`, deviceID)
@@ -48,7 +42,6 @@ func (tx *sqlReadTx) GroupNames(deviceID string) ([]string, error) {
 	return names, err
 }
 
-// Presented gives the client tokens with these public ids, with what decides on them, by id.
 func (tx *sqlReadTx) Presented(ids []string) (map[string]model.Presented, error) {
 	found := make(map[string]model.Presented, len(ids))
 	err := chunks(ids, func(part []string) error {
@@ -65,7 +58,6 @@ func (tx *sqlReadTx) Presented(ids []string) (map[string]model.Presented, error)
 	return found, err
 }
 
-// Seen notes that devices used their client tokens, given by public id.
 func (tx *sqlTx) Seen(ids []string, now model.Time) error {
 	return chunks(ids, func(part []string) error {
 		if err := tx.execIn(`UPDATE client_tokens SET last_used = ?, first_used = CASE WHEN first_used = 0 THEN ? ELSE first_used END,
@@ -76,8 +68,6 @@ func (tx *sqlTx) Seen(ids []string, now model.Time) error {
 	})
 }
 
-// Relate makes these, and no others, what a relation leads to from a row: first leads to the relation's table, second
-// from there.
 func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
 	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
 		return err

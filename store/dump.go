@@ -44,7 +44,6 @@ type dumper struct {
 	line []byte
 }
 
-// Dump writes the database, as one snapshot shows it, and gives the number of rows.
 func (s *sqlStore) Dump(ctx context.Context, w io.Writer) (int64, error) {
 	d := &dumper{sum: sha256.New()}
 	d.w = bufio.NewWriterSize(io.MultiWriter(w, d.sum), 1<<20)

@@ -6,7 +6,6 @@ import (
 	"tokensmith/model"
 )
 
-// Answered gives the answer kept for an idempotency key; nil when there is none whose time is not over.
 func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
 	var a model.Answered
 	err := tx.loadWhere(&a, "id = ? AND expires > ?", id, now)
@@ -17,7 +16,6 @@ func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.Answered, error
 	return &a, err
 }
 
-// KeepAnswer keeps an answer, in place of one of the same key whose time is over.
 func (tx *sqlTx) KeepAnswer(a *model.Answered) error {
 	_, err := tx.exec(`INSERT INTO idempotency_keys (id, request, reply, expires) VALUES (?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET request = excluded.request, reply = excluded.reply, expires = excluded.expires`,
@@ -25,7 +23,6 @@ func (tx *sqlTx) KeepAnswer(a *model.Answered) error {
 	return err
 }
 
-// DropAnswers removes up to most answers whose time is over and says how many there were.
 func (tx *sqlTx) DropAnswers(now model.Time, most int) (int64, error) {
 	return tx.exec(`DELETE FROM idempotency_keys WHERE id IN
 		(SELECT id FROM idempotency_keys WHERE expires <= ? ORDER BY expires, id LIMIT ?)`, now, most)

@@ -10,7 +10,6 @@ import (
 	"tokensmith/model"
 )
 
-// CodeByIndex finds an installation code by the HMAC of its normal form, under any of the keys there are.
 func (tx *sqlReadTx) CodeByIndex(indexes ...[]byte) (model.InstallationCode, error) {
 	var c model.InstallationCode
 	where, args, err := sqlx.In("code_index IN (?)", indexes)
@@ -21,8 +20,6 @@ func (tx *sqlReadTx) CodeByIndex(indexes ...[]byte) (model.InstallationCode, err
 	return c, err
 }
 
-// UseCode counts a use of an installation code, if it may be used: no number of users at once gets more uses than there
-// are. It says whether it was counted.
 func (tx *sqlTx) UseCode(id string, now model.Time) (bool, error) {
 	_, err := value[int64](&tx.sqlReadTx, `UPDATE installation_codes SET times_used = times_used + 1, last_used = ?,
 			limit_reached = CASE WHEN times_used + 1 = usage_limit THEN ? ELSE limit_reached END
@@ -35,7 +32,6 @@ func (tx *sqlTx) UseCode(id string, now model.Time) (bool, error) {
 	return err == nil, err
 }
 
-// UseByNonce finds the use of an installation code that a nonce, given by its hash, was for; nil when there is none.
 func (tx *sqlReadTx) UseByNonce(hash []byte) (*model.InstallationUse, error) {
 	rows, err := loadAll[model.InstallationUse](tx, "nonce_hash = ?", hash)
 	if err != nil || len(rows) == 0 {
@@ -44,7 +40,6 @@ func (tx *sqlReadTx) UseByNonce(hash []byte) (*model.InstallationUse, error) {
 	return &rows[0], nil
 }
 
-// InstalledBy finds the use of an installation code that made a device; nil when it was none.
 func (tx *sqlReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUse, error) {
 	rows, err := loadAll[model.InstallationUse](tx, "device_id = ? AND code_id = ? ORDER BY id LIMIT 1", deviceID, codeID)
 	if err != nil || len(rows) == 0 {
@@ -53,24 +48,19 @@ func (tx *sqlReadTx) InstalledBy(codeID, deviceID string) (*model.InstallationUs
 	return &rows[0], nil
 }
 
-// MadeAccount says whether an installation code made an account.
 func (tx *sqlReadTx) MadeAccount(codeID, userID string) (bool, error) {
 	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM installation_uses WHERE code_id = ? AND user_id = ? AND new_user LIMIT 1) AS found", codeID, userID)
 	return n > 0, err
 }
 
-// AccountsMade counts the accounts that an installation code made since a time.
 func (tx *sqlReadTx) AccountsMade(codeID string, since model.Time) (int64, error) {
 	return value[int64](tx, "SELECT COUNT(*) FROM installation_uses WHERE code_id = ? AND time > ? AND new_user", codeID, since)
 }
 
-// GroupsOfCode gives the ids of the groups that an installation code gives to devices.
 func (tx *sqlReadTx) GroupsOfCode(codeID string) ([]string, error) {
 	return values[string](tx, "SELECT group_id FROM installation_code_groups WHERE code_id = ? ORDER BY group_id", codeID)
 }
 
-// NewUsername gives the next login name of a domain and prefix: the prefix and a number that was never given before and
-// is not taken.
 func (tx *sqlTx) NewUsername(domainID, prefix string) (string, error) {
 	folded := model.Fold(prefix)
 	last, err := value[int64](&tx.sqlReadTx, "SELECT last FROM username_numbers WHERE domain_id = ? AND prefix = ?", domainID, folded)

@@ -146,8 +146,6 @@ func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*mark, err
 	return m, tx.Insert(m)
 }
 
-// MarkAudit writes down where every chain of the record stands and gives the head, which names that place: Verify
-// finds any row missing that was there.
 func (s *sqlStore) MarkAudit(ctx context.Context, now time.Time) (head string, err error) {
 	err = s.marking(ctx, updateShort, func(tx *sqlTx) error {
 		m, err := tx.mark(model.At(now), markHeads, nil)

@@ -92,7 +92,6 @@ func (tx *sqlReadTx) schema() (int, error) {
 	return strconv.Atoi(string(value))
 }
 
-// Meta reads a value of the database's own; nil when there is none.
 func (tx *sqlReadTx) Meta(name string) ([]byte, error) {
 	text, err := value[[]byte](tx, "SELECT value FROM meta WHERE name = ?", name)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -101,7 +100,6 @@ func (tx *sqlReadTx) Meta(name string) ([]byte, error) {
 	return text, err
 }
 
-// PutMeta sets a value of the database's own.
 func (tx *sqlTx) PutMeta(name string, value []byte) error {
 	_, err := tx.exec("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 	return err

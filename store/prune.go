@@ -12,12 +12,6 @@ import (
 // prunePart is how many rows of the record are removed in one transaction.
 const prunePart = 5000
 
-// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
-// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
-// would hide where. It gives the number of rows removed.
-//
-// It goes by parts, in a transaction each, and the record verifies behind every one. What is interrupted has removed what
-// it has removed; the next time does the rest. row goes to the record with the first part, unless it is nil.
 func (s *sqlStore) PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error) {
 	if _, err := s.VerifyAudit(ctx, ""); err != nil {
 		return 0, err

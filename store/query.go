@@ -74,7 +74,6 @@ type Cond struct {
 // Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
 type Row []any
 
-// Find gives the rows a query asks for.
 func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
 	limited := *q
 	limited.scope = tx.scope
@@ -112,7 +111,6 @@ func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
 	return found, tx.did(rows.Err())
 }
 
-// Count gives how many rows fit a query, whatever its limit.
 func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	b := &builder{scope: tx.scope}
 	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
@@ -145,7 +143,6 @@ func (q *Query) check(args []any) error {
 	return nil
 }
 
-// Exists says whether any row of a table has value in column.
 func (tx *sqlReadTx) Exists(table, column string, is any) (bool, error) {
 	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", is)
 	return n > 0, err

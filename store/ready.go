@@ -44,7 +44,6 @@ func (s *sqlStore) failed(err error) {
 	s.proof.refusals.Add(1)
 }
 
-// Alive reads one row, which every database has.
 func (s *sqlStore) Alive(ctx context.Context) error {
 	return s.view(ctx, true, func(tx *sqlReadTx) error {
 		_, err := tx.Meta(metaSchema)

@@ -24,9 +24,6 @@ type Rotated struct {
 	Hashes int // of indexes, made anew
 }
 
-// Rotate gives the key file a new key and seals everything anew with it, a part in each transaction, while other
-// processes serve: they take notice of the key file by themselves. An interrupted rotation is carried on with the key
-// it began with. The old keys stay in the file, and open, until RetireKeys.
 func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
 	var canary []byte
 	err = s.view(ctx, true, func(tx *sqlReadTx) (err error) {
@@ -180,10 +177,6 @@ func (s *sqlStore) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	return n, err
 }
 
-// RetireKeys takes the old keys out of the key file, and says how many there were. What the record needs of them to be
-// checked stays. While anything is still sealed with one of them it refuses, and for retireAfter behind the rotation:
-// a call that began before may still store what it sealed with the old key then. restarted says that no such call is
-// under way, because every server was started since.
 func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error) {
 	last := s.keys.last()
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {

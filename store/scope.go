@@ -20,7 +20,6 @@ const (
 	NoneOf               // goes from each row, and no row its path leads to may fit
 )
 
-// Limit narrows a transaction to a scope.
 func (tx *sqlReadTx) Limit(scope Scope) { tx.scope = scope }
 
 // nothing fits no row.

@@ -2,26 +2,22 @@ package store
 
 import "tokensmith/model"
 
-// SessionByHash finds a session.
 func (tx *sqlReadTx) SessionByHash(hash []byte) (model.Session, error) {
 	var s model.Session
 	err := tx.loadWhere(&s, "hash = ?", hash)
 	return s, err
 }
 
-// DropSession ends a session.
 func (tx *sqlTx) DropSession(hash []byte) error {
 	_, err := tx.exec("DELETE FROM sessions WHERE hash = ?", hash)
 	return err
 }
 
-// DropSessions forgets sessions that were last used before a time.
 func (tx *sqlTx) DropSessions(before model.Time) error {
 	_, err := tx.exec("DELETE FROM sessions WHERE last_used < ?", before)
 	return err
 }
 
-// SessionUsed notes when a session was last used.
 func (tx *sqlTx) SessionUsed(hash []byte, now model.Time) error {
 	_, err := tx.exec("UPDATE sessions SET last_used = ? WHERE hash = ? AND last_used < ?", now, hash, now)
 	return err

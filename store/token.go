@@ -8,7 +8,6 @@ import (
 	"tokensmith/model"
 )
 
-// TokensBySerial gives a product's tokens that have one of the serials, by serial.
 func (tx *sqlReadTx) TokensBySerial(productID string, serials []string) (map[string]model.Token, error) {
 	found := make(map[string]model.Token, len(serials))
 	err := chunks(serials, func(part []string) error {
@@ -25,31 +24,26 @@ func (tx *sqlReadTx) TokensBySerial(productID string, serials []string) (map[str
 	return found, err
 }
 
-// ProductTokens says whether a product has tokens.
 func (tx *sqlReadTx) ProductTokens(productID string) (bool, error) {
 	return tx.Exists("tokens", "product_id", productID)
 }
 
-// ProductByCodes finds a product by manufacturer and product code.
 func (tx *sqlReadTx) ProductByCodes(manufacturer, code string) (model.Product, error) {
 	var p model.Product
 	err := tx.loadWhere(&p, "manufacturer_code = ? AND product_code = ?", manufacturer, code)
 	return p, err
 }
 
-// Products gives all products, oldest first.
 func (tx *sqlReadTx) Products() ([]model.Product, error) {
 	return loadAll[model.Product](tx, "TRUE ORDER BY id")
 }
 
-// RepositoryByName finds a repository by its name.
 func (tx *sqlReadTx) RepositoryByName(name string) (model.Repository, error) {
 	var r model.Repository
 	err := tx.loadWhere(&r, "name = ?", name)
 	return r, err
 }
 
-// AssignmentsOfTokens gives the assignments of tokens, by token, oldest first.
 func (tx *sqlReadTx) AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error) {
 	found := make(map[string][]model.Assignment, len(tokenIDs))
 	err := chunks(tokenIDs, func(part []string) error {
@@ -66,24 +60,20 @@ func (tx *sqlReadTx) AssignmentsOfTokens(tokenIDs []string) (map[string][]model.
 	return found, err
 }
 
-// AssignedOfProduct counts a user's assignments to tokens of a product.
 func (tx *sqlReadTx) AssignedOfProduct(userID, productID string) (int64, error) {
 	return value[int64](tx, "SELECT COUNT(*) FROM token_assignments a JOIN tokens t ON t.id = a.token_id WHERE a.user_id = ? AND t.product_id = ?", userID, productID)
 }
 
-// DisownToken takes the owner's mark off a token's assignments.
 func (tx *sqlTx) DisownToken(tokenID string, now model.Time) error {
 	_, err := tx.exec("UPDATE token_assignments SET is_owner = ?, last_updated = ? WHERE token_id = ? AND is_owner", false, now, tokenID)
 	return err
 }
 
-// Touch sets a token's last update.
 func (tx *sqlTx) Touch(tokenID string, now model.Time) error {
 	_, err := tx.exec("UPDATE tokens SET last_updated = ? WHERE id = ?", now, tokenID)
 	return err
 }
 
-// ClearFailures forgets the failed credentials of everybody a token is assigned to.
 func (tx *sqlTx) ClearFailures(tokenID string) error {
 	_, err := tx.exec(strings.TrimSpace(`
 		UPDATE user_states SET fail_count = 0

@@ -18,7 +18,6 @@ var (
 	selectEmails     = selects[named]("SELECT id, email_folded AS name FROM users")
 )
 
-// DomainsByName gives the domains that have one of the names, by folded name.
 func (tx *sqlReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))
 	err := chunks(folded, func(part []string) error {
@@ -35,7 +34,6 @@ func (tx *sqlReadTx) DomainsByName(folded []string) (map[string]model.Domain, er
 	return found, err
 }
 
-// UsersByLogin gives a domain's users that have one of the login names, by folded login name.
 func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]model.User, error) {
 	found := make(map[string]model.User, len(folded))
 	err := chunks(folded, func(part []string) error {
@@ -52,8 +50,6 @@ func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]
 	return found, err
 }
 
-// UsersNamed gives the ids of the users that each name means, by folded name: those with that user principal name, else
-// those with that login name, in whatever domain, else those with that e-mail address.
 func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
 	if len(folded) == 0 {

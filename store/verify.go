@@ -40,9 +40,6 @@ func unreadable(err error, what string) error {
 	return &model.Error{Kind: model.RecordBroken, Msg: "the audit record is broken: " + what + " cannot be read", Err: err}
 }
 
-// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
-// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
-// empty. An error of kind RecordBroken names the first place that does not fit.
 func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 	chains, last, err := tx.verifyMarks(expect)
 	if err != nil {
@@ -201,7 +198,6 @@ func parseHead(s string) (number int64, whole string, ok bool) {
 	return number, s, ok && err == nil && number > 0 && len(mac) == 32
 }
 
-// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
 func (s *sqlStore) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		v, err = tx.VerifyAudit(expect)
