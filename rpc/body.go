@@ -57,7 +57,7 @@ func (c *call) takeTurn(ctx context.Context) error {
 	if c.turn {
 		return nil
 	}
-	wait, cancel := context.WithTimeout(ctx, largeWait)
+	wait, cancel := context.WithTimeout(ctx, c.s.cfg.LargeWait)
 	defer cancel()
 	select {
 	case c.s.large <- struct{}{}:

@@ -33,7 +33,6 @@ const (
 
 	importRows = 100_000
 
-	largeWait = time.Minute      // for other large bodies
 	bodyPause = 20 * time.Second // between two pieces of a body
 )
 
@@ -49,6 +48,7 @@ type Config struct {
 	StrictJSON   bool                       // refuse the documented dialect
 	PublicURL    string                     // gives links their host
 	LargeBody    int64                      // bytes of a file or batch; 0 = 256 MiB
+	LargeWait    time.Duration              // how long a call that needs much memory waits for the others; 0 = as long as one of them may take
 	AgentRate    int                        // calls a second of an agent without a limit of its own; 0 = any
 	Proxies      []netip.Prefix             // whose X-Forwarded-For is believed
 	Couriers     map[string]courier.Courier // by channel, SMTP and SMS; none = it is not set up
@@ -93,6 +93,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.CodeExpiry == 0 {
 		cfg.CodeExpiry = codeExpiryDefault
+	}
+	if cfg.LargeWait == 0 {
+		cfg.LargeWait = store.DefaultBulkTimeout
 	}
 	if cfg.CodeAccounts == 0 {
 		cfg.CodeAccounts = accountsPerHour

@@ -190,3 +190,15 @@ func TestConnectorSeesAndFails(t *testing.T) {
 		fail("")
 	})
 }
+
+// What is passed on whole keeps the contract.
+func TestSQLiteThroughConnector(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) *storetest.Database {
+		d := storetest.NewSQLite(t)
+		d.Connect = func(ctx context.Context, keyFile string) (store.Store, error) {
+			return store.Open(ctx, d.URL, keyFile, store.WithConnector(new(faults).wrap))
+		}
+		return d
+	})
+}

@@ -31,7 +31,7 @@ type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
 	tls        *tls.Config   // nil = plain HTTP
-	answer     time.Duration // how long a call may take, from its headers to the end of its answer
+	answer     time.Duration // how long a call may take, from its headers to the end of its answer: its body, its turn, its rows
 }
 
 // open listens as the flags say. Plain HTTP on an address that others reach is refused.
@@ -40,7 +40,7 @@ func (f *serveFlags) open() (*listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listeners{scheme: "http", answer: bodyTimeout + *f.database.bulk}
+	l := &listeners{scheme: "http", answer: bodyTimeout + 2**f.database.bulk}
 	if secure {
 		l.scheme = "https"
 	}

@@ -110,7 +110,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
-		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers})
+		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers})
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,17 @@ type Database struct {
 	KeyFile string
 	Updates int // that run at once in one Store
 	Views   int // that run at once in one Store
+
+	// Connect opens the database at URL with a key file; nil = store.Open. Another implementation of store.Store is held
+	// against the contract by its own.
+	Connect func(ctx context.Context, keyFile string) (store.Store, error)
+}
+
+func (d *Database) connect(keyFile string) (store.Store, error) {
+	if d.Connect != nil {
+		return d.Connect(context.Background(), keyFile)
+	}
+	return store.Open(context.Background(), d.URL, keyFile)
 }
 
 // NewSQLite makes a Database in a file.
@@ -72,13 +83,13 @@ func newKeyFile(t *testing.T) string { return filepath.Join(t.TempDir(), "key") 
 // another process.
 func (d *Database) Open(t testing.TB) store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), d.URL, d.KeyFile)
+	s, err := d.connect(d.KeyFile)
 	// All tests together, under the race detector, may keep a new connection waiting for longer than a service should.
 	for range 5 {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			break
 		}
-		s, err = store.Open(context.Background(), d.URL, d.KeyFile)
+		s, err = d.connect(d.KeyFile)
 	}
 	if err != nil {
 		t.Fatal(err)

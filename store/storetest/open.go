@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,7 +49,7 @@ func openRace(t *testing.T, d *Database) {
 	for range racers {
 		go func() {
 			<-gate
-			s, err := store.Open(context.Background(), d.URL, d.KeyFile)
+			s, err := d.connect(d.KeyFile)
 			results <- opened{s, err}
 		}()
 	}
@@ -77,7 +76,7 @@ func openRace(t *testing.T, d *Database) {
 func newerSchema(t *testing.T, d *Database) {
 	s := d.Open(t)
 	update(t, s, func(tx store.Tx) error { return tx.PutMeta("schema", []byte("9999")) })
-	_, err := store.Open(context.Background(), d.URL, d.KeyFile)
+	_, err := d.connect(d.KeyFile)
 	if err == nil || !strings.Contains(err.Error(), "newer") || !strings.Contains(err.Error(), "9999") {
 		t.Errorf("Open: %v", err)
 	}
@@ -92,7 +91,7 @@ var keyCases = []contractCase{
 
 func refusedOpen(t *testing.T, d *Database, keyFile, why string) {
 	t.Helper()
-	s, err := store.Open(context.Background(), d.URL, keyFile)
+	s, err := d.connect(keyFile)
 	if err == nil {
 		s.Close()
 		t.Fatal("Open took it")
