@@ -81,12 +81,20 @@ func connect(ctx context.Context, url string, given []Option) (opened, error) {
 	if IsPostgres(url) {
 		return openPostgres(ctx, url, optionsOf(given))
 	}
-	return openSQLite(ctx, url, optionsOf(given))
+	return openSQLite(ctx, File(url), optionsOf(given))
 }
 
 // IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// File returns the path of the file that holds the database a URL names; "" where a server holds it.
+func File(url string) string {
+	if IsPostgres(url) {
+		return ""
+	}
+	return strings.TrimPrefix(url, "sqlite://")
 }
 
 // Schema returns which number a database's schema has, without changing anything, and which number this binary's has; 0 is

@@ -64,7 +64,6 @@ func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
 func (c sqliteConnector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, error) {
-	path = strings.TrimPrefix(path, "sqlite://")
 	// The file holds what people are called and hashes of their passwords: it is its owner's alone.
 	// One that is there is not opened here: to close it again would drop the locks of whoever else in this process has
 	// it open (sqlite.org/howtocorrupt.html).

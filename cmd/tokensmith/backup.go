@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,10 +88,10 @@ func restoreCommand(e *env) *cobra.Command {
 			"of later do not verify.",
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if store.IsPostgres(d.url) {
+			file := store.File(d.url)
+			if file == "" {
 				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load")
 			}
-			file := strings.TrimPrefix(d.url, "sqlite://")
 			c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath())
 			if err != nil {
 				return err

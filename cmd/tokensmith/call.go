@@ -30,8 +30,10 @@ func (f *callFlags) target() string {
 	name := "server\n" + f.server + "\n" + f.clientID
 	if f.server == "" {
 		name = "database\n" + f.url
-		if abs, err := filepath.Abs(f.url); err == nil && !store.IsPostgres(f.url) {
-			name = "database\n" + abs
+		if file := store.File(f.url); file != "" {
+			if abs, err := filepath.Abs(file); err == nil {
+				name = "database\n" + abs
+			}
 		}
 	}
 	sum := sha256.Sum256([]byte(name))

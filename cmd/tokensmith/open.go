@@ -48,21 +48,23 @@ func (d *database) connect(ctx context.Context) (store.Store, error) {
 
 // beside gives the path of a file that belongs to the database.
 func (d *database) beside(suffix string) string {
-	if store.IsPostgres(d.url) {
+	file := store.File(d.url)
+	if file == "" {
 		if d.keyFile != "" {
 			return filepath.Join(filepath.Dir(d.keyFile), "tokensmith"+suffix)
 		}
 		return "tokensmith" + suffix
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(d.url, "sqlite://"), ".db") + suffix
+	return strings.TrimSuffix(file, ".db") + suffix
 }
 
 // exists refuses an SQLite file that is not there: a command that only works on a database makes none.
 func (d *database) exists() error {
-	if store.IsPostgres(d.url) {
+	file := store.File(d.url)
+	if file == "" {
 		return nil
 	}
-	_, err := os.Stat(strings.TrimPrefix(d.url, "sqlite://"))
+	_, err := os.Stat(file)
 	return err
 }
 
