@@ -6,7 +6,7 @@ import (
 	"tokensmith/model"
 )
 
-// ErrNone says that a query for one row found none.
+// ErrNone says that a query for one row found none, which is no failure.
 var ErrNone = sql.ErrNoRows
 
 var selectLogins = prepared(selects[model.Login](`

@@ -24,8 +24,8 @@ type Query struct {
 	scope Scope // of the transaction it runs in
 }
 
-// Step leads from a row to the rows of another table whose column To equals its column From.
-// Only, if set, narrows them to those whose column has that value.
+// Step leads from a row to the rows of another table whose column To equals its column From. Only, if set, narrows them to
+// those whose column has that value; it is heeded in conditions that an index serves (see Test), and must be nil elsewhere.
 type Step struct {
 	From, Table, To string
 	Only            *Cond

@@ -1,8 +1,16 @@
 // Package store keeps the domain's objects. Store is what the rest of the program knows of it; SQLite and PostgreSQL
 // implement it, on one SQL text. Nothing outside this package knows SQL or a driver.
 //
-// Errors that a caller can do something about are *model.Error: NotFound, Exists (a unique index refused), InUse (a
-// foreign key refused), Unavailable (try again), TooLarge (an UpdateLong took too long). Everything else is a fault.
+// The schema holds for every implementation: migrations/, read from the first to the last, says which tables and columns
+// there are, what is unique, what refers to what, and what is deleted with what it refers to. table.go says which type of
+// package model is a row of which table; its db tags name the columns, and its key is id, but for user_states (user_id),
+// token_states and download_links (token_id), and sessions (hash). The record, its marks and dumps have one format
+// (audit.go, marks.go, dump.go), so that a dump verifies in any database. A further implementation is a file of this
+// package: rotating keys needs the inside of the keyring.
+//
+// Errors that a caller can do something about are *model.Error: NotFound, Exists (a key, or what is unique, is another
+// row's), InUse (a row is referred to, or refers to one that is not there), Unavailable (try again), TooLarge (an
+// UpdateLong took too long), Invalid (a query asks for too much). Everything else is a fault.
 package store
 
 import (
@@ -13,11 +21,12 @@ import (
 	"tokensmith/model"
 )
 
-// Store is an open database. It is safe for concurrent use. storetest.Run holds an implementation against all that is
-// said here.
+// Store is an open database. It is safe for concurrent use. storetest.Run holds an implementation against what is said here
+// of opening, transactions, rows, searches and look-ups; logins, scopes, long Updates and what operators run have tests of
+// their own.
 type Store interface {
-	// View runs fn on one read-only snapshot. When ctx ends, a search under way ends with ctx's error. fn may run more
-	// than once, where a connection is lost.
+	// View runs fn on one read-only snapshot and returns what fn returns. When ctx ends, a search under way ends with ctx's
+	// error. fn may run more than once, where a connection is lost. Statements that follow a failed one fail like it.
 	View(ctx context.Context, fn func(ReadTx) error) error
 
 	// ViewOne is View for a single statement: without a snapshot, which that does not need and which would cost as much
@@ -29,22 +38,27 @@ type Store interface {
 	// to assign its results; it does nothing slow (hashing, network), and it never calls Update or View. It may run on
 	// another goroutine than its caller's.
 	//
-	// A statement that fails (no row found is no failure) spoils the transaction: those that follow fail like it, and so
-	// does the Update, whatever fn returns.
+	// A statement that fails spoils the transaction, be it by Exists or InUse: those that follow fail with the same error, and
+	// nothing of the Update remains. It returns fn's error or, where fn returns nil, the statement's. Not to find a row is no
+	// failure, nor is an Invalid query.
+	//
+	// A panic of fn goes on in the caller; fn may also end its goroutine. Others are served all the same.
 	//
 	// An Update whose ctx ends while it waits for its turn is not run and returns ctx's error; once it runs it is carried
 	// through, whoever hangs up: a refused credential must count. An Update that a database does not finish in a time made
 	// for logins, a minute at most, is Unavailable.
 	//
-	// An Update that takes something away from a caller (see Tx.Save, Delete, SetCertificates) returns CallersKept later.
+	// One that saves or deletes an agent or a domain, or calls SetCertificates, returns CallersKept later, however it ends.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// UpdateLong is Update for what may take long, such as an import or a batch. Other Updates need not wait for its
-	// commit to have theirs. It has a limit of its own (WithBulkTimeout), after which it is TooLarge, and nothing of it remains.
+	// UpdateLong is Update for what may take long, such as an import or a batch. Updates that ran before it are committed
+	// before it begins; those behind it may have to wait until it has ended. It has a limit of its own (WithBulkTimeout),
+	// after which it is TooLarge, and nothing of it remains.
 	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
-	// Callers returns a number that is another one after each Update in which this Store has changed what says who may
-	// call: agents, their certificates, domains; -1 while one is under way. What other processes change does not show in it.
+	// Callers returns a number that is another one after each Update by which this Store has changed who may call: that saved
+	// or deleted an agent or a domain, or called SetCertificates, also where it failed; -1 while one is under way. What other
+	// processes change does not show in it.
 	Callers() int64
 
 	// Waiting returns how many Updates of this process are under way or wait for their turn.
@@ -111,7 +125,7 @@ type Store interface {
 	// under way, because every server was started since.
 	RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error)
 
-	// Close waits for Views and Updates under way and closes the database; later ones are Unavailable.
+	// Close waits for Views and Updates under way and closes the database; later ones are Unavailable. Twice does no harm.
 	Close() error
 }
 
@@ -119,17 +133,23 @@ type Store interface {
 // -1. An Update that takes something away from a caller returns after that time: then no process honours it any more.
 const CallersKept = 100 * time.Millisecond
 
-// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine. "Folded" names are as
-// model.Fold makes them. Maps hold what was found, and nothing for the rest.
+// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine. What it returns is the
+// caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
+// Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
 type ReadTx interface {
-	// Limit narrows Find, Count and the look-ups by name to a scope. Load, by id, is not limited: ids come from Find.
+	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin and TokensBySerial to a scope until the end of the
+	// transaction; nil lifts it. Nothing else is limited: ids come from Find.
 	Limit(scope Scope)
 
-	// Load reads the row that id names into dst, a pointer to a type of the domain. None is NotFound.
-	Load(dst any, id string) error
-	// Find returns the rows a query asks for. It ends with ctx's error when that ends.
+	// Load reads the row that its key names into dst, a pointer to a type of the domain. None is NotFound, and leaves dst alone.
+	Load(dst any, key string) error
+	// Find returns the rows a query asks for. It ends with ctx's error when that ends. More than 500 conditions or 32,000
+	// values are Invalid.
+	//
+	// A column that is NULL fits no comparison, also not Ne and NotIn. In with an empty list fits no row, NotIn every one. Text
+	// compares by code point; false sorts before true. Without Sort the order is any.
 	Find(q *Query) ([]Row, error)
-	// Count returns how many rows fit a query, whatever its limit.
+	// Count returns how many rows fit a query's conditions; as Find.
 	Count(q *Query) (int64, error)
 	// Exists says whether any row of a table has value in column.
 	Exists(table, column string, value any) (bool, error)
@@ -143,11 +163,12 @@ type ReadTx interface {
 	// SessionByHash finds a session. None is NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
 
-	// Logins reads what deciding on a credential needs of the users that fit; of several, two.
+	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
 	Logins(user []Cond) ([]model.Login, error)
-	// Login is Logins of the user with an id; without one it is ErrNone. A Scope does not limit it.
+	// Login is Logins of the user with an id; without one it is ErrNone.
 	Login(userID string) (model.Login, error)
-	// Credentials returns a user's assignments with all that a check of an OTP needs, in the order in which they are tried.
+	// Credentials returns a user's assignments with all that a check of an OTP needs, in the order in which they are tried:
+	// by priority, the lowest first, then oldest first.
 	Credentials(userID string) ([]model.Credential, error)
 
 	// DomainsByName returns the domains that have one of the names, by folded name.
@@ -155,7 +176,7 @@ type ReadTx interface {
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
-	// else those with that login name, in whatever domain, else those with that e-mail address.
+	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)
 
 	// ProductByCodes finds a product by manufacturer and product code. None is NotFound.
@@ -168,22 +189,23 @@ type ReadTx interface {
 	RepositoryByName(name string) (model.Repository, error)
 	// TokensBySerial returns a product's tokens that have one of the serials, by serial.
 	TokensBySerial(productID string, serials []string) (map[string]model.Token, error)
-	// AssignmentsOfUser returns a user's assignments in the order in which they are tried.
+	// AssignmentsOfUser returns a user's assignments in the order in which they are tried; see Credentials.
 	AssignmentsOfUser(userID string) ([]model.Assignment, error)
 	// AssignmentsOfTokens returns the assignments of tokens, by token, oldest first.
 	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
 	// AssignedOfProduct counts a user's assignments to tokens of a product.
 	AssignedOfProduct(userID, productID string) (int64, error)
-	// AccountOf returns the login name of a token's owner and the domain's name; "" when nobody owns it.
+	// AccountOf returns the login name of a token's owner, or of the user of its oldest assignment, and the domain's name; ""
+	// when it is assigned to nobody.
 	AccountOf(tokenID string) (login, domain string, err error)
-	// LinkByHash finds an unused provisioning link. None is NotFound.
+	// LinkByHash finds an unused provisioning link, also one that has expired. None is NotFound.
 	LinkByHash(hash []byte) (model.DownloadLink, error)
 
 	// DeviceNames returns the folded names of the devices whose folded names start with a text.
 	DeviceNames(start string) ([]string, error)
 	// GroupByName finds a group of devices by its folded name. None is NotFound.
 	GroupByName(folded string) (model.Group, error)
-	// GroupNames returns the names of a device's groups, in their order.
+	// GroupNames returns the names of a device's groups, by their folded names; a list, though empty.
 	GroupNames(deviceID string) ([]string, error)
 	// Presented returns the client tokens with these public ids, with what decides on them, by id.
 	Presented(ids []string) (map[string]model.Presented, error)
@@ -196,108 +218,113 @@ type ReadTx interface {
 	InstalledBy(codeID, deviceID string) (*model.InstallationUse, error)
 	// MadeAccount says whether an installation code made an account.
 	MadeAccount(codeID, userID string) (bool, error)
-	// AccountsMade counts the accounts that an installation code made since a time.
+	// AccountsMade counts the accounts that an installation code made after a time.
 	AccountsMade(codeID string, since model.Time) (int64, error)
-	// GroupsOfCode returns the ids of the groups that an installation code gives to devices.
+	// GroupsOfCode returns the ids of the groups that an installation code gives to devices, in order.
 	GroupsOfCode(codeID string) ([]string, error)
 
 	// TemplateByName finds a template of messages. None is NotFound.
 	TemplateByName(name string) (model.Template, error)
-	// Answered returns the answer kept for an idempotency key; nil when there is none whose time is not over.
+	// Answered returns the answer kept for an idempotency key; nil when there is none that expires after now.
 	Answered(id string, now model.Time) (*model.Answered, error)
 
 	// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
 	// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
-	// empty. An error of kind RecordBroken names the first place that does not fit.
+	// empty. An error of kind RecordBroken names the first place that does not fit; an expect that is no head is Invalid.
 	VerifyAudit(expect string) (Verified, error)
 }
 
-// Tx is a transaction that also writes. Rows are pointers to types of the domain.
+// Tx is a transaction that also writes. Rows are pointers to types of the domain, and are copied. Ids and folded columns are
+// the caller's to make, and so are a user's UserState and a token's TokenState, without which Logins and Credentials find
+// neither. Methods that change a row by its id change nothing, and fail not, where it is not there, unless they say otherwise.
 type Tx interface {
 	ReadTx
 
-	// Try runs fn inside the transaction and, when it returns an error, undoes what fn did and nothing else; the
-	// transaction goes on. A fault that is the whole transaction's (a lost race, a full disk, an end of ctx) is not undone
-	// alone: Try returns it, and so do later statements and the Update.
+	// Try runs fn inside the transaction and, when it returns an error or overlooks that of a statement, undoes what fn did
+	// and nothing else, and returns it; the transaction goes on. A fault that is the whole transaction's (Unavailable, out
+	// of time, an end of ctx) is not undone alone: Try returns it, and so do later statements and the Update. A panic is the
+	// Update's. Tries may be nested.
 	Try(fn func(Tx) error) error
 
 	// Insert writes a new row.
 	Insert(row any) error
-	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. A row that a unique index
-	// refuses is skipped when skip is set and an error (Exists) otherwise.
+	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. One that Exists, be it in the
+	// slice, is skipped when skip is set and an error otherwise.
 	InsertMany(rows any, skip bool) (int64, error)
-	// Save writes all columns of an existing row. None is NotFound. Agents and domains say who may call.
+	// Save writes all columns of an existing row. None is NotFound.
 	Save(row any) error
-	// Delete removes a row and what belongs to it. None is NotFound; one that others refer to is InUse. Agents and domains
-	// say who may call.
+	// Delete removes the row that row's key names, and what belongs to it. None is NotFound; one that others refer to is
+	// InUse.
 	Delete(row any) error
-	// Relate makes these, and no others, what a relation leads to from a row: first leads to the relation's table, second
-	// from there.
+	// Relate makes these, and no others, what a relation leads to from a row: it deletes the rows of first.Table whose
+	// first.To is id, and inserts one for each of the others with first.To and second.From.
 	Relate(first, second Step, id string, others []string) error
-	// PutMeta sets a value of the database's own.
+	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried" and "key rotated" are the store's.
 	PutMeta(name string, value []byte) error
-	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else.
+	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else. It
+	// sets row's ID, Writer, Sequence and MAC.
 	Audit(row *model.Audit) error
 
-	// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists. They say
-	// who may call.
+	// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists. The agent's
+	// own row is left as it is.
 	SetCertificates(agentID string, hashes []string) error
-	// AgentUsed notes when an agent last called.
+	// AgentUsed notes when an agent last called; never an earlier time than before.
 	AgentUsed(id string, now model.Time) error
-	// SessionUsed notes when a session was last used.
+	// SessionUsed notes when a session was last used; never an earlier time than before.
 	SessionUsed(hash []byte, now model.Time) error
 	// DropSession ends a session.
 	DropSession(hash []byte) error
 	// DropSessions forgets sessions that were last used before a time.
 	DropSessions(before model.Time) error
 
-	// SaveChecked writes what a check made of a token's state; used says that an OTP was used up now.
+	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
+	// an end of resynchronising; else where that stands.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
-	// Stranger records a refusal of somebody who is no user, in one of a few rows, as a user's would be in his.
+	// Stranger records a refusal of somebody who is no user, in one of 64 rows, so that it costs what a user's does.
 	Stranger(now model.Time) error
-	// SetPIN puts a new, sealed PIN in place.
+	// SetPIN puts a new, sealed PIN in place, which need not be changed.
 	SetPIN(assignmentID string, sealed []byte, now model.Time) error
 	// SetPassword puts a new, sealed password in place.
 	SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error
 	// SetUserStatus changes a user's status.
 	SetUserStatus(userID, status string) error
-	// ClearFailures forgets the failed credentials of everybody a token is assigned to.
+	// ClearFailures sets the count of failed credentials of everybody a token is assigned to to 0. It ends no lock.
 	ClearFailures(tokenID string) error
 
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error
-	// DisownToken takes the owner's mark off a token's assignments.
+	// DisownToken takes the owner's mark off a token's assignments, and sets their last update.
 	DisownToken(tokenID string, now model.Time) error
 	// PutLink puts a token's provisioning link in place of an older one.
 	PutLink(l *model.DownloadLink) error
 	// DropLink makes a token's unused provisioning link worthless.
 	DropLink(tokenID string) error
 
-	// TakeSeats takes n seats of a license, if it has as many left and has not expired. No number of takers at once gets
-	// more seats than there are.
+	// TakeSeats takes n seats of a license, or none and says false: if it has as many left, and until the end of the second in
+	// which it expires. No number of takers at once gets more seats than there are.
 	TakeSeats(licenseID string, n int64, now model.Time) (bool, error)
 	// FreeSeat gives a seat of a license back.
 	FreeSeat(licenseID string) error
-	// Seen notes that devices used their client tokens, given by public id.
+	// Seen notes that devices used their client tokens, given by public id: one that is not revoked is active.
 	Seen(ids []string, now model.Time) error
 
-	// UseCode counts a use of an installation code, if it may be used: no number of users at once gets more uses than there
-	// are. It says whether it was counted.
+	// UseCode counts a use of an installation code, if it is active or in grace (model.InstallationCode.State): no number of
+	// users at once gets more uses than there are. It says whether it was counted.
 	UseCode(id string, now model.Time) (bool, error)
-	// NewUsername returns the next login name of a domain and prefix: the prefix and a number that was never given before
-	// and is not taken.
+	// NewUsername returns the next login name of a domain and prefix: the prefix and a number, from 1, that was never given
+	// before and is not taken. It must not be called under a Scope.
 	NewUsername(domainID, prefix string) (string, error)
 
-	// ClaimDeliveries takes up to most queued deliveries of a channel that are due, so that no other process takes them
-	// before lease ends.
+	// ClaimDeliveries takes up to most queued deliveries of a channel whose next try is not after now, the longest due first,
+	// and puts their next try to lease, so that no other process takes them before. It returns them as they were.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
 
-	// KeepAnswer keeps an answer, in place of one of the same key whose time is over.
+	// KeepAnswer keeps an answer, in place of any of the same key.
 	KeepAnswer(a *model.Answered) error
-	// DropAnswers removes up to most answers whose time is over and says how many there were.
+	// DropAnswers removes up to most answers that expire at now or before, the first to expire first, and says how many there were.
 	DropAnswers(now model.Time, most int) (int64, error)
 }

@@ -218,11 +218,12 @@ func (tx *sqlTx) Save(row any) error {
 
 // saveLater is Save of a row that is there, as later is exec.
 func (tx *sqlTx) saveLater(row any) error {
-	if tx.prepared != nil {
-		return tx.Save(row)
-	}
 	t, v := tableOf(row)
-	return tx.later(t.saveOne, t.savedValues(v)...)
+	if tx.prepared == nil {
+		return tx.later(t.saveOne, t.savedValues(v)...)
+	}
+	_, err := tx.write(t.saveOne, t.saved, row)
+	return err
 }
 
 // write runs a prepared statement with the values of a row's columns and returns how many rows it changed.

@@ -66,7 +66,7 @@ const gcPercent = 400
 
 // gcLimit is Go's GOMEMLIMIT where the environment sets none, in bytes: a heap that comes near it is collected more often.
 // It is no limit to what is needed.
-const gcLimit = 256 << 20
+const gcLimit = 128 << 20
 
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if e.getenv("GOGC") == "" {
