@@ -2,9 +2,9 @@ package store
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"time"
 
 	"tokensmith/model"
@@ -71,7 +71,9 @@ func (s *sqlStore) behind(row *model.Audit, head chain) chain {
 }
 
 // auditID gives the id of a chain's row.
-func auditID(writer string, seq int64) string { return fmt.Sprintf("%s%016x", writer, seq) }
+func auditID(writer string, seq int64) string {
+	return writer + hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(seq)))
+}
 
 func auditMessage(r *model.Audit, before []byte) []byte {
 	return Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote)

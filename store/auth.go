@@ -9,17 +9,17 @@ import (
 // ErrNone says that a query for one row found none, which is no failure.
 var ErrNone = sql.ErrNoRows
 
-var selectLogins = prepared(selects[model.Login](`
+var selectLogins = selectsInOrder[model.Login](`
 	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes,
 		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
-	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`))
+	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`)
 
-var selectCredentials = prepared(selects[model.Credential](`
+var selectCredentials = selectsInOrder[model.Credential](`
 	SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
 		a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
 		p.check_window, p.manual_window, s.counter, s.drift, s.resync_step, s.resync_until
 	FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
-		JOIN products p ON p.id = t.product_id`))
+		JOIN products p ON p.id = t.product_id`)
 
 func (tx *sqlReadTx) Logins(user []Cond) ([]model.Login, error) { return tx.logins(tx.scope, user) }
 

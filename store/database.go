@@ -203,9 +203,9 @@ func (s *sqlStore) viewOnce(ctx context.Context, p *patience, snapshot bool, fn 
 		return s.dialect.class(err) == lost, s.kind(err)
 	}
 	defer conn.Close()
-	read := &sqlReadTx{store: s, ctx: ctx, q: conn}
+	read := &sqlReadTx{store: s, ctx: ctx, short: s.dialect.context(ctx), q: conn}
 	if snapshot {
-		tx, err := conn.BeginTxx(s.dialect.context(ctx), s.dialect.snapshot)
+		tx, err := conn.BeginTxx(read.short, s.dialect.snapshot)
 		if err != nil {
 			return s.dialect.class(err) == lost, s.kind(err)
 		}

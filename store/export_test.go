@@ -176,14 +176,14 @@ func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }
 func Unique() []string { return slices.Collect(maps.Keys(unique)) }
 
 // Selections calls see with every statement that reads a struct: its text, which is a whole statement, and the columns of
-// the struct.
-func Selections(see func(text string, columns []string)) {
+// the struct, in whose order the statement's must stand, or need not.
+func Selections(see func(text string, columns []string, ordered bool)) {
 	for _, s := range selections {
 		var columns []string
 		for _, f := range Fields(s.typ) {
 			columns = append(columns, f.Column)
 		}
-		see(s.text, columns)
+		see(s.text, columns, s.ordered)
 	}
 }
 

@@ -171,7 +171,8 @@ func (w *groupWriter) run(j *job, own bool) {
 		return
 	}
 	// It is carried through now, whoever hangs up.
-	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: context.WithoutCancel(j.ctx), q: w.conn, prepared: w.stmts}, chain: w.head}
+	ctx := context.WithoutCancel(j.ctx)
+	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts}, chain: w.head}
 	if j.mode == updateLong {
 		tx.until = time.Now().Add(w.store.bulk)
 	}

@@ -89,7 +89,7 @@ func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
 	}
 	ctx := tx.ctx // a search may be long: it ends when its caller does
 	if q.Quick {
-		ctx = tx.store.dialect.context(ctx)
+		ctx = tx.short
 	}
 	rows, err := tx.q.QueryContext(ctx, tx.store.text(text), args...)
 	if err != nil {

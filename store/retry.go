@@ -235,7 +235,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 		return verdictOn(err), err
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
+	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
 		a.head = w.take()
 		return a.head
 	}}

@@ -20,7 +20,7 @@ func TestSelectionsFitTheirTypes(t *testing.T) {
 		d.Open(t)
 		db := byHand(t, d.URL)
 		seen := 0
-		store.Selections(func(text string, columns []string) {
+		store.Selections(func(text string, columns []string, ordered bool) {
 			if store.IsPostgres(d.URL) && strings.Contains(text, "FROM pragma_") {
 				return
 			}
@@ -35,8 +35,10 @@ func TestSelectionsFitTheirTypes(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			slices.Sort(have)
-			slices.Sort(columns)
+			if !ordered {
+				slices.Sort(have)
+				slices.Sort(columns)
+			}
 			if !slices.Equal(have, columns) {
 				t.Errorf("%s\ngives the columns %q, the struct has %q", text, have, columns)
 			}
@@ -58,8 +60,7 @@ func TestStructsAreReadBySelections(t *testing.T) {
 	for call, where := range map[string][]string{
 		`\btx\.(get|all)\(`:              {"statement.go", "table.go"},
 		`sqlx\.(Get|Select)Context\(`:    {"query.go", "retry.go", "sqlite.go", "statement.go"},
-		`\.(StructScan|QueryxContext)\(`: nil,
-		`\.(Get|Select)Context\(ctx, &r`: {"statement.go"},
+		`\.(StructScan|QueryxContext)\(`: {"statement.go"},
 	} {
 		var found []string
 		for _, file := range files {

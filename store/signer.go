@@ -4,27 +4,31 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"sync"
 )
 
-// Signer makes and checks keyed hashes (HMAC-SHA-256) of one purpose. It derives the purpose's subkeys once. It is
-// safe for concurrent use.
+// Signer makes and checks keyed hashes (HMAC-SHA-256) of one purpose. It derives the purpose's subkeys once, and keeps
+// hashes that have begun with them. It is safe for concurrent use.
 type Signer struct {
 	keys    *Keyring
 	purpose string
-	subkeys sync.Map // by key id
+	hashes  sync.Map // *sync.Pool of hash.Hash, by key id
 }
 
 // Signer gives the signer of a purpose.
 func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
 func (s *Signer) sum(m *masterKey, mac, message []byte) []byte {
-	key, ok := s.subkeys.Load(m.id)
+	pool, ok := s.hashes.Load(m.id)
 	if !ok {
-		key = m.subkey("mac " + s.purpose)
-		s.subkeys.Store(m.id, key)
+		key := m.subkey("mac " + s.purpose)
+		pool = &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
+		s.hashes.Store(m.id, pool)
 	}
-	h := hmac.New(sha256.New, key.([]byte))
+	h := pool.(*sync.Pool).Get().(hash.Hash)
+	defer pool.(*sync.Pool).Put(h)
+	h.Reset()
 	h.Write(message)
 	return h.Sum(append(mac, m.id[:]...))
 }

@@ -37,7 +37,7 @@ func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	return tx.did(sqlx.GetContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+	return tx.did(sqlx.GetContext(tx.short, tx.q, dst, tx.store.text(query), args...))
 }
 
 // all reads every row into dst, a slice of what get reads.
@@ -45,7 +45,7 @@ func (tx *sqlReadTx) all(dst any, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	return tx.did(sqlx.SelectContext(tx.store.dialect.context(tx.ctx), tx.q, dst, tx.store.text(query), args...))
+	return tx.did(sqlx.SelectContext(tx.short, tx.q, dst, tx.store.text(query), args...))
 }
 
 type scalar interface{ ~string | ~int64 | ~[]byte }
@@ -65,45 +65,69 @@ func values[T scalar](tx *sqlReadTx, query string, args ...any) (all []T, err er
 // selection is the beginning of a statement whose columns are the fields of T. It is a whole statement without what is
 // appended.
 type selection[T any] struct {
-	text     string
-	prepared bool // where a connection keeps statements
+	text   string
+	fields []Field // of one that each login runs: where the values of a row go; nil of others
 }
 
 // selections are all there are, tables' included, for the test that compares their columns with their types.
-var selections []struct {
-	text string
-	typ  reflect.Type
+var selections []declared
+
+type declared struct {
+	text    string
+	typ     reflect.Type
+	ordered bool // the columns stand in the order of the fields
 }
 
 func selects[T any](text string) *selection[T] {
-	selections = append(selections, struct {
-		text string
-		typ  reflect.Type
-	}{text, reflect.TypeFor[T]()})
+	selections = append(selections, declared{text, reflect.TypeFor[T](), false})
 	return &selection[T]{text: text}
 }
 
-// prepared marks a selection as one that each login runs.
-func prepared[T any](s *selection[T]) *selection[T] {
-	s.prepared = true
-	return s
+// selectsInOrder is selects for what each login runs: its columns stand in the order of T's fields, so that where the values
+// of a row go is known before, and its statement is prepared where the connection keeps statements.
+func selectsInOrder[T any](text string) *selection[T] {
+	selections = append(selections, declared{text, reflect.TypeFor[T](), true})
+	return &selection[T]{text, Fields(reflect.TypeFor[T]())}
 }
 
 // all reads every row of the statement with rest behind it.
-func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (rows []T, err error) {
-	if !s.prepared || tx.prepared == nil {
-		err = tx.all(&rows, s.text+rest, args...)
-		return rows, err
+func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (found []T, err error) {
+	if s.fields == nil {
+		err = tx.all(&found, s.text+rest, args...)
+		return found, err
 	}
 	if err := tx.ready(); err != nil {
 		return nil, err
 	}
-	ctx := tx.store.dialect.context(tx.ctx)
-	stmt, err := tx.prepared.query(ctx, s.text+rest)
-	if err == nil {
-		err = stmt.SelectContext(ctx, &rows, args...)
+	rows, err := tx.rows(s.text+rest, args)
+	if err != nil {
+		return nil, tx.did(err)
 	}
-	return rows, tx.did(err)
+	defer rows.Close()
+	places := make([]any, len(s.fields))
+	for rows.Next() {
+		found = append(found, *new(T))
+		row := reflect.ValueOf(&found[len(found)-1]).Elem()
+		for i, f := range s.fields {
+			places[i] = reflectx.FieldByIndexes(row, f.Index).Addr().Interface()
+		}
+		if err := rows.Scan(places...); err != nil {
+			return nil, tx.did(err)
+		}
+	}
+	return found, tx.did(rows.Err())
+}
+
+// rows runs a query, prepared where the connection keeps statements.
+func (tx *sqlReadTx) rows(query string, args []any) (*sqlx.Rows, error) {
+	if tx.prepared == nil {
+		return tx.q.QueryxContext(tx.short, tx.store.text(query), args...)
+	}
+	stmt, err := tx.prepared.query(tx.short, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryxContext(tx.short, args...)
 }
 
 // maxChunk bounds the values looked up by one statement.
@@ -131,12 +155,12 @@ func (tx *sqlTx) execIn(query string, args ...any) error {
 // statements are the prepared ones of one connection. They save what looking a statement up by its text costs.
 type statements struct {
 	conn    *sqlx.Conn
-	queries map[string]*sqlx.Stmt
-	named   map[string]*sqlx.NamedStmt
+	queries map[string]*sqlx.Stmt      // by text
+	named   map[string]*sqlx.NamedStmt // by text
 }
 
-// maxStatements bounds the queries kept: those of a caller with a scope have as many forms as there are scopes.
-const maxStatements = 100
+// maxStatements bounds those without names: what a caller with a scope asks for has as many forms as there are scopes.
+const maxStatements = 200
 
 func newStatements(conn *sqlx.Conn) *statements {
 	return &statements{conn, map[string]*sqlx.Stmt{}, map[string]*sqlx.NamedStmt{}}

@@ -231,7 +231,7 @@ func (tx *sqlTx) write(text string, columns []string, row any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
 	}
-	ctx := tx.store.dialect.context(tx.ctx)
+	ctx := tx.short
 	stmt, err := tx.prepared.write(ctx, text, columns)
 	if err != nil {
 		return 0, tx.did(err)

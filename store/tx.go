@@ -15,6 +15,7 @@ import (
 type sqlReadTx struct {
 	store    *sqlStore
 	ctx      context.Context
+	short    context.Context // ctx, as the dialect has it for a short statement
 	q        queryer
 	prepared *statements // of an Update on SQLite's writing connection; nil elsewhere
 	failed   error       // the first failure of a statement
@@ -90,7 +91,7 @@ func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
 	}
-	return tx.changed(tx.q.ExecContext(tx.store.dialect.context(tx.ctx), tx.store.text(query), args...))
+	return tx.changed(tx.q.ExecContext(tx.short, tx.store.text(query), args...))
 }
 
 // changed takes what the run of a statement gave.
@@ -105,14 +106,18 @@ func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 // later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
 // PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
 func (tx *sqlTx) later(query string, args ...any) error {
-	if tx.store.losses == nil {
-		_, err := tx.exec(query, args...)
-		return err
-	}
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
+	if tx.prepared == nil {
+		_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
+		return tx.did(err)
+	}
+	ctx := tx.short
+	stmt, err := tx.prepared.query(ctx, query)
+	if err == nil {
+		_, err = stmt.ExecContext(ctx, args...)
+	}
 	return tx.did(err)
 }
 
