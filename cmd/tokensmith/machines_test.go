@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"tokensmith/model/modeltest"
 )
 
 // machines are those of the README's chapter, and their addresses.
@@ -146,10 +147,7 @@ func TestReadmeMachines(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"unshare", "nsenter", "ip", "haproxy", "pg_createcluster", "runuser", "openssl", "jq", "curl"} {
 		if _, err := exec.LookPath(program); err != nil || os.Geteuid() != 0 {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("it needs root and %s: %v", program, err)
-			}
-			t.Skipf("NOT FOLLOWED: THE README'S CHAPTER ON MORE THAN ONE MACHINE: it needs root and %s", program)
+			modeltest.Missing(t, "the README's chapter on more than one machine: it needs root and %s", program)
 		}
 	}
 	exe, err := binary()
