@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
 	"tokensmith/store"
@@ -327,13 +328,10 @@ func (s *service) carry(t *testing.T, post letterbox, see ...func(courier.Messag
 		s.Deliver(ctx)
 		close(done)
 	}()
-	for {
+	modeltest.Until(t, "all is delivered", func() bool {
 		waiting := s.do(t, "delivery/search", `{"match":[["status","=","QUEUED"]],"max":0}`).(map[string]any)["total"]
-		if fmt.Sprint(waiting) == "0" {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return fmt.Sprint(waiting) == "0"
+	})
 	stop()
 	<-done
 	for len(post) > 0 {

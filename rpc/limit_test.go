@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/rpc"
 	"tokensmith/store/storetest"
 )
@@ -139,11 +140,7 @@ func TestLastUse(t *testing.T) {
 		}
 		becomes := func(want time.Time) {
 			t.Helper()
-			for deadline := time.Now().Add(10 * time.Second); used() != want.Format(time.RFC3339); time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("it is %v, not %v", used(), want)
-				}
-			}
+			modeltest.Until(t, fmt.Sprint("last used ", want), func() bool { return used() == want.Format(time.RFC3339) })
 		}
 		becomes(began)
 		s.clock.advance(59 * time.Second)
