@@ -118,11 +118,8 @@ func (s *Store) Resolve(mac string) (committed bool, err error) {
 	return w.resolve(context.Background(), &attempt{patience: &patience{losses: s.losses}}, &void, own)
 }
 
-// LostMost and LostCallers bound how long, and how many, look for a server that is gone.
-const (
-	LostMost    = lostMost
-	LostCallers = lostCallers
-)
+// LostCallers bounds how many look for a server that is gone.
+const LostCallers = lostCallers
 
 // Waits gives how many do.
 func (s *Store) Waits() int64 { return s.losses.waiting.Load() }

@@ -57,7 +57,7 @@ func NewCluster(t testing.TB) *Cluster {
 
 // URL names the database by both servers, of which the one is meant that takes writes.
 func (c *Cluster) URL() string {
-	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&target_session_attrs=read-write", c.primary.port, c.standby.port)
+	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&connect_timeout=%d&target_session_attrs=read-write", c.primary.port, c.standby.port, connectSeconds)
 }
 
 // KillPrimary ends the primary as a power failure would, all its processes at once.

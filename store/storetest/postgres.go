@@ -106,8 +106,11 @@ func started(t testing.TB, err error) {
 	}
 }
 
+// connectSeconds is more than a service waits for a connection by itself: on a machine that does much else a new one takes long.
+const connectSeconds = 120
+
 func (s *server) url(database string) string {
-	return fmt.Sprintf("postgres://tester@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+	return fmt.Sprintf("postgres://tester@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=%d", s.port, database, connectSeconds)
 }
 
 // watcher outlives the test process just long enough to stop the server and remove its folder, even when the process
