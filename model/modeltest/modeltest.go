@@ -52,10 +52,12 @@ func NotShort(t testing.TB) {
 	}
 }
 
-// Size gives how many of something a test takes: long with TOKENSMITH_TEST_LONG (make test LONG=1), and else plain, which
-// shows the same in less time.
+// Long says whether TOKENSMITH_TEST_LONG is set, as make test LONG=1 does.
+func Long() bool { return os.Getenv("TOKENSMITH_TEST_LONG") != "" }
+
+// Size gives how many of something a test takes: long when Long, and else plain, which shows the same in less time.
 func Size(long, plain int) int {
-	if os.Getenv("TOKENSMITH_TEST_LONG") != "" {
+	if Long() {
 		return long
 	}
 	return plain
