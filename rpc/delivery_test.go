@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
 	"tokensmith/rpc/courier/couriertest"
@@ -161,15 +162,10 @@ func TestPasscodeBySMS(t *testing.T) {
 		g.want(0, send("nobody"), "an unknown user")
 		g.want(0, send("ute"), "sent")
 		// The first attempt fails and is recorded; it is repeated after ten seconds.
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		modeltest.Until(t, "refused by the gateway", func() bool {
 			row := fmt.Sprint(g.do(t, "delivery/search", `{"return":["status","attempts","reason"]}`).(map[string]any)["rows"])
-			if row == "[map[attempts:1 reason:the gateway answered 503 Service Unavailable status:QUEUED]]" {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal(row)
-			}
-		}
+			return row == "[map[attempts:1 reason:the gateway answered 503 Service Unavailable status:QUEUED]]"
+		})
 		g.clock.advance(10 * time.Second)
 		next := func() string {
 			select {
@@ -179,7 +175,7 @@ func TestPasscodeBySMS(t *testing.T) {
 					t.Fatal(text)
 				}
 				return m[1]
-			case <-time.After(30 * time.Second):
+			case <-time.After(modeltest.Patience):
 				t.Fatal("no text came")
 				return ""
 			}
@@ -221,12 +217,10 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 	go func() { other.Deliver(ctx); close(done) }()
 	defer func() { stop(); <-done }()
 	// Whichever server tried first: the refusing one's attempts are repeated.
-	for deadline := time.Now().Add(60 * time.Second); r.Mails() == 0; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no mail came")
-		}
-		g.clock.advance(10 * time.Second)
-	}
+	modeltest.Until(t, "a mail", func() bool {
+		g.clock.advance(time.Second)
+		return r.Mails() > 0
+	})
 	if m := r.Wait(t); !strings.Contains(m, "activation code") {
 		t.Errorf("%q", m)
 	}
@@ -263,15 +257,11 @@ func TestDeliveryByMany(t *testing.T) {
 			case d := <-sent:
 				to[d.to]++
 				by[d.by]++
-			case <-time.After(time.Minute):
+			case <-time.After(modeltest.Patience):
 				t.Fatalf("only %d were sent", len(to))
 			}
 		}
-		for began := time.Now(); one.total(t, "delivery", `["status","=","SENT"]`) != messages; time.Sleep(10 * time.Millisecond) {
-			if time.Since(began) > time.Minute {
-				t.Fatal("not all are noted as sent")
-			}
-		}
+		modeltest.Until(t, "all are noted as sent", func() bool { return one.total(t, "delivery", `["status","=","SENT"]`) == messages })
 		stop()
 		all.Wait()
 		if len(to) != messages || len(sent) != 0 {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/store/storetest"
 )
 
@@ -283,7 +284,7 @@ func TestStreamsOpenedWhileLoggedOut(t *testing.T) {
 	go func() { all.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(modeltest.Patience):
 		t.Error("a device was not told that it is logged out")
 		s.EndEvents()
 		<-done
@@ -332,19 +333,14 @@ func TestEventStreams(t *testing.T) {
 				_, bystander := one.device(t, fmt.Sprintf(`"name":"b%d%d"`, i, j))
 				stream := listen(t, web.URL, []string{"GET", "POST"}[j], token)
 				other := listen(t, web.URL, "GET", bystander)
-				at := time.Now()
 				by.do(t, c.method, fmt.Sprintf(c.params, id))
 				name, data := stream.event()
-				took := time.Since(at)
 				var e struct{ Error json.Number }
 				if err := json.Unmarshal([]byte(data), &e); err != nil || name != "loggedOut" || e.Error.String() != c.code || !strings.HasSuffix(data, c.rest) {
 					t.Errorf("%s: %q %s %v", c.method, name, data, err)
 				}
 				if name, _ := stream.event(); name != "" {
 					t.Errorf("%s: the stream goes on with %q", c.method, name)
-				}
-				if took > 3*time.Second { // a second, and what a busy machine adds
-					t.Errorf("%s: it took %v", c.method, took)
 				}
 				if code, _ := two.connect(bystander); code != 0 {
 					t.Error("the bystander is logged out")
@@ -370,14 +366,15 @@ func TestEventStreams(t *testing.T) {
 	})
 }
 
-// 100,000 devices in one call: all of them, in bounded memory, and as a CSV file that a reader of RFC 4180 takes.
+// 100,000 devices in one call, or 5,000 but for the long tests: all of them, in bounded memory, and as a CSV file that a reader of RFC 4180 takes.
 func TestManyDevices(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := newService(t, url)
-		const n = 100_000
-		s.do(t, "license/create", `{"attrs":{"name":"=1+1","seats":99999}}`)
-		s.do(t, "device/create", `{"attrs":{"name":"-l-000002"}}`)
+		n := modeltest.Size(100_000, 5_000)
+		name := func(i int) string { return fmt.Sprintf("-l-%0*d", len(fmt.Sprint(n)), i) }
+		s.do(t, "license/create", fmt.Sprintf(`{"attrs":{"name":"=1+1","seats":%d}}`, n-1))
+		s.do(t, "device/create", `{"attrs":{"name":"`+name(2)+`"}}`)
 		params := fmt.Sprintf(`{"attrs":{"label":"-l","quantity":%d,"csv":true,"licenses":[%q]`, n, s.license(t, "=1+1"))
 		if _, reply := s.post("/device/createMany", params+`}}`); codeIn(reply) != 506 {
 			t.Fatalf("%.300s", reply)
@@ -414,15 +411,15 @@ func TestManyDevices(t *testing.T) {
 			t.Fatal(len(rows), err)
 		}
 		first, last := rows[1], rows[n]
-		if strings.Join(rows[0], ",") != "name,id,license,clientToken" || first[0] != "'-l-000001" || first[2] != "'=1+1" ||
-			rows[2][0] != "'-l-000003" || last[0] != "'-l-100001" || last[2] != "" {
+		if strings.Join(rows[0], ",") != "name,id,license,clientToken" || first[0] != "'"+name(1) || first[2] != "'=1+1" ||
+			rows[2][0] != "'"+name(3) || last[0] != "'"+name(n+1) || last[2] != "" {
 			t.Error(rows[0], first, rows[2], last)
 		}
-		if code, reply := s.connect(last[3]); code != 0 || !strings.Contains(reply, `"name":"-l-100001","groups":["-l"]`) {
+		if code, reply := s.connect(last[3]); code != 0 || !strings.Contains(reply, `"name":"`+name(n+1)+`","groups":["-l"]`) {
 			t.Error(reply)
 		}
 		used := s.do(t, "license/get", `{"license":{"name":"=1+1"},"return":["seatsUsed"]}`).(map[string]any)["seatsUsed"]
-		if fmt.Sprint(used) != "99999" {
+		if fmt.Sprint(used) != fmt.Sprint(n-1) {
 			t.Error(used, "seats are used")
 		}
 	})

@@ -17,28 +17,15 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
 	"tokensmith/store/storetest"
 )
 
-// tool finds a program the tests need; make test installs it.
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is needed: make tools", name)
-	}
-	t.Skipf("%s is not installed: make tools", name)
-	return ""
-}
-
 func runTool(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(tool(t, name), args...).CombinedOutput()
+	out, err := exec.Command(modeltest.Tool(t, name), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v: %s", name, err, out)
 	}

@@ -7,11 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/creachadair/jrpc2"
 	"github.com/creachadair/jrpc2/jhttp"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/rpc"
 	"tokensmith/store/storetest"
 )
@@ -106,14 +106,12 @@ func TestJSONRPCStockClient(t *testing.T) {
 			t.Error(err)
 		}
 		notified := map[string]any{"match": []any{[]any{"name", "=", "notified"}}, "return": []string{"name"}}
-		for began := time.Now(); ; time.Sleep(5 * time.Millisecond) { // the client does not wait for a notification's end
-			if err := call("domain.search", notified, &found); err != nil || time.Since(began) > 30*time.Second {
+		modeltest.Until(t, "notified", func() bool { // the client does not wait for a notification's end
+			if err := call("domain.search", notified, &found); err != nil {
 				t.Fatal(err, found)
 			}
-			if len(found.Rows) == 1 {
-				break
-			}
-		}
+			return len(found.Rows) == 1
+		})
 		// Who may not call, may not call here.
 		low := s.agent(t, `"name":"low","permissions":"domain/search"`)
 		as.id, as.secret = low.id, low.secret

@@ -230,17 +230,18 @@ func TestKeyRotation(t *testing.T) {
 				}
 			})
 		}
-		rotated, err := s.store.Rotate(t.Context(), time.Now())
+		began := time.Now()
+		rotated, err := s.store.Rotate(t.Context(), began)
 		close(stop)
 		work.Wait()
 		if err != nil || rotated.Values < 10 || made.Load() == 0 {
 			t.Fatalf("%+v, %d made, %v", rotated, made.Load(), err)
 		}
 		// A call of before the rotation may still be under way.
-		if n, err := s.store.RetireKeys(t.Context(), time.Now().Add(59*time.Minute), false); n != 0 || err == nil || !strings.Contains(err.Error(), "less than 1h0m0s ago") {
+		if n, err := s.store.RetireKeys(t.Context(), began.Add(59*time.Minute), false); n != 0 || err == nil || !strings.Contains(err.Error(), "less than 1h0m0s ago") {
 			t.Errorf("%d retired at once: %v", n, err)
 		}
-		if n, err := s.store.RetireKeys(t.Context(), time.Now().Add(61*time.Minute), false); n != 1 || err != nil {
+		if n, err := s.store.RetireKeys(t.Context(), began.Add(61*time.Minute), false); n != 1 || err != nil {
 			t.Fatalf("%d retired: %v", n, err)
 		}
 		after, err := os.ReadFile(s.keyFile)
@@ -254,7 +255,7 @@ func TestKeyRotation(t *testing.T) {
 		if info, err := os.Stat(s.keyFile); err != nil || info.Mode().Perm() != 0o600 {
 			t.Error(info.Mode(), err)
 		}
-		if n, err := s.store.RetireKeys(t.Context(), time.Now().Add(61*time.Minute), false); n != 0 || err != nil {
+		if n, err := s.store.RetireKeys(t.Context(), began.Add(61*time.Minute), false); n != 0 || err != nil {
 			t.Errorf("%d retired again: %v", n, err)
 		}
 		third := &service{url: url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}

@@ -150,11 +150,8 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 	return w.resolve(context.Background(), &attempt{patience: &patience{losses: s.losses}}, &void, own)
 }
 
-// LostMost and LostCallers bound how long, and how many, look for a server that is gone.
-const (
-	LostMost    = lostMost
-	LostCallers = lostCallers
-)
+// LostCallers bounds how many look for a server that is gone.
+const LostCallers = lostCallers
 
 // Waits gives how many do.
 func Waits(s Store) int64 { return s.(opened).database().losses.waiting.Load() }

@@ -108,7 +108,6 @@ func TestPostgresShutdown(t *testing.T) {
 func TestPostgresTimeouts(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
-	d.URL += "&statement_timeout=2000"
 	s := d.Open(t)
 	wantUnavailable(t, s.Update(context.Background(), func(tx store.Tx) error {
 		if _, err := store.Exec(tx, "SET LOCAL statement_timeout = 50"); err != nil {

@@ -39,11 +39,19 @@ func TestWritable(t *testing.T) {
 				t.Errorf("writable: %v", err)
 			}
 		}
+		// still wants it not tried again before its time; where that is over already, nothing can be said.
+		still := func(refused time.Time) {
+			t.Helper()
+			if err := s.Writable(t.Context()); err == nil && time.Since(refused) < store.TriedAgain {
+				t.Error("writable before it was tried again")
+			}
+		}
 		// Nothing was written yet, so that it must be tried.
 		refuse(true)
+		refused := time.Now()
 		writable(false)
 		refuse(false)
-		writable(false)
+		still(refused)
 		time.Sleep(store.TriedAgain)
 		writable(true)
 		if err := s.Alive(t.Context()); err != nil {
@@ -63,10 +71,11 @@ func TestWritable(t *testing.T) {
 		wantUnavailable(t, s.Update(context.Background(), insertOne))
 		writable(false)
 		time.Sleep(store.TriedAgain)
+		refused = time.Now()
 		writable(false) // it was tried
 		refuse(false)
 		update(t, s, insertOne)
-		writable(false) // another's change does not show that there is room for more
+		still(refused) // another's change does not show that there is room for more
 		time.Sleep(store.TriedAgain)
 		writable(true)
 	})

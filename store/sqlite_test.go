@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -77,15 +78,13 @@ func TestGroupCommit(t *testing.T) {
 	before := commits(t, d.URL)
 	const many = 100
 	inside, gate := make(chan struct{}), make(chan struct{})
-	var group, started sync.WaitGroup
+	var group sync.WaitGroup
 	group.Go(func() {
 		s.Update(context.Background(), func(tx store.Tx) error { close(inside); <-gate; return tx.Insert(newRepository(1)) })
 	})
 	<-inside
 	for i := range many {
-		started.Add(1)
 		group.Go(func() {
-			started.Done()
 			err := s.Update(context.Background(), func(tx store.Tx) error {
 				err := tx.Insert(newRepository(1))
 				if i%10 == 0 {
@@ -98,8 +97,7 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	}
-	started.Wait()
-	time.Sleep(20 * time.Millisecond) // until most have got from here into the queue
+	modeltest.Until(t, "all wait", func() bool { return s.Waiting() == many+1 })
 	close(gate)
 	group.Wait()
 	if n := commits(t, d.URL) - before; n < 1 || n > many/4 {
@@ -222,10 +220,7 @@ func TestSQLiteFull(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skipf("NOT TESTED ON A FULL DISK: cannot mount one: %v", err)
+			modeltest.Missing(t, "a full disk: cannot mount one: %v", err)
 		}
 		t.Cleanup(func() {
 			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -314,12 +309,12 @@ func TestGroupBeforeLong(t *testing.T) {
 	go func() {
 		short <- s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(newRepository(2)) })
 	}()
-	time.Sleep(20 * time.Millisecond) // it waits now
+	modeltest.Until(t, "it waits", func() bool { return s.Waiting() == 2 })
 	long := make(chan error, 1)
 	go func() {
 		long <- s.UpdateLong(context.Background(), func(tx store.Tx) error { close(started); <-end; return tx.Insert(newRepository(3)) })
 	}()
-	time.Sleep(20 * time.Millisecond)
+	modeltest.Until(t, "the long one waits", func() bool { return s.Waiting() == 3 })
 	close(gate)
 	<-started
 	for range 2 {
@@ -328,7 +323,7 @@ func TestGroupBeforeLong(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(modeltest.Patience):
 			t.Fatal("an Update that has run waits for a long one")
 		}
 	}

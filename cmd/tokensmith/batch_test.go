@@ -77,10 +77,7 @@ func endState(t *testing.T, results, agent string, db ...string) string {
 func TestBatchKilledAndResumed(t *testing.T) {
 	t.Parallel()
 	const users, kills = 500, 12
-	exe, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := binary(t)
 	undisturbed := sync.OnceValue(func() string {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "batch.jsonl")

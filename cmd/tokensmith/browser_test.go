@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"tokensmith/model/modeltest"
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/browser"
@@ -28,9 +29,6 @@ import (
 // pictures is where screenshots go; it is ignored by git.
 const pictures = "../../bin/screenshots"
 
-// patience bounds a wait for what must show; only a test that fails waits as long.
-const patience = time.Minute
-
 // person is somebody at a browser: he finds things by what they are and what they are called, as a screen reader tells them.
 type person struct {
 	t    *testing.T
@@ -45,6 +43,7 @@ type person struct {
 func visit(t *testing.T, home string) *person {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.WindowSize(1440, 900),
+		chromedp.WSURLReadTimeout(modeltest.Patience),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which root cannot have
@@ -52,7 +51,8 @@ func visit(t *testing.T, home string) *person {
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	// The library complains of events that are newer than itself.
-	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
+	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}),
+		chromedp.WithBrowserOption(chromedp.WithDialTimeout(modeltest.Patience)))
 	t.Cleanup(stop)
 	p := &person{t: t, ctx: ctx, home: home}
 	host := strings.TrimPrefix(home, "http://")
@@ -99,7 +99,7 @@ func visit(t *testing.T, home string) *person {
 
 func (p *person) do(actions ...chromedp.Action) {
 	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.ctx, patience)
+	ctx, stop := context.WithTimeout(p.ctx, modeltest.Patience)
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		p.t.Fatal(err)
@@ -110,7 +110,7 @@ func (p *person) do(actions ...chromedp.Action) {
 func (p *person) find(role, name string, n int) []*accessibility.Node {
 	p.t.Helper()
 	var seen []string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
 		var fit []*accessibility.Node
 		seen = nil
 		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
@@ -148,7 +148,7 @@ func (p *person) find(role, name string, n int) []*accessibility.Node {
 func (p *person) click(role, name string) {
 	p.t.Helper()
 	p.settled() // what comes may move things
-	for try := 0; ; try++ {
+	for began := time.Now(); ; {
 		nodes := p.find(role, name, 1)
 		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 			id := nodes[len(nodes)-1].BackendDOMNodeID
@@ -165,7 +165,7 @@ func (p *person) click(role, name string) {
 		if err == nil {
 			return
 		}
-		if try == 5 {
+		if time.Since(began) > modeltest.Patience {
 			p.t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -201,7 +201,7 @@ func last(nodes []*accessibility.Node) *accessibility.Node { return nodes[len(no
 // field finds a field by its label, whatever kind of field it is.
 func (p *person) field(label string) []*accessibility.Node {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
 		for _, role := range []string{"textbox", "searchbox", "spinbutton", "combobox"} {
 			if nodes := p.now(role, label); len(nodes) > 0 {
 				return nodes
@@ -245,7 +245,7 @@ func (p *person) choose(label, option string) {
 func (p *person) sees(text string) {
 	p.t.Helper()
 	shown := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
 		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.body.innerText`, &shown)) == nil && strings.Contains(shown, text) {
 			return
 		}
@@ -278,7 +278,7 @@ func (p *person) opens(name string) {
 // settled waits until the list is there.
 func (p *person) settled() {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
 		busy := true
 		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.querySelector("table[aria-busy], tr.waiting") !== null`, &busy)) == nil && !busy {
 			return
@@ -298,7 +298,7 @@ func (p *person) keys(keys ...string) {
 func (p *person) focus(name string) {
 	p.t.Helper()
 	what := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
 		p.do(chromedp.Evaluate(`(() => { const e = document.activeElement; return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent ?? "").trim(); })()`, &what))
 		if what == name {
 			return
@@ -337,7 +337,7 @@ func (p *person) downloads() string {
 // saved waits for a downloaded file and gives its text.
 func (p *person) saved(dir, name string) string {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(text) > 0 {
 			return string(text)
 		}
@@ -349,7 +349,7 @@ func (p *person) saved(dir, name string) string {
 // picture keeps a screenshot.
 func (p *person) picture(name string) {
 	var image []byte
-	ctx, stop := context.WithTimeout(p.ctx, patience)
+	ctx, stop := context.WithTimeout(p.ctx, modeltest.Patience)
 	defer stop()
 	if err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		image, err = page.CaptureScreenshot().Do(ctx)
@@ -366,15 +366,17 @@ func (p *person) picture(name string) {
 	}
 }
 
-// looks shows the page in light and dark, wide and narrow, keeps a screenshot of each, and has axe look at each.
+// looks shows the page in light and dark, wide and narrow, and has axe look at each; the long tests keep a screenshot of each.
 func (p *person) looks(name string) {
 	p.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1440, 390} {
 			p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 				emulation.SetDeviceMetricsOverride(width, map[int64]int64{1440: 900, 390: 844}[width], 1, false))
-			time.Sleep(150 * time.Millisecond) // transitions
-			p.picture(fmt.Sprint(name, "-", scheme, "-", width))
+			p.do(chromedp.Evaluate(`Promise.all(document.getAnimations().map((a) => a.finished)).then(() => 0)`, nil, awaited)) // transitions
+			if modeltest.Long() {
+				p.picture(fmt.Sprint(name, "-", scheme, "-", width))
+			}
 			p.axe(fmt.Sprint(name, " ", scheme, " ", width))
 			if width == 390 {
 				var over bool
@@ -406,6 +408,9 @@ var axeScript = sync.OnceValues(func() (string, error) {
 	return string(text), err
 })
 
+// awaited has an expression's promise awaited.
+func awaited(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }
+
 func (p *person) axe(where string) {
 	p.t.Helper()
 	script, err := axeScript()
@@ -413,9 +418,13 @@ func (p *person) axe(where string) {
 		p.t.Fatal(err)
 	}
 	var found []string
-	p.do(chromedp.Evaluate(script+";0", nil), chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) =>
+	there := false
+	if p.do(chromedp.Evaluate(`"axe" in window`, &there)); !there {
+		p.do(chromedp.Evaluate(script+";0", nil))
+	}
+	p.do(chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) =>
 		r.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).join(" | ")))`,
-		&found, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+		&found, awaited))
 	for _, f := range found {
 		p.t.Errorf("%s: %s", where, f)
 	}

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
+	"tokensmith/model/modeltest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/oauth2"
@@ -38,7 +38,7 @@ func callWithPFX(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	config := trusting(ts)
 	config.Certificates = []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}, Timeout: time.Minute}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}, Timeout: modeltest.Patience}
 	callWith(ts, neg, client, args[2], args[3])
 }
 
@@ -47,7 +47,7 @@ func callWithOAuth(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: oauth METHOD BODY")
 	}
-	plain := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(ts)}, Timeout: time.Minute}
+	plain := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(ts)}, Timeout: modeltest.Patience}
 	config := clientcredentials.Config{ClientID: ts.Getenv("ID"), ClientSecret: ts.Getenv("SECRET"), TokenURL: ts.Getenv("URL") + "/das5/rest/oauth/token"}
 	callWith(ts, neg, config.Client(context.WithValue(context.Background(), oauth2.HTTPClient, plain)), args[0], args[1])
 }

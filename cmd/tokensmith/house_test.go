@@ -86,6 +86,15 @@ func TestWhatIsImported(t *testing.T) {
 	}
 }
 
+// What every change must pass has the long tests at full length.
+func TestLongTestsAreRun(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../.ci/run")
+	if err != nil || !strings.Contains(string(text), "\nmake test LONG=1\n") {
+		t.Error("no make test LONG=1 in .ci/run: ", err)
+	}
+}
+
 // The top level is fixed.
 func TestTopLevel(t *testing.T) {
 	t.Parallel()

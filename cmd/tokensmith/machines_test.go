@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"tokensmith/model/modeltest"
 )
 
 // machines are those of the README's chapter, and their addresses.
@@ -36,6 +37,7 @@ for m in $MACHINES; do
 			mount -t overlay overlay -o lowerdir=/$d,upperdir='$ROOT/$m'/$d,workdir='$ROOT/$m'/$d.work /$d
 		done
 		mount -t tmpfs tmpfs /run
+		mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 		mkdir -m 2775 /run/postgresql
 		chown postgres: /run/postgresql
 		cp '$ROOT'/hosts /etc/hosts
@@ -144,18 +146,13 @@ func orders(t *testing.T) (all []order) {
 // processes behind one address on a primary with a standby, through the loss of the primary and back.
 func TestReadmeMachines(t *testing.T) {
 	t.Parallel()
+	modeltest.NotShort(t)
 	for _, program := range []string{"unshare", "nsenter", "ip", "haproxy", "pg_createcluster", "runuser", "openssl", "jq", "curl"} {
 		if _, err := exec.LookPath(program); err != nil || os.Geteuid() != 0 {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("it needs root and %s: %v", program, err)
-			}
-			t.Skipf("NOT FOLLOWED: THE README'S CHAPTER ON MORE THAN ONE MACHINE: it needs root and %s", program)
+			modeltest.Missing(t, "the README's chapter on more than one machine: it needs root and %s", program)
 		}
 	}
-	exe, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := binary(t)
 	root := t.TempDir()
 	var hosts, names strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
@@ -218,7 +215,7 @@ func TestReadmeMachines(t *testing.T) {
 			}
 			// What only asks may have to be asked again: a standby takes a moment to follow.
 			asks := strings.HasPrefix(o.command, "curl") || strings.Contains(o.command, "SELECT application_name")
-			if !asks || time.Since(began) > 20*time.Second {
+			if !asks || time.Since(began) > modeltest.Patience {
 				t.Fatalf("%s# %s%v\nprints:\n%s", o.machine, o.command, err, got)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/model/otp"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
@@ -31,13 +32,14 @@ type process struct {
 	started, listens time.Time
 }
 
-// binary builds the program once for the tests that need whole processes.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tokensmith-test-")
-	if err != nil {
+// built is where the program lies that was built for the tests; it goes with them.
+var built string
+
+var build = sync.OnceValues(func() (file string, err error) {
+	if built, err = os.MkdirTemp("", "tokensmith-test-"); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "tokensmith")
+	file = filepath.Join(built, "tokensmith")
 	out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -45,13 +47,20 @@ var binary = sync.OnceValues(func() (string, error) {
 	return file, nil
 })
 
+// binary builds the program once for the tests that need whole processes.
+func binary(t testing.TB) (file string) {
+	t.Helper()
+	modeltest.NotShort(t)
+	file, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func (p *process) start() {
 	p.t.Helper()
-	file, err := binary()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.run(exec.Command(file, append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...))
+	p.run(exec.Command(binary(p.t), append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...))
 }
 
 // run starts a command that says where it listens, and waits until it does.
@@ -68,20 +77,18 @@ func (p *process) run(cmd *exec.Cmd) {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	modeltest.Until(p.t, "the service listens", func() bool {
 		text, err := os.ReadFile(p.out)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		if _, rest, ok := bytes.Cut(text, []byte("listening on ")); ok && bytes.Contains(rest, []byte("\n")) {
+		_, rest, ok := bytes.Cut(text, []byte("listening on "))
+		if ok = ok && bytes.Contains(rest, []byte("\n")); ok {
 			p.listens = time.Now()
 			p.url = strings.TrimSpace(string(rest))
-			return
 		}
-		if time.Now().After(deadline) {
-			p.t.Fatal("the service does not listen")
-		}
-	}
+		return ok
+	})
 }
 
 // kill ends the process as a power failure would.
@@ -241,12 +248,14 @@ func howMany(url string) int {
 	return 2
 }
 
-// One OTP, 16 callers at once on two processes, or three where the database is PostgreSQL, 1,000 tokens: exactly one accept each and no single correct OTP
+// One OTP, 16 callers at once on two processes, or three where the database is PostgreSQL, 1,000 tokens (120 but in the long tests): exactly one accept each and no single correct OTP
 // refused, while one process after the other is killed between requests and started again.
 func TestOneAcceptAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		const tokens, callers, killEvery = 1000, 16, 125
+		const callers = 16
+		tokens := modeltest.Size(1000, 120)
+		killEvery := tokens / 8
 		all, c := processes(t, howMany(url), "--db", url)
 		guard(t, c, all[0].url, tokens)
 		for i := range tokens {

@@ -19,11 +19,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/rpc/courier/couriertest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tokensmith": main, "emptyhandler": emptyHandler})
+	testscript.Main(tests{m}, map[string]func(){"tokensmith": main, "emptyhandler": emptyHandler})
+}
+
+// tests removes what was built for them.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	defer func() { os.RemoveAll(built) }()
+	return m.M.Run()
 }
 
 // Scripts drive the binary from outside. Beside testscript's own commands there are:
@@ -107,7 +116,7 @@ func startService(ts *testscript.TestScript, neg bool, args []string) {
 	s.ended = make(chan error, 1)
 	go func() { s.ended <- s.cmd.Wait() }()
 	listening := regexp.MustCompile(`(?m)^listening on (http\S+)`)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		out := ts.ReadFile("service.out")
 		if m := listening.FindStringSubmatch(out); m != nil {
 			ts.Setenv("URL", m[1])
@@ -164,7 +173,7 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	r, err := http.NewRequest(http.MethodPost, ts.Getenv("URL")+"/das5/rest/"+args[0], strings.NewReader(body))
 	ts.Check(err)
 	r.SetBasicAuth(ts.Getenv("ID"), ts.Getenv("SECRET"))
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), modeltest.Patience)
 	defer stop()
 	resp, err := http.DefaultClient.Do(r.WithContext(ctx))
 	if err != nil {

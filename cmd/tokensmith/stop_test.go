@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/store/storetest"
 )
 
@@ -62,11 +62,7 @@ func (l *load) counted(code int) (n int) {
 // await waits until so many calls ended with a code.
 func (l *load) await(t *testing.T, code, many int) {
 	t.Helper()
-	for began := time.Now(); l.counted(code) < many; time.Sleep(time.Millisecond) {
-		if time.Since(began) > time.Minute {
-			t.Fatalf("only %d calls ended with %d", l.counted(code), code)
-		}
-	}
+	modeltest.Until(t, fmt.Sprintf("%d calls end with %d", many, code), func() bool { return l.counted(code) >= many })
 }
 
 // inProcess calls a method on a database that nobody serves.
@@ -172,10 +168,7 @@ func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("NOT TESTED ON A FULL DISK: cannot mount one: %v", err)
+		modeltest.Missing(t, "a full disk: cannot mount one: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -212,11 +205,7 @@ func TestDiskFull(t *testing.T) {
 	l.await(t, 0, before+100)
 	l.stop.Store(true)
 	l.all.Wait()
-	for began := time.Now(); ready(t, p.url) != http.StatusOK; time.Sleep(100 * time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
-			t.Fatal("not ready though there is room")
-		}
-	}
+	modeltest.Until(t, "ready when there is room", func() bool { return ready(t, p.url) == http.StatusOK })
 	p.kill()
 	for serial, code := range l.codes {
 		if code != 0 && code != 8 {

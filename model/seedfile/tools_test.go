@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/model/seedfile"
 )
 
@@ -92,7 +93,7 @@ func TestWritePSKCRefuses(t *testing.T) {
 // TestPskctoolReadsOurs validates a file of ours against RFC 6030's schema and has it read.
 func TestPskctoolReadsOurs(t *testing.T) {
 	t.Parallel()
-	tool := needTool(t, "pskctool", "pskctool")
+	tool := modeltest.Tool(t, "pskctool")
 	path := filepath.Join(t.TempDir(), "ours.xml")
 	if err := os.WriteFile(path, export(t, exportKeys()), 0o600); err != nil {
 		t.Fatal(err)
@@ -114,10 +115,10 @@ func TestPskctoolReadsOurs(t *testing.T) {
 // TestPskcUtils reads files that python-pskc made, plain, with a pre-shared key and with a password, and has it read ours.
 func TestPskcUtils(t *testing.T) {
 	t.Parallel()
-	fromCSV := needTool(t, "csv2pskc", "pskc-utils")
-	toCSV := needTool(t, "pskc2csv", "pskc-utils")
-	convert := needTool(t, "pskc2pskc", "pskc-utils")
-	oathtool := needTool(t, "oathtool", "oathtool")
+	fromCSV := modeltest.Tool(t, "csv2pskc")
+	toCSV := modeltest.Tool(t, "pskc2csv")
+	convert := modeltest.Tool(t, "pskc2pskc")
+	oathtool := modeltest.Tool(t, "oathtool")
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	const secret = "000102030405060708090a0b0c0d0e0f"

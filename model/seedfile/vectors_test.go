@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/model/seedfile"
 )
 
@@ -183,21 +184,6 @@ func hotp(k seedfile.Key, counter int64) string {
 	return fmt.Sprintf("%0*d", digits, n%mod)
 }
 
-// needTool finds a program of another project that the readers are compared with. Without it the test is skipped, and
-// fails where CI is set.
-func needTool(t testing.TB, tool, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(tool)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed (Debian package %s)", tool, pkg)
-	}
-	t.Skipf("NOT TESTED: %s is not installed (Debian package %s)", tool, pkg)
-	return ""
-}
-
 // oathtoolOTP asks oathtool. A time step of one second makes its clock the counter, for every hash.
 func oathtoolOTP(t testing.TB, tool string, k seedfile.Key, counter int64) string {
 	t.Helper()
@@ -216,7 +202,7 @@ func oathtoolOTP(t testing.TB, tool string, k seedfile.Key, counter int64) strin
 // TestFirstOTPsAgreeWithOathtool compares the OTPs of every key of the vectors with an independent program.
 func TestFirstOTPsAgreeWithOathtool(t *testing.T) {
 	t.Parallel()
-	tool := needTool(t, "oathtool", "oathtool")
+	tool := modeltest.Tool(t, "oathtool")
 	for _, path := range vectorFiles(t) {
 		name := filepath.Base(path)
 		data, err := os.ReadFile(path)

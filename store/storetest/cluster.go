@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"tokensmith/model/modeltest"
 )
 
 // Cluster is a PostgreSQL primary with a synchronous standby, which keep what they acknowledged.
@@ -26,12 +27,13 @@ type Cluster struct{ primary, standby *server }
 // Postgres is.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
+	modeltest.NotShort(t)
 	c := &Cluster{}
 	var err error
-	c.primary, err = startServer((*server).initdb)
+	c.primary, err = startServer(onDisk, (*server).initdb)
 	started(t, err)
 	t.Cleanup(c.primary.end)
-	c.standby, err = startServer(func(s *server) error {
+	c.standby, err = startServer(onDisk, func(s *server) error {
 		return s.run("pg_basebackup", "--pgdata="+s.data(), "--host=127.0.0.1", "--port="+strconv.Itoa(c.primary.port), "--username=tester",
 			"--write-recovery-conf", "--checkpoint=fast", "--no-sync")
 	})
@@ -43,23 +45,19 @@ func NewCluster(t testing.TB) *Cluster {
 			t.Fatal(err)
 		}
 	}
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+	modeltest.Until(t, "the standby follows", func() bool {
 		var synchronous int
 		if err := c.primary.admin.QueryRow("SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'").Scan(&synchronous); err != nil {
 			t.Fatal(err)
 		}
-		if synchronous == 1 {
-			return c
-		}
-		if time.Since(began) > patience {
-			t.Fatal("the standby does not follow")
-		}
-	}
+		return synchronous == 1
+	})
+	return c
 }
 
 // URL names the database by both servers, of which the one is meant that takes writes.
 func (c *Cluster) URL() string {
-	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&target_session_attrs=read-write", c.primary.port, c.standby.port)
+	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&connect_timeout=%d&target_session_attrs=read-write", c.primary.port, c.standby.port, connectSeconds)
 }
 
 // KillPrimary ends the primary as a power failure would, all its processes at once.

@@ -4,7 +4,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -84,13 +83,6 @@ func newKeyFile(t *testing.T) string { return filepath.Join(t.TempDir(), "key") 
 func (d *Database) Open(t testing.TB) store.Store {
 	t.Helper()
 	s, err := d.connect(d.KeyFile)
-	// All tests together, under the race detector, may keep a new connection waiting for longer than a service should.
-	for range 5 {
-		if !errors.Is(err, context.DeadlineExceeded) {
-			break
-		}
-		s, err = d.connect(d.KeyFile)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

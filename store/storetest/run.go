@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/store"
 )
 
@@ -32,9 +33,6 @@ func Run(t *testing.T, fresh func(t *testing.T) *Database) {
 	}
 }
 
-// patience bounds a wait for what must happen; only a test that fails waits as long.
-const patience = 30 * time.Second
-
 // grace is how long a test watches that something does not happen.
 const grace = 60 * time.Millisecond
 
@@ -43,8 +41,8 @@ func awaits[T any](t *testing.T, from <-chan T, what string) (got T) {
 	t.Helper()
 	select {
 	case got = <-from:
-	case <-time.After(patience):
-		t.Fatalf("%s: nothing after %v", what, patience)
+	case <-time.After(modeltest.Patience):
+		t.Fatalf("%s: nothing after %v", what, modeltest.Patience)
 	}
 	return got
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"tokensmith/model/modeltest"
 
 	"github.com/emersion/go-smtp"
 )
@@ -82,7 +83,7 @@ func (s *session) Data(body io.Reader) error {
 func (r *Relay) Wait(t Tester) string {
 	select {
 	case <-r.came:
-	case <-time.After(30 * time.Second):
+	case <-time.After(modeltest.Patience):
 		t.Fatal("no mail came")
 	}
 	r.mu.Lock()
