@@ -52,7 +52,8 @@ func (tx *sqlTx) Audit(row *model.Audit) error {
 		}
 	}
 	next := tx.store.behind(row, *h)
-	if err := tx.insertLater(row); err != nil {
+	t, v := tableOf(row)
+	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
 		return err
 	}
 	if h.seq == tx.taken.seq {

@@ -59,7 +59,8 @@ func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) err
 }
 
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {
-	return tx.saveLater(s)
+	t, v := tableOf(s)
+	return tx.later(t.saveOne, t.saved(v)...)
 }
 
 func (tx *sqlTx) CountUse(assignmentID string) error {

@@ -63,7 +63,7 @@ type job struct {
 }
 
 func newGroupWriter(ctx context.Context, s *sqlStore, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
-	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, stmts: newStatements(conn)}
+	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, stmts: &statements{conn, map[string]*sqlx.Stmt{}}}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)
 		if err != nil {

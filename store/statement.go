@@ -123,7 +123,7 @@ func (tx *sqlReadTx) rows(query string, args []any) (*sqlx.Rows, error) {
 	if tx.prepared == nil {
 		return tx.q.QueryxContext(tx.short, tx.store.text(query), args...)
 	}
-	stmt, err := tx.prepared.query(tx.short, query)
+	stmt, err := tx.prepared.of(tx.short, query)
 	if err != nil {
 		return nil, err
 	}
@@ -152,67 +152,38 @@ func (tx *sqlTx) execIn(query string, args ...any) error {
 	return err
 }
 
-// statements are the prepared ones of one connection. They save what looking a statement up by its text costs.
+// statements are the prepared ones of one connection, by their texts.
 type statements struct {
-	conn    *sqlx.Conn
-	queries map[string]*sqlx.Stmt      // by text
-	named   map[string]*sqlx.NamedStmt // by text
+	conn *sqlx.Conn
+	kept map[string]*sqlx.Stmt
 }
 
-// maxStatements bounds those without names: what a caller with a scope asks for has as many forms as there are scopes.
+// maxStatements bounds them: what is read for a caller with a scope has as many forms as there are scopes.
 const maxStatements = 200
 
-func newStatements(conn *sqlx.Conn) *statements {
-	return &statements{conn, map[string]*sqlx.Stmt{}, map[string]*sqlx.NamedStmt{}}
-}
-
-// query returns the statement of a text.
-func (p *statements) query(ctx context.Context, text string) (*sqlx.Stmt, error) {
-	if stmt, ok := p.queries[text]; ok {
+// of returns the statement of a text.
+func (p *statements) of(ctx context.Context, text string) (*sqlx.Stmt, error) {
+	if stmt, ok := p.kept[text]; ok {
 		return stmt, nil
 	}
-	stmt, err := p.prepare(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if len(p.queries) == maxStatements {
-		for old, stmt := range p.queries { // any one
-			stmt.Close()
-			delete(p.queries, old)
-			break
-		}
-	}
-	p.queries[text] = stmt
-	return stmt, nil
-}
-
-// write returns the statement of a text whose parameters are a struct's columns. There are two a table.
-func (p *statements) write(ctx context.Context, text string, columns []string) (*sqlx.NamedStmt, error) {
-	if stmt, ok := p.named[text]; ok {
-		return stmt, nil
-	}
-	stmt, err := p.prepare(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	p.named[text] = &sqlx.NamedStmt{Params: columns, QueryString: text, Stmt: stmt}
-	return p.named[text], nil
-}
-
-func (p *statements) prepare(ctx context.Context, text string) (*sqlx.Stmt, error) {
 	stmt, err := p.conn.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return &sqlx.Stmt{Stmt: stmt, Mapper: mapper}, nil
+	if len(p.kept) == maxStatements {
+		for old, stmt := range p.kept { // any one
+			stmt.Close()
+			delete(p.kept, old)
+			break
+		}
+	}
+	p.kept[text] = &sqlx.Stmt{Stmt: stmt, Mapper: mapper}
+	return p.kept[text], nil
 }
 
 // close ends them all.
 func (p *statements) close() {
-	for _, stmt := range p.queries {
-		stmt.Close()
-	}
-	for _, stmt := range p.named {
+	for _, stmt := range p.kept {
 		stmt.Close()
 	}
 }

@@ -25,11 +25,10 @@ type table struct {
 	fields  [][]int // where a row's values lie, by column
 	keyAt   int     // the key's place among the columns
 
-	selectFrom string   // the statement's beginning that reads all columns
-	marks      string   // a placeholder for each column
-	insertOne  string   // the statement that writes a new row, whose parameters are the columns
-	saveOne    string   // the one that writes all columns of a row but its key
-	saved      []string // its parameters: those columns, and the key
+	selectFrom string // the statement's beginning that reads all columns
+	marks      string // a placeholder for each column
+	insertOne  string // the statement that writes a new row
+	saveOne    string // the one that writes all columns of a row but its key
 }
 
 var (
@@ -46,8 +45,8 @@ func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	}
 	t.prepare()
 	t.selectFrom = selects[T]("SELECT " + strings.Join(t.columns, ", ") + " FROM " + name).text
-	t.saved = append(slices.Delete(slices.Clone(t.columns), t.keyAt, t.keyAt+1), key)
-	t.saveOne = "UPDATE " + name + " SET " + strings.Join(t.saved[:len(t.saved)-1], " = ?, ") + " = ? WHERE " + key + " = ?"
+	rest := slices.Delete(slices.Clone(t.columns), t.keyAt, t.keyAt+1)
+	t.saveOne = "UPDATE " + name + " SET " + strings.Join(rest, " = ?, ") + " = ? WHERE " + key + " = ?"
 	t.tree = slices.Contains(t.columns, "parent_id")
 	tables[reflect.TypeFor[T]()] = t
 	kept = append(kept, t)
@@ -119,6 +118,7 @@ func tableOf(row any) (*table, reflect.Value) {
 
 // values appends the values of a row.
 func (t *table) values(v reflect.Value, args []any) []any {
+	args = slices.Grow(args, len(t.fields))
 	for _, index := range t.fields {
 		args = append(args, reflectx.FieldByIndexesReadOnly(v, index).Interface())
 	}
@@ -174,25 +174,12 @@ func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
 
 func (tx *sqlTx) Insert(row any) error {
 	t, v := tableOf(row)
-	if tx.prepared == nil {
-		_, err := tx.exec(t.insertOne, t.values(v, nil)...)
-		return err
-	}
-	_, err := tx.write(t.insertOne, t.columns, row)
+	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
 	return err
 }
 
-// insertLater is Insert, as later is exec.
-func (tx *sqlTx) insertLater(row any) error {
-	if tx.prepared != nil {
-		return tx.Insert(row)
-	}
-	t, v := tableOf(row)
-	return tx.later(t.insertOne, t.values(v, nil)...)
-}
-
-// savedValues returns the parameters of saveOne.
-func (t *table) savedValues(v reflect.Value) []any {
+// saved returns the parameters of saveOne.
+func (t *table) saved(v reflect.Value) []any {
 	args := t.values(v, nil)
 	id := args[t.keyAt]
 	return append(slices.Delete(args, t.keyAt, t.keyAt+1), id)
@@ -203,40 +190,11 @@ func (tx *sqlTx) Save(row any) error {
 	if t.calls {
 		tx.changesCallers()
 	}
-	var n int64
-	var err error
-	if tx.prepared == nil {
-		n, err = tx.exec(t.saveOne, t.savedValues(v)...)
-	} else {
-		n, err = tx.write(t.saveOne, t.saved, row)
-	}
+	n, err := tx.execOften(t.saveOne, t.saved(v)...)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
 	}
 	return err
-}
-
-// saveLater is Save of a row that is there, as later is exec.
-func (tx *sqlTx) saveLater(row any) error {
-	t, v := tableOf(row)
-	if tx.prepared == nil {
-		return tx.later(t.saveOne, t.savedValues(v)...)
-	}
-	_, err := tx.write(t.saveOne, t.saved, row)
-	return err
-}
-
-// write runs a prepared statement with the values of a row's columns and returns how many rows it changed.
-func (tx *sqlTx) write(text string, columns []string, row any) (int64, error) {
-	if err := tx.ready(); err != nil {
-		return 0, err
-	}
-	ctx := tx.short
-	stmt, err := tx.prepared.write(ctx, text, columns)
-	if err != nil {
-		return 0, tx.did(err)
-	}
-	return tx.changed(stmt.ExecContext(ctx, row))
 }
 
 func (tx *sqlTx) Delete(row any) error {

@@ -94,6 +94,21 @@ func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 	return tx.changed(tx.q.ExecContext(tx.short, tx.store.text(query), args...))
 }
 
+// execOften is exec for a text that many an Update has: prepared, where the connection keeps statements.
+func (tx *sqlTx) execOften(query string, args ...any) (int64, error) {
+	if tx.prepared == nil {
+		return tx.exec(query, args...)
+	}
+	if err := tx.ready(); err != nil {
+		return 0, err
+	}
+	stmt, err := tx.prepared.of(tx.short, query)
+	if err != nil {
+		return 0, tx.did(err)
+	}
+	return tx.changed(stmt.ExecContext(tx.short, args...))
+}
+
 // changed takes what the run of a statement gave.
 func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 	if err != nil {
@@ -106,18 +121,14 @@ func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 // later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
 // PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
 func (tx *sqlTx) later(query string, args ...any) error {
+	if tx.prepared != nil {
+		_, err := tx.execOften(query, args...)
+		return err
+	}
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	if tx.prepared == nil {
-		_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
-		return tx.did(err)
-	}
-	ctx := tx.short
-	stmt, err := tx.prepared.query(ctx, query)
-	if err == nil {
-		_, err = stmt.ExecContext(ctx, args...)
-	}
+	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
 	return tx.did(err)
 }
 
