@@ -373,7 +373,7 @@ func (p *person) looks(name string) {
 		for _, width := range []int64{1440, 390} {
 			p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 				emulation.SetDeviceMetricsOverride(width, map[int64]int64{1440: 900, 390: 844}[width], 1, false))
-			p.do(chromedp.Evaluate(`Promise.all(document.getAnimations().map((a) => a.finished)).then(() => 0)`, nil, awaited)) // transitions
+			p.do(chromedp.Evaluate(`Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => 0)`, nil, awaited)) // transitions
 			if modeltest.Long() {
 				p.picture(fmt.Sprint(name, "-", scheme, "-", width))
 			}
