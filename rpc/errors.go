@@ -24,7 +24,7 @@ var codes = map[model.Kind]code{
 	model.NoMethod:         {3, http.StatusNotFound, "no such method"},
 	model.NotAuthentic:     {4, http.StatusUnauthorized, "the caller is not authenticated"},
 	model.NotPermitted:     {5, http.StatusForbidden, "the caller is not permitted to do this"},
-	model.TooLarge:         {6, http.StatusRequestEntityTooLarge, "the request is too large"},
+	model.TooLarge:         {6, http.StatusRequestEntityTooLarge, "the request is too large, or takes too long for one call"},
 	model.TooMany:          {7, http.StatusTooManyRequests, "too many requests; try again later"},
 	model.Unavailable:      {8, http.StatusServiceUnavailable, "temporarily unavailable; try again"},
 	model.Missing:          {10, 0, "a required parameter is missing"},
