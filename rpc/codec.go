@@ -65,7 +65,12 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		c.call.plan = reply.(*Plan)
 		return
 	}
-	result, err := c.call.run(c.ctx, reply.(*Plan))
+	plan := reply.(*Plan)
+	result, err := c.call.run(c.ctx, plan)
+	c.call.slow = c.call.slow || plan.long
+	if c.call.slow {
+		answerTime(w)
+	}
 	if err != nil {
 		c.WriteError(w, 0, err)
 		return
@@ -85,6 +90,9 @@ func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
 	}
 	if c.call.method.device {
 		err = c.call.refused(c.ctx, err)
+	}
+	if c.call.slow {
+		answerTime(w)
 	}
 	c.call.fail(w, err, true)
 }

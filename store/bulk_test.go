@@ -36,6 +36,15 @@ func TestBulkTimeout(t *testing.T) {
 				time.Sleep(2 * limit)
 				return began(tx)
 			},
+			"work behind the last statement": func(tx store.Tx) error {
+				time.Sleep(2 * limit)
+				return nil
+			},
+			"the same behind a row of the record": func(tx store.Tx) error {
+				err := tx.Audit(&model.Audit{Time: 1, Agent: "a", Method: "m", Object: "o", Remote: "local"})
+				time.Sleep(2 * limit)
+				return err
+			},
 			"refusals that a batch takes for its calls'": func(tx store.Tx) error {
 				for end := time.Now().Add(2 * limit); time.Now().Before(end); {
 					tx.Try(began)
@@ -77,9 +86,10 @@ func TestBulkOutlastsTheSession(t *testing.T) {
 	d := storetest.NewPostgres(t)
 	s := d.Open(t)
 	err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
-		for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		// A process that vanishes must not keep its rows as long as a bulk call may take.
+		for name, want := range map[string]string{"statement_timeout": "15min", "lock_timeout": "15min", "idle_in_transaction_session_timeout": "10s"} {
 			var is string
-			if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != "15min" {
+			if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
 				t.Errorf("%s is %q, %v", name, is, err)
 			}
 		}
@@ -95,4 +105,36 @@ func TestBulkOutlastsTheSession(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A statement that somebody cancels has not reached the limit, and its error does not say so.
+func TestBulkCancelled(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	other := byHand(t, d.URL)
+	err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
+		var pid string
+		if err := store.Ask(tx, &pid, "SELECT pg_backend_pid()::text"); err != nil {
+			return err
+		}
+		go other.Exec("SELECT pg_sleep(0.2), pg_cancel_backend(" + pid + ")")
+		_, err := store.Exec(tx, "SELECT pg_sleep(600)")
+		return err
+	})
+	var known *model.Error
+	if !errors.As(err, &known) || known.Kind != model.Unavailable {
+		t.Errorf("a cancelled statement gave %v", err)
+	}
+}
+
+func TestBulkTimeoutBounds(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	for _, limit := range []time.Duration{-1, 0, time.Microsecond, 25 * time.Hour, 1 << 62} {
+		if s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithBulkTimeout(limit)); err == nil {
+			s.Close()
+			t.Errorf("a bulk timeout of %s was taken", limit)
+		}
+	}
 }

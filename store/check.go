@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Checked is what a check found whole.
@@ -44,10 +42,10 @@ var selectOrphans = selects[orphan](`SELECT "table", parent FROM pragma_foreign_
 
 // checkPages has SQLite check its own file; PostgreSQL's server keeps its own.
 func (tx *sqlReadTx) checkPages() error {
-	if tx.store.dialect.bind != sqlx.QUESTION {
+	if tx.store.dialect.pages == "" {
 		return nil
 	}
-	said, err := values[string](tx, "PRAGMA integrity_check(10)")
+	said, err := values[string](tx, tx.store.dialect.pages)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type dialect struct {
 	context  func(context.Context) context.Context // under which a short statement runs
 	tables   string                                // a query for how many tables have a name
 	size     string                                // a query for the database's bytes
+	pages    string                                // a query for what is wrong with the database's file; "" = a server looks after it
 	untimed  string                                // a statement that lets a transaction take, and wait, as long as it must; "" = it may
 	alone    string                                // a statement that keeps others from migrating until the transaction's end; "" = every Update does
 	analyze  bool                                  // a database that was filled must be told to look at what it holds

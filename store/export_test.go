@@ -78,7 +78,7 @@ func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sq
 func SpoilCommit(spoiled Tx) error {
 	tx := spoiled.(*sqlTx)
 	statements := []string{"PRAGMA defer_foreign_keys = ON", "INSERT INTO user_states (user_id, fail_count, last_login) VALUES ('nobody', 0, 0)"}
-	if tx.store.dialect.bind == sqlx.DOLLAR {
+	if tx.store.dialect.pages == "" {
 		statements = []string{"CREATE TABLE spoiled (id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)", "INSERT INTO spoiled VALUES ('nobody')"}
 	}
 	for _, s := range statements {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -27,7 +28,7 @@ func optionsOf(given []Option) *options {
 	return o
 }
 
-// WithBulkTimeout bounds an UpdateLong. It must be positive.
+// WithBulkTimeout bounds an UpdateLong. Open refuses less than a millisecond and more than a day.
 func WithBulkTimeout(d time.Duration) Option {
 	return func(o *options) { o.bulk = d }
 }
@@ -36,7 +37,8 @@ func WithBulkTimeout(d time.Duration) Option {
 // begins, commits and undoes transactions, go through its connections, so that a test can have them fail. SQLite's writer
 // runs BEGIN IMMEDIATE, COMMIT, ROLLBACK and savepoints as statements, and prepares what it runs often; PostgreSQL's
 // transactions go by driver.ConnBeginTx and driver.Tx, and nothing is prepared. A connection must be passed on whole:
-// whatever optional interfaces of package driver it has, its wrapper must have as well.
+// whatever optional interfaces of package driver it has, its wrapper must have as well. Backup's copy of an SQLite file is
+// made past it.
 func WithConnector(wrap func(driver.Connector) driver.Connector) Option {
 	return func(o *options) { o.wrap = wrap }
 }
@@ -78,10 +80,14 @@ type opened interface {
 }
 
 func connect(ctx context.Context, url string, given []Option) (opened, error) {
-	if IsPostgres(url) {
-		return openPostgres(ctx, url, optionsOf(given))
+	o := optionsOf(given)
+	if o.bulk < time.Millisecond || o.bulk > 24*time.Hour {
+		return nil, fmt.Errorf("store: a bulk timeout of %s is not from 1ms to 24h", o.bulk)
 	}
-	return openSQLite(ctx, File(url), optionsOf(given))
+	if IsPostgres(url) {
+		return openPostgres(ctx, url, o)
+	}
+	return openSQLite(ctx, File(url), o)
 }
 
 // IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.

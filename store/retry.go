@@ -95,7 +95,8 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	switch mode {
 	case updateLong:
 		most = w.store.bulk
-		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('idle_in_transaction_session_timeout', '%[1]d', TRUE)", most.Milliseconds())
+		// Not idle_in_transaction_session_timeout: what a process that has vanished holds, others need.
+		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('lock_timeout', '%[1]d', TRUE)", most.Milliseconds())
 	case updateUnbounded:
 		timeouts = "SET LOCAL statement_timeout = 0"
 	}
@@ -128,11 +129,8 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 
 // inTime returns an Update's error, where it took too long for its mode that it did.
 func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) error {
-	var ended *pgconn.PgError
-	if mode == updateLong && errors.As(err, &ended) && ended.Code == "57014" { // statement_timeout
-		return w.store.errOverlong()
-	}
-	if mode == updateUnbounded || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	// database/sql rolls a transaction back whose time is over, and COMMIT is then said to be done already.
+	if mode == updateUnbounded || ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, sql.ErrTxDone) {
 		return w.store.kind(err)
 	}
 	if !w.answers() {

@@ -53,12 +53,12 @@ func (tx *sqlTx) changesCallers() {
 }
 
 // run runs fn and returns its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
-// commits nothing and SQLite's may be gone.
+// commits nothing and SQLite's may be gone. What is over its time does not commit either.
 func (tx *sqlTx) run(fn func(*sqlTx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	return tx.failed
+	return tx.ready()
 }
 
 func (tx *sqlReadTx) Failed() error { return tx.failed }

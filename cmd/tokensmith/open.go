@@ -31,15 +31,15 @@ func (d *database) flags(cmd *cobra.Command, def string) {
 
 // bulkFlag is for commands that carry out calls of many rows.
 func (d *database) bulkFlag(cmd *cobra.Command) {
-	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "how long a call of many rows (an import, a batch) may keep the database before it is refused, at least 1s")
+	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "how long a call of many rows, such as an import, may keep a database that this process has opened, from 1s to 24h")
 }
 
 // connect opens the database.
 func (d *database) connect(ctx context.Context) (store.Store, error) {
 	var options []store.Option
 	if d.bulk != nil {
-		if *d.bulk < time.Second {
-			return nil, fmt.Errorf("--bulk-timeout must be at least 1s, not %s", *d.bulk)
+		if *d.bulk < time.Second || *d.bulk > 24*time.Hour {
+			return nil, fmt.Errorf("--bulk-timeout must be from 1s to 24h, not %s", *d.bulk)
 		}
 		options = append(options, store.WithBulkTimeout(*d.bulk))
 	}
