@@ -26,9 +26,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 		return nil, tooLarge()
 	}
 	if r.ContentLength < 0 && c.method.large || r.ContentLength > smallBody {
-		err := c.takeTurn(r.Context())
-		answerTime(w)
-		if err != nil {
+		if err := c.takeTurn(r.Context()); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +57,6 @@ func (c *call) takeTurn(ctx context.Context) error {
 	if c.turn {
 		return nil
 	}
-	c.slow = true
 	wait, cancel := context.WithTimeout(ctx, c.s.cfg.LargeWait)
 	defer cancel()
 	select {
@@ -73,11 +70,6 @@ func (c *call) takeTurn(ctx context.Context) error {
 	case <-wait.Done():
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
 	}
-}
-
-// answerTime begins the time of an answer anew: that of a call which may take longer than its listener gives one may be over.
-func answerTime(w http.ResponseWriter) {
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerMost))
 }
 
 // ended runs what a call left for its end.

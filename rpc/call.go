@@ -29,7 +29,6 @@ type call struct {
 	once   *once // of a call that carries an idempotency key
 
 	turn bool // it has the place of what needs much memory
-	slow bool // it may take longer than its listener gives it: it waits for that place, or is of many rows
 
 	outer    *call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory

@@ -65,12 +65,7 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		c.call.plan = reply.(*Plan)
 		return
 	}
-	plan := reply.(*Plan)
-	result, err := c.call.run(c.ctx, plan)
-	c.call.slow = c.call.slow || plan.long
-	if c.call.slow {
-		answerTime(w)
-	}
+	result, err := c.call.run(c.ctx, reply.(*Plan))
 	if err != nil {
 		c.WriteError(w, 0, err)
 		return
@@ -90,9 +85,6 @@ func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
 	}
 	if c.call.method.device {
 		err = c.call.refused(c.ctx, err)
-	}
-	if c.call.slow {
-		answerTime(w)
 	}
 	c.call.fail(w, err, true)
 }

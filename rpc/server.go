@@ -33,8 +33,7 @@ const (
 
 	importRows = 100_000
 
-	bodyPause  = 20 * time.Second // between two pieces of a body
-	answerMost = 10 * time.Minute // to send the answer of a call that took long
+	bodyPause = 20 * time.Second // between two pieces of a body
 )
 
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes

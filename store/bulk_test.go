@@ -45,6 +45,13 @@ func TestBulkTimeout(t *testing.T) {
 				time.Sleep(2 * limit)
 				return err
 			},
+			"a refusal of its own, made of the statements'": func(tx store.Tx) error {
+				time.Sleep(2 * limit)
+				if err := began(tx); err != nil {
+					return model.Errorf(model.BatchRefused, "line 1: %v", err)
+				}
+				return nil
+			},
 			"refusals that a batch takes for its calls'": func(tx store.Tx) error {
 				for end := time.Now().Add(2 * limit); time.Now().Before(end); {
 					tx.Try(began)
@@ -118,7 +125,18 @@ func TestBulkCancelled(t *testing.T) {
 		if err := store.Ask(tx, &pid, "SELECT pg_backend_pid()::text"); err != nil {
 			return err
 		}
-		go other.Exec("SELECT pg_sleep(0.2), pg_cancel_backend(" + pid + ")")
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() { // again and again, for it may come too early
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(50 * time.Millisecond):
+					other.Exec("SELECT pg_cancel_backend(" + pid + ")")
+				}
+			}
+		}()
 		_, err := store.Exec(tx, "SELECT pg_sleep(600)")
 		return err
 	})

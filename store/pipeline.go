@@ -185,7 +185,7 @@ type pipedTx struct {
 	begin int // statements that begin it
 }
 
-// Commit commits. Its error tells whether the server refused (see unknownCommit).
+// Commit commits. Its error tells whether the server refused (see verdictOnCommit).
 func (tx *pipedTx) Commit() error {
 	c := tx.c
 	if !c.sent && c.queue.Len() == tx.begin {

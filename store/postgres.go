@@ -70,7 +70,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 		untimed:  untimed,
 		alone:    "SELECT pg_advisory_xact_lock(7350)",
 	}
-	s.write = &retryWriter{store: &s.sqlStore, turn: make(chan struct{}, 1), most: updateMost}
+	s.write = &retryWriter{store: &s.sqlStore, turn: make(chan struct{}, 1), longTurn: make(chan struct{}, 1), most: updateMost}
 	return s, nil
 }
 

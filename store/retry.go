@@ -31,9 +31,10 @@ const (
 // of messages, marks of the record and the schema, all of which are made again by whoever wants them, and may be made
 // twice.
 type retryWriter struct {
-	store *sqlStore
-	turn  chan struct{}
-	most  time.Duration // updateMost
+	store    *sqlStore
+	turn     chan struct{} // of short Updates
+	longTurn chan struct{} // of the others, which would keep it for too long
+	most     time.Duration // updateMost
 
 	mu        sync.Mutex
 	free      []chain    // audit chains that no transaction holds; the last one is taken first
@@ -122,7 +123,14 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 			time.Sleep(wait/2 + rand.N(wait))
 			wait = min(2*wait, retryWaitMax)
 		}
-		next, err = w.inTurn(ctx, a, next == raced)
+		turn := w.longTurn
+		if mode == updateShort {
+			turn = w.turn
+		}
+		if next != raced {
+			turn = nil
+		}
+		next, err = w.inTurn(ctx, a, turn)
 	}
 	return w.inTime(ctx, mode, err)
 }
@@ -162,14 +170,14 @@ func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) 
 
 // inTurn is try for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
 // has come, for those who wait must not hold what the others need.
-func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn bool) (verdict, error) {
-	if turn {
+func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}) (verdict, error) {
+	if turn != nil {
 		select {
-		case w.turn <- struct{}{}:
+		case turn <- struct{}{}:
 		case <-ctx.Done():
 			return over, ctx.Err()
 		}
-		defer func() { <-w.turn }()
+		defer func() { <-turn }()
 	}
 	conn, err := w.conn(ctx, a)
 	if err != nil {
@@ -242,8 +250,14 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 			a.head = chain{time: tx.chainFrom}
 			return over, errNoChain
 		}
-		// What fn makes of a lost race does not count.
+		// What fn makes of a lost race, or of the end of its time, does not count.
+		if ctx.Err() != nil && tx.failed != nil {
+			err = tx.failed
+		}
 		return verdictOn(tx.failed), err
+	}
+	if err := ctx.Err(); err != nil {
+		return over, err // database/sql would send no COMMIT, or say that it was done already
 	}
 	err = begun.Commit()
 	if next := verdictOnCommit(err); next != unknown {

@@ -53,12 +53,14 @@ func (tx *sqlTx) changesCallers() {
 }
 
 // run runs fn and returns its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
-// commits nothing and SQLite's may be gone. What is over its time does not commit either.
+// commits nothing and SQLite's may be gone. What is over its time does not commit either, and is told as that, whatever fn
+// makes of the statements that were refused for it.
 func (tx *sqlTx) run(fn func(*sqlTx) error) error {
-	if err := fn(tx); err != nil {
-		return err
+	err := fn(tx)
+	if failed := tx.ready(); err == nil || errors.Is(failed, errBulkTimeout) {
+		return failed
 	}
-	return tx.ready()
+	return err
 }
 
 func (tx *sqlReadTx) Failed() error { return tx.failed }

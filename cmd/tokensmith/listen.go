@@ -19,7 +19,7 @@ import (
 
 const (
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = 10 * time.Minute // a large file over a slow line; for what may take longer, rpc begins the time of an answer anew
+	bodyTimeout   = 10 * time.Minute // a large file over a slow line
 	idleTimeout   = 2 * time.Minute
 	stopTimeout   = 30 * time.Second // for calls in flight
 	headerBytes   = 64 << 10
@@ -30,7 +30,8 @@ const (
 type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
-	tls        *tls.Config // nil = plain HTTP
+	tls        *tls.Config   // nil = plain HTTP
+	answer     time.Duration // how long a call may take, from its headers to the end of its answer: its body, its turn, its rows
 }
 
 // open listens as the flags say. Plain HTTP on an address that others reach is refused.
@@ -39,7 +40,7 @@ func (f *serveFlags) open() (*listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listeners{scheme: "http"}
+	l := &listeners{scheme: "http", answer: bodyTimeout + 2**f.database.bulk}
 	if secure {
 		l.scheme = "https"
 	}
@@ -113,7 +114,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	// Failed handshakes tell why a client cannot connect, but there are as many as there are scanners in the world.
 	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: l.answer,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
 			ErrorLog: stdlog.New(faults, "", 0)}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
