@@ -94,7 +94,7 @@ func TestBulkOutlastsTheSession(t *testing.T) {
 	s := d.Open(t)
 	err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
 		// A process that vanishes must not keep its rows as long as a bulk call may take.
-		for name, want := range map[string]string{"statement_timeout": "15min", "lock_timeout": "15min", "idle_in_transaction_session_timeout": "10s"} {
+		for name, want := range map[string]string{"statement_timeout": "930s", "lock_timeout": "930s", "idle_in_transaction_session_timeout": "10s"} {
 			var is string
 			if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
 				t.Errorf("%s is %q, %v", name, is, err)

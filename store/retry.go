@@ -18,6 +18,7 @@ import (
 
 const (
 	updateMost   = time.Minute      // that a short Update takes with all its runs
+	bulkSlack    = 30 * time.Second // that a server lets an UpdateLong go on after its time
 	retryMost    = 60               // runs of one Update before it gives up
 	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax = 64 * time.Millisecond
@@ -96,8 +97,9 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	switch mode {
 	case updateLong:
 		most = w.store.bulk
-		// Not idle_in_transaction_session_timeout: what a process that has vanished holds, others need.
-		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('lock_timeout', '%[1]d', TRUE)", most.Milliseconds())
+		// Behind the context's end, which says what was reached; a server's error does not. And not
+		// idle_in_transaction_session_timeout: what a process that has vanished holds, others need.
+		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('lock_timeout', '%[1]d', TRUE)", (most + bulkSlack).Milliseconds())
 	case updateUnbounded:
 		timeouts = "SET LOCAL statement_timeout = 0"
 	}

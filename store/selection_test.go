@@ -58,9 +58,9 @@ func TestStructsAreReadBySelections(t *testing.T) {
 		t.Fatal(err)
 	}
 	for call, where := range map[string][]string{
-		`\btx\.(get|all)\(`:              {"statement.go", "table.go"},
-		`sqlx\.(Get|Select)Context\(`:    {"query.go", "retry.go", "sqlite.go", "statement.go"},
-		`\.(StructScan|QueryxContext)\(`: {"statement.go"},
+		`\btx\.(get|all)\(`:                    {"statement.go"},
+		`sqlx\.(Get|Select)Context\(`:          {"query.go", "retry.go", "sqlite.go", "statement.go"},
+		`\.(StructScan|Query(Row)?xContext)\(`: {"statement.go", "table.go"},
 	} {
 		var found []string
 		for _, file := range files {

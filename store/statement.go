@@ -31,8 +31,8 @@ func Fields(typ reflect.Type) []Field {
 
 // get reads one row into dst: a struct whose fields are the statement's columns, or a scalar. No row is sql.ErrNoRows.
 //
-// sqlx leaves a field as it is, in silence, that the statement has no column for. So structs are read by a table's or a
-// selection's statements alone, all of which a test compares with their types; for scalars there are value and values.
+// sqlx leaves a field as it is, in silence, that the statement has no column for. So structs are read by selections' statements
+// alone, all of which a test compares with their types; for scalars there are value and values.
 func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
@@ -103,19 +103,29 @@ func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (found []T, 
 	if err != nil {
 		return nil, tx.did(err)
 	}
+	found, err = scanAll[T](rows, s.fields)
+	return found, tx.did(err)
+}
+
+// scanAll reads every row, whose columns stand in the order of T's fields, and closes rows.
+func scanAll[T any](rows *sqlx.Rows, fields []Field) (found []T, err error) {
 	defer rows.Close()
-	places := make([]any, len(s.fields))
+	into := make([]any, len(fields))
 	for rows.Next() {
 		found = append(found, *new(T))
-		row := reflect.ValueOf(&found[len(found)-1]).Elem()
-		for i, f := range s.fields {
-			places[i] = reflectx.FieldByIndexes(row, f.Index).Addr().Interface()
-		}
-		if err := rows.Scan(places...); err != nil {
-			return nil, tx.did(err)
+		if err := rows.Scan(places(reflect.ValueOf(&found[len(found)-1]).Elem(), fields, into)...); err != nil {
+			return nil, err
 		}
 	}
-	return found, tx.did(rows.Err())
+	return found, rows.Err()
+}
+
+// places puts into into where the values of a row go, and returns it.
+func places(row reflect.Value, fields []Field, into []any) []any {
+	for i, f := range fields {
+		into[i] = reflectx.FieldByIndexes(row, f.Index).Addr().Interface()
+	}
+	return into
 }
 
 // rows runs a query, prepared where the connection keeps statements.

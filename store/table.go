@@ -22,7 +22,7 @@ type table struct {
 	tree    bool       // parent_id refers to a row of its own
 	calls   bool       // it says who may call
 	columns []string
-	fields  [][]int // where a row's values lie, by column
+	fields  []Field // where a row's values lie, by column
 	keyAt   int     // the key's place among the columns
 
 	selectFrom string // the statement's beginning that reads all columns
@@ -40,11 +40,12 @@ var (
 func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	t := newTable(name, key, primary)
 	t.noun, t.calls = noun, name == "agents" || name == "domains"
-	for _, f := range Fields(reflect.TypeFor[T]()) {
-		t.columns, t.fields = append(t.columns, f.Column), append(t.fields, f.Index)
+	t.fields = Fields(reflect.TypeFor[T]())
+	for _, f := range t.fields {
+		t.columns = append(t.columns, f.Column)
 	}
 	t.prepare()
-	t.selectFrom = selects[T]("SELECT " + strings.Join(t.columns, ", ") + " FROM " + name).text
+	t.selectFrom = selectsInOrder[T]("SELECT " + strings.Join(t.columns, ", ") + " FROM " + name).text
 	rest := slices.Delete(slices.Clone(t.columns), t.keyAt, t.keyAt+1)
 	t.saveOne = "UPDATE " + name + " SET " + strings.Join(rest, " = ?, ") + " = ? WHERE " + key + " = ?"
 	t.tree = slices.Contains(t.columns, "parent_id")
@@ -119,8 +120,8 @@ func tableOf(row any) (*table, reflect.Value) {
 // values appends the values of a row.
 func (t *table) values(v reflect.Value, args []any) []any {
 	args = slices.Grow(args, len(t.fields))
-	for _, index := range t.fields {
-		args = append(args, reflectx.FieldByIndexesReadOnly(v, index).Interface())
+	for _, f := range t.fields {
+		args = append(args, reflectx.FieldByIndexesReadOnly(v, f.Index).Interface())
 	}
 	return args
 }
@@ -132,18 +133,18 @@ func (t *table) valuesLike(v reflect.Value, args []any) []any {
 	if before < 0 {
 		return t.values(v, args)
 	}
-	for n, index := range t.fields {
-		f := reflectx.FieldByIndexesReadOnly(v, index)
+	for n, f := range t.fields {
+		field := reflectx.FieldByIndexesReadOnly(v, f.Index)
 		last := args[before+n]
 		var same bool
 		switch x := last.(type) {
 		case string:
-			same = f.String() == x
+			same = field.String() == x
 		case model.Time:
-			same = f.Int() == int64(x)
+			same = field.Int() == int64(x)
 		}
 		if !same {
-			last = f.Interface()
+			last = field.Interface()
 		}
 		args = append(args, last)
 	}
@@ -157,8 +158,12 @@ func (tx *sqlReadTx) Load(dst any, id string) error {
 
 // loadWhere reads the one row that fits. None is NotFound.
 func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
-	t, _ := tableOf(dst)
-	err := tx.get(dst, t.selectFrom+" WHERE "+where, args...)
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	t, v := tableOf(dst)
+	row := tx.q.QueryRowxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
+	err := tx.did(row.Scan(places(v, t.fields, make([]any, len(t.fields)))...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.Missed(t.noun)
 	}
@@ -167,9 +172,16 @@ func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 
 // loadAll reads every row that fits.
 func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
-	var rows []T
-	err := tx.all(&rows, tables[reflect.TypeFor[T]()].selectFrom+" WHERE "+where, args...)
-	return rows, err
+	if err := tx.ready(); err != nil {
+		return nil, err
+	}
+	t := tables[reflect.TypeFor[T]()]
+	rows, err := tx.q.QueryxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
+	if err != nil {
+		return nil, tx.did(err)
+	}
+	all, err := scanAll[T](rows, t.fields)
+	return all, tx.did(err)
 }
 
 func (tx *sqlTx) Insert(row any) error {
@@ -202,7 +214,7 @@ func (tx *sqlTx) Delete(row any) error {
 	if t.calls {
 		tx.changesCallers()
 	}
-	id := reflectx.FieldByIndexesReadOnly(v, t.fields[t.keyAt]).Interface()
+	id := reflectx.FieldByIndexesReadOnly(v, t.fields[t.keyAt].Index).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
 		err = model.Missed(t.noun)
