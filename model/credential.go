@@ -1,6 +1,10 @@
 package model
 
-import "tokensmith/model/otp"
+import (
+	"encoding/binary"
+
+	"tokensmith/model/otp"
+)
 
 // ResyncWithin is how long a first OTP outside the auto window is remembered, in milliseconds.
 const ResyncWithin = 10 * 60 * 1000
@@ -25,10 +29,17 @@ type Credential struct {
 	AutoWindow   int64  `db:"auto_window"`
 	CheckWindow  int64  `db:"check_window"`
 	ManualWindow int64  `db:"manual_window"`
+	NarrowWindow int64  `db:"narrow_window"`
 	Counter      int64  `db:"counter"`
 	Drift        int64  `db:"drift"`
 	ResyncStep   int64  `db:"resync_step"`
 	ResyncUntil  Time   `db:"resync_until"`
+	SyncedAt     Time   `db:"synced_at"`
+	Asked        []byte `db:"asked"` // see TokenState
+
+	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
+	// OTPs, and each guess is worth less.
+	Pressed bool
 }
 
 // OTP gives the algorithm's parameters.
@@ -36,32 +47,107 @@ func (c *Credential) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(c.Algorithm), Digits: int(c.Digits), Period: c.Period, Hash: otp.Hash(c.Crypto)}
 }
 
+// How far a token strays while it is not used. A clock's crystal is right within 20 parts of a million at 25 °C, 21 more at
+// 0 and 50 °C, and ages by 3 a year (data sheets of tuning-fork crystals of 32,768 Hz); how a server follows it, RFC 6238
+// section 6. The button of an event-based token is pressed for nothing now and then.
+const (
+	strayParts = 50      // of a million
+	strayPress = 7 * day // for one press
+)
+
+// Window gives the steps of the window in which an OTP is accepted at once, as otp.Verify takes it: the product's auto window
+// for a token whose counter or drift was not learned yet, its narrow window, widened by how far the token may have strayed
+// since, for others. It never exceeds the auto window.
+func (c *Credential) Window(now Time) int64 {
+	silent := max(0, now-c.SyncedAt)
+	if c.Pressed {
+		silent = 0
+	}
+	switch {
+	case c.SyncedAt == 0 && !c.Pressed:
+		return c.AutoWindow
+	case c.Algorithm == string(otp.HOTP):
+		return min(c.AutoWindow, 2*c.NarrowWindow+1+int64(silent/strayPress))
+	}
+	return min(c.AutoWindow, c.NarrowWindow+int64(silent)/1_000_000*strayParts/(max(1, c.Period)*1000))
+}
+
+// Chance gives the chance that a guess at now is accepted: that of each code in the window, and of the one that completes a
+// resynchronisation.
+func (c *Credential) Chance(now Time) Chance {
+	codes := c.Window(now)
+	if c.Algorithm == string(otp.TOTP) {
+		codes = 2*codes + 1
+	}
+	if c.pending(now) {
+		codes++
+	}
+	return Chance(codes) * CodeChance(c.Digits)
+}
+
+// pending says whether a first OTP waits for the one behind it.
+func (c *Credential) pending(now Time) bool {
+	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep
+}
+
 // Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
 // OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
-// between the auto and the check window and is remembered; changed says whether the state must be written.
+// between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
+// answered OutOfSync, which tells that it is right, is accepted no more but as the first of two.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, now.Std().Unix()
-	pending := c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep
-	if pending && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
-		c.accept(otp.Accept(p, st, unix, c.ResyncStep+1)) // also where it lies behind the window's end
+	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
+		c.Synced(otp.Accept(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
 		return true, true, 0
 	}
-	match, outcome := otp.Verify(seed, p, st, unix, int(max(c.AutoWindow, c.CheckWindow)), code)
+	widest := int(max(c.AutoWindow, c.CheckWindow))
+	match, outcome := otp.Verify(seed, p, st, unix, widest, code)
 	switch {
 	case outcome == otp.Replayed:
 		return false, false, Replayed
 	case outcome != otp.Match:
 		return false, false, WrongCredential
-	case !otp.InWindow(p, st, unix, int(c.AutoWindow), match):
-		c.ResyncStep, c.ResyncUntil = match, now+ResyncWithin
-		return false, true, OutOfSync
+	case otp.InWindow(p, st, unix, int(c.Window(now)), match) && !asked(c.Asked, match):
+		c.Synced(otp.Accept(p, st, unix, match), now)
+		return true, true, 0
 	}
-	c.accept(otp.Accept(p, st, unix, match))
-	return true, true, 0
+	// Nobody can be asked for it who may have been asked for so many, and answers nothing.
+	left := keepAsked(c.Asked, func(step int64) bool { return step != match && otp.InWindow(p, st, unix, widest, step) })
+	if len(left) >= askedMost*8 {
+		return false, false, WrongCredential
+	}
+	c.Asked = binary.BigEndian.AppendUint64(left, uint64(match))
+	c.ResyncStep, c.ResyncUntil = match, now+ResyncWithin
+	return false, true, OutOfSync
 }
 
-func (c *Credential) accept(next otp.State) {
-	c.Counter, c.Drift, c.ResyncStep, c.ResyncUntil = next.Next, next.Drift, 0, 0
+// Synced puts the state after an accepted OTP, or a pair of them, in place.
+func (c *Credential) Synced(next otp.State, now Time) {
+	c.Counter, c.Drift, c.ResyncStep, c.ResyncUntil, c.SyncedAt = next.Next, next.Drift, 0, 0, now
+	c.Asked = keepAsked(c.Asked, func(step int64) bool { return step >= next.Next })
+}
+
+// askedMost bounds the steps of one token that were answered OutOfSync and are not used or passed. A person's are passed with
+// the next OTP; who guesses finds one in thousands of tries.
+const askedMost = 8
+
+func asked(steps []byte, step int64) bool {
+	for ; len(steps) >= 8; steps = steps[8:] {
+		if int64(binary.BigEndian.Uint64(steps)) == step {
+			return true
+		}
+	}
+	return false
+}
+
+// keepAsked gives the steps that fit; nil when none does.
+func keepAsked(steps []byte, fits func(step int64) bool) (left []byte) {
+	for ; len(steps) >= 8; steps = steps[8:] {
+		if fits(int64(binary.BigEndian.Uint64(steps))) {
+			left = append(left, steps[:8]...)
+		}
+	}
+	return left
 }
 
 // Usable says why an accepted credential does not log in, or 0.

@@ -6,6 +6,7 @@ type Domain struct {
 	Name             string `db:"name"`
 	NameFolded       string `db:"name_folded"`
 	Description      string `db:"description"`
-	LockoutThreshold int64  `db:"lockout_threshold"` // refused credentials in a row that lock a user; 0 = never
-	LockoutMinutes   int64  `db:"lockout_minutes"`   // how long; 0 = until unlocked
+	LockoutThreshold int64  `db:"lockout_threshold"` // failed credentials that lock a user; 0 = never
+	LockoutMinutes   int64  `db:"lockout_minutes"`   // how long at first; 0 = until unlocked
+	MaxFailures      int64  `db:"max_failures"`      // failed credentials in a row that lock a user until unlocked; 0 = never
 }

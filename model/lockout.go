@@ -1,12 +1,51 @@
 package model
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
-// The limits of guessing.
+// The limits of guessing. What decides is the budget: however an attacker spreads his tries, and whenever the user logs in
+// between, the chances of all his guesses within a year add up to GuessedMost and 365 times GuessedDaily, a hundredth. The
+// locks come earlier for who guesses fast.
 const (
 	RefusedMost   = 20        // refused checks of one user within RefusedWithin; the next are not looked at
 	RefusedWithin = 60 * 1000 // milliseconds
+
+	GuessedMost  = 600 * sixDigits      // that may be guessed away at once: ten tries at a hardware token never used
+	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries at a token in daily use, and a little
+
+	lockGrowth     = 4   // by which a lock is longer than the one before
+	lockDecay      = day // after which the next lock is one step shorter
+	lockMost       = day // that locks grow to
+	triesAfterLock = 3   // until the growth has decayed
+
+	day = Time(24 * time.Hour / time.Millisecond)
 )
+
+// guessedSpan is the time in which GuessedMost comes back.
+const guessedSpan = Time(GuessedMost) * day / Time(GuessedDaily)
+
+// Chance is the probability that a guess is right, in 10^-9.
+type Chance int64
+
+const (
+	certain   Chance = 1_000_000_000
+	sixDigits        = certain / 1_000_000 // of one code of six digits
+
+	// PasswordChance is what a wrong password counts as: an OTP of a token in daily use. PairChance is that of two OTPs.
+	PasswordChance = 5 * sixDigits
+	PairChance     = certain / 1_000_000_000
+)
+
+// CodeChance is the chance of one code with so many digits.
+func CodeChance(digits int64) Chance {
+	chance := certain
+	for range digits {
+		chance /= 10
+	}
+	return chance
+}
 
 // Flooded says whether a user was refused so often within the last minute that no further check is made.
 func (s *UserState) Flooded(now Time) bool { return len(s.recent(now)) >= RefusedMost }
@@ -22,9 +61,9 @@ func (s *UserState) recent(now Time) []Time {
 	return times
 }
 
-// Refused records a refused check. A failed one also counts towards the domain's lockout threshold; Refused says
+// Refused records a refused check. One that failed is a guess, which would have been right with that chance; Refused says
 // whether it locks the user.
-func (s *Login) Refused(now Time, failed bool) (locks bool) {
+func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	times := append(s.recent(now), now)
 	times = times[max(0, len(times)-RefusedMost):]
 	s.RefusedAt = make([]byte, 0, 8*len(times))
@@ -35,18 +74,63 @@ func (s *Login) Refused(now Time, failed bool) (locks bool) {
 		return false
 	}
 	s.FailCount++
-	if s.LockoutThreshold == 0 || s.FailCount < s.LockoutThreshold {
+	s.Tries++
+	s.GuessedUntil = max(s.GuessedUntil, now) + Time(int64(min(chance, certain))*int64(day)/int64(GuessedDaily))
+	switch {
+	case s.MaxFailures > 0 && s.FailCount >= s.MaxFailures:
+		s.Tries, s.LockedUntil = 0, 0
+		return true
+	case s.LockoutThreshold == 0 || s.Tries < s.triesMost(now) && s.Guessed(now) <= GuessedMost:
 		return false
 	}
-	s.LockedUntil = 0
-	if s.LockoutMinutes > 0 {
-		s.LockedUntil = now + Time(s.LockoutMinutes*60_000)
-	}
+	s.lock(now)
 	return true
 }
+
+// triesMost is how many failures lock the user.
+func (s *Login) triesMost(now Time) int64 {
+	if s.growth(now) > 0 {
+		return min(triesAfterLock, s.LockoutThreshold)
+	}
+	return s.LockoutThreshold
+}
+
+// lock sets the end of a lock that begins now, each longer than the one before until that has decayed. A user of whom more was
+// guessed than may be at once stays locked until that has come back.
+func (s *Login) lock(now Time) {
+	s.Tries, s.LockedUntil = 0, 0
+	if s.LockoutMinutes == 0 {
+		return
+	}
+	length := Time(s.LockoutMinutes * 60_000)
+	most, growth := max(length, lockMost), s.growth(now)
+	for range min(growth, 10) {
+		length = min(length*lockGrowth, most)
+	}
+	s.LockedUntil = max(now+length, s.GuessedUntil-guessedSpan)
+	s.CalmAt = s.LockedUntil + (growth+1)*lockDecay
+}
+
+// growth is how many locks the next one is longer by.
+func (s *UserState) growth(now Time) Time { return max(0, (s.CalmAt-now+lockDecay-1)/lockDecay) }
+
+// Guessed is the chance that refused guesses have used up and that has not come back.
+func (s *UserState) Guessed(now Time) Chance {
+	return Chance(int64(max(0, s.GuessedUntil-now)) * int64(GuessedDaily) / int64(day))
+}
+
+// Pressed says whether so much was guessed lately that windows are narrow.
+func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) > GuessedMost/2 }
 
 // LockEnded says whether a locked user's lock has run out.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }
 
-// Cleared forgets failures and a lock: after an accepted credential, or by an administrator.
-func (s *UserState) Cleared() { s.FailCount, s.LockedUntil = 0, 0 }
+// Cleared forgets failures and a lock after an accepted credential. It does not tell who failed before: what was guessed away,
+// and how long the next lock is, stays.
+func (s *UserState) Cleared() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }
+
+// Forgiven forgets all that holds back who guesses: an administrator's decision.
+func (s *UserState) Forgiven() {
+	s.Cleared()
+	s.CalmAt, s.GuessedUntil, s.RefusedAt = 0, 0, nil
+}

@@ -28,6 +28,7 @@ type Product struct {
 	AutoWindow           int64  `db:"auto_window"`
 	CheckWindow          int64  `db:"check_window"`
 	ManualWindow         int64  `db:"manual_window"`
+	NarrowWindow         int64  `db:"narrow_window"`       // of a token in use, in place of AutoWindow
 	MaxTokensPerUser     int64  `db:"max_tokens_per_user"` // 0 = any number
 	Activation           string `db:"activation"`
 	ActivationCodeLength int64  `db:"activation_code_length"`
@@ -48,6 +49,9 @@ func (p *Product) SameOTP(q *Product) bool {
 	return p.Algorithm == q.Algorithm && p.Digits == q.Digits && p.Period == q.Period && p.Crypto == q.Crypto
 }
 
+// DefaultNarrowWindow is the narrow window of a product that names none.
+const DefaultNarrowWindow = 2
+
 // DefaultWindows gives the windows {auto, check, manual} of a product that names none: steps either way for
 // TOTP (wider for hardware, whose clocks drift), counters ahead for HOTP.
 func DefaultWindows(algorithm, kind string) (auto, check, manual int64) {
@@ -66,6 +70,7 @@ func Builtin() []Product {
 		p := Product{Name: name, ManufacturerCode: maker, ProductCode: code, Algorithm: string(alg), Digits: 6, Period: period,
 			Crypto: string(otp.HmacSHA1), Kind: kind, Activation: ActivateAuto, ActivationCodeLength: 8, ActivationCodeHours: 48}
 		p.AutoWindow, p.CheckWindow, p.ManualWindow = DefaultWindows(p.Algorithm, kind)
+		p.NarrowWindow = DefaultNarrowWindow
 		return p
 	}
 	return []Product{

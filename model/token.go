@@ -33,18 +33,21 @@ type TokenState struct {
 	Counter  int64 `db:"counter"`
 	Drift    int64 `db:"drift"` // time steps by which the token's clock is ahead of ours
 	LastUsed Time  `db:"last_used"`
-	// ResyncStep is the moving factor of a first OTP seen outside the auto window, ResyncUntil when it is forgotten.
-	ResyncStep  int64 `db:"resync_step"`
-	ResyncUntil Time  `db:"resync_until"`
+	// ResyncStep is the moving factor of a first OTP seen outside the window, ResyncUntil when it is forgotten.
+	ResyncStep  int64  `db:"resync_step"`
+	ResyncUntil Time   `db:"resync_until"`
+	SyncedAt    Time   `db:"synced_at"` // when counter and drift were learned from an OTP; 0 = not since the token was made or reset
+	Asked       []byte `db:"asked"`     // the steps whose OTPs were answered OutOfSync, 8 bytes each: these never log in alone
 }
 
 // OTP gives the state the OTP engine works on.
 func (s *TokenState) OTP() otp.State { return otp.State{Next: s.Counter, Drift: s.Drift} }
 
 // Synced puts the state after a synchronisation in place; a pending one is forgotten.
-func (s *TokenState) Synced(o otp.State) {
-	s.Counter, s.Drift = o.Next, o.Drift
+func (s *TokenState) Synced(o otp.State, now Time) {
+	s.Counter, s.Drift, s.SyncedAt = o.Next, o.Drift, now
 	s.ResyncStep, s.ResyncUntil = 0, 0
+	s.Asked = keepAsked(s.Asked, func(step int64) bool { return step >= o.Next })
 }
 
 // Reset clears drift and a pending resync. The counter moves only when given: an administrator's decision. A TOTP
@@ -56,7 +59,7 @@ func (s *TokenState) Reset(alg string, counter *int64) error {
 		}
 		s.Counter = *counter
 	}
-	s.Drift, s.ResyncStep, s.ResyncUntil = 0, 0, 0
+	s.Drift, s.ResyncStep, s.ResyncUntil, s.SyncedAt = 0, 0, 0, 0
 	return nil
 }
 

@@ -41,11 +41,14 @@ func (u *User) Address(channel string) string {
 
 // UserState is what changes when a user logs in, kept apart because it changes often.
 type UserState struct {
-	UserID      string `db:"user_id"`
-	FailCount   int64  `db:"fail_count"` // refused credentials since the last accepted one
-	LastLogin   Time   `db:"last_login"`
-	LockedUntil Time   `db:"locked_until"` // of a locked user; 0 = until unlocked
-	RefusedAt   []byte `db:"refused_at"`   // times of the refusals of the last minute, 8 bytes each
+	UserID       string `db:"user_id"`
+	FailCount    int64  `db:"fail_count"` // failed credentials since the last accepted one
+	LastLogin    Time   `db:"last_login"`
+	LockedUntil  Time   `db:"locked_until"`  // of a locked user; 0 = until unlocked
+	RefusedAt    []byte `db:"refused_at"`    // times of the refusals of the last minute, 8 bytes each
+	Tries        int64  `db:"tries"`         // failed credentials since the last accepted one and the last lock
+	CalmAt       Time   `db:"calm_at"`       // when the next lock is no longer than the first again
+	GuessedUntil Time   `db:"guessed_until"` // when all the chance that was guessed away has come back
 
 	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent; nil = none
 	PasscodeUntil Time   `db:"passcode_until"`
@@ -59,5 +62,6 @@ type Login struct {
 	MustChangePassword bool   `db:"must_change_password"`
 	LockoutThreshold   int64  `db:"lockout_threshold"`
 	LockoutMinutes     int64  `db:"lockout_minutes"`
+	MaxFailures        int64  `db:"max_failures"`
 	UserState
 }

@@ -255,10 +255,9 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	}
 	if login.Status == model.LockedBy {
 		if !login.LockEnded(v.c.now) {
-			return v.c.refuse(tx, login, model.Locked)
+			return v.c.refuse(tx, login, model.Locked, 0)
 		}
-		login.Status = model.Active
-		login.Cleared()
+		login.Status, login.LockedUntil = model.Active, 0
 		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
 			return nil, err
 		}
@@ -310,10 +309,10 @@ func (v *verification) pretend() {
 		otp.State{}, v.c.now.Std().Unix(), 10, "000000")
 }
 
-// refuse records a refusal of a user's credential. 201 and 205 count towards the lock.
-func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind) (any, error) {
+// refuse records a refusal of a user's credential. 201 and 205 count towards the lock, as a guess with that chance.
+func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
 	failed := k == model.WrongCredential || k == model.OutOfSync
-	if login.Refused(c.now, failed) && login.Status == model.Active {
+	if login.Refused(c.now, failed, chance) && login.Status == model.Active {
 		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
 			return nil, err
 		}

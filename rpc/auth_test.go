@@ -103,7 +103,7 @@ func TestVerifyRules(t *testing.T) {
 			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
 			g.want(206, g.verify("u", g.at(totp, "1", 1)), "after a reset")
 		},
-		"the same for counters": func(g *guarded) {
+		"a counter is accepted once, and nothing before it": func(g *guarded) {
 			g.user("u", "SE 1")
 			g.want(0, g.verify("u", g.at(hotp, "1", 9)), "the last of the auto window")
 			g.want(206, g.verify("u", g.at(hotp, "1", 9)), "again")
@@ -260,15 +260,113 @@ func TestVerifyRules(t *testing.T) {
 			g.want(201, g.verify("u", "000000"), "one is free")
 			g.want(7, g.verify("u", "000000"), "and no more")
 		},
-		"drift is learned within the auto window": func(g *guarded) {
+		"the auto window counts for a token's first use, the narrow one around its drift then": func(g *guarded) {
 			g.user("u", "ST 1")
-			g.want(0, g.verify("u", g.at(slow, "1", 30)), "30 ahead")
-			g.clock.advance(time.Hour)
-			if d := g.get("token", `[["serial","=","1"]]`, "drift"); d != "30" {
+			g.want(0, g.verify("u", g.at(slow, "1", 28)), "28 ahead")
+			if d := g.get("token", `[["serial","=","1"]]`, "drift"); d != "28" {
 				g.t.Errorf("drift is %s", d)
 			}
-			g.want(0, g.verify("u", g.at(slow, "1", 60)), "30 ahead of that")
-			g.want(201, g.verify("u", g.at(slow, "1", 60+61)), "behind the check window")
+			g.clock.advance(time.Hour)
+			g.want(205, g.verify("u", g.at(slow, "1", 28+3)), "3 ahead of that")
+			g.want(0, g.verify("u", g.at(slow, "1", 28+2)), "2 ahead of that")
+			g.clock.advance(time.Hour)
+			g.want(0, g.verify("u", g.at(slow, "1", 30-2)), "2 behind that")
+			g.want(201, g.verify("u", g.at(slow, "1", 28+61)), "behind the check window")
+			g.clock.advance(100 * 24 * time.Hour)
+			g.want(205, g.verify("u", g.at(slow, "1", 28+10)), "10 ahead, after 100 days")
+			g.want(0, g.verify("u", g.at(slow, "1", 28+9)), "9 ahead, after 100 days")
+			g.clock.advance(time.Hour)
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(0, g.verify("u", g.at(slow, "1", 30)), "the auto window counts after a reset")
+			g.do(g.t, "product/set", `{"product":{"productCode":"ST"},"attrs":{"narrowWindow":4}}`)
+			g.want(0, g.verify("u", g.at(slow, "1", 30+4)), "4 ahead, where the product says so")
+		},
+		"the same for counters": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.want(0, g.verify("u", g.at(hotp, "1", 9)), "the last of the auto window")
+			g.want(205, g.verify("u", g.at(hotp, "1", 15)), "behind the narrow window")
+			g.want(0, g.verify("u", g.at(hotp, "1", 14)), "the last of the narrow window")
+			g.clock.advance(15 * 24 * time.Hour)
+			g.want(205, g.verify("u", g.at(hotp, "1", 22)), "behind it, two weeks later")
+			g.want(0, g.verify("u", g.at(hotp, "1", 21)), "the last of it, two weeks later")
+		},
+		"who guesses much finds narrow windows": func(g *guarded) {
+			g.user("u", "ST 1", "ST 2")
+			for range 3 {
+				g.want(201, g.verify("u", "000000"), "a guess at 122 codes")
+			}
+			g.want(205, g.verify("u", g.at(slow, "1", 3)), "3 ahead")
+			g.want(0, g.verify("u", g.at(slow, "1", 4)), "and the next")
+			g.want(0, g.verify("u", g.at(slow, "2", 2)), "2 ahead")
+			g.do(g.t, "user/unlock", `{"user":{"loginName":"u"}}`)
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
+			g.want(0, g.verify("u", g.at(slow, "2", 30)), "forgiven")
+		},
+		"an OTP that answered 205 never logs in alone": func(g *guarded) {
+			g.user("u", "ST 1", "SE 2")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "in use")
+			ahead := g.at(slow, "1", 5)
+			later := g.at(slow, "1", 7)
+			g.want(205, g.verify("u", ahead), "5 ahead")
+			g.want(205, g.verify("u", later), "7 ahead")
+			g.clock.advance(5 * time.Minute)
+			g.want(205, g.verify("u", ahead), "at its time")
+			g.want(0, g.verify("u", g.at(slow, "1", 1)), "the one behind it")
+			g.clock.advance(2 * time.Minute)
+			g.want(205, g.verify("u", later), "at its time")
+			g.clock.advance(11 * time.Minute)
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "one nobody asked for")
+			g.want(206, g.verify("u", later), "passed over")
+			g.want(0, g.verify("u", g.at(hotp, "2", 0)), "the other token in use")
+			g.want(205, g.verify("u", g.at(hotp, "2", 7)), "6 ahead")
+			g.want(0, g.verify("u", g.at(hotp, "2", 4)), "3 ahead")
+			g.want(205, g.verify("u", g.at(hotp, "2", 7)), "2 ahead")
+			g.want(0, g.verify("u", g.at(hotp, "2", 8)), "the one behind it")
+		},
+		"no more than eight OTPs are remembered": func(g *guarded) {
+			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0}}`)
+			g.user("u", "SE 1")
+			g.want(0, g.verify("u", g.at(hotp, "1", 0)), "in use")
+			for i := range int64(8) {
+				g.want(205, g.verify("u", g.at(hotp, "1", 10+2*i)), "one more")
+			}
+			g.want(201, g.verify("u", g.at(hotp, "1", 30)), "a ninth")
+			g.want(205, g.verify("u", g.at(hotp, "1", 12)), "one of the eight")
+			g.want(0, g.verify("u", g.at(hotp, "1", 13)), "and the one behind it")
+			g.want(205, g.verify("u", g.at(hotp, "1", 30)), "there is room again")
+		},
+		"locks grow, and a success does not end that": func(g *guarded) {
+			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":4,"lockoutMinutes":15}}`)
+			g.user("u", "SE 1")
+			lock := func(tries int, length time.Duration, n int64) {
+				for range tries {
+					g.want(201, g.verify("u", "000000"), "a try")
+				}
+				g.clock.advance(length - time.Millisecond)
+				g.want(202, g.verify("u", g.at(hotp, "1", n)), "at the end of a lock of "+length.String())
+				g.clock.advance(time.Millisecond)
+				g.want(0, g.verify("u", g.at(hotp, "1", n)), "behind a lock of "+length.String())
+			}
+			lock(4, 15*time.Minute, 0)
+			lock(3, time.Hour, 1)
+			lock(3, 4*time.Hour, 2)
+			g.clock.advance(5 * 24 * time.Hour)
+			lock(4, 15*time.Minute, 3)
+		},
+		"failures in a row end at maxFailures": func(g *guarded) {
+			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0,"maxFailures":5}}`)
+			g.user("u", "SE 1")
+			for range 4 {
+				g.want(201, g.verify("u", "000000"), "a try")
+			}
+			g.want(0, g.verify("u", g.at(hotp, "1", 0)), "a success")
+			for range 5 {
+				g.want(201, g.verify("u", "000000"), "a try")
+			}
+			g.clock.advance(1000 * 24 * time.Hour)
+			g.want(202, g.verify("u", g.at(hotp, "1", 1)), "locked until unlocked")
+			g.do(g.t, "user/unlock", `{"user":{"loginName":"u"}}`)
+			g.want(0, g.verify("u", g.at(hotp, "1", 1)), "unlocked")
 		},
 		"two consecutive OTPs within the check window complete": func(g *guarded) {
 			g.user("u", "SE 1")

@@ -46,7 +46,7 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 	}
 	if len(creds) == 0 {
 		v.pretend()
-		return v.c.refuse(tx, login, model.OutOfSync)
+		return v.c.refuse(tx, login, model.OutOfSync, model.PairChance)
 	}
 	c := &creds[0]
 	ok, err := v.resync(c)
@@ -54,13 +54,13 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 		return nil, err
 	}
 	if !ok || v.dry {
-		return v.c.refuse(tx, login, model.OutOfSync)
+		return v.c.refuse(tx, login, model.OutOfSync, model.PairChance)
 	}
 	if err := tx.SaveChecked(c, true, v.c.now); err != nil {
 		return nil, err
 	}
 	if k := c.Usable(login.Status, v.c.now); k != 0 {
-		return v.c.refuse(tx, login, k) // the OTPs are used up all the same
+		return v.c.refuse(tx, login, k, 0) // the OTPs are used up all the same
 	}
 	return nil, nil
 }
@@ -73,7 +73,7 @@ func (v *verification) resync(c *model.Credential) (bool, error) {
 	}
 	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
 	if ok {
-		c.Counter, c.Drift = next.Next, next.Drift
+		c.Synced(next, v.c.now)
 	}
 	return ok, nil
 }

@@ -13,7 +13,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
-		return v.c.refuse(tx, login, model.Disabled)
+		return v.c.refuse(tx, login, model.Disabled, 0)
 	} else if sent {
 		return v.accept(tx, login, userObject.table, login.ID)
 	}
@@ -24,9 +24,13 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if len(creds) == 0 {
 		v.pretend()
 	}
-	best := model.WrongCredential
+	best, chance := model.WrongCredential, v.passcodeChance(login)
 	for i := range creds {
 		c := &creds[i]
+		c.Pressed = login.Pressed(v.c.now)
+		if !v.dry {
+			chance += c.Chance(v.c.now)
+		}
 		found, err := v.try(tx, c)
 		if err != nil {
 			return nil, err
@@ -40,7 +44,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			k = model.PINExpired
 		}
 		if k != 0 {
-			return v.c.refuse(tx, login, k) // the OTP is used up all the same
+			return v.c.refuse(tx, login, k, 0) // the OTP is used up all the same
 		}
 		if found.pin != nil {
 			sealed := v.c.s.keys.Seal(pinPlace(c.AssignmentID), model.HashPIN(found.pin))
@@ -53,7 +57,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
 	}
-	return v.c.refuse(tx, login, best)
+	return v.c.refuse(tx, login, best, chance)
 }
 
 func pinPlace(assignmentID string) store.Place {

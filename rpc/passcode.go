@@ -81,9 +81,17 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 	return nil
 }
 
+// passcodeChance is the chance that a guess is the user's passcode.
+func (v *verification) passcodeChance(login *model.Login) model.Chance {
+	if login.Passcode == nil || v.c.now >= login.PasscodeUntil || v.token != nil {
+		return 0
+	}
+	return model.CodeChance(passcodeDigits)
+}
+
 // passcode says whether the credential is the user's passcode, which is used up then.
 func (v *verification) passcode(login *model.Login) (bool, error) {
-	if login.Passcode == nil || v.c.now >= login.PasscodeUntil || v.token != nil {
+	if v.passcodeChance(login) == 0 {
 		return false, nil
 	}
 	code, err := v.c.s.keys.Unseal(passcodePlace(login.ID), login.Passcode)

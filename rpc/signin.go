@@ -151,7 +151,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 		return found, tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
 	case login.MustChangePassword:
 		v.due = true
-		return v.c.refuse(tx, login, model.PINExpired)
+		return v.c.refuse(tx, login, model.PINExpired, 0)
 	}
 	return found, nil
 }

@@ -132,14 +132,14 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		}
 		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
 		if !ok && login != nil {
-			if _, err := c.refuse(tx, login, model.OutOfSync); err != nil {
+			if _, err := c.refuse(tx, login, model.OutOfSync, model.PairChance); err != nil {
 				return nil, err
 			}
 		}
 		if !ok {
 			return outcome{notSynced()}, nil
 		}
-		st.Synced(next)
+		st.Synced(next, c.now)
 		return nil, tx.Save(st)
 	})
 }

@@ -40,7 +40,7 @@ var userObject = declare(&object{
 		{name: "userLocale", kind: text, when: always},
 		{name: "status", kind: enum, when: always, initial: model.Active, values: []string{model.Inactive, model.Active, model.LockedBy, model.DisabledBy}},
 		{name: "description", kind: text, when: always, max: 1024},
-		{name: "failCount", kind: integer, path: userState, about: "refused credentials in a row"},
+		{name: "failCount", kind: integer, path: userState, about: "failed credentials in a row"},
 		{name: "lastLogin", kind: date, path: userState},
 		{name: "mustChangePassword", kind: boolean, when: always},
 		{name: "passwordNeverExpires", kind: boolean, when: always},
@@ -102,7 +102,7 @@ func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 	if err := tx.Load(&st, u.ID); err != nil {
 		return err
 	}
-	st.Cleared()
+	st.Forgiven()
 	return tx.Save(&st)
 }
 
@@ -114,8 +114,7 @@ func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)
-		login.Cleared()
-		login.RefusedAt = nil
+		login.Forgiven()
 		if login.Status == model.LockedBy {
 			if err := tx.SetUserStatus(id, model.Active); err != nil {
 				return nil, err

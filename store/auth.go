@@ -10,14 +10,14 @@ import (
 var ErrNone = sql.ErrNoRows
 
 var selectLogins = selectsInOrder[model.Login](`
-	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes,
-		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.passcode, s.passcode_until
+	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes, d.max_failures,
+		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.tries, s.calm_at, s.guessed_until, s.passcode, s.passcode_until
 	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`)
 
 var selectCredentials = selectsInOrder[model.Credential](`
 	SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
 		a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
-		p.check_window, p.manual_window, s.counter, s.drift, s.resync_step, s.resync_until
+		p.check_window, p.manual_window, p.narrow_window, s.counter, s.drift, s.resync_step, s.resync_until, s.synced_at, s.asked
 	FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
 		JOIN products p ON p.id = t.product_id`)
 
@@ -52,10 +52,10 @@ func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		return tx.later("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0 WHERE token_id = ?",
-			c.Counter, c.Drift, now, c.TokenID)
+		return tx.later("UPDATE token_states SET counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ? WHERE token_id = ?",
+			c.Counter, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
 	}
-	return tx.later("UPDATE token_states SET resync_step = ?, resync_until = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.TokenID)
+	return tx.later("UPDATE token_states SET resync_step = ?, resync_until = ?, asked = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.Asked, c.TokenID)
 }
 
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {

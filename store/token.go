@@ -76,7 +76,7 @@ func (tx *sqlTx) Touch(tokenID string, now model.Time) error {
 
 func (tx *sqlTx) ClearFailures(tokenID string) error {
 	_, err := tx.exec(strings.TrimSpace(`
-		UPDATE user_states SET fail_count = 0
+		UPDATE user_states SET fail_count = 0, tries = 0
 		WHERE fail_count > 0 AND user_id IN (SELECT user_id FROM token_assignments WHERE token_id = ?)`), tokenID)
 	return err
 }

@@ -1,0 +1,201 @@
+package model_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+)
+
+const (
+	minute = model.Time(60_000)
+	hour   = 60 * minute
+	day    = 24 * hour
+	began  = 1_700_000_000_000 // some time
+)
+
+// newLogin is a user of a domain as it is made when nothing is given.
+func newLogin() *model.Login {
+	return &model.Login{Status: model.Active, LockoutThreshold: 10, LockoutMinutes: 15, MaxFailures: 100}
+}
+
+// inUse is the chance of a guess at a token of six digits in daily use.
+const inUse = model.PasswordChance
+
+// guess has a wrong credential refused, as rpc does; it says whether one is looked at at all.
+func guess(u *model.Login, now model.Time, chance model.Chance) (looked bool) {
+	if u.Flooded(now) {
+		return false
+	}
+	if u.Status == model.LockedBy {
+		if !u.LockEnded(now) {
+			u.Refused(now, false, 0)
+			return false
+		}
+		u.Status, u.LockedUntil = model.Active, 0
+	}
+	if u.Refused(now, true, chance) {
+		u.Status = model.LockedBy
+	}
+	return true
+}
+
+// logsIn lets the user log in, unless locked.
+func logsIn(u *model.Login, now model.Time) {
+	if u.Status == model.Active || u.LockEnded(now) {
+		u.Status = model.Active
+		u.Cleared()
+	}
+}
+
+func TestMistypingLocksNobody(t *testing.T) {
+	t.Parallel()
+	for what, hours := range map[string][]model.Time{
+		"five at once":                {8, 8, 8, 8, 8},
+		"one at each login":           {8, 10, 12, 14, 16},
+		"in the morning and at night": {0, 0, 23, 23, 23},
+	} {
+		u := newLogin()
+		for now := model.Time(began); now < began+5*365*day; now += day {
+			for i, h := range hours {
+				at := now + h*hour + model.Time(i)*minute
+				if !guess(u, at, inUse) || u.Status != model.Active {
+					t.Fatalf("%s: locked after %d days", what, (now-began)/day)
+				}
+				if i == len(hours)-1 || hours[i+1] != h {
+					logsIn(u, at+minute/2)
+				}
+			}
+		}
+	}
+}
+
+// However somebody guesses for a year, the chances of all his guesses together are below a hundredth.
+func TestBudgetOfAYear(t *testing.T) {
+	t.Parallel()
+	const budget = model.Chance(10_000_000) // 10^-2
+	random := rand.New(rand.NewPCG(1, 2))
+	waits := map[string]func() model.Time{
+		"as fast as he may":       func() model.Time { return 3 * 1000 },
+		"when a lock has decayed": func() model.Time { return 25 * hour },
+		"evenly":                  func() model.Time { return 4*hour + 40*minute },
+	}
+	for i := range 30 {
+		most := 1 << (10 + random.IntN(17))
+		waits[fmt.Sprintf("at random, up to %s, %d", time.Duration(most)*time.Millisecond, i)] = func() model.Time { return model.Time(3000 + random.IntN(most)) }
+	}
+	for what, c := range map[string]struct {
+		chance model.Chance // when windows are narrow
+		more   model.Chance // when they are not
+		login  model.Time   // how often the user logs in between; 0 = never
+	}{
+		"a token in daily use":                    {inUse, 0, day},
+		"a token used ten times a day":            {inUse, 0, day / 10},
+		"a hardware token never used":             {inUse, 56_000, 0},
+		"two tokens in daily use":                 {2 * inUse, 0, day},
+		"a token in daily use, another never":     {2 * inUse, 56_000, day},
+		"a token in daily use, five others never": {6 * inUse, 5 * 56_000, day},
+	} {
+		worst, by := model.Chance(0), ""
+		for name, wait := range waits {
+			u, sum, guesses := newLogin(), model.Chance(0), 0
+			next := model.Time(began)
+			for now := model.Time(began); now < began+365*day; now += wait() {
+				if c.login > 0 && now >= next {
+					logsIn(u, now)
+					next = now + c.login
+				}
+				if u.Status == model.LockedBy && !u.LockEnded(now) {
+					if u.LockedUntil == 0 {
+						break // until an administrator unlocks
+					}
+					now = max(now, min(u.LockedUntil, max(next, now)))
+					if !u.LockEnded(now) {
+						continue
+					}
+				}
+				chance := c.chance
+				if !u.Pressed(now) {
+					chance += c.more
+				}
+				if guess(u, now, chance) {
+					sum += chance
+					guesses++
+				}
+			}
+			if sum > worst {
+				worst, by = sum, fmt.Sprintf("%s: %d guesses", name, guesses)
+			}
+		}
+		t.Logf("%s: %.2e (%s)", what, float64(worst)/1e9, by)
+		if worst > budget {
+			t.Errorf("%s: somebody who guesses %s gets in with a chance of %.2e", what, by, float64(worst)/1e9)
+		}
+	}
+}
+
+func TestLocksGrow(t *testing.T) {
+	t.Parallel()
+	u, now := newLogin(), model.Time(began)
+	locked := func() (tries int, length model.Time) {
+		for u.Status == model.Active || u.LockEnded(now) {
+			now += 10_000
+			guess(u, now, inUse)
+			tries++
+		}
+		return tries, u.LockedUntil - now
+	}
+	for i, want := range []struct {
+		tries  int
+		length model.Time
+	}{{10, 15 * minute}, {3, hour}, {3, 4 * hour}, {3, 16 * hour}, {3, day}, {3, day}} {
+		tries, length := locked()
+		if tries != want.tries || length != want.length {
+			t.Errorf("lock %d: after %d tries for %s", i+1, tries, time.Duration(length)*time.Millisecond)
+		}
+		now = u.LockedUntil
+	}
+	logsIn(u, now)
+	if tries, length := locked(); tries != 3 || length != day {
+		t.Errorf("after a success: %d tries, %s", tries, time.Duration(length)*time.Millisecond)
+	}
+	now = u.LockedUntil + 7*day
+	if tries, length := locked(); tries != 10 || length != 15*minute {
+		t.Errorf("when the growth has decayed: %d tries, %s", tries, time.Duration(length)*time.Millisecond)
+	}
+	now = u.LockedUntil
+	u.Forgiven()
+	u.Status = model.Active
+	if tries, length := locked(); tries != 10 || length != 15*minute {
+		t.Errorf("after an administrator's unlock: %d tries, %s", tries, time.Duration(length)*time.Millisecond)
+	}
+}
+
+func TestFailuresInARowEnd(t *testing.T) {
+	t.Parallel()
+	for _, threshold := range []int64{0, 10} {
+		u, now, guesses := newLogin(), model.Time(began), 0
+		u.LockoutThreshold = threshold
+		for ; u.Status == model.Active || u.LockedUntil != 0; now += hour {
+			if guess(u, now, inUse) {
+				guesses++
+			}
+		}
+		if guesses != 100 || u.FailCount != 100 {
+			t.Errorf("threshold %d: locked until unlocked after %d guesses, %d failures", threshold, guesses, u.FailCount)
+		}
+		if guess(u, now+1000*day, inUse) {
+			t.Errorf("threshold %d: the lock ended", threshold)
+		}
+	}
+	u := newLogin()
+	u.LockoutThreshold, u.MaxFailures = 0, 0
+	for i := range model.Time(1000) {
+		guess(u, began+i*minute, inUse)
+	}
+	if u.Status != model.Active {
+		t.Error("locked although neither setting says so")
+	}
+}
