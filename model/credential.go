@@ -47,9 +47,9 @@ func (c *Credential) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(c.Algorithm), Digits: int(c.Digits), Period: c.Period, Hash: otp.Hash(c.Crypto)}
 }
 
-// How far a token strays while it is not used. A clock's crystal is right within 20 parts of a million at 25 °C, 21 more at
-// 0 and 50 °C, and ages by 3 a year (data sheets of tuning-fork crystals of 32,768 Hz); how a server follows it, RFC 6238
-// section 6. The button of an event-based token is pressed for nothing now and then.
+// How far a token strays while it is not used. A clock's crystal is right within 20 parts of a million at 25 °C, 19 more at
+// 0 and 50 °C (0.03 for each square degree), and ages by 3 in its first year, as data sheets of tuning-fork crystals of
+// 32,768 Hz say; how a server follows it says RFC 6238 section 6. The button of an event-based token is pressed for nothing now and then.
 const (
 	strayParts = 50      // of a million
 	strayPress = 7 * day // for one press
@@ -75,10 +75,7 @@ func (c *Credential) Window(now Time) int64 {
 // Chance gives the chance that a guess at now is accepted: that of each code in the window, and of the one that completes a
 // resynchronisation.
 func (c *Credential) Chance(now Time) Chance {
-	codes := c.Window(now)
-	if c.Algorithm == string(otp.TOTP) {
-		codes = 2*codes + 1
-	}
+	codes := OTPCodes(c.Algorithm, c.Window(now))
 	if c.pending(now) {
 		codes++
 	}

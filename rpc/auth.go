@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -41,10 +42,15 @@ type verification struct {
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string
-	dry      bool        // only spend the time: nothing is accepted or written
-	due      bool        // right, but the password must be changed
-	byUser   *projection // of what was asked for, where no token was used
-	byToken  *projection // where one was
+	dry      bool // only spend the time: nothing is accepted or written
+	due      bool // right, but the password must be changed
+
+	address string        // where the user is, as failures are counted; "" = not known
+	slot    int64         // in which they are
+	from    model.Address // what is known of it
+
+	byUser  *projection // of what was asked for, where no token was used
+	byToken *projection // where one was
 }
 
 // answers to a credential, one message each.
@@ -110,6 +116,7 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 		if err != nil || ip.Zone() != "" {
 			return nil, model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
 		}
+		v.comesFrom(ip.String())
 		v.c.remote = ip.String() + " by " + v.c.remote
 	}
 	if err := v.credential(args.Credential); err != nil {
@@ -245,8 +252,11 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	if held, err := v.held(tx, login); held || err != nil {
+		return nil, cmp.Or(err, tooManyFrom(v.c.now))
+	}
 	if login == nil {
-		return v.nobody(tx)
+		return v.counted(tx, v.nobody)
 	}
 	v.c.touched(userObject.noun, login.ID)
 	v.c.s.lastLogin.Store(login.ID)
@@ -262,7 +272,7 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 			return nil, err
 		}
 	}
-	return check(login)
+	return v.counted(tx, func(store.Tx) (any, error) { return check(login) })
 }
 
 // pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
@@ -311,8 +321,7 @@ func (v *verification) pretend() {
 
 // refuse records a refusal of a user's credential. 201 and 205 count towards the lock, as a guess with that chance.
 func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
-	failed := k == model.WrongCredential || k == model.OutOfSync
-	if login.Refused(c.now, failed, chance) && login.Status == model.Active {
+	if login.Refused(c.now, failed(k), chance) && login.Status == model.Active {
 		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
 			return nil, err
 		}
@@ -325,6 +334,9 @@ func (v *verification) accept(tx store.Tx, login *model.Login, table, id string)
 	login.Cleared()
 	login.LastLogin = v.c.now
 	if err := tx.SaveLogin(&login.UserState); err != nil {
+		return nil, err
+	}
+	if err := v.arrived(tx, login.ID); err != nil {
 		return nil, err
 	}
 	p := v.byUser

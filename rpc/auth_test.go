@@ -335,6 +335,39 @@ func TestVerifyRules(t *testing.T) {
 			g.want(0, g.verify("u", g.at(hotp, "1", 13)), "and the one behind it")
 			g.want(205, g.verify("u", g.at(hotp, "1", 30)), "there is room again")
 		},
+		"an address that fails with many users": func(g *guarded) {
+			from := func(address string) string { return `,"remoteIp":"` + address + `"` }
+			g.user("old", "ST 1")
+			g.want(0, g.verify("old", g.at(slow, "1", 0), from("192.0.2.1")), "a user who comes from there")
+			g.clock.advance(2 * time.Minute)
+			g.user("fresh", "ST 2", "SE 3")
+			for i := range 199 {
+				g.want(201, g.verify(fmt.Sprint("nobody", i), "000000", from("192.0.2.1")), "a try with nobody")
+				if i == 30 {
+					g.want(205, g.verify("fresh", g.at(slow, "2", 5), from("192.0.2.1")), "windows are narrow there")
+					g.want(0, g.verify("fresh", g.at(hotp, "3", 9), from("192.0.2.2")), "and wide elsewhere")
+				}
+			}
+			g.user("new", "ST 4")
+			for _, login := range []string{"new", "nobody", "fresh"} {
+				_, reply := g.post("/auth/verify", fmt.Sprintf(`{"user":{"loginName":%q},"credential":{"otp":"000000"},"remoteIp":"192.0.2.1"}`, login))
+				if want := `{"error":7,"message":"too many refused credentials from this address today","result":{"retryAfter":86280}}`; reply != want {
+					g.t.Errorf("%s: %s", login, reply)
+				}
+			}
+			g.want(0, g.verify("new", g.at(slow, "4", 0), from("192.0.2.2")), "from elsewhere")
+			g.want(0, g.verify("new", g.at(slow, "4", 1)), "from nobody knows where")
+			g.want(201, g.verify("old", "000000", from("192.0.2.1")), "who comes from there is not held back")
+			g.want(0, g.verify("old", g.at(slow, "1", 0), from("192.0.2.1")), "nor held to the others' failures")
+			g.want(201, g.verify("nobody", "000000", from("2001:db8::1")), "another address")
+			g.clock.advance(24 * time.Hour)
+			g.want(201, g.verify("new", "000000", from("192.0.2.1")), "the next day")
+			g.clock.advance(91 * 24 * time.Hour)
+			for i := range 200 { // each day anew
+				g.want(201, g.verify(fmt.Sprint("nobody", i), "000000", from("192.0.2.1")), "a try with nobody")
+			}
+			g.want(7, g.verify("old", g.at(slow, "1", 0), from("192.0.2.1")), "who did not come from there for 90 days")
+		},
 		"locks grow, and a success does not end that": func(g *guarded) {
 			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":4,"lockoutMinutes":15}}`)
 			g.user("u", "SE 1")

@@ -27,7 +27,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	best, chance := model.WrongCredential, v.passcodeChance(login)
 	for i := range creds {
 		c := &creds[i]
-		c.Pressed = login.Pressed(v.c.now)
+		c.Pressed = login.Pressed(v.c.now) || v.from.Pressed(v.c.now) || v.c.s.spraying.on.Load()
 		if !v.dry {
 			chance += c.Chance(v.c.now)
 		}

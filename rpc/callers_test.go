@@ -171,6 +171,7 @@ var tried = map[string]string{
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/verify":                       `{}`,
+	"domain/estimateGuessing":            `{}`,
 }
 
 // alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.

@@ -22,6 +22,7 @@ var methods = []method{
 	{path: "domain/set", target: "Domain.Set", about: "Changes a domain."},
 	{path: "domain/delete", target: "Domain.Delete", about: "Deletes a domain without users and installation codes."},
 	{path: "domain/search", target: "Domain.Search", about: "Finds domains."},
+	{path: "domain/estimateGuessing", target: "Domain.EstimateGuessing", about: "Computes what guessing OTPs for a year may reach, by the settings in force."},
 
 	{path: "user/create", target: "User.Create", about: "Makes a user in a domain."},
 	{path: "user/get", target: "User.Get", about: "Reads one user."},

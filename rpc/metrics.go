@@ -25,7 +25,7 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	handler http.Handler
 
-	waiting, size, deliveries, large *prometheus.Desc
+	waiting, size, deliveries, large, refused *prometheus.Desc
 }
 
 func newMetrics(s *Server) *metrics {
@@ -35,6 +35,7 @@ func newMetrics(s *Server) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"method"}),
 		waiting:    prometheus.NewDesc("tokensmith_writer_queue", "Changes under way, or waiting for their turn to write.", nil, nil),
 		large:      prometheus.NewDesc("tokensmith_large_bodies", "Large bodies in memory; the next waits for it.", nil, nil),
+		refused:    prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil),
 		size:       prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),
 		deliveries: prometheus.NewDesc("tokensmith_deliveries", "Messages by status.", []string{"status"}, nil),
 	}
@@ -54,7 +55,7 @@ func (m *metrics) ended(name string, c *call, took time.Duration) {
 
 // Describe names what Collect gives.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.size, m.deliveries} {
+	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.refused, m.size, m.deliveries} {
 		to <- d
 	}
 }
@@ -63,6 +64,11 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(m.s.cfg.Store.Waiting()))
 	to <- prometheus.MustNewConstMetric(m.large, prometheus.GaugeValue, float64(len(m.s.large)))
+	standsOut := 0.0
+	if m.s.spraying.on.Load() {
+		standsOut = 1
+	}
+	to <- prometheus.MustNewConstMetric(m.refused, prometheus.GaugeValue, standsOut)
 	ctx, stop := context.WithTimeout(context.Background(), scrapeMost)
 	defer stop()
 	st, err := m.s.cfg.Store.Stats(ctx)

@@ -74,6 +74,9 @@ type Server struct {
 	large    chan struct{}          // held while a large body is in memory
 	hashing  chan struct{}          // held while a password is hashed
 
+	addresses *store.Signer // chooses their slots
+	spraying  spraying
+
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 }
 
@@ -101,7 +104,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.CodeAccounts = accountsPerHour
 	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
-	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")

@@ -71,6 +71,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
 	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword)}
+	v.comesFrom(c.remote)
 	var err error
 	if v.user, err = s.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
 		return err

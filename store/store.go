@@ -171,6 +171,15 @@ type ReadTx interface {
 	// by priority, the lowest first, then oldest first.
 	Credentials(userID string) ([]model.Credential, error)
 
+	// Address returns what is known of an address, whose failures are counted in a slot, and of a user there; userID may be none.
+	Address(slot int64, userID, address string) (model.Address, error)
+	// CountOutcomes counts the rows of the record since a time that have one of the outcomes, up to most. outcomes is not empty.
+	CountOutcomes(since model.Time, outcomes []int64, most int64) (int64, error)
+
+	// Domains returns all domains, by their names.
+	Domains() ([]model.Domain, error)
+	// Held returns how many users of each domain have tokens of each product, where there are any.
+	Held() ([]Held, error)
 	// DomainsByName returns the domains that have one of the names, by folded name.
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
@@ -286,6 +295,11 @@ type Tx interface {
 	CountUse(assignmentID string) error
 	// Stranger records a refusal of somebody who is no user, in one of 64 rows, so that it costs what a user's does.
 	Stranger(now model.Time) error
+	// AddressFailed writes the failures that are counted in a slot.
+	AddressFailed(slot int64, a *model.Address) error
+	// AddressKnown notes that a user logged in from an address. It forgets that user's addresses of before model.AddressKnown, and
+	// the oldest beyond 32.
+	AddressKnown(userID, address string, now model.Time) error
 	// SetPIN puts a new, sealed PIN in place, which need not be changed.
 	SetPIN(assignmentID string, sealed []byte, now model.Time) error
 	// SetPassword puts a new, sealed password in place.

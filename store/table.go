@@ -92,6 +92,8 @@ func init() {
 	keep[model.Agent]("agents", model.AgentNoun, "id")
 	keepBare("agent_certificates", 1, "hash", "agent_id")
 	keepBare("strangers", 1, "slot", "refused_at")
+	keepBare("guess_addresses", 1, "slot", "day", "failures")
+	keepBare("user_addresses", 2, "user_id", "address", "last_success")
 	keep[model.License]("licenses", model.LicenseNoun, "id")
 	keep[model.Group]("device_groups", model.GroupNoun, "id")
 	keep[model.Device]("devices", model.DeviceNoun, "id")

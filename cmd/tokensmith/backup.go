@@ -108,11 +108,12 @@ const checkSample = 1000 // sealed values of a column that are opened, first and
 
 func checkCommand(e *env) *cobra.Command {
 	var d database
-	var all bool
+	var all, guessing bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check that a database is whole", Args: cobra.NoArgs,
 		Long: "Check a database, also while it is served: the pages and references of an SQLite file, the chains of the record,\n" +
-			"and that sealed values open with the key file, the first and last thousand of each column or, with --all, every one.",
+			"and that sealed values open with the key file, the first and last thousand of each column or, with --all, every one.\n" +
+			"With --guessing compute instead what somebody who guesses OTPs for a year may reach, by the settings in force.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -123,6 +124,9 @@ func checkCommand(e *env) *cobra.Command {
 			}
 			if have < newest {
 				return fmt.Errorf("the database has schema %d, this tokensmith %d: run tokensmith migrate first", have, newest)
+			}
+			if guessing {
+				return e.guessing(cmd, &d)
 			}
 			return d.with(cmd.Context(), func(st store.Store) error {
 				c, err := st.Check(cmd.Context(), checkSample, all)
@@ -135,6 +139,7 @@ func checkCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().BoolVar(&all, "all", false, "open every sealed value")
+	cmd.Flags().BoolVar(&guessing, "guessing", false, "compute what guessing OTPs may reach")
 	return cmd
 }
 

@@ -123,6 +123,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	defer stop()
 	go s.Watch(ctx)
 	go s.Follow(ctx)
+	go s.Guard(ctx)
 	delivered := make(chan struct{})
 	go func() {
 		s.Deliver(ctx)

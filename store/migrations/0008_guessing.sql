@@ -11,3 +11,17 @@ ALTER TABLE products ADD COLUMN narrow_window BIGINT NOT NULL DEFAULT 2;
 ALTER TABLE token_states ADD COLUMN synced_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE token_states ADD COLUMN asked BLOB;
 UPDATE token_states SET synced_at = last_used WHERE last_used > 0;
+
+-- Failures by the address they came from, in slots that a keyed hash chooses, so that nobody makes more of them: the day in
+-- which they were counted (of UTC, since 1970). Where users logged in from.
+CREATE TABLE guess_addresses (
+	slot BIGINT PRIMARY KEY,
+	day BIGINT NOT NULL,
+	failures BIGINT NOT NULL
+);
+CREATE TABLE user_addresses (
+	user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	address TEXT NOT NULL,
+	last_success BIGINT NOT NULL,
+	PRIMARY KEY (user_id, address)
+);

@@ -1,0 +1,106 @@
+package rpc
+
+import (
+	"fmt"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// GuessingArgs are the parameters of domain/estimateGuessing: none.
+type GuessingArgs struct{}
+
+// Guessing is the reply of domain/estimateGuessing: what somebody who guesses OTPs reaches at most, by the settings in force.
+type Guessing struct {
+	Rows        []GuessingRow `json:"rows"`
+	Refused     int64         `json:"refused"`               // credentials within ten minutes, when last looked
+	StandsOut   bool          `json:"standsOut"`             // much more than usual
+	StandsSince string        `json:"standsSince,omitempty"` // since when
+	Warnings    []string      `json:"warnings"`
+}
+
+// GuessingRow is what is reached at users of a domain with tokens of a product.
+type GuessingRow struct {
+	Domain        string  `json:"domain"`
+	Product       string  `json:"product"`
+	Users         int64   `json:"users"`         // who have such tokens
+	TokensPerUser int64   `json:"tokensPerUser"` // that one of them has, at most
+	Codes         int64   `json:"codes"`         // that a guess may hit, of a token in use
+	FirstCodes    int64   `json:"firstCodes"`    // of a token never used
+	GuessesAYear  int64   `json:"guessesAYear"`  // at one user
+	WithoutPIN    float64 `json:"withoutPin"`    // chance a user and year
+	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
+	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN people choose
+	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address enters
+	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses enter, or callers who send no remoteIp
+}
+
+// guessingMost is what is warned about beyond.
+const guessingMost = 1e-2
+
+// EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
+func (m *Domain) EstimateGuessing(r *http.Request, _ *GuessingArgs, plan *Plan) error {
+	c := callOf(r.Context())
+	if c.scope != nil {
+		return model.Errorf(model.NotPermitted, "not permitted: the estimate is of all domains")
+	}
+	plan.view = func(tx store.ReadTx) (any, error) {
+		g := Guessing{Rows: []GuessingRow{}, Warnings: []string{}, Refused: c.s.spraying.last.Load()}
+		since, err := tx.Meta(metaSpraying)
+		if err != nil {
+			return nil, err
+		}
+		g.StandsOut, g.StandsSince = len(since) > 0, string(since)
+		domains, err := tx.Domains()
+		if err != nil {
+			return nil, err
+		}
+		products, err := tx.Products()
+		if err != nil {
+			return nil, err
+		}
+		held, err := tx.Held()
+		if err != nil {
+			return nil, err
+		}
+		byID := map[[2]string]store.Held{}
+		for _, h := range held {
+			byID[[2]string{h.DomainID, h.ProductID}] = h
+		}
+		for i := range domains {
+			for j := range products {
+				h, ok := byID[[2]string{domains[i].ID, products[j].ID}]
+				if ok || len(held) == 0 {
+					g.add(&domains[i], &products[j], h)
+				}
+			}
+			g.warn(&domains[i])
+		}
+		return g, nil
+	}
+	return nil
+}
+
+// add computes a row. A product that nobody of the domain has is computed for one token.
+func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
+	tokens := max(1, h.Most)
+	e := model.EstimateGuessing(d, p, tokens)
+	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First,
+		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN),
+		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
+	g.Rows = append(g.Rows, row)
+	if e.Chance(1) > guessingMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing enters without a PIN with a chance of %.1e a user and year", d.Name, p.Codes(), e.Chance(1)))
+	}
+}
+
+// warn names what lets somebody guess for ever.
+func (g *Guessing) warn(d *model.Domain) {
+	if d.LockoutThreshold == 0 {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody before maxFailures, and what may be guessed is not bounded", d.Name))
+	}
+	if d.MaxFailures == 0 {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: maxFailures is 0: failed credentials in a row lock nobody for good", d.Name))
+	}
+}

@@ -1,0 +1,106 @@
+package rpc_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/store/storetest"
+)
+
+// Who tries a little with each of many users locks none of them; that stands out, is recorded once, and narrows windows until it
+// ends, in every process.
+func TestSprayingStandsOut(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		all := g.together(t)
+		look := func() {
+			for _, s := range all {
+				if err := s.LookForSpraying(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		g.user("u", "ST 1", "ST 2")
+		for i := range 99 {
+			g.want(201, g.verify(fmt.Sprint("nobody", i), "000000"), "a try")
+		}
+		look()
+		g.want(0, g.verify("u", g.at(slow, "1", 30)), "windows are wide as long as nothing stands out")
+		g.want(201, g.verify("nobody", "000000"), "one more")
+		look()
+		look()
+		g.want(205, g.verify("u", g.at(slow, "2", 30)), "windows are narrow")
+		rows := func() string {
+			found := g.do(t, "audit/search", `{"match":[["method","=","auth/guessing"]],"return":["object"]}`).(map[string]any)["rows"]
+			return fmt.Sprint(found)
+		}
+		if got := rows(); strings.Count(got, "began") != 1 {
+			t.Errorf("the record has %s", got)
+		}
+		reply := g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)
+		if reply["standsOut"] != true || reply["standsSince"] != "2026-01-01T00:00:00Z" || fmt.Sprint(reply["refused"]) != "100" {
+			t.Errorf("estimateGuessing says %v", reply)
+		}
+		g.clock.advance(11 * time.Minute)
+		look()
+		look()
+		g.want(0, g.verify("u", g.at(slow, "2", 30)), "wide again")
+		if got := rows(); strings.Count(got, "ended") != 1 {
+			t.Errorf("the record has %s", got)
+		}
+		// As many as on any other day do not stand out.
+		for range 6 * 24 {
+			for i := range 30 {
+				g.verify(fmt.Sprint("nobody", i), "000000")
+			}
+			g.clock.advance(10 * time.Minute)
+		}
+		for i := range 110 {
+			g.verify(fmt.Sprint("nobody", i), "000000")
+		}
+		look()
+		if got := rows(); strings.Count(got, "began") != 1 {
+			t.Errorf("the record has %s", got)
+		}
+	})
+}
+
+// What is shipped holds what is promised, whichever product.
+func TestEstimateOfTheDefaults(t *testing.T) {
+	t.Parallel()
+	g := newGuarded(t, storetest.NewSQLite(t).URL)
+	rows := func() []any { return g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)["rows"].([]any) }
+	if n := len(rows()); n != 5 {
+		t.Errorf("%d rows for five products", n)
+	}
+	for i, product := range []string{"ST", "SE", "MT", "STE", "GT"} {
+		g.user(fmt.Sprint("u", i), fmt.Sprintf("%s %d", product, i), fmt.Sprintf("%s %d", product, 10+i))
+	}
+	for _, row := range rows() {
+		r := row.(map[string]any)
+		number := func(name string) float64 {
+			var f float64
+			if _, err := fmt.Sscan(fmt.Sprint(r[name]), &f); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		t.Logf("%v", r)
+		if number("users") != 1 || number("tokensPerUser") != 2 {
+			t.Errorf("%v", r)
+		}
+		if p := number("withoutPin"); p <= 0 || p > 1e-2 {
+			t.Errorf("%s without PIN: %g", r["product"], p)
+		}
+		if p := number("randomPin"); p <= 0 || p > 1e-7 {
+			t.Errorf("%s with a random PIN: %g", r["product"], p)
+		}
+	}
+	g.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0,"maxFailures":0}}`)
+	if warnings := g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)["warnings"].([]any); len(warnings) != 7 {
+		t.Errorf("warnings of a domain that locks nobody: %v", warnings)
+	}
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// addressesMost bounds the addresses kept of one user.
+const addressesMost = 32
+
+// failures is a row of guess_addresses.
+type failures struct {
+	Day      int64 `db:"day"`
+	Failures int64 `db:"failures"`
+}
+
+var selectFailures = selects[failures]("SELECT day, failures FROM guess_addresses")
+
+func (tx *sqlReadTx) Address(slot int64, userID, address string) (a model.Address, err error) {
+	found, err := selectFailures.all(tx, " WHERE slot = ?", slot)
+	if err != nil {
+		return a, err
+	}
+	for _, f := range found {
+		a.Day, a.Failures = f.Day, f.Failures
+	}
+	last, err := value[model.Time](tx, "SELECT last_success FROM user_addresses WHERE user_id = ? AND address = ?", userID, address)
+	if errors.Is(err, ErrNone) {
+		return a, nil
+	}
+	a.LastSuccess = last
+	return a, err
+}
+
+func (tx *sqlTx) AddressFailed(slot int64, a *model.Address) error {
+	return tx.later(`INSERT INTO guess_addresses (slot, day, failures) VALUES (?, ?, ?)
+		ON CONFLICT (slot) DO UPDATE SET day = excluded.day, failures = excluded.failures`, slot, a.Day, a.Failures)
+}
+
+func (tx *sqlTx) AddressKnown(userID, address string, now model.Time) error {
+	err := tx.later(`INSERT INTO user_addresses (user_id, address, last_success) VALUES (?, ?, ?)
+		ON CONFLICT (user_id, address) DO UPDATE SET last_success = excluded.last_success`, userID, address, now)
+	if err != nil {
+		return err
+	}
+	return tx.later(`DELETE FROM user_addresses WHERE user_id = ? AND (last_success < ? OR address NOT IN
+		(SELECT address FROM user_addresses WHERE user_id = ? ORDER BY last_success DESC, address LIMIT ?))`,
+		userID, now-model.AddressKnown, userID, int64(addressesMost))
+}
+
+func (tx *sqlReadTx) CountOutcomes(since model.Time, outcomes []int64, most int64) (int64, error) {
+	query, args, err := sqlx.In("SELECT COUNT(*) FROM (SELECT 1 FROM audit WHERE time >= ? AND outcome IN (?) LIMIT ?) AS found", since, outcomes, most)
+	if err != nil {
+		return 0, err
+	}
+	return value[int64](tx, query, args...)
+}
+
+// Held is how many users of a domain have active assignments to active tokens of a product.
+type Held struct {
+	DomainID  string `db:"domain_id"`
+	ProductID string `db:"product_id"`
+	Users     int64  `db:"users"`
+	Most      int64  `db:"most"` // that one user has
+}
+
+var selectHeld = selects[Held](`
+	SELECT domain_id, product_id, COUNT(*) AS users, MAX(tokens) AS most FROM (
+		SELECT u.domain_id, t.product_id, a.user_id, COUNT(*) AS tokens
+		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN users u ON u.id = a.user_id
+		WHERE a.status = 'ACTIVE' AND t.status = 'ACTIVE'
+		GROUP BY u.domain_id, t.product_id, a.user_id
+	) AS held GROUP BY domain_id, product_id ORDER BY domain_id, product_id`)
+
+func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
+
+func (tx *sqlReadTx) Domains() ([]model.Domain, error) {
+	return loadAll[model.Domain](tx, "TRUE ORDER BY name_folded")
+}
