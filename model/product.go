@@ -1,6 +1,10 @@
 package model
 
-import "tokensmith/model/otp"
+import (
+	"fmt"
+
+	"tokensmith/model/otp"
+)
 
 // Kinds of product.
 const (
@@ -39,6 +43,28 @@ type Product struct {
 // OTP gives the product's algorithm parameters.
 func (p *Product) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(p.Algorithm), Digits: int(p.Digits), Period: p.Period, Hash: otp.Hash(p.Crypto)}
+}
+
+// What is weaker than RFC 4226 (R6: 128 bits) and RFC 6238 (section 5.2) advise is taken, for there are old tokens, and noted.
+const (
+	StrongSeedBytes = 16
+	longPeriod      = 120 // seconds
+	wideLookAhead   = 100 // counters
+	WeakSeed        = "the seed is shorter than 128 bits"
+)
+
+// IsWeakSeed says whether a seed of so many bytes is noted as WeakSeed.
+func IsWeakSeed(bytes int) bool { return bytes < StrongSeedBytes }
+
+// Weak says what of the product makes its OTPs easier to guess than they should be.
+func (p *Product) Weak() (notes []string) {
+	if p.Period > longPeriod {
+		notes = append(notes, fmt.Sprintf("the period is longer than %d seconds: an OTP somebody else sees is good for long", longPeriod))
+	}
+	if p.Algorithm == string(otp.HOTP) && p.AutoWindow > wideLookAhead {
+		notes = append(notes, fmt.Sprintf("autoWindow looks further ahead than %d counters: so many OTPs are accepted at once", wideLookAhead))
+	}
+	return notes
 }
 
 // Codes names the product as people do: "DN/ST".

@@ -77,6 +77,18 @@ func (m *Domain) EstimateGuessing(r *http.Request, _ *GuessingArgs, plan *Plan) 
 			}
 			g.warn(&domains[i])
 		}
+		for i := range products {
+			for _, n := range products[i].Weak() {
+				g.Warnings = append(g.Warnings, fmt.Sprintf("product %s: %s", products[i].Codes(), n))
+			}
+		}
+		short, err := tx.ShortSeeds(model.StrongSeedBytes)
+		if err != nil {
+			return nil, err
+		}
+		if short > 0 {
+			g.Warnings = append(g.Warnings, fmt.Sprintf("%d tokens: %s", short, model.WeakSeed))
+		}
 		return g, nil
 	}
 	return nil

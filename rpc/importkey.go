@@ -39,6 +39,12 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 		k.Drift = 0
 		im.notes.add("the drift was not used, the key is event-based", serial)
 	}
+	if model.IsWeakSeed(len(k.Secret)) {
+		im.notes.add(model.WeakSeed, serial)
+	}
+	for _, n := range to.product.Weak() {
+		im.notes.add(to.product.Codes()+": "+n, serial)
+	}
 	if k.KeyID == "" {
 		k.KeyID = serial
 	}

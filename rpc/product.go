@@ -1,6 +1,10 @@
 package rpc
 
 import (
+	"net/http"
+
+	"github.com/go-json-experiment/json/jsontext"
+
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store"
@@ -34,6 +38,16 @@ var productObject = declare(&object{
 		{name: "functions", kind: text, when: always, max: 1024},
 	},
 })
+
+// Create makes a product.
+func (m *Product) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
+	return m.create(r, args, plan, func(*decoded) error { return nil },
+		func(_ *call, tx store.Tx, _ *decoded, id string, made jsontext.Value) (any, error) {
+			var p model.Product
+			err := tx.Load(&p, id)
+			return noted(made, p.Weak()...), err
+		})
+}
 
 func checkProduct(_ *call, tx store.Tx, d *decoded, old, row any) error {
 	p := row.(*model.Product)

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -213,7 +215,13 @@ func (m *Token) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err := callOf(r.Context()).need("token/create"); err != nil {
 		return err
 	}
-	return m.crud.Create(r, args, plan)
+	return m.create(r, args, plan, func(*decoded) error { return nil },
+		func(_ *call, _ store.Tx, d *decoded, _ string, made jsontext.Value) (any, error) {
+			if model.IsWeakSeed(len(d.extra.(model.Secret))) {
+				made = noted(made, model.WeakSeed)
+			}
+			return made, nil
+		})
 }
 
 // Delete removes a token; with user it only takes the token from that user.

@@ -77,6 +77,11 @@ var selectHeld = selects[Held](`
 
 func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
 
+func (tx *sqlReadTx) ShortSeeds(bytes int64) (int64, error) {
+	// What sealing adds to a seed is always as long.
+	return value[int64](tx, "SELECT COUNT(*) FROM tokens WHERE LENGTH(seed) < ?", bytes+sealBytes)
+}
+
 func (tx *sqlReadTx) Domains() ([]model.Domain, error) {
 	return loadAll[model.Domain](tx, "TRUE ORDER BY name_folded")
 }

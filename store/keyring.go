@@ -32,6 +32,7 @@ const (
 	masterBytes = 32
 	keyIDBytes  = 4
 	nonceBytes  = 12
+	sealBytes   = keyIDBytes + nonceBytes + 16 // that sealing adds: and GCM's tag
 )
 
 const auditPurpose = "audit"
@@ -259,7 +260,7 @@ func (p Place) associated(keyID []byte) []byte {
 // Seal encrypts value for a place with AES-256-GCM: key id (4 bytes), nonce (12), ciphertext and tag.
 func (k *Keyring) Seal(p Place, value []byte) []byte {
 	m := k.last()
-	out := make([]byte, keyIDBytes+nonceBytes, keyIDBytes+nonceBytes+len(value)+16)
+	out := make([]byte, keyIDBytes+nonceBytes, len(value)+sealBytes)
 	copy(out, m.id[:])
 	rand.Read(out[keyIDBytes:])
 	return k.aead(m, p.purpose()).Seal(out, out[keyIDBytes:], value, p.associated(m.id[:]))

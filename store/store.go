@@ -180,6 +180,8 @@ type ReadTx interface {
 	Domains() ([]model.Domain, error)
 	// Held returns how many users of each domain have tokens of each product, where there are any.
 	Held() ([]Held, error)
+	// ShortSeeds counts the tokens whose seed has fewer bytes than so many. It reads all tokens.
+	ShortSeeds(bytes int64) (int64, error)
 	// DomainsByName returns the domains that have one of the names, by folded name.
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -120,6 +121,15 @@ func held(t *testing.T, d *Database) {
 	} {
 		insert(t, s, a)
 	}
+	first.Seed, second.Seed = make([]byte, 32+16), make([]byte, 32+15)
+	update(t, s, func(tx store.Tx) error { return errors.Join(tx.Save(first), tx.Save(second)) })
+	view(t, s, func(tx store.ReadTx) error {
+		short, err := tx.ShortSeeds(16)
+		if short != 3 { // the world's and the spent one's are "sealed"
+			t.Errorf("%d short seeds", short)
+		}
+		return err
+	})
 	view(t, s, func(tx store.ReadTx) error {
 		found, err := tx.Held()
 		want := store.Held{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, Most: 2}
