@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/model/otp"
 	"tokensmith/store/storetest"
 )
@@ -413,7 +414,7 @@ func TestConsoleTokens(t *testing.T) {
 // Users, products, licenses, agents, audit.
 func TestConsoleObjects(t *testing.T) {
 	t.Parallel()
-	_, _, p := administrator(t)
+	service, c, p := administrator(t)
 	p.opens("Users")
 	p.sees("admin")
 	p.click("button", "New user")
@@ -499,6 +500,26 @@ func TestConsoleObjects(t *testing.T) {
 	p.looks("audit-checked")
 	p.click("button", "Close")
 	p.looks("audit")
+
+	p.click("button", "What guessing may reach")
+	p.sees("10⁻³")
+	p.sees("DN/ST")
+	p.looks("guessing")
+	p.click("button", "Close")
+	p.missing("stand out")
+	for i := range 100 {
+		if code, err := c.post(service.url, "auth/verify", map[string]any{"user": map[string]any{"loginName": fmt.Sprint("nobody", i)}, "credential": "000000"}); code != 201 {
+			t.Fatalf("a try gives %d, %v", code, err)
+		}
+	}
+	modeltest.Until(t, "the warning", func() bool {
+		p.opens("Products")
+		p.settled()
+		p.opens("Audit")
+		p.settled()
+		return strings.Contains(p.text(), "Refused credentials stand out")
+	})
+	p.looks("guessing-warned")
 }
 
 // Sessions: how they begin and end, and what they open.

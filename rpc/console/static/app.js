@@ -7,6 +7,7 @@ import {codes} from "./codes.js";
 import {tokens} from "./tokens.js";
 import {users, products, licenses, agents} from "./objects.js";
 import {audit} from "./audit.js";
+import {warning} from "./guessing.js";
 
 const pages = [
   {path: "devices", label: "Devices", icon: "devices", method: "device/search", open: devices},
@@ -114,7 +115,7 @@ function shell() {
     links[open.indexOf(at)].scrollIntoView({block: "nearest", inline: "nearest"});
     document.title = at.label + " · tokensmith";
     for (const d of document.querySelectorAll("dialog")) d.close();
-    main.replaceChildren(at.open());
+    main.replaceChildren(warning(), at.open());
     main.querySelector("h1").focus({preventScroll: true});
   };
   onhashchange = show;

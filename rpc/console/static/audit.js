@@ -3,6 +3,7 @@ import {h, when, number} from "./dom.js";
 import {call, may} from "./api.js";
 import {button, chip, dialog} from "./ui.js";
 import {listPage} from "./list.js";
+import {estimate, mayEstimate} from "./guessing.js";
 
 export function audit() {
   const list = listPage({
@@ -17,7 +18,7 @@ export function audit() {
       {label: "Outcome", cell: (a) => (a.outcome === 0 ? chip("Done", "good") : chip("Error " + a.outcome, "bad"))},
       {label: "Address", cell: (a) => a.remote},
     ],
-    tools: [may("audit/verify") && button("Check the chain", (e) => check(e.currentTarget))],
+    tools: [mayEstimate() && button("What guessing may reach", (e) => estimate(e.currentTarget)), may("audit/verify") && button("Check the chain", (e) => check(e.currentTarget))],
     empty: {title: "Nothing recorded yet", text: "Changes, refused credentials and revealed secrets are recorded here."},
   });
   return list.el;
