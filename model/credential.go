@@ -29,6 +29,9 @@ type Credential struct {
 	Drift        int64  `db:"drift"`
 	ResyncStep   int64  `db:"resync_step"`
 	ResyncUntil  Time   `db:"resync_until"`
+
+	Spent     int64   `db:"spent"`
+	SeedGroup *string `db:"seed_group"`
 }
 
 // OTP gives the algorithm's parameters.
@@ -40,8 +43,8 @@ func (c *Credential) OTP() otp.Params {
 // OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
 // between the auto and the check window and is remembered; changed says whether the state must be written.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
-	p, st, unix := c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, now.Std().Unix()
-	pending := c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep
+	p, st, unix := c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}, now.Std().Unix()
+	pending := c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep && !st.Used(c.ResyncStep+1)
 	if pending && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
 		c.accept(otp.Accept(p, st, unix, c.ResyncStep+1)) // also where it lies behind the window's end
 		return true, true, 0

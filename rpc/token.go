@@ -32,7 +32,7 @@ func assignmentsOf(owner bool) store.Step {
 var tokenObject = declare(&object{
 	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
 	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
-	prepare: prepareToken, check: checkToken, wrote: wroteToken,
+	prepare: prepareToken, check: checkToken, wrote: wroteToken, removes: removeToken,
 	attrs: []attr{
 		{name: "serial", kind: text, when: always, max: 64, indexed: true, about: "unique in its product; 10 digits if not given"},
 		{name: "identifier", kind: text, when: always, aliases: []string{"Identifier"}, about: "the serial if not given"},
@@ -154,8 +154,15 @@ func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	if t.Identifier == "" {
 		t.Identifier = t.Serial
 	}
-	t.Seed = c.s.keys.Seal(seedPlace(t.ID), d.extra.(model.Secret))
+	seed := d.extra.(model.Secret)
+	t.Seed = c.s.keys.Seal(seedPlace(t.ID), seed)
+	t.SeedIndex = c.s.keys.SeedIndex(seed)
 	return nil
+}
+
+// removeToken leaves behind what was used of a token's seed.
+func removeToken(c *call, tx store.Tx, row any) error {
+	return tx.LeaveMark(row.(*model.Token), c.newID(), c.now)
 }
 
 const serialDigits = 10
@@ -181,7 +188,15 @@ func wroteToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 		return nil
 	}
 	t := row.(*model.Token)
-	if err := tx.Insert(&model.TokenState{TokenID: t.ID}); err != nil {
+	st := model.TokenState{TokenID: t.ID}
+	if len(d.secrets["seed"]) > 0 { // one made just now was not used before
+		used, err := tx.TakeMarks([]model.Token{*t})
+		if err != nil {
+			return err
+		}
+		st.Inherit(used[t.ID])
+	}
+	if err := tx.Insert(&st); err != nil {
 		return err
 	}
 	user, err := d.related(c, tx, "user")

@@ -278,7 +278,7 @@ type Tx interface {
 	DropSessions(before model.Time) error
 
 	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
-	// an end of resynchronising; else where that stands.
+	// an end of resynchronising, and the counters of its group; else where resynchronising stands.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
@@ -295,6 +295,15 @@ type Tx interface {
 	// ClearFailures sets the count of failed credentials of everybody a token is assigned to to 0. It ends no lock.
 	ClearFailures(tokenID string) error
 
+	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and have no states yet. It
+	// makes those that have the same OTPs, by the seed and what their products say, a group with the others that do, and gives
+	// the counters that states of theirs must have at least, by token.
+	TakeMarks(tokens []model.Token) (counters map[string]int64, err error)
+	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
+	RaiseMarks(group *string, counter int64) error
+	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
+	// are others of its group.
+	LeaveMark(t *model.Token, id string, now model.Time) error
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error
 	// DisownToken takes the owner's mark off a token's assignments, and sets their last update.
