@@ -66,6 +66,15 @@ func (s *TokenState) Inherit(counter int64) {
 	}
 }
 
+// PassOver has a new time-based token's state, of steps of so many seconds, accept nothing of before a moment.
+func (s *TokenState) PassOver(period int64, before Time) {
+	next := before.Std().Unix()/period + 1
+	if s.Drift > 0 || s.Drift < -otp.MaxWindow { // its clock is ahead, or counts from another beginning
+		next += s.Drift
+	}
+	s.Inherit(next)
+}
+
 // Reset clears drift and a pending resync. The counter moves only when given: an administrator's decision. A time-based
 // token's mark never moves back, but for one that lies in the future, which is taken back to now: rewound says that it was.
 func (s *TokenState) Reset(p otp.Params, counter *int64, now Time) (rewound bool, err error) {

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,17 +43,11 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	used, err := tx.TakeMarks(s.tokens)
+	states, err := tx.TakeMarks(s.tokens, s.states)
 	if err != nil {
 		return nil, err
 	}
-	if len(used) > 0 {
-		s.states = slices.Clone(s.states) // they are the file's, for a further try
-		for i := range s.states {
-			s.states[i].Inherit(used[s.states[i].TokenID])
-		}
-	}
-	if _, err := tx.InsertMany(s.states, false); err != nil {
+	if _, err := tx.InsertMany(states, false); err != nil {
 		return nil, err
 	}
 	_, err = tx.InsertMany(s.made, false)

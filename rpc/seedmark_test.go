@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -388,4 +389,73 @@ func TestResetClearsFutureMarks(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, url string) { rule(newGuarded(t, url)) })
 		})
 	}
+}
+
+// After a restore nothing is accepted that may have been used since the backup.
+func TestAfterRestore(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "MT 1", "SE 2", "MT 3", "SE 4", "ST 6", "GT 7")
+		restored := func(advance int64) store.Restored {
+			t.Helper()
+			r, err := g.store.AfterRestore(t.Context(), g.clock.now(), advance, &model.Audit{Time: model.At(g.clock.now()), Agent: "operator", Method: "restore"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		g.want(0, g.verify("u", g.at(totp, "1", 2)), "of a clock that is ahead")
+		g.want(205, g.verify("u", g.at(hotp, "2", 20)), "the first of a pair")
+		g.want(0, g.verify("u", g.at(hotp, "4", 3)), "its OTP")
+		g.want(0, g.verify("u", g.at(totp, "3", -2)), "of a clock that is behind")
+		g.deleteToken("4")
+		g.deleteToken("3")
+		user := g.get("user", `[["loginName","=","u"]]`, "id")
+		g.do(t, "token/getDownloadUrl", `{"token":{"serial":"7"}}`)
+		err := g.store.Update(t.Context(), func(tx store.Tx) error {
+			login, err := tx.Login(user)
+			if err != nil {
+				return err
+			}
+			login.Passcode = g.store.Keys().Seal(store.Place{Table: "user_states", Column: "passcode", Row: user}, []byte("123456"))
+			login.PasscodeUntil = model.At(g.clock.now()) + 1000*60
+			return errors.Join(tx.Save(&login.UserState), tx.Insert(&model.Session{Hash: []byte("x"), UserID: user}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.clock.advance(30 * time.Second)
+		if r := restored(5); r != (store.Restored{Times: 4, Events: 2, Passcodes: 1, Links: 1, Sessions: 1}) {
+			t.Errorf("%+v", r)
+		}
+		g.want(201, g.verify("u", "123456"), "the passcode")
+		for n := int64(-2); n <= 2; n++ {
+			g.want(206, g.verify("u", g.at(totp, "1", n)), "what the clock that is ahead has shown")
+		}
+		g.want(0, g.verify("u", g.at(totp, "1", 3)), "what it shows next")
+		g.want(206, g.verify("u", g.at(slow, "6", 0)), "of one never used")
+		g.want(0, g.verify("u", g.at(slow, "6", 1)), "the next one")
+		g.want(206, g.verify("u", g.at(hotp, "2", 4)), "one of those that are passed over")
+		g.want(205, g.verify("u", g.at(hotp, "2", 21)), "the second of the pair, alone")
+		g.want(0, g.verify("u", g.at(hotp, "2", 5)), "the first beyond")
+		g.seeded("SE", "4", "4", "u")
+		if n := g.get("token", `[["serial","=","4"]]`, "counter"); n != "9" {
+			t.Errorf("a token that was deleted starts at %s, not at 9", n)
+		}
+		g.seeded("MT", "3", "3", "u")
+		g.want(206, g.verify("u", g.at(totp, "3", 0)), "of one that was deleted")
+		g.want(0, g.verify("u", g.at(totp, "3", 1)), "the next one")
+		g.seeded("MT", "5", "5", "u")
+		g.want(206, g.verify("u", g.at(totp, "5", 0)), "of one that the backup does not know")
+		g.want(0, g.verify("u", g.at(totp, "5", 1)), "the next one")
+		before := g.get("token", `[["serial","=","4"]]`, "counter")
+		if r := restored(0); r.Events != 2 {
+			t.Errorf("%+v", r)
+		}
+		if now := g.get("token", `[["serial","=","4"]]`, "counter"); now != before {
+			t.Errorf("a counter was moved from %s to %s", before, now)
+		}
+		g.do(t, "audit/verify", `{}`)
+	})
 }

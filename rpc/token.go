@@ -188,15 +188,14 @@ func wroteToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 		return nil
 	}
 	t := row.(*model.Token)
-	st := model.TokenState{TokenID: t.ID}
+	states := []model.TokenState{{TokenID: t.ID}}
 	if len(d.secrets["seed"]) > 0 { // one made just now was not used before
-		used, err := tx.TakeMarks([]model.Token{*t})
-		if err != nil {
+		var err error
+		if states, err = tx.TakeMarks([]model.Token{*t}, states); err != nil {
 			return err
 		}
-		st.Inherit(used[t.ID])
 	}
-	if err := tx.Insert(&st); err != nil {
+	if err := tx.Insert(&states[0]); err != nil {
 		return err
 	}
 	user, err := d.related(c, tx, "user")

@@ -9,6 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 )
 
 // What was used with a seed counts for the seed. Its tokens are found by a keyed hash; those that make the same OTPs, be it of
@@ -74,18 +75,55 @@ type seedGroup struct {
 	members []living
 	marks   []string // ids
 	counter int64    // the first moving factor that none of them used
+	name    string   // where there are several members
 }
 
-func (tx *sqlTx) TakeMarks(tokens []model.Token) (map[string]int64, error) {
-	_, counters, err := tx.takeMarks(tokens)
-	return counters, err
-}
-
-// takeMarks is TakeMarks, and gives the groups that the tokens belong to.
-func (tx *sqlTx) takeMarks(tokens []model.Token) (groups map[string]int64, counters map[string]int64, err error) {
-	known, current, made, err := tx.seedsOf(tokens)
+func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
+	found, err := tx.sameOTPs(tokens)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	restored, err := tx.restored()
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]int, len(tokens))
+	for i := range tokens {
+		at[tokens[i].ID] = i
+	}
+	after := states
+	for _, g := range found {
+		if len(g.members) > 1 || len(g.marks) > 0 && len(g.members) > 0 {
+			if err := tx.join(g); err != nil {
+				return nil, err
+			}
+		}
+		for _, t := range g.members {
+			i, made := at[t.ID]
+			if !made {
+				continue
+			}
+			st := states[i]
+			st.Inherit(g.counter)
+			if t.Algorithm == string(otp.TOTP) && restored != 0 {
+				st.PassOver(t.Period, restored)
+			}
+			if st != states[i] {
+				if &after[0] == &states[0] {
+					after = slices.Clone(states)
+				}
+				after[i] = st
+			}
+		}
+	}
+	return after, nil
+}
+
+// sameOTPs finds the tokens and the marks of the seeds of tokens.
+func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error) {
+	known, current, err := tx.seedsOf(tokens)
+	if err != nil {
+		return nil, err
 	}
 	found := map[sameOTPs]*seedGroup{}
 	of := func(index []byte, algorithm string, period int64, crypto string) *seedGroup {
@@ -98,11 +136,11 @@ func (tx *sqlTx) takeMarks(tokens []model.Token) (groups map[string]int64, count
 	for part := range slices.Chunk(known, maxChunk) {
 		where, args, err := sqlx.In(" WHERE t.seed_index IN (?) ORDER BY t.id", part)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		tokens, err := selectLiving.all(&tx.sqlReadTx, where, args...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, t := range tokens {
 			g := of(t.SeedIndex, t.Algorithm, t.Period, t.Crypto)
@@ -112,46 +150,31 @@ func (tx *sqlTx) takeMarks(tokens []model.Token) (groups map[string]int64, count
 			}
 		}
 		if where, args, err = sqlx.In("seed_index IN (?)", part); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		marks, err := loadAll[model.SeedMark](&tx.sqlReadTx, where, args...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, m := range marks {
 			g := of(m.SeedIndex, m.Algorithm, m.Period, m.Crypto)
 			g.marks, g.counter = append(g.marks, m.ID), max(g.counter, m.Counter)
 		}
 	}
-	groups, counters = map[string]int64{}, map[string]int64{}
-	for _, g := range found {
-		if len(g.members) == 0 || len(g.members) == 1 && len(g.marks) == 0 {
-			continue // an own seed, or a mark of other OTPs
-		}
-		if err := tx.join(g, groups); err != nil {
-			return nil, nil, err
-		}
-		for _, t := range g.members {
-			if made[t.ID] && t.Counter < g.counter {
-				counters[t.ID] = g.counter
-			}
-		}
-	}
-	return groups, counters, nil
+	return found, nil
 }
 
-// seedsOf gives the hashes of the tokens' seeds under every key, that under the current key of each, and the tokens' ids.
-func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, made map[string]bool, err error) {
-	current, made = make(map[string]string, len(tokens)), make(map[string]bool, len(tokens))
+// seedsOf gives the hashes of the tokens' seeds under every key, and for each that under the current key.
+func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
+	current = make(map[string]string, len(tokens))
 	keys := tx.store.keys
 	for i := range tokens {
 		t := &tokens[i]
-		made[t.ID] = true
 		indexes := [][]byte{t.SeedIndex}
 		if keys.several() {
 			seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
 			if err != nil {
-				return nil, nil, nil, err
+				return nil, nil, err
 			}
 			indexes = keys.seedIndexes(seedDigest(seed))
 		}
@@ -162,12 +185,11 @@ func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[stri
 			}
 		}
 	}
-	return known, current, made, nil
+	return known, current, nil
 }
 
-// join makes the tokens of a seed a group, where they are several, and removes the marks that they carry on. It notes the
-// group, with what was used of it.
-func (tx *sqlTx) join(g *seedGroup, groups map[string]int64) error {
+// join makes the tokens of a seed a group, where they are several, and removes the marks that they carry on.
+func (tx *sqlTx) join(g *seedGroup) error {
 	if len(g.marks) > 0 {
 		if err := tx.execIn("DELETE FROM seed_marks WHERE id IN (?)", g.marks); err != nil {
 			return err
@@ -176,22 +198,21 @@ func (tx *sqlTx) join(g *seedGroup, groups map[string]int64) error {
 	if len(g.members) < 2 {
 		return nil
 	}
-	group := g.members[0].ID
+	g.name = g.members[0].ID
 	for _, t := range g.members {
 		if t.SeedGroup != nil {
-			group = *t.SeedGroup
+			g.name = *t.SeedGroup
 			break
 		}
 	}
 	var outside []string
 	for _, t := range g.members {
-		if t.SeedGroup == nil || *t.SeedGroup != group {
+		if t.SeedGroup == nil || *t.SeedGroup != g.name {
 			outside = append(outside, t.ID)
 		}
 	}
-	groups[group] = g.counter
 	return chunks(outside, func(part []string) error {
-		return tx.execIn("UPDATE tokens SET seed_group = ? WHERE id IN (?)", group, part)
+		return tx.execIn("UPDATE tokens SET seed_group = ? WHERE id IN (?)", g.name, part)
 	})
 }
 
@@ -286,12 +307,18 @@ func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
 			return err
 		}
 	}
-	groups, _, err := tx.takeMarks(fresh)
+	found, err := tx.sameOTPs(fresh)
 	if err != nil {
 		return err
 	}
-	for group, counter := range groups { // until now each had its own
-		if err := tx.RaiseMarks(&group, counter); err != nil {
+	for _, g := range found {
+		if len(g.members) < 2 {
+			continue
+		}
+		if err := tx.join(g); err != nil {
+			return err
+		}
+		if err := tx.RaiseMarks(&g.name, g.counter); err != nil { // until now each had its own
 			return err
 		}
 	}
