@@ -33,7 +33,7 @@ func (v *verification) hash(ctx context.Context) error {
 		against = string(plain)
 	}
 	return v.c.s.slowly(ctx, func() {
-		v.matched = model.PasswordMatches(against, v.password) && v.fresh != string(v.password)
+		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.fresh), v.password)
 		if v.fresh != "" {
 			v.fresh = model.HashPassword(model.Secret(v.fresh))
 		}
@@ -46,6 +46,11 @@ var noPassword = sync.OnceValue(func() string {
 	rand.Read(unknown)
 	return model.HashPassword(unknown)
 })
+
+// checkPassword says why a new password cannot be taken. It asks nothing of whose it is.
+func (s *Server) checkPassword(place string, password model.Secret) error {
+	return model.CheckPassword(place, password, model.PasswordLeast)
+}
 
 func passwordPlace(userID string) store.Place {
 	return store.Place{Table: "users", Column: "password", Row: userID}

@@ -69,6 +69,11 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 	if len(args.Password) > passwordMost || len(args.NewPassword) > passwordMost {
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
 	}
+	if args.NewPassword != "" {
+		if err := s.checkPassword("newPassword", model.Secret(args.NewPassword)); err != nil {
+			return err
+		}
+	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
 	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword)}
 	var err error
