@@ -36,6 +36,7 @@ type verification struct {
 	static   bool         // a static password instead
 	password model.Secret
 	fresh    string // argon2id of a new password; "" = unchanged
+	length   int    // of the new password, in characters
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
 	syncing  bool // two OTPs that synchronise: first, second

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -123,4 +125,80 @@ func TestOldPasswords(t *testing.T) {
 	want(0, verify(`e\u0301`, `,"newPassword":"cafe\u0301 noir"`), "changed")
 	want(0, verify(`caf\u00e9 noir`, ""), "the new one")
 	want(201, verify(`e\u0301`, ""), "the old one")
+}
+
+// The profile nist demands more of what is set from now on, and leaves alone what is there.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 10)
+		couriers := map[string]courier.Courier{model.SMTP: post, model.SMS: post}
+		g := &guarded{newService(t, url, func(c *rpc.Config) { c.Couriers = couriers }), t}
+		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		g.user("u", "MT 1 1234")
+		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"v","password":"nine char","email":"v@mail.example","mobile":"1"}}`)
+		g.do(t, "product/create", `{"attrs":{"name":"slow","manufacturerCode":"M","productCode":"SLOW","algorithm":"TOTP","period":180}}`)
+		plain := g.service
+		strict := &service{url: url, clock: g.clock, log: g.log, keyFile: g.keyFile, id: g.id, key: g.key}
+		strict.open(t, 3, func(c *rpc.Config) { c.Profile, c.Couriers = "nist", couriers })
+		g = &guarded{strict, t}
+		says := func(method, params, why string) {
+			t.Helper()
+			if _, reply := g.post("/"+method, params); codeIn(reply) != 11 && codeIn(reply) != 404 && codeIn(reply) != 403 || !strings.Contains(reply, why) {
+				t.Errorf("%s %s: %s", method, params, reply)
+			}
+		}
+		if list, err := g.Warnings(t.Context()); err != nil || len(list) != 1 || !strings.Contains(list[0], "M/SLOW") {
+			t.Error(list, err)
+		}
+		if list, err := plain.Warnings(t.Context()); err != nil || len(list) != 0 {
+			t.Error(list, err)
+		}
+
+		// Passwords.
+		alone := "has fewer than 15 characters, for a user without an active token"
+		says("user/create", `{"attrs":{"domain.name":"d","loginName":"w","password":"fourteen chars"}}`, alone)
+		says("user/set", `{"user":{"loginName":"v"},"attrs":{"password":"fourteen chars"}}`, alone)
+		says("user/import", `{"attrs":{"csv":"domain,loginName,password\nd,w,fourteen chars\n"}}`, alone)
+		says("user/resetPassword", `{"user":{"loginName":"v"},"password":"fourteen chars"}`, alone)
+		says("auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"nine char","newPassword":"fourteen chars"}}`, alone)
+		says("user/set", `{"user":{"loginName":"u"},"attrs":{"password":"seven77"}}`, "has fewer than 8 characters")
+		g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"password":"nine char"}}`) // has a token
+		g.do(t, "user/resetPassword", `{"user":{"loginName":"u"}}`)
+		g.do(t, "user/resetPassword", `{"user":{"loginName":"v"}}`)
+		g.do(t, "user/set", `{"user":{"loginName":"v"},"attrs":{"password":"this is fifteen"}}`)
+		if _, reply := g.post("/auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"wrong","newPassword":"fourteen chars"}}`); codeIn(reply) != 201 {
+			t.Errorf("who does not know the old password: %s", reply)
+		}
+
+		// PINs.
+		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"1234567"}}`, "has fewer than 8 characters")
+		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"12345678"}}`, "most common")
+		says("token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"u","pin":"1234"}}`, "has fewer than 8 characters")
+		says("token/batchAssignTokens", `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,pin\nd,u,DN,MT,1,1234\n"}}`, "has fewer than 8 characters")
+		g.want(201, g.verify("u", "1234"+g.at(totp, "1", 0)+"4321"+"4321"), "changed into a short one")
+		g.want(0, g.verify("u", "1234"+g.at(totp, "1", 0)+"43218765"+"43218765"), "changed into a long one")
+		g.want(0, g.verify("u", "43218765"+g.at(totp, "1", 1)), "by the long one")
+
+		// Time steps.
+		says("product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":121}}`, "longer than 120 s")
+		says("product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"period":150}}`, "longer than 120 s")
+		g.do(t, "product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"name":"slower"}}`)
+		g.do(t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":120}}`)
+		g.do(t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"E","algorithm":"HOTP"}}`)
+		says("token/import", fmt.Sprintf(`{"attrs":{"createProducts":true,"data":"serial,seed,type,digits,period\n9,%x,totp,6,150\n"}}`, seedOf("9")), "longer than 120 s")
+
+		// Passcodes.
+		says("auth/sendOTP", `{"user":{"loginName":"v"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
+		says("auth/sendOTP", `{"user":{"loginName":"nobody"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
+		g.do(t, "auth/sendOTP", `{"user":{"loginName":"v"}}`)
+		for _, row := range g.do(t, "delivery/search", `{"return":["channel"]}`).(map[string]any)["rows"].([]any) {
+			if channel := row.(map[string]any)["channel"]; channel != model.SMS {
+				t.Errorf("a passcode went by %s", channel)
+			}
+		}
+	})
+	if _, err := rpc.New(t.Context(), rpc.Config{Store: storetest.NewSQLite(t).Open(t), Profile: "no such"}); err == nil || !strings.Contains(err.Error(), `no profile "no such"`) {
+		t.Error(err)
+	}
 }

@@ -153,7 +153,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 	case !right:
 		return nil, errors.New("a sign-in was accepted without its password")
 	case v.fresh != "":
-		return found, tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
+		return found, v.setPassword(tx, login)
 	case login.MustChangePassword:
 		v.due = true
 		return v.c.refuse(tx, login, model.PINExpired)

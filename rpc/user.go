@@ -67,7 +67,7 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	return nil
 }
 
-func checkUser(c *call, _ store.Tx, d *decoded, old, row any) error {
+func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old != nil {
 		if err := c.mayChange(old.(*model.User)); err != nil {
@@ -77,6 +77,9 @@ func checkUser(c *call, _ store.Tx, d *decoded, old, row any) error {
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
 		if len(pw) > 0 {
+			if err := c.s.passwordSuits(tx, d.place+".password", u.ID, characters(pw)); err != nil {
+				return err
+			}
 			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
@@ -168,6 +171,9 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 			return nil, err
 		}
 		if err := c.mayChange(&u); err != nil {
+			return nil, err
+		}
+		if err := m.s.passwordSuits(tx, "password", id, characters(model.Secret(password))); err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)
