@@ -50,9 +50,12 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 	return true
 }
 
+// PINLeast is how many characters a PIN has at least.
+const PINLeast = 4
+
 // CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.
 func CheckPIN(place string, pin Secret) error {
-	ok := len(pin) >= 4 && len(pin) <= 32
+	ok := len(pin) >= PINLeast && len(pin) <= 32
 	for _, c := range pin {
 		ok = ok && c > ' ' && c < 0x7f && c != ','
 	}

@@ -37,6 +37,9 @@ type Credential struct {
 	SyncedAt     Time   `db:"synced_at"`
 	Asked        []byte `db:"asked"` // see TokenState
 
+	Spent     int64   `db:"spent"`
+	SeedGroup *string `db:"seed_group"`
+
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
 	// OTPs, and each guess is worth less.
 	Pressed bool
@@ -84,7 +87,11 @@ func (c *Credential) Chance(now Time) Chance {
 
 // pending says whether a first OTP waits for the one behind it.
 func (c *Credential) pending(now Time) bool {
-	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep
+	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep && !c.state().Used(c.ResyncStep+1)
+}
+
+func (c *Credential) state() otp.State {
+	return otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}
 }
 
 // Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
@@ -92,7 +99,7 @@ func (c *Credential) pending(now Time) bool {
 // between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
 // answered OutOfSync, which tells that it is right, is accepted no more but as the first of two.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
-	p, st, unix := c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, now.Std().Unix()
+	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
 	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
 		c.Synced(otp.Accept(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
 		return true, true, 0

@@ -41,6 +41,7 @@ var (
 	SessionNoun         = inner("session")
 	AnsweredNoun        = inner("idempotency key")
 	AuditMarkNoun       = inner("mark")
+	SeedMarkNoun        = inner("mark of a seed")
 )
 
 var nouns []Noun

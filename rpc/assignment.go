@@ -35,9 +35,9 @@ var assignmentObject = declare(&object{
 	},
 })
 
-func prepareAssignment(_ context.Context, _ *call, d *decoded) error {
+func prepareAssignment(_ context.Context, c *call, d *decoded) error {
 	if pin := d.secrets["pin"]; len(pin) > 0 {
-		return model.CheckPIN(d.place+".pin", pin)
+		return c.s.checkPIN(d.place+".pin", pin)
 	}
 	return nil
 }

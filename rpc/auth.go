@@ -37,6 +37,7 @@ type verification struct {
 	static   bool         // a static password instead
 	password model.Secret
 	fresh    string // argon2id of a new password; "" = unchanged
+	length   int    // of the new password, in characters
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
 	syncing  bool // two OTPs that synchronise: first, second
@@ -170,7 +171,9 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		if len(v.password) > passwordMost || len(fields["newPassword"]) > passwordMost {
 			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", passwordMost)
 		}
-		v.fresh = fields["newPassword"]
+		if v.fresh = fields["newPassword"]; v.fresh != "" {
+			return v.c.s.checkPassword("credential.newPassword", model.Secret(v.fresh))
+		}
 	case method != "" && method != "OTP":
 		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
 	case fields["otp"] == "":

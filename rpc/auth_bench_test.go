@@ -15,7 +15,7 @@ import (
 func BenchmarkRefusal(b *testing.B) {
 	s := newService(b, storetest.SQLite(b))
 	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":0}}`)
-	s.do(b, "user/create", `{"attrs":{"domain.name":"d","loginName":"u","password":"right"}}`)
+	s.do(b, "user/create", `{"attrs":{"domain.name":"d","loginName":"u","password":"a right one"}}`)
 	s.do(b, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"GT","serial":"1","seed":"%x","user.loginName":"u","pin":"1234"}}`, seedOf("1")))
 	for name, body := range map[string]string{
 		"unknown user":         `{"user":{"domain.name":"d","loginName":"x"},"credential":{"otp":"1234000000"}}`,

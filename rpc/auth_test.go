@@ -472,10 +472,10 @@ func TestVerifyRules(t *testing.T) {
 			made := g.do(g.t, "user/resetPassword", `{"user":{"loginName":"u"}}`).(map[string]any)["password"].(string)
 			g.want(201, spass("correct horse", ""), "the old one")
 			g.want(207, spass(made, ""), "must be changed")
-			g.want(201, spass("wrong", `,"newPassword":"staple"`), "changing needs the old one")
+			g.want(201, spass("wrong", `,"newPassword":"battery staple"`), "changing needs the old one")
 			g.want(201, spass(made, fmt.Sprintf(`,"newPassword":%q`, made)), "the old one is no new one")
-			g.want(0, spass(made, `,"newPassword":"staple"`), "changed")
-			g.want(0, spass("staple", ""), "the new one")
+			g.want(0, spass(made, `,"newPassword":"battery staple"`), "changed")
+			g.want(0, spass("battery staple", ""), "the new one")
 			if n := g.get("user", `[["loginName","=","u"]]`, "failCount"); n != "0" {
 				g.t.Errorf("failCount is %s", n)
 			}

@@ -71,7 +71,7 @@ func (v *verification) resync(c *model.Credential) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
+	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
 	if ok {
 		c.Synced(next, v.c.now)
 	}

@@ -145,6 +145,9 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 		if result.accepted {
 			break
 		}
+		if v.c.s.checkPIN("", change.New) != nil {
+			continue
+		}
 		if err := check(change.PIN, change.Code, change.New); err != nil {
 			return tried{}, err
 		}

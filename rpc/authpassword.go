@@ -33,8 +33,9 @@ func (v *verification) hash(ctx context.Context) error {
 		against = string(plain)
 	}
 	return v.c.s.slowly(ctx, func() {
-		v.matched = model.PasswordMatches(against, v.password) && v.fresh != string(v.password)
+		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.fresh), v.password)
 		if v.fresh != "" {
+			v.length = characters(model.Secret(v.fresh))
 			v.fresh = model.HashPassword(model.Secret(v.fresh))
 		}
 	})
@@ -72,8 +73,7 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 	case login.Status != model.Active:
 		return v.c.refuse(tx, login, model.Disabled, 0)
 	case v.fresh != "":
-		sealed := v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh))
-		if err := tx.SetPassword(login.ID, sealed, false, v.c.now); err != nil {
+		if err := v.setPassword(tx, login); err != nil {
 			return nil, err
 		}
 	case login.MustChangePassword:
@@ -81,4 +81,12 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 		return v.c.refuse(tx, login, model.PINExpired, 0)
 	}
 	return v.accept(tx, login, userObject.table, login.ID)
+}
+
+// setPassword puts the new password in place, whose user knew the old one.
+func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
+	if err := v.c.s.passwordSuits(tx, "newPassword", login.ID, v.length); err != nil {
+		return err
+	}
+	return tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
 }

@@ -50,7 +50,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) 
 			bad.add(row.Line, row.Serial, "status is none of ACTIVE, INACTIVE, LOCKED, DISABLED")
 		}
 		if row.PIN != nil {
-			if err := model.CheckPIN("pin", row.PIN); err != nil {
+			if err := c.s.checkPIN("pin", row.PIN); err != nil {
 				bad.add(row.Line, row.Serial, "%s", wireError(err).Msg)
 			}
 		}

@@ -46,6 +46,8 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.User = make("user", `"domain.id":"%s","loginName":"user%d"`, w.Domain, n)
 	w.Loner = make("user", `"domain.id":"%s","loginName":"loner%d"`, w.Domain, n)
 	w.Token = make("token", `"product.productCode":"SE","serial":"%s","seed":"%s","user.id":"%s"`, w.Serial, worldSeed, w.User)
+	// Whatever was used of the seed in another world.
+	s.do(t, "token/reset", `{"id":"`+w.Token+`","attrs":{"counter":0}}`)
 	w.Held = make("token", `"product.productCode":"SE","serial":"held%d"`, n)
 	w.Assignment = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Held, w.User)
 	w.Product = make("product", `"name":"p","manufacturerCode":"M","productCode":"%s","algorithm":"HOTP"`, w.Name)

@@ -52,7 +52,7 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	id := c.newID()
 	im.tokens = append(im.tokens, model.Token{ID: id, ProductID: to.product.ID, RepositoryID: im.repository, Serial: serial, Identifier: k.KeyID,
 		Status: model.Active, Description: k.Description, DateCreated: c.now, LastUpdated: c.now})
-	im.states = append(im.states, model.TokenState{TokenID: id, Counter: k.Counter, Drift: k.Drift})
+	im.states = append(im.states, model.TokenState{TokenID: id, Counter: k.Counter, Previous: k.Counter, Drift: k.Drift})
 	row := importRow{line: k.Line, to: to, seed: k.Secret}
 	if im.assign {
 		row.user = k.User
@@ -79,6 +79,7 @@ func (im *importing) seal() {
 				for i := start; i < min(end, len(im.tokens)); i++ {
 					t := &im.tokens[i]
 					t.Seed = im.c.s.keys.Seal(seedPlace(t.ID), im.rows[i].seed)
+					t.SeedIndex = im.c.s.keys.SeedIndex(im.rows[i].seed)
 				}
 			}
 		})

@@ -233,6 +233,8 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 		return chosen{reason: "no product can be made for it: " + err.Error()}
 	case kind.Period > periodMost:
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", periodMost)}
+	case im.c.s.checkPeriod(kind) != nil:
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", im.c.s.profile.period)}
 	case want.maker == "" || want.code == "" || len(want.maker) > codeMost || len(want.code) > codeMost || !isSerial(want.maker+want.code):
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d printable characters each", codeMost)}
 	}

@@ -11,8 +11,9 @@ import (
 
 // settled is what an import comes to, beside what the store holds.
 type settled struct {
-	kept   []keptToken // of each row that has a token then, in the file's order
-	states []model.TokenState
+	kept   []keptToken        // of each row that has a token then, in the file's order
+	tokens []model.Token      // that are new
+	states []model.TokenState // beside tokens
 	made   []model.Assignment
 	known  int // tokens that were there before
 }
@@ -42,7 +43,11 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.InsertMany(s.states, false); err != nil {
+	states, err := tx.TakeMarks(s.tokens, s.states)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.InsertMany(states, false); err != nil {
 		return nil, err
 	}
 	_, err = tx.InsertMany(s.made, false)
@@ -76,7 +81,7 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]model.Token, bad *refusals) (*settled, error) {
 	s := &settled{kept: make([]keptToken, 0, len(im.rows))}
 	if existing == nil {
-		s.states = im.states
+		s.tokens, s.states = im.tokens, im.states
 	}
 	known := map[int]model.Token{}
 	wanted := make([]int, 0, len(im.rows)) // rows that have a token then
@@ -85,7 +90,7 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 		old, ok := existing[im.rows[i].to][t.Serial]
 		if !ok || old.ID == t.ID {
 			if existing != nil {
-				s.states = append(s.states, im.states[i])
+				s.tokens, s.states = append(s.tokens, *t), append(s.states, im.states[i])
 			}
 			s.kept, wanted = append(s.kept, keptToken{t.ID, t.Serial}), append(wanted, i)
 			continue

@@ -50,7 +50,7 @@ var methods = []method{
 	{path: "token/set", target: "Token.Set", about: "Changes a token."},
 	{path: "token/delete", target: "Token.Delete", about: "Deletes a token; with `user` only takes it from that user."},
 	{path: "token/search", target: "Token.Search", about: "Finds tokens."},
-	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures and a pending resynchronisation; sets the counter when given."},
+	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures, a pending resynchronisation, and the mark of a time-based token if that lies in the future; sets the counter when given."},
 	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
 	{path: "token/release", target: "Token.Release", about: "Allows downloads again."},
 	{path: "token/getDownloadUrl", target: "Token.GetDownloadURL", reveals: true, about: "Makes a one-time provisioning link of a soft token; an older one is worthless then. With `qrCode` answers the link's QR code as well, a PNG in base64."},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
 	"tokensmith/store"
@@ -35,6 +36,9 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"password":"correct horse","firstName":"Jörg <\u2028>"}}`)
 	s.do(t, "tokenAssignment/set", `{"id":"`+w.Assignment+`","attrs":{"pin":"1234"}}`)
 	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"certificates":"`+strings.Repeat("0a", 32)+`"}}`)
+	s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"gone","seed":"%x"}}`, seedOf("gone")))
+	s.do(t, "token/syncToken", fmt.Sprintf(`{"token":{"serial":"gone"},"credential":"%s"}`, pairOf("gone")))
+	s.do(t, "token/delete", `{"token":{"serial":"gone"}}`)
 	s.do(t, "token/getDownloadUrl", `{"id":"`+w.Soft+`"}`)
 	s.do(t, "tokenAssignment/sendActivationCode", `{"id":"`+w.Sleeping+`","channel":"SMTP"}`)
 	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
@@ -47,6 +51,11 @@ func furnish(t *testing.T, s *service) world {
 		t.Fatal(status, reply)
 	}
 	return w
+}
+
+// pairOf is the first two OTPs of an event-based token of seedOf.
+func pairOf(serial string) string {
+	return otp.Generate(seedOf(serial), 0, hotp) + "," + otp.Generate(seedOf(serial), 1, hotp)
 }
 
 func sendsMail(c *rpc.Config) {
@@ -216,13 +225,13 @@ func TestKeyRotation(t *testing.T) {
 						return
 					default:
 					}
-					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"k%d-%d","seed":"%s","user.id":"%s","pin":"4321"}}`, k, n, worldSeed, w.Loner))
+					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"k%d-%d","seed":"%x","user.id":"%s","pin":"4321"}}`, k, n, seedOf(fmt.Sprint(k, "-", n)), w.Loner))
 					if !strings.HasPrefix(reply, `{"error":0`) {
 						t.Error(reply)
 						return
 					}
 					id := strings.TrimSuffix(strings.TrimPrefix(reply, `{"error":0,"result":{"id":"`), `"}}`)
-					if _, reply := on.post("/token/syncToken", `{"id":"`+id+`","credential":"755224,287082"}`); reply != `{"error":0}` {
+					if _, reply := on.post("/token/syncToken", `{"id":"`+id+`","credential":"`+pairOf(fmt.Sprint(k, "-", n))+`"}`); reply != `{"error":0}` {
 						t.Error(reply)
 						return
 					}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"slices"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -42,6 +43,9 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 		if channel, err = args.channel(); err != nil {
 			return err
 		}
+		if channel == model.SMTP && !m.s.profile.mail {
+			return model.AttrErrorf(model.Invalid, "channel", "the profile %s sends no passcodes by e-mail", m.s.profile.name)
+		}
 	}
 	code, err := m.s.newPasscode()
 	if err != nil {
@@ -65,6 +69,9 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 		ways := []string{channel}
 		if channel == "" {
 			ways = []string{model.SMTP, model.SMS}
+		}
+		if !m.s.profile.mail {
+			ways = slices.DeleteFunc(ways, func(way string) bool { return way == model.SMTP })
 		}
 		for _, way := range ways {
 			err = c.send(tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": until(end)}, end)

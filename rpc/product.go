@@ -49,7 +49,7 @@ func (m *Product) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		})
 }
 
-func checkProduct(_ *call, tx store.Tx, d *decoded, old, row any) error {
+func checkProduct(c *call, tx store.Tx, d *decoded, old, row any) error {
 	p := row.(*model.Product)
 	switch {
 	case p.Algorithm == string(otp.HOTP):
@@ -62,6 +62,11 @@ func checkProduct(_ *call, tx store.Tx, d *decoded, old, row any) error {
 	}
 	if err := p.OTP().Check(); err != nil {
 		return model.AttrErrorf(model.Invalid, "attrs", "%s", err)
+	}
+	if old == nil || !old.(*model.Product).SameOTP(p) {
+		if err := c.s.checkPeriod(p.OTP()); err != nil {
+			return err
+		}
 	}
 	if old == nil {
 		auto, check, manual := model.DefaultWindows(p.Algorithm, p.Kind)

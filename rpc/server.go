@@ -57,6 +57,7 @@ type Config struct {
 	CheckIn      time.Duration              // how often devices are asked to check in; 0 = 5 minutes
 	CodeExpiry   time.Duration              // of automatic installation codes; 0 = 7 days
 	CodeAccounts int                        // accounts that one installation code makes within an hour; 0 = 100
+	Profile      string                     // what new passwords, PINs and products must be: "", or "nist" for NIST SP 800-63B-4, AAL2
 }
 
 // Server answers method calls. It is safe for concurrent use.
@@ -69,6 +70,7 @@ type Server struct {
 	handler http.Handler
 	streams *streams
 	metrics *metrics
+	profile profile
 
 	document func() ([]byte, error) // OpenAPI's
 	large    chan struct{}          // held while a large body is in memory
@@ -103,8 +105,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.CodeAccounts == 0 {
 		cfg.CodeAccounts = accountsPerHour
 	}
+	demands, known := profiles[cfg.Profile]
+	if !known {
+		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
+	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
-	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, profile: demands, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")

@@ -69,6 +69,11 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 	if len(args.Password) > passwordMost || len(args.NewPassword) > passwordMost {
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
 	}
+	if args.NewPassword != "" {
+		if err := s.checkPassword("newPassword", model.Secret(args.NewPassword)); err != nil {
+			return err
+		}
+	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
 	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword)}
 	v.comesFrom(c.remote)
@@ -149,7 +154,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 	case !right:
 		return nil, errors.New("a sign-in was accepted without its password")
 	case v.fresh != "":
-		return found, tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
+		return found, v.setPassword(tx, login)
 	case login.MustChangePassword:
 		v.due = true
 		return v.c.refuse(tx, login, model.PINExpired, 0)

@@ -34,7 +34,7 @@ func assignmentsOf(owner bool) store.Step {
 var tokenObject = declare(&object{
 	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
 	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
-	prepare: prepareToken, check: checkToken, wrote: wroteToken,
+	prepare: prepareToken, check: checkToken, wrote: wroteToken, removes: removeToken,
 	attrs: []attr{
 		{name: "serial", kind: text, when: always, max: 64, indexed: true, about: "unique in its product; 10 digits if not given"},
 		{name: "identifier", kind: text, when: always, aliases: []string{"Identifier"}, about: "the serial if not given"},
@@ -156,8 +156,15 @@ func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	if t.Identifier == "" {
 		t.Identifier = t.Serial
 	}
-	t.Seed = c.s.keys.Seal(seedPlace(t.ID), d.extra.(model.Secret))
+	seed := d.extra.(model.Secret)
+	t.Seed = c.s.keys.Seal(seedPlace(t.ID), seed)
+	t.SeedIndex = c.s.keys.SeedIndex(seed)
 	return nil
+}
+
+// removeToken leaves behind what was used of a token's seed.
+func removeToken(c *call, tx store.Tx, row any) error {
+	return tx.LeaveMark(row.(*model.Token), c.newID(), c.now)
 }
 
 const serialDigits = 10
@@ -183,7 +190,14 @@ func wroteToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 		return nil
 	}
 	t := row.(*model.Token)
-	if err := tx.Insert(&model.TokenState{TokenID: t.ID}); err != nil {
+	states := []model.TokenState{{TokenID: t.ID}}
+	if len(d.secrets["seed"]) > 0 { // one made just now was not used before
+		var err error
+		if states, err = tx.TakeMarks([]model.Token{*t}, states); err != nil {
+			return err
+		}
+	}
+	if err := tx.Insert(&states[0]); err != nil {
 		return err
 	}
 	user, err := d.related(c, tx, "user")

@@ -35,12 +35,17 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		if err := st.Reset(p.Algorithm, counter); err != nil {
+		before := st.Counter
+		rewound, err := st.Reset(p.OTP(), counter, c.now)
+		if err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, t.ID)
-		if counter != nil {
+		switch {
+		case counter != nil:
 			c.object += " counter " + strconv.FormatInt(*counter, 10)
+		case rewound:
+			c.object += " mark in the future cleared: " + strconv.FormatInt(before, 10) + " to " + strconv.FormatInt(st.Counter, 10)
 		}
 		return nil, errors.Join(tx.Save(st), tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
 	})
@@ -140,6 +145,6 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 			return outcome{notSynced()}, nil
 		}
 		st.Synced(next, c.now)
-		return nil, tx.Save(st)
+		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Counter))
 	})
 }

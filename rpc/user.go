@@ -26,7 +26,7 @@ var userObject = declare(&object{
 		{name: "domain", kind: ref, when: onCreate, required: true, object: "domain"},
 		{name: "firstName", kind: text, when: always},
 		{name: "lastName", kind: text, when: always},
-		{name: "password", kind: secret, when: always},
+		{name: "password", kind: secret, when: always, about: "at least 8 characters, at most 255 bytes, and none of the most common passwords; empty = none"},
 		{name: "email", kind: text, when: always, fold: true, indexed: true, about: "compared without case"},
 		{name: "mobile", kind: text, when: always},
 		{name: "telephone", kind: text, when: always},
@@ -59,12 +59,15 @@ var userObject = declare(&object{
 // prepareUser hashes a new password, which is slow on purpose, before any transaction.
 func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	if pw := d.secrets["password"]; len(pw) > 0 {
+		if err := c.s.checkPassword(d.place+".password", pw); err != nil {
+			return err
+		}
 		return c.s.slowly(ctx, func() { d.extra = model.HashPassword(pw) })
 	}
 	return nil
 }
 
-func checkUser(c *call, _ store.Tx, d *decoded, old, row any) error {
+func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old != nil {
 		if err := c.mayChange(old.(*model.User)); err != nil {
@@ -74,6 +77,9 @@ func checkUser(c *call, _ store.Tx, d *decoded, old, row any) error {
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
 		if len(pw) > 0 {
+			if err := c.s.passwordSuits(tx, d.place+".password", u.ID, characters(pw)); err != nil {
+				return err
+			}
 			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
@@ -151,6 +157,8 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 		}
 		password = base64.RawURLEncoding.EncodeToString(b)
 		reply = passwordReset{password}
+	} else if err := m.s.checkPassword("password", model.Secret(password)); err != nil {
+		return err
 	}
 	var hash string
 	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
@@ -162,6 +170,9 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 			return nil, err
 		}
 		if err := c.mayChange(&u); err != nil {
+			return nil, err
+		}
+		if err := m.s.passwordSuits(tx, "password", id, characters(model.Secret(password))); err != nil {
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)

@@ -21,8 +21,9 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 	})
 }
 
-// Restore makes a database file of a backup, which it checks first. The database must not exist before.
-func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error) {
+// Restore makes a database file of a backup, which it checks first. The database must not exist before. What finish does to it, such
+// as AfterRestore, is done before the file is there, or the file never is.
+func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(Store) error) (Checked, error) {
 	if _, err := os.Stat(keyFile); err != nil {
 		return Checked{}, err // opening would make one
 	}
@@ -33,7 +34,20 @@ func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error)
 		if err := copyFile(backup, part); err != nil {
 			return Checked{}, err
 		}
-		return CheckFile(ctx, part, keyFile)
+		c, err := CheckFile(ctx, part, keyFile)
+		if err != nil || len(finish) == 0 {
+			return c, err
+		}
+		s, err := Open(ctx, part, keyFile)
+		if err != nil {
+			return c, err
+		}
+		for _, do := range finish {
+			if err == nil {
+				err = do(s)
+			}
+		}
+		return c, errors.Join(err, s.Close())
 	})
 }
 

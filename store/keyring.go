@@ -44,7 +44,9 @@ type Keyring struct {
 	file  string
 	keys  atomic.Pointer[[]masterKey] // the last one that is not retired seals
 	mu    sync.RWMutex
-	aeads map[aeadName]cipher.AEAD
+	aeads map[keyPurpose]cipher.AEAD
+
+	macKeys map[keyPurpose][]byte // under mu
 
 	reading sync.Mutex // held while the file is looked at
 	read    os.FileInfo
@@ -57,14 +59,14 @@ type masterKey struct {
 	audit  []byte // of a retired one: its subkey for the record
 }
 
-type aeadName struct {
+type keyPurpose struct {
 	key     [keyIDBytes]byte
 	purpose string
 }
 
 // LoadKeyring reads a key file.
 func LoadKeyring(file string) (*Keyring, error) {
-	k := &Keyring{file: file, aeads: map[aeadName]cipher.AEAD{}}
+	k := &Keyring{file: file, aeads: map[keyPurpose]cipher.AEAD{}, macKeys: map[keyPurpose][]byte{}}
 	if err := k.load(); err != nil {
 		return nil, err
 	}
@@ -225,7 +227,7 @@ func (m *masterKey) subkey(purpose string) []byte {
 
 // aead gives the cipher of a key and purpose; the few there are stay cached.
 func (k *Keyring) aead(m *masterKey, purpose string) cipher.AEAD {
-	name := aeadName{m.id, purpose}
+	name := keyPurpose{m.id, purpose}
 	k.mu.RLock()
 	a := k.aeads[name]
 	k.mu.RUnlock()
@@ -284,21 +286,48 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 }
 
 // MAC gives the HMAC-SHA-256 of value under the current key's subkey of a purpose.
-func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.last().mac(purpose, value) }
+func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.mac(k.last(), purpose, value) }
 
 // MACs gives MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
 func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
 	keys := k.all()
 	for i := range keys {
 		if m := &keys[len(keys)-1-i]; m.secret != nil {
-			all = append(all, m.mac(purpose, value))
+			all = append(all, k.mac(m, purpose, value))
 		}
 	}
 	return all
 }
 
-func (m *masterKey) mac(purpose string, value []byte) []byte {
-	h := hmac.New(sha256.New, m.subkey("mac "+purpose))
+// several says whether there are keys beside the one that seals, by which something may still be hashed.
+func (k *Keyring) several() bool {
+	n := 0
+	for _, m := range k.all() {
+		if m.secret != nil {
+			n++
+		}
+	}
+	return n > 1
+}
+
+func (k *Keyring) mac(m *masterKey, purpose string, value []byte) []byte {
+	h := hmac.New(sha256.New, k.macKey(m, purpose))
 	h.Write(value)
 	return h.Sum(nil)
+}
+
+// macKey gives the subkey of a key and purpose; the few there are stay cached, for an import makes many hashes.
+func (k *Keyring) macKey(m *masterKey, purpose string) []byte {
+	name := keyPurpose{m.id, purpose}
+	k.mu.RLock()
+	key := k.macKeys[name]
+	k.mu.RUnlock()
+	if key != nil {
+		return key
+	}
+	key = m.subkey("mac " + purpose)
+	k.mu.Lock()
+	k.macKeys[name] = key
+	k.mu.Unlock()
+	return key
 }

@@ -67,6 +67,9 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	if err == nil && have == 0 {
 		err = db.openKeys(ctx, keyFile)
 	}
+	if err == nil {
+		err = db.indexSeeds(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

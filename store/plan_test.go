@@ -53,6 +53,22 @@ func TestPlans(t *testing.T) {
 		{"DisownToken", false, func(tx store.Tx) error { return tx.DisownToken("x", 1) }},
 		{"Touch", false, func(tx store.Tx) error { return tx.Touch("x", 1) }},
 		{"ClearFailures", false, func(tx store.Tx) error { return tx.ClearFailures("x") }},
+		{"TakeMarks", true, func(tx store.Tx) error {
+			_, err := tx.TakeMarks([]model.Token{{ID: "x", SeedIndex: []byte("x")}, {ID: "y", SeedIndex: []byte("y")}}, make([]model.TokenState, 2))
+			return err
+		}},
+		{"RaiseMarks", false, func(tx store.Tx) error { group := "x"; return tx.RaiseMarks(&group, 1) }},
+		{"LeaveMark", false, func(tx store.Tx) error {
+			group := "x"
+			used := &model.Token{ID: "used", ProductID: "p", RepositoryID: "r", SeedGroup: &group}
+			used.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: used.ID}, []byte("seed"))
+			for _, row := range []any{&model.Product{ID: "p"}, &model.Repository{ID: "r"}, used, &model.TokenState{TokenID: used.ID, Counter: 1}} {
+				if err := tx.Insert(row); err != nil {
+					return err
+				}
+			}
+			return tx.LeaveMark(used, "x", 1)
+		}},
 		{"DeviceNames", false, func(tx store.Tx) error { _, err := tx.DeviceNames("x-"); return err }},
 		{"GroupByName", false, func(tx store.Tx) error { _, err := tx.GroupByName("x"); return err }},
 		{"GroupNames", true, func(tx store.Tx) error { _, err := tx.GroupNames("x"); return err }},

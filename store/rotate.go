@@ -20,8 +20,8 @@ const (
 
 // Rotated is what a rotation did.
 type Rotated struct {
-	Values int // resealed
-	Hashes int // of indexes, made anew
+	Values int // resealed, with the hashes of seeds
+	Hashes int // of other indexes, made anew
 }
 
 func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
@@ -81,6 +81,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 type resealed struct {
 	key           string
 	before, after []byte
+	index         []byte // of a column that has one
 }
 
 // reseal seals a column's values with the current key. They are read in a snapshot and sealed outside any transaction;
@@ -102,10 +103,18 @@ func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err erro
 				return n, err
 			}
 			r.after = s.keys.Seal(c.place(r.key), value)
+			if c.index != "" {
+				r.index = s.keys.seedIndex(c.digest(value))
+			}
 		}
 		err = s.insist(ctx, func(tx *sqlTx) error {
 			for _, r := range part {
-				if _, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ? AND %s = ?", c.table, c.column, c.key, c.column), r.after, r.key, r.before); err != nil {
+				set, args := c.column+" = ?", []any{r.after}
+				if c.index != "" {
+					set, args = set+", "+c.index+" = ?", append(args, r.index)
+				}
+				_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s WHERE %s = ? AND %s = ?", c.table, set, c.key, c.column), append(args, r.key, r.before)...)
+				if err != nil {
 					return err
 				}
 			}

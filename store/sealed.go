@@ -11,12 +11,16 @@ import (
 type sealedColumn struct {
 	table, column, key string
 	only               string // which rows; "" = all
+
+	index  string              // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
+	digest func([]byte) []byte // gives that
 }
 
 // sealedColumns are all there are: the one list that rotation and checking go by. The canary comes last, for once it
 // is sealed with a new key all is.
 var sealedColumns = []sealedColumn{
-	{table: "tokens", column: "seed", key: "id"},
+	{table: "tokens", column: "seed", key: "id", index: "seed_index", digest: seedDigest},
+	{table: "seed_marks", column: "digest", key: "id", index: "seed_index", digest: sameDigest},
 	{table: "users", column: "password", key: "id"},
 	{table: "token_assignments", column: "pin", key: "id"},
 	{table: "token_assignments", column: "activation", key: "id"},

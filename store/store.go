@@ -106,6 +106,12 @@ type Store interface {
 	// copy. The file is there only when it is whole and on the disk, and it must not exist before.
 	Backup(ctx context.Context, file string) (Checked, error)
 
+	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
+	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later;
+	// event-based ones move on by advance, from 0 to a million, for nobody knows how far they were. Passcodes, provisioning
+	// links, sessions of the console and pending resynchronisations end. It is one transaction.
+	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
+
 	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows
 	// gives the same bytes.
 	Dump(ctx context.Context, w io.Writer) (int64, error)
@@ -270,7 +276,8 @@ type Tx interface {
 	// Relate makes these, and no others, what a relation leads to from a row: it deletes the rows of first.Table whose
 	// first.To is id, and inserts one for each of the others with first.To and second.From.
 	Relate(first, second Step, id string, others []string) error
-	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried" and "key rotated" are the store's.
+	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored" and "key rotated" are
+	// the store's.
 	PutMeta(name string, value []byte) error
 	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else. It
 	// sets row's ID, Writer, Sequence and MAC.
@@ -289,7 +296,7 @@ type Tx interface {
 	DropSessions(before model.Time) error
 
 	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
-	// an end of resynchronising; else where that stands.
+	// an end of resynchronising, and the counters of its group; else where resynchronising stands.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
@@ -311,6 +318,15 @@ type Tx interface {
 	// ClearFailures sets the count of failed credentials of everybody a token is assigned to to 0. It ends no lock.
 	ClearFailures(tokenID string) error
 
+	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and whose states, beside them,
+	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
+	// that do, and returns their states as what was used before has them; those it is given stay as they are.
+	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
+	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
+	RaiseMarks(group *string, counter int64) error
+	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
+	// are others of its group.
+	LeaveMark(t *model.Token, id string, now model.Time) error
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error
 	// DisownToken takes the owner's mark off a token's assignments, and sets their last update.

@@ -85,6 +85,7 @@ func init() {
 	keep[model.Repository]("repositories", model.RepositoryNoun, "id")
 	keep[model.Token]("tokens", model.TokenNoun, "id")
 	keep[model.TokenState]("token_states", model.TokenNoun, "token_id")
+	keep[model.SeedMark]("seed_marks", model.SeedMarkNoun, "id")
 	keep[model.Assignment]("token_assignments", model.AssignmentNoun, "id")
 	keep[model.Template]("templates", model.TemplateNoun, "id")
 	keep[model.Delivery]("deliveries", model.DeliveryNoun, "id")

@@ -41,9 +41,11 @@ func (d *database) with(ctx context.Context, work func(store.Store) error) error
 
 // record leaves a row in the record of what an operator did past the methods.
 func record(ctx context.Context, st store.Store, method, object string) error {
-	return st.Update(ctx, func(tx store.Tx) error {
-		return tx.Audit(&model.Audit{Time: model.At(time.Now()), Agent: rpc.Operator.Name, Method: method, Object: object, Remote: "local"})
-	})
+	return st.Update(ctx, func(tx store.Tx) error { return tx.Audit(operatorRow(time.Now(), method, object)) })
+}
+
+func operatorRow(now time.Time, method, object string) *model.Audit {
+	return &model.Audit{Time: model.At(now), Agent: rpc.Operator.Name, Method: method, Object: object, Remote: "local"}
 }
 
 func backupCommand(e *env) *cobra.Command {
@@ -79,29 +81,68 @@ func (e *env) whole(what string, c store.Checked) {
 	fmt.Fprintf(e.stdout, "%s is whole: %d sealed values opened, %d rows of the record, head %s\n", what, c.Sealed, c.Audit, c.Head)
 }
 
+// advanceMost bounds --advance-hotp: beyond it, it is a mistake.
+const advanceMost = 1_000_000
+
 func restoreCommand(e *env) *cobra.Command {
 	var d database
+	var advance int64
 	cmd := &cobra.Command{
-		Use: "restore BACKUP", Short: "Make an SQLite database of a backup", Args: cobra.ExactArgs(1),
+		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
-			"of later do not verify.",
-		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key",
+			"of later do not verify.\n\n" +
+			"What was used since the backup is not known to it. So time-based tokens accept nothing of before the restore any more,\n" +
+			"and passcodes, provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
+			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +
+			"until it has caught up. Without it OTPs that were used since the backup are good again.\n\n" +
+			"Without BACKUP it does the latter to a database that is there, which was restored by other tools: by those of\n" +
+			"PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then.",
+		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key --advance-hotp 5\n" +
+			"  tokensmith restore --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file := store.File(d.url)
-			if file == "" {
-				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load")
+			if advance < 0 || advance > advanceMost {
+				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", advanceMost, advance)
 			}
-			c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath())
-			if err != nil {
+			now := time.Now()
+			var r store.Restored
+			finish := func(st store.Store) (err error) {
+				r, err = st.AfterRestore(cmd.Context(), now, advance, operatorRow(now, "restore", fmt.Sprint("counters advanced by ", advance)))
 				return err
 			}
-			e.whole(file, c)
+			file := store.File(d.url)
+			switch {
+			case len(args) == 0:
+				if err := d.with(cmd.Context(), finish); err != nil {
+					return err
+				}
+			case file == "":
+				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load; then run restore without a backup")
+			default:
+				c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath(), finish)
+				if err != nil {
+					return err
+				}
+				e.whole(file, c)
+			}
+			e.restored(r, now, advance)
 			return nil
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().Int64Var(&advance, "advance-hotp", 0, "events by which the counters of event-based tokens are moved on")
 	return cmd
+}
+
+// restored says what a restore did beside bringing rows back.
+func (e *env) restored(r store.Restored, now time.Time, advance int64) {
+	fmt.Fprintf(e.stdout, "time-based tokens accept nothing of before %s any more: %d moved\n", now.UTC().Format(time.RFC3339), r.Times)
+	if advance > 0 {
+		fmt.Fprintf(e.stdout, "event-based tokens accept nothing of the next %d counters: %d moved\n", advance, r.Events)
+	} else if r.Events > 0 {
+		fmt.Fprintf(e.stdout, "event-based tokens stand where they stood: of %d, OTPs that were used since are good again; --advance-hotp moves them on\n", r.Events)
+	}
+	fmt.Fprintf(e.stdout, "ended: %d passcodes, %d provisioning links, %d sessions of the console\n", r.Passcodes, r.Links, r.Sessions)
 }
 
 const checkSample = 1000 // sealed values of a column that are opened, first and last

@@ -28,6 +28,7 @@ type serveFlags struct {
 	agentRate                                        int
 	checkIn, codeExpiry                              time.Duration
 	codeAccounts                                     int
+	profile                                          string
 	couriers                                         courierFlags
 }
 
@@ -54,6 +55,7 @@ func serveCommand(e *env) *cobra.Command {
 	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
 	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long the installation codes are good that new devices' owners are sent")
 	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "accounts that one installation code makes within an hour at most")
+	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on is as NIST SP 800-63B-4 demands for AAL2")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.couriers.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
@@ -83,6 +85,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if f.codeExpiry < time.Minute || f.codeAccounts < 1 {
 		return errors.New("--code-expiry must be at least 1m, --code-accounts-per-hour at least 1")
 	}
+	if !rpc.IsProfile(f.profile) {
+		return fmt.Errorf("--profile must be nist, or not given, not %q", f.profile)
+	}
 	couriers, err := f.couriers.open()
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
-		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers})
+		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers, Profile: f.profile})
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,11 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 			log.Error().Err(err).Msg("closing the database")
 		}
 	}()
-	for _, warning := range st.Warnings() {
+	warnings, err := s.Warnings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, warning := range append(st.Warnings(), warnings...) {
 		log.Warn().Msg(warning)
 	}
 	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {

@@ -10,6 +10,15 @@ type State struct {
 	// Drift is the number of steps a TOTP token's clock is ahead (+) of or behind (-) the server's, as learned
 	// from its last accepted password (RFC 6238 section 6). HOTP leaves it 0.
 	Drift int64
+
+	// Spent is a step that was used although it lies above Next, because a reset took the mark back (Rewind); 0 = none. It
+	// is never accepted again, nor is the one before it, which may have been the first of a pair.
+	Spent int64
+}
+
+// Used reports whether a step's password was used or passed over.
+func (st State) Used(step int64) bool {
+	return step < st.Next || st.Spent != 0 && (step == st.Spent || step == st.Spent-1)
 }
 
 // Outcome is the answer to one password. Its zero value accepts nothing.
@@ -46,7 +55,7 @@ func Verify(key []byte, p Params, st State, now int64, window int, otp string) (
 		if !g.is(step, code) {
 			continue
 		}
-		if step < st.Next {
+		if st.Used(step) {
 			return step, Replayed
 		}
 		if last := st.Next - 1; (used.holds(last) || reach.holds(last)) && g.is(last, code) {
@@ -66,7 +75,7 @@ func Verify(key []byte, p Params, st State, now int64, window int, otp string) (
 // and all before it are used, and a TOTP token's drift is learned from it. A match that is already used, as Replayed
 // gives, changes nothing.
 func Accept(p Params, st State, now, match int64) State {
-	if match < st.Next || match > LastStep || p.Check() != nil {
+	if st.Used(match) || match > LastStep || p.Check() != nil {
 		return st
 	}
 	st.Next = match + 1
@@ -92,7 +101,7 @@ func Resync(key []byte, p Params, st State, now int64, window int, first, second
 	}
 	reach := p.window(st, now, window)
 	for step := range reach.outward() {
-		if step >= st.Next && step < reach.last && g.is(step, code1) && g.is(step+1, code2) {
+		if !st.Used(step) && !st.Used(step+1) && step < reach.last && g.is(step, code1) && g.is(step+1, code2) {
 			return Accept(p, st, now, step+1), true
 		}
 	}
@@ -100,8 +109,27 @@ func Resync(key []byte, p Params, st State, now int64, window int, first, second
 }
 
 // Reset returns the state without its learned drift. Next stays, so that no password used before becomes valid
-// again; moving a HOTP counter is a separate decision, made by setting Next.
+// again; moving a HOTP counter is a separate decision, made by setting Next, and so is taking back a mark that lies in the
+// future, by Rewind.
 func Reset(st State) State {
 	st.Drift = 0
 	return st
+}
+
+// Rewind returns the state with a TOTP mark that lies in the future taken back to now, in seconds since 1970, and whether it
+// was: a password used while a clock was ahead would else refuse its owner until that time has come. previous is what Next
+// was before the last password was accepted. No step of the past becomes valid again, nor does the last one that was used,
+// which Spent keeps; one used before that and in the future as well does, when its time comes. A second mark is not taken
+// back while Spent still lies in the future.
+func Rewind(p Params, st State, previous, now int64) (State, bool) {
+	step := p.Step(now)
+	last := st.Next - 1
+	if p.Algorithm != TOTP || p.Check() != nil || last <= step || st.Spent > step {
+		return st, false
+	}
+	st.Spent, st.Next = last, max(previous, step, 0)
+	if previous > step+1 {
+		st.Next = step + 1 // what was used of the past is not known
+	}
+	return st, true
 }

@@ -1,0 +1,99 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+)
+
+// A profile is what a service demands of what is set from now on. What is there already works until it is changed.
+type profile struct {
+	name          string
+	passwordAlone int   // characters of a new password of a user without an OTP
+	password      int   // of any
+	pin           int   // of a new PIN
+	commonPINs    bool  // may be set
+	period        int64 // seconds of a time step of a new product; 0 = any
+	mail          bool  // passcodes are sent by e-mail
+}
+
+// profiles are those that Config names.
+var profiles = map[string]profile{
+	"": {passwordAlone: model.PasswordLeast, password: model.PasswordLeast, pin: model.PINLeast, commonPINs: true, mail: true},
+	// NIST SP 800-63B-4, AAL2: passwords section 3.1.1, also for PINs, which the verifier checks; out-of-band 3.1.3.1, which e-mail is
+	// not; time-based OTPs 3.1.4.2.
+	"nist": {name: "nist", passwordAlone: 15, password: 8, pin: 8, period: 120},
+}
+
+// IsProfile says whether Config may name a profile so.
+func IsProfile(name string) bool { _, ok := profiles[name]; return ok }
+
+// checkPassword says why a new password cannot be taken. It asks nothing of whose it is.
+func (s *Server) checkPassword(place string, password model.Secret) error {
+	return model.CheckPassword(place, password, s.profile.password)
+}
+
+// passwordSuits says why a user cannot have a new password that checkPassword took, so many characters long: one without an OTP
+// may need a longer one.
+func (s *Server) passwordSuits(tx store.ReadTx, place, userID string, characters int) error {
+	if characters >= s.profile.passwordAlone {
+		return nil
+	}
+	all, err := tx.Credentials(userID)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Status == model.Active && c.TokenStatus == model.Active {
+			return nil
+		}
+	}
+	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", s.profile.passwordAlone)
+}
+
+func characters(password model.Secret) int { return utf8.RuneCount(password) }
+
+// checkPIN says why a new PIN cannot be taken.
+func (s *Server) checkPIN(place string, pin model.Secret) error {
+	if err := model.CheckPIN(place, pin); err != nil {
+		return err
+	}
+	if len(pin) < s.profile.pin {
+		return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters", s.profile.pin)
+	}
+	if !s.profile.commonPINs {
+		return model.CheckPassword(place, pin, s.profile.pin)
+	}
+	return nil
+}
+
+// checkPeriod says why a new product cannot have its time steps.
+func (s *Server) checkPeriod(p otp.Params) error {
+	if s.profile.period > 0 && p.Algorithm == otp.TOTP && p.Period > s.profile.period {
+		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than %d s, which the profile %s allows", s.profile.period, s.profile.name)
+	}
+	return nil
+}
+
+// Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
+func (s *Server) Warnings(ctx context.Context) (list []string, err error) {
+	if s.profile.period == 0 {
+		return nil, nil
+	}
+	err = s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
+		list = nil
+		products, err := tx.Products()
+		for i := range products {
+			if p := &products[i]; s.checkPeriod(p.OTP()) != nil {
+				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: its tokens go on working",
+					p.Codes(), p.Period, s.profile.period, s.profile.name))
+			}
+		}
+		return err
+	})
+	return list, err
+}

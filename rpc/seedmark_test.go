@@ -1,0 +1,461 @@
+package rpc_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+)
+
+// seeded makes a token of a seed that is named by another token's serial, and gives it to a user.
+func (g *guarded) seeded(product, serial, like, login string) {
+	g.t.Helper()
+	g.do(g.t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"serial":%q,"seed":"%x","user.loginName":%q}}`, product, serial, seedOf(like), login))
+}
+
+func (g *guarded) deleteToken(serial string) {
+	g.t.Helper()
+	g.do(g.t, "token/delete", fmt.Sprintf(`{"token":{"serial":%q}}`, serial))
+}
+
+// An OTP is accepted once, whatever becomes of its token and however many tokens have its seed.
+func TestSeedMarks(t *testing.T) {
+	t.Parallel()
+	rules := map[string]func(g *guarded){
+		"a time-based token made again": func(g *guarded) {
+			g.user("u", "MT 1")
+			g.want(0, g.verify("u", g.at(totp, "1", 0)), "its OTP")
+			for _, product := range []string{"MT", "GT", "STE"} { // which make the same OTPs
+				g.deleteToken("1")
+				g.seeded(product, "1", "1", "u")
+				g.want(206, g.verify("u", g.at(totp, "1", 0)), "the same OTP, of "+product)
+			}
+			g.want(0, g.verify("u", g.at(totp, "1", 1)), "the next one")
+			g.deleteToken("1")
+			g.seeded("ST", "1", "1", "u") // steps of 60 seconds: another clock
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "of other OTPs")
+		},
+		"an event-based token made again": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			g.clock.advance(10 * 365 * 24 * time.Hour)
+			g.user("v")
+			g.seeded("SE", "2", "1", "v")
+			if n := g.get("token", `[["serial","=","2"]]`, "counter"); n != "8" {
+				g.t.Errorf("it starts at %s, not at 8", n)
+			}
+			g.want(206, g.verify("v", g.at(hotp, "1", 7)), "the same OTP")
+			g.want(0, g.verify("v", g.at(hotp, "1", 8)), "the next one")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"},"attrs":{"counter":2}}`)
+			g.deleteToken("2")
+			g.seeded("SE", "1", "1", "v")
+			if n := g.get("token", `[["serial","=","1"]]`, "counter"); n != "2" {
+				g.t.Errorf("a reset moved the counter to 2, and it starts at %s", n)
+			}
+		},
+		"imported again, from a file of before": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.user("v", "MT 2")
+			file := func(product string) string {
+				return g.do(g.t, "token/export", fmt.Sprintf(`{"match":[["product.productCode","=",%q]],"attrs":{"password":"correct horse"}}`, product)).(map[string]any)["data"].(string)
+			}
+			events, times := file("SE"), file("MT")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.want(0, g.verify("v", g.at(totp, "2", 0)), "its OTP")
+			g.deleteToken("1")
+			g.deleteToken("2")
+			for _, data := range []string{events, times} {
+				g.do(g.t, "token/import", fmt.Sprintf(`{"attrs":{"data":%q,"password":"correct horse"}}`, data))
+			}
+			g.do(g.t, "tokenAssignment/create", `{"attrs":{"token.serial":"1","user.loginName":"u"}}`)
+			g.do(g.t, "tokenAssignment/create", `{"attrs":{"token.serial":"2","user.loginName":"v"}}`)
+			g.want(206, g.verify("u", g.at(hotp, "1", 7)), "the same OTP")
+			g.want(206, g.verify("v", g.at(totp, "2", 0)), "the same OTP")
+			g.want(0, g.verify("u", g.at(hotp, "1", 8)), "the next one")
+			g.want(0, g.verify("v", g.at(totp, "2", 1)), "the next one")
+		},
+		"one seed in two tokens": func(g *guarded) {
+			g.user("u", "MT 1", "SE 2")
+			g.user("v")
+			g.want(0, g.verify("u", g.at(totp, "1", 0)), "before there are two")
+			g.seeded("GT", "3", "1", "u")
+			g.seeded("GT", "4", "1", "v")
+			g.want(206, g.verify("u", g.at(totp, "1", 0), `,"token":{"serial":"3"}`), "by the second")
+			g.want(206, g.verify("v", g.at(totp, "1", 0)), "by another user's")
+			g.want(0, g.verify("v", g.at(totp, "1", 1)), "the next one")
+			g.want(206, g.verify("u", g.at(totp, "1", 1)), "by either of the others")
+			g.deleteToken("4")
+			g.want(206, g.verify("u", g.at(totp, "1", 1)), "when it is deleted")
+			g.clock.advance(time.Minute)
+			g.do(g.t, "token/syncToken", fmt.Sprintf(`{"token":{"serial":"3"},"credential":"%s,%s"}`, g.at(totp, "1", 0), g.at(totp, "1", 1)))
+			g.want(206, g.verify("u", g.at(totp, "1", 1), `,"token":{"serial":"1"}`), "used to synchronise the second")
+			g.do(g.t, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","data":"serial,seed\n5,%x\n6,%x\n"}}`, seedOf("2"), seedOf("2")))
+			g.do(g.t, "tokenAssignment/create", `{"attrs":{"token.serial":"6","user.loginName":"v"}}`)
+			g.want(0, g.verify("v", g.at(hotp, "2", 3)), "of three imported ones")
+			g.want(206, g.verify("u", g.at(hotp, "2", 3)), "by the first")
+		},
+		"an unused one leaves nothing": func(g *guarded) {
+			g.user("u", "MT 1")
+			g.deleteToken("1")
+			g.seeded("MT", "1", "1", "u")
+			g.want(0, g.verify("u", g.at(totp, "1", 0)), "its first OTP")
+		},
+		"marks of time-based tokens are pruned": func(g *guarded) {
+			g.user("u", "MT 1", "SE 2")
+			g.want(0, g.verify("u", g.at(totp, "1", 0)), "its OTP")
+			g.want(0, g.verify("u", g.at(hotp, "2", 0)), "its OTP")
+			g.deleteToken("1")
+			g.deleteToken("2")
+			g.wantMarks(2)
+			g.clock.advance(2 * (otp.MaxWindow + 10) * 30 * time.Second)
+			g.seeded("MT", "3", "3", "u")
+			g.want(0, g.verify("u", g.at(totp, "3", 0)), "its OTP")
+			g.deleteToken("3")
+			g.wantMarks(2) // that of 1 went, that of 3 came
+		},
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) { rule(newGuarded(t, url)) })
+		})
+	}
+}
+
+func (g *guarded) wantMarks(want int64) {
+	g.t.Helper()
+	var have int64
+	err := g.store.View(g.t.Context(), func(tx store.ReadTx) (err error) {
+		have, err = tx.Count(&store.Query{Table: "seed_marks"})
+		return err
+	})
+	if err != nil || have != want {
+		g.t.Errorf("%d marks, not %d: %v", have, want, err)
+	}
+}
+
+// One OTP at once at tokens of one seed, of two users, over two servers, and while one of the tokens is deleted and made again: one
+// accept each.
+func TestSeedMarksRace(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const rounds, callers = 40, 12
+		g := newGuarded(t, url)
+		g.user("u")
+		g.user("v")
+		g.seeded("MT", "1", "1", "u")
+		g.seeded("GT", "2", "1", "v")
+		many := g.together(t)
+		for round := range rounds {
+			g.clock.advance(30 * time.Second)
+			code := g.at(totp, "1", 0)
+			var accepted atomic.Int64
+			var race sync.WaitGroup
+			for k := range callers {
+				race.Go(func() {
+					_, reply := many[k%len(many)].post("/auth/verify", fmt.Sprintf(`{"user":{"loginName":%q},"credential":{"otp":%q}}`, []string{"u", "v"}[k/2%2], code))
+					switch c := codeIn(reply); c {
+					case 0:
+						accepted.Add(1)
+					case 206, 201: // 201 while it has no token, and 7 after twenty of these
+					default:
+						t.Errorf("round %d: %s", round, reply)
+					}
+				})
+			}
+			race.Go(func() {
+				g.deleteToken("1")
+				g.seeded("MT", "1", "1", "u")
+			})
+			race.Wait()
+			if n := accepted.Load(); n != 1 {
+				t.Errorf("round %d: accepted %d times", round, n)
+			}
+			g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
+		}
+	})
+}
+
+// Marks, and what tells the tokens of one seed, outlast a rotation of the key with the old one retired, and a dump that is loaded
+// by the other kind of database.
+func TestSeedMarksMove(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "MT 1", "SE 2", "GT 3", "SE 4", "SE 5")
+		used := func(serials ...string) {
+			t.Helper()
+			for _, serial := range serials {
+				p, n := hotp, int64(3)
+				if serial == "1" || serial == "3" {
+					p, n = totp, 0
+				}
+				if code := g.verify("u", g.at(p, serial, n)); code != 206 && code != 0 {
+					t.Errorf("%s: %d", serial, code)
+				}
+			}
+		}
+		used("1", "2", "3", "4", "5")
+		for _, serial := range []string{"1", "2", "5"} {
+			g.deleteToken(serial)
+		}
+		again := func(g *guarded, serial string) {
+			t.Helper()
+			p, product, n := hotp, "SE", int64(3)
+			if serial == "1" || serial == "3" {
+				p, product, n = totp, "MT", 0
+			}
+			g.seeded(product, "again"+serial, serial, "u")
+			g.want(206, g.verify("u", g.at(p, serial, n), fmt.Sprintf(`,"token":{"serial":"again%s"}`, serial)), "the OTP of "+serial)
+		}
+		// As where a rotation has just begun: there is a new key, which is noticed within a second, and nothing is sealed with it.
+		text, err := os.ReadFile(g.keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(g.keyFile, fmt.Appendf(text, "tokensmith-key-1 %064x\n", 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1100 * time.Millisecond)
+		again(g, "5")
+		again(g, "4")
+		if _, err := g.store.Rotate(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := g.store.RetireKeys(t.Context(), time.Now(), true); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		var dump bytes.Buffer
+		if _, err := g.store.Dump(t.Context(), &dump); err != nil {
+			t.Fatal(err)
+		}
+		again(g, "1")
+		again(g, "3")
+		again(g, "2")
+		to := storetest.SQLite(t)
+		if !store.IsPostgres(url) {
+			to = storetest.Postgres(t)
+		}
+		st, err := store.Open(t.Context(), to, g.keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = st.Load(t.Context(), bytes.NewReader(dump.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		other := &guarded{&service{url: to, clock: g.clock, log: g.log, keyFile: g.keyFile, id: g.id, key: g.key}, t}
+		other.open(t, 7)
+		again(other, "1")
+		again(other, "3")
+		again(other, "2")
+	})
+}
+
+// A database of an older version gets the hashes of its seeds when it is opened, and from then on a seed's tokens, who each
+// had a mark of their own, have one.
+func TestSeedsAreIndexed(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "SE 1", "MT 2")
+		g.user("v")
+		g.want(0, g.verify("u", g.at(hotp, "1", 5)), "its OTP")
+		g.want(0, g.verify("u", g.at(totp, "2", 0)), "its OTP")
+		var made strings.Builder
+		for i := range 1200 { // more than one part
+			fmt.Fprintf(&made, `\n%d,%x`, 100+i, seedOf(fmt.Sprint(100+i)))
+		}
+		g.do(t, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","data":"serial,seed%s"}}`, made.String()))
+		g.seeded("SE", "3", "1", "v")
+		err := g.store.Update(t.Context(), func(tx store.Tx) error {
+			rows, err := tx.Find(&store.Query{Table: "tokens", Columns: []store.Column{{Name: "id"}}, Limit: 2000})
+			for _, row := range rows {
+				var tok model.Token
+				if err := tx.Load(&tok, fmt.Sprint(row[0])); err != nil {
+					return err
+				}
+				tok.SeedIndex, tok.SeedGroup = nil, nil
+				if tok.Serial == "101" {
+					tok.Seed = []byte("damaged")
+				}
+				if tok.Serial == "3" { // as the older version had it
+					if err := tx.Save(&model.TokenState{TokenID: tok.ID}); err != nil {
+						return err
+					}
+				}
+				if err := tx.Save(&tok); err != nil {
+					return err
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := &guarded{g.second(t), t}
+		g.want(206, other.verify("v", g.at(hotp, "1", 5)), "by the second token")
+		g.want(0, other.verify("v", g.at(hotp, "1", 6)), "the next one")
+		g.want(206, other.verify("u", g.at(hotp, "1", 6)), "by the first token")
+		other.deleteToken("2")
+		other.seeded("GT", "2", "2", "u")
+		g.want(206, other.verify("u", g.at(totp, "2", 0)), "made again")
+	})
+}
+
+// A mark that lies in the future, of an OTP that was used while a clock was ahead, is cleared by a reset; nothing of the past
+// is good again by one, nor is that OTP.
+func TestResetClearsFutureMarks(t *testing.T) {
+	t.Parallel()
+	rules := map[string]func(g *guarded){
+		"the server's clock was ahead": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "before")
+			past := g.at(slow, "1", 0)
+			g.clock.advance(24 * time.Hour)
+			ahead := g.at(slow, "1", 0)
+			g.want(0, g.verify("u", ahead), "ahead")
+			g.clock.advance(-24 * time.Hour)
+			g.want(206, g.verify("u", g.at(slow, "1", 1)), "its owner, afterwards")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", past), "used before")
+			g.want(206, g.verify("u", g.at(slow, "1", -1)), "of the past")
+			g.want(0, g.verify("u", g.at(slow, "1", 1)), "its owner, after a reset")
+			g.clock.advance(24 * time.Hour)
+			g.want(206, g.verify("u", ahead), "what was used ahead, when its time has come")
+			g.want(0, g.verify("u", g.at(slow, "1", 1)), "the next one")
+			rows := g.do(g.t, "audit/search", `{"match":[["method","=","token/reset"]],"return":["object"]}`).(map[string]any)["rows"]
+			if said := fmt.Sprint(rows); !strings.Contains(said, "mark in the future cleared") {
+				g.t.Errorf("the record says %s", said)
+			}
+		},
+		"the token's was": func(g *guarded) {
+			g.user("u", "ST 1")
+			ahead := g.at(slow, "1", 20)
+			g.want(0, g.verify("u", ahead), "ahead")
+			g.want(206, g.verify("u", g.at(slow, "1", 0)), "its owner, afterwards")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", ahead), "what was used")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner, after a reset")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", g.at(slow, "1", 0)), "used, after another reset")
+			g.want(206, g.verify("u", ahead), "what was used ahead")
+			g.deleteToken("1")
+			g.seeded("ST", "1", "1", "u")
+			g.want(206, g.verify("u", ahead), "what was used ahead, made again")
+		},
+		"two were used": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "now")
+			g.want(0, g.verify("u", g.at(slow, "1", 1)), "the next one")
+			g.want(0, g.verify("u", g.at(slow, "1", 3)), "two behind")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", g.at(slow, "1", 0)), "the first")
+			g.want(206, g.verify("u", g.at(slow, "1", 3)), "the last")
+		},
+		"a pair that synchronised": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.do(g.t, "token/syncToken", fmt.Sprintf(`{"token":{"serial":"1"},"credential":"%s,%s"}`, g.at(slow, "1", 20), g.at(slow, "1", 21)))
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", g.at(slow, "1", 20)), "its first")
+			g.want(206, g.verify("u", g.at(slow, "1", 21)), "its second")
+			_, reply := g.post("/token/syncToken", fmt.Sprintf(`{"token":{"serial":"1"},"credential":"%s,%s"}`, g.at(slow, "1", 20), g.at(slow, "1", 21)))
+			g.want(205, codeIn(reply), "the pair")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner")
+		},
+		"a counter is moved by none": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.want(0, g.verify("u", g.at(hotp, "1", 5)), "its OTP")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(206, g.verify("u", g.at(hotp, "1", 5)), "after a reset")
+		},
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) { rule(newGuarded(t, url)) })
+		})
+	}
+}
+
+// After a restore nothing is accepted that may have been used since the backup.
+func TestAfterRestore(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "MT 1", "SE 2", "MT 3", "SE 4", "ST 6", "GT 7")
+		restored := func(advance int64) store.Restored {
+			t.Helper()
+			r, err := g.store.AfterRestore(t.Context(), g.clock.now(), advance, &model.Audit{Time: model.At(g.clock.now()), Agent: "operator", Method: "restore"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		g.want(0, g.verify("u", g.at(totp, "1", 2)), "of a clock that is ahead")
+		g.want(205, g.verify("u", g.at(hotp, "2", 20)), "the first of a pair")
+		g.want(0, g.verify("u", g.at(hotp, "4", 3)), "its OTP")
+		g.want(0, g.verify("u", g.at(totp, "3", -2)), "of a clock that is behind")
+		g.deleteToken("4")
+		g.deleteToken("3")
+		user := g.get("user", `[["loginName","=","u"]]`, "id")
+		g.do(t, "token/getDownloadUrl", `{"token":{"serial":"7"}}`)
+		err := g.store.Update(t.Context(), func(tx store.Tx) error {
+			login, err := tx.Login(user)
+			if err != nil {
+				return err
+			}
+			login.Passcode = g.store.Keys().Seal(store.Place{Table: "user_states", Column: "passcode", Row: user}, []byte("123456"))
+			login.PasscodeUntil = model.At(g.clock.now()) + 1000*60
+			return errors.Join(tx.Save(&login.UserState), tx.Insert(&model.Session{Hash: []byte("x"), UserID: user}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.clock.advance(30 * time.Second)
+		if r := restored(5); r != (store.Restored{Times: 4, Events: 2, Passcodes: 1, Links: 1, Sessions: 1}) {
+			t.Errorf("%+v", r)
+		}
+		g.want(201, g.verify("u", "123456"), "the passcode")
+		for n := int64(-2); n <= 2; n++ {
+			g.want(206, g.verify("u", g.at(totp, "1", n)), "what the clock that is ahead has shown")
+		}
+		g.want(0, g.verify("u", g.at(totp, "1", 3)), "what it shows next")
+		g.want(206, g.verify("u", g.at(slow, "6", 0)), "of one never used")
+		g.want(0, g.verify("u", g.at(slow, "6", 1)), "the next one")
+		g.want(206, g.verify("u", g.at(hotp, "2", 4)), "one of those that are passed over")
+		g.want(205, g.verify("u", g.at(hotp, "2", 21)), "the second of the pair, alone")
+		g.want(0, g.verify("u", g.at(hotp, "2", 5)), "the first beyond")
+		g.seeded("SE", "4", "4", "u")
+		if n := g.get("token", `[["serial","=","4"]]`, "counter"); n != "9" {
+			t.Errorf("a token that was deleted starts at %s, not at 9", n)
+		}
+		g.seeded("MT", "3", "3", "u")
+		g.want(206, g.verify("u", g.at(totp, "3", 0)), "of one that was deleted")
+		g.want(0, g.verify("u", g.at(totp, "3", 1)), "the next one")
+		g.seeded("MT", "5", "5", "u")
+		g.want(206, g.verify("u", g.at(totp, "5", 0)), "of one that the backup does not know")
+		g.want(0, g.verify("u", g.at(totp, "5", 1)), "the next one")
+		before := g.get("token", `[["serial","=","4"]]`, "counter")
+		if r := restored(0); r.Events != 2 {
+			t.Errorf("%+v", r)
+		}
+		if now := g.get("token", `[["serial","=","4"]]`, "counter"); now != before {
+			t.Errorf("a counter was moved from %s to %s", before, now)
+		}
+		g.do(t, "audit/verify", `{}`)
+	})
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+)
+
+// metaRestored is when the database was last restored, in milliseconds.
+const metaRestored = "restored"
+
+// Restored is what AfterRestore did.
+type Restored struct {
+	Times     int64 // time-based tokens, and marks of deleted ones, that accept nothing of before now any more
+	Events    int64 // event-based tokens, and marks of deleted ones, that were moved on, or would have been by more than 0
+	Passcodes int64 // that had been sent
+	Links     int64 // provisioning links
+	Sessions  int64 // of the console
+}
+
+func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (r Restored, err error) {
+	err = s.update(ctx, updateUnbounded, func(tx *sqlTx) error {
+		r = Restored{}
+		if err := tx.PutMeta(metaRestored, strconv.AppendInt(nil, now.UnixMilli(), 10)); err != nil {
+			return err
+		}
+		products, err := tx.Products()
+		if err != nil {
+			return err
+		}
+		for i := range products {
+			if err := tx.passOver(&products[i], now, advance, &r); err != nil {
+				return err
+			}
+		}
+		if err := tx.passOverMarks(now, advance, &r); err != nil {
+			return err
+		}
+		for _, once := range []struct {
+			count     *int64
+			statement string
+		}{
+			{new(int64), "UPDATE token_states SET resync_step = 0, resync_until = 0 WHERE resync_until > 0"},
+			{&r.Passcodes, "UPDATE user_states SET passcode = NULL, passcode_until = 0 WHERE passcode IS NOT NULL"},
+			{&r.Links, "DELETE FROM download_links"},
+			{&r.Sessions, "DELETE FROM sessions"},
+		} {
+			if *once.count, err = tx.exec(once.statement); err != nil {
+				return err
+			}
+		}
+		if row != nil {
+			return tx.Audit(row)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// passOver moves the counters of a product's tokens: beyond now, by what their clocks show where they were seen ahead, or by so
+// many events.
+func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Restored) error {
+	if p.Algorithm != string(otp.TOTP) && advance == 0 {
+		n, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM tokens WHERE product_id = ?", p.ID)
+		r.Events += n
+		return err
+	}
+	if p.Algorithm != string(otp.TOTP) {
+		n, err := tx.exec(`UPDATE token_states SET previous = counter, counter = counter + ?
+			WHERE counter <= ? AND token_id IN (SELECT id FROM tokens WHERE product_id = ?)`, advance, otp.LastStep-advance, p.ID)
+		r.Events += n
+		return err
+	}
+	// A clock that is far behind counts from another beginning, as some vendors' do.
+	next := p.OTP().Step(now.Unix()) + 1
+	n, err := tx.exec(`UPDATE token_states SET previous = counter, counter = ? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END
+		WHERE token_id IN (SELECT id FROM tokens WHERE product_id = ?)
+			AND counter < ? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END`, next, -otp.MaxWindow, p.ID, next, -otp.MaxWindow)
+	r.Times += n
+	return err
+}
+
+// passOverMarks does the same with the marks of seeds without tokens.
+func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error {
+	n, err := tx.exec("UPDATE seed_marks SET counter = counter + ? WHERE algorithm <> ? AND counter <= ?", advance, string(otp.TOTP), otp.LastStep-advance)
+	if err != nil {
+		return err
+	}
+	r.Events += n
+	periods, err := values[int64](&tx.sqlReadTx, "SELECT DISTINCT period FROM seed_marks WHERE algorithm = ? AND period > 0", string(otp.TOTP))
+	if err != nil {
+		return err
+	}
+	for _, period := range periods {
+		next := now.Unix()/period + 1
+		until := model.At(now) + model.Time((otp.MaxWindow+1)*period*1000)
+		n, err := tx.exec(`UPDATE seed_marks SET counter = ?, until = CASE WHEN until = 0 OR until > ? THEN until ELSE ? END
+			WHERE algorithm = ? AND period = ? AND counter < ?`, next, until, until, string(otp.TOTP), period, next)
+		if err != nil {
+			return err
+		}
+		r.Times += n
+	}
+	return nil
+}
+
+// restored gives when the database was last restored; 0 = never.
+func (tx *sqlReadTx) restored() (model.Time, error) {
+	text, err := tx.Meta(metaRestored)
+	if err != nil || text == nil {
+		return 0, err
+	}
+	at, err := strconv.ParseInt(string(text), 10, 64)
+	return model.Time(at), err
+}

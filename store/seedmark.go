@@ -1,0 +1,326 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+)
+
+// What was used with a seed counts for the seed. Its tokens are found by a keyed hash; those that make the same OTPs, be it of
+// several users or products, are a group, and an OTP that one of them accepts moves the others' counters as well. When the last
+// of them is deleted a mark stays, and goes when a token is made with the seed again.
+
+const (
+	seedPurpose    = "seed"
+	seedIndexBytes = 16 // of the MAC: each token has them twice, in its row and in an index
+)
+
+// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key.
+func seedDigest(seed []byte) []byte {
+	sum := sha256.Sum256(append([]byte("tokensmith seed\x00"), seed...))
+	return sum[:]
+}
+
+// sameDigest is seedDigest of what is one already.
+func sameDigest(digest []byte) []byte { return digest }
+
+// SeedIndex gives the keyed hash by which the tokens of a seed are found. It is made when the seed was sealed: a rotation
+// that begins between finds the sealed seed, and makes both anew.
+func (k *Keyring) SeedIndex(seed []byte) []byte { return k.seedIndex(seedDigest(seed)) }
+
+func (k *Keyring) seedIndex(digest []byte) []byte { return k.MAC(seedPurpose, digest)[:seedIndexBytes] }
+
+// seedIndexes gives the hash under every key, the current one's first.
+func (k *Keyring) seedIndexes(digest []byte) [][]byte {
+	all := k.MACs(seedPurpose, digest)
+	for i := range all {
+		all[i] = all[i][:seedIndexBytes]
+	}
+	return all
+}
+
+// living is a token as one of its seed's.
+type living struct {
+	ID        string  `db:"id"`
+	SeedIndex []byte  `db:"seed_index"`
+	SeedGroup *string `db:"seed_group"`
+	Algorithm string  `db:"algorithm"`
+	Period    int64   `db:"period"`
+	Crypto    string  `db:"crypto"`
+	Counter   int64   `db:"counter"` // 0 where none was used
+	Spent     int64   `db:"spent"`
+}
+
+var selectLiving = selects[living](`
+	SELECT t.id, t.seed_index, t.seed_group, p.algorithm, p.period, p.crypto,
+		CASE WHEN s.counter <> s.previous OR s.last_used > 0 THEN s.counter ELSE 0 END AS counter, COALESCE(s.spent, 0) AS spent
+	FROM tokens t JOIN products p ON p.id = t.product_id LEFT JOIN token_states s ON s.token_id = t.id`)
+
+// sameOTPs names what makes the same OTPs: a seed, by its hash under the current key, and what they depend on beside it.
+type sameOTPs struct {
+	index     string
+	algorithm string
+	period    int64
+	crypto    string
+}
+
+// seedGroup is what there is of the same OTPs.
+type seedGroup struct {
+	members []living
+	marks   []string // ids
+	counter int64    // the first moving factor that none of them used
+	name    string   // where there are several members
+}
+
+func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
+	found, err := tx.sameOTPs(tokens)
+	if err != nil {
+		return nil, err
+	}
+	restored, err := tx.restored()
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]int, len(tokens))
+	for i := range tokens {
+		at[tokens[i].ID] = i
+	}
+	after := states
+	for _, g := range found {
+		if len(g.members) > 1 || len(g.marks) > 0 && len(g.members) > 0 {
+			if err := tx.join(g); err != nil {
+				return nil, err
+			}
+		}
+		for _, t := range g.members {
+			i, made := at[t.ID]
+			if !made {
+				continue
+			}
+			st := states[i]
+			st.Inherit(g.counter)
+			if t.Algorithm == string(otp.TOTP) && restored != 0 {
+				st.PassOver(t.Period, restored)
+			}
+			if st.Counter != states[i].Counter { // which is all that what was used before changes
+				if &after[0] == &states[0] {
+					after = slices.Clone(states)
+				}
+				after[i] = st
+			}
+		}
+	}
+	return after, nil
+}
+
+// sameOTPs finds the tokens and the marks of the seeds of tokens.
+func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error) {
+	known, current, err := tx.seedsOf(tokens)
+	if err != nil {
+		return nil, err
+	}
+	found := map[sameOTPs]*seedGroup{}
+	of := func(index []byte, algorithm string, period int64, crypto string) *seedGroup {
+		s := sameOTPs{current[string(index)], algorithm, period, crypto}
+		if found[s] == nil {
+			found[s] = &seedGroup{}
+		}
+		return found[s]
+	}
+	for part := range slices.Chunk(known, maxChunk) {
+		where, args, err := sqlx.In(" WHERE t.seed_index IN (?) ORDER BY t.id", part)
+		if err != nil {
+			return nil, err
+		}
+		tokens, err := selectLiving.all(&tx.sqlReadTx, where, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tokens {
+			g := of(t.SeedIndex, t.Algorithm, t.Period, t.Crypto)
+			g.members, g.counter = append(g.members, t), max(g.counter, t.Counter)
+			if t.Spent > 0 {
+				g.counter = max(g.counter, t.Spent+1)
+			}
+		}
+		if where, args, err = sqlx.In("seed_index IN (?)", part); err != nil {
+			return nil, err
+		}
+		marks, err := loadAll[model.SeedMark](&tx.sqlReadTx, where, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range marks {
+			g := of(m.SeedIndex, m.Algorithm, m.Period, m.Crypto)
+			g.marks, g.counter = append(g.marks, m.ID), max(g.counter, m.Counter)
+		}
+	}
+	return found, nil
+}
+
+// seedsOf gives the hashes of the tokens' seeds under every key, and for each that under the current key.
+func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
+	current = make(map[string]string, len(tokens))
+	keys := tx.store.keys
+	for i := range tokens {
+		t := &tokens[i]
+		indexes := [][]byte{t.SeedIndex}
+		if keys.several() {
+			seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
+			if err != nil {
+				return nil, nil, err
+			}
+			indexes = keys.seedIndexes(seedDigest(seed))
+		}
+		for _, index := range indexes {
+			if _, twice := current[string(index)]; !twice {
+				current[string(index)] = string(indexes[0])
+				known = append(known, index)
+			}
+		}
+	}
+	return known, current, nil
+}
+
+// join makes the tokens of a seed a group, where they are several, and removes the marks that they carry on.
+func (tx *sqlTx) join(g *seedGroup) error {
+	if len(g.marks) > 0 {
+		if err := tx.execIn("DELETE FROM seed_marks WHERE id IN (?)", g.marks); err != nil {
+			return err
+		}
+	}
+	if len(g.members) < 2 {
+		return nil
+	}
+	g.name = g.members[0].ID
+	for _, t := range g.members {
+		if t.SeedGroup != nil {
+			g.name = *t.SeedGroup
+			break
+		}
+	}
+	var outside []string
+	for _, t := range g.members {
+		if t.SeedGroup == nil || *t.SeedGroup != g.name {
+			outside = append(outside, t.ID)
+		}
+	}
+	return chunks(outside, func(part []string) error {
+		return tx.execIn("UPDATE tokens SET seed_group = ? WHERE id IN (?)", g.name, part)
+	})
+}
+
+func (tx *sqlTx) RaiseMarks(group *string, counter int64) error {
+	if group == nil {
+		return nil
+	}
+	return tx.later(`UPDATE token_states SET previous = counter, counter = ?
+		WHERE counter < ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, counter, counter, *group)
+}
+
+// marksPruned is how many marks that are worth nothing any more go when one is left.
+const marksPruned = 10
+
+func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
+	if t.SeedGroup != nil {
+		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
+		if err != nil || others > 0 {
+			return err
+		}
+	}
+	var st model.TokenState
+	var p model.Product
+	err := tx.Load(&st, t.ID)
+	if err == nil {
+		err = tx.Load(&p, t.ProductID)
+	}
+	var gone *model.Error
+	if errors.As(err, &gone) && gone.Kind == model.NotFound {
+		return nil // no OTP of it was accepted without them
+	}
+	m, used := st.Mark(&p)
+	if err != nil || !used {
+		return err
+	}
+	keys := tx.store.keys
+	seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
+	if err != nil {
+		return nil // nor without this
+	}
+	m.ID = id
+	digest := seedDigest(seed)
+	m.Digest = keys.Seal(Place{"seed_marks", "digest", m.ID}, digest)
+	m.SeedIndex = keys.seedIndex(digest)
+	if err := tx.Insert(&m); err != nil {
+		return err
+	}
+	_, err = tx.exec("DELETE FROM seed_marks WHERE id IN (SELECT id FROM seed_marks WHERE until > 0 AND until < ? ORDER BY until LIMIT ?)", now, marksPruned)
+	return err
+}
+
+// indexSeeds makes the hashes of tokens that have none yet, which were made by an older version, and groups them. It may be
+// interrupted, and run by several processes at once.
+func (s *sqlStore) indexSeeds(ctx context.Context) error {
+	var missing int64
+	err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
+		missing, err = value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_index IS NULL LIMIT 1) AS found")
+		return err
+	})
+	for after := ""; err == nil && missing > 0; {
+		var part []model.Token
+		err = s.insist(ctx, func(tx *sqlTx) error {
+			var err error
+			if part, err = loadAll[model.Token](&tx.sqlReadTx, "id > ? ORDER BY id LIMIT ?", after, maxChunk); err != nil {
+				return err
+			}
+			return tx.indexSeeds(part)
+		})
+		if err != nil || len(part) == 0 {
+			break
+		}
+		after = part[len(part)-1].ID
+	}
+	return err
+}
+
+// indexSeeds makes the hashes of those of the tokens that have none. A seed that does not open gets an empty one, which finds
+// nothing.
+func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
+	var fresh []model.Token
+	for _, t := range tokens {
+		if t.SeedIndex != nil {
+			continue
+		}
+		seed, err := tx.store.keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
+		t.SeedIndex = []byte{}
+		if err == nil {
+			t.SeedIndex = tx.store.keys.SeedIndex(seed)
+			fresh = append(fresh, t)
+		}
+		if _, err := tx.execOften("UPDATE tokens SET seed_index = ? WHERE id = ?", t.SeedIndex, t.ID); err != nil {
+			return err
+		}
+	}
+	found, err := tx.sameOTPs(fresh)
+	if err != nil {
+		return err
+	}
+	for _, g := range found {
+		if len(g.members) < 2 {
+			continue
+		}
+		if err := tx.join(g); err != nil {
+			return err
+		}
+		if err := tx.RaiseMarks(&g.name, g.counter); err != nil { // until now each had its own
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"slices"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+var seedMarkCases = []contractCase{
+	{"seed/what was used counts for all its tokens", seedGroups},
+	{"seed/a mark stays of it, and goes with a token of it", seedMarks},
+}
+
+// seeded is a token of a seed.
+func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *model.Token {
+	tok := newToken(p, r)
+	tok.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
+	tok.SeedIndex = s.Keys().SeedIndex([]byte(seed))
+	return tok
+}
+
+// issue writes tokens and gives the counters of their states.
+func issue(t testing.TB, s store.Store, tokens ...*model.Token) (counters []int64) {
+	t.Helper()
+	update(t, s, func(tx store.Tx) error {
+		var rows []model.Token
+		var states []model.TokenState
+		for _, tok := range tokens {
+			rows, states = append(rows, *tok), append(states, model.TokenState{TokenID: tok.ID})
+		}
+		if _, err := tx.InsertMany(rows, false); err != nil {
+			return err
+		}
+		after, err := tx.TakeMarks(rows, states)
+		if err != nil {
+			return err
+		}
+		counters = nil
+		for i := range after {
+			if states[i].Counter != 0 {
+				t.Error("the states that were given are changed")
+			}
+			counters = append(counters, after[i].Counter)
+		}
+		_, err = tx.InsertMany(after, false)
+		return err
+	})
+	return counters
+}
+
+// stored reads tokens with their counters.
+func stored(t testing.TB, s store.Store, tokens ...*model.Token) (counters []int64) {
+	t.Helper()
+	view(t, s, func(tx store.ReadTx) error {
+		counters = nil
+		for _, tok := range tokens {
+			var st model.TokenState
+			if err := tx.Load(tok, tok.ID); err != nil {
+				return err
+			}
+			if err := tx.Load(&st, tok.ID); err != nil {
+				return err
+			}
+			counters = append(counters, st.Counter)
+		}
+		return nil
+	})
+	return counters
+}
+
+func seedGroups(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	same, other := newProduct(), newProduct()
+	other.Algorithm = "HOTP"
+	insert(t, s, same, other)
+	one, two := seeded(s, w.product, w.repository, "a seed"), seeded(s, same, w.repository, "a seed")
+	three, apart := seeded(s, w.product, w.repository, "another seed"), seeded(s, other, w.repository, "a seed")
+	issue(t, s, one)
+	issue(t, s, two, three, apart)
+	stored(t, s, one, two, three, apart)
+	if one.SeedGroup == nil || two.SeedGroup == nil || *one.SeedGroup != *two.SeedGroup || three.SeedGroup != nil || apart.SeedGroup != nil {
+		t.Errorf("groups %v, %v, %v, %v", one.SeedGroup, two.SeedGroup, three.SeedGroup, apart.SeedGroup)
+	}
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 7) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 5) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(nil, 9) })
+	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{7, 7, 0, 0}) {
+		t.Errorf("counters %v", got)
+	}
+	update(t, s, func(tx store.Tx) error {
+		return tx.SaveChecked(&model.Credential{TokenID: one.ID, Counter: 9, SeedGroup: one.SeedGroup}, true, 1)
+	})
+	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{9, 9, 0, 0}) {
+		t.Errorf("counters %v", got)
+	}
+	if got := issue(t, s, seeded(s, same, w.repository, "a seed"), seeded(s, other, w.repository, "a seed")); !slices.Equal(got, []int64{9, 0}) {
+		t.Errorf("new counters %v", got)
+	}
+}
+
+func seedMarks(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	w.product.Period = 30
+	update(t, s, func(tx store.Tx) error { return tx.Save(w.product) })
+	remove := func(tok *model.Token, counter int64) {
+		t.Helper()
+		update(t, s, func(tx store.Tx) error {
+			if err := tx.Load(tok, tok.ID); err != nil {
+				return err
+			}
+			if err := tx.Save(&model.TokenState{TokenID: tok.ID, Counter: counter}); err != nil {
+				return err
+			}
+			if err := tx.LeaveMark(tok, newID(), 1); err != nil {
+				return err
+			}
+			return tx.Delete(tok)
+		})
+	}
+	marks := func() (n int64) {
+		view(t, s, func(tx store.ReadTx) (err error) {
+			n, err = tx.Count(&store.Query{Table: "seed_marks"})
+			return err
+		})
+		return n
+	}
+	one, two := seeded(s, w.product, w.repository, "a seed"), seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, one, two)
+	remove(one, 5)
+	if n := marks(); n != 0 {
+		t.Errorf("%d marks beside a token", n)
+	}
+	remove(two, 5)
+	unused := seeded(s, w.product, w.repository, "an unused seed")
+	issue(t, s, unused)
+	remove(unused, 0)
+	if n := marks(); n != 1 {
+		t.Errorf("%d marks", n)
+	}
+	again := seeded(s, w.product, w.repository, "a seed")
+	if got := issue(t, s, again); !slices.Equal(got, []int64{5}) || marks() != 0 {
+		t.Errorf("counters %v, %d marks", got, marks())
+	}
+}
