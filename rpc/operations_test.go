@@ -42,7 +42,7 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "token/getDownloadUrl", `{"id":"`+w.Soft+`"}`)
 	s.do(t, "tokenAssignment/sendActivationCode", `{"id":"`+w.Sleeping+`","channel":"SMTP"}`)
 	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
-	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"}}`)
+	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"},"remoteIp":"192.0.2.9"}`)
 	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
 	s.do(t, "installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.id":"`+w.Domain+`","code":"Furnished-1","groups":["root"]}}`)
 	s.do(t, "installationCode/redeem", `{"code":"furnished1","nonce":"a nonce of the first device","device":{"name":"kiosk"}}`)

@@ -42,10 +42,12 @@ var productObject = declare(&object{
 // Create makes a product.
 func (m *Product) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	return m.create(r, args, plan, func(*decoded) error { return nil },
-		func(_ *call, tx store.Tx, _ *decoded, id string, made jsontext.Value) (any, error) {
-			var p model.Product
-			err := tx.Load(&p, id)
-			return noted(made, p.Weak()...), err
+		func(_ *call, _ store.Tx, d *decoded, _ string, made jsontext.Value) (any, error) {
+			var p model.Product // what is not given is not weak
+			p.Algorithm, _ = given[string](d, "algorithm")
+			p.Period, _ = given[int64](d, "period")
+			p.AutoWindow, _ = given[int64](d, "autoWindow")
+			return noted(made, p.Weak()...), nil
 		})
 }
 
