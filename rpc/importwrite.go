@@ -145,6 +145,13 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 	case len(im.tokens) == 0:
 		return nil, errNoToken
 	}
+	var users, tokens []string
+	for _, a := range s.made {
+		users, tokens = append(users, a.UserID), append(tokens, a.TokenID)
+	}
+	if err := im.c.mayChange(tx, distinct(users), distinct(tokens)); err != nil {
+		return nil, err
+	}
 	r := dryReport{Total: len(s.kept), Created: len(s.kept) - s.known, Existing: s.known, Skipped: len(im.rows) - len(s.kept),
 		Assigned: len(s.made), Products: []string{}, Notes: im.notes.list()}
 	for _, to := range im.targets.used {

@@ -175,6 +175,9 @@ type ReadTx interface {
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
+	// list once, and none that is empty.
+	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
 	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
@@ -48,6 +50,33 @@ func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]
 		return err
 	})
 	return found, err
+}
+
+func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error) {
+	var all []model.List
+	for _, of := range []struct {
+		query string
+		ids   []string
+	}{
+		{"SELECT DISTINCT permissions FROM users WHERE permissions <> '' AND id IN (?)", userIDs},
+		{`SELECT DISTINCT u.permissions FROM token_assignments a JOIN users u ON u.id = a.user_id
+			WHERE u.permissions <> '' AND a.token_id IN (?)`, tokenIDs},
+	} {
+		err := chunks(of.ids, func(part []string) error {
+			query, args, err := sqlx.In(of.query, part)
+			if err != nil {
+				return err
+			}
+			found, err := values[model.List](tx, query, args...)
+			all = append(all, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
