@@ -252,6 +252,14 @@ func (g *guard) SetUserStatus(userID, status string) error {
 	return g.Tx.SetUserStatus(userID, status)
 }
 
+// DropSessionsOf is store.Tx's.
+func (g *guard) DropSessionsOf(userID string) error {
+	if err := g.user(userID); err != nil {
+		return err
+	}
+	return g.Tx.DropSessionsOf(userID)
+}
+
 // ClearFailures is store.Tx's.
 func (g *guard) ClearFailures(tokenID string) error {
 	if err := g.token(tokenID); err != nil {

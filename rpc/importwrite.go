@@ -49,9 +49,12 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	return s.kept, err
 }
 
-// existing reads the tokens that have one of the file's serials.
+// existing reads the tokens that have one of the file's serials, also those that the caller does not see: no other can have the
+// same.
 func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Token, error) {
 	found := map[*target]map[string]model.Token{}
+	im.unseen = map[string]bool{}
+	defer tx.Limit(im.c.scope)
 	for _, to := range im.targets.used {
 		if to.fresh && im.dry {
 			continue
@@ -62,11 +65,25 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 				serials = append(serials, im.tokens[i].Serial)
 			}
 		}
+		tx.Limit(nil)
 		tokens, err := tx.TokensBySerial(to.product.ID, serials)
 		if err != nil {
 			return nil, err
 		}
 		found[to] = tokens
+		if im.c.scope == nil {
+			continue
+		}
+		tx.Limit(im.c.scope)
+		seen, err := tx.TokensBySerial(to.product.ID, serials)
+		if err != nil {
+			return nil, err
+		}
+		for serial, t := range tokens {
+			if _, ok := seen[serial]; !ok {
+				im.unseen[t.ID] = true
+			}
+		}
 	}
 	return found, nil
 }
@@ -95,6 +112,10 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 			continue
 		case refuse:
 			bad.add(im.rows[i].line, t.Serial, "the token exists already")
+			continue
+		}
+		if im.unseen[old.ID] {
+			bad.add(im.rows[i].line, t.Serial, "the token exists already, of users whom the caller does not see")
 			continue
 		}
 		seed, err := im.c.s.keys.Unseal(seedPlace(old.ID), old.Seed)

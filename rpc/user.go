@@ -71,15 +71,23 @@ func checkUser(c *call, _ store.Tx, d *decoded, _, row any) error {
 			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
+	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
+		return model.AttrErrorf(model.NotPermitted, d.place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.held())
+	}
 	return c.mayGrant(d, u.Permissions)
 }
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
-// he sets has no end, one he takes away takes the failures along.
+// he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
 func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
+	}
+	if !u.MayHaveSession() {
+		if err := tx.DropSessionsOf(u.ID); err != nil {
+			return err
+		}
 	}
 	if was := old.(*model.User).Status; was == u.Status || was != model.LockedBy && u.Status != model.LockedBy {
 		return nil

@@ -13,6 +13,11 @@ func (tx *sqlTx) DropSession(hash []byte) error {
 	return err
 }
 
+func (tx *sqlTx) DropSessionsOf(userID string) error {
+	_, err := tx.exec("DELETE FROM sessions WHERE user_id = ?", userID)
+	return err
+}
+
 func (tx *sqlTx) DropSessions(before model.Time) error {
 	_, err := tx.exec("DELETE FROM sessions WHERE last_used < ?", before)
 	return err

@@ -137,8 +137,8 @@ const CallersKept = 100 * time.Millisecond
 // caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
 // Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
 type ReadTx interface {
-	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin and TokensBySerial to a scope until the end of the
-	// transaction; nil lifts it. Nothing else is limited: ids come from Find.
+	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
+	// the transaction; nil lifts it. Nothing else is limited: ids come from Find.
 	Limit(scope Scope)
 
 	// Load reads the row that its key names into dst, a pointer to a type of the domain. None is NotFound, and leaves dst alone.
@@ -277,6 +277,8 @@ type Tx interface {
 	SessionUsed(hash []byte, now model.Time) error
 	// DropSession ends a session.
 	DropSession(hash []byte) error
+	// DropSessionsOf ends a user's sessions.
+	DropSessionsOf(userID string) error
 	// DropSessions forgets sessions that were last used before a time.
 	DropSessions(before model.Time) error
 

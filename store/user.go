@@ -89,7 +89,11 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 		wanted[name] = true
 	}
 	// Principal names have no index of their own: one pass over the users serves all names of a file.
-	rows, err := selectPrincipals.all(tx, " WHERE user_principal_name <> ''")
+	where, args, err := tx.limited("users", "user_principal_name <> ''")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := selectPrincipals.all(tx, " WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,11 +113,11 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 			}
 		}
 		err := chunks(rest, func(part []string) error {
-			where, args, err := sqlx.In(" WHERE "+by.column+" IN (?)", part)
+			where, args, err := tx.limited("users", by.column+" IN (?)", part)
 			if err != nil {
 				return err
 			}
-			rows, err := by.rows.all(tx, where, args...)
+			rows, err := by.rows.all(tx, " WHERE "+where, args...)
 			for _, u := range rows {
 				found[u.Name] = append(found[u.Name], u.ID)
 			}

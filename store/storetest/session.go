@@ -44,6 +44,10 @@ func sessions(t *testing.T, d *Database) {
 	update(t, s, func(tx store.Tx) error { return tx.DropSession([]byte("two")) })
 	has("two", 0)
 	has("three", 30)
+	insert(t, s, &model.Session{Hash: []byte("four"), UserID: w.user.ID, DateCreated: 40, LastUsed: 40})
+	update(t, s, func(tx store.Tx) error { return tx.DropSessionsOf(w.user.ID) })
+	has("four", 0)
+	has("three", 30)
 	update(t, s, func(tx store.Tx) error { return tx.Delete(other) })
 	has("three", 0)
 }
