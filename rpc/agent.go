@@ -20,7 +20,12 @@ var agentObject = declare(&object{
 	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
-	removes: func(c *call, _ store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
+	removes: func(c *call, tx store.Tx, row any) error {
+		if err := c.mayManage(row.(*model.Agent)); err != nil {
+			return err
+		}
+		return keepAgent(tx, row.(*model.Agent), nil)
+	},
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -66,7 +71,10 @@ func checkAgent(c *call, tx store.Tx, d *decoded, old, row any) error {
 			return err
 		}
 	}
-	return c.mayGrant(d, a.Permissions)
+	if err := c.mayGrant(d, a.Permissions); err != nil || old == nil {
+		return err
+	}
+	return keepAgent(tx, old.(*model.Agent), a)
 }
 
 // wroteAgent keeps the agent's public keys where a call looks them up.

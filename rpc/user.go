@@ -20,6 +20,7 @@ var userObject = declare(&object{
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
 	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}, {"installation_codes", "user_id", "installation codes"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
+	removes: func(_ *call, tx store.Tx, row any) error { return keepAdministrator(tx, row.(*model.User), nil) },
 	attrs: []attr{
 		{name: "loginName", kind: text, when: always, required: true, fold: true, indexed: true, aliases: []string{"loginNam"}, about: "unique in its domain, compared without case"},
 		{name: "domain", kind: ref, when: onCreate, required: true, object: "domain"},
@@ -63,7 +64,7 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 	return nil
 }
 
-func checkUser(c *call, _ store.Tx, d *decoded, _, row any) error {
+func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
@@ -74,7 +75,10 @@ func checkUser(c *call, _ store.Tx, d *decoded, _, row any) error {
 	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
 		return model.AttrErrorf(model.NotPermitted, d.place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.held())
 	}
-	return c.mayGrant(d, u.Permissions)
+	if err := c.mayGrant(d, u.Permissions); err != nil || old == nil {
+		return err
+	}
+	return keepAdministrator(tx, old.(*model.User), u)
 }
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one

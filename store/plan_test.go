@@ -44,6 +44,7 @@ func TestPlans(t *testing.T) {
 		{"Delete", false, func(tx store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
 		{"DomainsByName", false, func(tx store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
 		{"UsersByLogin", false, func(tx store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
+		{"Administrators", false, func(tx store.Tx) error { _, err := tx.Administrators(); return err }},
 		{"PermissionsOf", true, func(tx store.Tx) error { _, err := tx.PermissionsOf([]string{"x", "y"}, []string{"z"}); return err }},
 		{"TokensBySerial", false, func(tx store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
 		{"ProductTokens", false, func(tx store.Tx) error { _, err := tx.ProductTokens("x"); return err }},

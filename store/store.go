@@ -175,6 +175,8 @@ type ReadTx interface {
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// Administrators returns the users who have permissions.
+	Administrators() ([]model.User, error)
 	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
 	// list once, and none that is empty.
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)

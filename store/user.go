@@ -52,6 +52,10 @@ func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]
 	return found, err
 }
 
+func (tx *sqlReadTx) Administrators() ([]model.User, error) {
+	return loadAll[model.User](tx, "permissions > ''")
+}
+
 func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error) {
 	var all []model.List
 	for _, of := range []struct {

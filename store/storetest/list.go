@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"tokensmith/model"
@@ -205,6 +206,14 @@ func permissionsOf(t *testing.T, d *Database) {
 	}
 	view(t, s, func(tx store.ReadTx) error {
 		tx.Limit(store.Scope{})
+		all, err := tx.Administrators()
+		var who []string
+		for _, u := range all {
+			who = append(who, u.ID)
+		}
+		if slices.Sort(who); err != nil || !slices.Equal(who, []string{boss.ID, clerk.ID, twin.ID}) {
+			t.Errorf("administrators are %q, %v", who, err)
+		}
 		for _, c := range []struct {
 			users, tokens []string
 			want          string
