@@ -43,6 +43,7 @@ type verification struct {
 	second   string
 	dry      bool        // only spend the time: nothing is accepted or written
 	due      bool        // right, but the password must be changed
+	door     *door       // of a sign-in to the console; nil elsewhere
 	byUser   *projection // of what was asked for, where no token was used
 	byToken  *projection // where one was
 }

@@ -13,7 +13,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
-		return v.c.refuse(tx, login, model.Disabled)
+		return v.refuse(tx, login, model.Disabled)
 	} else if sent {
 		return v.accept(tx, login, userObject.table, login.ID)
 	}
@@ -40,7 +40,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			k = model.PINExpired
 		}
 		if k != 0 {
-			return v.c.refuse(tx, login, k) // the OTP is used up all the same
+			return v.refuse(tx, login, k) // the OTP is used up all the same
 		}
 		if found.pin != nil {
 			sealed := v.c.s.keys.Seal(pinPlace(c.AssignmentID), model.HashPIN(found.pin))
@@ -53,7 +53,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
 	}
-	return v.c.refuse(tx, login, best)
+	return v.refuse(tx, login, best)
 }
 
 func pinPlace(assignmentID string) store.Place {

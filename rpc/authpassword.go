@@ -68,9 +68,9 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 	case !bytes.Equal(login.Password, v.seen):
 		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
 	case !v.matched:
-		return v.c.refuse(tx, login, model.WrongCredential)
+		return v.refuse(tx, login, model.WrongCredential)
 	case login.Status != model.Active:
-		return v.c.refuse(tx, login, model.Disabled)
+		return v.refuse(tx, login, model.Disabled)
 	case v.fresh != "":
 		sealed := v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh))
 		if err := tx.SetPassword(login.ID, sealed, false, v.c.now); err != nil {
@@ -78,7 +78,7 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 		}
 	case login.MustChangePassword:
 		v.due = true
-		return v.c.refuse(tx, login, model.PINExpired)
+		return v.refuse(tx, login, model.PINExpired)
 	}
 	return v.accept(tx, login, userObject.table, login.ID)
 }

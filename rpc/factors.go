@@ -120,6 +120,8 @@ func ownersOf(row any) (users, tokens []string, err error) {
 		users = []string{r.UserID}
 	case *model.Session:
 		users = []string{r.UserID}
+	case *model.SignIns:
+		users = []string{r.UserID}
 	case *model.Assignment:
 		users, tokens = []string{r.UserID}, []string{r.TokenID}
 	case *model.Token:
@@ -250,6 +252,14 @@ func (g *guard) SetUserStatus(userID, status string) error {
 		return err
 	}
 	return g.Tx.SetUserStatus(userID, status)
+}
+
+// UnlockSignIns is store.Tx's.
+func (g *guard) UnlockSignIns(userID string) error {
+	if err := g.user(userID); err != nil {
+		return err
+	}
+	return g.Tx.UnlockSignIns(userID)
 }
 
 // DropSessionsOf is store.Tx's.

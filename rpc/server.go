@@ -75,6 +75,7 @@ type Server struct {
 	hashing  chan struct{}          // held while a password is hashed
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastAdmin atomic.Value // id of the administrator who signed in to the console last
 }
 
 // New makes the handler of all methods and puts the built-in products and repository into a new database.

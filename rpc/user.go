@@ -119,6 +119,9 @@ func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
 				return nil, err
 			}
 		}
+		if err := tx.UnlockSignIns(id); err != nil {
+			return nil, err
+		}
 		return nil, tx.Save(&login.UserState)
 	})
 }

@@ -162,6 +162,8 @@ type ReadTx interface {
 	AgentByCertificate(hash string) (*model.Agent, error)
 	// SessionByHash finds a session. None is NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
+	// SignIns returns how a user's sign-ins to the console went, by address.
+	SignIns(userID string) ([]model.SignIns, error)
 
 	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
 	Logins(user []Cond) ([]model.Login, error)
@@ -277,6 +279,8 @@ type Tx interface {
 	AgentUsed(id string, now model.Time) error
 	// SessionUsed notes when a session was last used; never an earlier time than before.
 	SessionUsed(hash []byte, now model.Time) error
+	// UnlockSignIns forgets a user's failed sign-ins to the console, and the locks that came of them.
+	UnlockSignIns(userID string) error
 	// DropSession ends a session.
 	DropSession(hash []byte) error
 	// DropSessionsOf ends a user's sessions.
