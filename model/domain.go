@@ -8,4 +8,5 @@ type Domain struct {
 	Description      string `db:"description"`
 	LockoutThreshold int64  `db:"lockout_threshold"` // refused credentials in a row that lock a user; 0 = never
 	LockoutMinutes   int64  `db:"lockout_minutes"`   // how long; 0 = until unlocked
+	PasscodeChannels List   `db:"passcode_channels"` // by which passcodes may be sent, SMTP and SMS; the first that works is taken
 }

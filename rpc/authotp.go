@@ -118,7 +118,7 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	check := func(pin model.Secret, code string, fresh model.Secret) error {
 		after := *c
 		accepted, changed, kind := after.Check(seed, v.c.now, code)
-		if !right(pin) || v.dry {
+		if !right(pin) || v.dry || fresh != nil && pinHash == nil { // who has an OTP and no more sets no PIN
 			return nil
 		}
 		if accepted {

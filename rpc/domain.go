@@ -14,5 +14,7 @@ var domainObject = declare(&object{
 		{name: "description", kind: text, when: always, max: 1024},
 		{name: "lockoutThreshold", kind: integer, when: always, initial: int64(10), max: 1000, about: "refused credentials in a row that lock a user; 0 = never"},
 		{name: "lockoutMinutes", kind: integer, when: always, initial: int64(15), max: 525600, about: "how long; 0 = until unlocked"},
+		{name: "passcodeChannels", kind: list, when: always, initial: model.List(model.SMTP + "," + model.SMS), values: []string{model.SMTP, model.SMS},
+			about: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
 	},
 })

@@ -13,3 +13,7 @@ CREATE TABLE sign_ins (
 	last_success BIGINT NOT NULL,
 	UNIQUE (user_id, address)
 );
+
+-- Passcodes: by which channels a domain's users are sent some, and when a user was lately, 8 bytes each.
+ALTER TABLE domains ADD COLUMN passcode_channels TEXT NOT NULL DEFAULT 'SMTP,SMS';
+ALTER TABLE user_states ADD COLUMN passcodes_at BLOB;
