@@ -57,6 +57,14 @@ func (a *Agent) Rotate(hash []byte, until Time) {
 	a.Generation++
 }
 
+// Full says whether the agent may do everything, in all domains.
+func (a *Agent) Full() bool { return a.Status == Active && a.Domains == "" && a.Permissions.Has("*") }
+
+// EndTokens ends every access token that the agent was given, for good, and leaves its secrets as they are.
+func (a *Agent) EndTokens() {
+	a.Generation += 2 // also those of the secret before it, which the one between would be honoured for
+}
+
 // Permits says whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*" or
 // a lone "*". A method that reveals a secret is allowed only by its exact name or the lone "*".
 func Permits(patterns []string, method string, reveals bool) bool {

@@ -9,4 +9,5 @@ type Domain struct {
 	LockoutThreshold int64  `db:"lockout_threshold"` // failed credentials that lock a user; 0 = never
 	LockoutMinutes   int64  `db:"lockout_minutes"`   // how long at first; 0 = until unlocked
 	MaxFailures      int64  `db:"max_failures"`      // failed credentials in a row that lock a user until unlocked; 0 = never
+	PasscodeChannels List   `db:"passcode_channels"` // by which passcodes may be sent, SMTP and SMS; the first that works is taken
 }

@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // List is a list of short texts without commas, kept as one comma-separated text.
 type List string
@@ -15,3 +18,6 @@ func (l List) Items() []string {
 	}
 	return strings.Split(string(l), ",")
 }
+
+// Has says whether an item is in the list.
+func (l List) Has(item string) bool { return slices.Contains(l.Items(), item) }

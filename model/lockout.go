@@ -75,12 +75,12 @@ func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	}
 	s.FailCount++
 	s.Tries++
-	s.GuessedUntil = max(s.GuessedUntil, now) + Time(int64(min(chance, certain))*int64(day)/int64(GuessedDaily))
+	s.Spend(now, chance)
 	switch {
 	case s.MaxFailures > 0 && s.FailCount >= s.MaxFailures:
 		s.Tries, s.LockedUntil = 0, 0
 		return true
-	case s.LockoutThreshold == 0 || s.Tries < s.triesMost(now) && s.Guessed(now) <= GuessedMost:
+	case s.LockoutThreshold == 0 || s.Tries < s.triesMost(now) && !s.Overspent(now):
 		return false
 	}
 	s.lock(now)
@@ -113,6 +113,14 @@ func (s *Login) lock(now Time) {
 
 // growth is how many locks the next one is longer by.
 func (s *UserState) growth(now Time) Time { return max(0, (s.CalmAt-now+lockDecay-1)/lockDecay) }
+
+// Spend counts a wrong guess in the budget, and locks nobody.
+func (s *UserState) Spend(now Time, chance Chance) {
+	s.GuessedUntil = max(s.GuessedUntil, now) + Time(int64(min(chance, certain))*int64(day)/int64(GuessedDaily))
+}
+
+// Overspent says whether more was guessed than may be at once.
+func (s *UserState) Overspent(now Time) bool { return s.Guessed(now) > GuessedMost }
 
 // Guessed is the chance that refused guesses have used up and that has not come back.
 func (s *UserState) Guessed(now Time) Chance {

@@ -38,6 +38,7 @@ var (
 	LinkNoun            = inner("link")
 	GroupMemberNoun     = inner("group member")
 	InstallationUseNoun = inner("installation use")
+	SignInsNoun         = inner("count of sign-ins")
 	SessionNoun         = inner("session")
 	AnsweredNoun        = inner("idempotency key")
 	AuditMarkNoun       = inner("mark")

@@ -16,6 +16,13 @@ const SessionMost = 12 * 3600_000
 // password was changed, and of an administrator who is not disabled. A lock bars new sign-ins and ends no session: else
 // anybody who sends wrong passwords could end an administrator's.
 func (s *Session) Good(u *User, now, idle Time) bool {
-	return (u.Status == Active || u.Status == LockedBy) && u.Permissions != "" && u.LastChangePassword == s.PasswordChanged &&
-		now-s.LastUsed < idle && now-s.DateCreated < SessionMost
+	return u.MayHaveSession() && u.LastChangePassword == s.PasswordChanged && now-s.LastUsed < idle && now-s.DateCreated < SessionMost
+}
+
+// Full says whether the user is an administrator who may do everything and, unless somebody locked him, sign in.
+func (u *User) Full() bool { return u.MayHaveSession() && u.Permissions.Has("*") && u.Password != nil }
+
+// MayHaveSession says whether the user is an administrator who is not disabled.
+func (u *User) MayHaveSession() bool {
+	return (u.Status == Active || u.Status == LockedBy) && u.Permissions != ""
 }

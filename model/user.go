@@ -52,6 +52,7 @@ type UserState struct {
 
 	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent; nil = none
 	PasscodeUntil Time   `db:"passcode_until"`
+	PasscodesAt   []byte `db:"passcodes_at"` // times of the passcodes of the last hour, 8 bytes each
 }
 
 // Login is what deciding on a credential needs of a user: himself, his state, his domain's lockout policy.

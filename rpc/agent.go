@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -19,7 +20,12 @@ var agentObject = declare(&object{
 	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
-	removes: func(c *call, _ store.Tx, row any) error { return c.mayManage(row.(*model.Agent)) },
+	removes: func(c *call, tx store.Tx, row any) error {
+		if err := c.mayManage(row.(*model.Agent)); err != nil {
+			return err
+		}
+		return keepAgent(tx, row.(*model.Agent), nil)
+	},
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
@@ -44,6 +50,12 @@ func checkAgent(c *call, tx store.Tx, d *decoded, old, row any) error {
 			return err
 		}
 	}
+	if err := c.holds(a, d.place); err != nil {
+		return err
+	}
+	if old != nil && old.(*model.Agent).Status == model.Active && a.Status != model.Active {
+		a.EndTokens()
+	}
 	for _, cidr := range a.Addresses.Items() {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
 			return model.AttrErrorf(model.Invalid, "attrs.addresses", "%q is not a CIDR range such as 192.0.2.0/24", cidr)
@@ -59,7 +71,10 @@ func checkAgent(c *call, tx store.Tx, d *decoded, old, row any) error {
 			return err
 		}
 	}
-	return c.mayGrant(d, a.Permissions)
+	if err := c.mayGrant(d, a.Permissions); err != nil || old == nil {
+		return err
+	}
+	return keepAgent(tx, old.(*model.Agent), a)
 }
 
 // wroteAgent keeps the agent's public keys where a call looks them up.
@@ -75,6 +90,28 @@ func wroteAgent(_ *call, tx store.Tx, d *decoded, _, row any) error {
 func (c *call) mayManage(a *model.Agent) error {
 	if !model.Covers(c.agent.Permissions.Items(), a.Permissions.Items(), reveals) {
 		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
+	}
+	if err := c.holds(a, ""); err != nil {
+		return model.Errorf(model.NotPermitted, "not permitted: the agent is not held to what the caller is held to")
+	}
+	return nil
+}
+
+// holds refuses an agent that is free of what the caller is held to: addresses, or a rate. It would be the caller, and free of it.
+func (c *call) holds(a *model.Agent, place string) error {
+	for _, cidr := range a.Addresses.Items() {
+		if p, err := netip.ParsePrefix(cidr); err == nil && c.agent.Addresses != "" && !slices.ContainsFunc(c.agent.Addresses.Items(), func(own string) bool {
+			o, err := netip.ParsePrefix(own)
+			return err == nil && o.Bits() <= p.Bits() && o.Contains(p.Addr())
+		}) {
+			return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: %s is not within the caller's addresses", cidr)
+		}
+	}
+	switch most := c.agent.RateLimit; {
+	case c.agent.Addresses != "" && a.Addresses == "":
+		return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: the caller is held to addresses, so give some of them")
+	case most > 0 && (a.RateLimit == 0 || a.RateLimit > most):
+		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "nobody grants what he lacks: the caller is held to %d, so give at most that", most)
 	}
 	return nil
 }

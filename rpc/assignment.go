@@ -28,7 +28,7 @@ var assignmentObject = declare(&object{
 		{name: "priority", kind: integer, when: always, max: 1 << 31, about: "lower ones are tried first"},
 		{name: "pin", kind: secret, when: always, about: "4 to 32 printable ASCII characters without space and comma; empty = none"},
 		{name: "lastChangePin", kind: date},
-		{name: "mustChangePin", kind: boolean, when: always},
+		{name: "mustChangePin", kind: boolean, when: always, about: "where there is no PIN, nobody logs in until one is given"},
 		{name: "pinNeverExpires", kind: boolean, when: always},
 		{name: "dateCreated", kind: date},
 		{name: "lastUpdated", kind: date},

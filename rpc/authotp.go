@@ -13,7 +13,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
-		return v.c.refuse(tx, login, model.Disabled, 0)
+		return v.refuse(tx, login, model.Disabled, 0)
 	} else if sent {
 		return v.accept(tx, login, userObject.table, login.ID)
 	}
@@ -44,7 +44,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			k = model.PINExpired
 		}
 		if k != 0 {
-			return v.c.refuse(tx, login, k, 0) // the OTP is used up all the same
+			return v.refuse(tx, login, k, 0) // the OTP is used up all the same
 		}
 		if found.pin != nil {
 			sealed := v.c.s.keys.Seal(pinPlace(c.AssignmentID), model.HashPIN(found.pin))
@@ -57,7 +57,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
 	}
-	return v.c.refuse(tx, login, best, chance)
+	return v.refuse(tx, login, best, chance)
 }
 
 func pinPlace(assignmentID string) store.Place {
@@ -122,7 +122,7 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	check := func(pin model.Secret, code string, fresh model.Secret) error {
 		after := *c
 		accepted, changed, kind := after.Check(seed, v.c.now, code)
-		if !right(pin) || v.dry {
+		if !right(pin) || v.dry || fresh != nil && pinHash == nil { // who has an OTP and no more sets no PIN
 			return nil
 		}
 		if accepted {

@@ -69,16 +69,16 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 	case !bytes.Equal(login.Password, v.seen):
 		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
 	case !v.matched:
-		return v.c.refuse(tx, login, model.WrongCredential, model.PasswordChance)
+		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:
-		return v.c.refuse(tx, login, model.Disabled, 0)
+		return v.refuse(tx, login, model.Disabled, 0)
 	case v.fresh != "":
 		if err := v.setPassword(tx, login); err != nil {
 			return nil, err
 		}
 	case login.MustChangePassword:
 		v.due = true
-		return v.c.refuse(tx, login, model.PINExpired, 0)
+		return v.refuse(tx, login, model.PINExpired, 0)
 	}
 	return v.accept(tx, login, userObject.table, login.ID)
 }

@@ -141,6 +141,7 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx store.Tx, plan *Plan) (result any, err error) {
 	c.object, c.quiet, c.shown = "", false, nil
+	tx = c.guarded(tx)
 	tx.Limit(c.scope)
 	if plan.view != nil {
 		result, err = plan.view(tx)

@@ -178,6 +178,11 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 		if l, err = listOf(place, v); err == nil && a.required && l == "" {
 			err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
 		}
+		for _, item := range l.Items() {
+			if a.values != nil && !slices.Contains(a.values, item) {
+				err = model.AttrErrorf(model.Invalid, place, "takes %s", strings.Join(a.values, ", "))
+			}
+		}
 		out = l
 	case enum:
 		var s string

@@ -15,5 +15,7 @@ var domainObject = declare(&object{
 		{name: "lockoutThreshold", kind: integer, when: always, initial: int64(10), max: 1000, about: "failed credentials that lock a user; 0 = never"},
 		{name: "lockoutMinutes", kind: integer, when: always, initial: int64(15), max: 525600, about: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
 		{name: "maxFailures", kind: integer, when: always, initial: int64(100), max: 1000, about: "failed credentials in a row that lock a user until an administrator unlocks; 0 = never"},
+		{name: "passcodeChannels", kind: list, when: always, initial: model.List(model.SMTP + "," + model.SMS), values: []string{model.SMTP, model.SMS},
+			about: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
 	},
 })

@@ -88,7 +88,7 @@ func (c *call) reveal(tx store.Tx, t *model.Token, p *model.Product, st *model.T
 	if err := model.Downloadable(p, t); err != nil {
 		return nil, err
 	}
-	seed, err := c.s.keys.Unseal(seedPlace(t.ID), t.Seed)
+	seed, err := c.openSeed(tx, t.ID, t.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,9 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 		case len(found) == 0:
 			return nil, model.Missed(m.obj.missing)
 		}
+		if err := c.mayExport(tx, found); err != nil {
+			return nil, err
+		}
 		file, err := c.exportFile(tx, lock, found)
 		if err != nil {
 			return nil, err
@@ -123,6 +126,24 @@ func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	return q, nil
 }
 
+// mayExport refuses the rows of an export's query, naming the first token that the caller may not have.
+func (c *call) mayExport(tx store.Tx, found []store.Row) error {
+	ids := make([]string, len(found))
+	for i, row := range found {
+		ids[i] = asText(row[0])
+	}
+	all := c.mayOpen(tx, ids...)
+	if all == nil || wireError(all).Kind != model.NotPermitted {
+		return all
+	}
+	for i, id := range ids {
+		if err := c.mayOpen(tx, id); err != nil {
+			return model.Errorf(model.NotPermitted, "token %s: %s", asText(found[i][1]), wireError(err).Msg)
+		}
+	}
+	return all
+}
+
 // exportFile writes the rows of an export's query as a PSKC file.
 func (c *call) exportFile(tx store.Tx, lock *seedfile.PSKCLock, found []store.Row) ([]byte, error) {
 	var file bytes.Buffer
@@ -131,7 +152,7 @@ func (c *call) exportFile(tx store.Tx, lock *seedfile.PSKCLock, found []store.Ro
 		return nil, err
 	}
 	for _, row := range found {
-		seed, err := c.s.keys.Unseal(seedPlace(asText(row[0])), sealedOf(row[12]))
+		seed, err := c.openSeed(tx, asText(row[0]), sealedOf(row[12]))
 		if err != nil {
 			return nil, err
 		}

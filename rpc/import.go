@@ -52,6 +52,7 @@ type importing struct {
 	rows    []importRow
 	tokens  []model.Token      // beside rows
 	states  []model.TokenState // beside rows
+	unseen  map[string]bool    // ids of tokens that are there and that the caller does not see
 	bad     refusals
 	notes   notes
 }

@@ -54,9 +54,12 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	return s.kept, err
 }
 
-// existing reads the tokens that have one of the file's serials.
+// existing reads the tokens that have one of the file's serials, also those that the caller does not see: no other can have the
+// same.
 func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Token, error) {
 	found := map[*target]map[string]model.Token{}
+	im.unseen = map[string]bool{}
+	defer tx.Limit(im.c.scope)
 	for _, to := range im.targets.used {
 		if to.fresh && im.dry {
 			continue
@@ -67,11 +70,25 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 				serials = append(serials, im.tokens[i].Serial)
 			}
 		}
+		tx.Limit(nil)
 		tokens, err := tx.TokensBySerial(to.product.ID, serials)
 		if err != nil {
 			return nil, err
 		}
 		found[to] = tokens
+		if im.c.scope == nil {
+			continue
+		}
+		tx.Limit(im.c.scope)
+		seen, err := tx.TokensBySerial(to.product.ID, serials)
+		if err != nil {
+			return nil, err
+		}
+		for serial, t := range tokens {
+			if _, ok := seen[serial]; !ok {
+				im.unseen[t.ID] = true
+			}
+		}
 	}
 	return found, nil
 }
@@ -100,6 +117,10 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 			continue
 		case refuse:
 			bad.add(im.rows[i].line, t.Serial, "the token exists already")
+			continue
+		}
+		if im.unseen[old.ID] {
+			bad.add(im.rows[i].line, t.Serial, "the token exists already, of users whom the caller does not see")
 			continue
 		}
 		seed, err := im.c.s.keys.Unseal(seedPlace(old.ID), old.Seed)
@@ -149,6 +170,13 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 		return nil, err
 	case len(im.tokens) == 0:
 		return nil, errNoToken
+	}
+	var users, tokens []string
+	for _, a := range s.made {
+		users, tokens = append(users, a.UserID), append(tokens, a.TokenID)
+	}
+	if err := im.c.mayChange(tx, distinct(users), distinct(tokens)); err != nil {
+		return nil, err
 	}
 	r := dryReport{Total: len(s.kept), Created: len(s.kept) - s.known, Existing: s.known, Skipped: len(im.rows) - len(s.kept),
 		Assigned: len(s.made), Products: []string{}, Notes: im.notes.list()}

@@ -63,7 +63,7 @@ type attr struct {
 	when     when
 	required bool
 	initial  any          // value of a new object when none is given; nil = the type's zero
-	values   []string     // of an enum
+	values   []string     // of an enum; of the items of a list, where these are limited
 	min, max int64        // integer: range (0,0 = from 0 up); text, secret: most bytes (0 = 255)
 	column   string       // "" = the name in snake case; "-" = not kept as such
 	path     []store.Step // where the column stands, when not in the object's own row

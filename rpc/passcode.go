@@ -4,7 +4,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"slices"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -30,7 +29,8 @@ func (s *Server) newPasscode() (string, error) {
 }
 
 // SendOTP sends a one-time passcode by e-mail or SMS, good once, for five minutes. It answers the same whether or not
-// there is such a user with an address, and sends no second one within half a minute.
+// there is such a user with an address, and sends no second one within half a minute and no more than three within an hour. It goes
+// where the domain allows.
 func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 	v := &verification{c: callOf(r.Context())}
 	c := v.c
@@ -59,23 +59,24 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 		c.touched(userObject.noun, login.ID)
 		end := c.now + model.PasscodeWithin
 		open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(c.now)
-		if !open || login.Flooded(c.now) || login.PasscodeUntil > end-passcodeInterval {
+		if !open || login.Flooded(c.now) || login.PasscodeUntil > end-passcodeInterval || !login.MaySendPasscode(c.now) {
 			return nil, nil
 		}
 		var u model.User
 		if err := tx.Load(&u, login.ID); err != nil {
 			return nil, err
 		}
-		ways := []string{channel}
-		if channel == "" {
-			ways = []string{model.SMTP, model.SMS}
+		var domain model.Domain
+		if err := tx.Load(&domain, u.DomainID); err != nil {
+			return nil, err
 		}
-		if !m.s.profile.mail {
-			ways = slices.DeleteFunc(ways, func(way string) bool { return way == model.SMTP })
-		}
-		for _, way := range ways {
+		for _, way := range domain.PasscodeChannels.Items() {
+			if channel != "" && way != channel || way == model.SMTP && !m.s.profile.mail {
+				continue
+			}
 			err = c.send(tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": until(end)}, end)
 			if err == nil {
+				login.SentPasscode(c.now)
 				login.Passcode, login.PasscodeUntil = m.s.keys.Seal(passcodePlace(login.ID), []byte(code)), end
 				return nil, tx.Save(&login.UserState)
 			}

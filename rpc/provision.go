@@ -63,7 +63,7 @@ func (s *Server) lookAt(r *http.Request, c *call, link string) error {
 // takeOut uses a link up and gives its token.
 func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieved, err error) {
 	c.agent = &model.Agent{Name: "link"}
-	c.method = &method{path: "provision"}
+	c.method = &method{path: "provision", device: true} // nobody known calls
 	plan := &Plan{update: func(tx store.Tx) (any, error) {
 		id, err := s.usable(tx, c, link)
 		if err != nil {

@@ -80,6 +80,7 @@ type Server struct {
 	spraying  spraying
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastAdmin atomic.Value // id of the administrator who signed in to the console last
 }
 
 // New makes the handler of all methods and puts the built-in products and repository into a new database.

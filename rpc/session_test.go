@@ -126,7 +126,7 @@ func TestSignInNeedsBoth(t *testing.T) {
 		for i := range 10 {
 			g.want(201, try("correct horse", "000000"), fmt.Sprint("guess ", i))
 		}
-		g.want(202, try("correct horse", g.at(hotp, "1", 1)), "locked")
+		g.want(201, try("correct horse", g.at(hotp, "1", 1)), "locked, which is not told")
 		g.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
 		g.want(0, try("correct horse", g.at(hotp, "1", 1)), "unlocked")
 		g.want(201, try("correct horse", strings.Repeat("9", 300)), "a long OTP")

@@ -1,12 +1,14 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,10 +63,23 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 // signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
 // transaction.
 func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, session, before []byte) error {
+	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword),
+		door: &door{address: network(c.remote)}}
 	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
-	if err := c.try(ctx, &s.limits.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
-		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany); err != nil {
+	tried := c.try(ctx, &s.limits.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
+		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany)
+	if tried != nil && wireError(tried).Kind != model.TooMany {
+		return tried
+	}
+	var err error
+	if v.user, err = s.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
 		return err
+	}
+	if tried != nil {
+		// Others may have used up the tries of an address that many share.
+		if known, err := v.known(ctx); err != nil || !known {
+			return cmp.Or(err, tried)
+		}
 	}
 	if len(args.Password) > passwordMost || len(args.NewPassword) > passwordMost {
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
@@ -75,37 +90,175 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
-	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword)}
 	v.comesFrom(c.remote)
-	var err error
-	if v.user, err = s.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
-		return err
-	}
 	if err := v.hash(ctx); err != nil {
 		return err
 	}
 	caller := c.agent
 	_, err = c.run(ctx, &Plan{update: func(tx store.Tx) (any, error) {
-		c.agent, v.due = caller, false
-		return v.decide(tx, func(login *model.Login) (any, error) {
-			found, err := v.person(tx, login)
-			if _, refused := found.(outcome); refused || err != nil {
-				return found, err
-			}
-			return nil, v.begin(tx, login, session, before)
-		})
+		c.agent, v.due, v.dry, v.door.held = caller, false, false, false
+		return v.enter(tx, session, before)
 	}})
-	if v.due && err != nil {
+	switch {
+	case v.due && err != nil:
 		// And not the PIN, which is changed otherwise.
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
+	case v.door.held && err != nil && wireError(err).Kind == model.Locked, err != nil && wireError(err).Kind == model.WrongCredential:
+		// The record alone tells a locked one from one who is no administrator.
+		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones the console takes none for a while, but where you signed in lately")
 	}
 	return err
 }
 
-// loginConds finds who a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
+// door is where an administrator stands who signs in to the console.
+type door struct {
+	address string         // or network, from which he comes
+	signIns *model.SignIns // how it went from there, or from wherever else he is not known
+	fresh   bool           // they are not stored yet
+	held    bool           // his credential was not looked at
+}
+
+// read finds how an administrator's sign-ins went from where he is now.
+func (d *door) read(tx store.ReadTx, userID string, now model.Time) (all []model.SignIns, err error) {
+	all, err = tx.SignIns(userID)
+	d.signIns, d.fresh = &model.SignIns{UserID: userID}, true
+	for i := range all {
+		if s := &all[i]; s.Address == d.address && s.Knows(now) || s.Address == "" && d.fresh {
+			d.signIns, d.fresh = s, false
+		}
+	}
+	return all, err
+}
+
+// save stores how it went from there.
+func (d *door) save(tx store.Tx, c *call) error {
+	if d.fresh {
+		d.signIns.ID = c.newID()
+		return tx.Insert(d.signIns)
+	}
+	return tx.Save(d.signIns)
+}
+
+// known says whether the administrator signed in from the same address lately, and is not held back for his failures there.
+func (v *verification) known(ctx context.Context) (known bool, err error) {
+	err = v.c.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
+		login, err := v.login(tx)
+		if err != nil || login == nil {
+			return err
+		}
+		if _, err = v.door.read(tx, login.ID, v.c.now); err == nil {
+			known = v.door.signIns.Knows(v.c.now) && !v.door.signIns.Held(v.c.now)
+		}
+		return err
+	})
+	return known, err
+}
+
+// enter lets the administrator in, or refuses him. Who is none is nobody.
+func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
+	login, err := v.login(tx)
+	if err != nil {
+		return nil, err
+	}
+	if login == nil {
+		v.c.object = ""
+		return v.unseen(tx, model.WrongCredential)
+	}
+	v.c.touched(userObject.noun, login.ID)
+	all, err := v.door.read(tx, login.ID, v.c.now)
+	if err != nil {
+		return nil, err
+	}
+	locked := login.Status == model.LockedBy
+	if locked && !login.LockEnded(v.c.now) || v.door.signIns.Held(v.c.now) || !v.door.signIns.Knows(v.c.now) && login.Overspent(v.c.now) {
+		v.door.held = true
+		return v.unseen(tx, model.Locked)
+	}
+	if locked {
+		login.Status, login.LockedUntil = model.Active, 0
+		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
+			return nil, err
+		}
+	}
+	found, err := v.person(tx, login)
+	if _, refused := found.(outcome); refused || err != nil {
+		return found, err
+	}
+	if err := v.entered(tx, login, all); err != nil {
+		return nil, err
+	}
+	return nil, v.begin(tx, login, session, before)
+}
+
+// unseen refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
+// administrator who signed in last.
+func (v *verification) unseen(tx store.Tx, k model.Kind) (any, error) {
+	v.dry = true
+	id, _ := v.c.s.lastAdmin.Load().(string)
+	creds, err := v.candidates(tx, &model.Login{ID: id})
+	if err != nil {
+		return nil, err
+	}
+	if len(creds) == 0 {
+		v.pretend()
+	}
+	for i := range creds {
+		if _, err := v.try(tx, &creds[i]); err != nil {
+			return nil, err
+		}
+	}
+	return outcome{answer(k)}, tx.Stranger(v.c.now)
+}
+
+// refuse records a refusal: at the console, where it locks the console alone, or of the user.
+func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
+	if v.door == nil {
+		return v.c.refuse(tx, login, k, chance)
+	}
+	if failed(k) {
+		// It is a guess all the same, and counts in the user's budget.
+		login.Spend(v.c.now, chance)
+		if err := tx.SaveLogin(&login.UserState); err != nil {
+			return nil, err
+		}
+		v.door.signIns.Failed(v.c.now, login.LockoutThreshold, login.LockoutMinutes)
+	}
+	return outcome{answer(k)}, v.door.save(tx, v.c)
+}
+
+// entered makes the address known from which the administrator signed in, and forgets those from which he did not lately.
+func (v *verification) entered(tx store.Tx, login *model.Login, all []model.SignIns) error {
+	v.c.s.lastAdmin.Store(login.ID)
+	if at := v.door.signIns; at.Address == "" {
+		if at.FailCount = 0; !v.door.fresh {
+			if err := v.door.save(tx, v.c); err != nil {
+				return err
+			}
+		}
+		v.door.signIns, v.door.fresh = &model.SignIns{UserID: login.ID, Address: v.door.address}, true
+	}
+	v.door.signIns.Succeeded(v.c.now)
+	slices.SortFunc(all, func(a, b model.SignIns) int { return cmp.Compare(b.LastSuccess, a.LastSuccess) })
+	others := 0
+	for i := range all {
+		s := &all[i]
+		if s.Address == "" || s.ID == v.door.signIns.ID {
+			continue
+		}
+		if others++; others < model.SignInKnownMost && s.Knows(v.c.now) && s.Address != v.door.address {
+			continue
+		}
+		if err := tx.Delete(s); err != nil {
+			return err
+		}
+	}
+	return v.door.save(tx, v.c)
+}
+
+// loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
 func (s *Server) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
 	called := func(login string) []store.Cond {
-		return []store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: model.Fold(login)}}
+		return []store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: model.Fold(login)}, {Column: "permissions", Op: store.Ne, Value: ""}}
 	}
 	of := func(login, domain string) []store.Cond {
 		return append(called(login), store.Cond{Path: []store.Step{{From: "domain_id", Table: "domains", To: "id"}}, Column: "name_folded", Op: store.Eq, Value: model.Fold(domain)})
@@ -130,18 +283,14 @@ func (s *Server) loginConds(ctx context.Context, name string) ([]store.Cond, err
 }
 
 // person checks an administrator's password and, where he has an active token, its OTP. With a wrong password an OTP is
-// looked at for the time it takes, and stays unused. Who is no administrator is answered like a wrong password.
+// looked at for the time it takes, and stays unused.
 func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
-	var user model.User
-	if err := tx.Load(&user, login.ID); err != nil {
-		return nil, err
-	}
 	tokens, err := v.candidates(tx, login)
 	if err != nil {
 		return nil, err
 	}
-	v.matched = v.matched && user.Permissions != ""
 	if len(tokens) == 0 {
+		v.pretend()
 		return v.staticPassword(tx, login)
 	}
 	right := v.matched && string(login.Password) == string(v.seen)
@@ -157,7 +306,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 		return found, v.setPassword(tx, login)
 	case login.MustChangePassword:
 		v.due = true
-		return v.c.refuse(tx, login, model.PINExpired, 0)
+		return v.refuse(tx, login, model.PINExpired, 0)
 	}
 	return found, nil
 }

@@ -131,7 +131,7 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if t.Status != model.Active {
 			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
 		}
-		seed, err := c.s.keys.Unseal(seedPlace(t.ID), t.Seed)
+		seed, err := c.openSeed(tx, t.ID, t.Seed)
 		if err != nil {
 			return nil, err
 		}

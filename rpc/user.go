@@ -20,7 +20,7 @@ var userObject = declare(&object{
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
 	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}, {"installation_codes", "user_id", "installation codes"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
-	removes: func(c *call, _ store.Tx, row any) error { return c.mayChange(row.(*model.User)) },
+	removes: func(_ *call, tx store.Tx, row any) error { return keepAdministrator(tx, row.(*model.User), nil) },
 	attrs: []attr{
 		{name: "loginName", kind: text, when: always, required: true, fold: true, indexed: true, aliases: []string{"loginNam"}, about: "unique in its domain, compared without case"},
 		{name: "domain", kind: ref, when: onCreate, required: true, object: "domain"},
@@ -69,11 +69,6 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 
 func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
-	if old != nil {
-		if err := c.mayChange(old.(*model.User)); err != nil {
-			return err
-		}
-	}
 	if pw, given := d.secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.now
 		if len(pw) > 0 {
@@ -83,23 +78,26 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
-	return c.mayGrant(d, u.Permissions)
-}
-
-// mayChange refuses to change an administrator who may more than the caller: with his password he could do all that.
-func (c *call) mayChange(u *model.User) error {
-	if !model.Covers(c.agent.Permissions.Items(), u.Permissions.Items(), reveals) {
-		return model.Errorf(model.NotPermitted, "not permitted: the user may do what the caller may not")
+	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
+		return model.AttrErrorf(model.NotPermitted, d.place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.held())
 	}
-	return nil
+	if err := c.mayGrant(d, u.Permissions); err != nil || old == nil {
+		return err
+	}
+	return keepAdministrator(tx, old.(*model.User), u)
 }
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
-// he sets has no end, one he takes away takes the failures along.
+// he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
 func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
+	}
+	if !u.MayHaveSession() {
+		if err := tx.DropSessionsOf(u.ID); err != nil {
+			return err
+		}
 	}
 	if was := old.(*model.User).Status; was == u.Status || was != model.LockedBy && u.Status != model.LockedBy {
 		return nil
@@ -125,6 +123,9 @@ func (m *User) Unlock(r *http.Request, args *DeleteArgs, plan *Plan) error {
 			if err := tx.SetUserStatus(id, model.Active); err != nil {
 				return nil, err
 			}
+		}
+		if err := tx.UnlockSignIns(id); err != nil {
+			return nil, err
 		}
 		return nil, tx.Save(&login.UserState)
 	})
@@ -165,13 +166,6 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 		return err
 	}
 	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
-		var u model.User
-		if err := tx.Load(&u, id); err != nil {
-			return nil, err
-		}
-		if err := c.mayChange(&u); err != nil {
-			return nil, err
-		}
 		if err := m.s.passwordSuits(tx, "password", id, characters(model.Secret(password))); err != nil {
 			return nil, err
 		}

@@ -157,6 +157,9 @@ func (m *User) importRows(c *call, tx store.Tx, rows []userRow, bad *refusals) (
 		case known:
 			changed++
 			if err := tx.Save(&row); err != nil {
+				if e := wireError(err); e.Kind == model.NotPermitted {
+					err = model.Errorf(e.Kind, "line %d: %s", u.line, e.Msg)
+				}
 				return 0, 0, err
 			}
 			if err := wroteUser(c, tx, values, was, &row); err != nil {

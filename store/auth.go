@@ -11,7 +11,7 @@ var ErrNone = sql.ErrNoRows
 
 var selectLogins = selectsInOrder[model.Login](`
 	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes, d.max_failures,
-		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.tries, s.calm_at, s.guessed_until, s.passcode, s.passcode_until
+		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.tries, s.calm_at, s.guessed_until, s.passcode, s.passcode_until, s.passcodes_at
 	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`)
 
 var selectCredentials = selectsInOrder[model.Credential](`

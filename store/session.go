@@ -8,8 +8,22 @@ func (tx *sqlReadTx) SessionByHash(hash []byte) (model.Session, error) {
 	return s, err
 }
 
+func (tx *sqlReadTx) SignIns(userID string) ([]model.SignIns, error) {
+	return loadAll[model.SignIns](tx, "user_id = ?", userID)
+}
+
+func (tx *sqlTx) UnlockSignIns(userID string) error {
+	_, err := tx.exec("UPDATE sign_ins SET fail_count = 0, locks = 0, locked_until = 0 WHERE user_id = ?", userID)
+	return err
+}
+
 func (tx *sqlTx) DropSession(hash []byte) error {
 	_, err := tx.exec("DELETE FROM sessions WHERE hash = ?", hash)
+	return err
+}
+
+func (tx *sqlTx) DropSessionsOf(userID string) error {
+	_, err := tx.exec("DELETE FROM sessions WHERE user_id = ?", userID)
 	return err
 }
 

@@ -143,8 +143,8 @@ const CallersKept = 100 * time.Millisecond
 // caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
 // Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
 type ReadTx interface {
-	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin and TokensBySerial to a scope until the end of the
-	// transaction; nil lifts it. Nothing else is limited: ids come from Find.
+	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
+	// the transaction; nil lifts it. Nothing else is limited: ids come from Find.
 	Limit(scope Scope)
 
 	// Load reads the row that its key names into dst, a pointer to a type of the domain. None is NotFound, and leaves dst alone.
@@ -168,6 +168,8 @@ type ReadTx interface {
 	AgentByCertificate(hash string) (*model.Agent, error)
 	// SessionByHash finds a session. None is NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
+	// SignIns returns how a user's sign-ins to the console went, by address.
+	SignIns(userID string) ([]model.SignIns, error)
 
 	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
 	Logins(user []Cond) ([]model.Login, error)
@@ -192,6 +194,11 @@ type ReadTx interface {
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// Administrators returns the users who have permissions.
+	Administrators() ([]model.User, error)
+	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
+	// list once, and none that is empty.
+	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
 	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)
@@ -290,8 +297,12 @@ type Tx interface {
 	AgentUsed(id string, now model.Time) error
 	// SessionUsed notes when a session was last used; never an earlier time than before.
 	SessionUsed(hash []byte, now model.Time) error
+	// UnlockSignIns forgets a user's failed sign-ins to the console, and the locks that came of them.
+	UnlockSignIns(userID string) error
 	// DropSession ends a session.
 	DropSession(hash []byte) error
+	// DropSessionsOf ends a user's sessions.
+	DropSessionsOf(userID string) error
 	// DropSessions forgets sessions that were last used before a time.
 	DropSessions(before model.Time) error
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
@@ -50,6 +52,37 @@ func (tx *sqlReadTx) UsersByLogin(domainID string, folded []string) (map[string]
 	return found, err
 }
 
+func (tx *sqlReadTx) Administrators() ([]model.User, error) {
+	return loadAll[model.User](tx, "permissions > ''")
+}
+
+func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error) {
+	var all []model.List
+	for _, of := range []struct {
+		query string
+		ids   []string
+	}{
+		{"SELECT DISTINCT permissions FROM users WHERE permissions <> '' AND id IN (?)", userIDs},
+		{`SELECT DISTINCT u.permissions FROM token_assignments a JOIN users u ON u.id = a.user_id
+			WHERE u.permissions <> '' AND a.token_id IN (?)`, tokenIDs},
+	} {
+		err := chunks(of.ids, func(part []string) error {
+			query, args, err := sqlx.In(of.query, part)
+			if err != nil {
+				return err
+			}
+			found, err := values[model.List](tx, query, args...)
+			all = append(all, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
 func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
 	if len(folded) == 0 {
@@ -60,7 +93,11 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 		wanted[name] = true
 	}
 	// Principal names have no index of their own: one pass over the users serves all names of a file.
-	rows, err := selectPrincipals.all(tx, " WHERE user_principal_name <> ''")
+	where, args, err := tx.limited("users", "user_principal_name <> ''")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := selectPrincipals.all(tx, " WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +117,11 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 			}
 		}
 		err := chunks(rest, func(part []string) error {
-			where, args, err := sqlx.In(" WHERE "+by.column+" IN (?)", part)
+			where, args, err := tx.limited("users", by.column+" IN (?)", part)
 			if err != nil {
 				return err
 			}
-			rows, err := by.rows.all(tx, where, args...)
+			rows, err := by.rows.all(tx, " WHERE "+where, args...)
 			for _, u := range rows {
 				found[u.Name] = append(found[u.Name], u.ID)
 			}

@@ -20,9 +20,53 @@ const (
 )
 
 func adminCommand(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "admin", Short: "Make administrators, the people who sign in to the console"}
-	cmd.AddCommand(adminCreateCommand(e))
+	cmd := &cobra.Command{Use: "admin", Short: "Make and unlock administrators, the people who sign in to the console"}
+	cmd.AddCommand(adminCreateCommand(e), adminUnlockCommand())
 	return cmd
+}
+
+func adminUnlockCommand() *cobra.Command {
+	var d database
+	var domain string
+	cmd := &cobra.Command{
+		Use: "unlock LOGIN", Short: "Unlock an administrator: his sign-ins to the console, and his account", Args: cobra.ExactArgs(1),
+		Long: "Unlock an administrator. Wrong sign-ins under his name, whoever made them, lock the console for him where he did not sign in\n" +
+			"lately. This ends that, ends a lock of his account, and forgets the failures that led there. The server may be running.",
+		Example: `  tokensmith admin unlock ada`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := d.exists(); err != nil {
+				return err
+			}
+			s, st, err := d.open(cmd.Context(), rpc.Config{})
+			if err != nil {
+				return err
+			}
+			_, err = operate(cmd.Context(), s, "user/unlock", map[string]any{"user": map[string]any{"domain.name": domain, "loginName": args[0]}})
+			return errors.Join(err, st.Close())
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account")
+	return cmd
+}
+
+// operate calls a method in-process and gives the code of a refusal with its message as an error.
+func operate(ctx context.Context, s *rpc.Server, method string, params map[string]any) (code int, err error) {
+	text, err := json.Marshal(params)
+	if err != nil {
+		return 0, err
+	}
+	var reply struct {
+		Error   int
+		Message string
+	}
+	if err := json.Unmarshal(s.Call(ctx, method, text), &reply); err != nil {
+		return 0, err
+	}
+	if reply.Error != 0 {
+		return reply.Error, errors.New(reply.Message)
+	}
+	return 0, nil
 }
 
 func adminCreateCommand(e *env) *cobra.Command {
@@ -73,23 +117,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 
 // makeAdmin makes an administrator, or one of a user that is there.
 func makeAdmin(ctx context.Context, s *rpc.Server, domain, login, password string, permissions []string) error {
-	call := func(method string, params map[string]any) (int, error) {
-		text, err := json.Marshal(params)
-		if err != nil {
-			return 0, err
-		}
-		var reply struct {
-			Error   int
-			Message string
-		}
-		if err := json.Unmarshal(s.Call(ctx, method, text), &reply); err != nil {
-			return 0, err
-		}
-		if reply.Error != 0 {
-			return reply.Error, errors.New(reply.Message)
-		}
-		return 0, nil
-	}
+	call := func(method string, params map[string]any) (int, error) { return operate(ctx, s, method, params) }
 	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != rpc.Code(model.Exists) {
 		return err
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"tokensmith/model"
@@ -13,6 +14,7 @@ var listCases = []contractCase{
 	{"list/longer than a statement takes", longLists},
 	{"list/insert many", insertMany},
 	{"list/assignments by token", assignmentsByToken},
+	{"list/permissions of users and of tokens' users", permissionsOf},
 	{"list/too large for a statement is refused", tooLarge},
 }
 
@@ -185,6 +187,53 @@ func assignmentsByToken(t *testing.T, d *Database) {
 			t.Error("ProductTokens: ", has, err)
 		}
 		return err
+	})
+}
+
+// permissionsOf: also of more users and tokens than one statement takes, and whatever the scope.
+func permissionsOf(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	boss, clerk := newUser(w.domain), newUser(w.domain)
+	boss.Permissions, clerk.Permissions = "*", "token/search,user/*"
+	twin := newUser(w.domain)
+	twin.Permissions = clerk.Permissions
+	shared := newToken(w.product, w.repository)
+	insert(t, s, boss, clerk, twin, shared, newAssignment(w.token, w.user), newAssignment(shared, w.user), newAssignment(shared, boss))
+	nobody := make([]string, 1200)
+	for i := range nobody {
+		nobody[i] = fmt.Sprint("nobody", i)
+	}
+	view(t, s, func(tx store.ReadTx) error {
+		tx.Limit(store.Scope{})
+		all, err := tx.Administrators()
+		var who []string
+		for _, u := range all {
+			who = append(who, u.ID)
+		}
+		if slices.Sort(who); err != nil || !slices.Equal(who, []string{boss.ID, clerk.ID, twin.ID}) {
+			t.Errorf("administrators are %q, %v", who, err)
+		}
+		for _, c := range []struct {
+			users, tokens []string
+			want          string
+		}{
+			{nil, nil, "[]"},
+			{[]string{w.user.ID}, []string{w.token.ID}, "[]"},
+			{[]string{w.user.ID, clerk.ID, twin.ID}, nil, "[token/search,user/*]"},
+			{nil, []string{w.token.ID, shared.ID}, "[*]"},
+			{append(nobody, clerk.ID), append(nobody, shared.ID), "[* token/search,user/*]"},
+			{[]string{boss.ID}, []string{shared.ID}, "[*]"},
+		} {
+			got, err := tx.PermissionsOf(c.users, c.tokens)
+			if err != nil {
+				return err
+			}
+			if fmt.Sprint(got) != c.want {
+				t.Errorf("of %.3q and %.3q: %v, not %s", c.users, c.tokens, got, c.want)
+			}
+		}
+		return nil
 	})
 }
 

@@ -7,7 +7,44 @@ import (
 	"tokensmith/store"
 )
 
-var sessionCases = []contractCase{{"session/begins, is used and ends", sessions}}
+var sessionCases = []contractCase{{"session/begins, is used and ends", sessions}, {"session/sign-ins by address", signIns}}
+
+func signIns(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	other := newUser(w.domain)
+	failed := func(user *model.User, address string) *model.SignIns {
+		return &model.SignIns{ID: newID(), UserID: user.ID, Address: address, FailCount: 1, Locks: 2, LockedUntil: 1 << 62, LastFailure: 4, LastSuccess: 5}
+	}
+	insert(t, s, other, failed(w.user, ""), failed(w.user, "192.0.2.1"), failed(other, ""))
+	wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(failed(w.user, "192.0.2.1")) }), model.Exists)
+	update(t, s, func(tx store.Tx) error { return tx.UnlockSignIns(w.user.ID) })
+	view(t, s, func(tx store.ReadTx) error {
+		of := func(u *model.User, rows int, want model.SignIns) {
+			t.Helper()
+			found, err := tx.SignIns(u.ID)
+			if err != nil || len(found) != rows {
+				t.Errorf("%d rows, %v", len(found), err)
+			}
+			for _, f := range found {
+				f.ID, f.UserID, f.Address = "", "", ""
+				if f != want {
+					t.Errorf("%+v", f)
+				}
+			}
+		}
+		of(w.user, 2, model.SignIns{LastFailure: 4, LastSuccess: 5})
+		of(other, 1, model.SignIns{FailCount: 1, Locks: 2, LockedUntil: 1 << 62, LastFailure: 4, LastSuccess: 5})
+		return nil
+	})
+	update(t, s, func(tx store.Tx) error { return tx.Delete(other) })
+	view(t, s, func(tx store.ReadTx) error {
+		if found, err := tx.SignIns(other.ID); len(found) != 0 || err != nil {
+			t.Error("of a deleted user: ", found, err)
+		}
+		return nil
+	})
+}
 
 func sessions(t *testing.T, d *Database) {
 	s := d.Open(t)
@@ -43,6 +80,10 @@ func sessions(t *testing.T, d *Database) {
 	has("two", 20)
 	update(t, s, func(tx store.Tx) error { return tx.DropSession([]byte("two")) })
 	has("two", 0)
+	has("three", 30)
+	insert(t, s, &model.Session{Hash: []byte("four"), UserID: w.user.ID, DateCreated: 40, LastUsed: 40})
+	update(t, s, func(tx store.Tx) error { return tx.DropSessionsOf(w.user.ID) })
+	has("four", 0)
 	has("three", 30)
 	update(t, s, func(tx store.Tx) error { return tx.Delete(other) })
 	has("three", 0)

@@ -1,0 +1,148 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store/storetest"
+)
+
+// factorless says of each method that touches no factor of a user's why it does not. All others are tried against users who may
+// do what the caller may not.
+var factorless = map[string][]string{
+	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
+		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
+		"license/get", "license/search", "group/get", "group/search", "template/get", "template/search", "delivery/get", "delivery/search",
+		"agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
+	"is a rule, or a text, for everybody": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
+		"repository/create", "repository/set", "repository/delete", "template/set"},
+	"makes a user, who has no factor yet; what permissions he is given is mayGrant's": {"user/create"},
+	"goes by the credential, or sends one to its user alone": {"auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken",
+		"auth/activateTokenAssignment"},
+	"tells who logs in, and shows no secret": {"auth/listTokens", "auth/listTokenAssignments", "auth/listDomains", "auth/listApplications",
+		"auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"},
+	"is of devices: what they prove themselves with proves no user": {"device/create", "device/set", "device/delete", "device/createMany",
+		"device/revealToken", "device/generateToken", "device/revokeToken", "device/connect", "device/events", "license/create",
+		"license/set", "license/delete", "group/create", "group/set", "group/delete", "installationCode/create", "installationCode/get",
+		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
+		"installationCode/getQRCode", "installationCode/send", "installationCode/redeem", "installationCode/check"},
+	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret"},
+	"asks for each of its calls: they are tried": {"batch/execute"},
+}
+
+// againstStronger says how a method is tried against a stronger user, where it is tried otherwise on others.
+var againstStronger = map[string]string{
+	"user/import": `{"attrs":{"csv":"domain,loginName,email\n{Name},other,x@mail.example\n{Name},{Name}batch,mine@mail.example\n"}}`,
+	"token/import": `{"attrs":{"product.productCode":"STE","assign":true,"data":"upn,serial number,secret key,time interval,manufacturer,model\n` +
+		`{Name}batch,mine,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n"}}`,
+}
+
+// Nobody changes, reveals or adds a factor of a user who may do what he may not: no method does, alone or in a batch, whether he lacks a
+// permission or is held to domains or addresses. Nor where the token is another user's as well.
+func TestNobodyTouchesAStrongersFactors(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 10)
+		s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		w := newWorld(t, s, 1)
+		s.do(t, "tokenAssignment/sendActivationCode", w.fill(tried["tokenAssignment/sendActivationCode"]))
+		w.Code, _ = s.carry(t, post)
+		s.do(t, "user/create", w.fill(`{"attrs":{"domain.id":"{Domain}","loginName":"plain","email":"plain@mail.example"}}`))
+		share := s.do(t, "tokenAssignment/create", w.fill(`{"attrs":{"token.serial":"soft1","user.loginName":"plain"}}`)).(map[string]any)["id"].(string)
+		for _, login := range []string{"user1", "loner1", "sleeper1"} {
+			s.do(t, "user/set", `{"user":{"loginName":"`+login+`"},"attrs":{"permissions":"*"}}`)
+		}
+
+		reasons := map[string]string{}
+		for reason, paths := range factorless {
+			for _, path := range paths {
+				reasons[path] = reason
+			}
+		}
+		var all, touch []string
+		for _, m := range rpc.Methods() {
+			all = append(all, m.Path)
+			if reasons[m.Path] == "" {
+				touch = append(touch, m.Path)
+			}
+			delete(reasons, m.Path)
+		}
+		for path := range reasons {
+			t.Errorf("factorless names %s, which is no method", path)
+		}
+		type attempt struct{ method, params string }
+		var attempts []attempt
+		for _, path := range touch {
+			params := tried[path]
+			if other, ok := againstStronger[path]; ok {
+				params = other
+			}
+			if params == "" {
+				t.Errorf("%s: how is it tried? tried or againstStronger needs parameters for it, or factorless a reason", path)
+			}
+			attempts = append(attempts, attempt{path, w.fill(params)})
+		}
+		attempts = append(attempts,
+			attempt{"token/syncToken", w.fill(`{"id":"{Token}","credential":"000000,000000"}`)},
+			attempt{"token/syncToken", w.fill(`{"id":"{Token}","user":{"id":"{User}"},"credential":"000000,000000"}`)},
+			attempt{"token/delete", w.fill(`{"id":"{Token}","user":{"id":"{User}"}}`)},
+			attempt{"token/export", `{"attrs":{"password":"correct horse"}}`},
+			attempt{"token/create", strings.ReplaceAll(againstStronger["token/import"], "{Name}batch", "user1")},
+			attempt{"tokenAssignment/activate", w.fill(`{"id":"{Sleeping}","code":"00000000"}`)},
+			attempt{"tokenAssignment/getTokenQRCode", `{"id":"` + share + `"}`},
+			attempt{"tokenAssignment/sendDownloadUrl", `{"id":"` + share + `","channel":"SMTP"}`},
+			attempt{"tokenAssignment/set", `{"id":"` + share + `","attrs":{"isOwner":true}}`},
+			attempt{"tokenAssignment/create", w.fill(`{"attrs":{"token.id":"{Token}","user.loginName":"plain"}}`)},
+			attempt{"token/batchAssignTokens", w.fill(`{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial\n{Name},plain,DN,SE,{Serial}\n"}}`)},
+		)
+
+		lacking := strings.Join(slices.DeleteFunc(slices.Clone(all), func(path string) bool { return path == "audit/verify" }), ",")
+		for name, c := range map[string]caller{
+			"lacks a permission": s.agent(t, `"name":"lacking","permissions":"`+lacking+`"`),
+			"held to domains":    s.agent(t, `"name":"limited","permissions":"*","domains":"`+w.Name+`"`),
+			"held to addresses":  s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
+		} {
+			for _, a := range attempts {
+				before := contents(t, url)
+				code, seen := s.answer(c, a.method, a.params)
+				if code != 5 {
+					t.Errorf("%s by one who is %s: %s", a.method, name, seen)
+				}
+				if name != "held to domains" && !strings.Contains(seen, "may do what the caller may not") { // who may see less
+					t.Errorf("%s by one who is %s is refused for another reason: %s", a.method, name, seen)
+				}
+				call, err := json.Marshal(map[string]any{"calls": []any{map[string]any{"method": a.method, "params": json.RawMessage(a.params)}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if code, seen := s.answer(c, "batch/execute", string(call)); code != 0 || !strings.Contains(seen, `"result":[{"error":5,`) {
+					t.Errorf("%s in a batch by one who is %s: %s", a.method, name, seen)
+				}
+				if after := contents(t, url); after != before {
+					t.Errorf("%s by one who is %s changed something", a.method, name)
+				}
+			}
+		}
+		// A dry run says so too.
+		dry := w.fill(strings.Replace(againstStronger["token/import"], `"assign":true`, `"assign":true,"dryRun":true`, 1))
+		if code, seen := s.answer(s.agent(t, `"name":"dry","permissions":"token/import"`), "token/import", dry); code != 5 {
+			t.Errorf("dry run: %s", seen)
+		}
+		// He does it himself.
+		s.do(t, "user/set", w.fill(`{"id":"{User}","attrs":{"password":"correct horse battery"}}`))
+		v := &visitor{s: s}
+		if _, reply := v.post("signIn", `{"loginName":"user1","password":"correct horse battery","otp":"755224"}`); codeIn(reply) != 0 {
+			t.Fatal(reply)
+		}
+		for _, a := range []attempt{{"token/reset", w.fill(`{"id":"{Token}"}`)}, {"user/unlock", w.fill(`{"id":"{User}"}`)}} {
+			if _, reply := v.post("api/"+a.method, a.params); codeIn(reply) != 0 {
+				t.Errorf("%s by himself: %s", a.method, reply)
+			}
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package rpc
+
+import (
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+
+	"tokensmith/store"
+)
+
+// writesNoFactor are the methods of store.Tx that a guard leaves as they are: none of them writes what a user proves himself with.
+var writesNoFactor = []string{"Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", // the record, and what is the server's own
+	"SetCertificates", "AgentUsed", // agents'
+	"SessionUsed", "DropSession", "DropSessions", // of who signs in and out himself, and of nobody in particular
+	"Relate", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries"} // devices', codes' and messages'
+
+// Every method of a transaction that writes is guarded, or was found to write no factor: a new one fails until somebody decided.
+func TestEveryWriteIsGuarded(t *testing.T) {
+	t.Parallel()
+	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*guard]()
+	for i := range writes.NumMethod() {
+		name := writes.Method(i).Name
+		if _, reading := reads.MethodByName(name); reading {
+			continue
+		}
+		method, _ := guards.MethodByName(name)
+		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
+		own, listed := filepath.Base(file) == "factors.go", slices.Contains(writesNoFactor, name)
+		if own == listed {
+			t.Errorf("store.Tx.%s: guarded is %v, writes no factor is %v", name, own, listed)
+		}
+	}
+	for _, name := range writesNoFactor {
+		if _, ok := writes.MethodByName(name); !ok {
+			t.Errorf("store.Tx has no %s", name)
+		}
+	}
+	for name, o := range objects {
+		if _, _, err := ownersOf(o.row()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package rpc_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/store/storetest"
+)
+
+// An agent that is held to addresses or a rate makes none, and takes none over, that is not held to as much, nor frees itself.
+func TestHeldAgentsMakeNoneFree(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		s.agent(t, `"name":"free","permissions":"*"`)
+		s.agent(t, `"name":"slow","permissions":"*","addresses":"192.0.2.8/29","rateLimit":5`)
+		held := s.agent(t, `"name":"held","permissions":"*","addresses":"192.0.2.0/24,2001:db8::/32","rateLimit":50`)
+		n := 0
+		for _, c := range []struct {
+			attrs string
+			want  int
+		}{
+			{``, 5},
+			{`,"addresses":"192.0.2.0/25"`, 5},
+			{`,"rateLimit":50`, 5},
+			{`,"addresses":[],"rateLimit":50`, 5},
+			{`,"addresses":"192.0.2.0/25","rateLimit":51`, 5},
+			{`,"addresses":"192.0.2.0/23","rateLimit":50`, 5},
+			{`,"addresses":"0.0.0.0/0","rateLimit":50`, 5},
+			{`,"addresses":"192.0.2.0/25,198.51.100.1/32","rateLimit":50`, 5},
+			{`,"addresses":"::/0","rateLimit":50`, 5},
+			{`,"addresses":"192.0.2.7/32,2001:db8:1::/48","rateLimit":50`, 0},
+			{`,"addresses":"192.0.2.0/24","rateLimit":1`, 0},
+			{`,"addresses":"nonsense","rateLimit":1`, 11},
+		} {
+			n++
+			if code, seen := s.answer(held, "agent/create", fmt.Sprintf(`{"attrs":{"name":"new%d","permissions":"token/search"%s}}`, n, c.attrs)); code != c.want {
+				t.Errorf("agent/create %s: %s", c.attrs, seen)
+			}
+		}
+		for call, want := range map[string]int{
+			`agent/set {"agent":{"name":"free"},"attrs":{"certificates":[]}}`:                                                      5,
+			`agent/set {"agent":{"name":"free"},"attrs":{"addresses":"192.0.2.0/24","rateLimit":1}}`:                               5,
+			`agent/rotateSecret {"agent":{"name":"free"}}`:                                                                         5,
+			`agent/delete {"agent":{"name":"free"}}`:                                                                               5,
+			`agent/set {"agent":{"name":"slow"},"attrs":{"rateLimit":50}}`:                                                         0,
+			`agent/set {"agent":{"name":"slow"},"attrs":{"rateLimit":0}}`:                                                          5,
+			`agent/set {"agent":{"name":"slow"},"attrs":{"addresses":[]}}`:                                                         5,
+			`agent/set {"agent":{"name":"held"},"attrs":{"addresses":[]}}`:                                                         5,
+			`agent/set {"agent":{"name":"held"},"attrs":{"rateLimit":0}}`:                                                          5,
+			`agent/rotateSecret {"agent":{"name":"slow"}}`:                                                                         0,
+			`batch/execute {"atomic":true,"calls":[{"method":"/agent/create","params":{"attrs":{"name":"x","permissions":"*"}}}]}`: 404,
+		} {
+			method, params, _ := strings.Cut(call, " ")
+			if code, seen := s.answer(held, method, params); code != want {
+				t.Errorf("%s: %s", call, seen)
+			}
+		}
+		// An administrator signs in from anywhere.
+		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		for attrs, want := range map[string]int{`"loginName":"a","permissions":"token/get"`: 5, `"loginName":"b"`: 0, `"loginName":"c","permissions":[]`: 0} {
+			if code, seen := s.answer(held, "user/create", `{"attrs":{"domain.name":"d",`+attrs+`}}`); code != want {
+				t.Errorf("user/create %s: %s", attrs, seen)
+			}
+		}
+	})
+}
+
+// What an agent was given before it was disabled is worth nothing when it is enabled again; its secrets are as before, the old one of a
+// rotation as well.
+func TestAccessTokensEndForGood(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		who := s.agent(t, `"name":"who","permissions":"token/search"`)
+		token := func(of caller) caller {
+			t.Helper()
+			_, reply := s.ask("/oauth/token", "grant_type=client_credentials", of.id, of.secret)
+			text, _ := reply["access_token"].(string)
+			if text == "" {
+				t.Fatal(reply)
+			}
+			return caller{token: text}
+		}
+		want := func(code int, c caller, what string) {
+			t.Helper()
+			if got, seen := s.answer(c, "token/search", `{"max":0}`); got != code {
+				t.Errorf("%s: %s", what, seen)
+			}
+		}
+		before := token(who)
+		rotated := s.do(t, "agent/rotateSecret", `{"agent":{"name":"who"}}`).(map[string]any)
+		fresh := caller{id: who.id, secret: rotated["clientSecret"].(string)}
+		old, now := token(who), token(fresh)
+		for _, c := range []caller{before, old, now, who, fresh} {
+			want(0, c, "before")
+		}
+		s.do(t, "agent/set", `{"agent":{"name":"who"},"attrs":{"status":"DISABLED"}}`)
+		for _, c := range []caller{before, old, now, who, fresh} {
+			want(4, c, "disabled")
+		}
+		s.do(t, "agent/set", `{"agent":{"name":"who"},"attrs":{"status":"ACTIVE"}}`)
+		want(4, before, "a token of before the rotation")
+		want(4, old, "a token of the old secret")
+		want(4, now, "a token")
+		want(0, who, "the old secret in its overlap")
+		want(0, fresh, "the secret")
+		want(0, token(who), "a token anew, of the old secret")
+		want(0, token(fresh), "a token anew")
+		s.do(t, "agent/set", `{"agent":{"name":"who"},"attrs":{"status":"ACTIVE","rateLimit":1000}}`)
+		want(0, token(fresh), "set and not disabled")
+		s.clock.advance(24 * time.Hour)
+		want(4, who, "the old secret behind its overlap")
+	})
+}
+
+// The session of an administrator who was disabled, or was none for a while, does not come back with him.
+func TestSessionsEndForGood(t *testing.T) {
+	t.Parallel()
+	s := administered(t, storetest.SQLite(t))
+	for _, c := range [][2]string{{`"status":"DISABLED"`, `"status":"ACTIVE"`}, {`"status":"INACTIVE"`, `"status":"ACTIVE"`},
+		{`"permissions":[]`, `"permissions":"device/*"`}} {
+		v := &visitor{s: s}
+		if v.post("signIn", adaSignsIn); !v.signedIn() {
+			t.Fatal("not signed in")
+		}
+		for _, attrs := range c {
+			s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{`+attrs+`}}`)
+		}
+		if v.signedIn() {
+			t.Errorf("%s: the session is back", c)
+		}
+	}
+	v := &visitor{s: s}
+	v.post("signIn", adaSignsIn)
+	s.do(t, "user/import", `{"attrs":{"csv":"domain,loginName,status\nd,ada,DISABLED\n"}}`)
+	s.do(t, "user/import", `{"attrs":{"csv":"domain,loginName,status\nd,ada,ACTIVE\n"}}`)
+	if v.signedIn() {
+		t.Error("the session is back after an import")
+	}
+}
+
+// Each repeat of an answer goes to the record, for it may carry a secret, whatever the method.
+func TestRepeatedAnswersAreRecorded(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	for i, call := range []string{
+		`agent/create {"attrs":{"name":"a","permissions":"token/search"}}`,
+		`device/create {"attrs":{"name":"d"}}`,
+		`device/createMany {"attrs":{"label":"m","quantity":2,"csv":true,"allowUnlicensed":true}}`,
+		`installationCode/create {"attrs":{"action":"USE_EXISTING_DEVICE","device.name":"d"},"return":["id","code"]}`,
+		`domain/create {"attrs":{"name":"d"}}`,
+	} {
+		method, params, _ := strings.Cut(call, " ")
+		_, first := s.post("/"+method, params, "Idempotency-Key", fmt.Sprint("key", i))
+		for n := range 3 {
+			if got := s.recorded(t, `["method","=","`+method+`"],["object","=","answered again"]`); got != n {
+				t.Errorf("%s: %d repeats are recorded, not %d", method, got, n)
+			}
+			if _, again := s.post("/"+method, params, "Idempotency-Key", fmt.Sprint("key", i)); again != first || codeIn(first) != 0 {
+				t.Errorf("%s: %s, then %s", method, first, again)
+			}
+		}
+	}
+}
+
+// The dry run of an agent that is held to domains says what its real run says: of serials and users that it does not see too.
+func TestLimitedDryRun(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for _, d := range []string{"ours", "theirs"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
+		}
+		s.do(t, "user/create", `{"attrs":{"domain.name":"ours","loginName":"anna","email":"anna@mail.example"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"theirs","loginName":"bert","email":"bert@mail.example","userPrincipalName":"bert@upn.example"}}`)
+		for serial, user := range map[string]string{"annas": "anna", "berts": "bert"} {
+			s.do(t, "token/create", `{"attrs":{"product.productCode":"STE","serial":"`+serial+`","seed":"`+worldSeed+`","user.loginName":"`+user+`"}}`)
+		}
+		limited := s.agent(t, `"name":"limited","permissions":"*","domains":"ours"`)
+		const seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+		for n, c := range []struct {
+			more, rows string
+			want       int
+			says       string
+		}{
+			{``, `,berts,` + seed + `,30,,`, 403, `the token exists already, of users whom the caller does not see`},
+			{``, `,fresh0,` + seed + `,30,,\n,berts,` + seed + `,30,,`, 403, `"rows":[{"line":3`},
+			{`,"onExisting":"refuse"`, `,berts,` + seed + `,30,,`, 403, `exists already`},
+			{`,"onExisting":"skip"`, `,berts,` + seed + `,30,,\n,fresh1,` + seed + `,30,,`, 0, `"total":1`},
+			{``, `,annas,` + seed + `,30,,\n,fresh2,` + seed + `,30,,`, 0, `"total":2`},
+			{`,"assign":true`, `bert,fresh3,` + seed + `,30,,`, 403, `no user is`},
+			{`,"assign":true`, `bert@mail.example,fresh3,` + seed + `,30,,`, 403, `no user is`},
+			{`,"assign":true`, `bert@upn.example,fresh3,` + seed + `,30,,`, 403, `no user is`},
+			{`,"assign":true`, `anna,fresh4,` + seed + `,30,,`, 0, `"total":1`},
+			{`,"createProducts":true`, `,fresh5,` + seed + `,30,,`, 5, `product/create`},
+		} {
+			params := `{"attrs":{"product.productCode":"STE"` + c.more + `,"dryRun":%v,"data":"upn,serial number,secret key,time interval,manufacturer,model\n` + c.rows + `\n"}}`
+			for _, dry := range []bool{true, false} {
+				if code, seen := s.answer(limited, "token/import", fmt.Sprintf(params, dry)); code != c.want || !strings.Contains(seen, c.says) {
+					t.Errorf("import %d, dry run is %v: %s", n, dry, seen)
+				}
+			}
+		}
+	})
+}

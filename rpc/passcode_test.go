@@ -1,0 +1,110 @@
+package rpc_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
+	"tokensmith/store/storetest"
+)
+
+// A passcode goes by the channels that its user's domain names, in their order, and by none else, whatever is asked for; three go
+// to a user within an hour. The answer is always the same.
+func TestPasscodesWithinBounds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url, func(c *rpc.Config) {
+			c.Couriers = map[string]courier.Courier{model.SMTP: make(letterbox, 1), model.SMS: make(letterbox, 1)}
+		})
+		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		s.do(t, "domain/create", `{"attrs":{"name":"e","passcodeChannels":["SMS"]}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ute","email":"ute@mail.example","mobile":"+491700000000"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"max","mobile":"+491700000001"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"kim","email":"kim@mail.example","mobile":"+491700000002"}}`)
+		seen := 0
+		sent := func(want, user, more string) {
+			t.Helper()
+			if got := fmt.Sprint(s.do(t, "auth/sendOTP", `{"user":{"loginName":"`+user+`"}`+more+`}`)); got != "<nil>" {
+				t.Errorf("the answer is %s", got)
+			}
+			rows := s.do(t, "delivery/search", `{"return":["channel"],"sort":"id"}`).(map[string]any)["rows"].([]any)
+			got := ""
+			for _, row := range rows[seen:] {
+				got += fmt.Sprint(row.(map[string]any)["channel"])
+			}
+			if seen = len(rows); got != want {
+				t.Errorf("to %s %s: %q went, not %q", user, more, got, want)
+			}
+		}
+		hour := func() { s.clock.advance(time.Hour) }
+		channels := func(list string) {
+			s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"passcodeChannels":`+list+`}}`)
+		}
+
+		sent("SMTP", "ute", "")
+		sent("SMS", "max", "")
+		sent("SMS", "kim", "")
+		hour()
+		sent("SMS", "ute", `,"channel":"SMS"`)
+		sent("", "kim", `,"channel":"SMTP"`)
+		hour()
+		channels(`["SMS","SMTP"]`)
+		sent("SMS", "ute", "")
+		hour()
+		channels(`"SMTP"`)
+		sent("", "ute", `,"channel":"SMS"`)
+		sent("SMTP", "ute", `,"channel":"SMTP"`)
+		sent("", "max", "")
+		channels(`[]`)
+		hour()
+		sent("", "ute", "")
+		sent("", "ute", `,"channel":"SMTP"`)
+		for _, bad := range []string{`["EMAIL"]`, `"SMTP,sms"`, `["SMTP","TWITTER"]`, `null`} {
+			if _, reply := s.post("/domain/set", `{"domain":{"name":"d"},"attrs":{"passcodeChannels":`+bad+`}}`); codeIn(reply) != 11 || !strings.Contains(reply, "attrs.passcodeChannels") {
+				t.Errorf("%s: %s", bad, reply)
+			}
+		}
+
+		channels(`"SMTP,SMS"`)
+		for range 3 {
+			sent("SMTP", "ute", "")
+			s.clock.advance(time.Minute)
+		}
+		for range 56 {
+			sent("", "ute", "")
+			s.clock.advance(time.Minute)
+		}
+		s.do(t, "user/unlock", `{"user":{"loginName":"ute"}}`)
+		sent("", "ute", "")
+		sent("SMS", "max", "")
+		s.clock.advance(time.Minute)
+		sent("SMTP", "ute", "")
+		s.clock.advance(30 * time.Second)
+		sent("", "ute", "")
+		hour()
+		sent("SMTP", "ute", "")
+	})
+}
+
+// Whoever has got hold of one OTP sets no PIN with it: the owner would be locked out. A PIN that there is, is changed by who knows it.
+func TestAnOTPSetsNoPIN(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "SE 1")
+		g.want(201, g.verify("u", g.at(hotp, "1", 0)+"87658765"), "an OTP and a PIN twice")
+		g.want(0, g.verify("u", g.at(hotp, "1", 0)), "the OTP is unused, and there is no PIN")
+		g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"mustChangePin":true}}`)
+		g.want(201, g.verify("u", g.at(hotp, "1", 1)+"87658765"), "where one must be set")
+		g.want(207, g.verify("u", g.at(hotp, "1", 1)), "an administrator must give one")
+		g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"pin":"4321","mustChangePin":true}}`)
+		g.want(207, g.verify("u", "4321"+g.at(hotp, "1", 2)), "to be changed")
+		g.want(201, g.verify("u", g.at(hotp, "1", 3)+"87658765"), "without the PIN")
+		g.want(0, g.verify("u", "4321"+g.at(hotp, "1", 3)+"87658765"), "changed")
+		g.want(0, g.verify("u", "8765"+g.at(hotp, "1", 4)), "the new one")
+	})
+}

@@ -1,0 +1,254 @@
+package rpc_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/model/otp"
+	"tokensmith/store/storetest"
+)
+
+// knock signs in from an address and gives the reply. Wrong ones are held to a rate, so the clock moves.
+func (s *service) knock(from, login, password, more string) (reply string) {
+	s.clock.advance(10 * time.Second)
+	return s.knockNow(from, login, password, more)
+}
+
+func (s *service) knockNow(from, login, password, more string) (reply string) {
+	r := httptest.NewRequest(http.MethodPost, "/console/signIn", strings.NewReader(fmt.Sprintf(`{"loginName":%q,"password":%q%s}`, login, password, more)))
+	r.RemoteAddr = from + ":4711"
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w.Body.String()
+}
+
+// Who is no administrator is unknown to the console, whatever he sends and however often, and nothing is counted for him: nobody finds
+// out there who has an account, or keeps anybody from his tokens.
+func TestConsoleKnowsAdministratorsAlone(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := administered(t, url)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"bob","password":"battery staple"}}`)
+		for _, login := range []string{"ada", "bob"} {
+			s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"%s","seed":"%x","user.loginName":"%[1]s"}}`, login, seedOf(login)))
+		}
+		// One who is an administrator is known; another of his name who is none does not hide him.
+		s.do(t, "domain/create", `{"attrs":{"name":"e"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"ada","password":"correct horse"}}`)
+		g := &guarded{s, t}
+		if reply := s.knock("192.0.2.9", "ada", "correct horse", `,"otp":"`+g.at(hotp, "ada", 0)+`"`); codeIn(reply) != 0 {
+			t.Fatal(reply)
+		}
+		before := contents(t, url)
+		unknown := s.knock("192.0.2.1", "nobody", "x", "")
+		for i := range 25 {
+			for _, c := range []struct{ login, password string }{{"bob", "wrong"}, {"bob", "battery staple"}, {`d\bob`, "battery staple"}, {"bob@d", ""}, {`e\ada`, "correct horse"}} {
+				from := fmt.Sprintf("192.0.2.%d", i+10)
+				if reply := s.knock(from, c.login, c.password, `,"otp":"`+g.at(hotp, "bob", 0)+`"`); reply != unknown || codeIn(reply) != 201 {
+					t.Fatalf("try %d of %s: %s, nobody sees %s", i, c.login, reply, unknown)
+				}
+			}
+		}
+		if after := contents(t, url); after != before {
+			t.Error("something was counted for somebody who is no administrator")
+		}
+		if n := s.recorded(t, `["method","=","console/signIn"],["object","!=",""]`); n != 1 {
+			t.Errorf("%d rows of the record name somebody", n)
+		}
+		if _, reply := s.post("/auth/verify", `{"user":{"domain.name":"d","loginName":"bob"},"credential":{"otp":"`+g.at(hotp, "bob", 0)+`"}}`); codeIn(reply) != 0 {
+			t.Errorf("his OTP then: %s", reply)
+		}
+	})
+}
+
+// An administrator's failures lock the console, for longer each time, and nothing else; not where he signed in lately, and until he is
+// unlocked. Nobody who does not know him is told.
+func TestConsoleLocksItself(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := administered(t, url)
+		s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"1","seed":"%x","user.loginName":"ada"}}`, seedOf("1")))
+		g := &guarded{s, t}
+		next := int64(0)
+		right := func(from string) string {
+			otp := g.at(hotp, "1", next)
+			reply := s.knock(from, "ada", "correct horse", `,"otp":"`+otp+`"`)
+			if codeIn(reply) == 0 {
+				next++
+			}
+			return reply
+		}
+		var wrong string
+		n := 0
+		guess := func(times int) {
+			t.Helper()
+			for range times {
+				n++
+				if wrong = s.knock(fmt.Sprintf("198.51.100.%d", n%250), "ada", "wrong", `,"otp":"000000"`); codeIn(wrong) != 201 {
+					t.Fatal(wrong)
+				}
+			}
+		}
+		locked := func(what string, is bool) {
+			t.Helper()
+			if reply := right("203.0.113.1"); is && reply != wrong || !is && codeIn(reply) != 0 {
+				t.Errorf("%s: %s", what, reply)
+			}
+		}
+		fresh := func() { // forgets where she signed in, and the locks
+			t.Helper()
+			s.clock.advance(100 * 24 * time.Hour)
+			s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
+		}
+		if reply := right("192.0.2.7"); codeIn(reply) != 0 {
+			t.Fatal(reply)
+		}
+		guess(9)
+		locked("below the threshold", false)
+		fresh()
+		if reply := right("192.0.2.7"); codeIn(reply) != 0 {
+			t.Fatal(reply)
+		}
+		guess(10)
+		locked("at the threshold", true)
+		if rows := s.recorded(t, `["method","=","console/signIn"],["outcome","=",202]`); rows != 1 {
+			t.Errorf("the record has %d rows of a lock", rows)
+		}
+		if reply := right("192.0.2.7"); codeIn(reply) != 0 {
+			t.Errorf("where she signed in lately: %s", reply)
+		}
+		if got := fmt.Sprint(s.do(t, "user/get", `{"user":{"loginName":"ada"},"return":["status","failCount"]}`)); got != "map[failCount:0 status:ACTIVE]" {
+			t.Error(got)
+		}
+		if _, reply := s.post("/auth/verify", `{"user":{"loginName":"ada"},"credential":{"otp":"`+g.at(hotp, "1", next)+`"}}`); codeIn(reply) != 0 {
+			t.Errorf("her OTP elsewhere: %s", reply)
+		}
+		next++
+		// Each lock is twice as long as the one before, and three failures are enough for it.
+		for _, minutes := range []int{15, 30, 60, 120, 240, 480, 960, 1440, 1440} {
+			s.clock.advance(time.Duration(minutes)*time.Minute - time.Minute)
+			locked(fmt.Sprint("nearly ", minutes, " minutes later"), true)
+			s.clock.advance(time.Minute)
+			guess(3)
+			locked("after three more", true)
+		}
+		s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
+		locked("unlocked", false)
+		// From an address where she signed in, she guesses against a count of its own.
+		for range 10 {
+			if reply := s.knock("192.0.2.7", "ada", "wrong", ""); codeIn(reply) != 201 {
+				t.Fatal(reply)
+			}
+		}
+		if reply := right("192.0.2.7"); reply != wrong {
+			t.Errorf("where she is known, after ten failures there: %s", reply)
+		}
+		locked("elsewhere", false)
+		// Where the domain never locks, or until unlocked.
+		fresh()
+		s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0,"lockoutMinutes":0}}`)
+		guess(10)
+		s.clock.advance(1000 * 24 * time.Hour)
+		locked("until unlocked", true)
+		s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
+		locked("unlocked again", false)
+	})
+}
+
+// The tries of an address that many share are not used up for an administrator who signed in from there lately.
+func TestSharedAddressAtTheConsole(t *testing.T) {
+	t.Parallel()
+	s := administered(t, storetest.SQLite(t), quiet)
+	if reply := s.knockNow("192.0.2.1", "ada", "correct horse", ""); codeIn(reply) != 0 {
+		t.Fatal(reply)
+	}
+	for range 7 {
+		s.knockNow("192.0.2.1", "nobody", "x", "")
+		s.knockNow("192.0.2.2", "nobody", "x", "")
+	}
+	for from, want := range map[string]int{"192.0.2.1": 0, "192.0.2.2": 7} {
+		if reply := s.knockNow(from, "ada", "correct horse", ""); codeIn(reply) != want {
+			t.Errorf("ada from %s: %s", from, reply)
+		}
+		if reply := s.knockNow(from, "nobody", "x", ""); codeIn(reply) != 7 {
+			t.Errorf("nobody from %s: %s", from, reply)
+		}
+	}
+	// She guesses no faster from there than the lock allows.
+	codes := map[int]int{}
+	for range 30 {
+		codes[codeIn(s.knockNow("192.0.2.1", "ada", "wrong", ""))]++
+	}
+	if codes[201] != 10 || codes[7] != 20 {
+		t.Errorf("of 30 wrong ones at once: %v", codes)
+	}
+}
+
+// What is kept of where administrators sign in is bounded.
+func TestKnownAddressesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := administered(t, storetest.SQLite(t))
+	rows := func() (n int) {
+		for _, row := range storetest.Rows(t, s.url) {
+			if strings.HasPrefix(row, "sign_ins") {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 60 {
+		from := fmt.Sprintf("192.0.2.%d", i)
+		s.knock(from, "ada", "wrong", "")
+		s.knock(from, "nobody", "wrong", "")
+		if reply := s.knock(from, "ada", "correct horse", ""); codeIn(reply) != 0 {
+			t.Fatal(i, reply)
+		}
+	}
+	if n := rows(); n != 17 {
+		t.Errorf("%d rows", n)
+	}
+	s.clock.advance(91 * 24 * time.Hour)
+	if reply := s.knock("192.0.2.59", "ada", "correct horse", ""); codeIn(reply) != 0 {
+		t.Fatal(reply)
+	}
+	if n := rows(); n != 2 {
+		t.Errorf("%d rows after three months", n)
+	}
+}
+
+// BenchmarkSignInRefusal measures the refusals at the console that must not be told apart by their time: their medians lie within a
+// fifth. An administrator who signs in has a token, as the one has whose tokens stand for nobody's.
+func BenchmarkSignInRefusal(b *testing.B) {
+	s := newService(b, storetest.SQLite(b), quiet)
+	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":1000}}`)
+	for login, permissions := range map[string]string{"ada": "*", "eve": "*", "bob": ""} {
+		s.do(b, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":%q,"password":"right","permissions":%q}}`, login, permissions))
+		s.do(b, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":%q,"seed":"%x","user.loginName":%[1]q}}`, login, seedOf(login)))
+	}
+	if reply := s.knock("192.0.2.1", "ada", "right", `,"otp":"`+otp.Generate(seedOf("ada"), 0, hotp)+`"`); codeIn(reply) != 0 {
+		b.Fatal(reply)
+	}
+	s.do(b, "user/set", `{"user":{"loginName":"eve"},"attrs":{"status":"LOCKED"}}`)
+	for _, c := range []struct{ name, login, password string }{
+		{"nobody", "x", "right"}, {"no administrator", "bob", "right"}, {"wrong password", "ada", "wrong"}, {"locked", "eve", "right"}} {
+		b.Run(c.name, func(b *testing.B) {
+			var took []time.Duration
+			for n := 0; b.Loop(); n++ {
+				s.clock.advance(24 * time.Hour)
+				start := time.Now()
+				reply := s.knockNow(fmt.Sprintf("198.51.100.%d", n%250), c.login, c.password, `,"otp":"000000"`)
+				took = append(took, time.Since(start))
+				if codeIn(reply) != 201 {
+					b.Fatal(reply)
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "median-µs")
+		})
+	}
+}
