@@ -17,7 +17,8 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 		if err := s.copyTo(ctx, part); err != nil {
 			return Checked{}, err
 		}
-		return CheckFile(ctx, part, s.keys.file)
+		c, err := CheckFile(ctx, part, s.keys.file)
+		return c, speakOf(err, part, file)
 	})
 }
 
@@ -33,7 +34,8 @@ func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error)
 		if err := copyFile(backup, part); err != nil {
 			return Checked{}, err
 		}
-		return CheckFile(ctx, part, keyFile)
+		c, err := CheckFile(ctx, part, keyFile)
+		return c, speakOf(err, part, backup)
 	})
 }
 
@@ -44,7 +46,7 @@ func place(file string, make func(part string) (Checked, error)) (c Checked, err
 			return c, fmt.Errorf("%s is there already", file+suffix)
 		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*") // mode 0600
+	f, err := createTemp(file, "part")
 	if err != nil {
 		return c, err
 	}

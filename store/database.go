@@ -28,6 +28,8 @@ type sqlStore struct {
 	callers atomic.Int64 // see Callers
 	changes atomic.Int64 // of callers, under way
 	proof   proof        // that changes are taken
+	placed  *placed      // nil for PostgreSQL, whose server looks after its files
+	newer   atomic.Int64 // the number of the schema, where a newer tokensmith has migrated it; else 0
 
 	mu     sync.Mutex
 	closed bool
@@ -129,6 +131,9 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 		return err
 	}
 	defer s.busy.Done()
+	if err := s.outdated(); err != nil {
+		return err
+	}
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
 	changes := int64(0)

@@ -71,9 +71,14 @@ type Store interface {
 	Alive(ctx context.Context) error
 
 	// Writable returns nil when the database takes changes: when one that was tried was carried out and none was Unavailable
-	// since. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
+	// since. Its error says why (Why) where the database's file was moved, or a newer tokensmith has migrated its schema; an
+	// Update is then refused for the same reason. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
 	// fails, or the database is read-only, nor of its own last. Where nothing is refused it costs nothing.
 	Writable(ctx context.Context) error
+
+	// Guard watches, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable: this
+	// one does not know what they would have to keep to.
+	Guard(ctx context.Context)
 
 	// Stats reads what is worth watching.
 	Stats(ctx context.Context) (Stats, error)

@@ -64,6 +64,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("SCHEMA3", old)
+			unit, err := filepath.Abs("packaging/tokensmith.service")
+			if err != nil {
+				return err
+			}
+			env.Setenv("UNIT", unit)
 			env.Defer(func() { env.Values["service"].(*served).kill() })
 			return nil
 		},
