@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	}
 	l, err := f.open()
 	if err != nil {
-		return err
+		return f.inUse(err)
 	}
 	defer l.close()
 	if f.publicURL == "" {
@@ -231,19 +232,55 @@ func (made *secrets) settle(file string, keep bool) error {
 	return nil
 }
 
-// firstSteps says how to begin.
+// firstSteps says how to begin, with a new database and with one of before.
 func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
+	file := f.secretsFile()
+	if made != nil {
+		fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", file)
+	} else if made = readSecrets(file); made != nil {
+		fmt.Fprintf(e.stdout, "the secrets that the database was made with are in %s\n", file)
+	}
+	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n", base)
+	if made != nil {
+		password := "..."
+		if f.showSecret {
+			password = made.Password
+		}
+		fmt.Fprintf(e.stdout, "  login name %s, password %s\n", made.LoginName, password)
+	}
+	fmt.Fprintf(e.stdout, "\nread what can be called, as a page and as an OpenAPI document:\n\n  %s/methods\n  %[1]s/openapi.json\n\n", base)
 	if made == nil {
 		return
 	}
-	fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", f.secretsFile())
-	password, user := "...", made.ClientID+":..."
+	secret := "..."
 	if f.showSecret {
-		password, user = made.Password, made.ClientID+":"+made.ClientSecret
+		secret = made.ClientSecret
 	}
-	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n  login name %s, password %s\n", base, firstAdmin, password)
-	fmt.Fprintf(e.stdout, "\nmake a token:\n\n  curl -u '%s' %s%s/token/create -d '{\"attrs\":{\"product\":{\"manufacturerCode\":\"DN\",\"productCode\":\"SE\"}}}'\n\n",
-		user, base, strings.TrimRight(f.prefix, "/"))
+	fmt.Fprintf(e.stdout, "make a token:\n\n  curl -u '%s:%s' %s%s/token/create -d '{\"attrs\":{\"product\":{\"manufacturerCode\":\"DN\",\"productCode\":\"SE\"}}}'\n\n",
+		made.ClientID, secret, base, strings.TrimRight(f.prefix, "/"))
+}
+
+// readSecrets reads what a new database's secrets were; nil where the file is gone, as it should be once they are kept elsewhere.
+func readSecrets(file string) *secrets {
+	text, err := os.ReadFile(file)
+	made := &secrets{}
+	if err != nil || json.Unmarshal(text, made) != nil || made.ClientID == "" {
+		return nil
+	}
+	return made
+}
+
+// inUse has an address that is taken name the flag that gives another.
+func (f *serveFlags) inUse(err error) error {
+	var failed *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &failed) {
+		return err
+	}
+	flag, at := "--listen", f.listen
+	if failed.Addr != nil && f.authListen != "" && failed.Addr.String() != f.listen {
+		flag, at = "--auth-listen", f.authListen
+	}
+	return fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
 }
 
 // writePrivate writes a file that only its owner can read, durably. An error names it as its user knows it.
