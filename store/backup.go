@@ -22,7 +22,8 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 	})
 }
 
-// Restore makes a database file of a backup, which it checks first. The database must not exist before.
+// Restore makes a database file of a backup, which it checks first. The database must not exist before. The head that is kept
+// of its record is the backup's from then on.
 func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error) {
 	if _, err := os.Stat(keyFile); err != nil {
 		return Checked{}, err // opening would make one
@@ -30,13 +31,20 @@ func Restore(ctx context.Context, backup, file, keyFile string) (Checked, error)
 	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
 		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)
 	}
-	return place(file, func(part string) (Checked, error) {
+	c, err := place(file, func(part string) (Checked, error) {
 		if err := copyFile(backup, part); err != nil {
 			return Checked{}, err
 		}
 		c, err := CheckFile(ctx, part, keyFile)
 		return c, speakOf(err, part, backup)
 	})
+	if err != nil {
+		return c, err
+	}
+	if err := rewriteKept(file, keyFile, c.Head); err != nil {
+		return c, fmt.Errorf("%s is restored, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in the backup: %w", file, err)
+	}
+	return c, nil
 }
 
 // place makes a file under another name and gives it its own only when make succeeded and all is on the disk.

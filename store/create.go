@@ -38,27 +38,27 @@ func missing(file string) (bool, error) {
 	return info.Size() == 0, nil
 }
 
-// create makes a new SQLite database where there is none.
-func (o *options) create(ctx context.Context, file, keyFile string) error {
+// create makes a new SQLite database where there is none, and says whether it did.
+func (o *options) create(ctx context.Context, file, keyFile string) (made bool, err error) {
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
-		return fmt.Errorf("database %s: %w", file, err)
+		return false, fmt.Errorf("database %s: %w", file, err)
 	}
 	// Who makes another at the same time comes later, and finds this one.
 	unlock, err := lockFolder(keyFile)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
-	if there, err := missing(file); err != nil || !there {
-		return err
+	if none, err := missing(file); err != nil || !none {
+		return false, err
 	}
 	if err := o.clear(file, keyFile); err != nil {
-		return err
+		return false, err
 	}
 	_, err = place(file, func(part string) (c Checked, err error) {
 		return c, o.fill(ctx, file, part, keyFile)
 	})
-	return err
+	return err == nil, err
 }
 
 // clear refuses a place where a database was, and cleans it of what only looks like one.
@@ -72,12 +72,18 @@ func (o *options) clear(file, keyFile string) error {
 			return fmt.Errorf("there is no database at %s, but %s%s, the log of one, is there: changes that were acknowledged are in it. "+
 				"Put the database back beside it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
 		}
-		if err := os.Rename(file+log, file+log+".kept-"+time.Now().UTC().Format("20060102T150405")); err != nil {
+		if err := os.Rename(file+log, setAside(file+log)); err != nil {
 			return err
 		}
 	}
 	if err := o.unused(file, keyFile); err != nil {
 		return err
+	}
+	// What is kept of another's record is no expectation of this one's.
+	if head := keptFile(whole(file), keyFile); exists(head) {
+		if err := os.Rename(head, setAside(head)); err != nil {
+			return err
+		}
 	}
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -85,6 +91,16 @@ func (o *options) clear(file, keyFile string) error {
 		}
 	}
 	return nil
+}
+
+// setAside names what is left of an old database.
+func setAside(file string) string {
+	return file + ".kept-" + time.Now().UTC().Format("20060102T150405")
+}
+
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return err == nil
 }
 
 // unused refuses a key file that is there, where a new database shall have a new one.
@@ -111,7 +127,7 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 		defer os.Remove(key)
 	}
 	inner := *o
-	inner.serving, inner.fresh = false, false
+	inner.serving, inner.fresh, inner.part = false, false, true
 	s, err := open(ctx, part, key, &inner)
 	if err != nil {
 		return speakOf(speakOf(err, part, file), key, keyFile)

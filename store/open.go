@@ -22,6 +22,7 @@ type options struct {
 	anew    bool
 	first   func(Store) error
 	serving bool
+	part    bool // it is on its way to its name: nothing is kept of it
 }
 
 func optionsOf(given []Option) (*options, error) {
@@ -73,16 +74,21 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	if err != nil {
 		return nil, err
 	}
+	made := false
 	if file := File(url); file != "" {
-		there, err := missing(file)
-		if err == nil && there {
-			err = o.create(ctx, file, keyFile)
+		none, err := missing(file)
+		if err == nil && none {
+			made, err = o.create(ctx, file, keyFile)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return open(ctx, url, keyFile, o)
+	s, err := open(ctx, url, keyFile, o)
+	if err == nil && made {
+		s.(opened).database().keepFirst(ctx)
+	}
+	return s, err
 }
 
 // open opens a database that is there.
@@ -109,6 +115,9 @@ func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	}
 	if err == nil && have == 0 {
 		err = db.openKeys(ctx, keyFile)
+	}
+	if err == nil && !o.part {
+		err = db.findKept(ctx, keyFile)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

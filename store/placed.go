@@ -41,9 +41,14 @@ func newPlaced(path string) *placed {
 }
 
 // check refuses changes while a file is not where it was. It costs a system call a file.
-func (p *placed) check() error {
-	for i := range p.files {
-		f := &p.files[i]
+func (p *placed) check() error { return elsewhere(p.files) }
+
+// checkMain is check of the database file alone.
+func (p *placed) checkMain() error { return elsewhere(p.files[:min(1, len(p.files))]) }
+
+func elsewhere(files []placedFile) error {
+	for i := range files {
+		f := &files[i]
 		id, err := idOf(f.path)
 		if err == nil && id != f.id || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
 			return refused(fmt.Sprintf("its file %s was moved, deleted or replaced while it was open: put it back, or stop this process", filepath.Base(f.path)))

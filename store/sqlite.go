@@ -130,7 +130,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	}
 	s.read.SetMaxOpenConns(readers())
 	s.read.SetMaxIdleConns(readers())
-	s.placed = newPlaced(abs)
+	s.placed, s.file = newPlaced(abs), whole(path)
 	if !o.serving {
 		return s, nil
 	}

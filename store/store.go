@@ -88,10 +88,19 @@ type Store interface {
 	Warnings() []string
 
 	// MarkAudit writes down where every chain of the record stands and returns the head, which names that place:
-	// VerifyAudit finds any row missing that was there.
+	// VerifyAudit finds any row missing that was there. The head is also kept, sealed, in the key file's folder, at most once a
+	// minute; so is the last one when the Store is closed.
 	MarkAudit(ctx context.Context, now time.Time) (head string, err error)
 
-	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
+	// KeptHead returns the head that is kept in the key file's folder; "" when none is. A snapshot that begins later has it.
+	KeptHead() (head string, err error)
+
+	// HeadNotKept returns why the head was not kept when it was to be last; nil when it was. An error of kind RecordBroken says
+	// that the record lacks what is kept.
+	HeadNotKept() error
+
+	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit. An empty expect is the head that is kept,
+	// "0" is none.
 	VerifyAudit(ctx context.Context, expect string) (Verified, error)
 
 	// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and

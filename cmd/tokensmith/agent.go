@@ -26,6 +26,11 @@ func (e *env) callFor(cmd *cobra.Command, d *database, method string, params, re
 	if err != nil {
 		return err
 	}
+	return resultOf(reply, result)
+}
+
+// resultOf reads what a method answered.
+func resultOf(reply []byte, result any) error {
 	var envelope struct {
 		Error   int
 		Message string
