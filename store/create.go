@@ -79,11 +79,8 @@ func (o *options) clear(file, keyFile string) error {
 	if err := o.unused(file, keyFile); err != nil {
 		return err
 	}
-	// What is kept of another's record is no expectation of this one's.
-	if head := keptFile(whole(file), keyFile); exists(head) {
-		if err := os.Rename(head, setAside(head)); err != nil {
-			return err
-		}
+	if err := (&keptHead{file: keptFile(whole(file), keyFile)}).forget(); err != nil {
+		return err
 	}
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -96,11 +93,6 @@ func (o *options) clear(file, keyFile string) error {
 // setAside names what is left of an old database.
 func setAside(file string) string {
 	return file + ".kept-" + time.Now().UTC().Format("20060102T150405")
-}
-
-func exists(file string) bool {
-	_, err := os.Lstat(file)
-	return err == nil
 }
 
 // unused refuses a key file that is there, where a new database shall have a new one.

@@ -118,6 +118,14 @@ func (k *keptHead) write(head string) error {
 	return speakOf(err, f.Name(), k.file)
 }
 
+// forget sets aside what is kept of another record, which is no expectation of this one's.
+func (k *keptHead) forget() error {
+	if err := os.Rename(k.file, setAside(k.file)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // keepHead keeps a head of the record as it stands now, at most once a minute; at once when the store is being closed. What
 // comes of it, HeadNotKept says: the record goes on all the same.
 func (s *sqlStore) keepHead(ctx context.Context, head string, atOnce bool) {

@@ -240,6 +240,30 @@ func TestKeptThroughRotation(t *testing.T) {
 	})
 }
 
+// A database that is made anew on a PostgreSQL server, by the name of one that was dropped, is not held against its record.
+func TestKeptOfDropped(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	write(t, s, start, 2)
+	mark(t, s, start)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	headFile(t, d.KeyFile)
+	if _, err := byHand(t, d.URL).Exec("DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
+		t.Fatal(err)
+	}
+	s = d.Open(t)
+	whole(t, s, "", 0)
+	write(t, s, start, 1)
+	mark(t, s, start)
+	whole(t, s, "", 1)
+	if err := s.HeadNotKept(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A backup that is put in place has its own head from then on, and a database that is begun anew has none.
 func TestKeptOfRestored(t *testing.T) {
 	t.Parallel()

@@ -119,6 +119,9 @@ func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	if err == nil && !o.part {
 		err = db.findKept(ctx, keyFile)
 	}
+	if err == nil && have == 0 && db.kept != nil {
+		err = db.kept.forget() // of a database that had this one's name
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

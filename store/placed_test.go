@@ -70,6 +70,37 @@ func TestMovedFile(t *testing.T) {
 	}
 }
 
+// A process that ends while its file is elsewhere leaves the log, with what was acknowledged, for who puts the file back.
+func TestClosedWhileMoved(t *testing.T) {
+	t.Parallel()
+	for _, suffix := range []string{"", "-wal"} {
+		d := storetest.NewSQLite(t)
+		s := d.Open(t)
+		for range 5 {
+			update(t, s, insertOne)
+		}
+		away := filepath.Join(t.TempDir(), "away")
+		if err := os.Rename(d.URL+suffix, away); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if suffix == "" {
+			if err := os.Rename(away, d.URL); err != nil {
+				t.Fatal(err)
+			}
+		}
+		view(t, d.Open(t), func(tx store.ReadTx) error {
+			n, err := tx.Count(&store.Query{Table: "repositories"})
+			if n != 5 {
+				t.Errorf("%s: %d rows, not the 5 that were acknowledged", suffix, n)
+			}
+			return err
+		})
+	}
+}
+
 // A schema that a newer tokensmith has migrated takes no changes of this one.
 func TestNewerSchemaWhileOpen(t *testing.T) {
 	t.Parallel()
@@ -237,6 +268,35 @@ func TestFailedOpenLeavesNothing(t *testing.T) {
 				t.Errorf("%d files are left", after-before)
 			}
 		})
+	}
+}
+
+// On PostgreSQL a key file that is none leaves no schema, and a schema that cannot be made leaves no key file.
+func TestFailedOpenOnPostgres(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	if err := os.WriteFile(d.KeyFile, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(t.Context(), d.URL, d.KeyFile); err == nil || !strings.Contains(err.Error(), d.KeyFile) {
+		s.Close()
+		t.Errorf("it opens: %v", err)
+	}
+	if have, _, err := store.Schema(t.Context(), d.URL); err != nil || have != 0 {
+		t.Errorf("the schema is %d, %v", have, err)
+	}
+	if err := os.Remove(d.KeyFile); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := byHand(t, d.URL).Exec("DROP SCHEMA public"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(t.Context(), d.URL, d.KeyFile); err == nil {
+		s.Close()
+		t.Error("it opens without a schema to make tables in")
+	}
+	if names, err := filepath.Glob(filepath.Join(filepath.Dir(d.KeyFile), "*")); err != nil || len(names) != 0 {
+		t.Errorf("left are %q, %v", names, err)
 	}
 }
 

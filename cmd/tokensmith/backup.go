@@ -85,7 +85,7 @@ func restoreCommand(e *env) *cobra.Command {
 		Use: "restore BACKUP", Short: "Make an SQLite database of a backup", Args: cobra.ExactArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
-			"of later do not verify.",
+			"of later do not verify; the one that is kept beside the key file becomes the backup's.",
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := store.File(d.url)
