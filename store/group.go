@@ -53,8 +53,8 @@ type groupWriter struct {
 }
 
 // placedInterval is how long a look at where the files beside the database file are holds for further commits. Where system
-// calls are slow, as under gVisor, to look for all three each time would cost a fortieth of a login.
-const placedInterval = 2 * time.Millisecond
+// calls are slow, as in some sandboxes, to look for all three each time would cost a thirtieth of a login.
+const placedInterval = 20 * time.Millisecond
 
 // inPlace is the store's, for a commit.
 func (w *groupWriter) inPlace() error {
