@@ -19,6 +19,7 @@ type call struct {
 	agent  *model.Agent // nil until authenticated
 	scope  store.Scope  // what he sees; nil = everything
 	remote string       // the caller's address, without port
+	conn   *connection  // on which it came; nil = it is not counted
 	now    model.Time   // when the call began
 
 	generation int64 // of the secret by which he proved himself
@@ -50,6 +51,9 @@ type call struct {
 type callKey struct{}
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// proven says whether the caller is known: an agent or a person, or a device that was not refused.
+func (c *call) proven() bool { return c.agent != nil && (c.agent.ID != "" || c.code == 0) }
 
 func (c *call) newID() string { return c.s.cfg.NewID() }
 

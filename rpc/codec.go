@@ -153,6 +153,7 @@ func writeEnvelope(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	maps.Copy(h, envelopeHeader)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	answerWithin(w, bodyGrace+rated(int64(len(body))))
 	w.WriteHeader(status)
 	w.Write(body)
 }
