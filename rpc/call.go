@@ -26,8 +26,9 @@ type call struct {
 	authOnly   bool  // came to the listener of auth/* alone
 
 	params jsontext.Value
-	size   int64 // bytes of a JSON-RPC request
-	once   *once // of a call that carries an idempotency key
+	size   int64          // bytes of a JSON-RPC request
+	rpcID  jsontext.Value // its id; none = nobody wants a response
+	once   *once          // of a call that carries an idempotency key
 
 	turn bool // it has the place of what needs much memory
 
@@ -82,6 +83,13 @@ func (c *call) need(path string) error {
 // run runs a plan in its transaction, which this function alone opens. A change, its audit row and the answer kept for
 // a repeat commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
+	if plan.heavy || plan.long && plan.view != nil {
+		release, err := c.takePlaces(ctx, plan)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
 	if plan.view != nil && !c.records() {
 		view := c.s.cfg.Store.View
 		switch plan.reads {

@@ -22,7 +22,8 @@ type Plan struct {
 	view   func(tx store.ReadTx) (any, error)
 	reads  reads // by view
 	update func(tx store.Tx) (any, error)
-	long   bool // update is of many rows, and has the time of those: see store.Store.UpdateLong
+	long   bool // update is of many rows, and has the time of those: see store.Store.UpdateLong; view may take long as well
+	heavy  bool // it takes much memory while it runs
 }
 
 // reads is how much a view reads.
@@ -70,12 +71,16 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		c.WriteError(w, 0, err)
 		return
 	}
+	if b, ok := result.(*bulky); ok {
+		writeParts(w, successBegins, b.file, "}")
+		return
+	}
 	body, err := success(result)
 	if err != nil {
 		c.call.fail(w, err, true)
 		return
 	}
-	writeEnvelope(w, http.StatusOK, body)
+	c.call.answer(w, body)
 }
 
 func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
@@ -110,12 +115,14 @@ func readArgs(params jsontext.Value, args any) error {
 	return &model.Error{Kind: model.Unreadable, Msg: "the request cannot be read", Err: err}
 }
 
+const successBegins = `{"error":0,"result":`
+
 // success gives the envelope of a reply; nil has no result.
 func success(result any) ([]byte, error) {
 	if result == nil {
 		return []byte(`{"error":0}`), nil
 	}
-	body := append(make([]byte, 0, 256), `{"error":0,"result":`...)
+	body := append(make([]byte, 0, 256), successBegins...)
 	if raw, ok := result.(jsontext.Value); ok {
 		body = append(body, raw...)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		}
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
-	plan.long = true
+	plan.long, plan.heavy = true, slices.ContainsFunc(calls, func(p *prepared) bool { return p.plan != nil && p.plan.heavy })
 	plan.update = func(tx store.Tx) (any, error) {
 		outer.quiet = true
 		return m.run(r.Context(), outer, tx, calls, atomic)
@@ -139,7 +140,8 @@ func (m *Batch) run(ctx context.Context, outer *call, tx store.Tx, calls []*prep
 	if !outer.turn {
 		most = min(most, batchReply)
 	}
-	reply := append(make([]byte, 0, 64*len(calls)), '[')
+	reply := outer.reply()
+	reply.add("[")
 	for i, p := range calls {
 		// Others wait for it: nothing is kept of one that takes too long, or whose caller has left.
 		if err := ctx.Err(); err != nil {
@@ -156,15 +158,18 @@ func (m *Batch) run(ctx context.Context, outer *call, tx store.Tx, calls []*prep
 			return nil, p.stop(i, envelope)
 		}
 		if i > 0 {
-			reply = append(reply, ',')
+			reply.add(",")
 		}
-		reply = append(reply, envelope...)
-		if int64(len(reply)) > most {
+		if err := reply.write(envelope); err != nil {
+			return nil, err
+		}
+		if reply.size() > most {
 			return nil, model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
 		}
 	}
 	tx.Limit(outer.scope)
-	return jsontext.Value(append(reply, ']')), nil
+	reply.add("]")
+	return reply.end()
 }
 
 // step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.

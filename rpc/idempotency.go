@@ -112,7 +112,7 @@ func (c *call) keep(tx store.Tx, result any) error {
 // again writes an answer that was given before.
 func (a *answered) again(w http.ResponseWriter, c *call) {
 	c.code = a.code()
-	writeEnvelope(w, http.StatusOK, a.envelope)
+	c.answer(w, a.envelope)
 }
 
 // code gives the number of an answer.

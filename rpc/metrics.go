@@ -35,7 +35,7 @@ func newMetrics(s *Server) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"method"}),
 		waiting:     prometheus.NewDesc("tokensmith_writer_queue", "Changes under way, or waiting for their turn to write.", nil, nil),
 		large:       prometheus.NewDesc("tokensmith_large_bodies", "Large bodies in memory; the next waits for it.", nil, nil),
-		spool:       prometheus.NewDesc("tokensmith_spool_bytes", "Disk taken by large bodies and replies, in steps of 16 MiB.", nil, nil),
+		spool:       prometheus.NewDesc("tokensmith_spool_bytes", "Disk taken by large bodies and replies, in steps of 4 MiB.", nil, nil),
 		connections: prometheus.NewDesc("tokensmith_connections", "Open connections: of calls, and of event streams.", []string{"of"}, nil),
 		refused:     prometheus.NewDesc("tokensmith_connections_refused_total", "Connections for which there was no room.", nil, nil),
 		size:        prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),

@@ -77,7 +77,10 @@ type Server struct {
 	document func() ([]byte, error) // OpenAPI's
 	spool    *spools
 	large    chan struct{} // held while a large body is in memory
+	heavy    chan struct{} // held while a reply is made that takes much memory
+	reading  chan struct{} // held while what may be long is read, so that short reads have connections left
 	hashing  chan struct{} // held while a password is hashed
+	freeing  atomic.Bool   // memory will be given back in a moment
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 }
@@ -108,6 +111,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
 	s := &Server{cfg: cfg, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(),
 		streams: newStreams(cfg.Connections.Streams()), spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1),
+		heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))), reading: make(chan struct{}, longReads(cfg.Store.Readers())),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")
@@ -131,6 +135,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.handler = h
 	return s, s.bootstrap(ctx)
 }
+
+// longReads is how many of the store's readers may read what takes long.
+func longReads(readers int) int { return max(1, readers-max(2, readers/3)) }
 
 // services are the receivers of gorilla's methods, by the names in the table of methods.
 func (s *Server) services() map[string]any {

@@ -15,7 +15,7 @@ import (
 const (
 	spoolAll  = 2 << 30   // bytes of all files at once
 	spoolEach = 512 << 20 // of one caller's
-	spoolStep = 16 << 20  // by which a file takes of both: so there are at most 128
+	spoolStep = 4 << 20   // by which a file takes of both: so there are at most 512
 	spoolBuf  = 64 << 10
 )
 
