@@ -90,20 +90,12 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 		}
 		defer release()
 	}
-	if plan.view != nil && !c.records() {
-		view := c.s.cfg.Store.View
-		switch plan.reads {
-		case nothing:
-			return plan.view(nil)
-		case statement:
-			view = c.s.cfg.Store.ViewOne
+	if plan.view != nil {
+		if result, err = c.read(ctx, plan); err != nil || !c.records() {
+			return result, err
 		}
-		err = view(ctx, func(tx store.ReadTx) error {
-			tx.Limit(c.scope)
-			result, err = plan.view(tx)
-			return err
-		})
-		return result, err
+		// What was read is shown when its row is there.
+		return result, c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return c.audit(tx, result) })
 	}
 	if strings.HasPrefix(c.method.path, "auth/") {
 		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
@@ -112,13 +104,8 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.long {
 		update = c.s.cfg.Store.UpdateLong
 	}
-	err = update(ctx, func(tx store.Tx) error {
-		defer func() {
-			if p := recover(); p != nil {
-				c.place = panicPlace() // here, for the transaction may run on another call's goroutine
-				panic(p)
-			}
-		}()
+	change := func(tx store.Tx) error {
+		defer c.placed()
 		once := c.once != nil && plan.update != nil
 		if once {
 			if err := c.repeated(tx); err != nil {
@@ -130,11 +117,16 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 			err = c.keep(tx, result)
 		}
 		return err
-	})
+	}
+	if plan.parts != nil {
+		result, err = plan.parts(ctx)
+	} else {
+		err = update(ctx, change)
+	}
 	if c.once != nil && err != nil {
 		if asAnswered(err) == nil {
 			// The same call may have been carried out at the same moment, and refused this one's change.
-			if found := c.look(ctx); asAnswered(found) != nil {
+			if found := c.before(ctx); asAnswered(found) != nil {
 				return nil, found
 			}
 			return nil, err
@@ -144,6 +136,24 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if o, ok := result.(outcome); ok && err == nil {
 		return nil, o.err
 	}
+	return result, err
+}
+
+// read runs a plan that only reads.
+func (c *call) read(ctx context.Context, plan *Plan) (result any, err error) {
+	view := c.s.cfg.Store.View
+	switch plan.reads {
+	case nothing:
+		return plan.view(nil)
+	case statement:
+		view = c.s.cfg.Store.ViewOne
+	}
+	err = view(ctx, func(tx store.ReadTx) error {
+		c.object, c.shown = "", nil
+		tx.Limit(c.scope)
+		result, err = plan.view(tx)
+		return err
+	})
 	return result, err
 }
 

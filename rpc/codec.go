@@ -22,8 +22,9 @@ type Plan struct {
 	view   func(tx store.ReadTx) (any, error)
 	reads  reads // by view
 	update func(tx store.Tx) (any, error)
-	long   bool // update is of many rows, and has the time of those: see store.Store.UpdateLong; view may take long as well
-	heavy  bool // it takes much memory while it runs
+	parts  func(ctx context.Context) (any, error) // a batch, which opens one transaction after the other by itself
+	long   bool                                   // update is of many rows, and has the time of those: see store.Store.UpdateLong; view may take long as well
+	heavy  bool                                   // it takes much memory while it runs
 }
 
 // reads is how much a view reads.
@@ -55,7 +56,7 @@ func (c *codecRequest) Method() (string, error) { return c.call.method.target, n
 
 // ReadRequest reads the parameters, unless the call was answered before.
 func (c *codecRequest) ReadRequest(args any) error {
-	if err := c.call.look(c.ctx); err != nil {
+	if err := c.call.before(c.ctx); err != nil {
 		return err
 	}
 	return readArgs(c.call.params, args)

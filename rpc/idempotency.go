@@ -55,7 +55,7 @@ func answerPlace(id string) store.Place {
 	return store.Place{Table: "idempotency_keys", Column: "reply", Row: id}
 }
 
-// repeated gives the answer, as an error, of a call that was carried out before; nil when it was not.
+// repeated gives the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
 func (c *call) repeated(tx store.ReadTx) error {
 	a, err := tx.Answered(c.once.id, c.now)
 	if err != nil || a == nil {
@@ -68,15 +68,25 @@ func (c *call) repeated(tx store.ReadTx) error {
 	if err != nil {
 		return err
 	}
+	if envelope[0] == partly {
+		begun, err := readProgress(envelope)
+		if err != nil {
+			return err
+		}
+		return &begunBefore{begun}
+	}
 	return &answered{envelope}
 }
 
-// look is repeated in a snapshot of its own, before anything is prepared.
-func (c *call) look(ctx context.Context) error {
+// before is repeated in a snapshot of its own, before anything is prepared.
+func (c *call) before(ctx context.Context) error {
 	if c.once == nil {
 		return nil
 	}
-	return c.again(ctx, c.s.cfg.Store.ViewOne(ctx, c.repeated))
+	return c.again(ctx, c.s.cfg.Store.ViewOne(ctx, func(tx store.ReadTx) error {
+		_, err := c.kept(tx)
+		return err
+	}))
 }
 
 // again records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
@@ -105,6 +115,10 @@ func (c *call) keep(tx store.Tx, result any) error {
 	if err != nil {
 		return err
 	}
+	return c.keepSealed(tx, envelope)
+}
+
+func (c *call) keepSealed(tx store.Tx, envelope []byte) error {
 	return tx.KeepAnswer(&model.Answered{ID: c.once.id, Request: c.once.request, Reply: c.s.keys.Seal(answerPlace(c.once.id), envelope),
 		Expires: c.now + model.Time(answerLife.Milliseconds())})
 }

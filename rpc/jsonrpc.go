@@ -143,7 +143,7 @@ func (q *jsonrpcRequest) ReadRequest(args any) error {
 		q.call.params, err = readParams(value, q.call.s.cfg.StrictJSON)
 	}
 	if err == nil {
-		err = q.call.look(q.ctx)
+		err = q.call.before(q.ctx)
 	}
 	if err != nil {
 		return err
