@@ -132,7 +132,9 @@ func TestBatchRace(t *testing.T) {
 func TestBatchAnswerLimit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.LargeBody = 2000 })
-	made := func(name string) string { return `{"method":"repository/create","params":{"attrs":{"name":"` + name + `"}}}` }
+	made := func(name string) string {
+		return `{"method":"repository/create","params":{"attrs":{"name":"` + name + `"}}}`
+	}
 	calls := made("r") + strings.Repeat(`,{"method":"product/search"}`, 2) + "," + made("q")
 	repositories := func() string {
 		return fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"])
@@ -295,7 +297,9 @@ func TestBatchGoesByParts(t *testing.T) {
 		batch := `{"calls":[` + strings.Join(calls, ",") + `]}`
 		check := func(what, reply string) {
 			t.Helper()
-			var e struct{ Result []struct{ Result map[string]any } }
+			var e struct {
+				Result []struct{ Result map[string]any }
+			}
 			if err := json.Unmarshal([]byte(reply), &e); err != nil || len(e.Result) != len(calls) {
 				t.Fatalf("%s: %v, %d answers: %.300s", what, err, len(e.Result), reply)
 			}
