@@ -76,7 +76,7 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, b
 		w.Write(text)
 		return
 	}
-	c.size = int64(len(body))
+	c.size, c.rpcID = int64(len(body)), head.ID
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.Header.Set("Content-Type", jsonrpcType)
 	said := &saying{ResponseWriter: w}
@@ -143,7 +143,7 @@ func (q *jsonrpcRequest) ReadRequest(args any) error {
 		q.call.params, err = readParams(value, q.call.s.cfg.StrictJSON)
 	}
 	if err == nil {
-		err = q.call.look(q.ctx)
+		err = q.call.before(q.ctx)
 	}
 	if err != nil {
 		return err
@@ -156,6 +156,12 @@ func (q *jsonrpcRequest) WriteResponse(w http.ResponseWriter, reply any) {
 	result, err := q.call.run(q.ctx, reply.(*Plan))
 	if err != nil {
 		q.WriteError(w, http.StatusBadRequest, err)
+		return
+	}
+	if b, ok := result.(*bulky); ok {
+		if len(q.call.rpcID) > 0 && q.call.rpcID.Kind() != 'n' {
+			writeParts(w, `{"jsonrpc":"`+json2.Version+`","result":`, b.file, `,"id":`+string(q.call.rpcID)+"}\n")
+		}
 		return
 	}
 	text := []byte("{}")

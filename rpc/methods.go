@@ -121,7 +121,7 @@ var methods = []method{
 	{path: "group/delete", target: "Group.Delete", about: "Deletes a group without groups in it; its devices stay."},
 	{path: "group/search", target: "Group.Search", about: "Finds groups."},
 
-	{path: executePath, target: "Batch.Execute", large: true, about: "Carries out up to 10,000 calls in one transaction; `atomic` undoes all of them when one is refused."},
+	{path: executePath, target: "Batch.Execute", large: true, about: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
 
 	{path: "template/get", target: "Template.Get", about: "Reads the text of a kind of message."},
 	{path: "template/set", target: "Template.Set", about: "Changes it; an unknown parameter is refused."},

@@ -61,6 +61,9 @@ type Store interface {
 	// processes change does not show in it.
 	Callers() int64
 
+	// Readers returns how many Views of this process can run at the same time; further ones wait.
+	Readers() int
+
 	// Waiting returns how many Updates of this process are under way or wait for their turn.
 	Waiting() int64
 
@@ -169,6 +172,9 @@ type ReadTx interface {
 	// A column that is NULL fits no comparison, also not Ne and NotIn. In with an empty list fits no row, NotIn every one. Text
 	// compares by code point; false sorts before true. Without Sort the order is any.
 	Find(q *Query) ([]Row, error)
+	// Each is Find that hands fn each row as it comes, so that they are never all in memory. fn must not keep the row, nor
+	// use the transaction; its error ends Each, and is returned.
+	Each(q *Query, fn func(Row) error) error
 	// Count returns how many rows fit a query's conditions; as Find.
 	Count(q *Query) (int64, error)
 	// Exists says whether any row of a table has value in column.
