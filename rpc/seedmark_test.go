@@ -376,6 +376,21 @@ func TestResetClearsFutureMarks(t *testing.T) {
 			g.want(205, codeIn(reply), "the pair")
 			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner")
 		},
+		"of one of two tokens with its seed": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.user("v")
+			g.seeded("ST", "2", "1", "v")
+			ahead := g.at(slow, "1", 20)
+			g.want(0, g.verify("u", ahead), "ahead")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
+			g.want(206, g.verify("v", ahead), "what was used of the other")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
+			g.want(206, g.verify("v", g.at(slow, "1", 0)), "what its owner has used")
+			g.want(206, g.verify("u", g.at(slow, "1", 0)), "again")
+			g.want(206, g.verify("u", ahead), "what was used ahead")
+		},
 		"a counter is moved by none": func(g *guarded) {
 			g.user("u", "SE 1")
 			g.want(0, g.verify("u", g.at(hotp, "1", 5)), "its OTP")

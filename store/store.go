@@ -308,6 +308,9 @@ type Tx interface {
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
 	RaiseMarks(group *string, counter int64) error
+	// RewindMarks takes the counters of a group's time-based tokens that lie beyond the step of now back to next, as was done
+	// with one of them (otp.Rewind); nil is no group.
+	RewindMarks(group *string, next, now int64) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
 	// are others of its group.
 	LeaveMark(t *model.Token, id string, now model.Time) error
