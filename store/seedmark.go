@@ -353,6 +353,10 @@ func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
 			return err
 		}
 	}
+	fresh, err := tx.seenSeeds(fresh)
+	if err != nil {
+		return err
+	}
 	found, err := tx.sameOTPs(fresh)
 	if err != nil {
 		return err
