@@ -105,6 +105,16 @@ func TestSeedMarks(t *testing.T) {
 			g.want(0, g.verify("v", g.at(hotp, "2", 3)), "of three imported ones")
 			g.want(206, g.verify("u", g.at(hotp, "2", 3)), "by the first")
 		},
+		"of six and of eight digits": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.do(g.t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"8","algorithm":"HOTP","digits":8}}`)
+			g.seeded("8", "2", "1", "u")
+			eight := hotp
+			eight.Digits = 8
+			g.want(0, g.verify("u", g.at(eight, "1", 3)), "eight digits")
+			g.want(206, g.verify("u", g.at(hotp, "1", 3)), "their last six")
+			g.want(0, g.verify("u", g.at(hotp, "1", 4)), "the next six")
+		},
 		"an unused one leaves nothing": func(g *guarded) {
 			g.user("u", "MT 1")
 			g.deleteToken("1")
