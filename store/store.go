@@ -98,8 +98,8 @@ type Store interface {
 	PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error)
 
 	// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
-	// sealed values open, the first and last sample of each column or, with all, every one. Its error names the first
-	// place that is not.
+	// sealed values open, and seeds fit their hashes, the first and last sample of each column or, with all, every one. Its error
+	// names the first place that is not.
 	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
 	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
