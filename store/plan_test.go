@@ -60,6 +60,7 @@ func TestPlans(t *testing.T) {
 			return err
 		}},
 		{"RaiseMarks", false, func(tx store.Tx) error { group := "x"; return tx.RaiseMarks(&group, 1) }},
+		{"RewindMarks", false, func(tx store.Tx) error { group := "x"; return tx.RewindMarks(&group, 1, 1) }},
 		{"LeaveMark", false, func(tx store.Tx) error {
 			group := "x"
 			used := &model.Token{ID: "used", ProductID: "p", RepositoryID: "r", SeedGroup: &group}

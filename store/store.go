@@ -115,8 +115,8 @@ type Store interface {
 	PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error)
 
 	// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
-	// sealed values open, the first and last sample of each column or, with all, every one. Its error names the first
-	// place that is not.
+	// sealed values open, and seeds fit their hashes, the first and last sample of each column or, with all, every one. Its error
+	// names the first place that is not.
 	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
 	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
@@ -355,6 +355,9 @@ type Tx interface {
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
 	RaiseMarks(group *string, counter int64) error
+	// RewindMarks takes the counters of a group's time-based tokens that lie beyond the step of now back to next, as was done
+	// with one of them (otp.Rewind); nil is no group.
+	RewindMarks(group *string, next, now int64) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
 	// are others of its group.
 	LeaveMark(t *model.Token, id string, now model.Time) error
