@@ -76,7 +76,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		return err
 	}
 	if tried != nil {
-		// Others may have used up the tries of an address that many share.
+		// Others may have used up the tries of an address that he shares with them.
 		if known, err := v.known(ctx); err != nil || !known {
 			return cmp.Or(err, tried)
 		}
@@ -133,7 +133,8 @@ func (d *door) save(tx store.Tx, c *call) error {
 	return tx.Save(d.signIns)
 }
 
-// known says whether the administrator signed in from the same address lately, and is not held back for his failures there.
+// known says whether the administrator signed in from the same address lately, and has not as many failures of his own there as an
+// address may have.
 func (v *verification) known(ctx context.Context) (known bool, err error) {
 	err = v.c.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		login, err := v.login(tx)
@@ -141,7 +142,8 @@ func (v *verification) known(ctx context.Context) (known bool, err error) {
 			return err
 		}
 		if _, err = v.door.read(tx, login.ID, v.c.now); err == nil {
-			known = v.door.signIns.Knows(v.c.now) && !v.door.signIns.Held(v.c.now)
+			at := v.door.signIns
+			known = at.Knows(v.c.now) && !at.Held(v.c.now) && at.FailCount < signInBurst
 		}
 		return err
 	})
