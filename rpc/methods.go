@@ -29,7 +29,7 @@ var methods = []method{
 	{path: "user/set", target: "User.Set", about: "Changes a user."},
 	{path: "user/delete", target: "User.Delete", about: "Deletes a user without tokens, devices and installation codes."},
 	{path: "user/search", target: "User.Search", about: "Finds users."},
-	{path: "user/unlock", target: "User.Unlock", about: "Unlocks a user and forgets refused credentials."},
+	{path: "user/unlock", target: "User.Unlock", about: "Unlocks a user, at the console as well, and forgets refused credentials."},
 	{path: "user/resetPassword", target: "User.ResetPassword", reveals: true, about: "Sets a new password, or makes a random one and answers it; it must then be changed."},
 	{path: "user/import", target: "User.Import", large: true, about: "Creates or updates the users of a CSV file, all or nothing."},
 
