@@ -89,8 +89,8 @@ func (c *call) before(ctx context.Context) error {
 	}))
 }
 
-// again records that a call was answered again, whatever it was: any answer may carry a secret, such as an agent's or a device's.
-// One that may have changed who may call answers no earlier than the first time.
+// again records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
+// call answers no earlier than the first time.
 func (c *call) again(ctx context.Context, err error) error {
 	a := asAnswered(err)
 	if a == nil {
@@ -98,6 +98,9 @@ func (c *call) again(ctx context.Context, err error) error {
 	}
 	if object, _, _ := strings.Cut(c.method.path, "/"); object == "agent" || object == "domain" || c.method.path == executePath {
 		time.Sleep(store.CallersKept) // for which the first answer may still be waiting
+	}
+	if !c.method.reveals && !c.method.hands && c.method.path != executePath {
+		return err
 	}
 	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
 	if failed := c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); failed != nil {

@@ -96,6 +96,7 @@ func TestPlans(t *testing.T) {
 		{"SessionUsed", false, func(tx store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
 		{"DropSession", false, func(tx store.Tx) error { return tx.DropSession([]byte("x")) }},
 		{"SignIns", false, func(tx store.Tx) error { _, err := tx.SignIns("x"); return err }},
+		{"SignInsFrom", false, func(tx store.Tx) error { _, err := tx.SignInsFrom("x"); return err }},
 		{"UnlockSignIns", false, func(tx store.Tx) error { return tx.UnlockSignIns("x") }},
 		{"DropSessionsOf", false, func(tx store.Tx) error { return tx.DropSessionsOf("x") }},
 		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},

@@ -188,8 +188,10 @@ type ReadTx interface {
 	AgentByCertificate(hash string) (*model.Agent, error)
 	// SessionByHash finds a session. None is NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
-	// SignIns returns how a user's sign-ins to the console went, by address.
+	// SignIns returns how a user's sign-ins to the console went, one an address.
 	SignIns(userID string) ([]model.SignIns, error)
+	// SignInsFrom returns how sign-ins from an address went, one a user. Those of no address are not found.
+	SignInsFrom(address string) ([]model.SignIns, error)
 
 	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
 	Logins(user []Cond) ([]model.Login, error)
