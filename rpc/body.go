@@ -13,12 +13,21 @@ import (
 	"tokensmith/model"
 )
 
+// What an http.Server is to have that serves a Server's connections, so that what is short needs no deadlines of its own.
+const (
+	HeadTime   = 10 * time.Second // ReadHeaderTimeout
+	ReadTime   = HeadTime + bodyGrace
+	AnswerTime = time.Minute // WriteTimeout
+)
+
 // A body has bodyGrace, and one second more for each bodyRate bytes that have come; behind each bodyPart that begins anew,
 // so that what came fast is no credit for standing still.
 const (
 	bodyGrace = 10 * time.Second
 	bodyRate  = 64 << 10
 	bodyPart  = 1 << 20
+
+	smallAnswer = 64 << 10 // bytes for which AnswerTime is enough
 
 	atOnce = 4 << 10 // of a body's announced size are made room for before they have come
 
@@ -28,8 +37,8 @@ const (
 	unwantedBytes = 64 << 20
 )
 
-// BodyTime is how long a body of a size may take at most.
-func BodyTime(size int64) time.Duration {
+// bodyTime is how long a body of a size may take at most.
+func bodyTime(size int64) time.Duration {
 	return time.Duration(size/bodyPart+1) * (bodyGrace + rated(bodyPart))
 }
 
@@ -46,17 +55,36 @@ type arriving struct {
 	over  error     // how it ended: io.EOF when all of it has come
 }
 
-// arrive watches over a request's body; nil when it has none. Over HTTP/2 the deadline that has passed cannot be moved, so
-// there it begins with the first that is read; and what is not read costs nothing.
-func arrive(w http.ResponseWriter, r *http.Request) *arriving {
+// arrive watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
+// Over HTTP/2 one that has passed cannot be moved, so there the whole call's stands until the body is read; and what is not read
+// costs nothing.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request, c *call) *arriving {
+	if c.http2 = r.ProtoMajor != 1; c.http2 {
+		answerWithin(w, s.longest())
+	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	a := &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w)}
-	if r.ProtoMajor == 1 {
-		a.wait(time.Now().Add(bodyGrace))
+	a := &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w), until: c.began.Add(bodyGrace)}
+	if c.http2 {
+		a.wait(c.began.Add(s.longest()))
+		a.until = time.Time{}
+	} else if c.conn == nil {
+		a.wait(a.until)
 	}
 	return a
+}
+
+// longest is how long a call may take, from its head to its answer: its body, its turn, its rows.
+func (s *Server) longest() time.Duration {
+	return bodyTime(s.cfg.LargeBody) + 2*s.cfg.LargeWait + AnswerTime
+}
+
+// answering gives the reader of an answer its time, where that of the server is over soon, or too short.
+func (c *call) answering(w http.ResponseWriter, size int64) {
+	if c.http2 || size > smallAnswer || time.Since(c.began) > AnswerTime/2 {
+		answerWithin(w, bodyGrace+rated(size))
+	}
 }
 
 // wait sets the deadline. A writer that has none, as in a test, has none here.

@@ -25,6 +25,7 @@ func counted(t *testing.T, l rpc.ConnectionLimits, secure bool) (*service, *http
 	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Connections = n })
 	web := httptest.NewUnstartedServer(s)
 	web.Config.ConnContext, web.Config.ConnState = n.Context, n.State
+	web.Config.ReadHeaderTimeout, web.Config.ReadTimeout, web.Config.WriteTimeout = rpc.HeadTime, rpc.ReadTime, rpc.AnswerTime
 	if secure {
 		web.EnableHTTP2 = true
 		web.StartTLS()

@@ -102,21 +102,22 @@ func (c *call) answer(w http.ResponseWriter, body []byte) {
 		if err := out.write(body); err == nil {
 			if made, err := out.end(); err == nil {
 				body = nil
-				writeParts(w, "", made.(*bulky).file, "")
+				c.writeParts(w, "", made.(*bulky).file, "")
 				return
 			}
 		}
 		// It is true, and nobody else's: it leaves from memory.
 	}
+	c.answering(w, int64(len(body)))
 	writeEnvelope(w, http.StatusOK, body)
 }
 
 // writeParts writes an envelope of which the most is in a file.
-func writeParts(w http.ResponseWriter, before string, file *spooled, behind string) {
+func (c *call) writeParts(w http.ResponseWriter, before string, file *spooled, behind string) {
 	h, size := w.Header(), int64(len(before)+len(behind))+file.size
 	maps.Copy(h, envelopeHeader)
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
-	answerWithin(w, bodyGrace+rated(size))
+	c.answering(w, size)
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.WriteString(w, before); err != nil {
 		return

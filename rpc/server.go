@@ -34,8 +34,6 @@ const (
 	smallBody  = 1 << 20
 
 	importRows = 100_000
-
-	pageTime = time.Minute // for what is read by GET, until its reader has it
 )
 
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
@@ -187,20 +185,17 @@ func sameOrigin(h http.Handler) http.Handler {
 // begin gives the request its call, which later steps fill, and watches over its body.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context())}
+		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context()), began: time.Now()}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
-		body := arrive(w, r)
+		body := s.arrive(w, r, c)
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		if body != nil {
 			r.Body = body
 		}
-		if r.Method != http.MethodPost {
-			answerWithin(w, pageTime)
-		}
 		next.ServeHTTP(w, r)
 		if c.proven() {
-			c.conn.known()
+			c.conn.known(c.began)
 		}
 		if body != nil {
 			body.leave(r)
