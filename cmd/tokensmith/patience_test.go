@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -93,11 +94,16 @@ func TestSilentBodies(t *testing.T) {
 	all.Wait()
 }
 
-// Headers that do not come, and connections on which nothing comes, end as well; and as many as there may be of an address, and
-// more, keep nobody from being answered: neither who is known, nor from the same address.
+// Headers that do not come, and connections on which nothing comes, end as well; and more than the process may have files open keep
+// nobody from being answered for long, from the same address either.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
-	p, c := servedAlone(t)
+	dir := t.TempDir()
+	p := &process{t: t, out: filepath.Join(dir, "out")}
+	p.run(exec.Command("sh", "-c", `ulimit -n 1024; exec "$0" "$@"`, binary(t), "serve", "--listen", "127.0.0.1:0", "--show-first-secret", "--db", filepath.Join(dir, "db")))
+	t.Cleanup(p.kill)
+	c := &caller{}
+	c.id, c.secret = p.first()
 	if code, err := c.post(p.url, "token/search", map[string]any{"max": 1}); code != 0 || err != nil {
 		t.Fatal(code, err)
 	}
