@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"tokensmith/model"
@@ -30,6 +31,11 @@ const (
 	smallAnswer = 64 << 10 // bytes for which AnswerTime is enough
 
 	atOnce = 4 << 10 // of a body's announced size are made room for before they have come
+
+	// Bytes of bodies in memory, but for what atOnce takes of each: so that no number of callers takes more, nor strangers what
+	// is for known ones.
+	bodiesKnown    = 128 << 20
+	bodiesStranger = 48 << 20
 
 	// What nobody wants of a body is read for so long and so far, so that its sender reads the answer before the connection
 	// ends.
@@ -146,10 +152,16 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	if r.ContentLength > limit {
 		return refuse(tooLarge())
 	}
-	body, err := readAll(r.Body, r.ContentLength, min(limit, smallBody))
+	room := &s.bodies
+	if c.method.device {
+		room = &s.strangers
+	}
+	body, err := readAll(r.Body, r.ContentLength, min(limit, smallBody), func(more int64) error { return c.hold(room, more) })
 	switch {
 	case err == nil:
 		return body, nil
+	case errors.Is(err, errCrowded):
+		return refuse(err)
 	case !errors.Is(err, errMore):
 		return refuse(unfinished(err))
 	case limit <= smallBody:
@@ -176,6 +188,24 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 		return nil, err
 	}
 	return file.All()
+}
+
+// bodies counts bytes of bodies in memory.
+type bodies struct {
+	most int64
+	now  atomic.Int64
+}
+
+var errCrowded = errors.New("too many bodies are in memory")
+
+// hold takes room for a body until the call's end.
+func (c *call) hold(in *bodies, more int64) error {
+	if in.now.Add(more) > in.most {
+		in.now.Add(-more)
+		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errCrowded}
+	}
+	c.atEnd = append(c.atEnd, func() { in.now.Add(-more) })
+	return nil
 }
 
 // unfinished is the refusal of a body that has no end.
@@ -229,8 +259,8 @@ func (c *call) ended() {
 var errMore = errors.New("there is more")
 
 // readAll reads a body of an announced size, -1 for none, into memory, which grows with what comes. Of one that is longer than
-// most it gives the beginning, a byte more than most, and errMore.
-func readAll(r io.Reader, size, most int64) ([]byte, error) {
+// most it gives the beginning, a byte more than most, and errMore. Before it takes more memory than atOnce it asks hold.
+func readAll(r io.Reader, size, most int64, hold func(more int64) error) ([]byte, error) {
 	room := int64(atOnce)
 	if size >= 0 {
 		room = min(room, size)
@@ -256,6 +286,9 @@ func readAll(r io.Reader, size, most int64) ([]byte, error) {
 			room = min(2*int64(cap(body)), most+1)
 			if size > 0 {
 				room = min(room, size)
+			}
+			if err := hold(room - int64(cap(body))); err != nil {
+				return nil, err
 			}
 			body = append(make([]byte, 0, room), body...)
 		}

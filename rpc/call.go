@@ -33,7 +33,8 @@ type call struct {
 	rpcID  jsontext.Value // its id; none = nobody wants a response
 	once   *once          // of a call that carries an idempotency key
 
-	turn bool // it has the place of what needs much memory
+	turn  bool // it has the place of what needs much memory
+	heavy bool // it has one of those of replies that do
 
 	outer    *call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory

@@ -72,13 +72,14 @@ type Server struct {
 	streams *streams
 	metrics *metrics
 
-	document func() ([]byte, error) // OpenAPI's
-	spool    *spools
-	large    chan struct{} // held while a large body is in memory
-	heavy    chan struct{} // held while a reply is made that takes much memory
-	reading  chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing  chan struct{} // held while a password is hashed
-	freeing  atomic.Bool   // memory will be given back in a moment
+	document          func() ([]byte, error) // OpenAPI's
+	spool             *spools
+	bodies, strangers bodies        // of known callers, and of others
+	large             chan struct{} // held while a large body is in memory
+	heavy             chan struct{} // held while a reply is made that takes much memory
+	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
+	hashing           chan struct{} // held while a password is hashed
+	freeing           atomic.Bool   // memory will be given back in a moment
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 }
@@ -111,6 +112,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		streams: newStreams(cfg.Connections.Streams()), spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1),
 		heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))), reading: make(chan struct{}, longReads(cfg.Store.Readers())),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
