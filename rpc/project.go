@@ -282,6 +282,9 @@ func (in *nesting) add(m *many, object []byte) error {
 	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
 		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
 	}
+	if in.bytes > lightBytes {
+		return in.call.heavier()
+	}
 	return nil
 }
 

@@ -26,7 +26,6 @@ type reply struct {
 	call *call
 	mem  []byte
 	file *spooled
-	err  error // of add
 }
 
 func (c *call) reply() *reply {
