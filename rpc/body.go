@@ -8,9 +8,17 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"tokensmith/model"
+)
+
+// What an http.Server is to have that serves a Server's connections, so that what is short needs no deadlines of its own.
+const (
+	HeadTime   = 10 * time.Second // ReadHeaderTimeout
+	ReadTime   = HeadTime + bodyGrace
+	AnswerTime = time.Minute // WriteTimeout
 )
 
 // A body has bodyGrace, and one second more for each bodyRate bytes that have come; behind each bodyPart that begins anew,
@@ -20,7 +28,14 @@ const (
 	bodyRate  = 64 << 10
 	bodyPart  = 1 << 20
 
+	smallAnswer = 64 << 10 // bytes for which AnswerTime is enough
+
 	atOnce = 4 << 10 // of a body's announced size are made room for before they have come
+
+	// Bytes of bodies in memory, but for what atOnce takes of each: so that no number of callers takes more, nor strangers what
+	// is for known ones.
+	bodiesKnown    = 128 << 20
+	bodiesStranger = 48 << 20
 
 	// What nobody wants of a body is read for so long and so far, so that its sender reads the answer before the connection
 	// ends.
@@ -28,8 +43,8 @@ const (
 	unwantedBytes = 64 << 20
 )
 
-// BodyTime is how long a body of a size may take at most.
-func BodyTime(size int64) time.Duration {
+// bodyTime is how long a body of a size may take at most.
+func bodyTime(size int64) time.Duration {
 	return time.Duration(size/bodyPart+1) * (bodyGrace + rated(bodyPart))
 }
 
@@ -46,17 +61,36 @@ type arriving struct {
 	over  error     // how it ended: io.EOF when all of it has come
 }
 
-// arrive watches over a request's body; nil when it has none. Over HTTP/2 the deadline that has passed cannot be moved, so
-// there it begins with the first that is read; and what is not read costs nothing.
-func arrive(w http.ResponseWriter, r *http.Request) *arriving {
+// arrive watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
+// Over HTTP/2 one that has passed cannot be moved, so there the whole call's stands until the body is read; and what is not read
+// costs nothing.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request, c *call) *arriving {
+	if c.http2 = r.ProtoMajor != 1; c.http2 {
+		answerWithin(w, s.longest())
+	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	a := &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w)}
-	if r.ProtoMajor == 1 {
-		a.wait(time.Now().Add(bodyGrace))
+	a := &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w), until: c.began.Add(bodyGrace)}
+	if c.http2 {
+		a.wait(c.began.Add(s.longest()))
+		a.until = time.Time{}
+	} else if c.conn == nil {
+		a.wait(a.until)
 	}
 	return a
+}
+
+// longest is how long a call may take, from its head to its answer: its body, its turn, its rows.
+func (s *Server) longest() time.Duration {
+	return bodyTime(s.cfg.LargeBody) + 2*s.cfg.LargeWait + AnswerTime
+}
+
+// answering gives the reader of an answer its time, where that of the server is over soon, or too short.
+func (c *call) answering(w http.ResponseWriter, size int64) {
+	if c.http2 || size > smallAnswer || time.Since(c.began) > AnswerTime/2 {
+		answerWithin(w, bodyGrace+rated(size))
+	}
 }
 
 // wait sets the deadline. A writer that has none, as in a test, has none here.
@@ -118,10 +152,16 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	if r.ContentLength > limit {
 		return refuse(tooLarge())
 	}
-	body, err := readAll(r.Body, r.ContentLength, min(limit, smallBody))
+	room := &s.bodies
+	if c.method.device {
+		room = &s.strangers
+	}
+	body, err := readAll(r.Body, r.ContentLength, min(limit, smallBody), func(more int64) error { return c.hold(room, more) })
 	switch {
 	case err == nil:
 		return body, nil
+	case errors.Is(err, errCrowded):
+		return refuse(err)
 	case !errors.Is(err, errMore):
 		return refuse(unfinished(err))
 	case limit <= smallBody:
@@ -148,6 +188,24 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]by
 		return nil, err
 	}
 	return file.All()
+}
+
+// bodies counts bytes of bodies in memory.
+type bodies struct {
+	most int64
+	now  atomic.Int64
+}
+
+var errCrowded = errors.New("too many bodies are in memory")
+
+// hold takes room for a body until the call's end.
+func (c *call) hold(in *bodies, more int64) error {
+	if in.now.Add(more) > in.most {
+		in.now.Add(-more)
+		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errCrowded}
+	}
+	c.atEnd = append(c.atEnd, func() { in.now.Add(-more) })
+	return nil
 }
 
 // unfinished is the refusal of a body that has no end.
@@ -201,8 +259,8 @@ func (c *call) ended() {
 var errMore = errors.New("there is more")
 
 // readAll reads a body of an announced size, -1 for none, into memory, which grows with what comes. Of one that is longer than
-// most it gives the beginning, a byte more than most, and errMore.
-func readAll(r io.Reader, size, most int64) ([]byte, error) {
+// most it gives the beginning, a byte more than most, and errMore. Before it takes more memory than atOnce it asks hold.
+func readAll(r io.Reader, size, most int64, hold func(more int64) error) ([]byte, error) {
 	room := int64(atOnce)
 	if size >= 0 {
 		room = min(room, size)
@@ -228,6 +286,9 @@ func readAll(r io.Reader, size, most int64) ([]byte, error) {
 			room = min(2*int64(cap(body)), most+1)
 			if size > 0 {
 				room = min(room, size)
+			}
+			if err := hold(room - int64(cap(body))); err != nil {
+				return nil, err
 			}
 			body = append(make([]byte, 0, room), body...)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,8 +20,10 @@ type call struct {
 	agent  *model.Agent // nil until authenticated
 	scope  store.Scope  // what he sees; nil = everything
 	remote string       // the caller's address, without port
+	http2  bool         // it has its connection with others
 	conn   *connection  // on which it came; nil = it is not counted
 	now    model.Time   // when the call began
+	began  time.Time    // the same, for how long it takes
 
 	generation int64 // of the secret by which he proved himself
 	authOnly   bool  // came to the listener of auth/* alone
@@ -30,7 +33,8 @@ type call struct {
 	rpcID  jsontext.Value // its id; none = nobody wants a response
 	once   *once          // of a call that carries an idempotency key
 
-	turn bool // it has the place of what needs much memory
+	turn  bool // it has the place of what needs much memory
+	heavy bool // it has one of those of replies that do
 
 	outer    *call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory
@@ -216,5 +220,7 @@ func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
 	if byMethod || status == 0 {
 		status = http.StatusOK
 	}
-	writeEnvelope(w, status, failure(e))
+	body := failure(e)
+	c.answering(w, int64(len(body)))
+	writeEnvelope(w, status, body)
 }

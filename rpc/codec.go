@@ -73,7 +73,7 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		return
 	}
 	if b, ok := result.(*bulky); ok {
-		writeParts(w, successBegins, b.file, "}")
+		c.call.writeParts(w, successBegins, b.file, "}")
 		return
 	}
 	body, err := success(result)
@@ -161,7 +161,6 @@ func writeEnvelope(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	maps.Copy(h, envelopeHeader)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	answerWithin(w, bodyGrace+rated(int64(len(body))))
 	w.WriteHeader(status)
 	w.Write(body)
 }

@@ -289,11 +289,10 @@ func connectionOf(ctx context.Context) *connection {
 }
 
 // known notes that the connection's caller is known.
-func (k *connection) known() {
+func (k *connection) known(now time.Time) {
 	if k == nil {
 		return
 	}
-	now := time.Now()
 	if now.UnixNano()-k.knownAt.Load() < int64(knownEvery) {
 		return
 	}

@@ -25,6 +25,7 @@ func counted(t *testing.T, l rpc.ConnectionLimits, secure bool) (*service, *http
 	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Connections = n })
 	web := httptest.NewUnstartedServer(s)
 	web.Config.ConnContext, web.Config.ConnState = n.Context, n.State
+	web.Config.ReadHeaderTimeout, web.Config.ReadTimeout, web.Config.WriteTimeout = rpc.HeadTime, rpc.ReadTime, rpc.AnswerTime
 	if secure {
 		web.EnableHTTP2 = true
 		web.StartTLS()
@@ -243,5 +244,52 @@ func TestSilentBodyOverHTTP2(t *testing.T) {
 			t.Errorf("%d %s", code, reply)
 		}
 		<-done
+	}
+}
+
+// Strangers' bodies that do not end take so much memory and no more, and none of what is for known callers.
+func TestBodiesOfStrangers(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	const many = 1500
+	codes := make(chan int, many)
+	var ends []io.Closer
+	for range many {
+		silent, end := io.Pipe()
+		ends = append(ends, end)
+		r := httptest.NewRequest(http.MethodPost, "/device/connect", io.MultiReader(strings.NewReader(strings.Repeat(" ", 60_000)), silent))
+		r.ContentLength = 64_000
+		go func() {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			codes <- w.Code
+		}()
+	}
+	// Those that are refused are, and then the rest waits.
+	refused := 0
+	modeltest.Until(t, "some are refused", func() bool {
+		select {
+		case code := <-codes:
+			if code != http.StatusServiceUnavailable {
+				t.Fatal(code)
+			}
+			refused++
+		default:
+		}
+		return refused >= many-48<<20/56_000
+	})
+	if code, reply := s.post("/domain/search", `{"max":1,"note":"`+strings.Repeat("x", 60_000)+`"}`); code != http.StatusOK || !strings.HasPrefix(reply, `{"error":0`) {
+		t.Errorf("a known caller: %d %.100s", code, reply)
+	}
+	for _, end := range ends {
+		end.Close()
+	}
+	for range many - refused {
+		<-codes
+	}
+	t.Logf("%d of %d are refused", refused, many)
+	// There is room again.
+	if code, reply := s.post("/device/connect", `{"note":"`+strings.Repeat("x", 60_000)+`"}`); code == http.StatusServiceUnavailable {
+		t.Errorf("%d %.100s", code, reply)
 	}
 }

@@ -122,6 +122,15 @@ func TestRepliesInFiles(t *testing.T) {
 		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 			t.Errorf("%v %v", left, err)
 		}
+		// One object of which all is asked.
+		of := params(t, map[string]any{"label": "m", "quantity": 30_000, "allowUnlicensed": true})
+		if _, reply := s.post("/device/createMany", of); !strings.HasPrefix(reply, `{"error":0`) {
+			t.Fatalf("%.300s", reply)
+		}
+		_, reply = s.post("/group/get", `{"group":{"name":"m"},"return":["name",{"devices":["*"]}]}`)
+		if !strings.HasPrefix(reply, `{"error":0`) || len(reply) < 5<<20 || strings.Count(reply, `"dateCreated"`) != 30_000 {
+			t.Errorf("%d bytes: %.300s", len(reply), reply)
+		}
 		// Without a file it is not answered in part.
 		nowhere := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Spool = []string{"/no/such/folder"} })
 		nowhere.do(t, "domain/create", `{"attrs":{"name":"d"}}`)

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -189,7 +190,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	st.seen = c.now
 	s.streams.mu.Unlock()
 	// The rest of the request, so that net/http sees when the device leaves. One that owes it has its time to send it.
-	if _, err := readAll(r.Body, r.ContentLength, deviceBody); err != nil {
+	if _, err := io.CopyN(io.Discard, r.Body, deviceBody); err != io.EOF {
 		c.fail(w, unfinished(err), false)
 		return
 	}

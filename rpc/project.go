@@ -16,6 +16,7 @@ const (
 
 	blockRows  = 1000     // rows whose collections are read at once
 	heldMost   = 32 << 20 // bytes of rows that wait for their collections
+	lightBytes = 4 << 20  // of the same, for which no place is needed of those that take memory
 	nestedMore = 48 << 20 // bytes of the JSON of collections that waits for its rows
 )
 
@@ -207,7 +208,7 @@ func (p *projection) fetch(tx store.ReadTx, q store.Query) (objects [][]byte, fo
 
 // each runs a query and gives each row, as a JSON object and as it was found, to emit, which must not keep them.
 func (p *projection) each(tx store.ReadTx, q store.Query, emit func(object []byte, row store.Row) error) error {
-	return p.eachOf(tx, q, &nesting{rows: map[*many]int64{}}, emit)
+	return p.eachOf(tx, q, &nesting{call: p.call, rows: map[*many]int64{}}, emit)
 }
 
 func (p *projection) eachOf(tx store.ReadTx, q store.Query, in *nesting, emit func(object []byte, row store.Row) error) error {
@@ -252,6 +253,7 @@ type parts map[*many]map[string][]byte
 
 // nesting bounds what a reply with collections takes while it is made.
 type nesting struct {
+	call  *call
 	rows  map[*many]int64 // read of each collection
 	held  int64           // bytes of rows
 	bytes int64           // of parts
@@ -279,6 +281,9 @@ func (in *nesting) add(m *many, object []byte) error {
 	}
 	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
 		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
+	}
+	if in.bytes > lightBytes {
+		return in.call.heavier()
 	}
 	return nil
 }

@@ -26,7 +26,6 @@ type reply struct {
 	call *call
 	mem  []byte
 	file *spooled
-	err  error // of add
 }
 
 func (c *call) reply() *reply {
@@ -102,21 +101,22 @@ func (c *call) answer(w http.ResponseWriter, body []byte) {
 		if err := out.write(body); err == nil {
 			if made, err := out.end(); err == nil {
 				body = nil
-				writeParts(w, "", made.(*bulky).file, "")
+				c.writeParts(w, "", made.(*bulky).file, "")
 				return
 			}
 		}
 		// It is true, and nobody else's: it leaves from memory.
 	}
+	c.answering(w, int64(len(body)))
 	writeEnvelope(w, http.StatusOK, body)
 }
 
 // writeParts writes an envelope of which the most is in a file.
-func writeParts(w http.ResponseWriter, before string, file *spooled, behind string) {
+func (c *call) writeParts(w http.ResponseWriter, before string, file *spooled, behind string) {
 	h, size := w.Header(), int64(len(before)+len(behind))+file.size
 	maps.Copy(h, envelopeHeader)
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
-	answerWithin(w, bodyGrace+rated(size))
+	c.answering(w, size)
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.WriteString(w, before); err != nil {
 		return
@@ -127,12 +127,13 @@ func writeParts(w http.ResponseWriter, before string, file *spooled, behind stri
 	io.WriteString(w, behind)
 }
 
-// takePlace waits for a place of those that a plan needs while it runs; release gives them back.
+// takePlaces waits for the places that a plan needs while it runs; release gives them back.
 func (c *call) takePlaces(ctx context.Context, plan *Plan) (release func(), err error) {
 	var held []chan struct{}
 	release = func() {
 		for _, place := range held {
 			<-place
+			c.heavy = c.heavy && place != c.s.heavy
 		}
 		if plan.heavy {
 			c.s.freeSoon()
@@ -155,8 +156,10 @@ func (c *call) takePlaces(ctx context.Context, plan *Plan) (release func(), err 
 			return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
 		}
 	}
-	if plan.heavy {
-		err = take(c.s.heavy)
+	if plan.heavy && !c.heavy {
+		if err = take(c.s.heavy); err == nil {
+			c.heavy = true
+		}
 	}
 	if err == nil && plan.long && plan.view != nil {
 		err = take(c.s.reading)
@@ -166,6 +169,28 @@ func (c *call) takePlaces(ctx context.Context, plan *Plan) (release func(), err 
 		return nil, err
 	}
 	return release, nil
+}
+
+// heavier takes a place of those that take memory for a call that turns out to, until its end. It does not wait for one, for it has
+// a connection to the database that others wait for.
+func (c *call) heavier() error {
+	for c.outer != nil {
+		c = c.outer
+	}
+	if c.heavy {
+		return nil
+	}
+	select {
+	case c.s.heavy <- struct{}{}:
+		c.heavy = true
+		c.atEnd = append(c.atEnd, func() {
+			<-c.s.heavy
+			c.s.freeSoon()
+		})
+		return nil
+	default:
+		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+	}
 }
 
 // freeSoon gives memory back to the system that a large call took, a little later and for all at once.

@@ -34,8 +34,6 @@ const (
 	smallBody  = 1 << 20
 
 	importRows = 100_000
-
-	pageTime = time.Minute // for what is read by GET, until its reader has it
 )
 
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
@@ -76,13 +74,14 @@ type Server struct {
 	metrics *metrics
 	profile profile
 
-	document func() ([]byte, error) // OpenAPI's
-	spool    *spools
-	large    chan struct{} // held while a large body is in memory
-	heavy    chan struct{} // held while a reply is made that takes much memory
-	reading  chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing  chan struct{} // held while a password is hashed
-	freeing  atomic.Bool   // memory will be given back in a moment
+	document          func() ([]byte, error) // OpenAPI's
+	spool             *spools
+	bodies, strangers bodies        // of known callers, and of others
+	large             chan struct{} // held while a large body is in memory
+	heavy             chan struct{} // held while a reply is made that takes much memory
+	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
+	hashing           chan struct{} // held while a password is hashed
+	freeing           atomic.Bool   // memory will be given back in a moment
 
 	addresses *store.Signer // chooses their slots
 	spraying  spraying
@@ -124,6 +123,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		streams: newStreams(cfg.Connections.Streams()), spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1),
 		heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))), reading: make(chan struct{}, longReads(cfg.Store.Readers())),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
@@ -198,20 +198,17 @@ func sameOrigin(h http.Handler) http.Handler {
 // begin gives the request its call, which later steps fill, and watches over its body.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context())}
+		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context()), began: time.Now()}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
-		body := arrive(w, r)
+		body := s.arrive(w, r, c)
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		if body != nil {
 			r.Body = body
 		}
-		if r.Method != http.MethodPost {
-			answerWithin(w, pageTime)
-		}
 		next.ServeHTTP(w, r)
 		if c.proven() {
-			c.conn.known()
+			c.conn.known(c.began)
 		}
 		if body != nil {
 			body.leave(r)

@@ -21,21 +21,18 @@ import (
 )
 
 const (
-	headerTimeout = 10 * time.Second // for all of them
-	bodyTimeout   = 10 * time.Minute // where the handler sets none that is closer
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 30 * time.Second // for calls in flight
-	headerBytes   = 64 << 10
-	filesKept     = 384 // open files that are not connections: the database's, those of large calls, connections to others, and those turned away
-	faultsMost    = 20  // lines a minute about connections that came to nothing
+	idleTimeout = 2 * time.Minute
+	stopTimeout = 30 * time.Second // for calls in flight
+	headerBytes = 64 << 10
+	filesKept   = 384 // open files that are not connections: the database's, those of large calls, connections to others, and those turned away
+	faultsMost  = 20  // lines a minute about connections that came to nothing
 )
 
 // listeners are where serve is called: one serves everything, the other, if there is one, auth/* alone.
 type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
-	tls        *tls.Config   // nil = plain HTTP
-	answer     time.Duration // how long a call may take, from its headers to the end of its answer: its body, its turn, its rows
+	tls        *tls.Config // nil = plain HTTP
 	open       *rpc.Connections
 }
 
@@ -45,7 +42,7 @@ func (f *serveFlags) open() (*listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listeners{scheme: "http", answer: rpc.BodyTime(rpc.LargeBody) + 2**f.database.bulk}
+	l := &listeners{scheme: "http"}
 	if secure {
 		l.scheme = "https"
 	}
@@ -138,7 +135,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
 		at = l.open.Listen(at, l.tls)
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: l.answer,
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: rpc.HeadTime, ReadTimeout: rpc.ReadTime, WriteTimeout: rpc.AnswerTime,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
 			ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever

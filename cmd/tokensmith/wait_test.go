@@ -22,7 +22,7 @@ func TestLoginsWaitLittle(t *testing.T) {
 		return map[string]any{"calls": list}
 	}
 	search := func(i int) any {
-		return map[string]any{"max": 100, "sort": "description", "match": [][]any{{"description", "~=", "x"}, {"email", "~=", fmt.Sprint(i % 10)}}}
+		return map[string]any{"max": 20, "sort": "description", "match": [][]any{{"description", "~=", "x"}, {"email", "~=", fmt.Sprint(i % 10)}}}
 	}
 	create := func(name string) func(int) any {
 		return func(i int) any {
