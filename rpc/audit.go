@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -36,14 +37,22 @@ type auditVerified struct {
 	Head string `json:"head"`
 }
 
-// Verify checks the whole record, and that it still holds what it held when expectHead was its head.
+// Verify checks the whole record, and that it still holds what it held when expectHead was its head; without it, when that was
+// which is kept beside the key file.
 func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *Plan) error {
 	// The head that is answered shall speak for every row that is checked.
 	if _, err := m.s.cfg.Store.MarkAudit(r.Context(), m.s.cfg.Now()); err != nil {
 		return err
 	}
+	expect := string(args.ExpectHead)
+	if expect == "" {
+		var err error
+		if expect, err = m.s.cfg.Store.KeptHead(); err != nil {
+			return err
+		}
+	}
 	plan.view = func(tx store.ReadTx) (any, error) {
-		v, err := tx.VerifyAudit(string(args.ExpectHead))
+		v, err := tx.VerifyAudit(expect)
 		if err != nil {
 			return nil, err
 		}
@@ -59,26 +68,33 @@ func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int6
 		Object: "rows of before " + model.At(before).String(), Remote: "local"})
 }
 
-// auditInterval is how often the head of the record goes to the log.
-const auditInterval = 5 * time.Minute
+// headInterval is how often the head of the record is written down; every headLogged-th time it goes to the log.
+const (
+	headInterval = time.Minute
+	headLogged   = 5
+)
 
-// Watch logs the head of the record every five minutes until ctx ends; audit/verify takes it as expectHead. It also
-// removes the answers to calls with an idempotency key whose time is over.
+// Watch writes the head of the record down every minute until ctx ends, beside the key file as well, and logs it every five;
+// audit/verify takes it as expectHead. It also removes the answers to calls with an idempotency key whose time is over.
 func (s *Server) Watch(ctx context.Context) {
-	tick := time.NewTicker(auditInterval)
+	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
-	for {
+	said := ""
+	for n := 0; ; n++ {
 		head, err := s.cfg.Store.MarkAudit(ctx, s.cfg.Now())
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			s.cfg.Log.Error().Err(err).Msg("audit head")
-		default:
+		case n%headLogged == 0:
 			s.cfg.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.limits.unsaid.Swap(0)).Msg("audit head")
 		}
-		if err := s.DropAnswers(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Error().Err(err).Msg("answers whose time is over")
+		said = s.sayNotKept(said)
+		if n%headLogged == 0 {
+			if err := s.DropAnswers(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error().Err(err).Msg("answers whose time is over")
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -86,4 +102,22 @@ func (s *Server) Watch(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// sayNotKept logs why the head is not kept beside the key file, unless that was said last, and returns what was.
+func (s *Server) sayNotKept(said string) string {
+	err := s.cfg.Store.HeadNotKept()
+	if err == nil {
+		return ""
+	}
+	if text := err.Error(); text != said {
+		var known *model.Error
+		if errors.As(err, &known) && known.Kind == model.RecordBroken {
+			s.cfg.Log.Error().Err(err).Msg("audit record")
+		} else {
+			s.cfg.Log.Warn().Err(err).Msg("the head of the audit record is not kept beside the key file")
+		}
+		return text
+	}
+	return said
 }

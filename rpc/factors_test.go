@@ -18,7 +18,7 @@ var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
 		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
 		"license/get", "license/search", "group/get", "group/search", "template/get", "template/search", "delivery/get", "delivery/search",
-		"agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
+		"domain/estimateGuessing", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
 	"is a rule, or a text, for everybody": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
 		"repository/create", "repository/set", "repository/delete", "template/set"},
 	"makes a user, who has no factor yet; what permissions he is given is mayGrant's": {"user/create"},

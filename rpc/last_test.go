@@ -18,9 +18,9 @@ func TestTheLastOnesStay(t *testing.T) {
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","password":"correct horse","permissions":"*"}}`)
 		// These do not count: who cannot sign in, who may not do everything, who is not active.
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"a","permissions":"*"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"b","password":"x","permissions":"user/*,token/*"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"c","password":"x","permissions":"*","status":"DISABLED"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"e","password":"x","permissions":"*","status":"LOCKED"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"b","password":"correct horse","permissions":"user/*,token/*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"c","password":"correct horse","permissions":"*","status":"DISABLED"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"e","password":"correct horse","permissions":"*","status":"LOCKED"}}`)
 		s.agent(t, `"name":"a","permissions":"user/*,token/*"`)
 		s.agent(t, `"name":"b","permissions":"*","status":"DISABLED"`)
 		s.agent(t, `"name":"c","permissions":"*","domains":"d"`)
@@ -63,7 +63,7 @@ func TestTheLastOnesStay(t *testing.T) {
 		// Beside another one each of these is carried out.
 		for i, call := range calls {
 			name := fmt.Sprint("other", i)
-			s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"`+name+`","password":"x","permissions":"*"}}`)
+			s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"`+name+`","password":"correct horse","permissions":"*"}}`)
 			s.agent(t, `"name":"`+name+`","permissions":"*"`)
 			method, params, _ := strings.Cut(call, " ")
 			params = strings.NewReplacer("ada", name, "first", name).Replace(params)
@@ -84,7 +84,7 @@ func TestTwoLastOnesAtOnce(t *testing.T) {
 			var mu sync.Mutex
 			codes := map[int]int{}
 			for i := range servers {
-				s.do(t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"u%d-%d","password":"x","permissions":"*"}}`, n, i))
+				s.do(t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"u%d-%d","password":"correct horse","permissions":"*"}}`, n, i))
 			}
 			if n > 0 { // the one that stayed
 				for i := range servers {

@@ -139,7 +139,7 @@ var methods = []method{
 
 	{path: "audit/get", target: "Audit.Get", about: "Reads one row of the record."},
 	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},
-	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record; with `expectHead` also that its end was not cut off."},
+	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record, nor cut off its end since `expectHead` or what is kept beside the key file."},
 }
 
 // executePath is the method that carries out many.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store"
 )
 
 const aliveMost = 5 * time.Second // that a database may take to answer
@@ -48,6 +49,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request, c *call) {
 	err, what := s.cfg.Store.Alive(ctx), "the database does not answer\n"
 	if err == nil {
 		err, what = s.cfg.Store.Writable(ctx), "the database takes no changes\n"
+		if why := store.Why(err); why != "" {
+			what = "the database takes no changes: " + why + "\n"
+		}
 	}
 	if err != nil {
 		c.cause, c.code = err, codes[model.Unavailable].number

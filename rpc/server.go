@@ -244,7 +244,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.console(w, r, c, rest)
 		return
 	}
-	if r.URL.Path == strings.TrimSuffix(consolePath, "/") && !c.authOnly {
+	if (r.URL.Path == strings.TrimSuffix(consolePath, "/") || r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead)) && !c.authOnly {
 		http.Redirect(w, r, consolePath, http.StatusFound)
 		return
 	}

@@ -81,9 +81,9 @@ type spraying struct {
 
 const metaSpraying = "spraying" // since when; "" = not
 
-// Guard looks, until ctx ends, whether refused credentials stand out over all users, and records when that begins and ends.
+// WatchGuessing looks, until ctx ends, whether refused credentials stand out over all users, and records when that begins and ends.
 // While it lasts, tokens' windows are narrow.
-func (s *Server) Guard(ctx context.Context) {
+func (s *Server) WatchGuessing(ctx context.Context) {
 	tick := time.NewTicker(sprayLook)
 	defer tick.Stop()
 	for {
@@ -98,7 +98,7 @@ func (s *Server) Guard(ctx context.Context) {
 	}
 }
 
-// LookForSpraying is one look of Guard.
+// LookForSpraying is one look of WatchGuessing.
 func (s *Server) LookForSpraying(ctx context.Context) error {
 	now := model.At(s.cfg.Now())
 	var count, before int64

@@ -94,7 +94,7 @@ func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
 	}
-	if !u.MayHaveSession() {
+	if old.(*model.User).MayHaveSession() && !u.MayHaveSession() {
 		if err := tx.DropSessionsOf(u.ID); err != nil {
 			return err
 		}

@@ -136,8 +136,11 @@ func TestBentRecordIsFound(t *testing.T) {
 			run(strings.Split(bend, "; ")...)
 			expect, onlyExpected := "", strings.HasPrefix(name, "expect: ")
 			if onlyExpected {
-				if _, err := verify(t, s, ""); err != nil {
+				if _, err := verify(t, s, "0"); err != nil {
 					t.Errorf("%s: found without a head: %v", name, err)
+				}
+				if _, err := verify(t, s, ""); err == nil {
+					t.Errorf("%s: not found by the head that is kept", name)
 				}
 				expect = head
 			}

@@ -17,12 +17,13 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 		if err := s.copyTo(ctx, part); err != nil {
 			return Checked{}, err
 		}
-		return CheckFile(ctx, part, s.keys.file)
+		c, err := CheckFile(ctx, part, s.keys.file)
+		return c, speakOf(err, part, file)
 	})
 }
 
 // Restore makes a database file of a backup, which it checks first. The database must not exist before. What finish does to it, such
-// as AfterRestore, is done before the file is there, or the file never is.
+// as AfterRestore, is done before the file is there, or the file never is. The head that is kept of its record is the backup's from then on.
 func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(Store) error) (Checked, error) {
 	if _, err := os.Stat(keyFile); err != nil {
 		return Checked{}, err // opening would make one
@@ -30,17 +31,22 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
 		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)
 	}
-	return place(file, func(part string) (Checked, error) {
+	c, err := place(file, func(part string) (Checked, error) {
 		if err := copyFile(backup, part); err != nil {
 			return Checked{}, err
 		}
 		c, err := CheckFile(ctx, part, keyFile)
 		if err != nil || len(finish) == 0 {
-			return c, err
+			return c, speakOf(err, part, backup)
 		}
-		s, err := Open(ctx, part, keyFile)
+		o, err := optionsOf(nil)
 		if err != nil {
 			return c, err
+		}
+		o.part = true
+		s, err := open(ctx, part, keyFile, o)
+		if err != nil {
+			return c, speakOf(err, part, backup)
 		}
 		for _, do := range finish {
 			if err == nil {
@@ -49,6 +55,13 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		}
 		return c, errors.Join(err, s.Close())
 	})
+	if err != nil {
+		return c, err
+	}
+	if err := rewriteKept(file, keyFile, c.Head); err != nil {
+		return c, fmt.Errorf("%s is restored, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in the backup: %w", file, err)
+	}
+	return c, nil
 }
 
 // place makes a file under another name and gives it its own only when make succeeded and all is on the disk.
@@ -58,7 +71,7 @@ func place(file string, make func(part string) (Checked, error)) (c Checked, err
 			return c, fmt.Errorf("%s is there already", file+suffix)
 		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*") // mode 0600
+	f, err := createTemp(file, "part")
 	if err != nil {
 		return c, err
 	}

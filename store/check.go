@@ -13,6 +13,10 @@ type Checked struct {
 }
 
 func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
+	expect, err := s.KeptHead() // before the snapshot, which then has it
+	if err != nil {
+		return c, err
+	}
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		c = Checked{}
 		if err := tx.checkPages(); err != nil {
@@ -25,7 +29,7 @@ func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, 
 			}
 			c.Sealed += n
 		}
-		v, err := tx.VerifyAudit("")
+		v, err := tx.VerifyAudit(expect)
 		c.Audit, c.Head = v.Rows, v.Head
 		return err
 	})

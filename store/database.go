@@ -28,6 +28,10 @@ type sqlStore struct {
 	callers atomic.Int64 // see Callers
 	changes atomic.Int64 // of callers, under way
 	proof   proof        // that changes are taken
+	placed  *placed      // nil for PostgreSQL, whose server looks after its files
+	file    string       // of an SQLite database, from the root; "" for PostgreSQL
+	kept    *keptHead    // where the record's head is; nil = nowhere
+	newer   atomic.Int64 // the number of the schema, where a newer tokensmith has migrated it; else 0
 
 	mu     sync.Mutex
 	closed bool
@@ -129,6 +133,9 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 		return err
 	}
 	defer s.busy.Done()
+	if err := s.outdated(); err != nil {
+		return err
+	}
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
 	changes := int64(0)
@@ -184,6 +191,11 @@ func (s *sqlStore) view(ctx context.Context, snapshot bool, fn func(*sqlReadTx) 
 		return err
 	}
 	defer s.busy.Done()
+	return s.viewing(ctx, snapshot, fn)
+}
+
+// viewing is view of a store that is known to be open.
+func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadTx) error) error {
 	p, ok := s.losses.patience()
 	if !ok {
 		return errDown

@@ -186,3 +186,9 @@ func Selections(see func(text string, columns []string, ordered bool)) {
 
 // BuildWarnings says what is wrong with an SQLite of these compile options.
 func BuildWarnings(options []string) []string { return buildWarnings(options) }
+
+// InPlace says whether an SQLite database's files are where they were.
+func InPlace(s Store) error { return s.(opened).database().inPlace() }
+
+// PlacedInterval is how long an SQLite database's files may be elsewhere before a commit notices.
+const PlacedInterval = placedInterval

@@ -75,7 +75,7 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	if _, err := parseKeys(text); err != nil {
 		return fmt.Errorf("key file %s: %w", k.file, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*")
+	f, err := createTemp(file, "new")
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,7 +149,7 @@ func CreateKeyring(file string) (*Keyring, error) {
 	text := fmt.Appendf(nil, "%s %x\n", keyLine, secret)
 	// Written under another name and then linked, the file is never there in part, neither to another process that
 	// starts at the same time nor after a crash.
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*") // mode 0600
+	f, err := createTemp(file, "new")
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +165,17 @@ func CreateKeyring(file string) (*Keyring, error) {
 		return nil, err
 	}
 	return LoadKeyring(file)
+}
+
+// createTemp makes a file beside another, whose name and what it is for it has in its own; its owner alone can read it. An
+// error names the other.
+func createTemp(file, what string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+"."+what+"-*")
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: "create", Path: file, Err: failed.Err}
+	}
+	return f, err
 }
 
 // syncDir makes a new file's name durable: losing the key file after sealing with it would lose every seed.

@@ -154,6 +154,9 @@ func (s *sqlStore) MarkAudit(ctx context.Context, now time.Time) (head string, e
 		}
 		return err
 	})
+	if err == nil {
+		s.keepHead(ctx, head, false)
+	}
 	return head, err
 }
 
@@ -178,8 +181,12 @@ func (s *sqlStore) endChains(heads []chain) {
 	for _, h := range heads {
 		now, writers = max(now, h.time), append(writers, h.writer)
 	}
-	s.write.update(context.Background(), updateShort, func(tx *sqlTx) error {
-		_, err := tx.mark(now, markEnd, writers)
+	var last *mark
+	err := s.write.update(context.Background(), updateShort, func(tx *sqlTx) (err error) {
+		last, err = tx.mark(now, markEnd, writers)
 		return err
 	})
+	if err == nil {
+		s.keepHead(context.Background(), last.head(), true)
+	}
 }

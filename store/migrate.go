@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -103,6 +104,19 @@ func (tx *sqlReadTx) Meta(name string) ([]byte, error) {
 func (tx *sqlTx) PutMeta(name string, value []byte) error {
 	_, err := tx.exec("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 	return err
+}
+
+// tryKeys says whether a key file is good, or can be made, before there is a database that needs it.
+func tryKeys(file string) error {
+	_, err := LoadKeyring(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := createTemp(file, "new")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // openKeys reads the key file and opens the canary with it, a sealed row that only the database's own key opens. A

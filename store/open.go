@@ -16,16 +16,24 @@ const DefaultBulkTimeout = 15 * time.Minute
 type Option func(*options)
 
 type options struct {
-	bulk time.Duration
-	wrap func(driver.Connector) driver.Connector
+	bulk    time.Duration
+	wrap    func(driver.Connector) driver.Connector
+	fresh   bool
+	anew    bool
+	first   func(Store) error
+	serving bool
+	part    bool // it is on its way to its name: nothing is kept of it
 }
 
-func optionsOf(given []Option) *options {
+func optionsOf(given []Option) (*options, error) {
 	o := &options{bulk: DefaultBulkTimeout, wrap: func(c driver.Connector) driver.Connector { return c }}
 	for _, option := range given {
 		option(o)
 	}
-	return o
+	if o.bulk < time.Millisecond || o.bulk > 24*time.Hour {
+		return nil, fmt.Errorf("store: a bulk timeout of %s is not from 1ms to 24h", o.bulk)
+	}
+	return o, nil
 }
 
 // WithBulkTimeout bounds an UpdateLong. Open refuses less than a millisecond and more than a day.
@@ -43,11 +51,49 @@ func WithConnector(wrap func(driver.Connector) driver.Connector) Option {
 	return func(o *options) { o.wrap = wrap }
 }
 
+// OnlyFresh makes a new SQLite database only where there is no key file yet: where there is one, a database was there.
+func OnlyFresh() Option { return func(o *options) { o.fresh = true } }
+
+// Anew makes a new SQLite database also where a key file, or the log of one (-wal), is left of an old one. It keeps the log
+// under another name.
+func Anew() Option { return func(o *options) { o.anew = true } }
+
+// WithFirst puts something into a new SQLite database before anybody else sees it. Where that fails, none is made.
+func WithFirst(first func(Store) error) Option { return func(o *options) { o.first = first } }
+
+// Serving notes that this process serves the database. Another that does so as well is told of by Warnings, where both have
+// the same SQLite file.
+func Serving() Option { return func(o *options) { o.serving = true } }
+
 // Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
 // database makes the key file when there is none; a key file that did not seal the database is refused. The URL is
-// "postgres://..." or "postgresql://...", or else the path of an SQLite file, which is made when it is missing.
+// "postgres://..." or "postgresql://...", or else the path of an SQLite file. One that is missing, or empty, is made, unless
+// the log of one that was there is left. Another program's is refused and left as it is.
 func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, error) {
-	s, err := connect(ctx, url, given)
+	o, err := optionsOf(given)
+	if err != nil {
+		return nil, err
+	}
+	made := false
+	if file := File(url); file != "" {
+		none, err := missing(file)
+		if err == nil && none {
+			made, err = o.create(ctx, file, keyFile)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	s, err := open(ctx, url, keyFile, o)
+	if err == nil && made {
+		s.(opened).database().keepFirst(ctx)
+	}
+	return s, err
+}
+
+// open opens a database that is there.
+func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
+	s, err := connect(ctx, url, keyFile, o)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +107,9 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	if err == nil && have > 0 {
 		err = db.openKeys(ctx, keyFile)
 	}
+	if err == nil && have == 0 {
+		err = tryKeys(keyFile) // while nothing is there yet
+	}
 	if err == nil {
 		err = db.migrate(ctx)
 	}
@@ -69,6 +118,12 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	}
 	if err == nil {
 		err = db.indexSeeds(ctx)
+	}
+	if err == nil && !o.part {
+		err = db.findKept(ctx, keyFile)
+	}
+	if err == nil && have == 0 && db.kept != nil {
+		err = db.kept.forget() // of a database that had this one's name
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -82,15 +137,20 @@ type opened interface {
 	database() *sqlStore
 }
 
-func connect(ctx context.Context, url string, given []Option) (opened, error) {
-	o := optionsOf(given)
-	if o.bulk < time.Millisecond || o.bulk > 24*time.Hour {
-		return nil, fmt.Errorf("store: a bulk timeout of %s is not from 1ms to 24h", o.bulk)
-	}
-	if IsPostgres(url) {
+// connect connects to a database. keyFile is "" where it is not to be opened.
+func connect(ctx context.Context, url, keyFile string, o *options) (opened, error) {
+	file := File(url)
+	if file == "" {
 		return openPostgres(ctx, url, o)
 	}
-	return openSQLite(ctx, File(url), o)
+	empty, err := look(ctx, file)
+	if err == nil && empty && keyFile != "" {
+		err = o.unused(file, keyFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openSQLite(ctx, file, o)
 }
 
 // IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.
@@ -113,7 +173,11 @@ func Schema(ctx context.Context, url string) (have, newest int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	s, err := connect(ctx, url, nil)
+	o, err := optionsOf(nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := connect(ctx, url, "", o)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +54,9 @@ func (s *sqlStore) Alive(ctx context.Context) error {
 }
 
 func (s *sqlStore) Writable(ctx context.Context) error {
+	if err := errors.Join(s.outdated(), s.inPlace()); err != nil {
+		return err
+	}
 	if s.proof.holds() {
 		return nil
 	}
@@ -100,3 +105,75 @@ func (s *sqlStore) tryWriting() error {
 }
 
 var errRefused = unavailableError("the database refused a change just now")
+
+// refusal is why a database takes no changes, for whoever runs the server to mend. It holds no folder's name: /readyz, which
+// anybody may ask, tells it.
+type refusal string
+
+func (r refusal) Error() string { return "the database takes no changes: " + string(r) }
+
+func refused(why string) error {
+	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: refusal(why)}
+}
+
+// Why says what must be mended until a database takes changes again, where an Unavailable error knows that; else "".
+func Why(err error) string {
+	var why refusal
+	errors.As(err, &why)
+	return string(why)
+}
+
+// inPlace refuses changes while the database's file is not where it was.
+func (s *sqlStore) inPlace() error {
+	if s.placed == nil {
+		return nil
+	}
+	return s.placed.check()
+}
+
+// outdated refuses changes where a newer tokensmith has migrated the schema.
+func (s *sqlStore) outdated() error {
+	if n := s.newer.Load(); n != 0 {
+		return refused(fmt.Sprintf("a newer tokensmith has brought its schema to number %d: start that version here as well", n))
+	}
+	return nil
+}
+
+// schemaInterval is how often a server looks which number the schema has.
+const schemaInterval = time.Second
+
+func (s *sqlStore) Guard(ctx context.Context) {
+	tick := time.NewTicker(schemaInterval)
+	defer tick.Stop()
+	for {
+		if newer, err := s.migratedBeyond(ctx); err == nil {
+			s.newer.Store(newer)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// migratedBeyond gives the number of the schema, where it is none of this tokensmith's, and else 0.
+func (s *sqlStore) migratedBeyond(ctx context.Context) (int64, error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return 0, err
+	}
+	var number []byte
+	err = s.view(ctx, false, func(tx *sqlReadTx) (err error) {
+		number, err = tx.Meta(metaSchema)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	have, err := strconv.Atoi(string(number))
+	if err != nil || have <= len(files) {
+		return 0, err
+	}
+	return int64(have), nil
+}

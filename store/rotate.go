@@ -221,5 +221,17 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 	if retired == 0 {
 		return 0, nil
 	}
+	// What is kept of the record's head would not open any more.
+	if k := s.kept; k != nil {
+		k.mu.Lock()
+		head, err := k.read()
+		if err == nil && head != "" {
+			err = k.write(head)
+		}
+		k.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+	}
 	return retired, s.keys.retire()
 }

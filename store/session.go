@@ -13,8 +13,7 @@ func (tx *sqlReadTx) SignIns(userID string) ([]model.SignIns, error) {
 }
 
 func (tx *sqlTx) UnlockSignIns(userID string) error {
-	_, err := tx.exec("UPDATE sign_ins SET fail_count = 0, locks = 0, locked_until = 0 WHERE user_id = ?", userID)
-	return err
+	return tx.later("UPDATE sign_ins SET fail_count = 0, locks = 0, locked_until = 0 WHERE user_id = ?", userID)
 }
 
 func (tx *sqlTx) DropSession(hash []byte) error {

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -51,9 +50,16 @@ type sqliteStore struct {
 	sqlStore
 	readSource string // what a reading connection is opened with
 	warnings   []string
+	note       *os.File // that this process serves it; nil = it does not
 }
 
 func (s *sqliteStore) Warnings() []string { return s.warnings }
+
+func (s *sqliteStore) Close() error {
+	err := s.sqlStore.Close()
+	s.note.Close() // of nil, and again, it does nothing
+	return err
+}
 
 // sqliteConnector makes connections.
 type sqliteConnector struct{ source string }
@@ -64,16 +70,6 @@ func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
 func (c sqliteConnector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, error) {
-	// The file holds what people are called and hashes of their passwords: it is its owner's alone.
-	// One that is there is not opened here: to close it again would drop the locks of whoever else in this process has
-	// it open (sqlite.org/howtocorrupt.html).
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		err = f.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -98,7 +94,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 		pages:   "PRAGMA integrity_check(10)",
 		size:    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 	}
-	writes, err := connectSQLite(ctx, source(writeCache, "_txlock", "immediate"), o)
+	writes, err := connectSQLite(ctx, source(writeCache, "mode", "rw", "_txlock", "immediate"), o) // and makes no file
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
@@ -134,6 +130,18 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	}
 	s.read.SetMaxOpenConns(readers())
 	s.read.SetMaxIdleConns(readers())
+	s.placed, s.file = newPlaced(abs), whole(path)
+	if !o.serving {
+		return s, nil
+	}
+	var others bool
+	if s.note, others, err = serves(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	}
+	if others {
+		s.warnings = append(s.warnings, "another process serves the database "+path+" already: what one acknowledges the other knows, "+
+			"but they wait for each other, and each counts rates by itself")
+	}
 	return s, nil
 }
 

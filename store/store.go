@@ -71,9 +71,14 @@ type Store interface {
 	Alive(ctx context.Context) error
 
 	// Writable returns nil when the database takes changes: when one that was tried was carried out and none was Unavailable
-	// since. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
+	// since. Its error says why (Why) where the database's file was moved, or a newer tokensmith has migrated its schema; an
+	// Update is then refused for the same reason. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
 	// fails, or the database is read-only, nor of its own last. Where nothing is refused it costs nothing.
 	Writable(ctx context.Context) error
+
+	// Guard watches, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable: this
+	// one does not know what they would have to keep to.
+	Guard(ctx context.Context)
 
 	// Stats reads what is worth watching.
 	Stats(ctx context.Context) (Stats, error)
@@ -83,10 +88,19 @@ type Store interface {
 	Warnings() []string
 
 	// MarkAudit writes down where every chain of the record stands and returns the head, which names that place:
-	// VerifyAudit finds any row missing that was there.
+	// VerifyAudit finds any row missing that was there. The head is also kept, sealed, in the key file's folder, at most once a
+	// minute; so is the last one when the Store is closed.
 	MarkAudit(ctx context.Context, now time.Time) (head string, err error)
 
-	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit.
+	// KeptHead returns the head that is kept in the key file's folder; "" when none is. A snapshot that begins later has it.
+	KeptHead() (head string, err error)
+
+	// HeadNotKept returns why the head was not kept when it was to be last; nil when it was. An error of kind RecordBroken says
+	// that the record lacks what is kept.
+	HeadNotKept() error
+
+	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit. An empty expect is the head that is kept,
+	// "0" is none.
 	VerifyAudit(ctx context.Context, expect string) (Verified, error)
 
 	// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and

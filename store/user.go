@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -58,26 +59,30 @@ func (tx *sqlReadTx) Administrators() ([]model.User, error) {
 
 func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error) {
 	var all []model.List
-	for _, of := range []struct {
-		query string
-		ids   []string
-	}{
-		{"SELECT DISTINCT permissions FROM users WHERE permissions <> '' AND id IN (?)", userIDs},
-		{`SELECT DISTINCT u.permissions FROM token_assignments a JOIN users u ON u.id = a.user_id
-			WHERE u.permissions <> '' AND a.token_id IN (?)`, tokenIDs},
-	} {
-		err := chunks(of.ids, func(part []string) error {
-			query, args, err := sqlx.In(of.query, part)
-			if err != nil {
-				return err
+	for len(userIDs)+len(tokenIDs) > 0 {
+		var queries []string
+		var args []any
+		for _, of := range []struct {
+			query string
+			ids   *[]string
+		}{
+			{"SELECT permissions FROM users WHERE permissions <> '' AND id IN (?)", &userIDs},
+			{`SELECT u.permissions FROM token_assignments a JOIN users u ON u.id = a.user_id
+				WHERE u.permissions <> '' AND a.token_id IN (?)`, &tokenIDs},
+		} {
+			if part := (*of.ids)[:min(maxChunk, len(*of.ids))]; len(part) > 0 {
+				queries, args, *of.ids = append(queries, of.query), append(args, part), (*of.ids)[len(part):]
 			}
-			found, err := values[model.List](tx, query, args...)
-			all = append(all, found...)
-			return err
-		})
+		}
+		query, args, err := sqlx.In(strings.Join(queries, " UNION "), args...)
 		if err != nil {
 			return nil, err
 		}
+		found, err := values[model.List](tx, query, args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil

@@ -156,7 +156,7 @@ func (tx *sqlReadTx) verifyMarks(expect string) (map[string]*marked, *mark, erro
 				return nil, nil, broken("mark %d was changed, or the one before it", m.Number)
 			}
 			if m.Number == number && m.head() != want {
-				return nil, nil, broken("mark %d is another than the one expected", m.Number)
+				return nil, nil, broken("mark %d is another than the one expected%s", m.Number, tx.store.kept.hinted(expect))
 			}
 			fold(chains, heads)
 			last, first = m, false
@@ -166,7 +166,7 @@ func (tx *sqlReadTx) verifyMarks(expect string) (map[string]*marked, *mark, erro
 		}
 	}
 	if last.Number < number {
-		return nil, nil, broken("its end was cut off: mark %d is missing", last.Number+1)
+		return nil, nil, broken("its end was cut off: mark %d is missing%s", last.Number+1, tx.store.kept.hinted(expect))
 	}
 	return chains, last, nil
 }
@@ -199,6 +199,11 @@ func parseHead(s string) (number int64, whole string, ok bool) {
 }
 
 func (s *sqlStore) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
+	if expect == "" {
+		if expect, err = s.KeptHead(); err != nil { // before the snapshot, which then has it
+			return v, err
+		}
+	}
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		v, err = tx.VerifyAudit(expect)
 		return err

@@ -118,7 +118,7 @@ func (f *certificateFlags) write(made, ca *keyPair, password string) error {
 		if err != nil {
 			return err
 		}
-		if err := writePrivate(f.pem, slices.Concat(certPEM(made.cert), certPEM(ca.cert), key)); err != nil {
+		if err := writePrivate(f.pem, slices.Concat(certPEM(made.cert), certPEM(ca.cert), key), f.pem); err != nil {
 			return err
 		}
 	}
@@ -133,5 +133,5 @@ func (f *certificateFlags) write(made, ca *keyPair, password string) error {
 	if err != nil {
 		return err
 	}
-	return writePrivate(f.pfx, file)
+	return writePrivate(f.pfx, file, f.pfx)
 }

@@ -24,17 +24,38 @@ func auditVerifyCommand(e *env) *cobra.Command {
 	var expect string
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Check that nobody bent the record; prints the number of rows and the head", Args: cobra.NoArgs,
-		Long: "Check that no row of the record was changed, put in, taken out or moved by hand. What was cut off the end is found\n" +
-			"with --expect-head, a head that an earlier verify printed or that serve wrote to its log (every five minutes).",
+		Long: "Check that no row of the record was changed, put in, taken out or moved by hand. What was cut off the end is found by a\n" +
+			"head of before: by the one that is kept in the key file's folder, at most a minute old, or that --expect-head gives,\n" +
+			"which an earlier verify printed or serve wrote to its log (every five minutes). --expect-head 0 looks at neither.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var v struct {
 				Rows int64
 				Head string
 			}
-			if err := e.callFor(cmd, &d, "audit/verify", map[string]any{"expectHead": expect}, &v); err != nil {
+			if err := d.exists(); err != nil {
+				return err
+			}
+			log, err := e.logger("json")
+			if err != nil {
+				return err
+			}
+			params, err := json.Marshal(map[string]any{"expectHead": expect})
+			if err != nil {
+				return err
+			}
+			s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			kept, _ := st.KeptHead() // one that cannot be read, verify tells of
+			if err := resultOf(s.Call(cmd.Context(), "audit/verify", params), &v); err != nil {
 				return err
 			}
 			fmt.Fprintf(e.stdout, "%d rows, head %s\n", v.Rows, v.Head)
+			if expect == "" && kept == "" {
+				fmt.Fprintln(e.stderr, "no head was kept beside the key file: whether the end was cut off is not known")
+			}
 			return nil
 		},
 	}

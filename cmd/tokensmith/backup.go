@@ -91,7 +91,7 @@ func restoreCommand(e *env) *cobra.Command {
 		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
-			"of later do not verify.\n\n" +
+			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
 			"What was used since the backup is not known to it. So time-based tokens accept nothing of before the restore any more,\n" +
 			"and passcodes, provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
 			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +

@@ -76,7 +76,7 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 	r.w = bufio.NewWriter(r.file)
 	text, err := json.Marshal(about)
 	if err == nil {
-		err = writePrivate(r.about, append(text, '\n'))
+		err = writePrivate(r.about, append(text, '\n'), r.about)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.file.Close(), os.Remove(f.out))

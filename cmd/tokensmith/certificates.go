@@ -40,7 +40,7 @@ type keyPair struct {
 
 // loadPair reads a certificate and its key from two PEM files.
 func loadPair(certFile, keyFile string) (*keyPair, error) {
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	pair, err := readPair(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +51,28 @@ func loadPair(certFile, keyFile string) (*keyPair, error) {
 	return &keyPair{pair.Leaf, signer}, nil
 }
 
-// save writes a pair, the key first, so that a certificate is never there without it.
-func (p *keyPair) save(certFile, keyFile string) error {
-	text, err := keyPEM(p.key)
-	if err == nil {
-		err = writePrivate(keyFile, text)
+// readPair reads a certificate and its key. Its error names the files.
+func readPair(certFile, keyFile string) (tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	var failed *fs.PathError
+	if err != nil && !errors.As(err, &failed) {
+		err = fmt.Errorf("%s and %s: %w", certFile, keyFile, err)
 	}
+	return pair, err
+}
+
+// save writes a pair beside the database, the key first, so that a certificate is never there without it.
+func (d *database) save(p *keyPair, certFile, keyFile string) error {
+	text, err := keyPEM(p.key)
 	if err != nil {
+		return err
+	}
+	for _, file := range []string{keyFile, certFile} {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			d.made = append(d.made, file)
+		}
+	}
+	if err := writePrivate(keyFile, text, keyFile); err != nil {
 		return err
 	}
 	return os.WriteFile(certFile, certPEM(p.cert), 0o644)
@@ -88,7 +103,7 @@ func (d *database) authority(now time.Time) (*keyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ca, ca.save(certFile, keyFile)
+	return ca, d.save(ca, certFile, keyFile)
 }
 
 // sign issues a certificate; an authority without a certificate signs its own.
@@ -155,7 +170,7 @@ func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFil
 	if err != nil {
 		return "", "", err
 	}
-	return certFile, keyFile, (&keyPair{cert, key}).save(certFile, keyFile)
+	return certFile, keyFile, d.save(&keyPair{cert, key}, certFile, keyFile)
 }
 
 // spki gives the SHA-256 of a certificate's public key, by which an agent is known.

@@ -101,6 +101,53 @@ func chapter(ts *testscript.TestScript, name string) (steps []step) {
 	return steps
 }
 
+// paste pastes chapters into an interactive bash line by line, as they stand, but for the address and the program. What a line
+// must print stands below it behind "# ".
+func paste(ts *testscript.TestScript, _ bool, chapters []string) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	ts.Check(err)
+	const end = "--- end of line"
+	var lines strings.Builder
+	var typed, prints []string
+	for _, name := range chapters {
+		_, rest, found := strings.Cut(string(text), "\n## "+name+"\n")
+		if !found {
+			ts.Fatalf("README.md has no chapter %q", name)
+		}
+		rest, _, _ = strings.Cut(rest, "\n## ")
+		for line := range strings.Lines(rest) {
+			code, indented := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    ")
+			if !indented {
+				continue
+			}
+			code = strings.NewReplacer("http://127.0.0.1:8070", ts.Getenv("URL"), "bin/tokensmith", "tokensmith").Replace(code)
+			if out, is := strings.CutPrefix(code, "# "); is {
+				prints[len(prints)-1] = out
+			} else {
+				typed, prints = append(typed, code), append(prints, "")
+				fmt.Fprintf(&lines, "    %s\necho '%s'\n", code, end)
+			}
+		}
+	}
+	cmd := exec.Command("bash", "--noprofile", "--norc", "-i")
+	cmd.Stdin = strings.NewReader(lines.String())
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		ts.Fatalf("README: %v\n%s\n%s", err, out, &complaints)
+	}
+	parts := strings.Split(string(out), end+"\n")
+	for i, line := range typed {
+		want := strings.ReplaceAll(regexp.QuoteMeta(prints[i]), `\.\.\.`, ".*")
+		if got := strings.TrimSpace(parts[i]); !regexp.MustCompile("^" + want + "$").MatchString(got) {
+			ts.Fatalf("README: %s\nprints:\n%s\nnot:\n%s\n%s", line, got, prints[i], &complaints)
+		}
+	}
+}
+
 // readme runs a chapter's commands in one shell, but for the service itself, which runs already. In what they shall
 // print "..." stands for anything.
 func readme(ts *testscript.TestScript, _ bool, args []string) {

@@ -526,8 +526,11 @@ func TestConsoleObjects(t *testing.T) {
 func TestConsoleSessions(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
+	p.find("link", "Methods", 1)
 	p.click("button", "Sign out")
 	p.sees("You have signed out")
+	p.find("link", "Methods", 1)
+	p.find("link", "OpenAPI", 1)
 	p.looks("sign-in")
 	// An administrator with an active token needs its OTP; a used one is refused.
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,group/*,license/search"))

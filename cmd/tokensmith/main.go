@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Short: "One-time-password tokens: issue, import, assign, synchronise, verify",
 		Long: "tokensmith serves the method envelope of the token API: POST /das5/rest/OBJECT/METHOD.\n" +
 			"Every flag --some-flag can also be given as the environment variable TOKENSMITH_SOME_FLAG.",
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,14 +61,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), batchCommand(e), adminCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e),
+	root.SetVersionTemplate("tokensmith {{.Version}}\n")
+	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), sampleCommand(e), batchCommand(e), adminCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e),
 		backupCommand(e), restoreCommand(e), checkCommand(e), keyCommand(e), migrateCommand(e), dumpCommand(e), loadCommand(e),
 		completionCommand(e), manCommand(e), versionCommand(e))
+	explain(root)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	return lacking(cmd, err)
 }
 
 // flagsFromEnv fills flags that were not given from their environment twins.
@@ -75,7 +79,7 @@ func flagsFromEnv(flags *pflag.FlagSet, getenv func(string) string) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "TOKENSMITH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value := getenv(name); value != "" && !f.Changed && f.Name != "help" {
+		if value := getenv(name); value != "" && !f.Changed && f.Name != "help" && f.Name != "version" {
 			if e := flags.Set(f.Name, value); e != nil && err == nil {
 				err = fmt.Errorf("%s: %w", name, e)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 type database struct {
 	url, keyFile string
 	bulk         *time.Duration // nil = the store's default
+	made         []string       // files beside the database that this process made
 }
 
 func (d *database) flags(cmd *cobra.Command, def string) {
@@ -35,8 +37,7 @@ func (d *database) bulkFlag(cmd *cobra.Command) {
 }
 
 // connect opens the database.
-func (d *database) connect(ctx context.Context) (store.Store, error) {
-	var options []store.Option
+func (d *database) connect(ctx context.Context, options ...store.Option) (store.Store, error) {
 	if d.bulk != nil {
 		if *d.bulk < time.Second || *d.bulk > 24*time.Hour {
 			return nil, fmt.Errorf("--bulk-timeout must be from 1s to 24h, not %s", *d.bulk)
@@ -68,19 +69,45 @@ func (d *database) exists() error {
 	return err
 }
 
-// open opens the database and the methods on it. The caller closes the store.
-func (d *database) open(ctx context.Context, cfg rpc.Config) (*rpc.Server, store.Store, error) {
-	st, err := d.connect(ctx)
+// folders refuses files that were named in a folder which is not there, before others are made beside them.
+func (d *database) folders() error {
+	for _, file := range []string{store.File(d.url), d.keyPath()} {
+		if _, err := os.Stat(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// open opens the database and the methods on it. It makes an SQLite database only where none was, unless options say
+// otherwise. The caller closes the store.
+func (d *database) open(ctx context.Context, cfg rpc.Config, options ...store.Option) (*rpc.Server, store.Store, error) {
+	st, err := d.connect(ctx, append([]store.Option{store.OnlyFresh()}, options...)...)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.Store, cfg.Now, cfg.NewID, cfg.Rand = st, time.Now, newID, rand.Reader
-	s, err := rpc.New(ctx, cfg)
+	s, err := methodsOn(ctx, cfg, st)
 	if err != nil {
-		st.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, st.Close())
 	}
 	return s, st, nil
+}
+
+// methodsOn makes the methods on a database.
+func methodsOn(ctx context.Context, cfg rpc.Config, st store.Store) (*rpc.Server, error) {
+	cfg.Store, cfg.Now, cfg.NewID, cfg.Rand = st, time.Now, newID, rand.Reader
+	return rpc.New(ctx, cfg)
+}
+
+// unmake removes the files beside the database that this process made.
+func (d *database) unmake() (err error) {
+	for _, file := range d.made {
+		if gone := os.Remove(file); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	d.made = nil
+	return err
 }
 
 // newID makes a UUIDv7 (RFC 9562) without hyphens: later ones are greater.

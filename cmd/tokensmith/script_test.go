@@ -45,6 +45,7 @@ func (m tests) Run() int {
 //	otp NAME ARGS          keeps oathtool's output as $NAME
 //	readenv NAME FILE      keeps a file's text as $NAME
 //	readme CHAPTER         runs the chapter's commands and compares what they print
+//	paste CHAPTER...       pastes chapters into a shell line by line, and compares what they print
 //	relay                  starts a mail relay; $RELAY is its address
 //	mail FILE              waits for the next mail and writes it to a file
 //	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
@@ -64,12 +65,17 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("SCHEMA3", old)
+			unit, err := filepath.Abs("packaging/tokensmith.service")
+			if err != nil {
+				return err
+			}
+			env.Setenv("UNIT", unit)
 			env.Defer(func() { env.Values["service"].(*served).kill() })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool, "readenv": readEnv,
-			"relay": startRelay, "mail": nextMail, "chromium": browse, "readme": readme, "pfx": callWithPFX, "oauth": callWithOAuth,
+			"relay": startRelay, "mail": nextMail, "chromium": browse, "readme": readme, "paste": paste, "pfx": callWithPFX, "oauth": callWithOAuth,
 		},
 	})
 }

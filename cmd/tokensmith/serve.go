@@ -6,24 +6,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tokensmith/rpc"
+	"tokensmith/store"
 )
 
 type serveFlags struct {
 	database
 	tlsFlags
 	listen, authListen, prefix, publicURL, logFormat string
-	strictJSON, insecure, showSecret                 bool
+	strictJSON, insecure, showSecret, create         bool
 	proxies                                          []string
 	agentRate                                        int
 	checkIn, codeExpiry                              time.Duration
@@ -37,13 +40,16 @@ func serveCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the methods over HTTP", Args: cobra.NoArgs,
 		Long: "Serve the methods over HTTP. A new database gets its schema, its key file, the built-in products and repository,\n" +
-			"a first agent and an administrator of the console, whose secrets go to a file that only you can read.",
+			"a first agent and an administrator of the console, whose secrets go to a file that only you can read. One is made only\n" +
+			"where neither the SQLite file nor its log (-wal) nor its key file is there: where one of them is, the rest was moved or\n" +
+			"lost, and --create says that a new one is wanted all the same.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), f) },
 	}
 	f.database.flags(cmd, "tokensmith.db")
 	f.database.bulkFlag(cmd)
 	f.tlsFlags.flags(cmd)
 	flags := cmd.Flags()
+	flags.BoolVar(&f.create, "create", false, "make a new SQLite database where there is none, also where a key file or a log (-wal) of one is left; the log is kept under another name")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8070", "address to listen on")
 	flags.StringVar(&f.authListen, "auth-listen", "", "further address, which serves auth/* and oauth/token alone (8071, of old)")
 	flags.StringVar(&f.prefix, "prefix", "/das5/rest", "path in front of /object/method; the bare form works as well")
@@ -98,19 +104,16 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	}
 	l, err := f.open()
 	if err != nil {
-		return err
+		return f.inUse(err)
 	}
 	defer l.close()
 	if f.publicURL == "" {
 		f.publicURL = l.base()
 	}
-	if err := l.secure(e, f); err != nil {
-		return err
-	}
-	s, st, err := f.database.open(ctx, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
+	s, st, made, err := e.openServed(ctx, f, l, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
 		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers, Profile: f.profile})
 	if err != nil {
-		return err
+		return errors.Join(err, f.unmake()) // of a start that failed nothing is left
 	}
 	defer func() {
 		if err := st.Close(); err != nil {
@@ -124,15 +127,14 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	for _, warning := range append(st.Warnings(), warnings...) {
 		log.Warn().Msg(warning)
 	}
-	if err := e.firstAgent(ctx, s, f, l.base()); err != nil {
-		return err
-	}
+	e.firstSteps(made, f, l.base())
 	debug.FreeOSMemory() // of the hash of the first administrator's password
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	go st.Guard(ctx)
 	go s.Watch(ctx)
 	go s.Follow(ctx)
-	go s.Guard(ctx)
+	go s.WatchGuessing(ctx)
 	delivered := make(chan struct{})
 	go func() {
 		s.Deliver(ctx)
@@ -161,48 +163,144 @@ func loopback(addr net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// firstAgent makes a new database's first agent and administrator, and says how to begin.
-func (e *env) firstAgent(ctx context.Context, s *rpc.Server, f *serveFlags, base string) error {
-	file := f.beside(".first-agent.json")
+// openServed opens what is served: certificates, database and methods, and the first secrets where the database is new. Where
+// that fails nothing is left of it but what f.unmake removes.
+func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg rpc.Config) (s *rpc.Server, st store.Store, made *secrets, err error) {
+	if err := f.folders(); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := l.secure(e, f); err != nil {
+		return nil, nil, nil, err
+	}
+	options := []store.Option{store.Serving(), store.WithFirst(func(st store.Store) error {
+		s, err := methodsOn(ctx, cfg, st)
+		if err == nil {
+			made, err = f.firstSecrets(ctx, s)
+		}
+		return err
+	})}
+	if f.create {
+		options = append(options, store.Anew())
+	}
+	s, st, err = f.database.open(ctx, cfg, options...)
+	if err == nil && made == nil {
+		made, err = f.firstSecrets(ctx, s) // on PostgreSQL
+	}
+	if made != nil { // and are worth nothing where the database was not made in the end
+		err = errors.Join(err, made.settle(f.secretsFile(), f.exists() == nil))
+	}
+	if err != nil && st != nil {
+		err = errors.Join(err, st.Close())
+	}
+	return s, st, made, err
+}
+
+// secrets are a new database's first agent and administrator, as they stand in a file beside it.
+type secrets struct {
+	ClientID     string `json:"clientId"`
+	ClientSecret string `json:"clientSecret"`
+	LoginName    string `json:"loginName"`
+	Password     string `json:"password"`
+
+	written string // the file, until the database is there
+}
+
+func (f *serveFlags) secretsFile() string { return f.beside(".first-agent.json") }
+
+// firstSecrets makes a new database's first agent and administrator; nil where the database is not new. What it gives with an
+// error is in the database all the same.
+func (f *serveFlags) firstSecrets(ctx context.Context, s *rpc.Server) (*secrets, error) {
 	// Written before the agent is there for good, so that its secret is not lost; named as it should be only then, for
 	// another process may be making the first agent at the same time.
-	written := fmt.Sprint(file, ".", os.Getpid())
-	password := cryptorand.Text()
+	made := &secrets{LoginName: firstAdmin, Password: cryptorand.Text(), written: fmt.Sprint(f.secretsFile(), ".", os.Getpid())}
 	first, err := s.FirstAgent(ctx, func(a rpc.FirstAgent) error {
-		text, err := json.Marshal(map[string]string{"clientId": a.ClientID, "clientSecret": a.ClientSecret, "loginName": firstAdmin, "password": password})
+		made.ClientID, made.ClientSecret = a.ClientID, a.ClientSecret
+		text, err := json.Marshal(made)
 		if err != nil {
 			return err
 		}
-		return writePrivate(written, append(text, '\n'))
+		return writePrivate(made.written, append(text, '\n'), f.secretsFile())
 	})
 	if err != nil || first == nil {
-		if gone := os.Remove(written); !errors.Is(gone, os.ErrNotExist) {
-			err = errors.Join(err, gone)
+		return nil, errors.Join(err, made.settle("", false))
+	}
+	return made, makeAdmin(ctx, s, adminDomain, firstAdmin, made.Password, []string{"*"})
+}
+
+// settle gives the file its own name, or removes it.
+func (made *secrets) settle(file string, keep bool) error {
+	if keep {
+		// One of a database that is not here any more may be all that is left of its secrets.
+		if err := os.Rename(file, file+".kept-"+time.Now().UTC().Format("20060102T150405")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
+		return os.Rename(made.written, file)
+	}
+	if err := os.Remove(made.written); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(written, file); err != nil {
-		return err
-	}
-	if err := makeAdmin(ctx, s, adminDomain, firstAdmin, password, []string{"*"}); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", file)
-	if !f.showSecret {
-		password = "..."
-	}
-	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n  login name %s, password %s\n", base, firstAdmin, password)
-	user := first.ClientID + ":..."
-	if f.showSecret {
-		user = first.ClientID + ":" + first.ClientSecret
-	}
-	fmt.Fprintf(e.stdout, "\nmake a token:\n\n  curl -u '%s' %s%s/token/create -d '{\"attrs\":{\"product\":{\"manufacturerCode\":\"DN\",\"productCode\":\"SE\"}}}'\n\n",
-		user, base, strings.TrimRight(f.prefix, "/"))
 	return nil
 }
 
-// writePrivate writes a file that only its owner can read, durably.
-func writePrivate(file string, text []byte) error {
+// firstSteps says how to begin, with a new database and with one of before.
+func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
+	file := f.secretsFile()
+	if made != nil {
+		fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", file)
+	} else if made = readSecrets(file); made != nil {
+		fmt.Fprintf(e.stdout, "the secrets that the database was made with are in %s\n", file)
+	}
+	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n", base)
+	if made != nil {
+		password := "..."
+		if f.showSecret {
+			password = made.Password
+		}
+		fmt.Fprintf(e.stdout, "  login name %s, password %s\n", made.LoginName, password)
+	}
+	fmt.Fprintf(e.stdout, "\nread what can be called, as a page and as an OpenAPI document:\n\n  %s/methods\n  %[1]s/openapi.json\n\n", base)
+	if made == nil {
+		return
+	}
+	secret := "..."
+	if f.showSecret {
+		secret = made.ClientSecret
+	}
+	fmt.Fprintf(e.stdout, "make a token:\n\n  curl -u '%s:%s' %s%s/token/create -d '{\"attrs\":{\"product\":{\"manufacturerCode\":\"DN\",\"productCode\":\"SE\"}}}'\n\n",
+		made.ClientID, secret, base, strings.TrimRight(f.prefix, "/"))
+}
+
+// readSecrets reads what a new database's secrets were; nil where the file is gone, as it should be once they are kept elsewhere.
+func readSecrets(file string) *secrets {
+	text, err := os.ReadFile(file)
+	made := &secrets{}
+	if err != nil || json.Unmarshal(text, made) != nil || made.ClientID == "" {
+		return nil
+	}
+	return made
+}
+
+// inUse has an address that is taken name the flag that gives another.
+func (f *serveFlags) inUse(err error) error {
+	var failed *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &failed) {
+		return err
+	}
+	flag, at := "--listen", f.listen
+	if failed.Addr != nil && f.authListen != "" && failed.Addr.String() != f.listen {
+		flag, at = "--auth-listen", f.authListen
+	}
+	return fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
+}
+
+// writePrivate writes a file that only its owner can read, durably. An error names it as its user knows it.
+func writePrivate(file string, text []byte, as string) (err error) {
+	defer func() {
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			failed.Path = as
+		}
+	}()
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -211,5 +309,8 @@ func writePrivate(file string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		os.Remove(file)
+	}
+	return err
 }

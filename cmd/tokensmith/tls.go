@@ -100,7 +100,7 @@ func (f *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	info, err := os.Stat(f.cert)
 	if err == nil && (f.pair == nil || !info.ModTime().Equal(f.changed)) {
 		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(f.cert, f.key); err == nil {
+		if pair, err = readPair(f.cert, f.key); err == nil {
 			f.pair, f.changed = &pair, info.ModTime()
 		}
 	}

@@ -77,8 +77,13 @@ function signIn(why = "") {
       } finally {
         go.disabled = false;
       }
-    }}}, login.el, password.el, otp.el, fresh.el, go)));
+    }}}, login.el, password.el, otp.el, fresh.el, go), documents()));
   login.control.focus();
+}
+
+// documents leads programmers on.
+function documents() {
+  return h("p", {class: "documents"}, h("a", {href: "/methods"}, "Methods"), h("a", {href: "/openapi.json"}, "OpenAPI"));
 }
 
 function shell() {
@@ -98,7 +103,7 @@ function shell() {
           return;
         }
         signIn("You have signed out.");
-      }, "quiet"))),
+      }, "quiet")), documents()),
     main));
   const show = () => {
     if (!person) return;

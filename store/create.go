@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// A new SQLite database is made whole under another name, with its schema, its key and what WithFirst puts into it, and
+// then given its own: nobody sees one that is not finished, and where making it fails nothing is left of it.
+
+// logs are the files beside an SQLite database without which it lacks what was acknowledged. Beside a new one SQLite would
+// delete its predecessor's, or, worse, apply it.
+var logs = []string{"-wal", "-journal"}
+
+// missing says whether there is no database in a file. An empty file is none: SQLite takes it for new.
+func missing(file string) (bool, error) {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("database %s: it is no file", file)
+	}
+	return info.Size() == 0, nil
+}
+
+// create makes a new SQLite database where there is none, and says whether it did.
+func (o *options) create(ctx context.Context, file, keyFile string) (made bool, err error) {
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return false, fmt.Errorf("database %s: %w", file, err)
+	}
+	// Who makes another at the same time comes later, and finds this one.
+	unlock, err := lockFolder(keyFile)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if none, err := missing(file); err != nil || !none {
+		return false, err
+	}
+	if err := o.clear(file, keyFile); err != nil {
+		return false, err
+	}
+	_, err = place(file, func(part string) (c Checked, err error) {
+		return c, o.fill(ctx, file, part, keyFile)
+	})
+	return err == nil, err
+}
+
+// clear refuses a place where a database was, and cleans it of what only looks like one.
+func (o *options) clear(file, keyFile string) error {
+	for _, log := range logs {
+		info, err := os.Stat(file + log)
+		if err != nil || info.Size() == 0 {
+			continue
+		}
+		if !o.anew {
+			return fmt.Errorf("there is no database at %s, but %s%s, the log of one, is there: changes that were acknowledged are in it. "+
+				"Put the database back beside it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
+		}
+		if err := os.Rename(file+log, setAside(file+log)); err != nil {
+			return err
+		}
+	}
+	if err := o.unused(file, keyFile); err != nil {
+		return err
+	}
+	if err := (&keptHead{file: keptFile(whole(file), keyFile)}).forget(); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// setAside names what is left of an old database.
+func setAside(file string) string {
+	return file + ".kept-" + time.Now().UTC().Format("20060102T150405")
+}
+
+// unused refuses a key file that is there, where a new database shall have a new one.
+func (o *options) unused(file, keyFile string) error {
+	if !o.fresh || o.anew {
+		return nil
+	}
+	if _, err := os.Stat(keyFile); err == nil {
+		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
+			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
+	}
+	return nil
+}
+
+// fill makes a database in part, and its key file unless there is one.
+func (o *options) fill(ctx context.Context, file, part, keyFile string) (err error) {
+	key := keyFile
+	if _, err := os.Stat(keyFile); errors.Is(err, fs.ErrNotExist) {
+		key = fmt.Sprintf("%s.new-%d", keyFile, os.Getpid())
+		os.Remove(key) // of a process of that number that was killed
+		if _, err := CreateKeyring(key); err != nil {
+			return speakOf(err, key, keyFile)
+		}
+		defer os.Remove(key)
+	}
+	inner := *o
+	inner.serving, inner.fresh, inner.part = false, false, true
+	s, err := open(ctx, part, key, &inner)
+	if err != nil {
+		return speakOf(speakOf(err, part, file), key, keyFile)
+	}
+	if o.first != nil {
+		err = o.first(s)
+	}
+	if err = errors.Join(err, s.Close()); err != nil || key == keyFile {
+		return speakOf(err, part, file)
+	}
+	if err := os.Link(key, keyFile); err != nil {
+		return speakOf(err, key, keyFile)
+	}
+	return syncDir(filepath.Dir(keyFile))
+}
+
+// lockFolder keeps others out who lock a file's folder; the lock goes with the process.
+func lockFolder(file string) (unlock func() error, err error) {
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
+	}
+	return dir.Close, nil
+}
+
+// ours are tables that every schema has had.
+var ours = []string{"meta", "users", "tokens", "audit"}
+
+// look looks into a database file, without changing it, and refuses another program's. It says whether the file holds any
+// table yet.
+func look(ctx context.Context, file string) (empty bool, err error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return false, err
+	}
+	// By SQLite alone: to open and close a file otherwise would drop the locks of whoever else in this process has it open
+	// (sqlite.org/howtocorrupt.html).
+	source := url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: url.Values{"mode": {"rw"}, "_busy_timeout": {"10000"}}.Encode()}
+	db := sqlx.NewDb(sql.OpenDB(sqliteConnector{source.String()}), "sqlite3")
+	db.SetMaxOpenConns(1)
+	var tables []string
+	var application int64
+	err = sqlx.SelectContext(ctx, db, &tables, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+	if err == nil {
+		err = sqlx.GetContext(ctx, db, &application, "PRAGMA application_id")
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return false, fmt.Errorf("database %s: %w", file, err)
+	}
+	missing := slices.DeleteFunc(slices.Clone(ours), func(name string) bool { return slices.Contains(tables, name) })
+	if application != 0 || len(tables) > 0 && len(missing) > 0 {
+		return false, fmt.Errorf("database %s: it is another program's SQLite file (%s): nothing of it is changed; name another file", file, holds(tables, application))
+	}
+	return len(tables) == 0, nil
+}
+
+// holds says by what another program's file is known.
+func holds(tables []string, application int64) string {
+	if len(tables) == 0 {
+		return fmt.Sprintf("application id %d", application)
+	}
+	return "its tables are " + strings.Join(tables[:min(3, len(tables))], ", ") + map[bool]string{true: ", ..."}[len(tables) > 3]
+}
+
+// speakOf has an error speak of a file by the name that whoever reads it knows.
+func speakOf(err error, file, as string) error {
+	if err == nil || file == as || !strings.Contains(err.Error(), file) {
+		return err
+	}
+	return &spoken{err, strings.ReplaceAll(err.Error(), file, as)}
+}
+
+type spoken struct {
+	err  error
+	text string
+}
+
+func (s *spoken) Error() string { return s.text }
+func (s *spoken) Unwrap() error { return s.err }
