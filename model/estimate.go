@@ -15,7 +15,8 @@ type Estimate struct {
 	Unused  Chance  // at one never used
 	Guesses float64 // within the year, at a token in use
 
-	unused float64 // guesses at one never used, whose user does not log in
+	unused    float64 // guesses at one never used, whose user does not log in
+	passcodes bool    // may be sent
 }
 
 const (
@@ -34,21 +35,33 @@ func EstimateGuessing(d *Domain, p *Product, tokens int64) Estimate {
 	unused := inUse
 	unused.SyncedAt = 0
 	code := CodeChance(p.Digits)
-	passcode := CodeChance(6)
+	passcode := CodeChance(PasscodeDigits)
 	narrow := Chance(tokens)*inUse.Chance(1) + passcode
 	wide := Chance(tokens)*unused.Chance(1) + passcode
 	e := Estimate{InUse: narrow, Unused: wide, Codes: int64(tokens)*int64(inUse.Chance(1)/code) + 1, First: int64(tokens)*int64(unused.Chance(1)/code) + 1}
 	e.Guesses, e.unused = d.guesses(narrow, true), d.guesses(wide, false)
+	e.passcodes = d.PasscodeChannels != ""
 	return e
 }
 
-// Chance is that of entering the account within the year, where a guess at the PIN is right with a chance, 1 where there is none. It
-// is that of a token in use or of one never used, whichever is more.
-func (e *Estimate) Chance(pin float64) float64 {
-	once := func(one Chance, guesses float64) float64 {
-		return -math.Expm1(guesses * math.Log1p(-pin*float64(min(one, certain-1))/float64(certain)))
+// Passcode is the chance of entering the account by its passcodes within the year, where somebody has one sent for each of his
+// guesses. No PIN stands in front of them.
+func (e *Estimate) Passcode() float64 {
+	if !e.passcodes {
+		return 0
 	}
-	return max(once(e.InUse, e.Guesses), once(e.Unused, e.unused))
+	return atLeastOnce(CodeChance(PasscodeDigits), 1, e.Guesses)
+}
+
+// Chance is that of entering the account within the year, where a guess at the PIN is right with a chance, 1 where there is none. It
+// is that of a token in use or of one never used, whichever is more. See Passcode for what a PIN does not guard.
+func (e *Estimate) Chance(pin float64) float64 {
+	return max(atLeastOnce(e.InUse, pin, e.Guesses), atLeastOnce(e.Unused, pin, e.unused))
+}
+
+// atLeastOnce is the chance that one of so many guesses is right, each with the chance of the OTP and that of the PIN.
+func atLeastOnce(one Chance, pin, guesses float64) float64 {
+	return -math.Expm1(guesses * math.Log1p(-pin*float64(min(one, certain-1))/float64(certain)))
 }
 
 // guesses bounds the guesses of a year, each with a chance, at a user who logs in daily or never.

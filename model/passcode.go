@@ -5,6 +5,7 @@ import "encoding/binary"
 // A user is sent so many passcodes within so many milliseconds: each is a code to guess, and a message to somebody who may not have
 // asked for it.
 const (
+	PasscodeDigits  = 6
 	PasscodesMost   = 3
 	PasscodesWithin = 3600_000
 )

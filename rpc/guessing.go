@@ -34,6 +34,7 @@ type GuessingRow struct {
 	WithoutPIN    float64 `json:"withoutPin"`    // chance a user and year
 	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
 	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN people choose
+	Passcode      float64 `json:"passcode"`      // the same by passcodes alone, which have no PIN, where they are sent
 	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address enters
 	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses enter, or callers who send no remoteIp
 }
@@ -104,7 +105,7 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 	tokens := max(1, h.Most)
 	e := model.EstimateGuessing(d, p, tokens)
 	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First,
-		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN),
+		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
 		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)
 	if e.Chance(1) > guessingMost {

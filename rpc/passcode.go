@@ -9,10 +9,7 @@ import (
 	"tokensmith/store"
 )
 
-const (
-	passcodeDigits   = 6
-	passcodeInterval = 30_000 // milliseconds between two to the same user
-)
+const passcodeInterval = 30_000 // milliseconds between two to the same user
 
 func passcodePlace(userID string) store.Place {
 	return store.Place{Table: "user_states", Column: "passcode", Row: userID}
@@ -94,7 +91,7 @@ func (v *verification) passcodeChance(login *model.Login) model.Chance {
 	if login.Passcode == nil || v.c.now >= login.PasscodeUntil || v.token != nil {
 		return 0
 	}
-	return model.CodeChance(passcodeDigits)
+	return model.CodeChance(model.PasscodeDigits)
 }
 
 // passcode says whether the credential is the user's passcode, which is used up then.

@@ -98,6 +98,15 @@ func TestEstimateOfTheDefaults(t *testing.T) {
 		if p := number("randomPin"); p <= 0 || p > 1e-7 {
 			t.Errorf("%s with a random PIN: %g", r["product"], p)
 		}
+		if p := number("passcode"); p < 5e-4 || p > number("withoutPin") {
+			t.Errorf("%s by a passcode, which has no PIN: %g", r["product"], p)
+		}
+	}
+	g.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"passcodeChannels":[]}}`)
+	for _, row := range rows() {
+		if p := row.(map[string]any)["passcode"]; fmt.Sprint(p) != "0" {
+			t.Errorf("by a passcode where none is sent: %v", p)
+		}
 	}
 	g.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0,"maxFailures":0}}`)
 	if warnings := g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)["warnings"].([]any); len(warnings) != 7 {

@@ -70,16 +70,16 @@ func callWith(ts *testscript.TestScript, neg bool, client *http.Client, method, 
 	}
 }
 
-// step is one command of the README and what it says that it prints.
+// step is one command of a document and what it says that it prints.
 type step struct{ command, prints string }
 
-// chapter reads the commands of a chapter of the README: indented lines that begin with "$ ", each with its output.
-func chapter(ts *testscript.TestScript, name string) (steps []step) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+// chapter reads the commands of a document's chapter: indented lines that begin with "$ ", each with its output.
+func chapter(ts *testscript.TestScript, file, name string) (steps []step) {
+	text, err := os.ReadFile(file)
 	ts.Check(err)
 	_, rest, found := strings.Cut(string(text), "\n## "+name+"\n")
 	if !found {
-		ts.Fatalf("README.md has no chapter %q", name)
+		ts.Fatalf("%s has no chapter %q", file, name)
 	}
 	rest, _, _ = strings.Cut(rest, "\n## ")
 	for line := range strings.Lines(rest) {
@@ -151,13 +151,17 @@ func paste(ts *testscript.TestScript, _ bool, chapters []string) {
 // readme runs a chapter's commands in one shell, but for the service itself, which runs already. In what they shall
 // print "..." stands for anything.
 func readme(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: readme CHAPTER")
+	if len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: readme CHAPTER [FILE]")
+	}
+	file := filepath.Join("..", "..", "README.md")
+	if len(args) == 2 {
+		file = args[1]
 	}
 	const end = "--- end of step"
 	var script strings.Builder
 	var run []step
-	for _, s := range chapter(ts, args[0]) {
+	for _, s := range chapter(ts, file, args[0]) {
 		if s.command == "" || strings.HasPrefix(s.command, "tokensmith serve") {
 			continue
 		}
@@ -173,13 +177,13 @@ func readme(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Env = append(os.Environ(), "URL="+ts.Getenv("URL")+"/das5/rest", "PATH="+ts.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		ts.Fatalf("README: %v\n%s", err, out)
+		ts.Fatalf("%s: %v\n%s", file, err, out)
 	}
 	parts := strings.Split(string(out), end+"\n")
 	for i, s := range run {
 		want := regexp.QuoteMeta(strings.TrimSpace(s.prints))
 		if got := strings.TrimSpace(parts[i]); s.prints != "" && !regexp.MustCompile("(?s)^"+strings.ReplaceAll(want, `\.\.\.`, ".*")+"$").MatchString(got) {
-			ts.Fatalf("README: $ %s\nprints:\n%s\nnot:\n%s", s.command, got, s.prints)
+			ts.Fatalf("%s: $ %s\nprints:\n%s\nnot:\n%s", file, s.command, got, s.prints)
 		}
 	}
 }

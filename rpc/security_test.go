@@ -1,0 +1,121 @@
+package rpc
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"tokensmith/model"
+)
+
+// SECURITY.md says what is shipped: its figures are those of the code, and its checklist leaves no requirement out. What check
+// --guessing prints there is compared in testdata/script/security.txtar.
+func TestSecurityFigures(t *testing.T) {
+	t.Parallel()
+	const file = "../cmd/tokensmith/SECURITY.md"
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(raw)), " ")
+	passwordList, err := os.ReadFile("../model/commonpasswords.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	common := len(regexp.MustCompile(`(?m)^([^#]|#[^ ]).*$`).FindAll(passwordList, -1))
+	short := func(d time.Duration) string {
+		return regexp.MustCompile(`([hm])0[ms]`).ReplaceAllString(strings.Replace(d.String(), "h0m0s", "h", 1), "$1")
+	}
+	ms := func(n int64) string { return short(time.Duration(n) * time.Millisecond) }
+	const day = 24 * 3600_000
+
+	// Domains are made as rpc declares them.
+	initial := func(name string) int64 {
+		for _, a := range domainObject.attrs {
+			if a.name == name {
+				return a.initial.(int64)
+			}
+		}
+		t.Fatalf("a domain has no %s", name)
+		return 0
+	}
+	// Two locks of a new user tell how they grow.
+	now := model.Time(1_700_000_000_000)
+	u := model.Login{Status: model.Active, LockoutThreshold: initial("lockoutThreshold"), LockoutMinutes: initial("lockoutMinutes"), MaxFailures: initial("maxFailures")}
+	lock := func() (tries int, length model.Time) {
+		for locks := false; !locks; tries++ {
+			now += 10_000
+			locks = u.Refused(now, true, model.PasswordChance)
+		}
+		length = u.LockedUntil - now
+		now = u.LockedUntil
+		return tries, length
+	}
+	first, firstLength := lock()
+	second, secondLength := lock()
+	longest := secondLength
+	for range 5 {
+		_, length := lock()
+		longest = max(longest, length)
+	}
+	chance := func(c model.Chance) float64 { return float64(c) / 1e9 }
+	passwords := float64(model.GuessedMost+model.PasswordChance+365*model.GuessedDaily) / float64(model.PasswordChance)
+	codeTries := guessBurst + 365*24*float64(time.Hour/guessEvery)
+	codeBits := 2 * codeGroup * 5
+	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
+	soft, hard := model.Builtin()[0], model.Builtin()[1]
+	p := profiles["nist"]
+	// Of one token, as check --guessing prints it, with two digits.
+	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures}
+	estimate := model.EstimateGuessing(&d, &soft, 1)
+	withoutPIN := estimate.Chance(1)
+
+	for _, want := range []string{
+		fmt.Sprintf("after %d failures, %d minutes; after %d each, %d times as long, up to %s", first, firstLength/60_000, second, secondLength/firstLength, ms(int64(longest))),
+		fmt.Sprintf("until an administrator unlocks | %d |", u.MaxFailures),
+		fmt.Sprintf("%.1e at once and %.2e a day: %.1e a year", chance(model.GuessedMost), chance(model.GuessedDaily), chance(model.GuessedMost+365*model.GuessedDaily)),
+		fmt.Sprintf("%s at most, each counted as %.1e", thousands(int(passwords)), chance(model.PasswordChance)),
+		fmt.Sprintf("%d a %s |", model.RefusedMost, map[int]string{60_000: "minute"}[model.RefusedWithin]),
+		fmt.Sprintf("had no success with in %d days | %d a day; from %d on windows are narrow", model.AddressKnown/day, model.AddressMost, model.AddressPressed),
+		fmt.Sprintf("from %d within %d minutes, and %d times the usual", sprayLeast, sprayWithin/time.Minute, sprayTimes),
+		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.PasscodesMost, ms(passcodeInterval)),
+		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.SignInLockMost), model.SignInKnownMost, model.SignInKnown/day),
+		fmt.Sprintf("end after %s without a call and after %s", short(sessionIdle), ms(model.SessionMost)),
+		fmt.Sprintf("console: %s, idle %s", ms(model.SessionMost), short(sessionIdle)),
+		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),
+		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, guessBurst, short(guessEvery)),
+		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.ActivationTriesMost),
+		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", signInBurst, short(signInEvery)),
+		fmt.Sprintf("its secret (%d random bits), an access token (%s)", clientSecretBytes*8, short(tokenLife)),
+		fmt.Sprintf("%d refusals an address, then one each %s", refusedBurst, short(refusedEvery)),
+		fmt.Sprintf("%d random bits, once, %d hours", linkBytes*8, model.LinkHours),
+		fmt.Sprintf("%d bits, made at sign-in", sessionBytes*8),
+		fmt.Sprintf("at least %d characters, none of %s common ones", model.PasswordLeast, thousands(common)),
+		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.PasswordLeast, p.passwordAlone, p.password),
+		fmt.Sprintf("profile: %d s, older products", p.period),
+		fmt.Sprintf("%d bytes; %d where each takes 4", passwordMost, passwordMost/4),
+		fmt.Sprintf("made ones have %d; imported ones from %d bits", generatedSeedBytes*8, model.MinSeedBytes*8),
+		fmt.Sprintf("TOTP %d or %d s with two steps either way, so %d or %d s; hardware tokens at the first use %d steps", soft.Period, hard.Period,
+			model.OTPCodes(soft.Algorithm, soft.NarrowWindow)*soft.Period, model.OTPCodes(hard.Algorithm, hard.NarrowWindow)*hard.Period, model.OTPCodes(hard.Algorithm, hard.AutoWindow)),
+		fmt.Sprintf("enter 10,000 × %.1e = %.0f of those", withoutPIN, 10_000*withoutPIN),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("SECURITY.md lacks %q", want)
+		}
+	}
+
+	_, checklist, _ := strings.Cut(string(raw), "\n## OWASP ASVS")
+	for section, most := range map[int]int{1: 3, 2: 12, 3: 8, 4: 6, 5: 8, 6: 4, 7: 2, 8: 4} {
+		for n := range most {
+			number := fmt.Sprintf("6.%d.%d", section, n+1)
+			row := regexp.MustCompile(`(?m)^\|[^|]*\b` + regexp.QuoteMeta(number) + `\b[^|]*\|[^|]+\| (yes|no|partly|not applicable) \|[^|]+\|$`)
+			if len(row.FindAllString(checklist, -1)) != 1 {
+				t.Errorf("SECURITY.md has no answer, or several, to %s", number)
+			}
+		}
+	}
+}
