@@ -75,7 +75,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
-	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword)}
+	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword), at: "newPassword"}
 	var err error
 	if v.user, err = s.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
 		return err
