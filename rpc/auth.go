@@ -38,6 +38,7 @@ type verification struct {
 	password model.Secret
 	fresh    string // argon2id of a new password; "" = unchanged
 	length   int    // of the new password, in characters
+	at       string // the new password's attribute
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
 	syncing  bool // two OTPs that synchronise: first, second
@@ -172,8 +173,8 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		if len(v.password) > passwordMost || len(fields["newPassword"]) > passwordMost {
 			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", passwordMost)
 		}
-		if v.fresh = fields["newPassword"]; v.fresh != "" {
-			return v.c.s.checkPassword("credential.newPassword", model.Secret(v.fresh))
+		if v.fresh, v.at = fields["newPassword"], "credential.newPassword"; v.fresh != "" {
+			return v.c.s.checkPassword(v.at, model.Secret(v.fresh))
 		}
 	case method != "" && method != "OTP":
 		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")

@@ -85,7 +85,7 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 
 // setPassword puts the new password in place, whose user knew the old one.
 func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
-	if err := v.c.s.passwordSuits(tx, "newPassword", login.ID, v.length); err != nil {
+	if err := v.c.s.passwordSuits(tx, v.at, login.ID, v.length); err != nil {
 		return err
 	}
 	return tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)

@@ -155,6 +155,42 @@ func (g *guarded) wantMarks(want int64) {
 	}
 }
 
+// One OTP at once, over two servers, while its token is deleted and made again: one accept each.
+func TestRemadeTokenRace(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		const rounds, callers = 40, 12
+		g := newGuarded(t, url)
+		g.user("u", "MT 1")
+		many := g.together(t)
+		for round := range rounds {
+			g.clock.advance(30 * time.Second)
+			code := g.at(totp, "1", 0)
+			var accepted atomic.Int64
+			var race sync.WaitGroup
+			for k := range callers {
+				race.Go(func() {
+					if _, reply := many[k%len(many)].post("/auth/verify", fmt.Sprintf(`{"user":{"loginName":"u"},"credential":{"otp":%q}}`, code)); codeIn(reply) == 0 {
+						accepted.Add(1)
+					}
+				})
+			}
+			race.Go(func() {
+				g.deleteToken("1")
+				g.seeded("MT", "1", "1", "u")
+			})
+			race.Wait()
+			g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
+			if g.verify("u", code) == 0 { // where all came while there was none
+				accepted.Add(1)
+			}
+			if n := accepted.Load(); n != 1 {
+				t.Errorf("round %d: accepted %d times", round, n)
+			}
+		}
+	})
+}
+
 // One OTP at once at tokens of one seed, of two users, over two servers, and while one of the tokens is deleted and made again: one
 // accept each.
 func TestSeedMarksRace(t *testing.T) {

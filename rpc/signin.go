@@ -90,6 +90,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
+	v.at = "newPassword"
 	v.comesFrom(c.remote)
 	if err := v.hash(ctx); err != nil {
 		return err

@@ -87,8 +87,9 @@ const advanceMost = 1_000_000
 func restoreCommand(e *env) *cobra.Command {
 	var d database
 	var advance int64
+	var inPlace bool
 	cmd := &cobra.Command{
-		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
+		Use: "restore BACKUP | --in-place", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
 			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
@@ -96,13 +97,16 @@ func restoreCommand(e *env) *cobra.Command {
 			"and passcodes, provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
 			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +
 			"until it has caught up. Without it OTPs that were used since the backup are good again.\n\n" +
-			"Without BACKUP it does the latter to a database that is there, which was restored by other tools: by those of\n" +
-			"PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then.",
+			"With --in-place, and without a backup, it does that to a database that is there, which was restored by other tools: by\n" +
+			"those of PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then.",
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key --advance-hotp 5\n" +
-			"  tokensmith restore --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
+			"  tokensmith restore --in-place --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if advance < 0 || advance > advanceMost {
 				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", advanceMost, advance)
+			}
+			if inPlace == (len(args) == 1) {
+				return errors.New("restore takes either a backup or --in-place")
 			}
 			now := time.Now()
 			var r store.Restored
@@ -112,12 +116,12 @@ func restoreCommand(e *env) *cobra.Command {
 			}
 			file := store.File(d.url)
 			switch {
-			case len(args) == 0:
+			case inPlace:
 				if err := d.with(cmd.Context(), finish); err != nil {
 					return err
 				}
 			case file == "":
-				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load; then run restore without a backup")
+				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load; then run restore --in-place")
 			default:
 				c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath(), finish)
 				if err != nil {
@@ -131,6 +135,7 @@ func restoreCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().Int64Var(&advance, "advance-hotp", 0, "events by which the counters of event-based tokens are moved on")
+	cmd.Flags().BoolVar(&inPlace, "in-place", false, "the database was restored by other tools: end what may have been used since")
 	return cmd
 }
 

@@ -57,7 +57,8 @@ func loadCommand(e *env) *cobra.Command {
 		Use: "load FILE", Short: "Fill a new database from a dump", Args: cobra.ExactArgs(1),
 		Long: "Fill a new database, SQLite or PostgreSQL, from a dump of the same version of tokensmith and with its key file. The\n" +
 			"dump is read twice: all of it is checked before anything is stored. A database whose loading was interrupted is not\n" +
-			"opened again: remove it and load anew.",
+			"opened again: remove it and load anew. If logins went on since the dump was made, what they used is good again until\n" +
+			"tokensmith restore --in-place ends it.",
 		Example: "  tokensmith dump all.jsonl --db tokensmith.db\n" +
 			"  tokensmith load all.jsonl --db 'postgres://USER:PASSWORD@HOST/DATABASE' --key-file tokensmith.key",
 		RunE: func(cmd *cobra.Command, args []string) error {
