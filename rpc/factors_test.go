@@ -107,8 +107,8 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 			"held to domains":    s.agent(t, `"name":"limited","permissions":"*","domains":"`+w.Name+`"`),
 			"held to addresses":  s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
 		} {
+			before := contents(t, url)
 			for _, a := range attempts {
-				before := contents(t, url)
 				code, seen := s.answer(c, a.method, a.params)
 				if code != 5 {
 					t.Errorf("%s by one who is %s: %s", a.method, name, seen)
@@ -123,8 +123,12 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 				if code, seen := s.answer(c, "batch/execute", string(call)); code != 0 || !strings.Contains(seen, `"result":[{"error":5,`) {
 					t.Errorf("%s in a batch by one who is %s: %s", a.method, name, seen)
 				}
+				rpcCall := `{"jsonrpc":"2.0","id":1,"method":"` + strings.ReplaceAll(a.method, "/", ".") + `","params":` + a.params + `}`
+				if _, seen := s.answer(c, "jsonrpc", rpcCall); !strings.Contains(seen, `"code":5,`) {
+					t.Errorf("%s by JSON-RPC by one who is %s: %s", a.method, name, seen)
+				}
 				if after := contents(t, url); after != before {
-					t.Errorf("%s by one who is %s changed something", a.method, name)
+					t.Fatalf("%s by one who is %s changed something", a.method, name)
 				}
 			}
 		}
