@@ -149,7 +149,12 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	if err := s.DropAnswers(ctx); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
+	guarded, stop := context.WithCancel(ctx)
+	go st.Guard(guarded) // it may take hours, and somebody may upgrade meanwhile
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
-		return s.CallOnce(ctx, method, key, params), nil
-	}, func() { st.Close() }, nil
+			return s.CallOnce(ctx, method, key, params), nil
+		}, func() {
+			stop()
+			st.Close()
+		}, nil
 }
