@@ -16,7 +16,7 @@ type BatchArgs struct {
 }
 
 var batchAttrs = declare(&object{name: "batch", attrs: []attr{
-	{name: "csv", kind: text, when: onCreate, required: true, max: largeBody, column: "-", about: "the file's text"},
+	{name: "csv", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the file's text"},
 	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; UTF-8 if not given"},
 }})
 

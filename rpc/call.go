@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,16 +20,21 @@ type call struct {
 	agent  *model.Agent // nil until authenticated
 	scope  store.Scope  // what he sees; nil = everything
 	remote string       // the caller's address, without port
+	http2  bool         // it has its connection with others
+	conn   *connection  // on which it came; nil = it is not counted
 	now    model.Time   // when the call began
+	began  time.Time    // the same, for how long it takes
 
 	generation int64 // of the secret by which he proved himself
 	authOnly   bool  // came to the listener of auth/* alone
 
 	params jsontext.Value
-	size   int64 // bytes of a JSON-RPC request
-	once   *once // of a call that carries an idempotency key
+	size   int64          // bytes of a JSON-RPC request
+	rpcID  jsontext.Value // its id; none = nobody wants a response
+	once   *once          // of a call that carries an idempotency key
 
-	turn bool // it has the place of what needs much memory
+	turn  bool // it has the place of what needs much memory
+	heavy bool // it has one of those of replies that do
 
 	outer    *call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory
@@ -50,6 +56,9 @@ type call struct {
 type callKey struct{}
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// proven says whether the caller is known: an agent or a person, or a device that was not refused.
+func (c *call) proven() bool { return c.agent != nil && (c.agent.ID != "" || c.code == 0) }
 
 func (c *call) newID() string { return c.s.cfg.NewID() }
 
@@ -78,20 +87,19 @@ func (c *call) need(path string) error {
 // run runs a plan in its transaction, which this function alone opens. A change, its audit row and the answer kept for
 // a repeat commit together.
 func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
-	if plan.view != nil && !c.records() {
-		view := c.s.cfg.Store.View
-		switch plan.reads {
-		case nothing:
-			return plan.view(nil)
-		case statement:
-			view = c.s.cfg.Store.ViewOne
+	if plan.heavy || plan.long && plan.view != nil {
+		release, err := c.takePlaces(ctx, plan)
+		if err != nil {
+			return nil, err
 		}
-		err = view(ctx, func(tx store.ReadTx) error {
-			tx.Limit(c.scope)
-			result, err = plan.view(tx)
-			return err
-		})
-		return result, err
+		defer release()
+	}
+	if plan.view != nil {
+		if result, err = c.read(ctx, plan); err != nil || !c.records() {
+			return result, err
+		}
+		// What was read is shown when its row is there.
+		return result, c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return c.audit(tx, result) })
 	}
 	if strings.HasPrefix(c.method.path, "auth/") {
 		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
@@ -100,13 +108,8 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.long {
 		update = c.s.cfg.Store.UpdateLong
 	}
-	err = update(ctx, func(tx store.Tx) error {
-		defer func() {
-			if p := recover(); p != nil {
-				c.place = panicPlace() // here, for the transaction may run on another call's goroutine
-				panic(p)
-			}
-		}()
+	change := func(tx store.Tx) error {
+		defer c.placed()
 		once := c.once != nil && plan.update != nil
 		if once {
 			if err := c.repeated(tx); err != nil {
@@ -118,11 +121,16 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 			err = c.keep(tx, result)
 		}
 		return err
-	})
+	}
+	if plan.parts != nil {
+		result, err = plan.parts(ctx)
+	} else {
+		err = update(ctx, change)
+	}
 	if c.once != nil && err != nil {
 		if asAnswered(err) == nil {
 			// The same call may have been carried out at the same moment, and refused this one's change.
-			if found := c.look(ctx); asAnswered(found) != nil {
+			if found := c.before(ctx); asAnswered(found) != nil {
 				return nil, found
 			}
 			return nil, err
@@ -132,6 +140,24 @@ func (c *call) run(ctx context.Context, plan *Plan) (result any, err error) {
 	if o, ok := result.(outcome); ok && err == nil {
 		return nil, o.err
 	}
+	return result, err
+}
+
+// read runs a plan that only reads.
+func (c *call) read(ctx context.Context, plan *Plan) (result any, err error) {
+	view := c.s.cfg.Store.View
+	switch plan.reads {
+	case nothing:
+		return plan.view(nil)
+	case statement:
+		view = c.s.cfg.Store.ViewOne
+	}
+	err = view(ctx, func(tx store.ReadTx) error {
+		c.object, c.shown = "", nil
+		tx.Limit(c.scope)
+		result, err = plan.view(tx)
+		return err
+	})
 	return result, err
 }
 
@@ -194,5 +220,7 @@ func (c *call) fail(w http.ResponseWriter, err error, byMethod bool) {
 	if byMethod || status == 0 {
 		status = http.StatusOK
 	}
-	writeEnvelope(w, status, failure(e))
+	body := failure(e)
+	c.answering(w, int64(len(body)))
+	writeEnvelope(w, status, body)
 }

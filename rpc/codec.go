@@ -22,7 +22,9 @@ type Plan struct {
 	view   func(tx store.ReadTx) (any, error)
 	reads  reads // by view
 	update func(tx store.Tx) (any, error)
-	long   bool // update is of many rows, and has the time of those: see store.Store.UpdateLong
+	parts  func(ctx context.Context) (any, error) // a batch, which opens one transaction after the other by itself
+	long   bool                                   // update is of many rows, and has the time of those: see store.Store.UpdateLong; view may take long as well
+	heavy  bool                                   // it takes much memory while it runs
 }
 
 // reads is how much a view reads.
@@ -54,7 +56,7 @@ func (c *codecRequest) Method() (string, error) { return c.call.method.target, n
 
 // ReadRequest reads the parameters, unless the call was answered before.
 func (c *codecRequest) ReadRequest(args any) error {
-	if err := c.call.look(c.ctx); err != nil {
+	if err := c.call.before(c.ctx); err != nil {
 		return err
 	}
 	return readArgs(c.call.params, args)
@@ -70,12 +72,16 @@ func (c *codecRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		c.WriteError(w, 0, err)
 		return
 	}
+	if b, ok := result.(*bulky); ok {
+		c.call.writeParts(w, successBegins, b.file, "}")
+		return
+	}
 	body, err := success(result)
 	if err != nil {
 		c.call.fail(w, err, true)
 		return
 	}
-	writeEnvelope(w, http.StatusOK, body)
+	c.call.answer(w, body)
 }
 
 func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
@@ -110,12 +116,14 @@ func readArgs(params jsontext.Value, args any) error {
 	return &model.Error{Kind: model.Unreadable, Msg: "the request cannot be read", Err: err}
 }
 
+const successBegins = `{"error":0,"result":`
+
 // success gives the envelope of a reply; nil has no result.
 func success(result any) ([]byte, error) {
 	if result == nil {
 		return []byte(`{"error":0}`), nil
 	}
-	body := append(make([]byte, 0, 256), `{"error":0,"result":`...)
+	body := append(make([]byte, 0, 256), successBegins...)
 	if raw, ok := result.(jsontext.Value); ok {
 		body = append(body, raw...)
 	} else {

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,8 +15,7 @@ import (
 )
 
 const (
-	streamsMost   = 50_000 // of one process
-	streamsDevice = 8      // of one client token; a further one ends the oldest
+	streamsDevice = 8 // of one client token; a further one ends the oldest
 	streamPing    = 30 * time.Second
 	streamWrite   = 20 * time.Second       // that a piece of a stream may take
 	streamLook    = 250 * time.Millisecond // how often the database is asked whether a device was logged out
@@ -25,6 +25,7 @@ const (
 // streams are the event streams open in this process. A stream is here before its client token is checked: whoever is
 // logged out after that check is told, and whoever was before it is refused.
 type streams struct {
+	most  int // open at once
 	mu    sync.Mutex
 	open  map[*stream]struct{}
 	of    map[string][]*stream // by public id of the client token, the oldest first
@@ -40,14 +41,14 @@ type stream struct {
 	over  chan struct{} // closed when newer ones of the device have taken its place
 }
 
-func newStreams() *streams {
-	return &streams{open: map[*stream]struct{}{}, of: map[string][]*stream{}, ended: make(chan struct{})}
+func newStreams(most int) *streams {
+	return &streams{most: most, open: map[*stream]struct{}{}, of: map[string][]*stream{}, ended: make(chan struct{})}
 }
 
 func (l *streams) add(st *stream) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) >= streamsMost {
+	if len(l.open) >= l.most {
 		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("too many streams are open")}
 	}
 	l.open[st] = struct{}{}
@@ -188,13 +189,19 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	s.streams.mu.Lock()
 	st.seen = c.now
 	s.streams.mu.Unlock()
+	// The rest of the request, so that net/http sees when the device leaves. One that owes it has its time to send it.
+	if _, err := io.CopyN(io.Discard, r.Body, deviceBody); err != io.EOF {
+		c.fail(w, unfinished(err), false)
+		return
+	}
+	c.conn.stream(1)
+	defer c.conn.stream(-1)
 	s.stream(w, r, st)
 }
 
 // stream writes pings until the device leaves, is logged out, or the server stops.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 	conn := http.NewResponseController(w)
-	conn.SetReadDeadline(time.Time{})
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +17,14 @@ import (
 // Batch has the method that carries out many.
 type Batch struct{ s *Server }
 
-// batchCalls bounds the calls of one batch: they share a transaction, and others wait for it.
-const batchCalls = 10_000
-
 const (
-	batchTime  = 20 * time.Second
+	batchCalls = 10_000
 	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
+
+	atomicTime   = 5 * time.Second        // of a batch in one transaction, for which others wait
+	snapshotTime = 20 * time.Second       // of a batch on one snapshot, behind which the database's log grows
+	partTime     = 200 * time.Millisecond // of a batch in parts: after it one ends, and others have their turn
+	partReply    = 1 << 20                // bytes of the answers of one part
 )
 
 // ExecuteArgs are the parameters of batch/execute.
@@ -50,9 +53,10 @@ type batchStopped struct {
 	Reply jsontext.Value `json:"reply"`
 }
 
-// Execute carries out many calls in one transaction and answers with their envelopes in order. Each needs its own
-// permission and leaves its own row in the record. One that is refused is undone alone, or in an atomic batch with all.
-// Calls are prepared before the first of them runs; what they name is looked up when they run.
+// Execute carries out many calls and answers with their envelopes in order. Each needs its own permission and leaves its own row
+// in the record. One that is refused is undone alone, or in an atomic batch, which is one transaction, with all. Others go by
+// parts, so that nobody waits long for them; those that only read are one snapshot. Calls are prepared before the first of them
+// runs; what they name is looked up when they run.
 func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 	outer := callOf(r.Context())
 	atomic := false
@@ -75,13 +79,30 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		}
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
-	plan.long = true
-	plan.update = func(tx store.Tx) (any, error) {
-		outer.quiet = true
-		return m.run(r.Context(), outer, tx, calls, atomic)
+	switch {
+	case atomic:
+		plan.long, plan.heavy = true, heavy(calls)
+		plan.update = func(tx store.Tx) (any, error) {
+			outer.quiet = true
+			return m.run(r.Context(), outer, calls, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
+		}
+	case !slices.ContainsFunc(calls, (*prepared).changes):
+		plan.long, plan.heavy = true, heavy(calls)
+		plan.view = func(tx store.ReadTx) (any, error) {
+			return m.run(r.Context(), outer, calls, snapshotTime, func(p *prepared) ([]byte, error) { return m.look(tx, p) })
+		}
+	default:
+		plan.parts = func(ctx context.Context) (any, error) { return m.parts(ctx, outer, calls) }
 	}
 	return nil
 }
+
+func heavy(calls []*prepared) bool {
+	return slices.ContainsFunc(calls, func(p *prepared) bool { return p.plan != nil && p.plan.heavy })
+}
+
+// changes says whether a call writes anything, be it to the record.
+func (p *prepared) changes() bool { return p.plan != nil && (p.plan.view == nil || p.call.records()) }
 
 // prepare has a call of a batch prepared by its method.
 func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, atomic bool) *prepared {
@@ -133,38 +154,85 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 	return p
 }
 
-// run runs the prepared calls of a batch.
-func (m *Batch) run(ctx context.Context, outer *call, tx store.Tx, calls []*prepared, atomic bool) (any, error) {
-	began, most := time.Now(), m.s.cfg.LargeBody
-	if !outer.turn {
-		most = min(most, batchReply)
-	}
-	reply := append(make([]byte, 0, 64*len(calls)), '[')
+// run runs the prepared calls of a batch in one transaction.
+func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
+	began, most := time.Now(), m.replyMost(outer)
+	reply := outer.reply()
+	reply.add("[")
 	for i, p := range calls {
 		// Others wait for it: nothing is kept of one that takes too long, or whose caller has left.
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if time.Since(began) > batchTime {
-			return nil, model.Errorf(model.TooLarge, "the batch takes longer than %s: nothing is changed; send fewer calls at once", batchTime)
+		if time.Since(began) > limit {
+			return nil, model.Errorf(model.TooLarge, "the batch takes longer than %s: nothing is changed; send fewer calls at once", limit)
 		}
-		envelope, err := m.step(tx, p, atomic)
+		envelope, err := step(p)
+		if err == nil && p.err != nil && limit == atomicTime {
+			err = p.stop(i, envelope)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if atomic && p.err != nil {
-			return nil, p.stop(i, envelope)
-		}
 		if i > 0 {
-			reply = append(reply, ',')
+			reply.add(",")
 		}
-		reply = append(reply, envelope...)
-		if int64(len(reply)) > most {
-			return nil, model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
+		if err := reply.write(envelope); err != nil {
+			return nil, err
+		}
+		if reply.size() > most {
+			return nil, repliesTooLarge(most)
 		}
 	}
-	tx.Limit(outer.scope)
-	return jsontext.Value(append(reply, ']')), nil
+	reply.add("]")
+	return reply.end()
+}
+
+// replyMost is how large the answers of a batch may be together.
+func (m *Batch) replyMost(outer *call) int64 {
+	if outer.turn {
+		return m.s.cfg.LargeBody
+	}
+	return min(m.s.cfg.LargeBody, batchReply)
+}
+
+func repliesTooLarge(most int64) error {
+	return model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
+}
+
+// look runs one call that only reads, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
+	if p.plan == nil {
+		return m.refused(p), nil
+	}
+	p.err = nil // of a run before
+	tx.Limit(p.call.scope)
+	result, err := p.plan.view(tx)
+	if tx.Failed() != nil {
+		return nil, tx.Failed()
+	}
+	var envelope []byte
+	if err == nil {
+		envelope, err = m.envelope(p, result)
+	}
+	if err != nil {
+		p.err = err
+		return m.refused(p), nil
+	}
+	return envelope, nil
+}
+
+// envelope gives the envelope of what a call of a batch answered.
+func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
+	b, ok := result.(*bulky)
+	if !ok {
+		return envelopeOf(result)
+	}
+	defer b.file.Close() // which has no reader but this
+	if most := m.replyMost(p.call.outer); b.file.size > most {
+		return nil, repliesTooLarge(most)
+	}
+	return success(b)
 }
 
 // step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
@@ -180,7 +248,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 			return fmt.Errorf("%s refuses what must count, and the table of methods does not say so", p.name)
 		}
 		if err == nil {
-			envelope, err = envelopeOf(result)
+			envelope, err = m.envelope(p, result)
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -126,16 +127,27 @@ func TestBatchRace(t *testing.T) {
 	})
 }
 
-// The answers of a batch have a limit, and one that is over it changes nothing.
+// The answers of a batch have a limit: one that is all or nothing changes nothing beyond it, another carries out no more calls, and
+// says so of each.
 func TestBatchAnswerLimit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.LargeBody = 2000 })
-	calls := `{"method":"repository/create","params":{"attrs":{"name":"r"}}}` + strings.Repeat(`,{"method":"product/search"}`, 2)
-	if _, reply := s.post("/batch/execute", `{"calls":[`+calls+`]}`); !strings.HasPrefix(reply, `{"error":6,`) {
+	made := func(name string) string {
+		return `{"method":"repository/create","params":{"attrs":{"name":"` + name + `"}}}`
+	}
+	calls := made("r") + strings.Repeat(`,{"method":"product/search"}`, 2) + "," + made("q")
+	repositories := func() string {
+		return fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"])
+	}
+	if _, reply := s.post("/batch/execute", `{"atomic":true,"calls":[`+calls+`]}`); !strings.HasPrefix(reply, `{"error":6,`) && !strings.HasPrefix(reply, `{"error":404,`) {
 		t.Error(reply)
 	}
-	if total := fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"]); total != "1" {
-		t.Errorf("%s repositories", total)
+	if got := repositories(); got != "1" {
+		t.Errorf("%s repositories", got)
+	}
+	_, reply := s.post("/batch/execute", `{"calls":[`+calls+`]}`)
+	if got := repositories(); got != "2" || strings.Count(reply, `{"error":6,"message":"`) != 1 || !strings.HasPrefix(reply, `{"error":0,"result":[{"error":0,`) {
+		t.Errorf("%s repositories: %s", got, reply)
 	}
 	many := strings.TrimSuffix(strings.Repeat("{},", 10_001), ",")
 	if reply := string(s.Call(t.Context(), "batch/execute", []byte(`{"calls":[`+many+`]}`))); !strings.HasPrefix(reply, `{"error":11,`) {
@@ -265,4 +277,89 @@ func TestBatchOfNobody(t *testing.T) {
 	if n := s.total(t, "domain", ""); n != 0 {
 		t.Errorf("%d domains: %s", n, w.Body)
 	}
+}
+
+// A batch that goes by parts carries out each of its calls once, in order, also when its caller repeats it, when many send it at once,
+// and when it was cut off.
+func TestBatchGoesByParts(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		const n = 2000
+		var calls []string
+		for i := range n {
+			calls = append(calls, fmt.Sprintf(`{"method":"user/create","params":{"attrs":{"loginName":"u%d","domain.name":"d"}}}`, i))
+			if i%50 == 49 { // what was made is seen by what reads behind it
+				calls = append(calls, `{"method":"user/search","params":{"max":0}}`, `{"method":"user/get","params":{"match":[["loginName","=","none"]]}}`)
+			}
+		}
+		batch := `{"calls":[` + strings.Join(calls, ",") + `]}`
+		check := func(what, reply string) {
+			t.Helper()
+			var e struct {
+				Result []struct{ Result map[string]any }
+			}
+			if err := json.Unmarshal([]byte(reply), &e); err != nil || len(e.Result) != len(calls) {
+				t.Fatalf("%s: %v, %d answers: %.300s", what, err, len(e.Result), reply)
+			}
+			for i, made := 0, 0; i < len(calls); i++ {
+				switch {
+				case strings.Contains(calls[i], "create"):
+					made++
+					if e.Result[i].Result["id"] == nil {
+						t.Fatalf("%s: call %d gives %v", what, i, e.Result[i])
+					}
+				case strings.Contains(calls[i], "search"):
+					if got := fmt.Sprint(e.Result[i].Result["total"]); got != fmt.Sprint(made) {
+						t.Fatalf("%s: behind %d users there are %s", what, made, got)
+					}
+				}
+			}
+		}
+		_, first := s.post("/batch/execute", batch, "Idempotency-Key", "k")
+		check("the first", first)
+		if _, again := s.post("/batch/execute", batch, "Idempotency-Key", "k"); again != first {
+			t.Error("a repeat is answered otherwise")
+		}
+		// Many at once, in two processes, of which some leave.
+		all := strings.ReplaceAll(batch, `"loginName":"u`, `"loginName":"v`)
+		all = strings.ReplaceAll(all, `{"max":0}`, `{"max":0,"match":[["loginName",">>","v"]]}`)
+		var racers sync.WaitGroup
+		var mu sync.Mutex
+		replies := map[string]int{}
+		for i, at := range append(s.together(t), s, s) {
+			racers.Go(func() {
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				if i == 1 {
+					time.AfterFunc(300*time.Millisecond, leave)
+				}
+				r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/batch/execute", strings.NewReader(all))
+				r.SetBasicAuth(s.id, s.key)
+				r.Header.Set("Idempotency-Key", "l")
+				w := httptest.NewRecorder()
+				at.ServeHTTP(w, r)
+				if i != 1 || strings.HasPrefix(w.Body.String(), `{"error":0`) {
+					mu.Lock()
+					replies[w.Body.String()]++
+					mu.Unlock()
+				}
+			})
+		}
+		racers.Wait()
+		if len(replies) != 1 {
+			t.Errorf("%d answers", len(replies))
+		}
+		for reply := range replies {
+			check("many at once", reply)
+		}
+		if got := s.total(t, "user", `["loginName",">>","v"]`); got != n {
+			t.Errorf("%d users", got)
+		}
+		if got := s.recorded(t, `["method","=","user/create"]`); got != 2*n {
+			t.Errorf("%d rows of the record", got)
+		}
+		s.do(t, "audit/verify", `{}`)
+	})
 }

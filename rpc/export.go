@@ -44,16 +44,16 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 	if len(d.secrets["password"]) == 0 {
 		return model.AttrErrorf(model.Missing, "attrs.password", "is required")
 	}
-	// The key derivation is slow on purpose.
-	c.s.hashing <- struct{}{}
-	lock, err := seedfile.NewPSKCLock(d.secrets["password"], c.s.cfg.Rand)
-	<-c.s.hashing
+	var lock *seedfile.PSKCLock
+	if waited := c.s.slowly(r.Context(), func() { lock, err = seedfile.NewPSKCLock(d.secrets["password"], c.s.cfg.Rand) }); waited != nil {
+		return waited
+	}
 	if err != nil {
 		return err
 	}
 	limit := q.Limit
 	q.Limit++ // tells whether there are more
-	plan.long = true
+	plan.long, plan.heavy = true, true
 	plan.update = func(tx store.Tx) (any, error) {
 		found, err := tx.Find(q)
 		if err != nil {

@@ -142,7 +142,7 @@ func checkByTools(t *testing.T, file string) {
 // checkOTPs synchronises every token by the next two OTPs that oathtool makes of its key and product.
 func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 	t.Helper()
-	seen, used := map[string]bool{}, map[string]int64{}
+	seen, used := map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
 		serial := k.Serial
 		if device := serial + " " + k.Model; serial != "" && seen[device] {
@@ -184,10 +184,9 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 			at := s.clock.now().Add(time.Duration(k.Drift*period) * time.Second)
 			args = append(args, "--totp="+hash, "-s", fmt.Sprintf("%ds", period), "-N", at.Format("2006-01-02 15:04:05 UTC"))
 		} else {
-			// What a token of the same seed has used is used.
-			k.Counter = max(k.Counter, used[string(k.Secret)])
-			used[string(k.Secret)] = k.Counter + 2
-			if got := number("counter"); got != k.Counter {
+			if used[string(k.Secret)] { // by another key of the file, which moved this one's counter
+				s.do(t, "token/reset", fmt.Sprintf(`{"id":%q,"attrs":{"counter":%d}}`, token["id"], k.Counter))
+			} else if got := number("counter"); got != k.Counter {
 				t.Errorf("token %s has counter %d, not %d", serial, got, k.Counter)
 			}
 			if hash != "sha1" {
@@ -196,6 +195,7 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 			args = append(args, "-c", fmt.Sprint(k.Counter))
 		}
 		otps := strings.Fields(runTool(t, "oathtool", append(args, hex.EncodeToString(k.Secret))...))
+		used[string(k.Secret)] = true
 		_, reply := s.post("/token/syncToken", fmt.Sprintf(`{"token":{"id":%q},"credential":"%s,%s"}`, token["id"], otps[0], otps[1]))
 		if reply != `{"error":0}` {
 			t.Errorf("token %s does not make oathtool's OTPs: %s", serial, reply)

@@ -55,7 +55,7 @@ func answerPlace(id string) store.Place {
 	return store.Place{Table: "idempotency_keys", Column: "reply", Row: id}
 }
 
-// repeated gives the answer, as an error, of a call that was carried out before; nil when it was not.
+// repeated gives the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
 func (c *call) repeated(tx store.ReadTx) error {
 	a, err := tx.Answered(c.once.id, c.now)
 	if err != nil || a == nil {
@@ -68,19 +68,29 @@ func (c *call) repeated(tx store.ReadTx) error {
 	if err != nil {
 		return err
 	}
+	if envelope[0] == partly {
+		begun, err := readProgress(envelope)
+		if err != nil {
+			return err
+		}
+		return &begunBefore{begun}
+	}
 	return &answered{envelope}
 }
 
-// look is repeated in a snapshot of its own, before anything is prepared.
-func (c *call) look(ctx context.Context) error {
+// before is repeated in a snapshot of its own, before anything is prepared.
+func (c *call) before(ctx context.Context) error {
 	if c.once == nil {
 		return nil
 	}
-	return c.again(ctx, c.s.cfg.Store.ViewOne(ctx, c.repeated))
+	return c.again(ctx, c.s.cfg.Store.ViewOne(ctx, func(tx store.ReadTx) error {
+		_, err := c.kept(tx)
+		return err
+	}))
 }
 
-// again records that a call was answered again, whatever it was: any answer may carry a secret, such as an agent's or a device's.
-// One that may have changed who may call answers no earlier than the first time.
+// again records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
+// call answers no earlier than the first time.
 func (c *call) again(ctx context.Context, err error) error {
 	a := asAnswered(err)
 	if a == nil {
@@ -88,6 +98,9 @@ func (c *call) again(ctx context.Context, err error) error {
 	}
 	if object, _, _ := strings.Cut(c.method.path, "/"); object == "agent" || object == "domain" || c.method.path == executePath {
 		time.Sleep(store.CallersKept) // for which the first answer may still be waiting
+	}
+	if !c.method.reveals && !c.method.hands && c.method.path != executePath {
+		return err
 	}
 	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
 	if failed := c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); failed != nil {
@@ -102,6 +115,10 @@ func (c *call) keep(tx store.Tx, result any) error {
 	if err != nil {
 		return err
 	}
+	return c.keepSealed(tx, envelope)
+}
+
+func (c *call) keepSealed(tx store.Tx, envelope []byte) error {
 	return tx.KeepAnswer(&model.Answered{ID: c.once.id, Request: c.once.request, Reply: c.s.keys.Seal(answerPlace(c.once.id), envelope),
 		Expires: c.now + model.Time(answerLife.Milliseconds())})
 }
@@ -109,7 +126,7 @@ func (c *call) keep(tx store.Tx, result any) error {
 // again writes an answer that was given before.
 func (a *answered) again(w http.ResponseWriter, c *call) {
 	c.code = a.code()
-	writeEnvelope(w, http.StatusOK, a.envelope)
+	c.answer(w, a.envelope)
 }
 
 // code gives the number of an answer.

@@ -18,7 +18,7 @@ const (
 )
 
 var importAttrs = declare(&object{name: "token/import", noun: "import", attrs: []attr{
-	{name: "data", kind: text, when: onCreate, required: true, max: largeBody, column: "-", about: "the token file's text"},
+	{name: "data", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the token file's text"},
 	{name: "format", kind: enum, when: onCreate, values: formats(), column: "-", about: "recognised by the file's content if not given"},
 	{name: "product", kind: ref, when: onCreate, object: "product", column: "-", about: "of all keys; else the file's codes or the keys' kind choose it"},
 	{name: "repository", kind: ref, when: onCreate, object: "repository", column: "-", about: "\"default\" if not given"},
@@ -97,6 +97,7 @@ func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if err := im.prepare(r, d); err != nil {
 		return err
 	}
+	opts.Slowly = func(work func()) error { return c.s.slowly(r.Context(), work) }
 	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {

@@ -85,14 +85,16 @@ func bareInserts(b *testing.B, n int) time.Duration {
 	tx, err := db.Begin()
 	check(err)
 	token, err := tx.Prepare("INSERT INTO tokens (id, product_id, repository_id, serial, identifier, status, description, seed, confined, " +
-		"downloads, last_download, date_created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+		"downloads, last_download, date_created, last_updated, seed_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	check(err)
 	state, err := tx.Prepare("INSERT INTO token_states (token_id, counter, drift, last_used, resync_step, resync_until) VALUES (?, ?, ?, ?, ?, ?)")
 	check(err)
 	now := begin.UnixMilli()
+	index := make([]byte, 16)
 	for i := range n {
+		rand.Read(index)
 		id, serial := fmt.Sprintf("%032x", i), fmt.Sprintf("%08d", i)
-		_, err = token.Exec(id, product, repository, serial, serial, "ACTIVE", "", seed, false, 0, 0, now, now)
+		_, err = token.Exec(id, product, repository, serial, serial, "ACTIVE", "", seed, false, 0, 0, now, now, index)
 		check(err)
 		_, err = state.Exec(id, 0, 0, 0, 0, 0)
 		check(err)

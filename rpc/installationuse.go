@@ -41,7 +41,7 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *Plan)
 	}
 	ret := args.Return.or(names("*", "device.id", "device.name", "user.id", "user.loginName"))
 	search := &SearchArgs{Return: ret, Sort: args.Sort, Order: args.Order, Max: args.Max, Offset: args.Offset, Cursor: args.Cursor, Count: args.Count}
-	uses, err := crud{m.s, installationUseObject}.searching(r, search)
+	uses, err := crud{m.s, installationUseObject}.searching(r, search, plan)
 	if err != nil {
 		return err
 	}

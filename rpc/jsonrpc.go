@@ -73,15 +73,17 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, b
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		c.answering(w, int64(len(text)))
 		w.Write(text)
 		return
 	}
-	c.size = int64(len(body))
+	c.size, c.rpcID = int64(len(body)), head.ID
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.Header.Set("Content-Type", jsonrpcType)
 	said := &saying{ResponseWriter: w}
 	s.gorilla.ServeHTTP(said, r)
 	if !said.anything {
+		c.answering(w, 0)
 		w.WriteHeader(http.StatusNoContent) // of a notification
 	}
 }
@@ -143,7 +145,7 @@ func (q *jsonrpcRequest) ReadRequest(args any) error {
 		q.call.params, err = readParams(value, q.call.s.cfg.StrictJSON)
 	}
 	if err == nil {
-		err = q.call.look(q.ctx)
+		err = q.call.before(q.ctx)
 	}
 	if err != nil {
 		return err
@@ -158,6 +160,12 @@ func (q *jsonrpcRequest) WriteResponse(w http.ResponseWriter, reply any) {
 		q.WriteError(w, http.StatusBadRequest, err)
 		return
 	}
+	if b, ok := result.(*bulky); ok {
+		if len(q.call.rpcID) > 0 && q.call.rpcID.Kind() != 'n' {
+			q.call.writeParts(w, `{"jsonrpc":"`+json2.Version+`","result":`, b.file, `,"id":`+string(q.call.rpcID)+"}\n")
+		}
+		return
+	}
 	text := []byte("{}")
 	if result != nil {
 		if text, err = json.Marshal(result); err != nil {
@@ -165,11 +173,13 @@ func (q *jsonrpcRequest) WriteResponse(w http.ResponseWriter, reply any) {
 			return
 		}
 	}
+	q.call.answering(w, int64(len(text)))
 	q.json2.WriteResponse(w, stdjson.RawMessage(text))
 }
 
 // WriteError writes an error under our code, or the answer that was given before.
 func (q *jsonrpcRequest) WriteError(w http.ResponseWriter, status int, err error) {
+	q.call.answering(w, 0)
 	var plain *json2.Error
 	if errors.As(err, &plain) {
 		q.json2.WriteError(w, status, plain)
@@ -211,6 +221,7 @@ func (q *jsonrpcRequest) again(w http.ResponseWriter, status int, a *answered) {
 		return
 	}
 	q.call.code = e.Error
+	q.call.answering(w, int64(len(a.envelope)))
 	if e.Error != 0 {
 		q.json2.WriteError(w, status, &json2.Error{Code: json2.ErrorCode(e.Error), Message: e.Message, Data: detailOf(e.Result)})
 		return

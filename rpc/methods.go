@@ -6,6 +6,7 @@ type method struct {
 	target  string // gorilla's name of the Go method: "Token.Create"
 	large   bool   // takes a large body (a file, a batch)
 	reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
+	hands   bool   // may answer with a secret that it makes itself: each repeat of the answer is recorded
 	device  bool   // called by a device, which proves itself by what it sends, and not by an agent
 	stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
 	counts  bool   // refuses credentials, which counts: it cannot be undone
@@ -29,7 +30,7 @@ var methods = []method{
 	{path: "user/set", target: "User.Set", about: "Changes a user."},
 	{path: "user/delete", target: "User.Delete", about: "Deletes a user without tokens, devices and installation codes."},
 	{path: "user/search", target: "User.Search", about: "Finds users."},
-	{path: "user/unlock", target: "User.Unlock", about: "Unlocks a user and forgets refused credentials."},
+	{path: "user/unlock", target: "User.Unlock", about: "Unlocks a user, at the console as well, and forgets refused credentials."},
 	{path: "user/resetPassword", target: "User.ResetPassword", reveals: true, about: "Sets a new password, or makes a random one and answers it; it must then be changed."},
 	{path: "user/import", target: "User.Import", large: true, about: "Creates or updates the users of a CSV file, all or nothing."},
 
@@ -85,19 +86,19 @@ var methods = []method{
 	{path: "auth/logout", target: "Auth.Logout", about: "Ends a logon; there are no sessions."},
 	{path: "auth/resetLogon", target: "Auth.ResetLogon", about: "Gives up a logon in steps; there are no sessions."},
 
-	{path: "device/create", target: "Device.Create", about: "Makes a device and answers its client token."},
+	{path: "device/create", target: "Device.Create", hands: true, about: "Makes a device and answers its client token."},
 	{path: "device/get", target: "Device.Get", about: "Reads one device."},
 	{path: "device/set", target: "Device.Set", about: "Changes a device."},
 	{path: "device/delete", target: "Device.Delete", about: "Deletes a device: its client token ends and its seat is free."},
 	{path: "device/search", target: "Device.Search", about: "Finds devices."},
-	{path: "device/createMany", target: "Device.CreateMany", about: "Makes up to 100,000 devices of a label, in the group of that name, all or nothing; with `csv` answers their client tokens."},
+	{path: "device/createMany", target: "Device.CreateMany", hands: true, about: "Makes up to 100,000 devices of a label, in the group of that name, all or nothing; with `csv` answers their client tokens."},
 	{path: "device/revealToken", target: "Device.RevealToken", reveals: true, about: "Answers a device's client token again."},
 	{path: "device/generateToken", target: "Device.GenerateToken", reveals: true, about: "Gives a device a new client token; the old one is logged out. `expect` is the hint of the one it shall replace."},
 	{path: "device/revokeToken", target: "Device.RevokeToken", about: "Ends a device's client token without a new one."},
 	{path: "device/connect", target: "Device.Connect", device: true, about: "Tells a device, by its `token`, who it is."},
 	{path: "device/events", device: true, stream: true, about: "Streams `ping` and `loggedOut` to a device (server-sent events; `Authorization: Bearer` with its client token; GET or POST)."},
 
-	{path: "installationCode/create", target: "InstallationCode.Create", about: "Makes an installation code."},
+	{path: "installationCode/create", target: "InstallationCode.Create", hands: true, about: "Makes an installation code."},
 	{path: "installationCode/get", target: "InstallationCode.Get", about: "Reads one installation code; `code` only by a permission of this exact name, or `*`."},
 	{path: "installationCode/set", target: "InstallationCode.Set", about: "Changes an installation code; a new text ends the old one at once."},
 	{path: "installationCode/delete", target: "InstallationCode.Delete", about: "Deletes an installation code; devices installed with it stay."},
@@ -121,7 +122,7 @@ var methods = []method{
 	{path: "group/delete", target: "Group.Delete", about: "Deletes a group without groups in it; its devices stay."},
 	{path: "group/search", target: "Group.Search", about: "Finds groups."},
 
-	{path: executePath, target: "Batch.Execute", large: true, about: "Carries out up to 10,000 calls in one transaction; `atomic` undoes all of them when one is refused."},
+	{path: executePath, target: "Batch.Execute", large: true, about: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
 
 	{path: "template/get", target: "Template.Get", about: "Reads the text of a kind of message."},
 	{path: "template/set", target: "Template.Set", about: "Changes it; an unknown parameter is refused."},
@@ -130,12 +131,12 @@ var methods = []method{
 	{path: "delivery/get", target: "Delivery.Get", about: "Reads one message's delivery."},
 	{path: "delivery/search", target: "Delivery.Search", about: "Finds deliveries."},
 
-	{path: "agent/create", target: "Agent.Create", about: "Makes an API agent; answers its client secret, once."},
+	{path: "agent/create", target: "Agent.Create", hands: true, about: "Makes an API agent; answers its client secret, once."},
 	{path: "agent/get", target: "Agent.Get", about: "Reads one agent."},
 	{path: "agent/set", target: "Agent.Set", about: "Changes an agent."},
 	{path: "agent/delete", target: "Agent.Delete", about: "Deletes an agent."},
 	{path: "agent/search", target: "Agent.Search", about: "Finds agents."},
-	{path: "agent/rotateSecret", target: "Agent.RotateSecret", about: "Gives an agent a new client secret; the old one stays good for `overlap` seconds, 86400 if not given."},
+	{path: "agent/rotateSecret", target: "Agent.RotateSecret", hands: true, about: "Gives an agent a new client secret; the old one stays good for `overlap` seconds, 86400 if not given."},
 
 	{path: "audit/get", target: "Audit.Get", about: "Reads one row of the record."},
 	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},

@@ -25,7 +25,7 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	handler http.Handler
 
-	waiting, size, deliveries, large, refused *prometheus.Desc
+	waiting, size, deliveries, large, spool, connections, refused, standsOut *prometheus.Desc
 }
 
 func newMetrics(s *Server) *metrics {
@@ -33,11 +33,14 @@ func newMetrics(s *Server) *metrics {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_calls_total", Help: "Calls by method and code."}, []string{"method", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tokensmith_call_seconds", Help: "How long calls took, by method.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"method"}),
-		waiting:    prometheus.NewDesc("tokensmith_writer_queue", "Changes under way, or waiting for their turn to write.", nil, nil),
-		large:      prometheus.NewDesc("tokensmith_large_bodies", "Large bodies in memory; the next waits for it.", nil, nil),
-		refused:    prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil),
-		size:       prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),
-		deliveries: prometheus.NewDesc("tokensmith_deliveries", "Messages by status.", []string{"status"}, nil),
+		waiting:     prometheus.NewDesc("tokensmith_writer_queue", "Changes under way, or waiting for their turn to write.", nil, nil),
+		large:       prometheus.NewDesc("tokensmith_large_bodies", "Large bodies in memory; the next waits for it.", nil, nil),
+		spool:       prometheus.NewDesc("tokensmith_spool_bytes", "Disk taken by large bodies and replies, in steps of 4 MiB.", nil, nil),
+		connections: prometheus.NewDesc("tokensmith_connections", "Open connections: of calls, and of event streams.", []string{"of"}, nil),
+		refused:     prometheus.NewDesc("tokensmith_connections_refused_total", "Connections for which there was no room.", nil, nil),
+		standsOut:   prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil),
+		size:        prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),
+		deliveries:  prometheus.NewDesc("tokensmith_deliveries", "Messages by status.", []string{"status"}, nil),
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m.calls, m.seconds, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -55,7 +58,7 @@ func (m *metrics) ended(name string, c *call, took time.Duration) {
 
 // Describe names what Collect gives.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.refused, m.size, m.deliveries} {
+	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.spool, m.connections, m.refused, m.standsOut, m.size, m.deliveries} {
 		to <- d
 	}
 }
@@ -64,11 +67,16 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(m.s.cfg.Store.Waiting()))
 	to <- prometheus.MustNewConstMetric(m.large, prometheus.GaugeValue, float64(len(m.s.large)))
+	to <- prometheus.MustNewConstMetric(m.spool, prometheus.GaugeValue, float64(m.s.spool.taken()))
+	open, streams, refused := m.s.cfg.Connections.count()
+	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(open), "calls")
+	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(streams), "events")
+	to <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(refused))
 	standsOut := 0.0
 	if m.s.spraying.on.Load() {
 		standsOut = 1
 	}
-	to <- prometheus.MustNewConstMetric(m.refused, prometheus.GaugeValue, standsOut)
+	to <- prometheus.MustNewConstMetric(m.standsOut, prometheus.GaugeValue, standsOut)
 	ctx, stop := context.WithTimeout(context.Background(), scrapeMost)
 	defer stop()
 	st, err := m.s.cfg.Store.Stats(ctx)

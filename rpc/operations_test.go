@@ -366,7 +366,8 @@ func TestBackupUnderLoad(t *testing.T) {
 func TestCheckFinds(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]string{
-		"sealed value": "UPDATE tokens SET seed = X'00' || substr(seed, 2)", "record": "UPDATE audit SET agent = 'x' WHERE sequence = 3",
+		"sealed value": "UPDATE tokens SET seed = X'00' || substr(seed, 2)", "hash of a seed": "UPDATE tokens SET seed_index = X'00'",
+		"record":    "UPDATE audit SET agent = 'x' WHERE sequence = 3",
 		"reference": "PRAGMA foreign_keys = OFF; DELETE FROM domains", "index": "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'tokens_status'"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,9 +41,15 @@ func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return model.AttrErrorf(model.Invalid, place, "must be an object of attributes")
 }
 
+// membersMost is how many members attrs or a selector may have.
+const membersMost = 1000
+
 func (m *Members) object(dec *jsontext.Decoder, place string) error {
 	dec.ReadToken()
 	for dec.PeekKind() == '"' {
+		if len(*m) >= membersMost {
+			return model.AttrErrorf(model.Invalid, place, "has more than %d members", membersMost)
+		}
 		name, err := dec.ReadToken()
 		if err != nil {
 			return err
@@ -172,12 +178,14 @@ func listOf(place string, v jsontext.Value) (model.List, error) {
 		items = strings.Split(s, ",")
 	}
 	var kept []string
+	seen := map[string]bool{}
 	for _, item := range items {
 		item = strings.TrimSpace(item)
 		if strings.ContainsAny(item, ",\x00") {
 			return "", model.AttrErrorf(model.Invalid, place, "an element contains a comma")
 		}
-		if item != "" && !slices.Contains(kept, item) {
+		if item != "" && !seen[item] {
+			seen[item] = true
 			kept = append(kept, item)
 		}
 	}

@@ -10,14 +10,23 @@ import (
 	"tokensmith/store"
 )
 
-const columnsMost = 500 // of one query; SQLite has 2,000, PostgreSQL 1,664
+const (
+	columnsMost     = 500 // of one query; SQLite has 2,000, PostgreSQL 1,664
+	collectionsMost = 20  // of one reply, each of which is a query
+
+	blockRows  = 1000     // rows whose collections are read at once
+	heldMost   = 32 << 20 // bytes of rows that wait for their collections
+	lightBytes = 4 << 20  // of the same, for which no place is needed of those that take memory
+	nestedMore = 48 << 20 // bytes of the JSON of collections that waits for its rows
+)
 
 // projection turns found rows into JSON. It reads every to-one relation in the same query and every collection in
-// one further query, however many rows there are.
+// one further query for each blockRows rows.
 type projection struct {
 	call    *call // who asks, and when
 	columns []store.Column
 	root    node
+	colls   *int // how many collections there are, with those of collections
 }
 
 // node is one object of the reply.
@@ -46,7 +55,7 @@ type many struct {
 
 // project compiles a Return; place names it in refusals.
 func (o *object) project(c *call, ret Return, place string) (*projection, error) {
-	p := &projection{call: c}
+	p := &projection{call: c, colls: new(int)}
 	n, err := p.node(o, ret, nil, place)
 	if err != nil {
 		return nil, err
@@ -92,6 +101,9 @@ func (p *projection) node(o *object, ret Return, path []store.Step, place string
 		}
 	}
 	for _, r := range ret {
+		if len(p.columns) > columnsMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", columnsMost)
+		}
 		if r.name == "*" && r.nested == nil {
 			for i := range o.attrs {
 				if a := &o.attrs[i]; a.simple() {
@@ -165,7 +177,10 @@ func (p *projection) value(path []store.Step, a *attr) field {
 func join(a, b []store.Step) []store.Step { return append(append([]store.Step(nil), a...), b...) }
 
 func (p *projection) many(c *collection, r returned, path []store.Step, place string) (*many, error) {
-	m := &many{key: p.column(path, c.steps[0].From), step: c.steps[0], order: cmp.Or(c.order, "id"), proj: &projection{call: p.call}, elements: r.elements}
+	if *p.colls++; *p.colls > collectionsMost {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d collections", collectionsMost)
+	}
+	m := &many{key: p.column(path, c.steps[0].From), step: c.steps[0], order: cmp.Or(c.order, "id"), proj: &projection{call: p.call, colls: p.colls}, elements: r.elements}
 	n, err := m.proj.node(objects[c.object], r.nested.or(names("id")), c.steps[1:], place)
 	if err != nil {
 		return nil, err
@@ -182,23 +197,95 @@ func (p *projection) rows(tx store.ReadTx, q store.Query) ([][]byte, error) {
 	return out, err
 }
 
-func (p *projection) fetch(tx store.ReadTx, q store.Query) ([][]byte, []store.Row, error) {
+// fetch is rows with what was found.
+func (p *projection) fetch(tx store.ReadTx, q store.Query) (objects [][]byte, found []store.Row, err error) {
+	err = p.each(tx, q, func(object []byte, row store.Row) error {
+		objects, found = append(objects, slices.Clone(object)), append(found, slices.Clone(row))
+		return nil
+	})
+	return objects, found, err
+}
+
+// each runs a query and gives each row, as a JSON object and as it was found, to emit, which must not keep them.
+func (p *projection) each(tx store.ReadTx, q store.Query, emit func(object []byte, row store.Row) error) error {
+	return p.eachOf(tx, q, &nesting{call: p.call, rows: map[*many]int64{}}, emit)
+}
+
+func (p *projection) eachOf(tx store.ReadTx, q store.Query, in *nesting, emit func(object []byte, row store.Row) error) error {
 	q.Columns = slices.Concat(p.columns, q.Columns)
-	found, err := tx.Find(&q)
-	if err != nil {
-		return nil, nil, err
+	var object []byte
+	one := func(row store.Row, parts parts) (err error) {
+		if object, err = p.root.write(object[:0], row, parts); err != nil {
+			return err
+		}
+		return emit(object, row)
 	}
-	parts := map[*many]map[string][][]byte{}
-	if err := p.root.collect(tx, found, parts); err != nil {
-		return nil, nil, err
+	if p.root.flat() {
+		return tx.Each(&q, func(row store.Row) error { return one(row, nil) })
 	}
-	out := make([][]byte, len(found))
-	for i, row := range found {
-		if out[i], err = p.root.write(make([]byte, 0, 128), row, parts); err != nil {
-			return nil, nil, err
+	held := in.held
+	var found []store.Row
+	err := tx.Each(&q, func(row store.Row) error {
+		found = append(found, slices.Clone(row))
+		return in.hold(row)
+	})
+	for err == nil && len(found) > 0 {
+		block := found[:min(blockRows, len(found))]
+		found = found[len(block):]
+		bytes, of := in.bytes, parts{}
+		if err = p.root.collect(tx, block, in, of); err != nil {
+			break
+		}
+		in.bytes = bytes
+		for i, row := range block {
+			if err = one(row, of); err != nil {
+				break
+			}
+			block[i] = nil
 		}
 	}
-	return out, found, nil
+	in.held = held
+	return err
+}
+
+// parts are the elements of collections, by the collection and the row they belong to, separated by commas.
+type parts map[*many]map[string][]byte
+
+// nesting bounds what a reply with collections takes while it is made.
+type nesting struct {
+	call  *call
+	rows  map[*many]int64 // read of each collection
+	held  int64           // bytes of rows
+	bytes int64           // of parts
+}
+
+// hold counts a row that is kept.
+func (in *nesting) hold(row store.Row) error {
+	in.held += 24
+	for _, v := range row {
+		in.held += 16
+		if s, ok := v.(string); ok {
+			in.held += int64(len(s))
+		}
+	}
+	if in.held > heldMost {
+		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: ask for fewer at once", heldMost>>20)
+	}
+	return nil
+}
+
+// add counts an element of a collection.
+func (in *nesting) add(m *many, object []byte) error {
+	if in.rows[m]++; in.rows[m] > nestedMost {
+		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", nestedMost)
+	}
+	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
+		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
+	}
+	if in.bytes > lightBytes {
+		return in.call.heavier()
+	}
+	return nil
 }
 
 // flat says whether a node has no collections, which would be read by statements of their own.
@@ -206,11 +293,11 @@ func (n *node) flat() bool {
 	return !slices.ContainsFunc(n.fields, func(f field) bool { return f.many != nil || f.one != nil && !f.one.flat() })
 }
 
-// collect reads the collections of all rows at once.
-func (n *node) collect(tx store.ReadTx, found []store.Row, parts map[*many]map[string][][]byte) error {
+// collect reads the collections of rows.
+func (n *node) collect(tx store.ReadTx, found []store.Row, in *nesting, into parts) error {
 	for _, f := range n.fields {
 		if f.one != nil {
-			if err := f.one.collect(tx, found, parts); err != nil {
+			if err := f.one.collect(tx, found, in, into); err != nil {
 				return err
 			}
 		}
@@ -229,20 +316,21 @@ func (n *node) collect(tx store.ReadTx, found []store.Row, parts map[*many]map[s
 		if only := f.many.step.Only; only != nil {
 			where = append(where, *only)
 		}
-		elements, rows, err := f.many.proj.fetch(tx, store.Query{Table: f.many.step.Table, Where: where,
-			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: nestedMost + 1})
+		of := map[string][]byte{}
+		err := f.many.proj.eachOf(tx, store.Query{Table: f.many.step.Table, Where: where,
+			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: nestedMost + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
+			k := asText(row[len(f.many.proj.columns)-1])
+			b := of[k]
+			if len(b) > 0 {
+				b = append(b, ',')
+			}
+			of[k] = append(b, object...)
+			return in.add(f.many, object)
+		})
 		if err != nil {
 			return err
 		}
-		if len(rows) > nestedMost {
-			return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", nestedMost)
-		}
-		of := map[string][][]byte{}
-		for i, row := range rows {
-			k := asText(row[len(f.many.proj.columns)-1])
-			of[k] = append(of[k], elements[i])
-		}
-		parts[f.many] = of
+		into[f.many] = of
 	}
 	return nil
 }

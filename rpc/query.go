@@ -16,6 +16,9 @@ const (
 	searchMost = 10_000  // rows one search gives
 	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
 	depthMost  = 8       // of dotted names and nested returns
+	condsMost  = 100     // conditions of a match, or of a selector
+	sortMost   = 20      // names in a sort
+	valuesMost = 30_000  // values of all conditions together
 )
 
 // Match is a list of conditions as a client sends them.
@@ -45,7 +48,7 @@ func (m *Match) read(place string, dec *jsontext.Decoder) error {
 		for _, mem := range members {
 			*m = append(*m, condition{mem.name, "=", mem.value})
 		}
-		return nil
+		return m.check(place)
 	case '[':
 		dec.ReadToken()
 		if dec.PeekKind() == '"' {
@@ -89,8 +92,18 @@ func (m *Match) triple(place string, dec *jsontext.Decoder) error {
 	if dec.PeekKind() != ']' {
 		return badMatch(place)
 	}
-	_, err = dec.ReadToken()
-	return err
+	if _, err = dec.ReadToken(); err != nil {
+		return err
+	}
+	return m.check(place)
+}
+
+// check refuses a match before anything is made of it that would cost more than to read it.
+func (m *Match) check(place string) error {
+	if len(*m) > condsMost {
+		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", condsMost)
+	}
+	return nil
 }
 
 func badMatch(place string) error {
@@ -132,6 +145,7 @@ var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt
 // conds turns conditions into the store's.
 func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 	var out []store.Cond
+	count := 0
 	for _, c := range m {
 		path, a, err := o.resolve(place, c.name, true)
 		if err != nil {
@@ -163,6 +177,9 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 			if err := json.Unmarshal(c.value, &items); err != nil || len(items) > searchMost {
 				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", searchMost)
 			}
+			if count += len(items); count > valuesMost {
+				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", valuesMost)
+			}
 			values := make([]any, len(items))
 			for i, item := range items {
 				if values[i], err = a.matched(here, item); err != nil {
@@ -175,6 +192,9 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 		}
 		if s, isString := cond.Value.(string); op == store.Like && isString && c.op == "~=" && !strings.Contains(s, "%") {
 			cond.Value = "%" + s + "%"
+		}
+		if cond.TooLong() {
+			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.PatternMost)
 		}
 		out = append(out, cond)
 	}
@@ -231,8 +251,11 @@ func (o *object) equalities(place, prefix string, m Members, depth int) (Match, 
 			return nil, err
 		}
 		match = append(match, more...)
+		if err := match.check(place); err != nil {
+			return nil, err
+		}
 	}
-	return match, nil
+	return match, match.check(place)
 }
 
 // sought is what the one object must fit that a client means.
@@ -313,6 +336,9 @@ func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, err
 func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
+	}
+	if len(sort) > sortMost {
+		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", sortMost)
 	}
 	if len(sort) == 0 && o.order != "" {
 		sort = []string{o.order}

@@ -67,7 +67,9 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 			if err != nil {
 				return nil, err
 			}
-			ret = append(ret, inner...)
+			if ret = append(ret, inner...); len(ret) > columnsMost {
+				return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", columnsMost)
+			}
 		}
 		if dec.PeekKind() == ']' {
 			_, err := dec.ReadToken()

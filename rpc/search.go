@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -12,6 +13,9 @@ import (
 	"tokensmith/model"
 	"tokensmith/store"
 )
+
+// lightRows is how many rows a reply with collections may have that needs no place of those that take memory.
+const lightRows = 100
 
 // SearchArgs are the parameters of search.
 type SearchArgs struct {
@@ -27,13 +31,13 @@ type SearchArgs struct {
 
 // Search finds objects.
 func (m crud) Search(r *http.Request, args *SearchArgs, plan *Plan) error {
-	search, err := m.searching(r, args)
+	search, err := m.searching(r, args, plan)
 	plan.view = func(tx store.ReadTx) (any, error) { return search(tx) }
 	return err
 }
 
 // searching prepares a search; what it gives takes further conditions.
-func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
+func (m crud) searching(r *http.Request, args *SearchArgs, plan *Plan) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.obj.conds("match", args.Match)
 	if err != nil {
 		return nil, err
@@ -58,6 +62,7 @@ func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx store.ReadTx
 	if args.Cursor != nil && q.Offset != 0 {
 		return nil, model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
 	}
+	plan.long, plan.heavy = true, !p.root.flat() && q.Limit > lightRows
 	order := strings.Join(args.Sort, ",") + " " + string(args.Order)
 	if args.Cursor != nil {
 		if q.After, err = readCursor(string(*args.Cursor), order, q.Sort); err != nil {
@@ -73,17 +78,14 @@ func (m crud) searching(r *http.Request, args *SearchArgs) (func(tx store.ReadTx
 
 // page runs a search: the number of all matches, the rows, and where the next page begins.
 func (m crud) page(tx store.ReadTx, p *projection, q store.Query, args *SearchArgs, order string) (any, error) {
-	body := []byte("{")
+	out := p.call.reply()
+	out.add("{")
 	if args.Count == nil || *args.Count {
 		total, err := tx.Count(&q)
 		if err != nil {
 			return nil, err
 		}
-		number, err := json.Marshal(total)
-		if err != nil {
-			return nil, err
-		}
-		body = append(append(append(body, `"total":`...), number...), ',')
+		out.add(`"total":`, strconv.FormatInt(total, 10), ",")
 	}
 	limit := q.Limit
 	if args.Cursor != nil {
@@ -93,23 +95,35 @@ func (m crud) page(tx store.ReadTx, p *projection, q store.Query, args *SearchAr
 			q.Columns = append(q.Columns, s.Column)
 		}
 	}
-	values, found, err := p.fetch(tx, q)
+	out.add(`"rows":[`)
+	n := int64(0)
+	var last store.Row
+	err := p.each(tx, q, func(object []byte, row store.Row) error {
+		if n++; n > limit {
+			return nil
+		}
+		if n > 1 {
+			out.add(",")
+		}
+		if n == limit && args.Cursor != nil {
+			last = slices.Clone(row[len(p.columns):])
+		}
+		return out.write(object)
+	})
 	if err != nil {
 		return nil, err
 	}
-	more := int64(len(values)) > limit
-	if more {
-		values = values[:limit]
-	}
-	body = append(joinValues(append(body, `"rows":[`...), values), ']')
-	if more && limit > 0 {
-		next, err := writeCursor(order, q.Sort, found[limit-1][len(p.columns):])
+	out.add("]")
+	if n > limit && limit > 0 {
+		next, err := writeCursor(order, q.Sort, last)
 		if err != nil {
 			return nil, err
 		}
-		body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
+		quoted, _ := jsontext.AppendQuote(nil, next)
+		out.add(`,"next":`, string(quoted))
 	}
-	return jsontext.Value(append(body, '}')), nil
+	out.add("}")
+	return out.end()
 }
 
 // cursor is where a search goes on: behind the row with these keys, in that order.

@@ -105,6 +105,16 @@ func TestSeedMarks(t *testing.T) {
 			g.want(0, g.verify("v", g.at(hotp, "2", 3)), "of three imported ones")
 			g.want(206, g.verify("u", g.at(hotp, "2", 3)), "by the first")
 		},
+		"of six and of eight digits": func(g *guarded) {
+			g.user("u", "SE 1")
+			g.do(g.t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"8","algorithm":"HOTP","digits":8}}`)
+			g.seeded("8", "2", "1", "u")
+			eight := hotp
+			eight.Digits = 8
+			g.want(0, g.verify("u", g.at(eight, "1", 3)), "eight digits")
+			g.want(206, g.verify("u", g.at(hotp, "1", 3)), "their last six")
+			g.want(0, g.verify("u", g.at(hotp, "1", 4)), "the next six")
+		},
 		"an unused one leaves nothing": func(g *guarded) {
 			g.user("u", "MT 1")
 			g.deleteToken("1")
@@ -375,6 +385,21 @@ func TestResetClearsFutureMarks(t *testing.T) {
 			_, reply := g.post("/token/syncToken", fmt.Sprintf(`{"token":{"serial":"1"},"credential":"%s,%s"}`, g.at(slow, "1", 20), g.at(slow, "1", 21)))
 			g.want(205, codeIn(reply), "the pair")
 			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner")
+		},
+		"of one of two tokens with its seed": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.user("v")
+			g.seeded("ST", "2", "1", "v")
+			ahead := g.at(slow, "1", 20)
+			g.want(0, g.verify("u", ahead), "ahead")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
+			g.want(206, g.verify("v", ahead), "what was used of the other")
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its owner")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
+			g.want(206, g.verify("v", g.at(slow, "1", 0)), "what its owner has used")
+			g.want(206, g.verify("u", g.at(slow, "1", 0)), "again")
+			g.want(206, g.verify("u", ahead), "what was used ahead")
 		},
 		"a counter is moved by none": func(g *guarded) {
 			g.user("u", "SE 1")

@@ -26,14 +26,14 @@ import (
 	"tokensmith/store"
 )
 
+// LargeBody is how many bytes a file or a batch has at most, unless a Config says otherwise.
+const LargeBody = 256 << 20
+
 const (
 	deviceBody = 64 << 10 // of one whose sender is not known yet
 	smallBody  = 1 << 20
-	largeBody  = 256 << 20
 
 	importRows = 100_000
-
-	bodyPause = 20 * time.Second // between two pieces of a body
 )
 
 // Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
@@ -48,6 +48,8 @@ type Config struct {
 	StrictJSON   bool                       // refuse the documented dialect
 	PublicURL    string                     // gives links their host
 	LargeBody    int64                      // bytes of a file or batch; 0 = 256 MiB
+	Spool        []string                   // folders for what is too large for memory, the first that takes it; none = the system's for temporary files
+	Connections  *Connections               // of the listeners; nil = they are not counted
 	LargeWait    time.Duration              // how long a call that needs much memory waits for the others; 0 = as long as one of them may take
 	AgentRate    int                        // calls a second of an agent without a limit of its own; 0 = any
 	Proxies      []netip.Prefix             // whose X-Forwarded-For is believed
@@ -72,9 +74,14 @@ type Server struct {
 	metrics *metrics
 	profile profile
 
-	document func() ([]byte, error) // OpenAPI's
-	large    chan struct{}          // held while a large body is in memory
-	hashing  chan struct{}          // held while a password is hashed
+	document          func() ([]byte, error) // OpenAPI's
+	spool             *spools
+	bodies, strangers bodies        // of known callers, and of others
+	large             chan struct{} // held while a large body is in memory
+	heavy             chan struct{} // held while a reply is made that takes much memory
+	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
+	hashing           chan struct{} // held while a password is hashed
+	freeing           atomic.Bool   // memory will be given back in a moment
 
 	addresses *store.Signer // chooses their slots
 	spraying  spraying
@@ -86,7 +93,7 @@ type Server struct {
 // New makes the handler of all methods and puts the built-in products and repository into a new database.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.LargeBody == 0 {
-		cfg.LargeBody = largeBody
+		cfg.LargeBody = LargeBody
 	}
 	if cfg.ImportRows == 0 {
 		cfg.ImportRows = importRows
@@ -111,8 +118,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
 	}
 	cfg.Prefix = strings.TrimRight(cfg.Prefix, "/")
-	s := &Server{cfg: cfg, profile: demands, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(), streams: newStreams(), large: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, profile: demands, keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"),
+		addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(),
+		streams: newStreams(cfg.Connections.Streams()), spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1),
+		heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))), reading: make(chan struct{}, longReads(cfg.Store.Readers())),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
@@ -135,6 +146,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.handler = h
 	return s, s.bootstrap(ctx)
 }
+
+// longReads is how many of the store's readers may read what takes long.
+func longReads(readers int) int { return max(1, readers-max(2, readers/3)) }
 
 // services are the receivers of gorilla's methods, by the names in the table of methods.
 func (s *Server) services() map[string]any {
@@ -181,14 +195,30 @@ func sameOrigin(h http.Handler) http.Handler {
 	return protection.Handler(h)
 }
 
-// begin gives the request its call, which later steps fill.
+// begin gives the request its call, which later steps fill, and watches over its body.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies)}
+		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context()), began: time.Now()}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+		body := s.arrive(w, r, c)
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		if body != nil {
+			r.Body = body
+		}
+		next.ServeHTTP(w, r)
+		if c.proven() {
+			c.conn.known(c.began)
+		}
+		if body != nil {
+			body.leave(r)
+		}
 	})
+}
+
+// answerWithin is how long the reader of an answer may take. A writer that has no deadlines, as in a test, has none here.
+func answerWithin(w http.ResponseWriter, most time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most))
 }
 
 // logCall writes the one line a call leaves: never a body, nor a path that is not a method's.

@@ -93,7 +93,7 @@ func (s *Server) answerPage(w http.ResponseWriter, c *call, result any) {
 		c.fail(w, err, true)
 		return
 	}
-	writeEnvelope(w, http.StatusOK, body)
+	c.answer(w, body)
 }
 
 // personOf makes an administrator an agent with his permissions.

@@ -47,7 +47,11 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 		case rewound:
 			c.object += " mark in the future cleared: " + strconv.FormatInt(before, 10) + " to " + strconv.FormatInt(st.Counter, 10)
 		}
-		return nil, errors.Join(tx.Save(st), tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
+		err = tx.Save(st)
+		if rewound {
+			err = errors.Join(err, tx.RewindMarks(t.SeedGroup, st.Counter, p.OTP().Step(c.now.Std().Unix())))
+		}
+		return nil, errors.Join(err, tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
 	})
 }
 

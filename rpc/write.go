@@ -11,7 +11,7 @@ import (
 )
 
 // write appends the object's JSON.
-func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byte) (_ []byte, err error) {
+func (n *node) write(b []byte, row store.Row, parts parts) (_ []byte, err error) {
 	if n.present >= 0 && row[n.present] == nil {
 		return append(b, "null"...), nil
 	}
@@ -33,7 +33,7 @@ func (n *node) write(b []byte, row store.Row, parts map[*many]map[string][][]byt
 			}
 			b = append(b, lead...)
 			if k := row[f.many.key]; k != nil {
-				b = joinValues(b, parts[f.many][asText(k)])
+				b = append(b, parts[f.many][asText(k)]...)
 			}
 			b = append(b, end...)
 		case f.derive != nil:

@@ -35,12 +35,15 @@ func (tx *sqlReadTx) Login(userID string) (model.Login, error) {
 }
 
 func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
-	b := &builder{scope: scope}
-	where, args, err := b.statement(b.where("users", user))
-	if err != nil {
+	if err := (&Query{Where: user}).check(); err != nil {
 		return nil, err
 	}
-	if err := (&Query{Where: user}).check(args); err != nil {
+	b := &builder{scope: scope}
+	where, args, err := b.statement(b.where("users", user))
+	if err == nil {
+		err = fit(args)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return selectLogins.all(tx, where+" LIMIT 2", args...)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 )
@@ -70,7 +71,11 @@ func (tx *sqlReadTx) checkPages() error {
 func (tx *sqlReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err error) {
 	open := func(keys []string) error {
 		for _, key := range keys {
-			if _, err := c.open(tx, key); err != nil {
+			value, err := c.open(tx, key)
+			if err == nil {
+				err = c.checkIndex(tx, key, value)
+			}
+			if err != nil {
 				return err
 			}
 			n++
@@ -95,4 +100,21 @@ func (tx *sqlReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, e
 		return n, err
 	}
 	return n, open(last)
+}
+
+// checkIndex says whether the hash beside a value is one of its digest, under whatever key.
+func (c *sealedColumn) checkIndex(tx *sqlReadTx, key string, opened []byte) error {
+	if c.index == "" {
+		return nil
+	}
+	index, err := value[[]byte](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.index, c.table, c.key), key)
+	if err != nil || index == nil { // not made yet
+		return err
+	}
+	for _, known := range tx.store.keys.seedIndexes(c.digest(opened)) {
+		if bytes.Equal(index, known) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the database was changed by hand: %s.%s of %s does not fit its %s", c.table, c.index, key, c.column)
 }

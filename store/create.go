@@ -2,19 +2,14 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // A new SQLite database is made whole under another name, with its schema, its key and what WithFirst puts into it, and
@@ -146,45 +141,6 @@ func lockFolder(file string) (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
 	}
 	return dir.Close, nil
-}
-
-// ours are tables that every schema has had.
-var ours = []string{"meta", "users", "tokens", "audit"}
-
-// look looks into a database file, without changing it, and refuses another program's. It says whether the file holds any
-// table yet.
-func look(ctx context.Context, file string) (empty bool, err error) {
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return false, err
-	}
-	// By SQLite alone: to open and close a file otherwise would drop the locks of whoever else in this process has it open
-	// (sqlite.org/howtocorrupt.html).
-	source := url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: url.Values{"mode": {"rw"}, "_busy_timeout": {"10000"}}.Encode()}
-	db := sqlx.NewDb(sql.OpenDB(sqliteConnector{source.String()}), "sqlite3")
-	db.SetMaxOpenConns(1)
-	var tables []string
-	var application int64
-	err = sqlx.SelectContext(ctx, db, &tables, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-	if err == nil {
-		err = sqlx.GetContext(ctx, db, &application, "PRAGMA application_id")
-	}
-	if err = errors.Join(err, db.Close()); err != nil {
-		return false, fmt.Errorf("database %s: %w", file, err)
-	}
-	missing := slices.DeleteFunc(slices.Clone(ours), func(name string) bool { return slices.Contains(tables, name) })
-	if application != 0 || len(tables) > 0 && len(missing) > 0 {
-		return false, fmt.Errorf("database %s: it is another program's SQLite file (%s): nothing of it is changed; name another file", file, holds(tables, application))
-	}
-	return len(tables) == 0, nil
-}
-
-// holds says by what another program's file is known.
-func holds(tables []string, application int64) string {
-	if len(tables) == 0 {
-		return fmt.Sprintf("application id %d", application)
-	}
-	return "its tables are " + strings.Join(tables[:min(3, len(tables))], ", ") + map[bool]string{true: ", ..."}[len(tables) > 3]
 }
 
 // speakOf has an error speak of a file by the name that whoever reads it knows.

@@ -175,6 +175,8 @@ func (s *sqlStore) Callers() int64 {
 	return s.callers.Load()
 }
 
+func (s *sqlStore) Readers() int { return max(1, s.read.Stats().MaxOpenConnections) }
+
 func (s *sqlStore) Waiting() int64 { return s.updates.Load() }
 
 func (s *sqlStore) View(ctx context.Context, fn func(ReadTx) error) error {

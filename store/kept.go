@@ -70,7 +70,8 @@ func whole(file string) string {
 	return file
 }
 
-func (k *keptHead) place() Place { return Place{"audit_marks", "head", filepath.Base(k.file)} }
+// place is what the head is sealed for: no column, and not among what a rotation seals anew.
+func (k *keptHead) place() Place { return Place{Table: "kept head", Row: filepath.Base(k.file)} }
 
 // read gives the head that is kept; "" when there is none. One under a key that was retired is none.
 func (k *keptHead) read() (head string, err error) {

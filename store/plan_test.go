@@ -60,6 +60,7 @@ func TestPlans(t *testing.T) {
 			return err
 		}},
 		{"RaiseMarks", false, func(tx store.Tx) error { group := "x"; return tx.RaiseMarks(&group, 1) }},
+		{"RewindMarks", false, func(tx store.Tx) error { group := "x"; return tx.RewindMarks(&group, 1, 1) }},
 		{"LeaveMark", false, func(tx store.Tx) error {
 			group := "x"
 			used := &model.Token{ID: "used", ProductID: "p", RepositoryID: "r", SeedGroup: &group}
@@ -95,6 +96,7 @@ func TestPlans(t *testing.T) {
 		{"SessionUsed", false, func(tx store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
 		{"DropSession", false, func(tx store.Tx) error { return tx.DropSession([]byte("x")) }},
 		{"SignIns", false, func(tx store.Tx) error { _, err := tx.SignIns("x"); return err }},
+		{"SignInsFrom", false, func(tx store.Tx) error { _, err := tx.SignInsFrom("x"); return err }},
 		{"UnlockSignIns", false, func(tx store.Tx) error { return tx.UnlockSignIns("x") }},
 		{"DropSessionsOf", false, func(tx store.Tx) error { return tx.DropSessionsOf("x") }},
 		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},

@@ -74,18 +74,32 @@ type Cond struct {
 // Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
 type Row []any
 
-func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
-	limited := *q
-	limited.scope = tx.scope
-	text, args, err := limited.Select()
+func (tx *sqlReadTx) Find(q *Query) (found []Row, err error) {
+	err = tx.Each(q, func(row Row) error {
+		found = append(found, append(make(Row, 0, len(row)), row...))
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := q.check(args); err != nil {
-		return nil, err
+	return found, nil
+}
+
+func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
+	if err := q.check(); err != nil {
+		return err
+	}
+	limited := *q
+	limited.scope = tx.scope
+	text, args, err := limited.Select()
+	if err == nil {
+		err = fit(args)
+	}
+	if err != nil {
+		return err
 	}
 	if err := tx.ready(); err != nil {
-		return nil, err
+		return err
 	}
 	ctx := tx.ctx // a search may be long: it ends when its caller does
 	if q.Quick {
@@ -93,31 +107,34 @@ func (tx *sqlReadTx) Find(q *Query) ([]Row, error) {
 	}
 	rows, err := tx.q.QueryContext(ctx, tx.store.text(text), args...)
 	if err != nil {
-		return nil, tx.did(err)
+		return tx.did(err)
 	}
 	defer rows.Close()
-	var found []Row
-	places := make([]any, len(q.Columns))
-	for rows.Next() {
-		row := make(Row, len(q.Columns))
-		for i := range row {
-			places[i] = &row[i]
-		}
-		if err := rows.Scan(places...); err != nil {
-			return nil, tx.did(err)
-		}
-		found = append(found, row)
+	row, places := make(Row, len(q.Columns)), make([]any, len(q.Columns))
+	for i := range row {
+		places[i] = &row[i]
 	}
-	return found, tx.did(rows.Err())
+	for rows.Next() {
+		if err := rows.Scan(places...); err != nil {
+			return tx.did(err)
+		}
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+	return tx.did(rows.Err())
 }
 
 func (tx *sqlReadTx) Count(q *Query) (int64, error) {
-	b := &builder{scope: tx.scope}
-	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
-	if err != nil {
+	if err := q.check(); err != nil {
 		return 0, err
 	}
-	if err := q.check(args); err != nil {
+	b := &builder{scope: tx.scope}
+	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
+	if err == nil {
+		err = fit(args)
+	}
+	if err != nil {
 		return 0, err
 	}
 	if err := tx.ready(); err != nil {
@@ -133,15 +150,68 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 const (
 	paramsMost = 32_000
 	condsMost  = 500
+	sortMost   = 50
 )
 
-// check refuses a query that is too large for one of the databases.
-func (q *Query) check(args []any) error {
-	if len(q.Where) > condsMost || len(args) > paramsMost {
-		return model.Errorf(model.Invalid, "the search has too many conditions or values")
+// PatternMost is how many bytes what a text ends with, or is like, may have with its special characters escaped: what SQLite's
+// LIKE takes.
+const PatternMost = 50_000
+
+// TooLong says whether the condition's pattern is longer than PatternMost.
+func (c *Cond) TooLong() bool {
+	text, ok := c.Value.(string)
+	if !ok || c.Op != EndsOn && c.Op != Like || len(text) < PatternMost/2 {
+		return false
+	}
+	_, isStart := c.starts(text)
+	return !isStart && len(c.pattern(text)) > PatternMost
+}
+
+// starts says whether a pattern only says how a text starts, which needs no LIKE.
+func (c *Cond) starts(text string) (start string, ok bool) {
+	start, rest, any := strings.Cut(text, "%")
+	return start, c.Op == Like && any && rest == ""
+}
+
+// pattern gives what LIKE gets.
+func (c *Cond) pattern(text string) string {
+	if c.Op == EndsOn {
+		return "%" + likeText(text)
+	}
+	parts := strings.Split(text, "%")
+	for i := range parts {
+		parts[i] = likeText(parts[i])
+	}
+	return strings.Join(parts, "%")
+}
+
+// check refuses a query that is too large for one of the databases, before its text is made.
+func (q *Query) check() error {
+	values := len(q.Sort) * (len(q.Sort) + 3) // as many as After and the order take at most
+	for _, c := range q.Where {
+		values++
+		if list, ok := c.Value.([]any); ok {
+			values += len(list)
+		}
+		if c.TooLong() {
+			return model.Errorf(model.Invalid, "a pattern is longer than %d bytes", PatternMost)
+		}
+	}
+	if len(q.Where) > condsMost || len(q.Sort) > sortMost || values > paramsMost {
+		return errTooMany
 	}
 	return nil
 }
+
+// fit refuses parameters that are too many with those of a scope.
+func fit(args []any) error {
+	if len(args) > paramsMost {
+		return errTooMany
+	}
+	return nil
+}
+
+var errTooMany = model.Errorf(model.Invalid, "the search has too many conditions or values")
 
 func (tx *sqlReadTx) Exists(table, column string, is any) (bool, error) {
 	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", is)
@@ -303,16 +373,12 @@ func (b *builder) cond(prefix string, c Cond) string {
 		}
 		return add(name+" >= ?", from)
 	case EndsOn:
-		return add(name+" LIKE ? ESCAPE '!'", "%"+likeText(c.Value.(string)))
+		return add(name+" LIKE ? ESCAPE '!'", c.pattern(c.Value.(string)))
 	case Like:
-		parts := strings.Split(c.Value.(string), "%")
-		if len(parts) == 2 && parts[1] == "" {
-			return b.cond(prefix, Cond{Column: c.Column, Op: StartsOn, Value: parts[0]})
+		if start, ok := c.starts(c.Value.(string)); ok {
+			return b.cond(prefix, Cond{Column: c.Column, Op: StartsOn, Value: start})
 		}
-		for i := range parts {
-			parts[i] = likeText(parts[i])
-		}
-		return add(name+" LIKE ? ESCAPE '!'", strings.Join(parts, "%"))
+		return add(name+" LIKE ? ESCAPE '!'", c.pattern(c.Value.(string)))
 	}
 	panic("store: no such comparison: " + string(c.Op))
 }

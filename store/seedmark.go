@@ -79,11 +79,17 @@ type seedGroup struct {
 }
 
 func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
-	found, err := tx.sameOTPs(tokens)
+	restored, err := tx.restored()
 	if err != nil {
 		return nil, err
 	}
-	restored, err := tx.restored()
+	suspects := tokens
+	if restored == 0 {
+		if suspects, err = tx.seenSeeds(tokens); err != nil || len(suspects) == 0 {
+			return states, err
+		}
+	}
+	found, err := tx.sameOTPs(suspects)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +123,38 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 		}
 	}
 	return after, nil
+}
+
+// seenSeeds gives those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
+// none, and this reads nothing but an index.
+func (tx *sqlTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
+	if tx.store.keys.several() {
+		return tokens, nil // which may be found by different hashes
+	}
+	seen := map[string]bool{}
+	indexes := make([][]byte, 0, min(len(tokens), maxChunk))
+	for part := range slices.Chunk(tokens, maxChunk) {
+		indexes = indexes[:0]
+		for i := range part {
+			indexes = append(indexes, part[i].SeedIndex)
+		}
+		query, args, err := sqlx.In(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
+			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, indexes)
+		if err != nil {
+			return nil, err
+		}
+		found, err := values[[]byte](&tx.sqlReadTx, query, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, index := range found {
+			seen[string(index)] = true
+		}
+	}
+	if len(seen) == 0 {
+		return nil, nil
+	}
+	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool { return !seen[string(t.SeedIndex)] }), nil
 }
 
 // sameOTPs finds the tokens and the marks of the seeds of tokens.
@@ -224,6 +262,14 @@ func (tx *sqlTx) RaiseMarks(group *string, counter int64) error {
 		WHERE counter < ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, counter, counter, *group)
 }
 
+func (tx *sqlTx) RewindMarks(group *string, next, now int64) error {
+	if group == nil {
+		return nil
+	}
+	return tx.later(`UPDATE token_states SET spent = counter - 1, counter = ?
+		WHERE counter > ? AND spent <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, next, now+1, now, *group)
+}
+
 // marksPruned is how many marks that are worth nothing any more go when one is left.
 const marksPruned = 10
 
@@ -306,6 +352,10 @@ func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
 		if _, err := tx.execOften("UPDATE tokens SET seed_index = ? WHERE id = ?", t.SeedIndex, t.ID); err != nil {
 			return err
 		}
+	}
+	fresh, err := tx.seenSeeds(fresh)
+	if err != nil {
+		return err
 	}
 	found, err := tx.sameOTPs(fresh)
 	if err != nil {

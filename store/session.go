@@ -12,6 +12,10 @@ func (tx *sqlReadTx) SignIns(userID string) ([]model.SignIns, error) {
 	return loadAll[model.SignIns](tx, "user_id = ?", userID)
 }
 
+func (tx *sqlReadTx) SignInsFrom(address string) ([]model.SignIns, error) {
+	return loadAll[model.SignIns](tx, "address = ? AND address > ''", address)
+}
+
 func (tx *sqlTx) UnlockSignIns(userID string) error {
 	return tx.later("UPDATE sign_ins SET fail_count = 0, locks = 0, locked_until = 0 WHERE user_id = ?", userID)
 }

@@ -61,6 +61,9 @@ func commits(t *testing.T, path string) (n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(wal) == 0 {
+		return 0
+	}
 	frame := 24 + int(binary.BigEndian.Uint32(wal[8:]))
 	for at := 32; at+frame <= len(wal); at += frame {
 		if binary.BigEndian.Uint32(wal[at+4:]) != 0 {

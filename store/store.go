@@ -61,6 +61,9 @@ type Store interface {
 	// processes change does not show in it.
 	Callers() int64
 
+	// Readers returns how many Views of this process can run at the same time; further ones wait.
+	Readers() int
+
 	// Waiting returns how many Updates of this process are under way or wait for their turn.
 	Waiting() int64
 
@@ -112,8 +115,8 @@ type Store interface {
 	PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error)
 
 	// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
-	// sealed values open, the first and last sample of each column or, with all, every one. Its error names the first
-	// place that is not.
+	// sealed values open, and seeds fit their hashes, the first and last sample of each column or, with all, every one. Its error
+	// names the first place that is not.
 	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
 	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
@@ -169,6 +172,9 @@ type ReadTx interface {
 	// A column that is NULL fits no comparison, also not Ne and NotIn. In with an empty list fits no row, NotIn every one. Text
 	// compares by code point; false sorts before true. Without Sort the order is any.
 	Find(q *Query) ([]Row, error)
+	// Each is Find that hands fn each row as it comes, so that they are never all in memory. fn must not keep the row, nor
+	// use the transaction; its error ends Each, and is returned.
+	Each(q *Query, fn func(Row) error) error
 	// Count returns how many rows fit a query's conditions; as Find.
 	Count(q *Query) (int64, error)
 	// Exists says whether any row of a table has value in column.
@@ -182,8 +188,10 @@ type ReadTx interface {
 	AgentByCertificate(hash string) (*model.Agent, error)
 	// SessionByHash finds a session. None is NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
-	// SignIns returns how a user's sign-ins to the console went, by address.
+	// SignIns returns how a user's sign-ins to the console went, one an address.
 	SignIns(userID string) ([]model.SignIns, error)
+	// SignInsFrom returns how sign-ins from an address went, one a user. Those of no address are not found.
+	SignInsFrom(address string) ([]model.SignIns, error)
 
 	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
 	Logins(user []Cond) ([]model.Login, error)
@@ -349,6 +357,9 @@ type Tx interface {
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
 	RaiseMarks(group *string, counter int64) error
+	// RewindMarks takes the counters of a group's time-based tokens that lie beyond the step of now back to next, as was done
+	// with one of them (otp.Rewind); nil is no group.
+	RewindMarks(group *string, next, now int64) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
 	// are others of its group.
 	LeaveMark(t *model.Token, id string, now model.Time) error

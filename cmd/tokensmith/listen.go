@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	stdlog "log"
+	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,20 +21,19 @@ import (
 )
 
 const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 10 * time.Minute // a large file over a slow line
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 30 * time.Second // for calls in flight
-	headerBytes   = 64 << 10
-	faultsMost    = 20 // lines a minute about connections that came to nothing
+	idleTimeout = 2 * time.Minute
+	stopTimeout = 30 * time.Second // for calls in flight
+	headerBytes = 64 << 10
+	filesKept   = 384 // open files that are not connections: the database's, those of large calls, connections to others, and those turned away
+	faultsMost  = 20  // lines a minute about connections that came to nothing
 )
 
 // listeners are where serve is called: one serves everything, the other, if there is one, auth/* alone.
 type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
-	tls        *tls.Config   // nil = plain HTTP
-	answer     time.Duration // how long a call may take, from its headers to the end of its answer: its body, its turn, its rows
+	tls        *tls.Config // nil = plain HTTP
+	open       *rpc.Connections
 }
 
 // open listens as the flags say. Plain HTTP on an address that others reach is refused.
@@ -40,7 +42,7 @@ func (f *serveFlags) open() (*listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listeners{scheme: "http", answer: bodyTimeout + 2**f.database.bulk}
+	l := &listeners{scheme: "http"}
 	if secure {
 		l.scheme = "https"
 	}
@@ -73,6 +75,24 @@ func (l *listeners) close() {
 	for _, at := range l.all() {
 		at.Close()
 	}
+}
+
+// counted says how many connections there may be: as many as are asked for, if the system lets the process open as many files.
+// The rest of these is for event streams.
+func (f *serveFlags) counted(proxies []netip.Prefix) (limits rpc.ConnectionLimits, warning string) {
+	limits = rpc.ConnectionLimits{All: f.connections, Address: f.addressConnections, Proxies: proxies}
+	var files syscall.Rlimit // Go has raised it as far as it may
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
+		return limits, ""
+	}
+	room := max(int(files.Cur)-filesKept, int(files.Cur)/2)
+	if limits.All > room*3/4 {
+		limits.All = room * 3 / 4
+		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
+			files.Cur, limits.All, room-limits.All)
+	}
+	limits.Streams = min(room-limits.All, rpc.DefaultStreams)
+	return limits, warning
 }
 
 // base is what URLs of the main listener begin with. One that listens everywhere is known by the machine's name.
@@ -114,9 +134,10 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	// Failed handshakes tell why a client cannot connect, but there are as many as there are scanners in the world.
 	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: l.answer,
+		at = l.open.Listen(at, l.tls)
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: rpc.HeadTime, ReadTimeout: rpc.ReadTime, WriteTimeout: rpc.AnswerTime,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
-			ErrorLog: stdlog.New(faults, "", 0)}
+			ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())

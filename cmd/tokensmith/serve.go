@@ -11,7 +11,9 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +30,7 @@ type serveFlags struct {
 	listen, authListen, prefix, publicURL, logFormat string
 	strictJSON, insecure, showSecret, create         bool
 	proxies                                          []string
-	agentRate                                        int
+	agentRate, connections, addressConnections       int
 	checkIn, codeExpiry                              time.Duration
 	codeAccounts                                     int
 	profile                                          string
@@ -58,6 +60,8 @@ func serveCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
 	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
 	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
+	flags.IntVar(&f.connections, "connections", rpc.DefaultConnections, "connections at most, a quarter of them for addresses of known callers; event streams of devices are not among them")
+	flags.IntVar(&f.addressConnections, "address-connections", rpc.DefaultAddressConnections, "connections of one address at most, four times as many where callers are known; trusted proxies have no such limit")
 	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
 	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long the installation codes are good that new devices' owners are sent")
 	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "accounts that one installation code makes within an hour at most")
@@ -72,9 +76,16 @@ func serveCommand(e *env) *cobra.Command {
 // would be collected dozens of times a second. An import of 100,000 tokens takes 80 MB more by it than by Go's 100.
 const gcPercent = 400
 
+// memoryLimit is where the heap grows no more by that, and is collected more often instead; calls that may take more lift it.
+// It stands where the environment sets none by GOMEMLIMIT.
+const memoryLimit = 224 << 20
+
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if e.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
+	if e.getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	}
 	log, err := e.logger(f.logFormat)
 	if err != nil {
@@ -94,6 +105,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if !rpc.IsProfile(f.profile) {
 		return fmt.Errorf("--profile must be nist, or not given, not %q", f.profile)
 	}
+	if f.connections < 8 || f.addressConnections < 1 {
+		return errors.New("--connections must be at least 8, --address-connections at least 1")
+	}
 	couriers, err := f.couriers.open()
 	if err != nil {
 		return err
@@ -107,11 +121,17 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return f.inUse(err)
 	}
 	defer l.close()
+	room, narrow := f.counted(proxies)
+	if narrow != "" {
+		log.Warn().Msg(narrow)
+	}
+	l.open = rpc.NewConnections(room)
 	if f.publicURL == "" {
 		f.publicURL = l.base()
 	}
 	s, st, made, err := e.openServed(ctx, f, l, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
-		Proxies: proxies, AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk, CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers, Profile: f.profile})
+		Proxies: proxies, Connections: l.open, Spool: f.spool(e.getenv("TMPDIR")), AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk,
+		CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers, Profile: f.profile})
 	if err != nil {
 		return errors.Join(err, f.unmake()) // of a start that failed nothing is left
 	}
@@ -144,6 +164,15 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	stop()
 	<-delivered
 	return err
+}
+
+// spool gives the folders for what is too large for memory: a disk before what may be memory.
+func (f *serveFlags) spool(temp string) []string {
+	folders := []string{"/var/tmp", filepath.Dir(f.beside("")), os.TempDir()}
+	if temp != "" {
+		folders = slices.Insert(folders, 0, temp)
+	}
+	return folders
 }
 
 // prefixes reads CIDR ranges.

@@ -28,7 +28,7 @@ type pskcReader struct {
 func readPSKC(src *source, f *File, opts Options) error {
 	p := &pskcReader{x: newXMLReader(src, true), f: f}
 	p.lock.password, p.lock.preShared = opts.Password, opts.PreSharedKey
-	p.lock.plainEncoding = opts.Encoding
+	p.lock.plainEncoding, p.lock.slowly = opts.Encoding, opts.Slowly
 	root := false
 	for {
 		t, err := p.x.token()

@@ -20,7 +20,8 @@ const (
 // pskcLock opens the encrypted values of a file. The key is derived and the MAC key decrypted when first needed.
 type pskcLock struct {
 	password, preShared model.Secret
-	plainEncoding       Encoding // what a PlainValue is written in against the RFC, when the caller says so
+	plainEncoding       Encoding                // what a PlainValue is written in against the RFC, when the caller says so
+	slowly              func(work func()) error // see Options
 
 	keyName    string
 	derivation *pskcDerivation
@@ -128,7 +129,13 @@ func (l *pskcLock) key(line, n int) ([]byte, error) {
 		return nil, unreadable(line, "the derived key has %d bytes, the encryption method needs %d", d.keyBytes, n)
 	case d != nil:
 		var err error
-		if k, err = pbkdf2.Key(d.prf, string(l.password), d.salt, d.iterations, n); err != nil {
+		derive := func() { k, err = pbkdf2.Key(d.prf, string(l.password), d.salt, d.iterations, n) }
+		if l.slowly == nil {
+			derive()
+		} else if err := l.slowly(derive); err != nil {
+			return nil, err
+		}
+		if err != nil {
 			return nil, &model.Error{Kind: model.Internal, Msg: "the key derivation failed", Err: err}
 		}
 	case l.refused != "":

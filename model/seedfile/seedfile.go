@@ -69,6 +69,9 @@ type Options struct {
 	Password     model.Secret // opens a PSKC file with a key derived from a password
 	PreSharedKey model.Secret // opens a PSKC file with a pre-shared key; the key's bytes
 	MaxRows      int          // rows, bad ones included, after which the file is refused as TooLarge; 0 means no limit
+
+	// Slowly runs the derivation of a key from a password, which is slow on purpose; its error ends Read. nil means at once.
+	Slowly func(work func()) error
 }
 
 // File is what a token file says of itself, and what became of its rows.

@@ -13,6 +13,7 @@ CREATE TABLE sign_ins (
 	last_success BIGINT NOT NULL,
 	UNIQUE (user_id, address)
 );
+CREATE INDEX sign_ins_address ON sign_ins (address) WHERE address > '';
 
 -- Passcodes: by which channels a domain's users are sent some, and when a user was lately, 8 bytes each.
 ALTER TABLE domains ADD COLUMN passcode_channels TEXT NOT NULL DEFAULT 'SMTP,SMS';

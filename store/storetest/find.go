@@ -2,8 +2,10 @@ package storetest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"tokensmith/model"
@@ -15,6 +17,8 @@ var findCases = []contractCase{
 	{"find/count", counts},
 	{"find/order and going on after a row", goingOn},
 	{"find/conditions through paths", throughPaths},
+	{"find/each row by itself", eachRow},
+	{"find/too much", tooMuch},
 }
 
 func limits(t *testing.T, d *Database) {
@@ -216,5 +220,67 @@ func throughPaths(t *testing.T, d *Database) {
 		if !slices.Equal(around, c.want) {
 			t.Errorf("%s among others: %v, not %v", c.name, around, c.want)
 		}
+	}
+}
+
+// eachRow: rows come one at a time, and fn's error ends it without spoiling the transaction.
+func eachRow(t *testing.T, d *Database) {
+	s := d.Open(t)
+	for i := range 5 {
+		insert(t, s, repository(fmt.Sprint("r", i)))
+	}
+	enough := errors.New("enough")
+	view(t, s, func(tx store.ReadTx) error {
+		q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}}, Limit: 4, Sort: []store.Sort{{Column: store.Column{Name: "name"}, Desc: true}}}
+		for _, stop := range []int{2, 100} {
+			var got []string
+			err := tx.Each(q, func(row store.Row) error {
+				if got = append(got, row[0].(string)); len(got) == stop {
+					return enough
+				}
+				return nil
+			})
+			want := []string{"r4", "r3", "r2", "r1"}
+			if stop == 2 {
+				want = want[:2]
+			}
+			if !slices.Equal(got, want) || errors.Is(err, enough) != (stop == 2) {
+				t.Errorf("until %d: %q, %v", stop, got, err)
+			}
+		}
+		return tx.Failed()
+	})
+}
+
+// tooMuch: a query that is too large for one of the databases is Invalid in both, and spoils nothing.
+func tooMuch(t *testing.T, d *Database) {
+	s := d.Open(t)
+	insert(t, s, repository("r"))
+	where := func(n int, c store.Cond) []store.Cond { return slices.Repeat([]store.Cond{c}, n) }
+	long := strings.Repeat("x", 60_000)
+	for what, c := range map[string]struct {
+		where []store.Cond
+		fits  bool
+	}{
+		"conditions":   {where(501, store.Cond{Column: "name", Op: store.Ne, Value: "a"}), false},
+		"values":       {where(1, store.Cond{Column: "name", Op: store.In, Value: slices.Repeat([]any{"a"}, 32_001)}), false},
+		"a pattern":    {where(1, store.Cond{Column: "name", Op: store.Like, Value: "%" + long}), false},
+		"an end":       {where(1, store.Cond{Column: "name", Op: store.EndsOn, Value: strings.Repeat("_", 25_000)}), false},
+		"a long text":  {where(1, store.Cond{Column: "name", Op: store.Ne, Value: long}), true},
+		"a long start": {where(1, store.Cond{Column: "name", Op: store.Like, Value: long + "%"}), true},
+		"most":         {where(1, store.Cond{Column: "name", Op: store.Like, Value: "%" + strings.Repeat("x", store.PatternMost-1)}), true},
+	} {
+		view(t, s, func(tx store.ReadTx) error {
+			q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}}, Where: c.where, Limit: 4}
+			_, err := tx.Find(q)
+			_, counted := tx.Count(q)
+			for _, err := range []error{err, counted} {
+				var e *model.Error
+				if invalid := errors.As(err, &e) && e.Kind == model.Invalid; invalid == c.fits || c.fits && err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			return tx.Failed()
+		})
 	}
 }

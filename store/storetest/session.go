@@ -33,6 +33,11 @@ func signIns(t *testing.T, d *Database) {
 				}
 			}
 		}
+		for address, rows := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 0, "": 0} {
+			if found, err := tx.SignInsFrom(address); err != nil || len(found) != rows || rows == 1 && found[0].UserID != w.user.ID {
+				t.Errorf("from %q: %+v, %v", address, found, err)
+			}
+		}
 		of(w.user, 2, model.SignIns{LastFailure: 4, LastSuccess: 5})
 		of(other, 1, model.SignIns{FailCount: 1, Locks: 2, LockedUntil: 1 << 62, LastFailure: 4, LastSuccess: 5})
 		return nil

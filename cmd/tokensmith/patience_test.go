@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tokensmith/model/modeltest"
+)
+
+// servedAlone starts a process on a new SQLite database.
+func servedAlone(t testing.TB, args ...string) (*process, *caller) {
+	dir := t.TempDir()
+	p := &process{t: t, args: append([]string{"--db", filepath.Join(dir, "db")}, args...), out: filepath.Join(dir, "out")}
+	p.start()
+	t.Cleanup(p.kill)
+	c := &caller{}
+	c.id, c.secret = p.first()
+	return p, c
+}
+
+// begun sends the head of a request and the beginning of its body.
+func begun(t testing.TB, p *process, head, body string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "%s\r\nHost: x\r\n\r\n%s", strings.ReplaceAll(head, "\n", "\r\n"), body)
+	return conn
+}
+
+// A body that stands still, or comes a byte at a time, ends with an answer and the connection, whoever sends it and whether
+// anybody wants it.
+func TestSilentBodies(t *testing.T) {
+	t.Parallel()
+	p, c := servedAlone(t)
+	basic := "\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.id+":"+c.secret))
+	const announced = "\nContent-Length: 65000"
+	const generous = 90 * time.Second
+	var all sync.WaitGroup
+	for _, head := range []string{
+		"POST /device/connect HTTP/1.1" + announced, "POST /installationCode/redeem HTTP/1.1" + announced, "POST /console/signIn HTTP/1.1" + announced,
+		"POST /oauth/token HTTP/1.1\nContent-Type: application/x-www-form-urlencoded" + announced, "POST /p/no HTTP/1.1" + announced,
+		"POST /token/get HTTP/1.1" + announced + basic, "POST /token/import HTTP/1.1\nContent-Length: 200000000" + basic, "POST /jsonrpc HTTP/1.1" + announced + basic,
+		"POST /token/get HTTP/1.1\nTransfer-Encoding: chunked" + basic, "POST /device/events HTTP/1.1" + announced,
+		"POST /token/get HTTP/1.1" + announced, "POST /no/method HTTP/1.1" + announced, "PUT /token/get HTTP/1.1" + announced, "POST /healthz HTTP/1.1" + announced,
+		"GET /healthz HTTP/1.1" + announced, "GET /console/ HTTP/1.1" + announced,
+	} {
+		for _, trickles := range []bool{false, true} {
+			all.Go(func() {
+				name, _, _ := strings.Cut(head, " HTTP")
+				body := "{"
+				if strings.Contains(head, "chunked") {
+					body = "1\r\n{\r\n"
+				}
+				began := time.Now()
+				conn := begun(t, p, head, body)
+				if trickles {
+					go func() {
+						for time.Since(began) < generous {
+							if _, err := io.WriteString(conn, strings.ReplaceAll(body, "{", " ")); err != nil {
+								return
+							}
+							time.Sleep(time.Second)
+						}
+					}()
+				}
+				conn.SetReadDeadline(began.Add(generous))
+				reply, err := io.ReadAll(conn)
+				first, _, _ := strings.Cut(string(reply), "\r\n")
+				t.Logf("%-35s trickles %-5v: closed after %4.1f s: %s", name, trickles, time.Since(began).Seconds(), first)
+				if e, ok := err.(net.Error); ok && e.Timeout() {
+					t.Errorf("%s: still open after %v", name, generous)
+				}
+				if !strings.HasPrefix(first, "HTTP/1.1 ") {
+					t.Errorf("%s: answered %q, %v", name, first, err)
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
+// Headers that do not come, and connections on which nothing comes, end as well; and more than the process may have files open keep
+// nobody from being answered for long, from the same address either.
+func TestManyConnections(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := &process{t: t, out: filepath.Join(dir, "out")}
+	p.run(exec.Command("sh", "-c", `ulimit -n 1024; exec "$0" "$@"`, binary(t), "serve", "--listen", "127.0.0.1:0", "--show-first-secret", "--db", filepath.Join(dir, "db")))
+	t.Cleanup(p.kill)
+	c := &caller{}
+	c.id, c.secret = p.first()
+	if code, err := c.post(p.url, "token/search", map[string]any{"max": 1}); code != 0 || err != nil {
+		t.Fatal(code, err)
+	}
+	const sockets = 1500
+	for _, head := range []string{"POST /device/connect HTTP/1.1\nContent-Length: 65000", ""} {
+		began := time.Now()
+		for range sockets {
+			begun(t, p, head, "{")
+		}
+		opened := time.Since(began)
+		client := &http.Client{Timeout: modeltest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+		tries, last := 0, 0
+		modeltest.Until(t, "healthz answers", func() bool {
+			asked := time.Now()
+			resp, err := client.Get(p.url + "/healthz")
+			took := time.Since(asked)
+			tries++
+			switch {
+			case err == nil:
+				resp.Body.Close()
+				last = resp.StatusCode
+			case errors.Is(err, syscall.ECONNRESET):
+				last = http.StatusServiceUnavailable // of many at once not everybody is told so
+			default:
+				t.Fatalf("no answer after %v: %v", took, err)
+			}
+			if took > 30*time.Second || last != http.StatusOK && last != http.StatusServiceUnavailable {
+				t.Errorf("answered %d after %v", last, took)
+			}
+			time.Sleep(100 * time.Millisecond)
+			return last == http.StatusOK
+		})
+		t.Logf("%d sockets with %q, opened in %v: healthz says 200 after %v, at try %d", sockets, head, opened, time.Since(began)-opened, tries)
+	}
+}
+
+// heap gives how much Go's memory is in use in a process, touched or not.
+func heap(t testing.TB, p *process, c *caller) (bytes float64) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(c.id, c.secret)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	_, rest, ok := strings.Cut(string(text), "\ngo_memstats_heap_inuse_bytes ")
+	if _, failed := fmt.Sscan(rest, &bytes); err != nil || !ok || failed != nil {
+		t.Fatal(err, failed)
+	}
+	return bytes
+}
+
+// What a body announces takes no memory before it has come.
+func TestAnnouncedBodies(t *testing.T) {
+	t.Parallel()
+	p, c := servedAlone(t, "--connections", "6000", "--address-connections", "3000")
+	before, resident := heap(t, p, c), memory(t, p.cmd.Process.Pid)
+	const bodies = 3000
+	peak := before
+	for i := range bodies {
+		begun(t, p, "POST /device/connect HTTP/1.1\nContent-Length: 64000", "{")
+		if i%100 == 99 {
+			peak = max(peak, heap(t, p, c))
+		}
+	}
+	modeltest.Until(t, "all are read", func() bool {
+		now := heap(t, p, c)
+		grows := now > peak
+		peak = max(peak, now)
+		return !grows
+	})
+	peak -= before
+	t.Logf("%d announced bodies of 64 kB: %.0f kB of heap each, %d MB more resident", bodies, peak/1024/bodies, (memory(t, p.cmd.Process.Pid)-resident)>>20)
+	if peak > bodies*48<<10 {
+		t.Errorf("%.0f MB", peak/(1<<20))
+	}
+}
+
+// Who sends too much, all of it before he reads, reads why it was refused.
+func TestTooMuchIsTold(t *testing.T) {
+	t.Parallel()
+	p, c := servedAlone(t)
+	basic := "\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.id+":"+c.secret))
+	const much = 20 << 20
+	for head, want := range map[string]string{
+		"POST /token/get HTTP/1.1" + basic + fmt.Sprintf("\nContent-Length: %d", much): "413",
+		"POST /token/get HTTP/1.1" + basic + "\nTransfer-Encoding: chunked":            "413",
+		"POST /device/connect HTTP/1.1" + fmt.Sprintf("\nContent-Length: %d", much):    "413",
+		"POST /token/import HTTP/1.1" + fmt.Sprintf("\nContent-Length: %d", much):      "401",
+		"POST /no/such HTTP/1.1" + fmt.Sprintf("\nContent-Length: %d", much):           "404",
+	} {
+		for range 5 {
+			conn := begun(t, p, head, "")
+			piece := strings.Repeat(" ", 64<<10)
+			if strings.Contains(head, "chunked") {
+				piece = "10000\r\n" + piece + "\r\n"
+			}
+			for range much / (64 << 10) {
+				if _, err := io.WriteString(conn, piece); err != nil {
+					t.Errorf("%.40q: sending: %v", head, err)
+					break
+				}
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Errorf("%.40q: %v", head, err)
+				continue
+			}
+			text, err := io.ReadAll(resp.Body)
+			if !strings.HasPrefix(resp.Status, want) || !strings.HasPrefix(string(text), `{"error":`) || err != nil {
+				t.Errorf("%.40q: %s %s %v", head, resp.Status, text, err)
+			}
+		}
+	}
+}
+
+// Large bodies that come slowly keep nobody else's from being taken.
+func TestSlowImports(t *testing.T) {
+	t.Parallel()
+	p, c := servedAlone(t, "--bulk-timeout", "3s")
+	basic := "\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.id+":"+c.secret))
+	conn := begun(t, p, "POST /token/import HTTP/1.1\nContent-Length: 9000000"+basic, strings.Repeat(" ", 2<<20))
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+				io.WriteString(conn, " ")
+			}
+		}
+	}()
+	time.Sleep(500 * time.Millisecond)
+	began := time.Now()
+	code, err := c.post(p.url, "token/create", map[string]any{"attrs": map[string]any{"product.productCode": "SE"}, "note": strings.Repeat("x", 2<<20)})
+	t.Logf("a large body beside a slow one: %v", time.Since(began))
+	if code != 0 || err != nil {
+		t.Errorf("%d, %v", code, err)
+	}
+}
