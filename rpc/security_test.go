@@ -90,7 +90,7 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, guessBurst, short(guessEvery)),
 		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.ActivationTriesMost),
 		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", signInBurst, short(signInEvery)),
-		fmt.Sprintf("its secret (%d random bits), an access token (%s)", clientSecretBytes*8, short(tokenLife)),
+		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", clientSecretBytes*8, short(tokenLife)),
 		fmt.Sprintf("%d refusals an address, then one each %s", refusedBurst, short(refusedEvery)),
 		fmt.Sprintf("%d random bits, once, %d hours", linkBytes*8, model.LinkHours),
 		fmt.Sprintf("%d bits, made at sign-in", sessionBytes*8),
