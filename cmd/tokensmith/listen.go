@@ -21,6 +21,7 @@ import (
 )
 
 const (
+	streamsMost = 32 // calls at once on one HTTP/2 connection: connections are counted, and not these
 	idleTimeout = 2 * time.Minute
 	stopTimeout = 30 * time.Second // for calls in flight
 	headerBytes = 64 << 10
@@ -137,7 +138,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 		at = l.open.Listen(at, l.tls)
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: rpc.HeadTime, ReadTimeout: rpc.ReadTime, WriteTimeout: rpc.AnswerTime,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
-			ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
+			HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streamsMost}, ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())
