@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -235,9 +234,7 @@ func (c *call) takeTurn(ctx context.Context) error {
 	select {
 	case c.s.large <- struct{}{}:
 		c.turn = true
-		limit := debug.SetMemoryLimit(math.MaxInt64) // it may take more, and would be collected all the time
 		c.atEnd = append(c.atEnd, func() {
-			debug.SetMemoryLimit(limit)
 			<-c.s.large
 			go debug.FreeOSMemory() // what it took is not needed until the next one
 		})

@@ -266,7 +266,7 @@ func (tx *sqlTx) RewindMarks(group *string, next, now int64) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(`UPDATE token_states SET spent = counter - 1, counter = ?
+	return tx.later(`UPDATE token_states SET spent = counter - 1, counter = ?, synced_at = 0
 		WHERE counter > ? AND spent <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, next, now+1, now, *group)
 }
 
