@@ -60,6 +60,11 @@ func (a *Agent) Rotate(hash []byte, until Time) {
 // Full says whether the agent may do everything, in all domains.
 func (a *Agent) Full() bool { return a.Status == Active && a.Domains == "" && a.Permissions.Has("*") }
 
+// Replaces says whether the agent may do everything, and from wherever the other may.
+func (a *Agent) Replaces(other *Agent) bool {
+	return a.Full() && (a.Addresses == "" || a.Addresses == other.Addresses)
+}
+
 // EndTokens ends every access token that the agent was given, for good, and leaves its secrets as they are.
 func (a *Agent) EndTokens() {
 	a.Generation += 2 // also those of the secret before it, which the one between would be honoured for

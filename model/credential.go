@@ -116,7 +116,7 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 		return true, true, 0
 	}
 	// Nobody can be asked for it who may have been asked for so many, and answers nothing.
-	left := keepAsked(c.Asked, func(step int64) bool { return step != match && otp.InWindow(p, st, unix, widest, step) })
+	left := keepAsked(c.Asked, func(step int64) bool { return step != match && step >= c.Counter })
 	if len(left) >= askedMost*8 {
 		return false, false, WrongCredential
 	}

@@ -323,6 +323,16 @@ func TestVerifyRules(t *testing.T) {
 			g.want(205, g.verify("u", g.at(hotp, "2", 7)), "2 ahead")
 			g.want(0, g.verify("u", g.at(hotp, "2", 8)), "the one behind it")
 		},
+		"an OTP that answered 205 is remembered where the window has moved on": func(g *guarded) {
+			g.user("u", "ST 1")
+			g.want(0, g.verify("u", g.at(slow, "1", 20)), "in use")
+			ahead := g.at(slow, "1", 75)
+			g.want(205, g.verify("u", ahead), "55 ahead of its drift")
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(205, g.verify("u", g.at(slow, "1", 45)), "another, from where the first is too far")
+			g.clock.advance(75 * time.Minute)
+			g.want(205, g.verify("u", ahead), "at its time")
+		},
 		"no more than eight OTPs are remembered": func(g *guarded) {
 			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0}}`)
 			g.user("u", "SE 1")

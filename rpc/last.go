@@ -27,12 +27,15 @@ func keepAdministrator(tx store.ReadTx, was, now *model.User) error {
 
 // keepAgent refuses to make was, the last agent that may do everything, into now; nil = to delete it.
 func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
-	if !was.Full() || now != nil && now.Full() {
+	if !was.Full() || now != nil && now.Replaces(was) {
 		return nil
 	}
-	found, err := tx.Find(&store.Query{Table: "agents", Columns: []store.Column{{Name: "permissions"}}, Limit: 1 << 31, Where: []store.Cond{
-		{Column: "id", Op: store.Ne, Value: was.ID}, {Column: "permissions", Op: store.Like, Value: "%*%"},
-		{Column: "status", Op: store.Eq, Value: model.Active}, {Column: "domains", Op: store.Eq, Value: ""}}})
+	others := []store.Cond{{Column: "id", Op: store.Ne, Value: was.ID}, {Column: "permissions", Op: store.Like, Value: "%*%"},
+		{Column: "status", Op: store.Eq, Value: model.Active}, {Column: "domains", Op: store.Eq, Value: ""}}
+	if was.Addresses == "" { // one that is held to addresses may be shut out by them
+		others = append(others, store.Cond{Column: "addresses", Op: store.Eq, Value: ""})
+	}
+	found, err := tx.Find(&store.Query{Table: "agents", Columns: []store.Column{{Name: "permissions"}}, Limit: 1 << 31, Where: others})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func TestTheLastOnesStay(t *testing.T) {
 		s.agent(t, `"name":"a","permissions":"user/*,token/*"`)
 		s.agent(t, `"name":"b","permissions":"*","status":"DISABLED"`)
 		s.agent(t, `"name":"c","permissions":"*","domains":"d"`)
+		s.agent(t, `"name":"e","permissions":"*","addresses":"198.51.100.1/32"`)
 
 		calls := []string{
 			`user/delete {"user":{"loginName":"ada"}}`,
@@ -37,6 +38,7 @@ func TestTheLastOnesStay(t *testing.T) {
 			`agent/set {"agent":{"name":"first"},"attrs":{"status":"DISABLED"}}`,
 			`agent/set {"agent":{"name":"first"},"attrs":{"permissions":"agent/*,user/*"}}`,
 			`agent/set {"agent":{"name":"first"},"attrs":{"domains":"d"}}`,
+			`agent/set {"agent":{"name":"first"},"attrs":{"addresses":"198.51.100.1/32"}}`,
 		}
 		before := contents(t, url)
 		for _, call := range calls {

@@ -106,10 +106,10 @@ func (s *Server) LookForSpraying(ctx context.Context) error {
 		refused := []int64{int64(codes[model.WrongCredential].number), int64(codes[model.OutOfSync].number)}
 		within := model.Time(sprayWithin.Milliseconds())
 		var err error
-		if count, err = tx.CountOutcomes(now-within, refused, sprayCount); err != nil || count < sprayLeast {
+		if count, err = tx.CountOutcomes("auth/", now-within, refused, sprayCount); err != nil || count < sprayLeast {
 			return err
 		}
-		all, err := tx.CountOutcomes(now-day, refused, sprayCount)
+		all, err := tx.CountOutcomes("auth/", now-day, refused, sprayCount)
 		before = (all - count) / int64(day/within-1)
 		return err
 	})

@@ -51,8 +51,9 @@ func (tx *sqlTx) AddressKnown(userID, address string, now model.Time) error {
 		userID, now-model.AddressKnown, userID, int64(addressesMost))
 }
 
-func (tx *sqlReadTx) CountOutcomes(since model.Time, outcomes []int64, most int64) (int64, error) {
-	query, args, err := sqlx.In("SELECT COUNT(*) FROM (SELECT 1 FROM audit WHERE time >= ? AND outcome IN (?) LIMIT ?) AS found", since, outcomes, most)
+func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error) {
+	query, args, err := sqlx.In("SELECT COUNT(*) FROM (SELECT 1 AS one FROM audit WHERE time >= ? AND outcome IN (?) AND method LIKE ? LIMIT ?) AS found",
+		since, outcomes, methods+"%", most)
 	if err != nil {
 		return 0, err
 	}

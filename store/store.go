@@ -203,8 +203,9 @@ type ReadTx interface {
 
 	// Address returns what is known of an address, whose failures are counted in a slot, and of a user there; userID may be none.
 	Address(slot int64, userID, address string) (model.Address, error)
-	// CountOutcomes counts the rows of the record since a time that have one of the outcomes, up to most. outcomes is not empty.
-	CountOutcomes(since model.Time, outcomes []int64, most int64) (int64, error)
+	// CountOutcomes counts the rows of the record since a time whose methods begin with a text and that have one of the outcomes, up
+	// to most. outcomes is not empty; methods has no wildcard.
+	CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error)
 
 	// Domains returns all domains, by their names.
 	Domains() ([]model.Domain, error)

@@ -72,7 +72,7 @@ func outcomes(t *testing.T, d *Database) {
 	s := d.Open(t)
 	update(t, s, func(tx store.Tx) error {
 		for i := range 20 {
-			err := tx.Audit(&model.Audit{Time: model.Time(100 + i), Agent: "a", Method: "m", Object: "o", Outcome: int64(200 + i%4), Remote: "local"})
+			err := tx.Audit(&model.Audit{Time: model.Time(100 + i), Agent: "a", Method: []string{"m/a", "m/b", "n/a"}[i%3], Object: "o", Outcome: int64(200 + i%4), Remote: "local"})
 			if err != nil {
 				return err
 			}
@@ -84,8 +84,8 @@ func outcomes(t *testing.T, d *Database) {
 			since model.Time
 			most  int64
 			want  int64
-		}{{0, 100, 10}, {110, 100, 5}, {0, 3, 3}, {1000, 100, 0}} {
-			n, err := tx.CountOutcomes(c.since, []int64{201, 203}, c.most)
+		}{{0, 100, 7}, {110, 100, 3}, {0, 3, 3}, {1000, 100, 0}} {
+			n, err := tx.CountOutcomes("m/", c.since, []int64{201, 203}, c.most)
 			if err != nil {
 				return err
 			}
