@@ -155,19 +155,17 @@ func (n *Connections) admit(c net.Conn) *connection {
 	}
 	k.waits.Store(time.Now().Add(newPatience).UnixNano())
 	n.mu.Lock()
-	most, each := n.limits.All, n.limits.Address
-	if n.isKnown(k) {
+	each, known := n.limits.Address, n.isKnown(k)
+	if known {
 		each *= knownFactor
-	} else {
-		most -= most / 4
 	}
 	var victims []*connection
 	room := true
 	if !k.proxy && len(n.of[k.network]) >= each {
-		victims, room = n.evict(victims, k.network)
+		victims, room = n.evict(victims, k.network, known)
 	}
-	if room && n.open >= most {
-		victims, room = n.evict(victims, "")
+	if room && (n.open >= n.limits.All || !known && n.strangers() >= n.limits.All-n.limits.All/4) {
+		victims, room = n.evict(victims, "", known)
 	}
 	if room {
 		n.add(k)
@@ -187,9 +185,22 @@ func (n *Connections) isKnown(k *connection) bool {
 	return k.proxy || ok && time.Since(at) < knownFor
 }
 
+// strangers counts the connections of networks whose callers are not known.
+func (n *Connections) strangers() (all int) {
+	for _, set := range n.of {
+		for k := range set {
+			if !n.isKnown(k) {
+				all += len(set)
+			}
+			break // the others are of the same network
+		}
+	}
+	return all
+}
+
 // evict takes the connection of a network that waits longest for its next request out of the count; of any network, "", one of
-// a stranger's if there is one. It says whether there was one.
-func (n *Connections) evict(victims []*connection, of string) ([]*connection, bool) {
+// a stranger's if there is one, and where it is for a stranger no other. It says whether there was one.
+func (n *Connections) evict(victims []*connection, of string, known bool) ([]*connection, bool) {
 	longest := func(set map[*connection]struct{}) (found *connection) {
 		since := time.Now().UnixNano()
 		for k := range set {
@@ -211,7 +222,7 @@ func (n *Connections) evict(victims []*connection, of string) ([]*connection, bo
 			}
 		}
 	}
-	if found == nil {
+	if found == nil || !known && of == "" && n.isKnown(found) {
 		return victims, false
 	}
 	n.drop(found)

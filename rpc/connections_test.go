@@ -126,6 +126,35 @@ func TestConnectionsLeaveRoom(t *testing.T) {
 }
 
 // A connection that waits for its next request, or has waited for its first, makes room.
+// A quarter stays for known callers also where their connections wait for a request, and strangers take all they get.
+func TestStrangersLeaveKnownCallersTheirs(t *testing.T) {
+	t.Parallel()
+	s, web := counted(t, rpc.ConnectionLimits{All: 12, Address: 4}, false)
+	var mine []net.Conn
+	for range 6 {
+		conn := from(t, "127.0.0.1", web)
+		if got := status(t, conn, s, true); got != http.StatusOK {
+			t.Fatalf("a known caller gets %d", got)
+		}
+		mine = append(mine, conn)
+	}
+	for i := range 20 { // of five addresses
+		busy(t, fmt.Sprintf("127.0.1.%d", 1+i/4), web)
+	}
+	open := 0
+	for _, conn := range mine {
+		if status(t, conn, s, true) == http.StatusOK {
+			open++
+		}
+	}
+	if open < 3 {
+		t.Errorf("%d of a known caller's 6 connections are left, of a quarter of 12 that is kept", open)
+	}
+	if got := status(t, from(t, "127.0.0.1", web), s, false); got != http.StatusOK {
+		t.Errorf("a new connection of a known caller gets %d", got)
+	}
+}
+
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	t.Parallel()
 	_, web := counted(t, rpc.ConnectionLimits{All: 100, Address: 5}, false)

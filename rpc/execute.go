@@ -80,16 +80,16 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
 	}
 	switch {
+	case !slices.ContainsFunc(calls, (*prepared).changes):
+		plan.long, plan.heavy = true, heavy(calls)
+		plan.view = func(tx store.ReadTx) (any, error) {
+			return m.run(r.Context(), outer, calls, atomic, snapshotTime, func(p *prepared) ([]byte, error) { return m.look(tx, p) })
+		}
 	case atomic:
 		plan.long, plan.heavy = true, heavy(calls)
 		plan.update = func(tx store.Tx) (any, error) {
 			outer.quiet = true
-			return m.run(r.Context(), outer, calls, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
-		}
-	case !slices.ContainsFunc(calls, (*prepared).changes):
-		plan.long, plan.heavy = true, heavy(calls)
-		plan.view = func(tx store.ReadTx) (any, error) {
-			return m.run(r.Context(), outer, calls, snapshotTime, func(p *prepared) ([]byte, error) { return m.look(tx, p) })
+			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
 		}
 	default:
 		plan.parts = func(ctx context.Context) (any, error) { return m.parts(ctx, outer, calls) }
@@ -155,7 +155,7 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 }
 
 // run runs the prepared calls of a batch in one transaction.
-func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
+func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, atomic bool, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
 	began, most := time.Now(), m.replyMost(outer)
 	reply := outer.reply()
 	reply.add("[")
@@ -168,7 +168,7 @@ func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, limit t
 			return nil, model.Errorf(model.TooLarge, "the batch takes longer than %s: nothing is changed; send fewer calls at once", limit)
 		}
 		envelope, err := step(p)
-		if err == nil && p.err != nil && limit == atomicTime {
+		if err == nil && p.err != nil && atomic {
 			err = p.stop(i, envelope)
 		}
 		if err != nil {

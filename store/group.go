@@ -41,9 +41,10 @@ type groupWriter struct {
 	stmts *statements
 	check *checkpointer
 
-	mu      sync.Mutex
-	taken   bool   // an Update leads
-	waiting []*job // the first one first
+	mu        sync.Mutex
+	taken     bool   // an Update leads
+	waiting   []*job // the first one first
+	afterLong bool   // the last to lead took long: those that do not come first now, so that none of them waits for two
 
 	// Of the open transaction; who leads has these.
 	held    []*job    // have run, the first one without error, and wait for the commit: what they saw may be undone
@@ -112,7 +113,7 @@ func (w *groupWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 func (w *groupWriter) enter(j *job) (leads bool, err error) {
 	w.mu.Lock()
 	if !w.taken {
-		w.taken = true
+		w.taken, w.afterLong = true, j.mode != updateShort
 		w.mu.Unlock()
 		return true, nil
 	}
@@ -159,11 +160,18 @@ func (w *groupWriter) next(leads bool) *job {
 		w.taken = !leads
 		return nil
 	}
-	first := w.waiting[0]
-	if !leads && first.mode != updateShort {
+	at := 0
+	if !leads || w.afterLong {
+		at = slices.IndexFunc(w.waiting, func(j *job) bool { return j.mode == updateShort })
+	}
+	if at < 0 && !leads {
 		return nil
 	}
-	w.waiting = w.waiting[1:]
+	first := w.waiting[max(at, 0)]
+	w.waiting = slices.Delete(w.waiting, max(at, 0), max(at, 0)+1)
+	if leads {
+		w.afterLong = first.mode != updateShort
+	}
 	return first
 }
 

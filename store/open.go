@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -76,6 +78,9 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	}
 	made := false
 	if file := File(url); file != "" {
+		// SQLite follows a link as well: what lies beside the database lies beside what the link leads to.
+		file = followed(file)
+		url = file
 		none, err := missing(file)
 		if err == nil && none {
 			made, err = o.create(ctx, file, keyFile)
@@ -186,4 +191,19 @@ func Schema(ctx context.Context, url string) (have, newest int, err error) {
 		return err
 	})
 	return have, len(files), errors.Join(err, s.Close())
+}
+
+// followed gives the file that a symbolic link leads to, be it there or not.
+func followed(file string) string {
+	for range 40 { // as many as the system follows
+		to, err := os.Readlink(file)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(file), to)
+		}
+		file = to
+	}
+	return file
 }

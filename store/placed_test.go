@@ -28,6 +28,27 @@ func wantRefused(t *testing.T, s store.Store, why string) {
 	}
 }
 
+// The same where the database is opened by a symbolic link: its files lie beside what that leads to.
+func TestMovedFileBehindALink(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewSQLite(t)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(d.URL, link); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), link, d.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	update(t, s, insertOne)
+	if err := os.Remove(d.URL + "-wal"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(store.PlacedInterval)
+	wantRefused(t, s, "-wal was moved")
+}
+
 // Once a file of an open database is moved, deleted, or has another in its place, no Update is acknowledged; what was before
 // is there, and goes on when the file is back.
 func TestMovedFile(t *testing.T) {

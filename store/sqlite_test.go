@@ -454,3 +454,43 @@ func TestBuildIsChecked(t *testing.T) {
 		t.Errorf("of a bare build: %q", bare)
 	}
 }
+
+// A short Update waits for one long one at most, however many wait before it; and the long ones have their turn.
+func TestShortUpdatesGoBetweenLongOnes(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewSQLite(t).Open(t)
+	hold, begun := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	var order []string
+	var work sync.WaitGroup
+	run := func(name string, update func(context.Context, func(store.Tx) error) error, inside func()) {
+		before := s.Waiting()
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			if err := update(context.Background(), func(store.Tx) error {
+				mu.Lock()
+				order = append(order, name)
+				mu.Unlock()
+				inside()
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		}()
+		modeltest.Until(t, name+" waits", func() bool { return s.Waiting() > before })
+		time.Sleep(20 * time.Millisecond) // from where it is counted to where it queues
+	}
+	nothing := func() {}
+	run("long 1", s.UpdateLong, func() { close(begun); <-hold })
+	<-begun
+	run("long 2", s.UpdateLong, nothing)
+	run("long 3", s.UpdateLong, nothing)
+	run("short 1", s.Update, nothing)
+	run("short 2", s.Update, nothing)
+	close(hold)
+	work.Wait()
+	if got := strings.Join(order, ", "); got != "long 1, short 1, short 2, long 2, long 3" {
+		t.Error(got)
+	}
+}
