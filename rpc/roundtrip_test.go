@@ -114,7 +114,7 @@ func TestRoundTrips(t *testing.T) {
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
 		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},
-		trial{name: "batch/execute, 100 token/create", path: "batch/execute", params: `{"calls":[` + many + `]}`},
+		trial{name: "batch/execute, 100 token/create", path: "batch/execute", params: `{"atomic":true,"calls":[` + many + `]}`},
 	)
 	var got strings.Builder
 	n := 0
