@@ -66,7 +66,7 @@ func values[T scalar](tx *sqlReadTx, query string, args ...any) (all []T, err er
 // appended.
 type selection[T any] struct {
 	text   string
-	fields []Field // of one that each login runs: where the values of a row go; nil of others
+	fields []Field // of one whose columns stand in the order of T's fields: where the values of a row go; nil of others
 }
 
 // selections are all there are, tables' included, for the test that compares their columns with their types.
@@ -83,8 +83,8 @@ func selects[T any](text string) *selection[T] {
 	return &selection[T]{text: text}
 }
 
-// selectsInOrder is selects for what each login runs: its columns stand in the order of T's fields, so that where the values
-// of a row go is known before, and its statement is prepared where the connection keeps statements.
+// selectsInOrder is selects for columns that stand in the order of T's fields, so that where the values of a row go is known
+// before: a table's, and those of what each login runs, whose statements all prepares where the connection keeps them.
 func selectsInOrder[T any](text string) *selection[T] {
 	selections = append(selections, declared{text, reflect.TypeFor[T](), true})
 	return &selection[T]{text, Fields(reflect.TypeFor[T]())}
