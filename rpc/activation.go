@@ -42,7 +42,7 @@ func (a *Selection) assignment() (one sought, err error) {
 	for _, side := range []struct {
 		conds []store.Cond
 		step  store.Step
-	}{{user, theUser}, {token, store.Step{From: "token_id", Table: "tokens", To: "id"}}} {
+	}{{user, store.ToUser}, {token, store.ToToken}} {
 		for _, c := range side.conds {
 			c.Path = join([]store.Step{side.step}, c.Path)
 			conds = append(conds, c)
@@ -92,7 +92,7 @@ func until(t model.Time) string {
 const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // newCode makes a random code of n letters, 5 bits each.
-func (s *Server) newCode(n int64) (string, error) {
+func (s *core) newCode(n int64) (string, error) {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
 		return "", err
@@ -101,10 +101,6 @@ func (s *Server) newCode(n int64) (string, error) {
 		b[i] = codeLetters[b[i]%32]
 	}
 	return string(b), nil
-}
-
-func activationPlace(assignmentID string) store.Place {
-	return store.Place{Table: "token_assignments", Column: "activation", Row: assignmentID}
 }
 
 // sending leaves a plan that sends something to an assignment's user.
@@ -140,7 +136,7 @@ func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, pl
 			return err
 		}
 		sum := sha1.Sum([]byte(code))
-		a.Activation, a.ActivationTries, a.ActivationUntil = m.s.keys.Seal(activationPlace(a.ID), sum[:]), 0, 0
+		a.Activation, a.ActivationTries, a.ActivationUntil = m.s.keys.Seal(store.ActivationPlace(a.ID), sum[:]), 0, 0
 		if h := to.product.ActivationCodeHours; h > 0 {
 			a.ActivationUntil = c.now + model.Time(h*3600_000)
 		}
@@ -197,15 +193,10 @@ func (a *ActivateArgs) sum() ([]byte, error) {
 
 // Activate makes an assignment active by its activation code.
 func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *Plan) error {
-	return m.s.activate(r, args, plan, false)
+	return activate(m.s, r, args, plan, false)
 }
 
-// ActivateTokenAssignment is Activate for a login: it does not tell whether the assignment exists.
-func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan *Plan) error {
-	return m.s.activate(r, args, plan, true)
-}
-
-func (s *Server) activate(r *http.Request, args *ActivateArgs, plan *Plan, blind bool) error {
+func activate(s *core, r *http.Request, args *ActivateArgs, plan *Plan, blind bool) error {
 	c := callOf(r.Context())
 	one, err := args.assignment()
 	if err != nil {
@@ -234,7 +225,7 @@ func (s *Server) activate(r *http.Request, args *ActivateArgs, plan *Plan, blind
 		c.touched(assignmentObject.noun, id)
 		var want []byte
 		if a.Activation != nil {
-			if want, err = s.keys.Unseal(activationPlace(id), a.Activation); err != nil {
+			if want, err = s.keys.Unseal(store.ActivationPlace(id), a.Activation); err != nil {
 				return nil, err
 			}
 		}

@@ -16,6 +16,11 @@ import (
 // Agent has the methods of API agents, the programs that call methods.
 type Agent struct{ crud }
 
+// adminReceivers are those of the methods of this room.
+func adminReceivers(s *core) map[string]any {
+	return map[string]any{"Agent": &Agent{crud{s, agentObject}}, "Audit": &Audit{crud{s, auditObject}}}
+}
+
 var agentObject = declare(&object{
 	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
@@ -88,7 +93,7 @@ func wroteAgent(_ *call, tx store.Tx, d *decoded, _, row any) error {
 // mayManage refuses to touch an agent that may more than the caller: with its secret or a certificate of its own he
 // could do all that.
 func (c *call) mayManage(a *model.Agent) error {
-	if !model.Covers(c.agent.Permissions.Items(), a.Permissions.Items(), reveals) {
+	if !model.Covers(c.agent.Permissions.Items(), a.Permissions.Items(), c.s.reveals) {
 		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
 	}
 	if err := c.holds(a, ""); err != nil {
@@ -164,7 +169,7 @@ type agentCreated struct {
 const clientSecretBytes = 32
 
 // newClientSecret makes a client secret: 256 random bits in base64url.
-func (s *Server) newClientSecret() (string, error) {
+func newClientSecret(s *core) (string, error) {
 	b := make([]byte, clientSecretBytes)
 	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
 		return "", err
@@ -182,7 +187,7 @@ func (m *Agent) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 	if len(args.Return) > 0 {
 		return model.AttrErrorf(model.Invalid, "return", "agent/create answers id, clientId and clientSecret")
 	}
-	clientSecret, err := m.s.newClientSecret()
+	clientSecret, err := newClientSecret(m.s)
 	if err != nil {
 		return err
 	}
@@ -196,4 +201,24 @@ func (m *Agent) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
 		return agentCreated{id, id, clientSecret}, err
 	}
 	return nil
+}
+
+// keepAgent refuses to make was, the last agent that may do everything, into now; nil = to delete it.
+func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
+	if !was.Full() || now != nil && now.Replaces(was) {
+		return nil
+	}
+	others := []store.Cond{{Column: "id", Op: store.Ne, Value: was.ID}, {Column: "permissions", Op: store.Like, Value: "%*%"},
+		{Column: "status", Op: store.Eq, Value: model.Active}, {Column: "domains", Op: store.Eq, Value: ""}}
+	if was.Addresses == "" { // one that is held to addresses may be shut out by them
+		others = append(others, store.Cond{Column: "addresses", Op: store.Eq, Value: ""})
+	}
+	found, err := tx.Find(&store.Query{Table: "agents", Columns: []store.Column{{Name: "permissions"}}, Limit: 1 << 31, Where: others})
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found, func(row store.Row) bool { return model.List(asText(row[0])).Has("*") }) {
+		return nil
+	}
+	return model.Errorf(model.NotPermitted, "not permitted: this is the last agent that may do everything; make another one first")
 }

@@ -74,7 +74,7 @@ func checkAssignment(c *call, tx store.Tx, d *decoded, old, row any) error {
 func (c *call) setPIN(a *model.Assignment, pin model.Secret) {
 	a.PIN, a.LastChangePIN = nil, c.now
 	if len(pin) > 0 {
-		a.PIN = c.s.keys.Seal(pinPlace(a.ID), model.HashPIN(pin))
+		a.PIN = c.s.keys.Seal(store.PINPlace(a.ID), model.HashPIN(pin))
 	}
 }
 
@@ -191,4 +191,13 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 // unassign ends what the user was given along with the token: a provisioning link not used yet.
 func unassign(_ *call, tx store.Tx, row any) error {
 	return tx.DropLink(row.(*model.Assignment).TokenID)
+}
+
+// mayShare refuses what a limited caller would change for users of other domains.
+func (c *call) mayShare(tx store.Tx, tokenID string) error {
+	if c.scope == nil {
+		return nil
+	}
+	_, err := tokenObject.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
+	return err
 }

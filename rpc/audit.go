@@ -62,7 +62,7 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *Plan) error
 }
 
 // PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
-func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
+func (s *core) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
 	now := s.cfg.Now()
 	return s.cfg.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: Operator.Name, Method: "audit/prune",
 		Object: "rows of before " + model.At(before).String(), Remote: "local"})
@@ -76,7 +76,7 @@ const (
 
 // Watch writes the head of the record down every minute until ctx ends, beside the key file as well, and logs it every five;
 // audit/verify takes it as expectHead. It also removes the answers to calls with an idempotency key whose time is over.
-func (s *Server) Watch(ctx context.Context) {
+func (s *core) Watch(ctx context.Context) {
 	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
 	said := ""
@@ -105,7 +105,7 @@ func (s *Server) Watch(ctx context.Context) {
 }
 
 // sayNotKept logs why the head is not kept beside the key file, unless that was said last, and returns what was.
-func (s *Server) sayNotKept(said string) string {
+func (s *core) sayNotKept(said string) string {
 	err := s.cfg.Store.HeadNotKept()
 	if err == nil {
 		return ""

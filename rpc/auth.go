@@ -3,10 +3,10 @@ package rpc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,7 +17,25 @@ import (
 
 // Auth has the methods by which logins are guarded. They tell nobody who has an account: an unknown user, token or
 // assignment, a wrong PIN and a wrong OTP get one answer, in about the same time.
-type Auth struct{ s *Server }
+type Auth struct {
+	s         *core
+	spraying  spraying
+	addresses *store.Signer // chooses the slots in which failures of addresses are counted
+	signIns   *tries        // at the console
+
+	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastAdmin atomic.Value // id of the administrator who signed in to the console last
+}
+
+// newAuth makes the receiver of the methods of logins.
+func newAuth(s *core) *Auth {
+	m := &Auth{s: s, addresses: s.keys.Signer("address"), signIns: newTries(signInBurst, signInEvery)}
+	s.metrics.add(&m.spraying)
+	return m
+}
+
+// loginReceivers are those of the methods of this room.
+func loginReceivers(m *Auth) map[string]any { return map[string]any{"Auth": m} }
 
 // VerifyArgs are the parameters of auth/verify and auth/logon.
 type VerifyArgs struct {
@@ -30,6 +48,7 @@ type VerifyArgs struct {
 
 // verification is one credential being checked.
 type verification struct {
+	auth     *Auth
 	c        *call
 	user     []store.Cond
 	token    []store.Cond // nil = whichever of the user's
@@ -106,7 +125,7 @@ func (m *Auth) Logon(r *http.Request, args *VerifyArgs, plan *Plan) error {
 }
 
 func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, error) {
-	v := &verification{c: callOf(ctx)}
+	v := &verification{auth: m, c: callOf(ctx)}
 	var err error
 	if v.user, err = args.selector("user", userObject, true); err != nil {
 		return nil, err
@@ -188,19 +207,17 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	return nil
 }
 
-const passwordMost = 255 // bytes
-
 // project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
 // tokenAssignment.* of the token used, which are null where none was.
 func project(ret Names, byToken bool) (*projection, error) {
 	p := &projection{root: node{present: -1}}
 	for _, name := range ret {
 		head, rest, dotted := strings.Cut(name, ".")
-		obj, path, attrName := userObject, []store.Step{theUser}, name
+		obj, path, attrName := userObject, []store.Step{store.ToUser}, name
 		if dotted && head == "tokenAssignment" {
 			obj, path, attrName = assignmentObject, nil, rest
 		} else if dotted && head == "token" {
-			obj, path, attrName = tokenObject, []store.Step{{From: "token_id", Table: "tokens", To: "id"}}, rest
+			obj, path, attrName = tokenObject, []store.Step{store.ToToken}, rest
 		}
 		known := func(attrName, label string) error {
 			steps, a, err := obj.resolve("return", attrName, false)
@@ -243,12 +260,6 @@ func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	return &found[0], nil
 }
 
-// unknown says whether an error means that a selector did not fit exactly one.
-func unknown(err error) bool {
-	var e *model.Error
-	return errors.As(err, &e) && (e.Kind == model.NotFound || e.Kind == model.Ambiguous)
-}
-
 // decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
 // failure count and its audit row.
 func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)) (any, error) {
@@ -264,7 +275,7 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return v.counted(tx, v.nobody)
 	}
 	v.c.touched(userObject.noun, login.ID)
-	v.c.s.lastLogin.Store(login.ID)
+	v.auth.lastLogin.Store(login.ID)
 	if login.Flooded(v.c.now) {
 		return nil, answer(model.TooMany)
 	}
@@ -286,7 +297,7 @@ func (v *verification) pretendOn(tx store.Tx) error {
 	if v.static {
 		return nil // the password was compared before
 	}
-	id, _ := v.c.s.lastLogin.Load().(string)
+	id, _ := v.auth.lastLogin.Load().(string)
 	v.dry = true
 	creds, err := v.candidates(tx, &model.Login{ID: id})
 	if err != nil {

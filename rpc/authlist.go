@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -17,7 +18,7 @@ type AuthArgs struct {
 
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
 func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
-	v := &verification{c: callOf(r.Context()), syncing: true}
+	v := &verification{auth: m, c: callOf(r.Context()), syncing: true}
 	var err error
 	if v.user, err = args.selector("user", userObject, true); err != nil {
 		return err
@@ -67,7 +68,7 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 
 // resync puts the token's state after the two OTPs in place, where they synchronise it.
 func (v *verification) resync(c *model.Credential) (bool, error) {
-	seed, err := v.c.s.keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	seed, err := v.c.s.keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
 	if err != nil {
 		return false, err
 	}
@@ -95,7 +96,7 @@ func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *Plan) error {
 
 // list finds the objects that belong to a user. An unknown user is a wrong credential, as everywhere here.
 func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of string) error {
-	v := &verification{c: callOf(r.Context())}
+	v := &verification{auth: m, c: callOf(r.Context())}
 	if err := args.Return.own(o); err != nil {
 		return err
 	}
@@ -211,4 +212,65 @@ func (a *SyncArgs) otps() (first, second string, err error) {
 		return "", "", model.AttrErrorf(model.Invalid, "credential", "must be two OTPs with a comma between")
 	}
 	return strings.TrimSpace(first), strings.TrimSpace(second), nil
+}
+
+// SyncArgs are the parameters of token/syncToken.
+type SyncArgs struct {
+	Selection
+	Credential *Text `json:"credential"`
+}
+
+// SyncSelected is token/syncToken: it synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
+func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *Plan) error {
+	user, err := args.selector("user", userObject, false)
+	if err != nil {
+		return err
+	}
+	first, second, err := args.otps()
+	if err != nil {
+		return err
+	}
+	tokens := crud{m.s, tokenObject}
+	return tokens.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
+		var login *model.Login
+		if user != nil {
+			a, err := assigned(c, tx, id, user)
+			if err != nil {
+				return nil, err
+			}
+			l, err := tx.Login(a.UserID)
+			if err != nil {
+				return nil, err
+			}
+			login = &l
+		}
+		t, p, st, err := loadToken(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		c.touched(tokenObject.noun, t.ID)
+		if t.Status != model.Active {
+			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
+		}
+		seed, err := c.openSeed(tx, t.ID, t.Seed)
+		if err != nil {
+			return nil, err
+		}
+		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
+		if !ok && login != nil {
+			if _, err := c.refuse(tx, login, model.OutOfSync, model.PairChance); err != nil {
+				return nil, err
+			}
+		}
+		if !ok {
+			return outcome{notSynced()}, nil
+		}
+		st.Synced(next, c.now)
+		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Counter))
+	})
+}
+
+// ActivateTokenAssignment is Activate for a login: it does not tell whether the assignment exists.
+func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan *Plan) error {
+	return activate(m.s, r, args, plan, true)
 }

@@ -27,7 +27,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	best, chance := model.WrongCredential, v.passcodeChance(login)
 	for i := range creds {
 		c := &creds[i]
-		c.Pressed = login.Pressed(v.c.now) || v.from.Pressed(v.c.now) || v.c.s.spraying.on.Load()
+		c.Pressed = login.Pressed(v.c.now) || v.from.Pressed(v.c.now) || v.auth.spraying.on.Load()
 		if !v.dry {
 			chance += c.Chance(v.c.now)
 		}
@@ -47,7 +47,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			return v.refuse(tx, login, k, 0) // the OTP is used up all the same
 		}
 		if found.pin != nil {
-			sealed := v.c.s.keys.Seal(pinPlace(c.AssignmentID), model.HashPIN(found.pin))
+			sealed := v.c.s.keys.Seal(store.PINPlace(c.AssignmentID), model.HashPIN(found.pin))
 			if err := tx.SetPIN(c.AssignmentID, sealed, v.c.now); err != nil {
 				return nil, err
 			}
@@ -58,10 +58,6 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
 	}
 	return v.refuse(tx, login, best, chance)
-}
-
-func pinPlace(assignmentID string) store.Place {
-	return store.Place{Table: "token_assignments", Column: "pin", Row: assignmentID}
 }
 
 // better gives the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
@@ -82,7 +78,7 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 		}), nil
 	}
 	// A serial of two products is told apart by who has the token.
-	token := append(slices.Clone(v.token), store.Cond{Path: []store.Step{assignments}, Column: "user_id", Op: store.Eq, Value: login.ID})
+	token := append(slices.Clone(v.token), store.Cond{Path: []store.Step{store.TokenAssignments}, Column: "user_id", Op: store.Eq, Value: login.ID})
 	id, err := tokenObject.find(v.c, tx, token)
 	if unknown(err) {
 		v.dry = true // his tokens are tried for the time it takes
@@ -102,13 +98,13 @@ type tried struct {
 // same time as a right one, and leaves the OTP unused.
 func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	keys := v.c.s.keys
-	seed, err := keys.Unseal(seedPlace(c.TokenID), c.Seed)
+	seed, err := keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
 	if err != nil {
 		return tried{}, err
 	}
 	var pinHash []byte
 	if c.PIN != nil {
-		if pinHash, err = keys.Unseal(pinPlace(c.AssignmentID), c.PIN); err != nil {
+		if pinHash, err = keys.Unseal(store.PINPlace(c.AssignmentID), c.PIN); err != nil {
 			return tried{}, err
 		}
 	}

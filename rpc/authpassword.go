@@ -26,7 +26,7 @@ func (v *verification) hash(ctx context.Context) error {
 	against := noPassword()
 	if login != nil && login.Password != nil {
 		v.seen = login.Password
-		plain, err := v.c.s.keys.Unseal(passwordPlace(login.ID), login.Password)
+		plain, err := v.c.s.keys.Unseal(store.PasswordPlace(login.ID), login.Password)
 		if err != nil {
 			return err
 		}
@@ -47,22 +47,6 @@ var noPassword = sync.OnceValue(func() string {
 	rand.Read(unknown)
 	return model.HashPassword(unknown)
 })
-
-func passwordPlace(userID string) store.Place {
-	return store.Place{Table: "users", Column: "password", Row: userID}
-}
-
-// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
-func (s *Server) slowly(ctx context.Context, work func()) error {
-	select {
-	case s.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.hashing }()
-	work()
-	return nil
-}
 
 func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
@@ -88,5 +72,5 @@ func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 	if err := v.c.s.passwordSuits(tx, v.at, login.ID, v.length); err != nil {
 		return err
 	}
-	return tx.SetPassword(login.ID, v.c.s.keys.Seal(passwordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
+	return tx.SetPassword(login.ID, v.c.s.keys.Seal(store.PasswordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
 }

@@ -10,29 +10,8 @@ import (
 	"tokensmith/store"
 )
 
-// BatchArgs are the parameters of methods that take a CSV file.
-type BatchArgs struct {
-	Attrs Members `json:"attrs"`
-}
-
-var batchAttrs = declare(&object{name: "batch", attrs: []attr{
-	{name: "csv", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the file's text"},
-	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; UTF-8 if not given"},
-}})
-
-// csvText gives the text of a CSV parameter.
-func csvText(m Members) (string, error) {
-	d, err := batchAttrs.decode("attrs", m, onCreate)
-	if err != nil {
-		return "", err
-	}
-	csv, _ := given[string](d, "csv")
-	charset, _ := given[string](d, "charset")
-	return seedfile.Decode(csv, charset)
-}
-
 // BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
-func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) error {
+func (m *tokenFiles) BatchAssignTokens(r *http.Request, args *CSVArgs, plan *Plan) error {
 	c := callOf(r.Context())
 	csv, err := csvText(args.Attrs)
 	if err != nil {
@@ -116,7 +95,7 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	for _, row := range rows {
 		names = append(names, model.Fold(row.Domain))
 	}
-	if b.domains, err = b.tx.DomainsByName(distinct(names)); err != nil {
+	if b.domains, err = b.tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
 		return err
 	}
 	logins, serials := map[string][]string{}, map[string][]string{}
@@ -142,13 +121,13 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	}
 	b.users, b.tokens = map[string]map[string]model.User{}, map[string]map[string]model.Token{}
 	for id, names := range logins {
-		if b.users[id], err = b.tx.UsersByLogin(id, distinct(names)); err != nil {
+		if b.users[id], err = b.tx.UsersByLogin(id, slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
 			return err
 		}
 	}
 	var ids []string
 	for id, list := range serials {
-		if b.tokens[id], err = b.tx.TokensBySerial(id, distinct(list)); err != nil {
+		if b.tokens[id], err = b.tx.TokensBySerial(id, slices.Compact(slices.Sorted(slices.Values(list)))); err != nil {
 			return err
 		}
 		for _, t := range b.tokens[id] {
@@ -158,11 +137,6 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	slices.Sort(ids)
 	b.held, err = b.tx.AssignmentsOfTokens(ids)
 	return err
-}
-
-func distinct(list []string) []string {
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 // row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.

@@ -63,7 +63,7 @@ type arriving struct {
 // arrive watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
 // Over HTTP/2 one that has passed cannot be moved, so there the whole call's stands until the body is read; and what is not read
 // costs nothing.
-func (s *Server) arrive(w http.ResponseWriter, r *http.Request, c *call) *arriving {
+func (s *core) arrive(w http.ResponseWriter, r *http.Request, c *call) *arriving {
 	if c.http2 = r.ProtoMajor != 1; c.http2 {
 		answerWithin(w, s.longest())
 	}
@@ -81,7 +81,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, c *call) *arrivi
 }
 
 // longest is how long a call may take, from its head to its answer: its body, its turn, its rows.
-func (s *Server) longest() time.Duration {
+func (s *core) longest() time.Duration {
 	return bodyTime(s.cfg.LargeBody) + 2*s.cfg.LargeWait + AnswerTime
 }
 
@@ -134,7 +134,7 @@ func (a *arriving) leave(r *http.Request) {
 
 // readBody reads a call's body within its method's limit. What is large lies in a file until all of it is there; then the
 // call waits for the place of what needs much memory.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]byte, error) {
+func (s *core) readBody(w http.ResponseWriter, r *http.Request, c *call) ([]byte, error) {
 	limit := int64(smallBody)
 	if c.method.large {
 		limit = s.cfg.LargeBody

@@ -11,12 +11,12 @@ const metaBuiltin = "builtin" // set once the built-in objects were made; they m
 
 // bootstrap puts the built-in products and repository into a new database.
 func (s *Server) bootstrap(ctx context.Context) error {
-	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+	return s.core.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		// A template cannot be deleted: one that is missing is of a kind of message that came with this version.
 		for _, t := range model.BuiltinTemplates() {
 			_, err := tx.TemplateByName(t.Name)
 			if unknown(err) {
-				t.ID = s.cfg.NewID()
+				t.ID = s.core.cfg.NewID()
 				err = tx.Insert(&t)
 			}
 			if err != nil {
@@ -27,12 +27,12 @@ func (s *Server) bootstrap(ctx context.Context) error {
 			return err
 		}
 		for _, p := range model.Builtin() {
-			p.ID = s.cfg.NewID()
+			p.ID = s.core.cfg.NewID()
 			if err := tx.Insert(&p); err != nil {
 				return err
 			}
 		}
-		if err := tx.Insert(&model.Repository{ID: s.cfg.NewID(), Name: model.DefaultRepository}); err != nil {
+		if err := tx.Insert(&model.Repository{ID: s.core.cfg.NewID(), Name: model.DefaultRepository}); err != nil {
 			return err
 		}
 		return tx.PutMeta(metaBuiltin, []byte("1"))
@@ -45,19 +45,19 @@ type FirstAgent struct{ Name, ClientID, ClientSecret string }
 // FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it gives nil.
 // keep is called with the secret before the agent exists for good, so that it is not lost.
 func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*FirstAgent, error) {
-	clientSecret, err := s.newClientSecret()
+	clientSecret, err := newClientSecret(s.core)
 	if err != nil {
 		return nil, err
 	}
 	var first *FirstAgent
-	id := s.cfg.NewID()
-	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+	id := s.core.cfg.NewID()
+	err = s.core.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		first = nil
 		n, err := tx.Count(&store.Query{Table: agentObject.table})
 		if err != nil || n > 0 {
 			return err
 		}
-		now := model.At(s.cfg.Now())
+		now := model.At(s.core.cfg.Now())
 		first = &FirstAgent{"first", id, clientSecret}
 		a := model.Agent{ID: id, Name: first.Name, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
 			Status: model.Active, DateCreated: now, Generation: 1}

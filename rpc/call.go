@@ -14,7 +14,7 @@ import (
 
 // call is one request on its way: who calls what, and how it ended.
 type call struct {
-	s      *Server
+	s      *core
 	id     string // of the request, for the log
 	method *method
 	agent  *model.Agent // nil until authenticated
@@ -67,7 +67,7 @@ func (c *call) touched(noun, id string) { c.object = noun + " " + id }
 
 // permits says whether the caller may use a method.
 func (c *call) permits(path string) bool {
-	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, reveals(path))
+	return c.open(path) && model.Permits(c.agent.Permissions.Items(), path, c.s.reveals(path))
 }
 
 // showing says whether the call may show secrets among its object's attributes, and notes that it does.

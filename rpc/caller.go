@@ -42,7 +42,7 @@ func claimOf(r *http.Request) claim {
 
 // authenticate finds who calls. Whatever is wrong with the claim, the answer is the same. Refused claims go to the
 // record, up to a rate.
-func (s *Server) authenticate(ctx context.Context, c *call, given claim) error {
+func (s *core) authenticate(ctx context.Context, c *call, given claim) error {
 	a, generation, err := s.claimed(ctx, c, given)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Server) authenticate(ctx context.Context, c *call, given claim) error {
 // claimed gives the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
 // proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
 // so again, is not looked up.
-func (s *Server) claimed(ctx context.Context, c *call, given claim) (a *model.Agent, generation int64, err error) {
+func (s *core) claimed(ctx context.Context, c *call, given claim) (a *model.Agent, generation int64, err error) {
 	a = &model.Agent{}
 	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
 	if given.bearer != "" {
@@ -132,7 +132,7 @@ func addressed(ranges model.List, remote string) bool {
 }
 
 // refuse answers a claim that does not hold. The row of the record names an agent only where the claim named one.
-func (s *Server) refuse(ctx context.Context, c *call, given claim, name string) error {
+func (s *core) refuse(ctx context.Context, c *call, given claim, name string) error {
 	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
 	before, err := s.limits.refused(c.remote, c.now)
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *Server) refuse(ctx context.Context, c *call, given claim, name string) 
 }
 
 // record writes a refusal to the record, up to a rate, and gives it back.
-func (s *Server) record(ctx context.Context, c *call, name, object string, refused *model.Error) error {
+func (s *core) record(ctx context.Context, c *call, name, object string, refused *model.Error) error {
 	if !s.limits.mayRecord(c.now) {
 		return refused
 	}
@@ -160,7 +160,7 @@ func (s *Server) record(ctx context.Context, c *call, name, object string, refus
 const usedInterval = time.Minute
 
 // used notes an agent's last use, beside the call and at most once a minute.
-func (s *Server) used(a *model.Agent, now model.Time) {
+func (s *core) used(a *model.Agent, now model.Time) {
 	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.limits.once(a.ID, now) {
 		return
 	}
@@ -171,4 +171,37 @@ func (s *Server) used(a *model.Agent, now model.Time) {
 			s.cfg.Log.Error().Err(err).Msg("last use of an agent")
 		}
 	}()
+}
+
+// deviceCaller stands for whoever calls as a device: it is permitted nothing else.
+var deviceCaller = &model.Agent{Name: "device"}
+
+// refused takes a refusal of a call that a device makes: it goes to the record, up to a rate. An address that sends what is
+// unknown is told to wait after a while; one whose token has ended is told so as often as it asks.
+func (c *call) refused(ctx context.Context, err error) error {
+	e := wireError(err)
+	object := c.object
+	switch e.Kind {
+	case model.TokenInvalid:
+		if e == model.ErrMalformedToken {
+			return err
+		}
+		before, held := c.s.limits.refused(c.remote, c.now)
+		if held != nil {
+			return held
+		}
+		return c.s.record(ctx, c, c.agent.Name, before, e)
+	case model.CodeUnknown,
+		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
+		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
+		before, held := c.s.limits.refused(c.remote, c.now)
+		if held != nil {
+			return err
+		}
+		if before != "" {
+			object = strings.TrimSpace(object + " " + before)
+		}
+		return c.s.record(ctx, c, c.agent.Name, object, e)
+	}
+	return err
 }

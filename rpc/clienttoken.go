@@ -16,17 +16,13 @@ type minted struct {
 	row  model.ClientToken
 }
 
-func clientTokenPlace(id string) store.Place {
-	return store.Place{Table: "client_tokens", Column: "sealed", Row: id}
-}
-
 // mint makes a client token.
-func (s *Server) mint() (*minted, error) {
+func (s *core) mint() (*minted, error) {
 	text, row, err := model.NewClientToken(s.cfg.Rand)
 	if err != nil {
 		return nil, err
 	}
-	row.Sealed = s.keys.Seal(clientTokenPlace(row.ID), text)
+	row.Sealed = s.keys.Seal(store.ClientTokenPlace(row.ID), text)
 	return &minted{text, row}, nil
 }
 
@@ -93,7 +89,7 @@ func (m *Device) RevealToken(r *http.Request, args *DeleteArgs, plan *Plan) erro
 		if tok.State == model.Revoked {
 			return nil, model.Ended(tok.Reason)
 		}
-		text, err := m.s.keys.Unseal(clientTokenPlace(tok.ID), tok.Sealed)
+		text, err := m.s.keys.Unseal(store.ClientTokenPlace(tok.ID), tok.Sealed)
 		return tokenShown{string(text)}, err
 	})
 }

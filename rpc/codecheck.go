@@ -26,7 +26,7 @@ func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *Plan) er
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
 	indexes := m.s.codeIndexes(string(args.Code))
-	if err := c.guess(r.Context()); err != nil {
+	if err := m.guesses.take(r.Context(), c); err != nil {
 		return err
 	}
 	plan.view = func(tx store.ReadTx) (any, error) {

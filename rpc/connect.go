@@ -4,20 +4,12 @@ import (
 	"context"
 	"crypto/subtle"
 	"net/http"
-	"strings"
-	"time"
 
 	"tokensmith/model"
 	"tokensmith/store"
 )
 
-// checkInDefault is how often devices are asked to check in.
-const checkInDefault = 5 * time.Minute
-
-func (s *Server) checkIn() model.Time { return model.Time(s.cfg.CheckIn.Milliseconds()) }
-
-// deviceCaller stands for whoever calls as a device: it is permitted nothing else.
-var deviceCaller = &model.Agent{Name: "device"}
+func checkIn(s *core) model.Time { return model.Time(s.cfg.CheckIn.Milliseconds()) }
 
 // ConnectArgs are the parameters of device/connect.
 type ConnectArgs struct {
@@ -38,14 +30,14 @@ func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *Plan) error {
 	if !ok {
 		return model.ErrMalformedToken
 	}
-	found, err := m.s.connecting(r.Context(), callOf(r.Context()), id, hash)
+	found, err := connecting(r.Context(), m.s, callOf(r.Context()), id, hash)
 	*plan = found
 	return err
 }
 
 // connecting checks a client token, given by its public id and its secret's hash, and gives the plan that answers it.
 // The plan writes the token's first use, which goes to the record, and the last one, a minute after the one before.
-func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte) (plan Plan, err error) {
+func connecting(ctx context.Context, s *core, c *call, id string, hash []byte) (plan Plan, err error) {
 	var p *model.Presented
 	err = s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		p, err = presented(tx, id, hash)
@@ -64,7 +56,7 @@ func (s *Server) connecting(ctx context.Context, c *call, id string, hash []byte
 		}
 		c.touched(deviceObject.noun, p.DeviceID)
 		groups, err := tx.GroupNames(p.DeviceID)
-		return p, connected{p.DeviceID, p.Device, groups, int64(s.checkIn() / 1000)}, err
+		return p, connected{p.DeviceID, p.Device, groups, int64(checkIn(s) / 1000)}, err
 	}
 	if !p.Due(c.now) {
 		plan.view = func(tx store.ReadTx) (any, error) {
@@ -99,34 +91,4 @@ func presented(tx store.ReadTx, id string, hash []byte) (*model.Presented, error
 		return nil, model.ErrClientToken
 	}
 	return &p, p.Refusal()
-}
-
-// refused takes a refusal of a call that a device makes: it goes to the record, up to a rate. An address that sends what is
-// unknown is told to wait after a while; one whose token has ended is told so as often as it asks.
-func (c *call) refused(ctx context.Context, err error) error {
-	e := wireError(err)
-	object := c.object
-	switch e.Kind {
-	case model.TokenInvalid:
-		if e == model.ErrMalformedToken {
-			return err
-		}
-		before, held := c.s.limits.refused(c.remote, c.now)
-		if held != nil {
-			return held
-		}
-		return c.s.record(ctx, c, c.agent.Name, before, e)
-	case model.CodeUnknown,
-		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
-		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
-		before, held := c.s.limits.refused(c.remote, c.now)
-		if held != nil {
-			return err
-		}
-		if before != "" {
-			object = strings.TrimSpace(object + " " + before)
-		}
-		return c.s.record(ctx, c, c.agent.Name, object, e)
-	}
-	return err
 }

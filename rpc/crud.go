@@ -14,7 +14,7 @@ import (
 
 // crud gives an object its common five methods.
 type crud struct {
-	s   *Server
+	s   *core
 	obj *object
 }
 

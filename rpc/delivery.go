@@ -14,6 +14,11 @@ import (
 // Delivery has the methods that show messages on their way.
 type Delivery struct{ crud }
 
+// messageReceivers are those of the methods of this room.
+func messageReceivers(s *core) map[string]any {
+	return map[string]any{"Template": &Template{crud{s, templateObject}}, "Delivery": &Delivery{crud{s, deliveryObject}}}
+}
+
 // Template has the methods of the messages' texts.
 type Template struct{ crud }
 
@@ -50,10 +55,6 @@ const (
 	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
 )
 
-func bodyPlace(id string) store.Place {
-	return store.Place{Table: "deliveries", Column: "body", Row: id}
-}
-
 // carried is a delivery's sealed body.
 type carried struct {
 	Subject string `json:"subject"`
@@ -81,11 +82,11 @@ func (c *call) send(tx store.Tx, u *model.User, channel, template string, values
 	}
 	id := c.newID()
 	return tx.Insert(&model.Delivery{ID: id, Channel: channel, Template: template, Recipient: to, Status: model.Queued,
-		Body: c.s.keys.Seal(bodyPlace(id), body), NextTry: c.now, GoodUntil: goodUntil, DateCreated: c.now, LastUpdated: c.now})
+		Body: c.s.keys.Seal(store.MessagePlace(id), body), NextTry: c.now, GoodUntil: goodUntil, DateCreated: c.now, LastUpdated: c.now})
 }
 
 // Deliver carries queued messages out until ctx ends. Several processes may do so on one database.
-func (s *Server) Deliver(ctx context.Context) {
+func (s *core) Deliver(ctx context.Context) {
 	done := make(chan struct{})
 	for channel, by := range s.cfg.Couriers {
 		go func() {
@@ -111,7 +112,7 @@ func (s *Server) Deliver(ctx context.Context) {
 	}
 }
 
-func (s *Server) deliverSome(ctx context.Context, channel string, by courier.Courier) (int, error) {
+func (s *core) deliverSome(ctx context.Context, channel string, by courier.Courier) (int, error) {
 	var due []model.Delivery
 	err := s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		now := model.At(s.cfg.Now())
@@ -130,13 +131,13 @@ func (s *Server) deliverSome(ctx context.Context, channel string, by courier.Cou
 }
 
 // deliver tries one message and records how it went, also when the server is stopping meanwhile.
-func (s *Server) deliver(ctx context.Context, d *model.Delivery, by courier.Courier) error {
+func (s *core) deliver(ctx context.Context, d *model.Delivery, by courier.Courier) error {
 	reason := ""
 	if d.GoodUntil != 0 && model.At(s.cfg.Now()) >= d.GoodUntil {
 		reason = "it came too late to be of use"
 	} else {
 		var c carried
-		body, err := s.keys.Unseal(bodyPlace(d.ID), d.Body)
+		body, err := s.keys.Unseal(store.MessagePlace(d.ID), d.Body)
 		if err == nil {
 			err = json.Unmarshal(body, &c)
 		}

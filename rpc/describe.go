@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,17 +27,8 @@ type schema = map[string]any
 
 // attrsOf gives the declaration of what a method takes as attrs, and when it takes it.
 func attrsOf(path string) (*object, when) {
-	switch path {
-	case "token/import":
-		return importAttrs, onCreate
-	case "token/export":
-		return exportAttrs, onCreate
-	case "token/reset":
-		return resetAttrs, onSet
-	case "token/batchAssignTokens", "user/import":
-		return batchAttrs, onCreate
-	case "device/createMany":
-		return createManyAttrs, onCreate
+	if o := arguments[path]; o != nil {
+		return o, onCreate
 	}
 	object, verb, _ := strings.Cut(path, "/")
 	switch verb {
@@ -51,37 +41,37 @@ func attrsOf(path string) (*object, when) {
 }
 
 // selectable names the objects by which a method with a selection is told what it means.
-func selectable(path string) []string {
-	object, _, _ := strings.Cut(path, "/")
-	switch {
-	case object == "auth":
-		return []string{"user", "token", "tokenAssignment"}
-	case path == "token/delete", path == "token/syncToken":
-		return []string{"token", "user"}
-	case path == "tokenAssignment/activate":
-		return []string{"tokenAssignment", "user", "token"}
+func selectable(m *method) []string {
+	if m.selects != nil {
+		return m.selects
 	}
+	object, _, _ := strings.Cut(m.path, "/")
 	return []string{object}
 }
 
-// argsOf gives the type of a method's arguments.
-var argsOf = sync.OnceValue(func() map[string]reflect.Type {
-	types := map[string]reflect.Type{}
-	services := (&Server{}).services()
-	for _, m := range methods {
-		service, name, _ := strings.Cut(m.target, ".")
+// Docs describes the methods of a table.
+type Docs struct {
+	table []method
+	args  map[string]reflect.Type // of each method, by path
+}
+
+// newDocs describes a table of methods with their receivers, whose state does not matter.
+func newDocs(table []method, receivers map[string]any) *Docs {
+	d := &Docs{table, map[string]reflect.Type{}}
+	for _, m := range table {
+		receiver, name, _ := strings.Cut(m.target, ".")
 		if m.stream {
 			continue
 		}
-		if f, ok := reflect.TypeOf(services[service]).MethodByName(name); ok {
-			types[m.path] = f.Type.In(2).Elem()
+		if f, ok := reflect.TypeOf(receivers[receiver]).MethodByName(name); ok {
+			d.args[m.path] = f.Type.In(2).Elem()
 		}
 	}
-	return types
-})
+	return d
+}
 
 // parameters lists a method's parameters.
-func (m *method) parameters() (list []Parameter) {
+func (d *Docs) parameters(m *method) (list []Parameter) {
 	var fields func(t reflect.Type)
 	fields = func(t reflect.Type) {
 		for i := range t.NumField() {
@@ -91,18 +81,18 @@ func (m *method) parameters() (list []Parameter) {
 			case f.Anonymous:
 				fields(f.Type)
 			case strings.Contains(options, "embed"):
-				for _, object := range selectable(m.path) {
+				for _, object := range selectable(m) {
 					list = append(list, Parameter{Name: object, Type: "selector", About: "which " + objects[object].noun, schema: schema{"$ref": "#/components/schemas/Selector"}})
 				}
 			case f.Type == reflect.TypeFor[Members]():
-				list = append(list, m.attributes(name)...)
+				list = append(list, attributes(m, name)...)
 			case name != "":
 				kind, sch := typeOf(f.Type)
 				list = append(list, Parameter{Name: name, Type: kind, schema: sch})
 			}
 		}
 	}
-	if t := argsOf()[m.path]; t != nil {
+	if t := d.args[m.path]; t != nil {
 		fields(t)
 	}
 	return list
@@ -133,7 +123,7 @@ func typeOf(t reflect.Type) (kind string, sch schema) {
 }
 
 // attributes lists what a method takes as attributes.
-func (m *method) attributes(place string) (list []Parameter) {
+func attributes(m *method, place string) (list []Parameter) {
 	o, at := attrsOf(m.path)
 	if o == nil || place != "attrs" {
 		return []Parameter{{Name: place, Type: "object", schema: schema{"type": "object"}}}
@@ -219,14 +209,14 @@ var examples = map[string]string{
 }
 
 // example gives parameters with which a method may be called.
-func (m *method) example() string {
+func (d *Docs) example(m *method) string {
 	if e, ok := examples[m.path]; ok {
 		return e
 	}
 	object, verb, _ := strings.Cut(m.path, "/")
 	o := objects[object]
 	if o == nil {
-		if object == "auth" && argsOf()[m.path] == reflect.TypeFor[AuthArgs]() {
+		if t := d.args[m.path]; t != nil && m.selects != nil {
 			return `{"user":{"loginName":"john.smith"}}`
 		}
 		return "{}"
@@ -237,7 +227,7 @@ func (m *method) example() string {
 		selection = fmt.Sprintf(`"%s":{"%s":%s}`, o.name, o.keys[0][0], o.byName[o.keys[0][0]].sample())
 	}
 	has := map[string]bool{}
-	for _, p := range m.parameters() {
+	for _, p := range d.parameters(m) {
 		has[p.Name] = true
 	}
 	if has[o.name] {
@@ -246,7 +236,7 @@ func (m *method) example() string {
 	if has["channel"] {
 		parts = append(parts, `"channel":"SMTP"`)
 	}
-	if attrs := m.sampleAttrs(); attrs != "" {
+	if attrs := sampleAttrs(m); attrs != "" {
 		parts = append(parts, `"attrs":`+attrs)
 	}
 	if verb == "search" {
@@ -260,7 +250,7 @@ func (m *method) example() string {
 }
 
 // sampleAttrs gives an example of attrs: what is required or, to change, the first that may be given.
-func (m *method) sampleAttrs() string {
+func sampleAttrs(m *method) string {
 	o, at := attrsOf(m.path)
 	if o == nil {
 		return ""
@@ -309,4 +299,25 @@ func (a *attr) sample() string {
 		}
 	}
 	return `"` + a.name + `"`
+}
+
+// MethodInfo describes a method to people.
+type MethodInfo struct {
+	Path    string // "token/create"
+	About   string
+	Reveals bool
+	Device  bool // called by a device, without an agent
+
+	Parameters []Parameter
+	Example    string // parameters with which it may be called
+}
+
+// Methods lists all methods, in the table's order.
+func (d *Docs) Methods() []MethodInfo {
+	list := make([]MethodInfo, len(d.table))
+	for i := range d.table {
+		m := &d.table[i]
+		list[i] = MethodInfo{m.path, m.about, m.reveals, m.device, d.parameters(m), d.example(m)}
+	}
+	return list
 }

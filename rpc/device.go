@@ -1,21 +1,25 @@
 package rpc
 
 import (
-	"net/http"
-
-	"github.com/go-json-experiment/json/jsontext"
-
 	"tokensmith/model"
 	"tokensmith/store"
 )
 
 // Device has the methods of devices and their client tokens.
-type Device struct{ crud }
+type Device struct {
+	crud
+	streams *streams
+}
 
-var (
-	theDevice   = store.Step{From: "device_id", Table: "devices", To: "id"}
-	clientToken = []store.Step{{From: "token_id", Table: "client_tokens", To: "id"}}
-)
+// newDevice makes the receiver of the methods of devices.
+func newDevice(s *core) *Device {
+	return &Device{crud{s, deviceObject}, newStreams(s.cfg.Connections.Streams())}
+}
+
+// deviceReceivers are those of the methods of this room, but for what the installation of a device adds to them.
+func deviceReceivers(s *core) map[string]any {
+	return map[string]any{"License": &License{crud{s, licenseObject}}, "Group": &Group{crud{s, groupObject}}}
+}
 
 var deviceObject = declare(&object{
 	name: "device", missing: model.DeviceNoun, table: "devices", row: func() any { return new(model.Device) },
@@ -36,18 +40,17 @@ var deviceObject = declare(&object{
 		{name: "lastSeen", kind: date, about: "to the minute"},
 		{name: "online", kind: boolean, from: []string{"id", "last_seen"}, about: "seen within three check-in intervals",
 			derive: func(c *call, from store.Row) (any, error) {
-				return model.Online(model.Time(from[1].(int64)), c.now, c.s.checkIn()), nil
+				return model.Online(model.Time(from[1].(int64)), c.now, checkIn(c.s)), nil
 			}},
-		{name: "tokenState", kind: enum, values: []string{model.Issued, model.Active, model.Revoked}, path: clientToken, column: "state",
+		{name: "tokenState", kind: enum, values: []string{model.Issued, model.Active, model.Revoked}, path: store.ClientToken, column: "state",
 			about: "of its client token: not used yet, used, ended"},
-		{name: "tokenCreated", kind: date, path: clientToken, column: "date_created"},
-		{name: "tokenFirstUsed", kind: date, path: clientToken, column: "first_used"},
-		{name: "tokenLastUsed", kind: date, path: clientToken, column: "last_used"},
-		{name: "tokenHint", kind: text, path: clientToken, column: "hint", about: "its last four characters"},
+		{name: "tokenCreated", kind: date, path: store.ClientToken, column: "date_created"},
+		{name: "tokenFirstUsed", kind: date, path: store.ClientToken, column: "first_used"},
+		{name: "tokenLastUsed", kind: date, path: store.ClientToken, column: "last_used"},
+		{name: "tokenHint", kind: text, path: store.ClientToken, column: "hint", about: "its last four characters"},
 	},
 	colls: []collection{
-		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: []store.Step{
-			{From: "id", Table: "group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}},
+		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: store.DeviceGroups},
 	},
 })
 
@@ -101,36 +104,5 @@ func removesDevice(c *call, tx store.Tx, row any) error {
 	return c.loggedOut(tx)
 }
 
-// Create makes a device and its client token, which the reply carries.
-func (m *Device) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
-	token, err := m.s.mint()
-	if err != nil {
-		return err
-	}
-	code, err := m.s.randomCode()
-	if err != nil {
-		return err
-	}
-	return m.create(r, args, plan, func(d *decoded) error {
-		d.extra = token
-		return nil
-	}, func(c *call, tx store.Tx, d *decoded, id string, reply jsontext.Value) (any, error) {
-		if wanted, _ := given[bool](d, "installationCode"); wanted {
-			if err := c.automaticCode(tx, id, code); err != nil {
-				return nil, err
-			}
-		}
-		return withMember(reply, "clientToken", string(token.text)), nil
-	})
-}
-
-// withMember adds a member to a JSON object.
-func withMember(object jsontext.Value, name, value string) jsontext.Value {
-	b := append([]byte(nil), object[:len(object)-1]...)
-	if len(b) > 1 {
-		b = append(b, ',')
-	}
-	b, _ = jsontext.AppendQuote(b, name)
-	b, _ = jsontext.AppendQuote(append(b, ':'), value)
-	return append(b, '}')
-}
+// equal compares two optional ids.
+func equal(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }

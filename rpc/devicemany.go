@@ -16,7 +16,7 @@ const (
 	devicesPart = 1000    // written at once
 )
 
-var createManyAttrs = declare(&object{name: "device/createMany", attrs: []attr{
+var createManyAttrs = declare(&object{name: "device/createMany", of: []string{"device/createMany"}, attrs: []attr{
 	{name: "label", kind: text, when: onCreate, required: true, max: 200, column: "-", about: "of the devices, which are called label-001 and so on, and of their group"},
 	{name: "quantity", kind: integer, when: onCreate, required: true, min: 1, max: devicesMost, column: "-", about: "from 1 to 100,000"},
 	{name: "licenses", kind: list, when: onCreate, column: "-", about: "ids; their seats are used in this order"},

@@ -3,15 +3,16 @@ package rpc
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // MethodTable gives the table of methods in Markdown, a row a method.
-func MethodTable() string {
+func (d *Docs) MethodTable() string {
 	var b strings.Builder
 	b.WriteString("| method | does |\n|---|---|\n")
-	for _, m := range methods {
+	for _, m := range d.table {
 		about := m.about
 		if m.reveals {
 			about += " Reveals a secret."
@@ -39,10 +40,9 @@ func ErrorTable() string {
 }
 
 // AttributeTables gives every object's attributes in Markdown, from the declarations.
-func AttributeTables() string {
+func (d *Docs) AttributeTables() string {
 	var b strings.Builder
-	for _, o := range []*object{domainObject, userObject, productObject, repositoryObject, tokenObject, importAttrs, exportAttrs, assignmentObject,
-		deviceObject, createManyAttrs, licenseObject, groupObject, installationObject, installationUseObject, agentObject, templateObject, deliveryObject, auditObject} {
+	for _, o := range d.declared() {
 		title := o.name
 		if o.table == "" {
 			title = "`attrs` of " + o.name
@@ -67,6 +67,22 @@ func AttributeTables() string {
 		b.WriteString("\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// declared lists the declarations in the order of the methods that they belong to.
+func (d *Docs) declared() (list []*object) {
+	add := func(o *object) {
+		if o != nil && !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	for i := range d.table {
+		name, _, _ := strings.Cut(d.table[i].path, "/")
+		add(objects[name])
+		add(arguments[d.table[i].path])
+		add(rowsOf[d.table[i].path])
+	}
+	return list
 }
 
 func (a *attr) typeName() string {

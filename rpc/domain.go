@@ -5,6 +5,11 @@ import "tokensmith/model"
 // Domain has the methods of domains.
 type Domain struct{ crud }
 
+// peopleReceivers are those of the methods of this room.
+func peopleReceivers(s *core) map[string]any {
+	return map[string]any{"Domain": &Domain{crud{s, domainObject}}, "User": &User{crud{s, userObject}}}
+}
+
 var domainObject = declare(&object{
 	name: "domain", missing: model.DomainNoun, table: "domains", row: func() any { return new(model.Domain) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},

@@ -55,7 +55,7 @@ func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *Plan) 
 }
 
 // newLink makes the secret of a provisioning link.
-func (s *Server) newLink() (string, error) {
+func (s *core) newLink() (string, error) {
 	b := make([]byte, linkBytes)
 	_, err := io.ReadFull(s.cfg.Rand, b)
 	return base64.RawURLEncoding.EncodeToString(b), err

@@ -147,3 +147,9 @@ func wireError(err error) *model.Error {
 	}
 	return &model.Error{Kind: model.Internal, Msg: "internal error", Err: err}
 }
+
+// unknown says whether an error means that a selector did not fit exactly one.
+func unknown(err error) bool {
+	var e *model.Error
+	return errors.As(err, &e) && (e.Kind == model.NotFound || e.Kind == model.Ambiguous)
+}

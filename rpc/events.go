@@ -85,15 +85,15 @@ func (l *streams) list(fits func(*stream) bool) (all []*stream, ids []string) {
 			all, ids = append(all, st), append(ids, st.token)
 		}
 	}
-	return all, distinct(ids)
+	return all, slices.Compact(slices.Sorted(slices.Values(ids)))
 }
 
 // EndEvents closes every event stream: the server stops.
-func (s *Server) EndEvents() { s.streams.stop.Do(func() { close(s.streams.ended) }) }
+func (m *Device) EndEvents() { m.streams.stop.Do(func() { close(m.streams.ended) }) }
 
 // Follow looks, until ctx ends, whether devices that have an event stream here were logged out, in this process or
 // another, and writes when they were last seen.
-func (s *Server) Follow(ctx context.Context) {
+func (m *Device) Follow(ctx context.Context) {
 	var last string
 	seen := time.Now()
 	for {
@@ -102,29 +102,29 @@ func (s *Server) Follow(ctx context.Context) {
 			return
 		case <-time.After(streamLook):
 		}
-		err := s.follow(ctx, &last)
+		err := m.follow(ctx, &last)
 		if err == nil && time.Since(seen) >= streamSeen {
 			seen = time.Now()
-			err = s.stillThere(ctx)
+			err = m.stillThere(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Error().Err(err).Msg("event streams")
+			m.s.cfg.Log.Error().Err(err).Msg("event streams")
 		}
 	}
 }
 
 // follow tells the streams of devices that were logged out since last.
-func (s *Server) follow(ctx context.Context, last *string) error {
-	if s.streams.none() {
+func (m *Device) follow(ctx context.Context, last *string) error {
+	if m.streams.none() {
 		return nil
 	}
-	return s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
+	return m.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		now, err := tx.Meta(metaLoggedOut)
 		if err != nil || string(now) == *last {
 			return err
 		}
 		// Listed behind the snapshot: a stream that is not here yet checks its client token later than that.
-		all, ids := s.streams.list(func(*stream) bool { return true })
+		all, ids := m.streams.list(func(*stream) bool { return true })
 		found, err := tx.Presented(ids)
 		if err != nil {
 			return err
@@ -147,25 +147,25 @@ func (s *Server) follow(ctx context.Context, last *string) error {
 }
 
 // stillThere writes that devices with a stream were seen, each once a check-in interval.
-func (s *Server) stillThere(ctx context.Context) error {
-	now := model.At(s.cfg.Now())
-	due, ids := s.streams.list(func(st *stream) bool { return st.seen != 0 && now-st.seen >= max(s.checkIn(), model.SeenEvery) })
+func (m *Device) stillThere(ctx context.Context) error {
+	now := model.At(m.s.cfg.Now())
+	due, ids := m.streams.list(func(st *stream) bool { return st.seen != 0 && now-st.seen >= max(checkIn(m.s), model.SeenEvery) })
 	if len(due) == 0 {
 		return nil
 	}
-	err := s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Seen(ids, now) })
+	err := m.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Seen(ids, now) })
 	if err == nil {
-		s.streams.mu.Lock()
+		m.streams.mu.Lock()
 		for _, st := range due {
 			st.seen = now
 		}
-		s.streams.mu.Unlock()
+		m.streams.mu.Unlock()
 	}
 	return err
 }
 
 // events serves a device's stream of events (the WHATWG's server-sent events).
-func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
+func (m *Device) events(w http.ResponseWriter, r *http.Request, c *call) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, hash, ok := model.ParseClientToken(strings.TrimSpace(text))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
@@ -173,12 +173,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	st := &stream{token: id, out: make(chan []byte, 1), over: make(chan struct{})}
-	if err := s.streams.add(st); err != nil {
+	if err := m.streams.add(st); err != nil {
 		c.fail(w, err, false)
 		return
 	}
-	defer s.streams.remove(st)
-	plan, err := s.connecting(r.Context(), c, id, hash)
+	defer m.streams.remove(st)
+	plan, err := connecting(r.Context(), m.s, c, id, hash)
 	if err == nil {
 		_, err = c.run(r.Context(), &plan)
 	}
@@ -186,9 +186,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 		c.fail(w, c.refused(r.Context(), err), false)
 		return
 	}
-	s.streams.mu.Lock()
+	m.streams.mu.Lock()
 	st.seen = c.now
-	s.streams.mu.Unlock()
+	m.streams.mu.Unlock()
 	// The rest of the request, so that net/http sees when the device leaves. One that owes it has its time to send it.
 	if _, err := io.CopyN(io.Discard, r.Body, deviceBody); err != io.EOF {
 		c.fail(w, unfinished(err), false)
@@ -196,11 +196,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	c.conn.stream(1)
 	defer c.conn.stream(-1)
-	s.stream(w, r, st)
+	m.stream(w, r, st)
 }
 
 // stream writes pings until the device leaves, is logged out, or the server stops.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
+func (m *Device) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 	conn := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -230,7 +230,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 			return
 		case <-st.over:
 			return
-		case <-s.streams.ended:
+		case <-m.streams.ended:
 			return
 		case <-r.Context().Done():
 			return

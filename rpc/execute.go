@@ -15,7 +15,7 @@ import (
 )
 
 // Batch has the method that carries out many.
-type Batch struct{ s *Server }
+type Batch struct{ s *core }
 
 const (
 	batchCalls = 10_000
@@ -120,7 +120,7 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 		return p
 	}
 	p.name = strings.TrimPrefix(string(*sent.Method), "/")
-	method := methodOf(p.name)
+	method := m.s.method(p.name)
 	if method == nil {
 		p.err = model.Errorf(model.NoMethod, "no such method")
 		p.name = "" // it may be anything
@@ -283,7 +283,7 @@ func (p *prepared) stop(i int, envelope []byte) error {
 }
 
 // plan has a method prepare a call whose parameters are read, and gives what it leaves to be run.
-func (s *Server) plan(ctx context.Context, c *call) (*Plan, error) {
+func (s *core) plan(ctx context.Context, c *call) (*Plan, error) {
 	c.planOnly = true
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.method.path, nil)
 	if err != nil {

@@ -21,7 +21,7 @@ type ExportArgs struct {
 	Cursor *Text   `json:"cursor"`
 }
 
-var exportAttrs = declare(&object{name: "token/export", noun: "export", attrs: []attr{
+var exportAttrs = declare(&object{name: "token/export", of: []string{"token/export"}, noun: "export", attrs: []attr{
 	{name: "password", kind: secret, when: onCreate, required: true, column: "-", about: "encrypts the file; whoever has both has the seeds"},
 }})
 

@@ -54,7 +54,7 @@ func (c *call) mayChange(tx store.ReadTx, users, tokens []string) error {
 		return err
 	}
 	for _, permissions := range all {
-		if c.held() != "" || !model.Covers(c.agent.Permissions.Items(), permissions.Items(), reveals) {
+		if c.held() != "" || !model.Covers(c.agent.Permissions.Items(), permissions.Items(), c.s.reveals) {
 			who := "the user"
 			if len(users) == 0 {
 				who = "a user of the token"
@@ -93,14 +93,6 @@ func (g *guard) assignment(id string) error {
 		err = g.ask([]string{a.UserID}, []string{a.TokenID})
 	}
 	return err
-}
-
-// openSeed opens the seed of a token, to show or to use it.
-func (c *call) openSeed(tx store.ReadTx, tokenID string, sealed []byte) (model.Secret, error) {
-	if err := c.mayOpen(tx, tokenID); err != nil {
-		return nil, err
-	}
-	return c.s.keys.Unseal(seedPlace(tokenID), sealed)
 }
 
 // mayOpen asks for the seeds of tokens, which are then open to openSeed.
@@ -179,7 +171,7 @@ func (g *guard) InsertMany(rows any, skip bool) (int64, error) {
 			users, tokens = append(users, u...), append(tokens, t...)
 		}
 	}
-	if err := g.ask(distinct(users), distinct(tokens)); err != nil {
+	if err := g.ask(slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
 		return 0, err
 	}
 	return g.Tx.InsertMany(rows, skip)

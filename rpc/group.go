@@ -20,7 +20,7 @@ var groupObject = declare(&object{
 	},
 	colls: []collection{
 		{name: "devices", alias: "device", object: "device", order: "device_id", steps: []store.Step{
-			{From: "id", Table: "group_members", To: "group_id"}, theDevice}},
+			{From: "id", Table: "group_members", To: "group_id"}, store.ToDevice}},
 	},
 })
 

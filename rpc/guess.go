@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -20,13 +21,23 @@ const (
 	guessSlow     = 2 * time.Second
 )
 
-// guess takes one of the caller's tries at a code. It comes before the look-up, so that known and unknown codes are
+// guesses is what is known of tries at codes: those of each address, wrong ones being unknown, and those of all together.
+type guesses struct {
+	tries   *tries
+	mu      sync.Mutex
+	unknown *rate.Limiter // codes, of all addresses
+}
+
+func newGuesses() *guesses {
+	return &guesses{tries: newTries(guessBurst, guessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
+}
+
+// take takes one of the caller's tries at a code. It comes before the look-up, so that known and unknown codes are
 // treated alike.
-func (c *call) guess(ctx context.Context) error {
-	l := c.s.limits
-	l.mu.Lock()
-	slow := -l.unknownCodes.TokensAt(c.now.Std()) / guessRate
-	l.mu.Unlock()
+func (g *guesses) take(ctx context.Context, c *call) error {
+	g.mu.Lock()
+	slow := -g.unknown.TokensAt(c.now.Std()) / guessRate
+	g.mu.Unlock()
 	if slow > 0 {
 		select {
 		case <-time.After(min(guessSlow, time.Duration(slow*float64(time.Second)))):
@@ -35,13 +46,11 @@ func (c *call) guess(ctx context.Context) error {
 		}
 	}
 	c.atEnd = append(c.atEnd, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if c.code == codes[model.CodeUnknown].number && l.unknownCodes.TokensAt(c.now.Std()) > -guessSlow.Seconds()*guessRate {
-			l.unknownCodes.ReserveN(c.now.Std(), 1)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if c.code == codes[model.CodeUnknown].number && g.unknown.TokensAt(c.now.Std()) > -guessSlow.Seconds()*guessRate {
+			g.unknown.ReserveN(c.now.Std(), 1)
 		}
 	})
-	return c.try(ctx, &l.codes, model.CodeUnknown)
+	return c.try(ctx, g.tries, model.CodeUnknown)
 }
-
-func newUnknownCodes() *rate.Limiter { return rate.NewLimiter(guessRate, guessAllBurst) }

@@ -43,13 +43,13 @@ type GuessingRow struct {
 const guessingMost = 1e-2
 
 // EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
-func (m *Domain) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *Plan) error {
+func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *Plan) error {
 	c := callOf(r.Context())
 	if c.scope != nil {
 		return model.Errorf(model.NotPermitted, "not permitted: the estimate is of all domains")
 	}
 	plan.view = func(tx store.ReadTx) (any, error) {
-		g := Guessing{Rows: []GuessingRow{}, Warnings: []string{}, Refused: c.s.spraying.last.Load()}
+		g := Guessing{Rows: []GuessingRow{}, Warnings: []string{}, Refused: m.spraying.last.Load()}
 		since, err := tx.Meta(metaSpraying)
 		if err != nil {
 			return nil, err

@@ -51,10 +51,6 @@ func (c *call) carry(key string, body []byte) error {
 	return nil
 }
 
-func answerPlace(id string) store.Place {
-	return store.Place{Table: "idempotency_keys", Column: "reply", Row: id}
-}
-
 // repeated gives the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
 func (c *call) repeated(tx store.ReadTx) error {
 	a, err := tx.Answered(c.once.id, c.now)
@@ -64,7 +60,7 @@ func (c *call) repeated(tx store.ReadTx) error {
 	if string(a.Request) != string(c.once.request) {
 		return model.Errorf(model.KeyReused, "the idempotency key was used for another request")
 	}
-	envelope, err := c.s.keys.Unseal(answerPlace(a.ID), a.Reply)
+	envelope, err := c.s.keys.Unseal(store.AnswerPlace(a.ID), a.Reply)
 	if err != nil {
 		return err
 	}
@@ -119,7 +115,7 @@ func (c *call) keep(tx store.Tx, result any) error {
 }
 
 func (c *call) keepSealed(tx store.Tx, envelope []byte) error {
-	return tx.KeepAnswer(&model.Answered{ID: c.once.id, Request: c.once.request, Reply: c.s.keys.Seal(answerPlace(c.once.id), envelope),
+	return tx.KeepAnswer(&model.Answered{ID: c.once.id, Request: c.once.request, Reply: c.s.keys.Seal(store.AnswerPlace(c.once.id), envelope),
 		Expires: c.now + model.Time(answerLife.Milliseconds())})
 }
 
@@ -137,7 +133,7 @@ func (a *answered) code() int {
 }
 
 // DropAnswers removes the answers to calls with an idempotency key whose time is over, a part in each transaction so that nobody waits long.
-func (s *Server) DropAnswers(ctx context.Context) error {
+func (s *core) DropAnswers(ctx context.Context) error {
 	for {
 		var n int64
 		err := s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {

@@ -17,7 +17,23 @@ const (
 	skip     = "skip"
 )
 
-var importAttrs = declare(&object{name: "token/import", noun: "import", attrs: []attr{
+// tokenFiles has the methods of tokens, with those that read files of them.
+type tokenFiles struct{ Token }
+
+// seedReceivers are those of the methods of this room.
+func seedReceivers(s *core) map[string]any {
+	return map[string]any{"Token": &tokenFiles{newToken(s)}}
+}
+
+// Create makes a token; with data it imports a token file, as old clients do.
+func (m *tokenFiles) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
+	if args.Attrs.get("data") != nil {
+		return m.Import(r, args, plan)
+	}
+	return m.Token.Create(r, args, plan)
+}
+
+var importAttrs = declare(&object{name: "token/import", of: []string{"token/import"}, noun: "import", attrs: []attr{
 	{name: "data", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the token file's text"},
 	{name: "format", kind: enum, when: onCreate, values: formats(), column: "-", about: "recognised by the file's content if not given"},
 	{name: "product", kind: ref, when: onCreate, object: "product", column: "-", about: "of all keys; else the file's codes or the keys' kind choose it"},
@@ -67,7 +83,7 @@ type importRow struct {
 
 // Import reads a token file and makes its tokens, all or nothing. Reading, checking and sealing happen before the
 // transaction.
-func (m *Token) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
+func (m *tokenFiles) Import(r *http.Request, args *CreateArgs, plan *Plan) error {
 	c := callOf(r.Context())
 	if err := c.need("token/import"); err != nil {
 		return err

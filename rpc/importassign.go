@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func (im *importing) claims(tx store.ReadTx, wanted []int, known map[int]model.T
 			ids = append(ids, t.ID)
 		}
 	}
-	users, err := tx.UsersNamed(distinct(folded))
+	users, err := tx.UsersNamed(slices.Compact(slices.Sorted(slices.Values(folded))))
 	if err != nil {
 		return nil, err
 	}

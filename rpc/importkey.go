@@ -11,6 +11,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/model/seedfile"
+	"tokensmith/store"
 )
 
 // key checks a key against its product and makes its token.
@@ -78,7 +79,7 @@ func (im *importing) seal() {
 				}
 				for i := start; i < min(end, len(im.tokens)); i++ {
 					t := &im.tokens[i]
-					t.Seed = im.c.s.keys.Seal(seedPlace(t.ID), im.rows[i].seed)
+					t.Seed = im.c.s.keys.Seal(store.SeedPlace(t.ID), im.rows[i].seed)
 					t.SeedIndex = im.c.s.keys.SeedIndex(im.rows[i].seed)
 				}
 			}

@@ -234,7 +234,7 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 	case kind.Period > periodMost:
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", periodMost)}
 	case im.c.s.checkPeriod(kind) != nil:
-		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", im.c.s.profile.period)}
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", profileOf(im.c.s).period)}
 	case want.maker == "" || want.code == "" || len(want.maker) > codeMost || len(want.code) > codeMost || !isSerial(want.maker+want.code):
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d printable characters each", codeMost)}
 	}

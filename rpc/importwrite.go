@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,7 +124,7 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 			bad.add(im.rows[i].line, t.Serial, "the token exists already, of users whom the caller does not see")
 			continue
 		}
-		seed, err := im.c.s.keys.Unseal(seedPlace(old.ID), old.Seed)
+		seed, err := im.c.s.keys.Unseal(store.SeedPlace(old.ID), old.Seed)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +176,7 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 	for _, a := range s.made {
 		users, tokens = append(users, a.UserID), append(tokens, a.TokenID)
 	}
-	if err := im.c.mayChange(tx, distinct(users), distinct(tokens)); err != nil {
+	if err := im.c.mayChange(tx, slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
 		return nil, err
 	}
 	r := dryReport{Total: len(s.kept), Created: len(s.kept) - s.known, Existing: s.known, Skipped: len(im.rows) - len(s.kept),

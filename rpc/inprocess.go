@@ -12,14 +12,14 @@ import (
 var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
 
 // Call calls a method in-process, as the operator, and gives the reply's envelope.
-func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
+func (s *core) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.CallOnce(ctx, path, "", params)
 }
 
 // CallOnce is Call with an idempotency key; "" is none.
-func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
+func (s *core) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
-	c := &call{s: s, method: methodOf(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
+	c := &call{s: s, method: s.method(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
 	if c.method == nil || c.method.stream {
 		return failure(model.Errorf(model.NoMethod, "no such method"))
 	}

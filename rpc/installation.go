@@ -11,9 +11,18 @@ import (
 )
 
 // InstallationCode has the methods of installation codes.
-type InstallationCode struct{ crud }
+type InstallationCode struct {
+	crud
+	guesses *guesses
+}
 
-var codeGroups = []store.Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+// installationReceivers are those of the methods of this room.
+func installationReceivers(s *core, devices *Device) map[string]any {
+	return map[string]any{"InstallationCode": &InstallationCode{crud{s, installationObject}, newGuesses()}, "Device": &installed{devices}}
+}
+
+// installed has the methods of devices, of which one makes installation codes.
+type installed struct{ *Device }
 
 var installationObject = declare(&object{
 	name: "installationCode", missing: model.InstallationCodeNoun, table: "installation_codes", row: func() any { return new(model.InstallationCode) },
@@ -25,7 +34,7 @@ var installationObject = declare(&object{
 			about: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
 			derive: func(c *call, from store.Row) (any, error) {
 				id := asText(from[0])
-				text, err := c.s.keys.Unseal(codePlace(id), from[1].([]byte))
+				text, err := c.s.keys.Unseal(store.CodePlace(id), from[1].([]byte))
 				c.shown = append(c.shown, "installation code "+id)
 				return string(text), err
 			}},
@@ -48,7 +57,7 @@ var installationObject = declare(&object{
 		{name: "lastUpdated", kind: date},
 	},
 	colls: []collection{
-		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: codeGroups, about: "of the devices it makes"},
+		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: store.CodeGroups, about: "of the devices it makes"},
 	},
 })
 
@@ -59,34 +68,30 @@ func codeState(c *call, from store.Row) (any, error) {
 	return code.State(c.now), nil
 }
 
-func codePlace(id string) store.Place {
-	return store.Place{Table: "installation_codes", Column: "code", Row: id}
-}
-
 // codeIndex gives what an installation code is found by without being readable.
-func (s *Server) codeIndex(text string) []byte {
+func (s *core) codeIndex(text string) []byte {
 	return s.keys.MAC(store.CodePurpose, []byte(model.NormalCode(text)))
 }
 
 // codeIndexes gives what it may be found by while keys are rotated.
-func (s *Server) codeIndexes(text string) [][]byte {
+func (s *core) codeIndexes(text string) [][]byte {
 	return s.keys.MACs(store.CodePurpose, []byte(model.NormalCode(text)))
 }
 
 // setCode puts a text in place as an installation code's.
-func (s *Server) setCode(code *model.InstallationCode, text string) {
+func (s *core) setCode(code *model.InstallationCode, text string) {
 	index := s.codeIndex(text)
 	if string(index) != string(code.CodeIndex) {
 		code.Generation++ // the same in another spelling ends no printed code
 	}
-	code.Code, code.CodeIndex = s.keys.Seal(codePlace(code.ID), []byte(text)), index
+	code.Code, code.CodeIndex = s.keys.Seal(store.CodePlace(code.ID), []byte(text)), index
 }
 
 // codeGroup is how many characters of a random code stand together.
 const codeGroup = 5
 
 // randomCode makes an installation code: two groups of base32 (Crockford's), 50 random bits.
-func (s *Server) randomCode() (string, error) {
+func randomCode(s *core) (string, error) {
 	code, err := s.newCode(2 * codeGroup)
 	if err != nil {
 		return "", err
@@ -102,7 +107,7 @@ func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
 		return model.CheckCode(d.place+".code", text)
 	}
 	if d.creating {
-		d.extra, err = c.s.randomCode()
+		d.extra, err = randomCode(c.s)
 	}
 	return err
 }
@@ -151,13 +156,10 @@ func (c *call) mayInstall(old any, code *model.InstallationCode) error {
 	return nil
 }
 
-// equal compares two optional ids.
-func equal(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
-
 // wroteCode takes the groups from a code that makes no device.
 func wroteCode(_ *call, tx store.Tx, _ *decoded, _, row any) error {
 	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
-		return tx.Relate(codeGroups[0], codeGroups[1], code.ID, nil)
+		return tx.Relate(store.CodeGroups[0], store.CodeGroups[1], code.ID, nil)
 	}
 	return nil
 }
@@ -172,7 +174,7 @@ type codeShown struct {
 
 // GenerateCode answers a random code, for an editor; nothing is stored.
 func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *Plan) error {
-	code, err := m.s.randomCode()
+	code, err := randomCode(m.s)
 	plan.view = func(store.ReadTx) (any, error) { return codeShown{code}, nil }
 	return err
 }
@@ -190,12 +192,15 @@ func (c *call) usableCode(tx store.Tx, id string) (*model.InstallationCode, stri
 	if err := available(tx, &code); err != nil {
 		return nil, "", err
 	}
-	text, err := c.s.keys.Unseal(codePlace(id), code.Code)
+	text, err := c.s.keys.Unseal(store.CodePlace(id), code.Code)
 	return &code, string(text), err
 }
 
+// codePath is what the QR code of an installation code leads to.
+const codePath = "/i"
+
 // codeURL is what a phone's camera opens. The code stands in the fragment, which no browser sends.
-func (s *Server) codeURL(code string) string {
+func (s *core) codeURL(code string) string {
 	return strings.TrimRight(s.cfg.PublicURL, "/") + codePath + "#c=" + code
 }
 
@@ -252,32 +257,4 @@ func (c *call) sendCode(tx store.Tx, code *model.InstallationCode, text string, 
 		values["device"] = dev.Name
 	}
 	return c.send(tx, to, channel, model.InstallationCodeMessage, values, code.Ends(c.now))
-}
-
-// automaticCode gives a new device of an owner whom messages reach an installation code, and sends it.
-func (c *call) automaticCode(tx store.Tx, deviceID, text string) error {
-	var dev model.Device
-	if err := tx.Load(&dev, deviceID); err != nil || dev.UserID == nil {
-		return err
-	}
-	var owner model.User
-	if err := tx.Load(&owner, *dev.UserID); err != nil {
-		return err
-	}
-	channel := ""
-	for _, ch := range []string{model.SMTP, model.SMS} {
-		if channel == "" && c.s.cfg.Couriers[ch] != nil && owner.Address(ch) != "" {
-			channel = ch
-		}
-	}
-	if channel == "" {
-		return nil
-	}
-	code := model.InstallationCode{ID: c.newID(), Description: "of device " + dev.Name, Action: model.UseExistingDevice, DeviceID: &dev.ID,
-		UsageLimit: 1, Expires: c.now + model.Time(c.s.cfg.CodeExpiry.Milliseconds()), Enabled: true, DateCreated: c.now, LastUpdated: c.now}
-	c.s.setCode(&code, text)
-	if err := tx.Insert(&code); err != nil {
-		return err
-	}
-	return c.sendCode(tx, &code, text, &owner, channel)
 }

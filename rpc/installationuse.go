@@ -8,7 +8,7 @@ import (
 )
 
 var installationUseObject = declare(&object{
-	name: "installationUse", missing: model.InstallationUseNoun, table: "installation_uses", row: func() any { return new(model.InstallationUse) },
+	name: "installationUse", rows: "installationCode/listUses", missing: model.InstallationUseNoun, table: "installation_uses", row: func() any { return new(model.InstallationUse) },
 	order: "time",
 	attrs: []attr{
 		{name: "time", kind: date},

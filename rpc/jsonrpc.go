@@ -43,7 +43,7 @@ type jsonrpcRequest struct {
 }
 
 // serveJSONRPC answers one JSON-RPC request of a caller who is known.
-func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, body []byte) {
+func (s *core) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *call, body []byte) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	var refused *json2.Error
@@ -105,7 +105,7 @@ func (q *jsonrpcRequest) Method() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m := methodOf(strings.Replace(name, ".", "/", 1))
+	m := q.call.s.method(strings.Replace(name, ".", "/", 1))
 	// Devices have no agent, and so no way to here.
 	if m == nil || m.device || m.stream || strings.Contains(name, "/") {
 		return "", model.Errorf(model.NoMethod, "no such method")

@@ -7,9 +7,6 @@ import (
 	"tokensmith/model"
 )
 
-// codePath is what the QR code of an installation code leads to.
-const codePath = "/i"
-
 //go:embed landing.html
 var landingHTML string
 
@@ -20,7 +17,7 @@ var landingPage = newPage(landingHTML, pageCSS, landingJS)
 
 // landing serves the page that shows an installation code and how to go on. The code is in the fragment, which stays in
 // the browser; its script sends it by POST, to learn when it ends.
-func (s *Server) landing(w http.ResponseWriter, r *http.Request, c *call) {
+func (*pages) landing(w http.ResponseWriter, r *http.Request, c *call) {
 	c.page = "landing"
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", http.MethodGet)

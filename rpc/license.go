@@ -21,7 +21,7 @@ var licenseObject = declare(&object{
 		{name: "expires", kind: date, when: always, about: "its second is still good; an expired license gives no seat, and devices that have one keep it"},
 	},
 	colls: []collection{
-		{name: "devices", alias: "device", object: "device", steps: []store.Step{{From: "id", Table: "devices", To: "license_id"}}},
+		{name: "devices", alias: "device", object: "device", steps: []store.Step{store.LicenseDevices}},
 	},
 })
 

@@ -30,10 +30,6 @@ type limits struct {
 	address recent[*refusedBy]
 	agents  recent[*agentUse]
 	callers recent[*knownCaller]
-	codes   tries // installation codes, wrong ones being unknown
-	signIns tries
-
-	unknownCodes *rate.Limiter // of all addresses
 
 	record *rate.Limiter
 	unsaid atomic.Int64 // refusals that were not recorded, since the log last told
@@ -53,8 +49,7 @@ type agentUse struct {
 }
 
 func newLimits() *limits {
-	return &limits{codes: tries{burst: guessBurst, every: guessEvery}, signIns: tries{burst: signInBurst, every: signInEvery},
-		unknownCodes: newUnknownCodes(), record: rate.NewLimiter(recordRate, recordBurst)}
+	return &limits{record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
 // recent is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the

@@ -1,20 +1,7 @@
 package rpc
 
-// method is one row of the table of methods.
-type method struct {
-	path    string // "token/create"; also its permission
-	target  string // gorilla's name of the Go method: "Token.Create"
-	large   bool   // takes a large body (a file, a batch)
-	reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
-	hands   bool   // may answer with a secret that it makes itself: each repeat of the answer is recorded
-	device  bool   // called by a device, which proves itself by what it sends, and not by an agent
-	stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
-	counts  bool   // refuses credentials, which counts: it cannot be undone
-	// either names further permissions of which any one opens the method; the method itself then decides which of
-	// its uses needs which.
-	either []string
-	about  string // what it does, one line
-}
+// loginSelects are the objects by which a login says who it is of.
+var loginSelects = []string{"user", "token", "tokenAssignment"}
 
 // methods is THE table: path, Go method, permission, size. The API is this list.
 var methods = []method{
@@ -23,7 +10,7 @@ var methods = []method{
 	{path: "domain/set", target: "Domain.Set", about: "Changes a domain."},
 	{path: "domain/delete", target: "Domain.Delete", about: "Deletes a domain without users and installation codes."},
 	{path: "domain/search", target: "Domain.Search", about: "Finds domains."},
-	{path: "domain/estimateGuessing", target: "Domain.EstimateGuessing", about: "Computes what guessing OTPs for a year may reach, by the settings in force."},
+	{path: "domain/estimateGuessing", target: "Auth.EstimateGuessing", about: "Computes what guessing OTPs for a year may reach, by the settings in force."},
 
 	{path: "user/create", target: "User.Create", about: "Makes a user in a domain."},
 	{path: "user/get", target: "User.Get", about: "Reads one user."},
@@ -49,7 +36,7 @@ var methods = []method{
 	{path: "token/create", target: "Token.Create", large: true, either: []string{"token/import"}, about: "Makes a token and, with `user`, assigns it; with `data` it is token/import."},
 	{path: "token/get", target: "Token.Get", about: "Reads one token."},
 	{path: "token/set", target: "Token.Set", about: "Changes a token."},
-	{path: "token/delete", target: "Token.Delete", about: "Deletes a token; with `user` only takes it from that user."},
+	{path: "token/delete", target: "Token.Delete", selects: []string{"token", "user"}, about: "Deletes a token; with `user` only takes it from that user."},
 	{path: "token/search", target: "Token.Search", about: "Finds tokens."},
 	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures, a pending resynchronisation, and the mark of a time-based token if that lies in the future; sets the counter when given."},
 	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
@@ -58,7 +45,7 @@ var methods = []method{
 	{path: "token/retrieveCredential", target: "Token.RetrieveCredential", reveals: true, about: "Answers a soft token's otpauth:// URI and its seed in base32."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
 	{path: "token/export", target: "Token.Export", reveals: true, about: "Writes tokens with their seeds as a PSKC file, encrypted with a password."},
-	{path: "token/syncToken", target: "Token.SyncToken", counts: true, about: "Synchronises a token by two consecutive OTPs."},
+	{path: "token/syncToken", target: "Auth.SyncSelected", selects: []string{"token", "user"}, counts: true, about: "Synchronises a token by two consecutive OTPs."},
 	{path: "token/batchAssignTokens", target: "Token.BatchAssignTokens", large: true, about: "Assigns tokens to users by a CSV file, all or nothing."},
 
 	{path: "tokenAssignment/create", target: "TokenAssignment.Create", about: "Assigns a token to a user."},
@@ -66,25 +53,25 @@ var methods = []method{
 	{path: "tokenAssignment/set", target: "TokenAssignment.Set", about: "Changes an assignment."},
 	{path: "tokenAssignment/delete", target: "TokenAssignment.Delete", about: "Takes a token from a user."},
 	{path: "tokenAssignment/search", target: "TokenAssignment.Search", about: "Finds assignments."},
-	{path: "tokenAssignment/activate", target: "TokenAssignment.Activate", counts: true, about: "Makes an assignment active by its activation code."},
+	{path: "tokenAssignment/activate", target: "TokenAssignment.Activate", selects: []string{"tokenAssignment", "user", "token"}, counts: true, about: "Makes an assignment active by its activation code."},
 	{path: "tokenAssignment/sendActivationCode", target: "TokenAssignment.SendActivationCode", about: "Sends the user a new activation code by SMTP or SMS."},
 	{path: "tokenAssignment/sendDownloadUrl", target: "TokenAssignment.SendDownloadURL", about: "Sends the user a provisioning link by SMTP or SMS."},
 	{path: "tokenAssignment/getTokenQRCode", target: "TokenAssignment.GetTokenQRCode", reveals: true, about: "Answers a soft token's QR code, a PNG in base64."},
 	{path: "tokenAssignment/sort", target: "TokenAssignment.Sort", about: "Sets the order in which a user's tokens are tried."},
 
-	{path: "auth/verify", target: "Auth.Verify", about: "Checks a login's OTP, with the PIN in front, or static password."},
-	{path: "auth/logon", target: "Auth.Logon", about: "The same, for one-step logons."},
-	{path: "auth/sendOTP", target: "Auth.SendOTP", about: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},
-	{path: "auth/syncToken", target: "Auth.SyncToken", about: "Synchronises a user's token by two consecutive OTPs."},
-	{path: "auth/listTokens", target: "Auth.ListTokens", about: "Lists a user's tokens."},
-	{path: "auth/listTokenAssignments", target: "Auth.ListTokenAssignments", about: "Lists a user's token assignments."},
-	{path: "auth/listDomains", target: "Auth.ListDomains", about: "Lists the domains one may log in to."},
-	{path: "auth/listApplications", target: "Auth.ListApplications", about: "Lists the applications one may log in to: this server."},
-	{path: "auth/listAuthenticators", target: "Auth.ListAuthenticators", about: "Lists the kinds of credential."},
-	{path: "auth/getLogonSteps", target: "Auth.GetLogonSteps", about: "Says how a user logs on."},
-	{path: "auth/activateTokenAssignment", target: "Auth.ActivateTokenAssignment", about: "Makes an assignment active by its activation code; five wrong ones end it."},
-	{path: "auth/logout", target: "Auth.Logout", about: "Ends a logon; there are no sessions."},
-	{path: "auth/resetLogon", target: "Auth.ResetLogon", about: "Gives up a logon in steps; there are no sessions."},
+	{path: "auth/verify", target: "Auth.Verify", selects: loginSelects, about: "Checks a login's OTP, with the PIN in front, or static password."},
+	{path: "auth/logon", target: "Auth.Logon", selects: loginSelects, about: "The same, for one-step logons."},
+	{path: "auth/sendOTP", target: "Auth.SendOTP", selects: loginSelects, about: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},
+	{path: "auth/syncToken", target: "Auth.SyncToken", selects: loginSelects, about: "Synchronises a user's token by two consecutive OTPs."},
+	{path: "auth/listTokens", target: "Auth.ListTokens", selects: loginSelects, about: "Lists a user's tokens."},
+	{path: "auth/listTokenAssignments", target: "Auth.ListTokenAssignments", selects: loginSelects, about: "Lists a user's token assignments."},
+	{path: "auth/listDomains", target: "Auth.ListDomains", selects: loginSelects, about: "Lists the domains one may log in to."},
+	{path: "auth/listApplications", target: "Auth.ListApplications", selects: loginSelects, about: "Lists the applications one may log in to: this server."},
+	{path: "auth/listAuthenticators", target: "Auth.ListAuthenticators", selects: loginSelects, about: "Lists the kinds of credential."},
+	{path: "auth/getLogonSteps", target: "Auth.GetLogonSteps", selects: loginSelects, about: "Says how a user logs on."},
+	{path: "auth/activateTokenAssignment", target: "Auth.ActivateTokenAssignment", selects: loginSelects, about: "Makes an assignment active by its activation code; five wrong ones end it."},
+	{path: "auth/logout", target: "Auth.Logout", selects: loginSelects, about: "Ends a logon; there are no sessions."},
+	{path: "auth/resetLogon", target: "Auth.ResetLogon", selects: loginSelects, about: "Gives up a logon in steps; there are no sessions."},
 
 	{path: "device/create", target: "Device.Create", hands: true, about: "Makes a device and answers its client token."},
 	{path: "device/get", target: "Device.Get", about: "Reads one device."},
@@ -141,47 +128,4 @@ var methods = []method{
 	{path: "audit/get", target: "Audit.Get", about: "Reads one row of the record."},
 	{path: "audit/search", target: "Audit.Search", about: "Finds rows of the record: who did what, and how it ended."},
 	{path: "audit/verify", target: "Audit.Verify", about: "Checks that nobody bent the record, nor cut off its end since `expectHead` or what is kept beside the key file."},
-}
-
-// executePath is the method that carries out many.
-const executePath = "batch/execute"
-
-// tokenMethod stands for the request for an access token, which is RFC 6749's and no method of ours.
-var tokenMethod = method{path: tokenPath}
-
-// methodOf finds a method by its path; nil when there is none.
-func methodOf(path string) *method { return methodsByPath[path] }
-
-var methodsByPath = func() map[string]*method {
-	byPath := make(map[string]*method, len(methods))
-	for i := range methods {
-		byPath[methods[i].path] = &methods[i]
-	}
-	return byPath
-}()
-
-// reveals says whether a method, named by its path, reveals a secret.
-func reveals(path string) bool {
-	m := methodOf(path)
-	return m != nil && m.reveals
-}
-
-// MethodInfo describes a method to people.
-type MethodInfo struct {
-	Path    string // "token/create"
-	About   string
-	Reveals bool
-	Device  bool // called by a device, without an agent
-
-	Parameters []Parameter
-	Example    string // parameters with which it may be called
-}
-
-// Methods lists all methods, in the table's order.
-func Methods() []MethodInfo {
-	list := make([]MethodInfo, len(methods))
-	for i, m := range methods {
-		list[i] = MethodInfo{m.path, m.about, m.reveals, m.device, m.parameters(), m.example()}
-	}
-	return list
 }

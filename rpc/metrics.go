@@ -20,15 +20,16 @@ const scrapeMost = 10 * time.Second // that reading the database may take
 
 // metrics is what is counted of the calls of one server, and what a scrape reads of its database.
 type metrics struct {
-	s       *Server
-	calls   *prometheus.CounterVec
-	seconds *prometheus.HistogramVec
-	handler http.Handler
+	s        *core
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	registry *prometheus.Registry
+	handler  http.Handler
 
-	waiting, size, deliveries, large, spool, connections, refused, standsOut *prometheus.Desc
+	waiting, size, deliveries, large, spool, connections, refused *prometheus.Desc
 }
 
-func newMetrics(s *Server) *metrics {
+func newMetrics(s *core) *metrics {
 	m := &metrics{s: s,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_calls_total", Help: "Calls by method and code."}, []string{"method", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tokensmith_call_seconds", Help: "How long calls took, by method.",
@@ -38,15 +39,17 @@ func newMetrics(s *Server) *metrics {
 		spool:       prometheus.NewDesc("tokensmith_spool_bytes", "Disk taken by large bodies and replies, in steps of 4 MiB.", nil, nil),
 		connections: prometheus.NewDesc("tokensmith_connections", "Open connections: of calls, and of event streams.", []string{"of"}, nil),
 		refused:     prometheus.NewDesc("tokensmith_connections_refused_total", "Connections for which there was no room.", nil, nil),
-		standsOut:   prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil),
 		size:        prometheus.NewDesc("tokensmith_database_bytes", "Size of the database.", nil, nil),
 		deliveries:  prometheus.NewDesc("tokensmith_deliveries", "Messages by status.", []string{"status"}, nil),
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(m.calls, m.seconds, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
+	m.registry = prometheus.NewRegistry()
+	m.registry.MustRegister(m.calls, m.seconds, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
 	return m
 }
+
+// add has further figures read for each scrape.
+func (m *metrics) add(c prometheus.Collector) { m.registry.MustRegister(c) }
 
 // ended counts a call that ended. A stream of events lasts as long as its device likes.
 func (m *metrics) ended(name string, c *call, took time.Duration) {
@@ -58,7 +61,7 @@ func (m *metrics) ended(name string, c *call, took time.Duration) {
 
 // Describe names what Collect gives.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.spool, m.connections, m.refused, m.standsOut, m.size, m.deliveries} {
+	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.spool, m.connections, m.refused, m.size, m.deliveries} {
 		to <- d
 	}
 }
@@ -72,11 +75,6 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(open), "calls")
 	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(streams), "events")
 	to <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(refused))
-	standsOut := 0.0
-	if m.s.spraying.on.Load() {
-		standsOut = 1
-	}
-	to <- prometheus.MustNewConstMetric(m.standsOut, prometheus.GaugeValue, standsOut)
 	ctx, stop := context.WithTimeout(context.Background(), scrapeMost)
 	defer stop()
 	st, err := m.s.cfg.Store.Stats(ctx)
@@ -88,19 +86,4 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	for _, status := range []string{model.Queued, model.Sent, model.Failed} {
 		to <- prometheus.MustNewConstMetric(m.deliveries, prometheus.GaugeValue, float64(st.Deliveries[status]), status)
 	}
-}
-
-// serveMetrics answers a scrape of a caller who may.
-func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request, c *call) {
-	c.method = &method{path: metricsPermission}
-	err := s.proven(w, r, c)
-	if err == nil {
-		err = c.need(metricsPermission)
-	}
-	if err != nil {
-		c.fail(w, err, false)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	s.metrics.handler.ServeHTTP(w, r)
 }

@@ -2,8 +2,6 @@ package rpc
 
 import (
 	"fmt"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // notesMost bounds the notes of a reply; the rest is counted.
@@ -62,23 +60,4 @@ func (n *notes) list() []string {
 		out = append(out, fmt.Sprintf("and %d more", n.more))
 	}
 	return out
-}
-
-// noted puts notes behind the members of a reply, if there are any.
-func noted(reply jsontext.Value, notes ...string) jsontext.Value {
-	if len(notes) == 0 {
-		return reply
-	}
-	b := append([]byte(nil), reply[:len(reply)-1]...)
-	if len(b) > 1 {
-		b = append(b, ',')
-	}
-	b = append(b, `"notes":[`...)
-	for i, n := range notes {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b, _ = jsontext.AppendQuote(b, n)
-	}
-	return append(b, "]}"...)
 }

@@ -22,13 +22,13 @@ const (
 	tokenBytes = 64 << 10 // of a request for one
 )
 
-func (s *Server) makeToken(id string, generation int64, ends model.Time) string {
+func (s *core) makeToken(id string, generation int64, ends model.Time) string {
 	said := id + "." + strconv.FormatInt(generation, 10) + "." + strconv.FormatInt(int64(ends), 10)
 	return said + "." + base64.RawURLEncoding.EncodeToString(s.tokens.Sign([]byte(said)))
 }
 
 // readToken gives what a token says, if we made it and its time is not over.
-func (s *Server) readToken(token string, now model.Time) (id string, generation int64, ok bool) {
+func (s *core) readToken(token string, now model.Time) (id string, generation int64, ok bool) {
 	said, coded, found := cutLast(token)
 	mac, err := base64.RawURLEncoding.DecodeString(coded)
 	if !found || err != nil || !s.tokens.Verify([]byte(said), mac) {
@@ -64,7 +64,7 @@ type tokenError struct {
 }
 
 // serveToken answers a request for an access token.
-func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *call) {
+func (s *core) serveToken(w http.ResponseWriter, r *http.Request, c *call) {
 	answer := func(status int, v any) {
 		body, err := json.Marshal(v)
 		if err != nil {
@@ -132,7 +132,7 @@ func clientOf(r *http.Request) (claim, bool) {
 }
 
 // tokenRefused answers a client that is not let in, in RFC 6749's words.
-func (s *Server) tokenRefused(w http.ResponseWriter, c *call, err error, answer func(int, any)) {
+func (s *core) tokenRefused(w http.ResponseWriter, c *call, err error, answer func(int, any)) {
 	e := wireError(err)
 	c.code = codeOf(e).number
 	reply := tokenError{"temporarily_unavailable", e.Msg}

@@ -20,6 +20,8 @@ type object struct {
 	attrs   []attr
 	colls   []collection
 	keys    [][]string // attributes that together name an object, besides id
+	of      []string   // without a table: the methods that take its attributes
+	rows    string     // the method that answers its rows, where it has none of its own
 	order   string     // what a search is sorted by that says nothing; "" = id
 	naming  []string   // what tells objects apart when a selector fits several
 	usedBy  []use      // what refuses its deletion
@@ -92,7 +94,11 @@ type collection struct {
 // use is a relation that refuses an object's deletion.
 type use struct{ table, column, noun string }
 
-var objects = map[string]*object{}
+var (
+	objects   = map[string]*object{} // by name
+	arguments = map[string]*object{} // declarations of a method's own attributes, by its path
+	rowsOf    = map[string]*object{} // declarations of what a method answers, by its path
+)
 
 func declare(o *object) *object {
 	switch {
@@ -139,6 +145,12 @@ func declare(o *object) *object {
 	}
 	if o.table != "" {
 		objects[o.name] = o
+	}
+	for _, path := range o.of {
+		arguments[path] = o
+	}
+	if o.rows != "" {
+		rowsOf[o.rows] = o
 	}
 	return o
 }

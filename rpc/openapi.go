@@ -1,20 +1,18 @@
 package rpc
 
 import (
-	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // OpenAPI gives the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
-func OpenAPI(server, version string) ([]byte, error) {
+func (d *Docs) OpenAPI(server, version string) ([]byte, error) {
 	paths := schema{}
-	for i := range methods {
-		m := &methods[i]
-		paths["/"+m.path] = schema{"post": m.operation()}
+	for i := range d.table {
+		m := &d.table[i]
+		paths["/"+m.path] = schema{"post": d.operation(m)}
 	}
 	return json.Marshal(schema{
 		"openapi": "3.1.0",
@@ -22,7 +20,7 @@ func OpenAPI(server, version string) ([]byte, error) {
 			"description": "Every method is called by POST; its body is the parameter object, its answer an envelope whose error is 0 when it succeeded."},
 		"servers":  []schema{{"url": server}},
 		"security": []schema{{"basic": []string{}}, {"oauth": []string{}}, {"certificate": []string{}}},
-		"tags":     tags(),
+		"tags":     d.tags(),
 		"paths":    paths,
 		"components": schema{"schemas": schemas(), "responses": responses(), "securitySchemes": schema{
 			"basic":       schema{"type": "http", "scheme": "basic", "description": "client id and secret"},
@@ -32,9 +30,9 @@ func OpenAPI(server, version string) ([]byte, error) {
 	}, json.Deterministic(true), jsontext.WithIndent(" "))
 }
 
-func tags() (list []schema) {
+func (d *Docs) tags() (list []schema) {
 	seen := map[string]bool{}
-	for _, m := range methods {
+	for _, m := range d.table {
 		object, _, _ := strings.Cut(m.path, "/")
 		if !seen[object] {
 			seen[object] = true
@@ -44,7 +42,7 @@ func tags() (list []schema) {
 	return list
 }
 
-func (m *method) operation() schema {
+func (d *Docs) operation(m *method) schema {
 	object, _, _ := strings.Cut(m.path, "/")
 	about := m.about
 	if m.reveals {
@@ -52,8 +50,8 @@ func (m *method) operation() schema {
 	}
 	op := schema{
 		"operationId": strings.ReplaceAll(m.path, "/", "."), "tags": []string{object}, "summary": m.about, "description": about,
-		"requestBody": schema{"content": schema{"application/json": schema{"schema": m.parameterSchema(), "example": jsontext.Value(m.example())}}},
-		"responses":   m.responses(),
+		"requestBody": schema{"content": schema{"application/json": schema{"schema": d.parameterSchema(m), "example": jsontext.Value(d.example(m))}}},
+		"responses":   responsesOf(m),
 	}
 	if m.device {
 		op["security"] = []schema{{}}
@@ -62,14 +60,14 @@ func (m *method) operation() schema {
 }
 
 // parameterSchema gives the schema of a method's parameter object.
-func (m *method) parameterSchema() schema {
+func (d *Docs) parameterSchema(m *method) schema {
 	object := func() (schema, schema, *[]string) {
 		properties, required := schema{}, []string{}
 		return schema{"type": "object", "properties": properties}, properties, &required
 	}
 	all, properties, _ := object()
 	attrs, attributes, required := object()
-	for _, p := range m.parameters() {
+	for _, p := range d.parameters(m) {
 		if name, ok := strings.CutPrefix(p.Name, "attrs."); ok {
 			attributes[name] = p.schema
 			if p.Required && p.schema["$ref"] == nil { // a reference may also be given by dotted names
@@ -89,7 +87,7 @@ func (m *method) parameterSchema() schema {
 	return all
 }
 
-func (m *method) responses() schema {
+func responsesOf(m *method) schema {
 	if m.stream {
 		return schema{"200": schema{"description": "a stream of events", "content": schema{"text/event-stream": schema{"schema": schema{"type": "string"}}}}}
 	}
@@ -160,27 +158,4 @@ func errorSchema() schema {
 	}
 	return schema{"type": "integer", "oneOf": values,
 		"description": "0 = success. A code never changes its meaning; later versions may have further ones, each a failure."}
-}
-
-// openAPI serves the document.
-func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request, c *call) {
-	text, err := s.document()
-	if err != nil {
-		c.fail(w, err, false)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Write(text)
-}
-
-// documentOf makes the document once.
-func (s *Server) documentOf() func() ([]byte, error) {
-	return sync.OnceValues(func() ([]byte, error) {
-		server := s.cfg.Prefix
-		if server == "" {
-			server = "/"
-		}
-		return OpenAPI(server, s.cfg.Version)
-	})
 }

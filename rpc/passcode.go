@@ -11,12 +11,8 @@ import (
 
 const passcodeInterval = 30_000 // milliseconds between two to the same user
 
-func passcodePlace(userID string) store.Place {
-	return store.Place{Table: "user_states", Column: "passcode", Row: userID}
-}
-
 // newPasscode makes six random digits.
-func (s *Server) newPasscode() (string, error) {
+func newPasscode(s *core) (string, error) {
 	b := make([]byte, 16) // 128 bits: the bias of the remainder is far below notice
 	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
 		return "", err
@@ -29,7 +25,7 @@ func (s *Server) newPasscode() (string, error) {
 // there is such a user with an address, and sends no second one within half a minute and no more than three within an hour. It goes
 // where the domain allows.
 func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
-	v := &verification{c: callOf(r.Context())}
+	v := &verification{auth: m, c: callOf(r.Context())}
 	c := v.c
 	var err error
 	if v.user, err = args.selector("user", userObject, true); err != nil {
@@ -40,11 +36,11 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 		if channel, err = args.channel(); err != nil {
 			return err
 		}
-		if channel == model.SMTP && !m.s.profile.mail {
-			return model.AttrErrorf(model.Invalid, "channel", "the profile %s sends no passcodes by e-mail", m.s.profile.name)
+		if channel == model.SMTP && !profileOf(m.s).mail {
+			return model.AttrErrorf(model.Invalid, "channel", "the profile %s sends no passcodes by e-mail", profileOf(m.s).name)
 		}
 	}
-	code, err := m.s.newPasscode()
+	code, err := newPasscode(m.s)
 	if err != nil {
 		return err
 	}
@@ -68,13 +64,13 @@ func (m *Auth) SendOTP(r *http.Request, args *SendArgs, plan *Plan) error {
 			return nil, err
 		}
 		for _, way := range domain.PasscodeChannels.Items() {
-			if channel != "" && way != channel || way == model.SMTP && !m.s.profile.mail {
+			if channel != "" && way != channel || way == model.SMTP && !profileOf(m.s).mail {
 				continue
 			}
 			err = c.send(tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": until(end)}, end)
 			if err == nil {
 				login.SentPasscode(c.now)
-				login.Passcode, login.PasscodeUntil = m.s.keys.Seal(passcodePlace(login.ID), []byte(code)), end
+				login.Passcode, login.PasscodeUntil = m.s.keys.Seal(store.PasscodePlace(login.ID), []byte(code)), end
 				return nil, tx.Save(&login.UserState)
 			}
 			if wireError(err).Kind != model.Invalid {
@@ -99,7 +95,7 @@ func (v *verification) passcode(login *model.Login) (bool, error) {
 	if v.passcodeChance(login) == 0 {
 		return false, nil
 	}
-	code, err := v.c.s.keys.Unseal(passcodePlace(login.ID), login.Passcode)
+	code, err := v.c.s.keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)
 	if err != nil || !model.Secret(code).Equal([]byte(v.text)) || v.dry {
 		return false, err
 	}

@@ -32,15 +32,21 @@ var profiles = map[string]profile{
 // IsProfile says whether Config may name a profile so.
 func IsProfile(name string) bool { _, ok := profiles[name]; return ok }
 
+// profileOf returns what a server demands.
+func profileOf(s *core) *profile {
+	p := profiles[s.cfg.Profile]
+	return &p
+}
+
 // checkPassword says why a new password cannot be taken. It asks nothing of whose it is.
-func (s *Server) checkPassword(place string, password model.Secret) error {
-	return model.CheckPassword(place, password, s.profile.password)
+func (s *core) checkPassword(place string, password model.Secret) error {
+	return model.CheckPassword(place, password, profileOf(s).password)
 }
 
 // passwordSuits says why a user cannot have a new password that checkPassword took, so many characters long: one without an OTP
 // may need a longer one.
-func (s *Server) passwordSuits(tx store.ReadTx, place, userID string, characters int) error {
-	if characters >= s.profile.passwordAlone {
+func (s *core) passwordSuits(tx store.ReadTx, place, userID string, characters int) error {
+	if characters >= profileOf(s).passwordAlone {
 		return nil
 	}
 	all, err := tx.Credentials(userID)
@@ -52,36 +58,36 @@ func (s *Server) passwordSuits(tx store.ReadTx, place, userID string, characters
 			return nil
 		}
 	}
-	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", s.profile.passwordAlone)
+	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", profileOf(s).passwordAlone)
 }
 
 func characters(password model.Secret) int { return utf8.RuneCount(password) }
 
 // checkPIN says why a new PIN cannot be taken.
-func (s *Server) checkPIN(place string, pin model.Secret) error {
+func (s *core) checkPIN(place string, pin model.Secret) error {
 	if err := model.CheckPIN(place, pin); err != nil {
 		return err
 	}
-	if len(pin) < s.profile.pin {
-		return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters", s.profile.pin)
+	if len(pin) < profileOf(s).pin {
+		return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters", profileOf(s).pin)
 	}
-	if !s.profile.commonPINs {
-		return model.CheckPassword(place, pin, s.profile.pin)
+	if !profileOf(s).commonPINs {
+		return model.CheckPassword(place, pin, profileOf(s).pin)
 	}
 	return nil
 }
 
 // checkPeriod says why a new product cannot have its time steps.
-func (s *Server) checkPeriod(p otp.Params) error {
-	if s.profile.period > 0 && p.Algorithm == otp.TOTP && p.Period > s.profile.period {
-		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than %d s, which the profile %s allows", s.profile.period, s.profile.name)
+func (s *core) checkPeriod(p otp.Params) error {
+	if profileOf(s).period > 0 && p.Algorithm == otp.TOTP && p.Period > profileOf(s).period {
+		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than %d s, which the profile %s allows", profileOf(s).period, profileOf(s).name)
 	}
 	return nil
 }
 
 // Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
-func (s *Server) Warnings(ctx context.Context) (list []string, err error) {
-	if s.profile.period == 0 {
+func (s *core) Warnings(ctx context.Context) (list []string, err error) {
+	if profileOf(s).period == 0 {
 		return nil, nil
 	}
 	err = s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
@@ -90,7 +96,7 @@ func (s *Server) Warnings(ctx context.Context) (list []string, err error) {
 		for i := range products {
 			if p := &products[i]; s.checkPeriod(p.OTP()) != nil {
 				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: its tokens go on working",
-					p.Codes(), p.Period, s.profile.period, s.profile.name))
+					p.Codes(), p.Period, profileOf(s).period, profileOf(s).name))
 			}
 		}
 		return err

@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	columnsMost     = 500 // of one query; SQLite has 2,000, PostgreSQL 1,664
-	collectionsMost = 20  // of one reply, each of which is a query
+	collectionsMost = 20 // of one reply, each of which is a query
 
 	blockRows  = 1000     // rows whose collections are read at once
 	heldMost   = 32 << 20 // bytes of rows that wait for their collections

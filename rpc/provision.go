@@ -30,14 +30,14 @@ type provisionView struct {
 
 // provision serves a provisioning link. Its GET shows a button and nothing secret, for mail scanners follow links; its
 // POST shows the soft token, once.
-func (s *Server) provision(w http.ResponseWriter, r *http.Request, c *call, link string) {
+func (p *pages) provision(w http.ResponseWriter, r *http.Request, c *call, link string) {
 	c.page = "provision"
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		s.provisionAnswer(w, r, c, nil, s.lookAt(r, c, link))
+		p.provisionAnswer(w, r, c, nil, p.lookAt(r, c, link))
 	case http.MethodPost:
-		found, err := s.takeOut(r, c, link)
-		s.provisionAnswer(w, r, c, found, err)
+		found, err := p.takeOut(r, c, link)
+		p.provisionAnswer(w, r, c, found, err)
 	default:
 		w.Header().Set("Allow", "GET, POST")
 		writeEnvelope(w, http.StatusMethodNotAllowed, failure(model.Errorf(model.NoMethod, "a link is opened by GET and POST")))
@@ -45,7 +45,7 @@ func (s *Server) provision(w http.ResponseWriter, r *http.Request, c *call, link
 }
 
 // usable finds the token of a link that can still be used.
-func (s *Server) usable(tx store.ReadTx, c *call, link string) (tokenID string, err error) {
+func (p *pages) usable(tx store.ReadTx, c *call, link string) (tokenID string, err error) {
 	l, err := tx.LinkByHash(linkHash(link))
 	if unknown(err) || err == nil && c.now >= l.Expires {
 		return "", model.Errorf(model.BadLink, "the link is not valid, was used already, or has expired: ask for a new one")
@@ -53,19 +53,19 @@ func (s *Server) usable(tx store.ReadTx, c *call, link string) (tokenID string, 
 	return l.TokenID, err
 }
 
-func (s *Server) lookAt(r *http.Request, c *call, link string) error {
-	return s.cfg.Store.View(r.Context(), func(tx store.ReadTx) error {
-		_, err := s.usable(tx, c, link)
+func (p *pages) lookAt(r *http.Request, c *call, link string) error {
+	return p.s.cfg.Store.View(r.Context(), func(tx store.ReadTx) error {
+		_, err := p.usable(tx, c, link)
 		return err
 	})
 }
 
 // takeOut uses a link up and gives its token.
-func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieved, err error) {
+func (p *pages) takeOut(r *http.Request, c *call, link string) (found *retrieved, err error) {
 	c.agent = &model.Agent{Name: "link"}
 	c.method = &method{path: "provision", device: true} // nobody known calls
 	plan := &Plan{update: func(tx store.Tx) (any, error) {
-		id, err := s.usable(tx, c, link)
+		id, err := p.usable(tx, c, link)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +83,7 @@ func (s *Server) takeOut(r *http.Request, c *call, link string) (found *retrieve
 }
 
 // provisionAnswer answers with the page, or with the envelope where JSON is asked for.
-func (s *Server) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call, found *retrieved, err error) {
+func (p *pages) provisionAnswer(w http.ResponseWriter, r *http.Request, c *call, found *retrieved, err error) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -15,100 +14,9 @@ import (
 const (
 	searchMost = 10_000  // rows one search gives
 	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
-	depthMost  = 8       // of dotted names and nested returns
-	condsMost  = 100     // conditions of a match, or of a selector
 	sortMost   = 20      // names in a sort
 	valuesMost = 30_000  // values of all conditions together
 )
-
-// Match is a list of conditions as a client sends them.
-type Match []condition
-
-type condition struct {
-	name  string
-	op    string
-	value jsontext.Value
-}
-
-// UnmarshalJSONFrom reads [[name, operator, value], ...], one such triple alone, or an object of equalities.
-func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return m.read(placeOf(dec), dec)
-}
-
-func (m *Match) read(place string, dec *jsontext.Decoder) error {
-	switch dec.PeekKind() {
-	case 'n':
-		_, err := dec.ReadToken()
-		return err
-	case '{':
-		var members Members
-		if err := members.object(dec, place); err != nil {
-			return err
-		}
-		for _, mem := range members {
-			*m = append(*m, condition{mem.name, "=", mem.value})
-		}
-		return m.check(place)
-	case '[':
-		dec.ReadToken()
-		if dec.PeekKind() == '"' {
-			return m.triple(place, dec)
-		}
-		for dec.PeekKind() == '[' || dec.PeekKind() == '{' {
-			if err := m.read(place, dec); err != nil {
-				return err
-			}
-		}
-		if dec.PeekKind() == ']' {
-			_, err := dec.ReadToken()
-			return err
-		}
-	}
-	return badMatch(place)
-}
-
-// triple reads what follows the bracket of [name, operator, value].
-func (m *Match) triple(place string, dec *jsontext.Decoder) error {
-	var c condition
-	for _, part := range []*string{&c.name, &c.op} {
-		if dec.PeekKind() != '"' {
-			return badMatch(place)
-		}
-		token, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		*part = token.String()
-	}
-	if dec.PeekKind() == ']' {
-		return badMatch(place)
-	}
-	value, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	c.value = value.Clone()
-	*m = append(*m, c)
-	if dec.PeekKind() != ']' {
-		return badMatch(place)
-	}
-	if _, err = dec.ReadToken(); err != nil {
-		return err
-	}
-	return m.check(place)
-}
-
-// check refuses a match before anything is made of it that would cost more than to read it.
-func (m *Match) check(place string) error {
-	if len(*m) > condsMost {
-		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", condsMost)
-	}
-	return nil
-}
-
-func badMatch(place string) error {
-	return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
-}
 
 // resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
 func (o *object) resolve(place, name string, many bool) ([]store.Step, *attr, error) {
@@ -281,13 +189,14 @@ func (o *object) pick(c *call, tx store.ReadTx, s sought) (string, error) {
 // missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
 // the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
 func (o *object) missed(tx store.ReadTx, s sought) error {
+	domains := objects["domain"].table
 	for _, c := range s.named {
 		last := len(c.Path) - 1
-		if last < 0 || c.Path[last].Table != domainObject.table || c.Op != store.Eq || c.Column != "id" && c.Column != "name_folded" {
+		if last < 0 || c.Path[last].Table != domains || c.Op != store.Eq || c.Column != "id" && c.Column != "name_folded" {
 			continue
 		}
 		c.Path = nil
-		found, err := tx.Find(&store.Query{Table: domainObject.table, Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{c}, Limit: 1})
+		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{c}, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -379,19 +288,4 @@ func (a *attr) zero() any {
 		return false
 	}
 	return ""
-}
-
-// Names is one name or several.
-type Names []string
-
-// UnmarshalJSONFrom reads a string or an array of strings.
-func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	place := placeOf(dec)
-	v, err := dec.ReadValue()
-	if err != nil || v.Kind() == 'n' {
-		return err
-	}
-	items, err := listOf(place, v)
-	*n = slices.DeleteFunc(items.Items(), func(s string) bool { return s == "" })
-	return err
 }

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"mime"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -45,16 +44,4 @@ func charset(label string) encoding.Encoding {
 		return nil
 	}
 	return enc
-}
-
-// panicPlace gives the first place of ours on a panicking stack.
-func panicPlace() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
-	for {
-		f, more := frames.Next()
-		if strings.HasPrefix(f.Function, "tokensmith/") || !more {
-			return f.Function + ":" + strconv.Itoa(f.Line)
-		}
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -17,8 +16,6 @@ const (
 	nonceLeast = 16
 	nonceMost  = 128
 
-	codeExpiryDefault  = 7 * 24 * time.Hour
-	accountsPerHour    = 100
 	accountsHour       = 3600_000 // milliseconds
 	accountsRetryAfter = 600      // seconds
 )
@@ -87,7 +84,7 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *Plan)
 	}
 	nonce := sha256.Sum256([]byte(args.Nonce))
 	d.indexes, d.nonce = m.s.codeIndexes(string(args.Code)), nonce[:]
-	if err := c.guess(r.Context()); err != nil {
+	if err := m.guesses.take(r.Context(), c); err != nil {
 		return err
 	}
 	plan.update = func(tx store.Tx) (any, error) {

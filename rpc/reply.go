@@ -194,11 +194,21 @@ func (c *call) heavier() error {
 }
 
 // freeSoon gives memory back to the system that a large call took, a little later and for all at once.
-func (s *Server) freeSoon() {
+func (s *core) freeSoon() {
 	if s.freeing.CompareAndSwap(false, true) {
 		time.AfterFunc(freeEvery, func() {
 			s.freeing.Store(false)
 			debug.FreeOSMemory()
 		})
 	}
+}
+
+// answerPage answers what is no method's with an envelope.
+func (c *call) answerPage(w http.ResponseWriter, result any) {
+	body, err := success(result)
+	if err != nil {
+		c.fail(w, err, true)
+		return
+	}
+	c.answer(w, body)
 }

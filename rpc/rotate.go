@@ -41,7 +41,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *Plan) erro
 	if overlap < 0 || overlap > overlapMost {
 		return model.AttrErrorf(model.Invalid, "overlap", "must be a number of seconds from 0 to %d", overlapMost)
 	}
-	clientSecret, err := m.s.newClientSecret()
+	clientSecret, err := newClientSecret(m.s)
 	if err != nil {
 		return err
 	}

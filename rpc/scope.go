@@ -12,34 +12,13 @@ import (
 // calls finds; a table that is not named here it does not see.
 
 var (
-	assignedUsers = []store.Step{assignments, theUser}
-	readOnlyFor   = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
-	writableFor   = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
-	openFor       = map[string]bool{"auth": true, "batch": true} // methods without an object of their own
+	readOnlyFor = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
+	writableFor = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
+	openFor     = map[string]bool{"auth": true, "batch": true} // methods without an object of their own
 )
 
-// scopeOf gives what an agent limited to domains, by id, sees.
-func scopeOf(domains []any) store.Scope {
-	return store.Scope{
-		"domains": {{Column: "id", Op: store.In, Value: domains}},
-		"users":   {{Column: "domain_id", Op: store.In, Value: domains}},
-		"token_assignments": {{Path: []store.Step{theUser}, Column: "domain_id", Op: store.In, Value: domains,
-			Test: store.AnyOf}},
-		"tokens":        {{Path: assignedUsers, Column: "domain_id", Op: store.NotIn, Value: domains, Test: store.NoneOf}},
-		"devices":       {{Path: []store.Step{theUser}, Column: "domain_id", Op: store.In, Value: domains, Test: store.AnyOf}},
-		"group_members": {{Path: []store.Step{theDevice, theUser}, Column: "domain_id", Op: store.In, Value: domains, Test: store.AnyOf}},
-		"device_groups": nil,
-		"licenses":      nil,
-		"client_tokens": nil,
-		"products":      nil,
-		"repositories":  nil,
-		"token_states":  nil,
-		"user_states":   nil,
-	}
-}
-
 // limitTo gives a call the scope of an agent that was just loaded.
-func (s *Server) limitTo(tx store.ReadTx, c *call, a *model.Agent) error {
+func (s *core) limitTo(tx store.ReadTx, c *call, a *model.Agent) error {
 	if a.Domains == "" {
 		return nil
 	}
@@ -54,7 +33,7 @@ func (s *Server) limitTo(tx store.ReadTx, c *call, a *model.Agent) error {
 			ids = append(ids, d.ID)
 		}
 	}
-	c.scope = scopeOf(ids)
+	c.scope = store.DomainScope(ids)
 	return err
 }
 
@@ -65,13 +44,4 @@ func (c *call) open(path string) bool {
 	}
 	object, verb, _ := strings.Cut(path, "/")
 	return writableFor[object] || openFor[object] || readOnlyFor[object] && (verb == "get" || verb == "search")
-}
-
-// mayShare refuses what a limited caller would change for users of other domains.
-func (c *call) mayShare(tx store.Tx, tokenID string) error {
-	if c.scope == nil {
-		return nil
-	}
-	_, err := tokenObject.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
-	return err
 }

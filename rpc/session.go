@@ -23,18 +23,21 @@ type signedIn struct {
 	Methods   []string `json:"methods"` // that he may use
 }
 
+// consolePath is where the console is; its cookie is sent there alone.
+const consolePath = "/console/"
+
 // cookie gives the session's cookie without a value. It is __Host- where the browser speaks TLS, with this server or a
 // proxy before it: then no other host, and no page without TLS, can set it, and its path must be the whole host. Over plain
 // HTTP browsers take no such name.
-func (s *Server) cookie(r *http.Request) (name, path string, secure bool) {
-	if r.TLS != nil || strings.HasPrefix(s.cfg.PublicURL, "https:") {
+func (m *Auth) cookie(r *http.Request) (name, path string, secure bool) {
+	if r.TLS != nil || strings.HasPrefix(m.s.cfg.PublicURL, "https:") {
 		return "__Host-tokensmith", "/", true
 	}
 	return "tokensmith", consolePath, false
 }
 
-func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, value string) {
-	name, path, secure := s.cookie(r)
+func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
+	name, path, secure := m.cookie(r)
 	c := &http.Cookie{Name: name, Value: value, Path: path, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode}
 	if value == "" {
 		c.MaxAge = -1
@@ -43,8 +46,8 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, value string)
 }
 
 // sessionOf gives the hash of the session that a request shows; nil when it shows none.
-func (s *Server) sessionOf(r *http.Request) []byte {
-	name, _, _ := s.cookie(r)
+func (m *Auth) sessionOf(r *http.Request) []byte {
+	name, _, _ := m.cookie(r)
 	c, err := r.Cookie(name)
 	if err != nil || c.Value == "" {
 		return nil
@@ -54,7 +57,7 @@ func (s *Server) sessionOf(r *http.Request) []byte {
 }
 
 // authenticatePerson finds the administrator whose session a request shows. He acts like an agent with his permissions.
-func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) error {
+func (m *Auth) authenticatePerson(ctx context.Context, c *call, hash []byte) error {
 	refused := model.Errorf(model.NotAuthentic, "you are not signed in, or your session has ended")
 	if hash == nil {
 		return refused
@@ -62,7 +65,7 @@ func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) e
 	var session model.Session
 	var user model.User
 	var domain model.Domain
-	err := s.cfg.Store.View(ctx, func(tx store.ReadTx) (err error) {
+	err := m.s.cfg.Store.View(ctx, func(tx store.ReadTx) (err error) {
 		if session, err = tx.SessionByHash(hash); err == nil {
 			err = tx.Load(&user, session.UserID)
 		}
@@ -81,19 +84,9 @@ func (s *Server) authenticatePerson(ctx context.Context, c *call, hash []byte) e
 	}
 	c.agent = personOf(&user, &domain)
 	if c.now-session.LastUsed >= sessionUsedMost {
-		return s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.now) })
+		return m.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.now) })
 	}
 	return nil
-}
-
-// answerPage answers what is no method's with an envelope.
-func (s *Server) answerPage(w http.ResponseWriter, c *call, result any) {
-	body, err := success(result)
-	if err != nil {
-		c.fail(w, err, true)
-		return
-	}
-	c.answer(w, body)
 }
 
 // personOf makes an administrator an agent with his permissions.
@@ -102,11 +95,11 @@ func personOf(u *model.User, d *model.Domain) *model.Agent {
 }
 
 // signOut ends the session.
-func (s *Server) signOut(w http.ResponseWriter, r *http.Request, c *call) {
+func (m *Auth) signOut(w http.ResponseWriter, r *http.Request, c *call) {
 	c.method = &method{path: "console/signOut"}
-	if hash := s.sessionOf(r); hash != nil {
-		known := s.authenticatePerson(r.Context(), c, hash) == nil
-		err := s.cfg.Store.Update(r.Context(), func(tx store.Tx) error {
+	if hash := m.sessionOf(r); hash != nil {
+		known := m.authenticatePerson(r.Context(), c, hash) == nil
+		err := m.s.cfg.Store.Update(r.Context(), func(tx store.Tx) error {
 			if err := tx.DropSession(hash); err != nil || !known {
 				return err
 			}
@@ -117,6 +110,6 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, c *call) {
 			return
 		}
 	}
-	s.setCookie(w, r, "")
-	s.answerPage(w, c, nil)
+	m.setCookie(w, r, "")
+	c.answerPage(w, nil)
 }

@@ -31,11 +31,11 @@ type SignInArgs struct {
 }
 
 // signIn begins a session.
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
+func (m *Auth) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 	c.method = &method{path: "console/signIn", device: true} // nobody known calls
 	c.agent = &model.Agent{Name: "console"}
 	defer c.ended()
-	body, err := s.readBody(w, r, c)
+	body, err := m.s.readBody(w, r, c)
 	if err != nil {
 		c.fail(w, err, false)
 		return
@@ -46,33 +46,33 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	key := make([]byte, sessionBytes)
-	if _, err := io.ReadFull(s.cfg.Rand, key); err != nil {
+	if _, err := io.ReadFull(m.s.cfg.Rand, key); err != nil {
 		c.fail(w, err, true)
 		return
 	}
 	value := base64.RawURLEncoding.EncodeToString(key)
 	hash := sha256.Sum256([]byte(value))
-	if err := s.signingIn(r.Context(), c, &args, hash[:], s.sessionOf(r)); err != nil {
+	if err := m.signingIn(r.Context(), c, &args, hash[:], m.sessionOf(r)); err != nil {
 		c.fail(w, err, true)
 		return
 	}
-	s.setCookie(w, r, value)
-	s.answerPage(w, c, nil)
+	m.setCookie(w, r, value)
+	c.answerPage(w, nil)
 }
 
 // signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
 // transaction.
-func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, session, before []byte) error {
-	v := &verification{c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword),
+func (m *Auth) signingIn(ctx context.Context, c *call, args *SignInArgs, session, before []byte) error {
+	v := &verification{auth: m, c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword),
 		door: &door{address: network(c.remote)}}
 	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
-	tried := c.try(ctx, &s.limits.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
+	tried := c.try(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
 		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany)
 	if tried != nil && wireError(tried).Kind != model.TooMany {
 		return tried
 	}
 	var err error
-	if v.user, err = s.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
+	if v.user, err = m.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
 		return err
 	}
 	if tried != nil {
@@ -85,7 +85,7 @@ func (s *Server) signingIn(ctx context.Context, c *call, args *SignInArgs, sessi
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", passwordMost)
 	}
 	if args.NewPassword != "" {
-		if err := s.checkPassword("newPassword", model.Secret(args.NewPassword)); err != nil {
+		if err := m.s.checkPassword("newPassword", model.Secret(args.NewPassword)); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,7 @@ func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
 // administrator who signed in last.
 func (v *verification) unseen(tx store.Tx, k model.Kind) (any, error) {
 	v.dry = true
-	id, _ := v.c.s.lastAdmin.Load().(string)
+	id, _ := v.auth.lastAdmin.Load().(string)
 	creds, err := v.candidates(tx, &model.Login{ID: id})
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, cha
 
 // entered makes the address known from which the administrator signed in, and forgets those from which he did not lately.
 func (v *verification) entered(tx store.Tx, login *model.Login, all []model.SignIns) error {
-	v.c.s.lastAdmin.Store(login.ID)
+	v.auth.lastAdmin.Store(login.ID)
 	if at := v.door.signIns; at.Address == "" {
 		if at.FailCount = 0; !v.door.fresh {
 			if err := v.door.save(tx, v.c); err != nil {
@@ -261,19 +261,19 @@ func (v *verification) entered(tx store.Tx, login *model.Login, all []model.Sign
 }
 
 // loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
-func (s *Server) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
+func (m *Auth) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
 	called := func(login string) []store.Cond {
 		return []store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: model.Fold(login)}, {Column: "permissions", Op: store.Ne, Value: ""}}
 	}
 	of := func(login, domain string) []store.Cond {
-		return append(called(login), store.Cond{Path: []store.Step{{From: "domain_id", Table: "domains", To: "id"}}, Column: "name_folded", Op: store.Eq, Value: model.Fold(domain)})
+		return append(called(login), store.Cond{Path: []store.Step{store.ToDomain}, Column: "name_folded", Op: store.Eq, Value: model.Fold(domain)})
 	}
 	if domain, login, ok := strings.Cut(name, `\`); ok {
 		return of(login, domain), nil
 	}
 	conds := called(name)
 	if at := strings.LastIndexByte(name, '@'); at >= 0 {
-		err := s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
+		err := m.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 			n, err := tx.Count(&store.Query{Table: userObject.table, Where: conds})
 			if err == nil && n == 0 {
 				conds = of(name[:at], name[at+1:])

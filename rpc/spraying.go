@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tokensmith/model"
 	"tokensmith/store"
 )
@@ -17,7 +19,7 @@ const addressSlots = 1 << 16
 // comesFrom notes the address that a credential comes from.
 func (v *verification) comesFrom(remote string) {
 	v.address = network(remote)
-	mac := v.c.s.addresses.Sign([]byte(v.address))
+	mac := v.auth.addresses.Sign([]byte(v.address))
 	v.slot = int64(binary.BigEndian.Uint16(mac[len(mac)-2:])) % addressSlots
 }
 
@@ -79,16 +81,30 @@ type spraying struct {
 	last atomic.Int64 // refusals within sprayWithin, when last looked
 }
 
+var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)
+
+// Describe names what Collect gives.
+func (p *spraying) Describe(to chan<- *prometheus.Desc) { to <- standsOut }
+
+// Collect says whether refusals stand out.
+func (p *spraying) Collect(to chan<- prometheus.Metric) {
+	on := 0.0
+	if p.on.Load() {
+		on = 1
+	}
+	to <- prometheus.MustNewConstMetric(standsOut, prometheus.GaugeValue, on)
+}
+
 const metaSpraying = "spraying" // since when; "" = not
 
 // WatchGuessing looks, until ctx ends, whether refused credentials stand out over all users, and records when that begins and ends.
 // While it lasts, tokens' windows are narrow.
-func (s *Server) WatchGuessing(ctx context.Context) {
+func (m *Auth) WatchGuessing(ctx context.Context) {
 	tick := time.NewTicker(sprayLook)
 	defer tick.Stop()
 	for {
-		if err := s.LookForSpraying(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Error().Err(err).Msg("looking for refusals that stand out")
+		if err := m.LookForSpraying(ctx); err != nil && ctx.Err() == nil {
+			m.s.cfg.Log.Error().Err(err).Msg("looking for refusals that stand out")
 		}
 		select {
 		case <-ctx.Done():
@@ -99,10 +115,10 @@ func (s *Server) WatchGuessing(ctx context.Context) {
 }
 
 // LookForSpraying is one look of WatchGuessing.
-func (s *Server) LookForSpraying(ctx context.Context) error {
-	now := model.At(s.cfg.Now())
+func (m *Auth) LookForSpraying(ctx context.Context) error {
+	now := model.At(m.s.cfg.Now())
 	var count, before int64
-	err := s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
+	err := m.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 		refused := []int64{int64(codes[model.WrongCredential].number), int64(codes[model.OutOfSync].number)}
 		within := model.Time(sprayWithin.Milliseconds())
 		var err error
@@ -116,15 +132,15 @@ func (s *Server) LookForSpraying(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.spraying.last.Store(count)
+	m.spraying.last.Store(count)
 	on := count >= sprayLeast && count >= sprayTimes*before
-	if s.spraying.on.Load() {
+	if m.spraying.on.Load() {
 		on = count >= sprayLeast/2 && count >= sprayTimes/2*before
 	}
-	if s.spraying.on.Swap(on) == on {
+	if m.spraying.on.Swap(on) == on {
 		return nil
 	}
-	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+	return m.s.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		// Of several processes the first one records it.
 		since, err := tx.Meta(metaSpraying)
 		if err != nil || len(since) > 0 == on {
@@ -137,7 +153,7 @@ func (s *Server) LookForSpraying(ctx context.Context) error {
 		if err := tx.PutMeta(metaSpraying, append([]byte{}, value...)); err != nil {
 			return err
 		}
-		s.cfg.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("refused credentials of many users: " + event)
+		m.s.cfg.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("refused credentials of many users: " + event)
 		return tx.Audit(&model.Audit{Time: now, Agent: "serve", Method: "auth/guessing", Remote: "local",
 			Object: fmt.Sprintf("%s: %d refused in %s", event, count, sprayWithin)})
 	})

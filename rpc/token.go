@@ -19,17 +19,14 @@ import (
 // Token has the methods of tokens.
 type Token struct{ crud }
 
-var (
-	tokenState  = []store.Step{{From: "id", Table: "token_states", To: "token_id"}}
-	assignments = store.Step{From: "id", Table: "token_assignments", To: "token_id"}
-	theUser     = store.Step{From: "user_id", Table: "users", To: "id"}
-)
-
-func assignmentsOf(owner bool) store.Step {
-	s := assignments
-	s.Only = &store.Cond{Column: "is_owner", Op: store.Eq, Value: owner}
-	return s
+// tokenReceivers are those of the methods of this room.
+func tokenReceivers(s *core) map[string]any {
+	return map[string]any{"Product": &Product{crud{s, productObject}}, "Repository": &Repository{crud{s, repositoryObject}},
+		"TokenAssignment": &TokenAssignment{crud{s, assignmentObject}}}
 }
+
+// newToken makes the receiver of the methods of tokens.
+func newToken(s *core) Token { return Token{crud{s, tokenObject}} }
 
 var tokenObject = declare(&object{
 	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
@@ -47,20 +44,20 @@ var tokenObject = declare(&object{
 		{name: "encode", kind: enum, when: onCreate, values: []string{"HEX", "BASE32", "BASE64"}, column: "-", about: "of the seed; HEX if not given"},
 		{name: "user", kind: ref, when: onCreate, object: "user", column: "-", about: "whom it is assigned to; in match: a user it is assigned to"},
 		{name: "pin", kind: secret, when: onCreate, column: "-", about: "of the assignment"},
-		{name: "counter", kind: integer, path: tokenState, about: "the first counter or time step that may still be accepted"},
-		{name: "drift", kind: integer, path: tokenState, about: "time steps by which its clock is ahead"},
+		{name: "counter", kind: integer, path: store.TokenState, about: "the first counter or time step that may still be accepted"},
+		{name: "drift", kind: integer, path: store.TokenState, about: "time steps by which its clock is ahead"},
 		{name: "confined", kind: boolean},
 		{name: "downloads", kind: integer},
 		{name: "lastDownload", kind: date},
-		{name: "lastUsed", kind: date, path: tokenState},
+		{name: "lastUsed", kind: date, path: store.TokenState},
 		{name: "dateCreated", kind: date},
 		{name: "lastUpdated", kind: date},
 	},
 	colls: []collection{
-		{name: "users", alias: "user", object: "user", steps: []store.Step{assignments, theUser}},
-		{name: "assignedUsers", object: "user", steps: []store.Step{assignmentsOf(true), theUser}, about: "owners"},
-		{name: "sharedUsers", object: "user", steps: []store.Step{assignmentsOf(false), theUser}, about: "the others"},
-		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{assignments}},
+		{name: "users", alias: "user", object: "user", steps: []store.Step{store.TokenAssignments, store.ToUser}},
+		{name: "assignedUsers", object: "user", steps: []store.Step{store.OwnerAssignments(true), store.ToUser}, about: "owners"},
+		{name: "sharedUsers", object: "user", steps: []store.Step{store.OwnerAssignments(false), store.ToUser}, about: "the others"},
+		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{store.TokenAssignments}},
 	},
 })
 
@@ -118,10 +115,6 @@ func decodeSeed(s, encode string) (model.Secret, error) {
 	return seed, nil
 }
 
-func seedPlace(tokenID string) store.Place {
-	return store.Place{Table: "tokens", Column: "seed", Row: tokenID}
-}
-
 func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	t := row.(*model.Token)
 	if old != nil {
@@ -157,7 +150,7 @@ func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 		t.Identifier = t.Serial
 	}
 	seed := d.extra.(model.Secret)
-	t.Seed = c.s.keys.Seal(seedPlace(t.ID), seed)
+	t.Seed = c.s.keys.Seal(store.SeedPlace(t.ID), seed)
 	t.SeedIndex = c.s.keys.SeedIndex(seed)
 	return nil
 }
@@ -170,7 +163,7 @@ func removeToken(c *call, tx store.Tx, row any) error {
 const serialDigits = 10
 
 // newSerial makes a serial of ten random digits.
-func (s *Server) newSerial() (string, error) {
+func (s *core) newSerial() (string, error) {
 	serial := make([]byte, 0, serialDigits)
 	var b [1]byte
 	for len(serial) < serialDigits {
@@ -221,11 +214,8 @@ func wroteToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	return tx.Insert(&a)
 }
 
-// Create makes a token; with data it imports a token file, as old clients do.
+// Create makes a token.
 func (m *Token) Create(r *http.Request, args *CreateArgs, plan *Plan) error {
-	if args.Attrs.get("data") != nil {
-		return m.Import(r, args, plan)
-	}
 	if err := callOf(r.Context()).need("token/create"); err != nil {
 		return err
 	}
@@ -248,7 +238,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 		return m.crud.Delete(r, args, plan)
 	}
 	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
-		a, err := m.assigned(c, tx, id, user)
+		a, err := assigned(c, tx, id, user)
 		if err != nil {
 			return nil, err
 		}
@@ -257,7 +247,7 @@ func (m *Token) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 }
 
 // assigned finds the assignment by which a user has a token.
-func (m *Token) assigned(c *call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
+func assigned(c *call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
 	userID, err := userObject.pick(c, tx, bySelector(user))
 	if err != nil {
 		return nil, err

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"tokensmith/model"
-	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -17,7 +15,7 @@ type ResetArgs struct {
 	Attrs Members `json:"attrs"`
 }
 
-var resetAttrs = declare(&object{name: "reset", attrs: []attr{
+var resetAttrs = declare(&object{name: "token/reset", noun: "reset", of: []string{"token/reset"}, attrs: []attr{
 	{name: "counter", kind: integer, when: always, column: "-", about: "the next counter of an event-based token"}}})
 
 // Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
@@ -98,57 +96,10 @@ func (m *Token) confine(r *http.Request, args *TokenArgs, plan *Plan, confined b
 	})
 }
 
-// SyncArgs are the parameters of token/syncToken.
-type SyncArgs struct {
-	Selection
-	Credential *Text `json:"credential"`
-}
-
-// SyncToken synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
-func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
-	user, err := args.selector("user", userObject, false)
-	if err != nil {
-		return err
+// openSeed opens the seed of a token, to show or to use it.
+func (c *call) openSeed(tx store.ReadTx, tokenID string, sealed []byte) (model.Secret, error) {
+	if err := c.mayOpen(tx, tokenID); err != nil {
+		return nil, err
 	}
-	first, second, err := args.otps()
-	if err != nil {
-		return err
-	}
-	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
-		var login *model.Login
-		if user != nil {
-			a, err := m.assigned(c, tx, id, user)
-			if err != nil {
-				return nil, err
-			}
-			l, err := tx.Login(a.UserID)
-			if err != nil {
-				return nil, err
-			}
-			login = &l
-		}
-		t, p, st, err := loadToken(tx, id)
-		if err != nil {
-			return nil, err
-		}
-		c.touched(m.obj.noun, t.ID)
-		if t.Status != model.Active {
-			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
-		}
-		seed, err := c.openSeed(tx, t.ID, t.Seed)
-		if err != nil {
-			return nil, err
-		}
-		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
-		if !ok && login != nil {
-			if _, err := c.refuse(tx, login, model.OutOfSync, model.PairChance); err != nil {
-				return nil, err
-			}
-		}
-		if !ok {
-			return outcome{notSynced()}, nil
-		}
-		st.Synced(next, c.now)
-		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Counter))
-	})
+	return c.s.keys.Unseal(store.SeedPlace(tokenID), sealed)
 }

@@ -13,8 +13,6 @@ import (
 // User has the methods of users.
 type User struct{ crud }
 
-var userState = []store.Step{{From: "id", Table: "user_states", To: "user_id"}}
-
 var userObject = declare(&object{
 	name: "user", missing: model.UserNoun, table: "users", row: func() any { return new(model.User) },
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
@@ -40,19 +38,17 @@ var userObject = declare(&object{
 		{name: "userLocale", kind: text, when: always},
 		{name: "status", kind: enum, when: always, initial: model.Active, values: []string{model.Inactive, model.Active, model.LockedBy, model.DisabledBy}},
 		{name: "description", kind: text, when: always, max: 1024},
-		{name: "failCount", kind: integer, path: userState, about: "failed credentials in a row"},
-		{name: "lastLogin", kind: date, path: userState},
+		{name: "failCount", kind: integer, path: store.UserState, about: "failed credentials in a row"},
+		{name: "lastLogin", kind: date, path: store.UserState},
 		{name: "mustChangePassword", kind: boolean, when: always},
 		{name: "passwordNeverExpires", kind: boolean, when: always},
 		{name: "lastChangePassword", kind: date},
 		{name: "permissions", kind: list, when: always, about: "method patterns, each of which must fit a method; non-empty = an administrator"},
 	},
 	colls: []collection{
-		{name: "tokens", alias: "token", object: "token", steps: []store.Step{
-			{From: "id", Table: "token_assignments", To: "user_id"}, {From: "token_id", Table: "tokens", To: "id"}}},
-		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{
-			{From: "id", Table: "token_assignments", To: "user_id"}}},
-		{name: "devices", alias: "device", object: "device", steps: []store.Step{{From: "id", Table: "devices", To: "user_id"}}},
+		{name: "tokens", alias: "token", object: "token", steps: []store.Step{store.UserAssignments, store.ToToken}},
+		{name: "tokenAssignments", alias: "tokenAssignment", object: "tokenAssignment", steps: []store.Step{store.UserAssignments}},
+		{name: "devices", alias: "device", object: "device", steps: []store.Step{store.UserDevices}},
 	},
 })
 
@@ -75,7 +71,7 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 			if err := c.s.passwordSuits(tx, d.place+".password", u.ID, characters(pw)); err != nil {
 				return err
 			}
-			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
+			u.Password = c.s.keys.Seal(store.PasswordPlace(u.ID), []byte(d.extra.(string)))
 		}
 	}
 	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
@@ -142,7 +138,10 @@ type passwordReset struct {
 	Password string `json:"password"`
 }
 
-const madePasswordBytes = 12 // 96 random bits, 16 characters
+const (
+	passwordMost      = 255 // bytes
+	madePasswordBytes = 12  // 96 random bits, 16 characters
+)
 
 // ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
 func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Plan) error {
@@ -170,6 +169,6 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)
-		return reply, tx.SetPassword(id, m.s.keys.Seal(passwordPlace(id), []byte(hash)), true, c.now)
+		return reply, tx.SetPassword(id, m.s.keys.Seal(store.PasswordPlace(id), []byte(hash)), true, c.now)
 	})
 }

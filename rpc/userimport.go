@@ -35,7 +35,7 @@ func userColumn(name string) bool {
 
 // Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
 // field gives nothing.
-func (m *User) Import(r *http.Request, args *BatchArgs, plan *Plan) error {
+func (m *User) Import(r *http.Request, args *CSVArgs, plan *Plan) error {
 	c := callOf(r.Context())
 	csv, err := csvText(args.Attrs)
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *User) importRows(c *call, tx store.Tx, rows []userRow, bad *refusals) (
 	for _, u := range rows {
 		names = append(names, u.domain)
 	}
-	domains, err := tx.DomainsByName(distinct(names))
+	domains, err := tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names))))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,0 +1,84 @@
+package store
+
+// The relations between tables, named for those outside who lead from a row to others and know neither tables nor columns.
+// A Step that is named To... leads from any row that refers to such an object.
+var (
+	ToDomain = Step{From: "domain_id", Table: "domains", To: "id"}
+	ToUser   = Step{From: "user_id", Table: "users", To: "id"}
+	ToToken  = Step{From: "token_id", Table: "tokens", To: "id"}
+	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
+
+	UserAssignments  = Step{From: "id", Table: "token_assignments", To: "user_id"}
+	TokenAssignments = Step{From: "id", Table: "token_assignments", To: "token_id"}
+	UserDevices      = Step{From: "id", Table: "devices", To: "user_id"}
+	LicenseDevices   = Step{From: "id", Table: "devices", To: "license_id"}
+
+	UserState   = []Step{{From: "id", Table: "user_states", To: "user_id"}}
+	TokenState  = []Step{{From: "id", Table: "token_states", To: "token_id"}}
+	ClientToken = []Step{{From: "token_id", Table: "client_tokens", To: "id"}} // of a device
+
+	DeviceGroups = []Step{{From: "id", Table: "group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+	GroupDevices = []Step{{From: "id", Table: "group_members", To: "group_id"}, ToDevice}
+	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+)
+
+// OwnerAssignments leads from a token to the assignments of its owners, or with false to those of the others.
+func OwnerAssignments(owner bool) Step {
+	s := TokenAssignments
+	s.Only = &Cond{Column: "is_owner", Op: Eq, Value: owner}
+	return s
+}
+
+// DomainScope returns what a caller sees who is limited to domains, given by id: their users, those users' assignments and devices,
+// tokens that are unassigned or assigned only there, and what all domains share.
+func DomainScope(domains []any) Scope {
+	within := func(path ...Step) []Cond {
+		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
+	}
+	return Scope{
+		"domains":           {{Column: "id", Op: In, Value: domains}},
+		"users":             {{Column: "domain_id", Op: In, Value: domains}},
+		"token_assignments": within(ToUser),
+		"tokens":            {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
+		"devices":           within(ToUser),
+		"group_members":     within(ToDevice, ToUser),
+		"device_groups":     nil,
+		"licenses":          nil,
+		"client_tokens":     nil,
+		"products":          nil,
+		"repositories":      nil,
+		"token_states":      nil,
+		"user_states":       nil,
+	}
+}
+
+// The places of sealed values, by the id of their row.
+
+// SeedPlace is that of a token's seed.
+func SeedPlace(tokenID string) Place { return Place{"tokens", "seed", tokenID} }
+
+// PasswordPlace is that of a user's password.
+func PasswordPlace(userID string) Place { return Place{"users", "password", userID} }
+
+// PINPlace is that of an assignment's PIN.
+func PINPlace(assignmentID string) Place { return Place{"token_assignments", "pin", assignmentID} }
+
+// ActivationPlace is that of an assignment's activation code.
+func ActivationPlace(assignmentID string) Place {
+	return Place{"token_assignments", "activation", assignmentID}
+}
+
+// PasscodePlace is that of a user's one-time passcode.
+func PasscodePlace(userID string) Place { return Place{"user_states", "passcode", userID} }
+
+// MessagePlace is that of a message on its way.
+func MessagePlace(deliveryID string) Place { return Place{"deliveries", "body", deliveryID} }
+
+// ClientTokenPlace is that of a device's client token.
+func ClientTokenPlace(id string) Place { return Place{"client_tokens", "sealed", id} }
+
+// CodePlace is that of an installation code.
+func CodePlace(id string) Place { return Place{"installation_codes", "code", id} }
+
+// AnswerPlace is that of a reply that is kept for a repeat of its call.
+func AnswerPlace(id string) Place { return Place{"idempotency_keys", "reply", id} }
