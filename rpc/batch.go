@@ -153,15 +153,15 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	if product == nil {
 		return model.Missed(productObject.missing)
 	}
-	token, ok := b.tokens[product.ID][row.Serial]
+	tok, ok := b.tokens[product.ID][row.Serial]
 	if !ok {
 		return model.Missed(tokenObject.missing)
 	}
-	if line, twice := b.seen[[2]string{token.ID, user.ID}]; twice {
+	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
 		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)
 	}
-	b.seen[[2]string{token.ID, user.ID}] = row.Line
-	held := b.held[token.ID]
+	b.seen[[2]string{tok.ID, user.ID}] = row.Line
+	held := b.held[tok.ID]
 	for i := range held {
 		a := &held[i]
 		if a.UserID != user.ID {
@@ -177,17 +177,17 @@ func (b *assigning) row(row seedfile.Assignment) error {
 		b.changed = append(b.changed, a)
 		return nil
 	}
-	a := model.Assignment{ID: b.c.newID(), TokenID: token.ID, UserID: user.ID, Status: row.Status, IsOwner: !owned(held),
+	a := model.Assignment{ID: b.c.newID(), TokenID: tok.ID, UserID: user.ID, Status: row.Status, IsOwner: !owned(held),
 		DateCreated: b.c.now, LastUpdated: b.c.now}
 	counted := [2]string{user.ID, product.ID}
-	if err := b.c.admit(b.tx, &a, &token, product, held, b.pending[counted]); err != nil {
+	if err := b.c.admit(b.tx, &a, &tok, product, held, b.pending[counted]); err != nil {
 		return err
 	}
 	if row.PIN != nil {
 		b.c.setPIN(&a, row.PIN)
 	}
 	b.pending[counted]++
-	b.held[token.ID] = append(held, a)
+	b.held[tok.ID] = append(held, a)
 	b.made = append(b.made, a)
 	return nil
 }

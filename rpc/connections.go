@@ -360,5 +360,5 @@ func turnAway(c net.Conn, tlsConfig *tls.Config) {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
-	io.CopyN(io.Discard, c, deviceBody) // what is unread when it is closed would take the answer away
+	io.CopyN(io.Discard, c, 64<<10) // what is unread when it is closed would take the answer away
 }

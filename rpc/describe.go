@@ -30,12 +30,12 @@ func attrsOf(path string) (*object, when) {
 	if o := arguments[path]; o != nil {
 		return o, onCreate
 	}
-	object, verb, _ := strings.Cut(path, "/")
+	noun, verb, _ := strings.Cut(path, "/")
 	switch verb {
 	case "create":
-		return objects[object], onCreate
+		return objects[noun], onCreate
 	case "set":
-		return objects[object], onSet
+		return objects[noun], onSet
 	}
 	return nil, 0
 }
@@ -45,8 +45,8 @@ func selectable(m *method) []string {
 	if m.selects != nil {
 		return m.selects
 	}
-	object, _, _ := strings.Cut(m.path, "/")
-	return []string{object}
+	noun, _, _ := strings.Cut(m.path, "/")
+	return []string{noun}
 }
 
 // Docs describes the methods of a table.
@@ -81,8 +81,8 @@ func (d *Docs) parameters(m *method) (list []Parameter) {
 			case f.Anonymous:
 				fields(f.Type)
 			case strings.Contains(options, "embed"):
-				for _, object := range selectable(m) {
-					list = append(list, Parameter{Name: object, Type: "selector", About: "which " + objects[object].noun, schema: schema{"$ref": "#/components/schemas/Selector"}})
+				for _, noun := range selectable(m) {
+					list = append(list, Parameter{Name: noun, Type: "selector", About: "which " + objects[noun].noun, schema: schema{"$ref": "#/components/schemas/Selector"}})
 				}
 			case f.Type == reflect.TypeFor[Members]():
 				list = append(list, attributes(m, name)...)
@@ -213,8 +213,8 @@ func (d *Docs) example(m *method) string {
 	if e, ok := examples[m.path]; ok {
 		return e
 	}
-	object, verb, _ := strings.Cut(m.path, "/")
-	o := objects[object]
+	noun, verb, _ := strings.Cut(m.path, "/")
+	o := objects[noun]
 	if o == nil {
 		if t := d.args[m.path]; t != nil && m.selects != nil {
 			return `{"user":{"loginName":"john.smith"}}`

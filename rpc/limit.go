@@ -21,7 +21,6 @@ const (
 	refusedEvery = 3 * time.Second
 	recordRate   = 20 // a second
 	recordBurst  = 1000
-	limitsMost   = 8192 // addresses, and agents, remembered at least; at most twice as many
 )
 
 // limits is what the server remembers of callers to hold them back. Its size is bounded, whoever calls.
@@ -52,6 +51,8 @@ func newLimits() *limits {
 	return &limits{record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
+const recentMost = 8192 // entries remembered at least; at most twice as many
+
 // recent is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the
 // older goes.
 type recent[V any] struct{ young, old map[string]V }
@@ -77,7 +78,7 @@ func (r *recent[V]) peek(key string) (v V, ok bool) {
 }
 
 func (r *recent[V]) put(key string, v V) {
-	if r.young == nil || len(r.young) >= limitsMost {
+	if r.young == nil || len(r.young) >= recentMost {
 		r.old, r.young = r.young, make(map[string]V)
 	}
 	r.young[key] = v

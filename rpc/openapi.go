@@ -33,23 +33,23 @@ func (d *Docs) OpenAPI(server, version string) ([]byte, error) {
 func (d *Docs) tags() (list []schema) {
 	seen := map[string]bool{}
 	for _, m := range d.table {
-		object, _, _ := strings.Cut(m.path, "/")
-		if !seen[object] {
-			seen[object] = true
-			list = append(list, schema{"name": object})
+		noun, _, _ := strings.Cut(m.path, "/")
+		if !seen[noun] {
+			seen[noun] = true
+			list = append(list, schema{"name": noun})
 		}
 	}
 	return list
 }
 
 func (d *Docs) operation(m *method) schema {
-	object, _, _ := strings.Cut(m.path, "/")
+	noun, _, _ := strings.Cut(m.path, "/")
 	about := m.about
 	if m.reveals {
 		about += " Reveals a secret: only a permission of exactly this name, or *, opens it."
 	}
 	op := schema{
-		"operationId": strings.ReplaceAll(m.path, "/", "."), "tags": []string{object}, "summary": m.about, "description": about,
+		"operationId": strings.ReplaceAll(m.path, "/", "."), "tags": []string{noun}, "summary": m.about, "description": about,
 		"requestBody": schema{"content": schema{"application/json": schema{"schema": d.parameterSchema(m), "example": jsontext.Value(d.example(m))}}},
 		"responses":   responsesOf(m),
 	}
@@ -91,9 +91,9 @@ func responsesOf(m *method) schema {
 	if m.stream {
 		return schema{"200": schema{"description": "a stream of events", "content": schema{"text/event-stream": schema{"schema": schema{"type": "string"}}}}}
 	}
-	object, verb, _ := strings.Cut(m.path, "/")
+	noun, verb, _ := strings.Cut(m.path, "/")
 	var result schema
-	if o := objects[object]; o != nil {
+	if o := objects[noun]; o != nil {
 		ref := schema{"$ref": "#/components/schemas/" + o.name}
 		switch verb {
 		case "get", "create":

@@ -94,7 +94,7 @@ func (s *siege) verify(t *testing.T, first, users int) (all []offered) {
 				codes := make(chan int, 2)
 				at := rand.IntN(len(s.all))
 				for n := range 2 {
-					go func() { codes <- s.call(at+n, "auth/verify", login(user, counter)) }()
+					go func() { codes <- s.call(at+n, "auth/verify", loginOf(user, counter)) }()
 				}
 				for range 2 {
 					switch code := <-codes; code {
@@ -189,7 +189,7 @@ func TestFailover(t *testing.T) {
 				if len(otps[n])-i > 2*users {
 					continue // the last two of each user: each hour has but so many refusals
 				}
-				if code := s.call(i, "auth/verify", login(o.user, counter)); code != 206 {
+				if code := s.call(i, "auth/verify", loginOf(o.user, counter)); code != 206 {
 					t.Errorf("an OTP that was used is answered with %d", code)
 				}
 			}

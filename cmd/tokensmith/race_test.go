@@ -179,8 +179,8 @@ func guard(t *testing.T, c *caller, url string, many int) {
 	}
 }
 
-// login is the parameters of auth/verify by a user's OTP.
-func login(i int, counter uint64) map[string]any {
+// loginOf is the parameters of auth/verify by a user's OTP.
+func loginOf(i int, counter uint64) map[string]any {
 	return map[string]any{"user": map[string]string{"loginName": fmt.Sprint("u", i)},
 		"credential": map[string]string{"otp": otp.Generate(seedOf(i), counter, hotp)}}
 }
@@ -264,7 +264,7 @@ func TestOneAcceptAcrossProcesses(t *testing.T) {
 				p.kill()
 				p.start()
 			}
-			credential := login(i, 0)
+			credential := loginOf(i, 0)
 			var mu sync.Mutex
 			codes := map[int]int{}
 			var group sync.WaitGroup
