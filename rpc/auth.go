@@ -63,16 +63,22 @@ type verification struct {
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string
-	dry      bool  // only spend the time: nothing is accepted or written
-	due      bool  // right, but the password must be changed
 	door     *door // of a sign-in to the console; nil elsewhere
+	attempt
 
-	address string        // where the user is, as failures are counted; "" = not known
-	slot    int64         // in which they are
-	from    model.Address // what is known of it
+	address string // where the user is, as failures are counted; "" = not known
+	slot    int64  // in which they are
 
 	byUser  *projection // of what was asked for, where no token was used
 	byToken *projection // where one was
+}
+
+// attempt is what one run of a check finds. Each begins with none, for a transaction may run again.
+type attempt struct {
+	dry  bool          // only spend the time: nothing is accepted or written
+	due  bool          // right, but the password must be changed
+	held bool          // not looked at: the console takes none for a while
+	from model.Address // what is known of where the user is
 }
 
 // answers to a credential, one message each.
@@ -263,12 +269,12 @@ func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 // decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
 // failure count and its audit row.
 func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)) (any, error) {
-	v.dry = false // of a run that was lost
+	v.attempt = attempt{}
 	login, err := v.login(tx)
 	if err != nil {
 		return nil, err
 	}
-	if held, err := v.held(tx, login); held || err != nil {
+	if held, err := v.isHeld(tx, login); held || err != nil {
 		return nil, cmp.Or(err, tooManyFrom(v.c.now))
 	}
 	if login == nil {

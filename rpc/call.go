@@ -12,29 +12,14 @@ import (
 	"tokensmith/store"
 )
 
-// call is one request on its way: who calls what, and how it ended.
+// call is one request on its way: what came, who calls, what its run did, and how it ended.
 type call struct {
-	s      *core
-	id     string // of the request, for the log
+	s *core
+	request
+	caller
+	effects
 	method *method
-	agent  *model.Agent // nil until authenticated
-	scope  store.Scope  // what he sees; nil = everything
-	remote string       // the caller's address, without port
-	http2  bool         // it has its connection with others
-	conn   *connection  // on which it came; nil = it is not counted
-	now    model.Time   // when the call began
-	began  time.Time    // the same, for how long it takes
-
-	generation int64 // of the secret by which he proved himself
-	authOnly   bool  // came to the listener of auth/* alone
-
-	params jsontext.Value
-	size   int64          // bytes of a JSON-RPC request
-	rpcID  jsontext.Value // its id; none = nobody wants a response
-	once   *once          // of a call that carries an idempotency key
-
-	turn  bool // it has the place of what needs much memory
-	heavy bool // it has one of those of replies that do
+	once   *once // of a call that carries an idempotency key
 
 	outer    *call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory
@@ -42,15 +27,45 @@ type call struct {
 	plan     *Plan // then: what the method's prepare step left
 	refusal  error // then: why it left none
 
-	page   string   // of a page instead of a method: its name, for the log
-	object string   // what it was done to, for the audit
-	shows  bool     // a secret, in an attribute
-	shown  []string // ids of the objects of which it showed one
-	quiet  bool     // it changes nothing that belongs into the record, but when something was last used
-	atEnd  []func() // run when it has been answered
-	code   int      // of the reply
-	cause  error    // of a fault, for the log
-	place  string   // of a panic in a transaction
+	turn  bool     // it has the place of what needs much memory
+	heavy bool     // it has one of those of replies that do
+	shows bool     // it shows a secret, in an attribute
+	atEnd []func() // run when it has been answered
+
+	page  string // of a page instead of a method: its name, for the log
+	code  int    // of the reply
+	cause error  // of a fault, for the log
+	place string // of a panic in a transaction
+}
+
+// request is what came, and when and whence.
+type request struct {
+	id       string      // for the log
+	remote   string      // the caller's address, without port
+	conn     *connection // on which it came; nil = it is not counted
+	http2    bool        // it has its connection with others
+	authOnly bool        // it came to the listener of auth/* alone
+	now      model.Time  // when the call began
+	began    time.Time   // the same, for how long it takes
+
+	params jsontext.Value
+	size   int64          // bytes of a JSON-RPC request
+	rpcID  jsontext.Value // its id; none = nobody wants a response
+}
+
+// caller is who calls, with what it may do and what it sees.
+type caller struct {
+	agent      *model.Agent // nil until authenticated
+	scope      store.Scope  // what it sees; nil = everything
+	generation int64        // of the secret by which it proved itself
+}
+
+// effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
+type effects struct {
+	object string       // what it was done to
+	shown  []string     // ids of the objects of which a secret was shown
+	quiet  bool         // it changes nothing that belongs into the record, but when something was last used
+	person *model.Agent // who signed in by it
 }
 
 type callKey struct{}
@@ -61,6 +76,17 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 func (c *call) proven() bool { return c.agent != nil && (c.agent.ID != "" || c.code == 0) }
 
 func (c *call) newID() string { return c.s.cfg.NewID() }
+
+// name returns the name of whom the call is of: who signed in by it, or the caller.
+func (c *call) name() string {
+	switch {
+	case c.person != nil:
+		return c.person.Name
+	case c.agent != nil:
+		return c.agent.Name
+	}
+	return ""
+}
 
 // touched names what the call changed.
 func (c *call) touched(noun, id string) { c.object = noun + " " + id }
@@ -153,7 +179,7 @@ func (c *call) read(ctx context.Context, plan *Plan) (result any, err error) {
 		view = c.s.cfg.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
-		c.object, c.shown = "", nil
+		c.effects = effects{}
 		tx.Limit(c.scope)
 		result, err = plan.view(tx)
 		return err
@@ -166,7 +192,7 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx store.Tx, plan *Plan) (result any, err error) {
-	c.object, c.quiet, c.shown = "", false, nil
+	c.effects = effects{}
 	tx = c.guarded(tx)
 	tx.Limit(c.scope)
 	if plan.view != nil {
@@ -182,7 +208,7 @@ func (c *call) apply(tx store.Tx, plan *Plan) (result any, err error) {
 
 // audit writes the call's row of the record.
 func (c *call) audit(tx store.Tx, result any) error {
-	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: c.object, Remote: c.remote}
+	row := model.Audit{Time: c.now, Agent: c.name(), Method: c.method.path, Object: c.object, Remote: c.remote}
 	if o, ok := result.(outcome); ok {
 		row.Outcome = int64(codeOf(o.err).number)
 	}

@@ -13,7 +13,6 @@ import (
 
 	gorilla "github.com/gorilla/rpc/v2"
 	"github.com/gorilla/rpc/v2/json2"
-	"github.com/rs/xid"
 	"github.com/rs/zerolog/hlog"
 
 	"tokensmith/model"
@@ -96,7 +95,8 @@ func authOnly(h http.Handler) http.Handler {
 // begin gives the request its call, which later steps fill, and watches over its body.
 func (s *core) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{s: s, id: xid.New().String(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies), conn: connectionOf(r.Context()), began: time.Now()}
+		c := &call{s: s, request: request{id: s.cfg.NewID(), now: model.At(s.cfg.Now()), remote: remoteOf(r, s.cfg.Proxies),
+			conn: connectionOf(r.Context()), began: time.Now()}}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.authOnly = r.Context().Value(authOnlyKey{}).(bool)
 		body := s.arrive(w, r, c)
@@ -126,18 +126,15 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 	if c.cause != nil {
 		e = c.s.cfg.Log.Error().Err(c.cause)
 	}
-	name, agent := "unknown", ""
+	name := "unknown"
 	if c.method != nil {
 		name = c.method.path
 	}
 	if c.page != "" {
 		name = c.page
 	}
-	if c.agent != nil {
-		agent = c.agent.Name
-	}
 	c.s.metrics.ended(name, c, took)
-	e.Str("request", c.id).Str("method", name).Str("agent", agent).Int("code", c.code).Int("status", status).Int("bytes", size).
+	e.Str("request", c.id).Str("method", name).Str("agent", c.name()).Int("code", c.code).Int("status", status).Int("bytes", size).
 		Dur("ms", took).Str("remote", c.remote).Msg("call")
 }
 

@@ -126,8 +126,7 @@ func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, at
 		p.name = "" // it may be anything
 		return p
 	}
-	c := &call{s: outer.s, method: method, agent: outer.agent, scope: outer.scope, remote: outer.remote, now: outer.now,
-		generation: outer.generation, params: sent.Params, outer: outer}
+	c := &call{s: outer.s, method: method, caller: outer.caller, outer: outer, request: request{remote: outer.remote, now: outer.now, params: sent.Params}}
 	p.call = c
 	limit := smallBody
 	if method.large {

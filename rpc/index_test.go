@@ -89,7 +89,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.obj.project(&call{agent: &model.Agent{}, method: &method{}}, names("*"), "return")
+		p, err := c.obj.project(&call{caller: caller{agent: &model.Agent{}}, method: &method{}}, names("*"), "return")
 		if err != nil {
 			t.Fatal(err)
 		}

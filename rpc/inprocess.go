@@ -19,7 +19,7 @@ func (s *core) Call(ctx context.Context, path string, params []byte) []byte {
 // CallOnce is Call with an idempotency key; "" is none.
 func (s *core) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
-	c := &call{s: s, method: s.method(path), agent: Operator, now: model.At(s.cfg.Now()), remote: "local"}
+	c := &call{s: s, method: s.method(path), caller: caller{agent: Operator}, request: request{now: model.At(s.cfg.Now()), remote: "local"}}
 	if c.method == nil || c.method.stream {
 		return failure(model.Errorf(model.NoMethod, "no such method"))
 	}

@@ -95,16 +95,15 @@ func (m *Auth) signingIn(ctx context.Context, c *call, args *SignInArgs, session
 	if err := v.hash(ctx); err != nil {
 		return err
 	}
-	caller := c.agent
 	_, err = c.run(ctx, &Plan{update: func(tx store.Tx) (any, error) {
-		c.agent, v.due, v.dry, v.door.held = caller, false, false, false
+		v.attempt = attempt{}
 		return v.enter(tx, session, before)
 	}})
 	switch {
 	case v.due && err != nil:
 		// And not the PIN, which is changed otherwise.
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
-	case v.door.held && err != nil && wireError(err).Kind == model.Locked, err != nil && wireError(err).Kind == model.WrongCredential:
+	case v.held && err != nil && wireError(err).Kind == model.Locked, err != nil && wireError(err).Kind == model.WrongCredential:
 		// The record alone tells a locked one from one who is no administrator.
 		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones the console takes none for a while, but where you signed in lately")
 	}
@@ -116,7 +115,6 @@ type door struct {
 	address string         // or network, from which he comes
 	signIns *model.SignIns // how it went from there, or from wherever else he is not known
 	fresh   bool           // they are not stored yet
-	held    bool           // his credential was not looked at
 }
 
 // read finds how an administrator's sign-ins went from where he is now.
@@ -176,7 +174,7 @@ func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
 	}
 	locked := login.Status == model.LockedBy
 	if locked && !login.LockEnded(v.c.now) || v.door.signIns.Held(v.c.now) || !v.door.signIns.Knows(v.c.now) && login.Overspent(v.c.now) {
-		v.door.held = true
+		v.held = true
 		return v.unseen(tx, model.Locked)
 	}
 	if locked {
@@ -333,6 +331,6 @@ func (v *verification) begin(tx store.Tx, login *model.Login, session, before []
 	if err != nil {
 		return err
 	}
-	v.c.agent = personOf(&user, &domain)
+	v.c.person = personOf(&user, &domain)
 	return tx.Insert(&model.Session{Hash: session, UserID: user.ID, PasswordChanged: user.LastChangePassword, DateCreated: v.c.now, LastUsed: v.c.now})
 }

@@ -23,9 +23,9 @@ func (v *verification) comesFrom(remote string) {
 	v.slot = int64(binary.BigEndian.Uint16(mac[len(mac)-2:])) % addressSlots
 }
 
-// held says whether a credential is not looked at for what its address failed with before. Who is no user is held like one
+// isHeld says whether a credential is not looked at for what its address failed with before. Who is no user is held like one
 // without a success from there.
-func (v *verification) held(tx store.Tx, login *model.Login) (bool, error) {
+func (v *verification) isHeld(tx store.Tx, login *model.Login) (bool, error) {
 	if v.address == "" {
 		return false, nil
 	}
