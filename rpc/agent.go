@@ -22,7 +22,7 @@ func adminReceivers(s *core) map[string]any {
 }
 
 var agentObject = declare(&object{
-	name: "agent", missing: model.AgentNoun, table: "agents", row: func() any { return new(model.Agent) },
+	name: "agent", missing: model.AgentNoun, row: func() any { return new(model.Agent) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkAgent, wrote: wroteAgent,
 	removes: func(c *call, tx store.Tx, row any) error {
@@ -208,16 +208,12 @@ func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
 	if !was.Full() || now != nil && now.Replaces(was) {
 		return nil
 	}
-	others := []store.Cond{{Column: "id", Op: store.Ne, Value: was.ID}, {Column: "permissions", Op: store.Like, Value: "%*%"},
-		{Column: "status", Op: store.Eq, Value: model.Active}, {Column: "domains", Op: store.Eq, Value: ""}}
-	if was.Addresses == "" { // one that is held to addresses may be shut out by them
-		others = append(others, store.Cond{Column: "addresses", Op: store.Eq, Value: ""})
-	}
-	found, err := tx.Find(&store.Query{Table: "agents", Columns: []store.Column{{Name: "permissions"}}, Limit: 1 << 31, Where: others})
+	all, err := tx.FullAgents()
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(found, func(row store.Row) bool { return model.List(asText(row[0])).Has("*") }) {
+	// One that is held to addresses may be shut out by them.
+	if slices.ContainsFunc(all, func(a model.Agent) bool { return a.ID != was.ID && (a.Addresses == "" || was.Addresses != "") }) {
 		return nil
 	}
 	return model.Errorf(model.NotPermitted, "not permitted: this is the last agent that may do everything; make another one first")

@@ -12,7 +12,7 @@ import (
 type TokenAssignment struct{ crud }
 
 var assignmentObject = declare(&object{
-	name: "tokenAssignment", missing: model.AssignmentNoun, table: "token_assignments", row: func() any { return new(model.Assignment) },
+	name: "tokenAssignment", missing: model.AssignmentNoun, row: func() any { return new(model.Assignment) },
 	keys: [][]string{{"token", "user"}}, naming: []string{"id", "token.serial", "user.loginName"},
 	prepare: prepareAssignment, check: checkAssignment, removes: unassign,
 	attrs: []attr{
@@ -150,7 +150,7 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *Plan) erro
 		priority := map[string]int64{}
 		var user string
 		for i, id := range args.IDs {
-			found, err := m.obj.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: string(id)}})
+			found, err := m.obj.find(c, tx, []store.Cond{store.ByID(string(id))})
 			if err != nil {
 				return nil, err
 			}
@@ -198,6 +198,6 @@ func (c *call) mayShare(tx store.Tx, tokenID string) error {
 	if c.scope == nil {
 		return nil
 	}
-	_, err := tokenObject.find(c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: tokenID}})
+	_, err := tokenObject.find(c, tx, []store.Cond{store.ByID(tokenID)})
 	return err
 }

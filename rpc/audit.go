@@ -14,7 +14,7 @@ import (
 type Audit struct{ crud }
 
 var auditObject = declare(&object{
-	name: "audit", missing: model.AuditNoun, table: "audit", row: func() any { return new(model.Audit) }, order: "time",
+	name: "audit", missing: model.AuditNoun, row: func() any { return new(model.Audit) }, order: "time",
 	attrs: []attr{
 		{name: "time", kind: date, indexed: true, about: "a search is sorted by it if not told otherwise"},
 		{name: "agent", kind: text, about: "the caller's name; none when nobody known called"},

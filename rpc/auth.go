@@ -368,7 +368,7 @@ func (v *verification) accept(tx store.Tx, login *model.Login, table, id string)
 	if p == nil {
 		return nil, nil
 	}
-	rows, err := p.rows(tx, store.Query{Table: table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	rows, err := p.rows(tx, store.Query{Table: table, Where: []store.Cond{store.ByID(id)}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}

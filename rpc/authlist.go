@@ -104,7 +104,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *Plan, o *object, of s
 	if err != nil {
 		return err
 	}
-	q := store.Query{Table: o.table, Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: searchMost}
+	q := store.Query{Table: o.table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: searchMost}
 	if of != "" {
 		if v.user, err = args.selector("user", userObject, true); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 		}), nil
 	}
 	// A serial of two products is told apart by who has the token.
-	conds := append(slices.Clone(v.token), store.Cond{Path: []store.Step{store.TokenAssignments}, Column: "user_id", Op: store.Eq, Value: login.ID})
+	conds := append(slices.Clone(v.token), store.Assigned(login.ID))
 	id, err := tokenObject.find(v.c, tx, conds)
 	if unknown(err) {
 		v.dry = true // his tokens are tried for the time it takes

@@ -52,7 +52,7 @@ func (s *Selection) sought(o *object) (one sought, err error) {
 		return one, err
 	}
 	if s.ID != nil {
-		one.conds = append(one.conds, store.Cond{Column: "id", Op: store.Eq, Value: string(*s.ID)})
+		one.conds = append(one.conds, store.ByID(string(*s.ID)))
 	}
 	if raw, ok := s.Rest[o.name]; ok {
 		m, err := membersOf(o.name, raw)
@@ -189,7 +189,7 @@ func (m crud) one(tx store.Tx, p *projection, id string) (jsontext.Value, error)
 	if len(p.columns) == 1 && p.columns[0].Name == "id" && p.columns[0].Path == nil && p.root.flat() {
 		return p.root.write(nil, store.Row{id}, nil)
 	}
-	rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: []store.Cond{{Column: "id", Op: store.Eq, Value: id}}, Limit: 1})
+	rows, err := p.rows(tx, store.Query{Table: m.obj.table, Where: []store.Cond{store.ByID(id)}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +307,7 @@ func (m crud) Delete(r *http.Request, args *DeleteArgs, plan *Plan) error {
 
 func (m crud) remove(c *call, tx store.Tx, id string) error {
 	for _, u := range m.obj.usedBy {
-		used, err := tx.Exists(u.table, u.column, id)
+		used, err := tx.Exists(u.rows, id)
 		if err != nil {
 			return err
 		}

@@ -224,7 +224,7 @@ func (d *decoded) into(c *call, tx store.ReadTx, row any) error {
 		f := d.obj.field(row, v.attr.column)
 		f.Set(reflect.ValueOf(v.v).Convert(f.Type()))
 		if v.attr.fold {
-			d.obj.field(row, v.attr.column+"_folded").SetString(model.Fold(v.v.(string)))
+			d.obj.field(row, store.Folded(v.attr.column)).SetString(model.Fold(v.v.(string)))
 		}
 	}
 	for i := range d.refs {

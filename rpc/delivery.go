@@ -23,7 +23,7 @@ func messageReceivers(s *core) map[string]any {
 type Template struct{ crud }
 
 var deliveryObject = declare(&object{
-	name: "delivery", missing: model.DeliveryNoun, table: "deliveries", row: func() any { return new(model.Delivery) },
+	name: "delivery", missing: model.DeliveryNoun, row: func() any { return new(model.Delivery) },
 	attrs: []attr{
 		{name: "channel", kind: enum, values: []string{model.SMTP, model.SMS}},
 		{name: "template", kind: text},
@@ -39,7 +39,7 @@ var deliveryObject = declare(&object{
 })
 
 var templateObject = declare(&object{
-	name: "template", missing: model.TemplateNoun, table: "templates", row: func() any { return new(model.Template) }, naming: []string{"id", "name"},
+	name: "template", missing: model.TemplateNoun, row: func() any { return new(model.Template) }, naming: []string{"id", "name"},
 	check: func(_ *call, _ store.Tx, _ *decoded, _, row any) error { return row.(*model.Template).Check() },
 	attrs: []attr{
 		{name: "name", kind: text, indexed: true, about: "activationCode, downloadUrl, passcode or installationCode"},

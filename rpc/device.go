@@ -22,7 +22,7 @@ func deviceReceivers(s *core) map[string]any {
 }
 
 var deviceObject = declare(&object{
-	name: "device", missing: model.DeviceNoun, table: "devices", row: func() any { return new(model.Device) },
+	name: "device", missing: model.DeviceNoun, row: func() any { return new(model.Device) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkDevice, wrote: wroteDevice, removes: removesDevice,
 	attrs: []attr{

@@ -175,7 +175,7 @@ type taking struct {
 func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 	var why *model.Error
 	for i, id := range m.licenses {
-		found, err := licenseObject.find(m.c, tx, []store.Cond{{Column: "id", Op: store.Eq, Value: id}})
+		found, err := licenseObject.find(m.c, tx, []store.Cond{store.ByID(id)})
 		if err != nil {
 			return nil, placed(err, fmt.Sprint("attrs.licenses.", i))
 		}

@@ -1,6 +1,9 @@
 package rpc
 
-import "tokensmith/model"
+import (
+	"tokensmith/model"
+	"tokensmith/store"
+)
 
 // Domain has the methods of domains.
 type Domain struct{ crud }
@@ -11,9 +14,9 @@ func peopleReceivers(s *core) map[string]any {
 }
 
 var domainObject = declare(&object{
-	name: "domain", missing: model.DomainNoun, table: "domains", row: func() any { return new(model.Domain) },
+	name: "domain", missing: model.DomainNoun, row: func() any { return new(model.Domain) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	usedBy: []use{{"users", "domain_id", "users"}, {"installation_codes", "domain_id", "installation codes"}},
+	usedBy: []use{{store.DomainUsers, "users"}, {store.DomainCodes, "installation codes"}},
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
 		{name: "description", kind: text, when: always, max: 1024},

@@ -9,9 +9,9 @@ import (
 type Group struct{ crud }
 
 var groupObject = declare(&object{
-	name: "group", missing: model.GroupNoun, table: "device_groups", row: func() any { return new(model.Group) },
+	name: "group", missing: model.GroupNoun, row: func() any { return new(model.Group) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	usedBy: []use{{"device_groups", "parent_id", "groups"}},
+	usedBy: []use{{store.GroupsBelow, "groups"}},
 	check:  checkGroup,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
@@ -19,8 +19,7 @@ var groupObject = declare(&object{
 		{name: "parent", kind: ref, when: always, object: "group"},
 	},
 	colls: []collection{
-		{name: "devices", alias: "device", object: "device", order: "device_id", steps: []store.Step{
-			{From: "id", Table: "group_members", To: "group_id"}, store.ToDevice}},
+		{name: "devices", alias: "device", object: "device", order: "device_id", steps: store.GroupDevices},
 	},
 })
 

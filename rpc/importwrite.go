@@ -235,8 +235,8 @@ func (p *projection) byID(tx store.Tx, o *object, kept []keptToken) ([][]byte, e
 	for i, t := range kept {
 		wanted[i] = t.id
 	}
-	values, rows, err := p.fetch(tx, store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}},
-		Where: []store.Cond{{Column: "id", Op: store.In, Value: wanted}}, Limit: searchMost})
+	values, rows, err := p.fetch(tx, store.Query{Table: o.table, Columns: []store.Column{store.IDColumn},
+		Where: []store.Cond{store.ByIDs(wanted)}, Limit: searchMost})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func installationReceivers(s *core, devices *Device) map[string]any {
 type installed struct{ *Device }
 
 var installationObject = declare(&object{
-	name: "installationCode", missing: model.InstallationCodeNoun, table: "installation_codes", row: func() any { return new(model.InstallationCode) },
+	name: "installationCode", missing: model.InstallationCodeNoun, row: func() any { return new(model.InstallationCode) },
 	keys: [][]string{{"code"}}, naming: []string{"id", "description"},
 	prepare: prepareCode, check: checkCode, wrote: wroteCode,
 	attrs: []attr{

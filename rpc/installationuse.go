@@ -8,7 +8,7 @@ import (
 )
 
 var installationUseObject = declare(&object{
-	name: "installationUse", rows: "installationCode/listUses", missing: model.InstallationUseNoun, table: "installation_uses", row: func() any { return new(model.InstallationUse) },
+	name: "installationUse", rows: "installationCode/listUses", missing: model.InstallationUseNoun, row: func() any { return new(model.InstallationUse) },
 	order: "time",
 	attrs: []attr{
 		{name: "time", kind: date},
@@ -50,7 +50,7 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *Plan)
 		if err != nil {
 			return nil, err
 		}
-		return uses(tx, store.Cond{Column: "code_id", Op: store.Eq, Value: id})
+		return uses(tx, store.Cond{Column: store.CodeUses.To, Op: store.Eq, Value: id})
 	}
 	return nil
 }

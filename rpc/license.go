@@ -9,9 +9,9 @@ import (
 type License struct{ crud }
 
 var licenseObject = declare(&object{
-	name: "license", missing: model.LicenseNoun, table: "licenses", row: func() any { return new(model.License) },
+	name: "license", missing: model.LicenseNoun, row: func() any { return new(model.License) },
 	naming: []string{"id", "name", "seats", "expires"},
-	usedBy: []use{{"devices", "license_id", "devices"}, {"installation_codes", "license_id", "installation codes"}},
+	usedBy: []use{{store.LicenseDevices, "devices"}, {store.LicenseCodes, "installation codes"}},
 	check:  checkLicense,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "compared without case"},

@@ -15,7 +15,7 @@ type object struct {
 	name    string     // on the wire: "tokenAssignment"
 	missing model.Noun // what a not-found of it is of; of one with a table
 	noun    string     // for people: "token assignment"; missing's name, where there is one
-	table   string     // in the store
+	table   string     // in the store: that of its rows
 	row     func() any // a new row: a pointer to a type of the domain
 	attrs   []attr
 	colls   []collection
@@ -92,7 +92,10 @@ type collection struct {
 }
 
 // use is a relation that refuses an object's deletion.
-type use struct{ table, column, noun string }
+type use struct {
+	rows store.Step // that refer to it
+	noun string     // for people
+}
 
 var (
 	objects   = map[string]*object{} // by name
@@ -101,6 +104,9 @@ var (
 )
 
 func declare(o *object) *object {
+	if o.row != nil {
+		o.table = store.TableOf(o.row())
+	}
 	switch {
 	case o.missing != model.Noun{}:
 		o.noun = o.missing.String()

@@ -14,9 +14,9 @@ import (
 type Product struct{ crud }
 
 var productObject = declare(&object{
-	name: "product", missing: model.ProductNoun, table: "products", row: func() any { return new(model.Product) },
+	name: "product", missing: model.ProductNoun, row: func() any { return new(model.Product) },
 	keys: [][]string{{"manufacturerCode", "productCode"}}, naming: []string{"id", "manufacturerCode", "productCode"},
-	usedBy: []use{{"tokens", "product_id", "tokens"}},
+	usedBy: []use{{store.ProductTokens, "tokens"}},
 	check:  checkProduct,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true},
@@ -81,7 +81,7 @@ func checkProduct(c *call, tx store.Tx, d *decoded, old, row any) error {
 		return nil
 	}
 	if q := old.(*model.Product); !q.SameOTP(p) || q.Kind != p.Kind {
-		used, err := tx.Exists("tokens", "product_id", p.ID)
+		used, err := tx.Exists(store.ProductTokens, p.ID)
 		if err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 		}
 		cond := store.Cond{Path: path, Column: a.column, Op: op}
 		if a.fold {
-			cond.Column += "_folded"
+			cond.Column = store.Folded(cond.Column)
 		}
 		if op == store.In {
 			var items []jsontext.Value
@@ -191,12 +191,11 @@ func (o *object) pick(c *call, tx store.ReadTx, s sought) (string, error) {
 func (o *object) missed(tx store.ReadTx, s sought) error {
 	domains := objects["domain"].table
 	for _, c := range s.named {
-		last := len(c.Path) - 1
-		if last < 0 || c.Path[last].Table != domains || c.Op != store.Eq || c.Column != "id" && c.Column != "name_folded" {
+		if !c.NamesDomain() {
 			continue
 		}
 		c.Path = nil
-		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{c}, Limit: 1})
+		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -209,8 +208,8 @@ func (o *object) missed(tx store.ReadTx, s sought) error {
 
 // find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
 func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, error) {
-	rows, err := tx.Find(&store.Query{Table: o.table, Columns: []store.Column{{Name: "id"}}, Where: conds,
-		Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: 11})
+	rows, err := tx.Find(&store.Query{Table: o.table, Columns: []store.Column{store.IDColumn}, Where: conds,
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: 11})
 	if err != nil {
 		return "", err
 	}
@@ -232,8 +231,8 @@ func (o *object) find(c *call, tx store.ReadTx, conds []store.Cond) (string, err
 	if err != nil {
 		return "", err
 	}
-	named, err := p.rows(tx, store.Query{Table: o.table, Where: []store.Cond{{Column: "id", Op: store.In, Value: ids}},
-		Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: int64(len(ids))})
+	named, err := p.rows(tx, store.Query{Table: o.table, Where: []store.Cond{store.ByIDs(ids)},
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: int64(len(ids))})
 	if err != nil {
 		return "", err
 	}
@@ -264,7 +263,7 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 		}
 		col := store.Column{Path: path, Name: a.column, Zero: a.zero()}
 		if a.fold {
-			col.Name += "_folded"
+			col.Name = store.Folded(col.Name)
 		}
 		keys = append(keys, store.Sort{Column: col, Desc: minus || order == "desc"})
 		if len(path) == 0 && a.name == "id" {
@@ -276,7 +275,7 @@ func (o *object) ordering(sort []string, order string) ([]store.Sort, error) {
 	if len(keys) > 0 {
 		desc = keys[len(keys)-1].Desc
 	}
-	return append(keys, store.Sort{Column: store.Column{Name: "id"}, Desc: desc}), nil
+	return append(keys, store.Sort{Column: store.IDColumn, Desc: desc}), nil
 }
 
 // zero gives what stands for "no value" when sorting.

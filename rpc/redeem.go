@@ -257,7 +257,7 @@ func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, erro
 func freeName(tx store.Tx, name string) (string, error) {
 	taken := func(n int) (string, bool, error) {
 		free := model.NumberedName(name, n)
-		is, err := tx.Exists("devices", "name_folded", model.Fold(free))
+		is, err := tx.DeviceNamed(free)
 		return free, is, err
 	}
 	low, high := 0, 1 // the one below is taken, the one above may be free

@@ -9,9 +9,9 @@ import (
 type Repository struct{ crud }
 
 var repositoryObject = declare(&object{
-	name: "repository", missing: model.RepositoryNoun, table: "repositories", row: func() any { return new(model.Repository) },
+	name: "repository", missing: model.RepositoryNoun, row: func() any { return new(model.Repository) },
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
-	usedBy: []use{{"tokens", "repository_id", "tokens"}, {"repositories", "parent_id", "repositories"}},
+	usedBy: []use{{store.RepositoryTokens, "tokens"}, {store.RepositoriesBelow, "repositories"}},
 	check:  checkRepository, removes: keepDefault,
 	attrs: []attr{
 		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},

@@ -260,16 +260,13 @@ func (v *verification) entered(tx store.Tx, login *model.Login, all []model.Sign
 
 // loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
 func (m *Auth) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
-	called := func(login string) []store.Cond {
-		return []store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: model.Fold(login)}, {Column: "permissions", Op: store.Ne, Value: ""}}
-	}
 	of := func(login, domain string) []store.Cond {
-		return append(called(login), store.Cond{Path: []store.Step{store.ToDomain}, Column: "name_folded", Op: store.Eq, Value: model.Fold(domain)})
+		return append(store.AdministratorCalled(login), store.InDomain(domain))
 	}
 	if domain, login, ok := strings.Cut(name, `\`); ok {
 		return of(login, domain), nil
 	}
-	conds := called(name)
+	conds := store.AdministratorCalled(name)
 	if at := strings.LastIndexByte(name, '@'); at >= 0 {
 		err := m.s.cfg.Store.View(ctx, func(tx store.ReadTx) error {
 			n, err := tx.Count(&store.Query{Table: userObject.table, Where: conds})

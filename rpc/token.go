@@ -29,7 +29,7 @@ func tokenReceivers(s *core) map[string]any {
 func newToken(s *core) Token { return Token{crud{s, tokenObject}} }
 
 var tokenObject = declare(&object{
-	name: "token", missing: model.TokenNoun, table: "tokens", row: func() any { return new(model.Token) },
+	name: "token", missing: model.TokenNoun, row: func() any { return new(model.Token) },
 	keys: [][]string{{"serial", "product"}}, naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	prepare: prepareToken, check: checkToken, wrote: wroteToken, removes: removeToken,
 	attrs: []attr{

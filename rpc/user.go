@@ -14,9 +14,9 @@ import (
 type User struct{ crud }
 
 var userObject = declare(&object{
-	name: "user", missing: model.UserNoun, table: "users", row: func() any { return new(model.User) },
+	name: "user", missing: model.UserNoun, row: func() any { return new(model.User) },
 	keys: [][]string{{"domain", "loginName"}}, naming: []string{"id", "loginName", "domain.name"},
-	usedBy:  []use{{"token_assignments", "user_id", "tokens"}, {"devices", "user_id", "devices"}, {"installation_codes", "user_id", "installation codes"}},
+	usedBy:  []use{{store.UserAssignments, "tokens"}, {store.UserDevices, "devices"}, {store.UserCodes, "installation codes"}},
 	prepare: prepareUser, check: checkUser, wrote: wroteUser,
 	removes: func(_ *call, tx store.Tx, row any) error { return keepAdministrator(tx, row.(*model.User), nil) },
 	attrs: []attr{

@@ -1,6 +1,10 @@
 package store
 
-import "tokensmith/model"
+import (
+	"slices"
+
+	"tokensmith/model"
+)
 
 func (tx *sqlReadTx) AgentByCertificate(hash string) (*model.Agent, error) {
 	rows, err := loadAll[model.Agent](tx, "id = (SELECT agent_id FROM agent_certificates WHERE hash = ?)", hash)
@@ -26,4 +30,9 @@ func (tx *sqlTx) SetCertificates(agentID string, hashes []string) error {
 func (tx *sqlTx) AgentUsed(id string, now model.Time) error {
 	_, err := tx.exec("UPDATE agents SET last_used = ? WHERE id = ? AND last_used < ?", now, id, now)
 	return err
+}
+
+func (tx *sqlReadTx) FullAgents() ([]model.Agent, error) {
+	all, err := loadAll[model.Agent](tx, "permissions LIKE '%*%' AND domains = '' AND status = ?", model.Active)
+	return slices.DeleteFunc(all, func(a model.Agent) bool { return !a.Permissions.Has("*") }), err
 }

@@ -79,3 +79,7 @@ func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
 	}
 	return nil
 }
+
+func (tx *sqlReadTx) DeviceNamed(name string) (bool, error) {
+	return tx.Exists(Step{Table: "devices", To: Folded("name")}, model.Fold(name))
+}

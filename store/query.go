@@ -213,8 +213,8 @@ func fit(args []any) error {
 
 var errTooMany = model.Errorf(model.Invalid, "the search has too many conditions or values")
 
-func (tx *sqlReadTx) Exists(table, column string, is any) (bool, error) {
-	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+table+" WHERE "+column+" = ? LIMIT 1) AS found", is)
+func (tx *sqlReadTx) Exists(s Step, of any) (bool, error) {
+	n, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM "+s.Table+" WHERE "+s.To+" = ? LIMIT 1) AS found", of)
 	return n > 0, err
 }
 

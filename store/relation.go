@@ -1,5 +1,7 @@
 package store
 
+import "tokensmith/model"
+
 // The relations between tables, named for those outside who lead from a row to others and know neither tables nor columns.
 // A Step that is named To... leads from any row that refers to such an object.
 var (
@@ -8,10 +10,19 @@ var (
 	ToToken  = Step{From: "token_id", Table: "tokens", To: "id"}
 	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
 
-	UserAssignments  = Step{From: "id", Table: "token_assignments", To: "user_id"}
-	TokenAssignments = Step{From: "id", Table: "token_assignments", To: "token_id"}
-	UserDevices      = Step{From: "id", Table: "devices", To: "user_id"}
-	LicenseDevices   = Step{From: "id", Table: "devices", To: "license_id"}
+	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
+	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}
+	RepositoryTokens  = Step{From: "id", Table: "tokens", To: "repository_id"}
+	RepositoriesBelow = Step{From: "id", Table: "repositories", To: "parent_id"}
+	GroupsBelow       = Step{From: "id", Table: "device_groups", To: "parent_id"}
+	UserCodes         = Step{From: "id", Table: "installation_codes", To: "user_id"}
+	LicenseCodes      = Step{From: "id", Table: "installation_codes", To: "license_id"}
+	UserAssignments   = Step{From: "id", Table: "token_assignments", To: "user_id"}
+	TokenAssignments  = Step{From: "id", Table: "token_assignments", To: "token_id"}
+	UserDevices       = Step{From: "id", Table: "devices", To: "user_id"}
+	LicenseDevices    = Step{From: "id", Table: "devices", To: "license_id"}
+	CodeUses          = Step{From: "id", Table: "installation_uses", To: "code_id"}
 
 	UserState   = []Step{{From: "id", Table: "user_states", To: "user_id"}}
 	TokenState  = []Step{{From: "id", Table: "token_states", To: "token_id"}}
@@ -21,6 +32,50 @@ var (
 	GroupDevices = []Step{{From: "id", Table: "group_members", To: "group_id"}, ToDevice}
 	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
+
+// TableOf returns the name of the table that keeps rows of a type of the domain; row is a pointer to one.
+func TableOf(row any) string {
+	t, _ := tableOf(row)
+	return t.name
+}
+
+// Folded returns the column beside a text column that holds the text as it is compared without case (see model.Fold).
+func Folded(column string) string { return column + "_folded" }
+
+// What conditions mean that are not a client's.
+
+// ByID fits the object of an id.
+func ByID(id string) Cond { return Cond{Column: "id", Op: Eq, Value: id} }
+
+// ByIDs fits the objects of ids.
+func ByIDs(ids []any) Cond { return Cond{Column: "id", Op: In, Value: ids} }
+
+// RefersTo fits rows from which a step leads to the object of an id.
+func RefersTo(s Step, id string) Cond { return Cond{Column: s.From, Op: Eq, Value: id} }
+
+// Assigned fits tokens that a user has.
+func Assigned(userID string) Cond {
+	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
+}
+
+// AdministratorCalled fits administrators with a login name, in whatever domain.
+func AdministratorCalled(loginName string) []Cond {
+	return []Cond{{Column: Folded("login_name"), Op: Eq, Value: model.Fold(loginName)}, {Column: "permissions", Op: Ne, Value: ""}}
+}
+
+// InDomain fits what belongs to the domain of a name.
+func InDomain(name string) Cond {
+	return Cond{Path: []Step{ToDomain}, Column: Folded("name"), Op: Eq, Value: model.Fold(name)}
+}
+
+// NamesDomain says whether a condition at the end of a path names a domain, by its id or its name.
+func (c *Cond) NamesDomain() bool {
+	last := len(c.Path) - 1
+	return last >= 0 && c.Path[last].Table == ToDomain.Table && c.Op == Eq && (c.Column == "id" || c.Column == Folded("name"))
+}
+
+// IDColumn is the id of a row.
+var IDColumn = Column{Name: "id"}
 
 // OwnerAssignments leads from a token to the assignments of its owners, or with false to those of the others.
 func OwnerAssignments(owner bool) Step {

@@ -177,8 +177,10 @@ type ReadTx interface {
 	Each(q *Query, fn func(Row) error) error
 	// Count returns how many rows fit a query's conditions; as Find.
 	Count(q *Query) (int64, error)
-	// Exists says whether any row of a table has value in column.
-	Exists(table, column string, value any) (bool, error)
+	// Exists says whether a step leads anywhere from the row of an id.
+	Exists(s Step, id any) (bool, error)
+	// DeviceNamed says whether a device has a name, compared without case.
+	DeviceNamed(name string) (bool, error)
 	// Meta reads a value of the database's own; nil when there is none.
 	Meta(name string) ([]byte, error)
 	// Failed returns the failure that spoiled the transaction; nil when it is whole.
@@ -217,6 +219,8 @@ type ReadTx interface {
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// FullAgents returns the agents that may do everything in every domain, and are not disabled.
+	FullAgents() ([]model.Agent, error)
 	// Administrators returns the users who have permissions.
 	Administrators() ([]model.User, error)
 	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each

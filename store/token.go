@@ -25,7 +25,7 @@ func (tx *sqlReadTx) TokensBySerial(productID string, serials []string) (map[str
 }
 
 func (tx *sqlReadTx) ProductTokens(productID string) (bool, error) {
-	return tx.Exists("tokens", "product_id", productID)
+	return tx.Exists(ProductTokens, productID)
 }
 
 func (tx *sqlReadTx) ProductByCodes(manufacturer, code string) (model.Product, error) {

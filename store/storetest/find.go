@@ -72,8 +72,8 @@ func counts(t *testing.T, d *Database) {
 		return nil
 	})
 	view(t, s, func(tx store.ReadTx) error {
-		yes, err := tx.Exists("tokens", "serial", w.token.Serial)
-		no, err2 := tx.Exists("tokens", "serial", "none")
+		yes, err := tx.Exists(store.ProductTokens, w.token.ProductID)
+		no, err2 := tx.Exists(store.ProductTokens, "none")
 		if !yes || no || err != nil || err2 != nil {
 			t.Error("Exists: ", yes, no, err, err2)
 		}
