@@ -137,8 +137,8 @@ func (m crud) creation(ctx context.Context, c *call, d *decoded) (func(store.Tx)
 		row := m.obj.row()
 		id := c.newID()
 		m.obj.field(row, "id").SetString(id)
-		m.obj.stamp(row, "date_created", c.now)
-		m.obj.stamp(row, "last_updated", c.now)
+		m.obj.stamp(row, "dateCreated", c.now)
+		m.obj.stamp(row, "lastUpdated", c.now)
 		if err := d.into(c, tx, row); err != nil {
 			return "", err
 		}
@@ -276,7 +276,7 @@ func (m crud) change(ctx context.Context, c *call, d *decoded) (func(tx store.Tx
 		if err := d.into(c, tx, row); err != nil {
 			return err
 		}
-		m.obj.stamp(row, "last_updated", c.now)
+		m.obj.stamp(row, "lastUpdated", c.now)
 		return m.write(c, tx, d, old.Interface(), row)
 	}, nil
 }

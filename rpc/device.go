@@ -38,19 +38,19 @@ var deviceObject = declare(&object{
 		{name: "dateCreated", kind: date},
 		{name: "lastUpdated", kind: date},
 		{name: "lastSeen", kind: date, about: "to the minute"},
-		{name: "online", kind: boolean, from: []string{"id", "last_seen"}, about: "seen within three check-in intervals",
+		{name: "online", kind: boolean, from: []string{"id", "lastSeen"}, about: "seen within three check-in intervals",
 			derive: func(c *call, from store.Row) (any, error) {
 				return model.Online(model.Time(from[1].(int64)), c.now, checkIn(c.s)), nil
 			}},
 		{name: "tokenState", kind: enum, values: []string{model.Issued, model.Active, model.Revoked}, path: store.ClientToken, column: "state",
 			about: "of its client token: not used yet, used, ended"},
-		{name: "tokenCreated", kind: date, path: store.ClientToken, column: "date_created"},
-		{name: "tokenFirstUsed", kind: date, path: store.ClientToken, column: "first_used"},
-		{name: "tokenLastUsed", kind: date, path: store.ClientToken, column: "last_used"},
+		{name: "tokenCreated", kind: date, path: store.ClientToken, column: "dateCreated"},
+		{name: "tokenFirstUsed", kind: date, path: store.ClientToken, column: "firstUsed"},
+		{name: "tokenLastUsed", kind: date, path: store.ClientToken, column: "lastUsed"},
 		{name: "tokenHint", kind: text, path: store.ClientToken, column: "hint", about: "its last four characters"},
 	},
 	colls: []collection{
-		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: store.DeviceGroups},
+		{name: "groups", alias: "group", when: always, object: "group", order: "groupId", steps: store.DeviceGroups},
 	},
 })
 

@@ -19,7 +19,7 @@ var groupObject = declare(&object{
 		{name: "parent", kind: ref, when: always, object: "group"},
 	},
 	colls: []collection{
-		{name: "devices", alias: "device", object: "device", order: "device_id", steps: store.GroupDevices},
+		{name: "devices", alias: "device", object: "device", order: "deviceId", steps: store.GroupDevices},
 	},
 })
 

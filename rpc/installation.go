@@ -49,7 +49,7 @@ var installationObject = declare(&object{
 		{name: "license", kind: ref, when: always, object: "license", indexed: true, about: "of the devices it makes"},
 		{name: "timesUsed", kind: integer},
 		{name: "lastUsed", kind: date},
-		{name: "state", kind: text, from: []string{"enabled", "expires", "usage_limit", "usage_limit_delay", "times_used", "limit_reached"},
+		{name: "state", kind: text, from: []string{"enabled", "expires", "usageLimit", "usageLimitDelay", "timesUsed", "limitReached"},
 			about: "active, grace (used up, and still usable), exhausted, expired or disabled", derive: codeState},
 		{name: "enabled", kind: boolean, when: always, initial: true},
 		{name: "generation", kind: integer, about: "counts its texts"},
@@ -57,7 +57,7 @@ var installationObject = declare(&object{
 		{name: "lastUpdated", kind: date},
 	},
 	colls: []collection{
-		{name: "groups", alias: "group", when: always, object: "group", order: "group_id", steps: store.CodeGroups, about: "of the devices it makes"},
+		{name: "groups", alias: "group", when: always, object: "group", order: "groupId", steps: store.CodeGroups, about: "of the devices it makes"},
 	},
 })
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 
 	"tokensmith/model"
@@ -67,13 +68,13 @@ type attr struct {
 	initial  any          // value of a new object when none is given; nil = the type's zero
 	values   []string     // of an enum; of the items of a list, where these are limited
 	min, max int64        // integer: range (0,0 = from 0 up); text, secret: most bytes (0 = 255)
-	column   string       // "" = the name in snake case; "-" = not kept as such
+	column   string       // which keeps it, in the spelling of names: "dateCreated"; "" = its own; "-" = it is not kept as such
 	path     []store.Step // where the column stands, when not in the object's own row
 	fold     bool         // compared without case, through the column's folded twin
 	indexed  bool         // a search by it alone reads only what it finds
 	object   string       // ref: which
 	aliases  []string     // names kept for old clients
-	from     []string     // columns of the object's own row of which derive makes the value; it has no column then
+	from     []string     // columns, in the same spelling, of the object's own row of which derive makes the value; it has no column then
 	derive   func(c *call, from store.Row) (any, error)
 	reveals  bool // shown, and then recorded, only to who may call the method by its exact name or a lone "*"
 	none     bool // integer: 0 is no value, and can be given as null alone
@@ -127,13 +128,22 @@ func declare(o *object) *object {
 			o.fields[f.Column] = f.Index
 		}
 	}
+	for i := range o.colls {
+		o.colls[i].order = snake(o.colls[i].order)
+	}
 	o.byName = map[string]*attr{}
 	for i := range o.attrs {
 		a := &o.attrs[i]
 		if a.derive != nil {
 			a.column = "-"
 		}
-		if a.column == "" {
+		a.from = slices.Clone(a.from)
+		for i, name := range a.from {
+			a.from[i] = snake(name)
+		}
+		if a.column != "-" && a.column != "" {
+			a.column = snake(a.column)
+		} else if a.column == "" {
 			a.column = snake(a.name)
 			if a.kind == ref {
 				a.column += "_id"
@@ -203,8 +213,8 @@ func (o *object) field(row any, column string) reflect.Value {
 func (o *object) idOf(row any) string { return o.field(row, "id").String() }
 
 // stamp sets a time of the row, if it has one of that name.
-func (o *object) stamp(row any, column string, t model.Time) {
-	if f := o.field(row, column); f.IsValid() {
+func (o *object) stamp(row any, name string, t model.Time) {
+	if f := o.field(row, snake(name)); f.IsValid() {
 		f.SetInt(int64(t))
 	}
 }
