@@ -49,7 +49,7 @@ func here(ts *testscript.TestScript) *strings.Replacer {
 // fits says whether an output is what a document says, where "..." stands for anything.
 func fits(got, said string) bool {
 	want := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(said)), `\.\.\.`, ".*")
-	return regexp.MustCompile("(?s)^" + want + "$").MatchString(strings.TrimSpace(got))
+	return regexp.MustCompile("(?s)^" + want + "$").MatchString(strings.TrimSpace(strings.ReplaceAll(got, "\r\n", "\n")))
 }
 
 // step is one command of a document and what it says that it prints.
@@ -76,18 +76,31 @@ func steps(text string) (all []step) {
 	return all
 }
 
-// unfinished says whether a command goes on in the next line: behind a backslash, or within single quotes.
+// unfinished says whether a command goes on in the next line: behind a backslash or a bar, or within single quotes.
 func unfinished(s step) bool {
-	return s.prints == "" && (strings.HasSuffix(s.command, "\\\n") || strings.Count(s.command, "'")%2 == 1)
+	return s.prints == "" && (strings.HasSuffix(s.command, "\\\n") || strings.HasSuffix(s.command, "|\n") || strings.Count(s.command, "'")%2 == 1)
 }
 
-// readme runs the commands of chapters in one shell, but for the service itself, which runs already.
+// tourFunction gives the lines of the README's tour that make the shell function "call", which other documents use.
+func tourFunction(ts *testscript.TestScript) string {
+	found := regexp.MustCompile(`(?m)^    ((who=|call\(\)).*\n)`).FindAllStringSubmatch(here(ts).Replace(chapters(ts, []string{"../../README.md", "From seeds to a synchronised token"})), -1)
+	if len(found) != 2 {
+		ts.Fatalf("the tour does not make the shell function call")
+	}
+	return found[0][1] + found[1][1]
+}
+
+// readme runs the commands of chapters in one shell, but for the service itself, which runs already, and streams, which do not end.
 func readme(ts *testscript.TestScript, _ bool, args []string) {
 	const end = "--- end of step"
 	var script strings.Builder
 	var run []step
-	for _, s := range steps(here(ts).Replace(chapters(ts, args))) {
-		if s.command == "" || strings.HasPrefix(s.command, "tokensmith serve") {
+	text := here(ts).Replace(chapters(ts, args))
+	if strings.Contains(text, "    $ call ") || strings.Contains(text, "| call ") {
+		script.WriteString(tourFunction(ts))
+	}
+	for _, s := range steps(text) {
+		if s.command == "" || strings.HasPrefix(s.command, "tokensmith serve") || strings.HasPrefix(s.command, "curl -N ") {
 			continue
 		}
 		run = append(run, s)
