@@ -150,3 +150,50 @@ func TestDependenciesAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// What documents name is there: files, and the tests and benchmarks of their commands.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	path := regexp.MustCompile("`((?:cmd|model|rpc|store|testdata)/[\\w./-]+\\.\\w+)`")
+	command := regexp.MustCompile("`go test \\./([\\w/]+) ([^`]*)`")
+	selected := regexp.MustCompile(`-(run|bench) '?(\w+)`)
+	checked := 0
+	for _, file := range documents(t) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(string(raw)), " ")
+		for _, m := range path.FindAllStringSubmatch(text, -1) {
+			checked++
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				t.Errorf("%s names %s: %v", file, m[1], err)
+			}
+		}
+		for _, m := range command.FindAllStringSubmatch(text, -1) {
+			tests, err := filepath.Glob(filepath.Join(root, m[1], "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var code strings.Builder
+			for _, name := range tests {
+				text, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				code.Write(text)
+			}
+			for _, s := range selected.FindAllStringSubmatch(m[2], -1) {
+				checked++
+				kind := map[string]string{"run": "Test", "bench": "Benchmark"}[s[1]]
+				if !regexp.MustCompile(`(?m)^func ` + kind + `\w*` + strings.TrimPrefix(s[2], kind) + `\w*\(`).MatchString(code.String()) {
+					t.Errorf("%s: `go test ./%s %s` runs no %s %s", file, m[1], m[2], kind, s[2])
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d names were found", checked)
+	}
+}
