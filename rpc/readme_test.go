@@ -10,31 +10,33 @@ import (
 	"tokensmith/rpc"
 )
 
-// The README's tables of methods, codes and attributes are made from the declarations; -update writes them.
+// The documents' tables of methods, codes and attributes are made from the declarations; -update writes them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
-	const file = "../README.md"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := string(text)
-	for name, table := range map[string]string{"methods": rpc.MethodTable(), "errors": rpc.ErrorTable(), "attributes": rpc.AttributeTables()} {
-		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-		head, rest, ok := strings.Cut(want, begin)
-		_, tail, closed := strings.Cut(rest, end)
-		if !ok || !closed {
-			t.Fatalf("README.md lacks the place for its table of %s", name)
-		}
-		want = head + begin + table + end + tail
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+	for _, place := range []struct{ file, name, table string }{
+		{"README.md", "errors", rpc.ErrorTable()},
+		{"METHODS.md", "methods", rpc.MethodTable()},
+		{"METHODS.md", "attributes", rpc.AttributeTables()},
+	} {
+		text, err := os.ReadFile(place.file)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("README.md differs from the declarations; go test ./rpc -run Readme -update (-want +got):\n%s", diff)
+		begin, end := "<!-- "+place.name+" -->\n", "<!-- end of "+place.name+" -->"
+		head, rest, ok := strings.Cut(string(text), begin)
+		_, tail, closed := strings.Cut(rest, end)
+		if !ok || !closed {
+			t.Fatalf("%s lacks the place for its table of %s", place.file, place.name)
+		}
+		want := head + begin + place.table + end + tail
+		if *update {
+			if err := os.WriteFile(place.file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(want, string(text)); diff != "" {
+			t.Errorf("%s differs from the declarations; go test ./rpc -run Readme -update (-want +got):\n%s", place.file, diff)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// machines are those of the README's chapter, and their addresses.
+// machines are those of packaging/CLUSTER.md, and their addresses.
 var machines = []struct{ name, address string }{
 	{"db1", "192.0.2.11"}, {"db2", "192.0.2.12"}, {"app1", "192.0.2.21"}, {"app2", "192.0.2.22"}, {"app3", "192.0.2.23"}, {"front", "192.0.2.10"}}
 
@@ -76,24 +76,19 @@ esac
 `,
 }
 
-// order is one command of the chapter, on one machine.
+// order is one command of the document, on one machine.
 type order struct {
 	machine, command, prints string
 }
 
-// orders reads the chapter: indented lines that begin with the name of a machine and "# ", or with that of several and
+// orders reads the document: indented lines that begin with the name of a machine and "# ", or with that of several and
 // an asterisk.
 func orders(t *testing.T) (all []order) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("packaging/CLUSTER.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(text), "\n## More than one machine\n")
-	if !found {
-		t.Fatal("the README has no such chapter")
-	}
-	rest, _, _ = strings.Cut(rest, "\n## ")
 	prompt := regexp.MustCompile(`^([a-z]+[0-9*]?)# (.*\n)$`)
 	var now []order // the same command on several machines
 	end := func() {
@@ -101,7 +96,7 @@ func orders(t *testing.T) (all []order) {
 		now = nil
 	}
 	open := "" // what ends a command that goes on over lines
-	for line := range strings.Lines(rest) {
+	for line := range strings.Lines(string(text)) {
 		code, indented := strings.CutPrefix(line, "    ")
 		m := prompt.FindStringSubmatch(code)
 		switch {
@@ -137,19 +132,19 @@ func orders(t *testing.T) (all []order) {
 	}
 	end()
 	if len(all) < 50 {
-		t.Fatalf("the chapter has only %d commands", len(all))
+		t.Fatalf("CLUSTER.md has only %d commands", len(all))
 	}
 	return all
 }
 
-// TestReadmeMachines follows the README's chapter on more than one machine command by command, from nothing to three
+// TestReadmeMachines follows packaging/CLUSTER.md command by command, from nothing to three
 // processes behind one address on a primary with a standby, through the loss of the primary and back.
 func TestReadmeMachines(t *testing.T) {
 	t.Parallel()
 	modeltest.NotShort(t)
 	for _, program := range []string{"unshare", "nsenter", "ip", "haproxy", "pg_createcluster", "runuser", "openssl", "jq", "curl"} {
 		if _, err := exec.LookPath(program); err != nil || os.Geteuid() != 0 {
-			modeltest.Missing(t, "the README's chapter on more than one machine: it needs root and %s", program)
+			modeltest.Missing(t, "CLUSTER.md: it needs root and %s", program)
 		}
 	}
 	exe := binary(t)

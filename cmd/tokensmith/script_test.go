@@ -44,8 +44,10 @@ func (m tests) Run() int {
 //	let NAME PATH          keeps the value at a path of stdout as $NAME
 //	otp NAME ARGS          keeps oathtool's output as $NAME
 //	readenv NAME FILE      keeps a file's text as $NAME
-//	readme CHAPTER [FILE]  runs the chapter's commands, of another document than README.md, and compares what they print
-//	paste CHAPTER...       pastes chapters into a shell line by line, and compares what they print
+//	readme [FILE] CHAPTER...
+//	                       runs the commands of a document's chapters in one shell, and compares what they print
+//	paste [FILE] CHAPTER...
+//	                       pastes chapters into a shell line by line, and compares what they print
 //	relay                  starts a mail relay; $RELAY is its address
 //	mail FILE              waits for the next mail and writes it to a file
 //	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
