@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -52,14 +53,27 @@ func passwordPlace(userID string) store.Place {
 	return store.Place{Table: "users", Column: "password", Row: userID}
 }
 
-// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
+// slowly runs work that is slow on purpose for a login; few run at once, so that it cannot starve the rest.
 func (s *Server) slowly(ctx context.Context, work func()) error {
+	return inPlace(ctx, s.hashing, work)
+}
+
+// slowlyAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// places at most, or the only one in turn with logins.
+func (s *Server) slowlyAside(ctx context.Context, work func()) error {
+	var err error
+	waited := inPlace(ctx, s.aside, func() { err = s.slowly(ctx, work) })
+	return cmp.Or(waited, err)
+}
+
+// inPlace runs work when it has one of the places, which go to whoever waits first.
+func inPlace(ctx context.Context, places chan struct{}, work func()) error {
 	select {
-	case s.hashing <- struct{}{}:
+	case places <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-s.hashing }()
+	defer func() { <-places }()
 	work()
 	return nil
 }

@@ -80,7 +80,8 @@ type Server struct {
 	large             chan struct{} // held while a large body is in memory
 	heavy             chan struct{} // held while a reply is made that takes much memory
 	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing           chan struct{} // held while a password is hashed
+	hashing           chan struct{} // held while a password is hashed or a key derived
+	aside             chan struct{} // held beside it by what is no login, so that this never waits for much of that
 	freeing           atomic.Bool   // memory will be given back in a moment
 
 	addresses *store.Signer // chooses their slots
@@ -122,7 +123,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		addresses: cfg.Store.Keys().Signer("address"), limits: newLimits(), gorilla: gorilla.NewServer(),
 		streams: newStreams(cfg.Connections.Streams()), spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1),
 		heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))), reading: make(chan struct{}, longReads(cfg.Store.Readers())),
-		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), aside: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
 	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
 	s.metrics, s.document = newMetrics(s), s.documentOf()
 	s.gorilla.RegisterCodec(codec{}, "application/json")

@@ -62,7 +62,7 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 		if err := c.s.checkPassword(d.place+".password", pw); err != nil {
 			return err
 		}
-		return c.s.slowly(ctx, func() { d.extra = model.HashPassword(pw) })
+		return c.s.slowlyAside(ctx, func() { d.extra = model.HashPassword(pw) })
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 		return err
 	}
 	var hash string
-	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
+	if err := m.s.slowlyAside(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
 		return err
 	}
 	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
