@@ -99,7 +99,7 @@ func (m *Batch) part(ctx context.Context, outer *call, calls []*prepared, at *pr
 		next = &progress{done: from.done, envelopes: slices.Clip(from.envelopes), changed: from.changed}
 		began, size := time.Now(), len(from.envelopes)
 		for _, p := range run {
-			if time.Since(began) > partTime || len(next.envelopes)-size > partReply {
+			if time.Since(began) > partTime || len(next.envelopes)-size > partReply || next.done > from.done && p.long() {
 				return nil
 			}
 			envelope, err := step(p)

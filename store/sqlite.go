@@ -90,6 +90,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	s.dialect = dialect{bind: sqlx.QUESTION, class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel,
+		serial:  true,
 		tables:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		pages:   "PRAGMA integrity_check(10)",
 		size:    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",

@@ -293,6 +293,11 @@ type Tx interface {
 	// Update's. Tries may be nested.
 	Try(fn func(Tx) error) error
 
+	// Within gives the transaction so much time from now, searches in it included, where other Updates have to wait for it:
+	// beyond it, it is TooLarge with refusal as its message, and nothing of it remains. PostgreSQL's run side by side, and get
+	// no less time by it.
+	Within(most time.Duration, refusal string)
+
 	// Insert writes a new row.
 	Insert(row any) error
 	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. One that Exists, be it in the
