@@ -108,7 +108,7 @@ func restoreCommand(e *env) *cobra.Command {
 				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", advanceMost, advance)
 			}
 			if inPlace == (len(args) == 1) {
-				return errors.New("restore takes either a backup or --in-place")
+				return withUsage(cmd, "restore takes either a backup or --in-place")
 			}
 			now := time.Now()
 			var r store.Restored
