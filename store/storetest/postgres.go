@@ -70,6 +70,16 @@ func DurablePostgres(t testing.TB) (url string) {
 	return s.database(t)
 }
 
+// OwnPostgres gives the same on a server that a test has for itself, with settings of its own.
+func OwnPostgres(t testing.TB, settings ...string) (url string) {
+	t.Helper()
+	modeltest.NotShort(t)
+	s, err := startServer(inMemory(), (*server).initdb, settings...)
+	started(t, err)
+	t.Cleanup(s.end)
+	return s.database(t)
+}
+
 // database makes a new, empty database for a test.
 func (s *server) database(t testing.TB) (url string) {
 	t.Helper()
