@@ -22,7 +22,7 @@ const (
 	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
 
 	atomicTime   = 5 * time.Second        // of a batch in one transaction
-	atomicAlone  = time.Second            // the same where others wait for it, as on SQLite
+	atomicAlone  = 800 * time.Millisecond // the same where others wait for it, as on SQLite: with its end, a second
 	snapshotTime = 20 * time.Second       // of a batch on one snapshot, behind which the database's log grows
 	partTime     = 200 * time.Millisecond // of a batch in parts: after it one ends, and others have their turn
 	partReply    = 1 << 20                // bytes of the answers of one part
