@@ -53,8 +53,8 @@ const predicateLocks = 100_000
 // limit.
 func checkServer(ctx context.Context, db *sqlx.DB) []string {
 	var room sql.NullInt64
-	err := sqlx.GetContext(ctx, db, &room, "SELECT current_setting('max_pred_locks_per_transaction', TRUE)::bigint * "+
-		"(current_setting('max_connections', TRUE)::bigint + current_setting('max_prepared_transactions', TRUE)::bigint)")
+	err := db.QueryRowContext(ctx, "SELECT current_setting('max_pred_locks_per_transaction', TRUE)::bigint * "+
+		"(current_setting('max_connections', TRUE)::bigint + current_setting('max_prepared_transactions', TRUE)::bigint)").Scan(&room)
 	if err != nil || !room.Valid || room.Int64 >= predicateLocks {
 		return nil
 	}
