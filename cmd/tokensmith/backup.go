@@ -89,7 +89,7 @@ func restoreCommand(e *env) *cobra.Command {
 	var advance int64
 	var inPlace bool
 	cmd := &cobra.Command{
-		Use: "restore BACKUP | --in-place", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
+		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
 			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
