@@ -51,10 +51,10 @@ func EstimateGuessing(d *Domain, p *Product, tokens int64) Estimate {
 	e := Estimate{InUse: shared + passcode, Unused: within(unused, GuessedMost/2) + passcode, wide: within(unused, AddressGuess) + passcode,
 		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / shared), passcodes: d.PasscodeChannels != ""}
 	e.First = int64((e.Unused-passcode)/code) + 1
-	e.Guesses, e.unused = d.guesses(e.InUse, e.InUse, true), d.guesses(e.Unused, e.InUse, false)
 	// What answers "out of sync" costs no budget.
-	asked := float64(tokens*OTPCodes(p.Algorithm, max(p.AutoWindow, p.CheckWindow))) * float64(code) / float64(certain)
-	e.Guesses, e.unused = e.Guesses/(1-min(asked, 0.5)), e.unused/(1-min(asked, 0.5))
+	free := min(certain/2, Chance(tokens*OTPCodes(p.Algorithm, max(p.AutoWindow, p.CheckWindow)))*code)
+	budget := (float64(GuessedMost) + float64(e.InUse) + year*float64(GuessedDaily)) / float64(certain-free) * float64(certain)
+	e.Guesses, e.unused = d.guesses(budget/float64(e.InUse), true), d.guesses(budget/float64(e.Unused), false)
 	return e
 }
 
@@ -77,17 +77,16 @@ func atLeastOnce(one Chance, pin, guesses float64) float64 {
 	return -math.Expm1(guesses * math.Log1p(-pin*float64(min(one, certain-1))/float64(certain)))
 }
 
-// guesses bounds the guesses of a year, each with a chance, the last one with another, at a user who logs in daily or never.
-func (d *Domain) guesses(chance, last Chance, daily bool) float64 {
+// guesses bounds the guesses of a year at a user who logs in daily or never. Within the budget are so many: what was guessed away at
+// once, a last guess, and what comes back.
+func (d *Domain) guesses(budget float64, daily bool) float64 {
 	most := float64(year) * float64(day) / RefusedWithin * RefusedMost
 	row := float64(d.MaxFailures) // between two logins
 	if d.MaxFailures == 0 {
 		row = math.Inf(1)
 	}
 	if d.LockoutThreshold > 0 {
-		// What was guessed away at once, a last guess, and what comes back. Where that locks for good, it is not more.
-		budget := (float64(GuessedMost) + float64(last) + year*float64(GuessedDaily)) / float64(chance)
-		most = min(most, budget)
+		most = min(most, budget) // where that locks for good, it is not more
 		if d.LockoutMinutes == 0 {
 			row = min(row, float64(d.LockoutThreshold))
 		} else {
