@@ -29,21 +29,29 @@ func (c *call) guarded(tx store.Tx) store.Tx {
 	if g, ok := tx.(*guard); ok {
 		tx = g.Tx // of the batch around the call
 	}
-	if c.method.device || strings.HasPrefix(c.method.path, "auth/") || c.held() == "" && model.Permits(c.agent.Permissions.Items(), "*", true) {
+	if c.method.device || strings.HasPrefix(c.method.path, "auth/") || c.full() {
 		return tx
 	}
 	return &guard{tx, c, map[string]bool{}}
 }
 
-// held says to what the caller is held, that an administrator is not, who signs in from anywhere and sees every domain; "" = nothing.
+// held says to what the caller is held, that an administrator is not, who signs in from anywhere, sees every domain and calls at no
+// rate of his own; "" = nothing.
 func (c *call) held() string {
 	switch {
 	case c.scope != nil:
 		return "domains"
 	case c.agent.Addresses != "":
 		return "addresses"
+	case c.agent.RateLimit > 0:
+		return "a rate"
 	}
 	return ""
+}
+
+// full says whether the caller may do all that any administrator may.
+func (c *call) full() bool {
+	return c.held() == "" && model.Permits(c.agent.Permissions.Items(), "*", true)
 }
 
 // mayChange refuses to touch the factors of users, given by id, or tokens of users, where one of them may do what the caller may
