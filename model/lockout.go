@@ -140,6 +140,9 @@ func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= GuessedMos
 // LockEnded says whether a locked user's lock has run out.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }
 
+// LockedByFailures says whether it was failures that locked a locked user, and not an administrator, who leaves none.
+func (s *UserState) LockedByFailures() bool { return s.FailCount > 0 || s.GuessedUntil > 0 }
+
 // Cleared forgets failures and a lock after an accepted credential. It does not tell who failed before: what was guessed away,
 // and how long the next lock is, stays.
 func (s *UserState) Cleared() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }

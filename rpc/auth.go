@@ -336,7 +336,9 @@ func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind, chance mode
 
 // accept records a success, and answers what was asked for of it.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
-	login.Cleared()
+	if v.door == nil || !v.door.lockedElsewhere {
+		login.Cleared()
+	}
 	login.LastLogin = v.c.now
 	if err := tx.SaveLogin(&login.UserState); err != nil {
 		return nil, err

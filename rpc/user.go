@@ -89,7 +89,7 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
 // he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
-func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
+func wroteUser(_ *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
@@ -99,7 +99,9 @@ func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 			return err
 		}
 	}
-	if was := old.(*model.User).Status; was == u.Status || was != model.LockedBy && u.Status != model.LockedBy {
+	was := old.(*model.User).Status
+	locks := d.has("status") && u.Status == model.LockedBy // also one whom failures had locked
+	if !locks && (was == u.Status || was != model.LockedBy) {
 		return nil
 	}
 	var st model.UserState
