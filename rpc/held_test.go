@@ -290,3 +290,63 @@ func TestNobodyLocksStrongerOnesByTheirDomain(t *testing.T) {
 		}
 	})
 }
+
+// Nobody calls a user what an administrator is called who may do what he may not: by login name, with or without domain, principal name
+// or e-mail address. Who is held to domains is not told of login names in others.
+func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for _, d := range []string{"d", "e"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
+		}
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"Ada","email":"Ada@mail.example","userPrincipalName":"ada@upn.example","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"eve","email":"eve@mail.example","permissions":"user/get"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"bob"}}`)
+		weak := s.agent(t, `"name":"weak","permissions":"user/*"`)
+		limited := s.agent(t, `"name":"limited","permissions":"*","domains":"e"`)
+		addressed := s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`)
+		for attrs, c := range map[string]struct{ weak, limited, addressed int }{
+			`"loginName":"ADA"`:                                      {5, 0, 5},
+			`"loginName":"ada@d"`:                                    {5, 5, 5},
+			`"loginName":"ada@mail.example"`:                         {5, 5, 5},
+			`"loginName":"ada@UPN.example"`:                          {5, 5, 5},
+			`"loginName":"x","userPrincipalName":"ada"`:              {5, 5, 5},
+			`"loginName":"x","userPrincipalName":"ada@d"`:            {5, 5, 5},
+			`"loginName":"x","userPrincipalName":"ADA@mail.example"`: {5, 5, 5},
+			`"loginName":"ada@e"`:                                    {0, 0, 0},
+			`"loginName":"eve"`:                                      {0, 0, 5},
+			`"loginName":"eve@mail.example"`:                         {0, 5, 5},
+			`"loginName":"x","email":"ada@mail.example"`:             {0, 0, 0},
+		} {
+			for _, w := range []struct {
+				who  caller
+				want int
+			}{{weak, c.weak}, {limited, c.limited}, {addressed, c.addressed}} {
+				for _, call := range []string{`user/create {"attrs":{"domain.name":"e",` + attrs + `}}`, `user/set {"user":{"domain.name":"e","loginName":"bob"},"attrs":{` + attrs + `}}`} {
+					method, params, _ := strings.Cut(call, " ")
+					code, seen := s.answer(w.who, method, params)
+					if code != w.want {
+						t.Errorf("%s by %s: %s", call, w.who.id, seen)
+					}
+					if code == 0 && method == "user/set" {
+						s.do(t, "user/set", `{"user":{"domain.name":"e","loginName":`+strings.SplitN(strings.TrimPrefix(attrs, `"loginName":`), ",", 2)[0]+`},"attrs":{"loginName":"bob","userPrincipalName":"","email":""}}`)
+					} else if code == 0 {
+						s.do(t, "user/delete", `{"user":{"domain.name":"e","loginName":`+strings.SplitN(strings.TrimPrefix(attrs, `"loginName":`), ",", 2)[0]+`}}`)
+					}
+				}
+			}
+		}
+		if code, seen := s.answer(weak, "user/import", `{"attrs":{"csv":"domain,loginName\ne,ada@mail.example\n"}}`); code != 404 || !strings.Contains(seen, "may do what the caller may not") {
+			t.Errorf("an import: %s", seen)
+		}
+		// Other changes of a user who is called so already are let through, and whoever may everything calls users as he likes.
+		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"ada"}}`)
+		if code, seen := s.answer(weak, "user/set", `{"user":{"domain.name":"e","loginName":"ada"},"attrs":{"firstName":"Ada","loginName":"ada"}}`); code != 0 {
+			t.Errorf("another change: %s", seen)
+		}
+		if code, seen := s.answer(weak, "user/set", `{"user":{"domain.name":"e","loginName":"ada"},"attrs":{"permissions":"user/get"}}`); code != 5 {
+			t.Errorf("making him an administrator: %s", seen)
+		}
+	})
+}

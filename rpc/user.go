@@ -81,10 +81,14 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
 		return model.AttrErrorf(model.NotPermitted, d.place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.held())
 	}
-	if err := c.mayGrant(d, u.Permissions); err != nil || old == nil {
+	was, _ := old.(*model.User)
+	if err := c.mayName(tx, u, was); err != nil {
 		return err
 	}
-	return keepAdministrator(tx, old.(*model.User), u)
+	if err := c.mayGrant(d, u.Permissions); err != nil || was == nil {
+		return err
+	}
+	return keepAdministrator(tx, was, u)
 }
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
