@@ -41,6 +41,7 @@ type verification struct {
 	at       string // the new password's attribute
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
+	beside   bool // the password was set as one beside an OTP
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string

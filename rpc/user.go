@@ -75,7 +75,7 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 			if err := c.s.passwordSuits(tx, d.place+".password", u.ID, characters(pw)); err != nil {
 				return err
 			}
-			u.Password = c.s.keys.Seal(passwordPlace(u.ID), []byte(d.extra.(string)))
+			u.Password = c.s.sealPassword(u.ID, d.extra.(string), characters(pw))
 		}
 	}
 	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
@@ -176,6 +176,6 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)
-		return reply, tx.SetPassword(id, m.s.keys.Seal(passwordPlace(id), []byte(hash)), true, c.now)
+		return reply, tx.SetPassword(id, m.s.sealPassword(id, hash, characters(model.Secret(password))), true, c.now)
 	})
 }
