@@ -46,10 +46,10 @@ func EstimateGuessing(d *Domain, p *Product, tokens int64) Estimate {
 		}
 		return sum
 	}
-	shared := within(inUse, GuessLeast)
 	code, passcode := CodeChance(p.Digits), CodeChance(PasscodeDigits)
-	e := Estimate{InUse: shared + passcode, Unused: within(unused, GuessedMost/2) + passcode, wide: within(unused, AddressGuess) + passcode,
-		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / shared), passcodes: d.PasscodeChannels != ""}
+	shared := within(inUse, GuessLeast-passcode)
+	e := Estimate{InUse: shared + passcode, Unused: within(unused, GuessedMost/2-passcode) + passcode, wide: within(unused, AddressGuess-passcode) + passcode,
+		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / within(inUse, GuessLeast)), passcodes: d.PasscodeChannels != ""}
 	e.First = int64((e.Unused-passcode)/code) + 1
 	// What answers "out of sync" costs no budget.
 	free := min(certain/2, Chance(tokens*OTPCodes(p.Algorithm, max(p.AutoWindow, p.CheckWindow)))*code)

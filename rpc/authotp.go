@@ -78,7 +78,7 @@ func (v *verification) narrow(creds []model.Credential, login *model.Login) {
 	for i := range creds {
 		creds[i].Pressed = pressed
 	}
-	model.Share(creds, v.c.now, most)
+	model.Share(creds, v.c.now, most-v.passcodeChance(login))
 }
 
 func pinPlace(assignmentID string) store.Place {
