@@ -45,9 +45,10 @@ type verification struct {
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string
-	dry      bool  // only spend the time: nothing is accepted or written
-	due      bool  // right, but the password must be changed
-	door     *door // of a sign-in to the console; nil elsewhere
+	all      []model.Credential // of the user's assignments, whatever their state
+	dry      bool               // only spend the time: nothing is accepted or written
+	due      bool               // right, but the password must be changed
+	door     *door              // of a sign-in to the console; nil elsewhere
 
 	address string        // where the user is, as failures are counted; "" = not known
 	slot    int64         // in which they are

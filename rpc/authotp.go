@@ -10,16 +10,16 @@ import (
 // otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
 // answer counts, once.
 func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
-	if sent, err := v.passcode(tx, login); err != nil {
+	creds, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
 		return v.refuse(tx, login, model.Disabled, 0)
 	} else if sent {
 		return v.accept(tx, login, userObject.table, login.ID)
-	}
-	creds, err := v.candidates(tx, login)
-	if err != nil {
-		return nil, err
 	}
 	if len(creds) == 0 {
 		v.pretend()
@@ -97,8 +97,9 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 	if err != nil {
 		return nil, err
 	}
+	v.all = all
 	if v.token == nil {
-		return slices.DeleteFunc(all, func(c model.Credential) bool {
+		return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool {
 			return c.Status != model.Active || c.TokenStatus != model.Active
 		}), nil
 	}

@@ -96,7 +96,7 @@ func (v *verification) passcodeChance(login *model.Login) model.Chance {
 
 // passcode says whether the credential is the user's passcode, which is used up then. It stands for an OTP and not for the PIN: who
 // has one, at whatever token, puts it in front.
-func (v *verification) passcode(tx store.Tx, login *model.Login) (bool, error) {
+func (v *verification) passcode(login *model.Login) (bool, error) {
 	if v.passcodeChance(login) == 0 {
 		return false, nil
 	}
@@ -106,7 +106,7 @@ func (v *verification) passcode(tx store.Tx, login *model.Login) (bool, error) {
 	}
 	text := []byte(v.text)
 	at := max(0, len(text)-model.PasscodeDigits)
-	known, err := v.knowsPIN(tx, login.ID, text[:at])
+	known, err := v.knowsPIN(text[:at])
 	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
 		return false, err
 	}
@@ -115,17 +115,13 @@ func (v *verification) passcode(tx store.Tx, login *model.Login) (bool, error) {
 }
 
 // knowsPIN says whether a PIN is one of the user's, or there is none and none is given.
-func (v *verification) knowsPIN(tx store.Tx, userID string, pin model.Secret) (bool, error) {
-	all, err := tx.Credentials(userID)
-	if err != nil {
-		return false, err
-	}
+func (v *verification) knowsPIN(pin model.Secret) (bool, error) {
 	has, known := false, false
-	for i := range all {
-		if all[i].PIN == nil {
+	for i := range v.all {
+		if v.all[i].PIN == nil {
 			continue
 		}
-		hash, err := v.c.s.keys.Unseal(pinPlace(all[i].AssignmentID), all[i].PIN)
+		hash, err := v.c.s.keys.Unseal(pinPlace(v.all[i].AssignmentID), v.all[i].PIN)
 		if err != nil {
 			return false, err
 		}
