@@ -41,12 +41,14 @@ type verification struct {
 	at       string // the new password's attribute
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
+	beside   bool // the password was set as one beside an OTP
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string
-	dry      bool  // only spend the time: nothing is accepted or written
-	due      bool  // right, but the password must be changed
-	door     *door // of a sign-in to the console; nil elsewhere
+	all      []model.Credential // of the user's assignments, whatever their state
+	dry      bool               // only spend the time: nothing is accepted or written
+	due      bool               // right, but the password must be changed
+	door     *door              // of a sign-in to the console; nil elsewhere
 
 	address string        // where the user is, as failures are counted; "" = not known
 	slot    int64         // in which they are
@@ -336,7 +338,9 @@ func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind, chance mode
 
 // accept records a success, and answers what was asked for of it.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
-	login.Cleared()
+	if v.door == nil || !v.door.lockedElsewhere {
+		login.Cleared()
+	}
 	login.LastLogin = v.c.now
 	if err := tx.SaveLogin(&login.UserState); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type call struct {
 	object string   // what it was done to, for the audit
 	shows  bool     // a secret, in an attribute
 	shown  []string // ids of the objects of which it showed one
+	told   []string // of a batch: what its calls told a secret of
 	quiet  bool     // it changes nothing that belongs into the record, but when something was last used
 	atEnd  []func() // run when it has been answered
 	code   int      // of the reply
@@ -166,7 +167,7 @@ func (c *call) records() bool { return c.method.reveals || c.shows }
 
 // apply runs a plan inside a transaction and writes its row of the record.
 func (c *call) apply(tx store.Tx, plan *Plan) (result any, err error) {
-	c.object, c.quiet, c.shown = "", false, nil
+	c.object, c.quiet, c.shown, c.told = "", false, nil, nil
 	tx = c.guarded(tx)
 	tx.Limit(c.scope)
 	if plan.view != nil {

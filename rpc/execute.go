@@ -179,6 +179,7 @@ func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, atomic 
 		if err != nil {
 			return nil, err
 		}
+		outer.told = append(outer.told, p.tells()...)
 		if i > 0 {
 			reply.add(",")
 		}
@@ -209,6 +210,14 @@ func (m *Batch) replyMost(outer *call) int64 {
 
 func repliesTooLarge(most int64) error {
 	return model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
+}
+
+// tells names what a call of a batch that was carried out told a secret of.
+func (p *prepared) tells() []string {
+	if p.plan == nil || p.err != nil {
+		return nil
+	}
+	return p.call.tells()
 }
 
 // look runs one call that only reads, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.

@@ -55,6 +55,23 @@ func (s *Server) passwordSuits(tx store.ReadTx, place, userID string, characters
 	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", s.profile.passwordAlone)
 }
 
+// besideOTP stands in front of the stored hash of a password that is too short to stand alone, for a user with a token.
+const besideOTP = "beside-otp "
+
+// sealPassword gives what is stored of a user's new password, by its hash and how many characters it has.
+func (s *Server) sealPassword(userID, hash string, characters int) []byte {
+	if characters < s.profile.passwordAlone {
+		hash = besideOTP + hash
+	}
+	return s.keys.Seal(passwordPlace(userID), []byte(hash))
+}
+
+// tooShort says whether a password that was set beside an OTP stands alone, and no longer one takes its place.
+func (v *verification) tooShort() bool {
+	alone := v.c.s.profile.passwordAlone
+	return v.beside && alone > v.c.s.profile.password && v.length < alone
+}
+
 func characters(password model.Secret) int { return utf8.RuneCount(password) }
 
 // checkPIN says why a new PIN cannot be taken.

@@ -209,7 +209,8 @@ type ReadTx interface {
 
 	// Domains returns all domains, by their names.
 	Domains() ([]model.Domain, error)
-	// Held returns how many users of each domain have tokens of each product, where there are any.
+	// Held returns how many users of each domain have tokens of each product, where there are any, and how many tokens, of
+	// whatever product, one of them has at most.
 	Held() ([]Held, error)
 	// ShortSeeds counts the tokens whose seed has fewer bytes than so many. It reads all tokens.
 	ShortSeeds(bytes int64) (int64, error)
