@@ -1,7 +1,10 @@
 package model
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
+	"sort"
 
 	"tokensmith/model/otp"
 )
@@ -43,6 +46,8 @@ type Credential struct {
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
 	// OTPs, and each guess is worth less.
 	Pressed bool
+	// Fewer is by how many codes, the outermost, the window is less than that: see Share.
+	Fewer int64
 }
 
 // OTP gives the algorithm's parameters.
@@ -75,14 +80,54 @@ func (c *Credential) Window(now Time) int64 {
 	return min(c.AutoWindow, c.NarrowWindow+int64(silent)/1_000_000*strayParts/(max(1, c.Period)*1000))
 }
 
-// Chance gives the chance that a guess at now is accepted: that of each code in the window, and of the one that completes a
-// resynchronisation.
-func (c *Credential) Chance(now Time) Chance {
-	codes := OTPCodes(c.Algorithm, c.Window(now))
+// codes is how many codes are accepted at now: those of the window, and the one that completes a resynchronisation.
+func (c *Credential) codes(now Time) int64 {
+	codes := OTPCodes(c.Algorithm, c.Window(now)) - c.Fewer
 	if c.pending(now) {
 		codes++
 	}
-	return Chance(codes) * CodeChance(c.Digits)
+	return codes
+}
+
+// Chance gives the chance that a guess at now is accepted: that of each code that would be.
+func (c *Credential) Chance(now Time) Chance { return Chance(c.codes(now)) * CodeChance(c.Digits) }
+
+// Share makes the windows of all tokens that one credential is tried at so narrow that a guess is right with a chance of at most
+// that. All give up what they have beyond an equal part; where that is less than three codes, those that were used last have three
+// as long as there are some. One code is left to each, whatever the chance.
+func Share(creds []Credential, now Time, most Chance) {
+	order, sum, widest := make([]int, len(creds)), Chance(0), int64(0)
+	for i := range creds {
+		c := &creds[i]
+		order[i], c.Fewer = i, 0
+		sum += c.Chance(now)
+		widest = max(widest, c.codes(now))
+	}
+	if sum <= most {
+		return
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(creds[b].SyncedAt, creds[a].SyncedAt) })
+	spent := func(each int64) (sum Chance) {
+		for i := range creds {
+			sum += Chance(min(each, creds[i].codes(now))) * CodeChance(creds[i].Digits)
+		}
+		return sum
+	}
+	each := int64(max(1, sort.Search(int(widest), func(n int) bool { return spent(int64(n)+1) > most })))
+	reach := each + 1 // with what is left
+	if each < 3 {
+		each, reach = 1, 3
+	}
+	left := most - spent(each)
+	for _, i := range order {
+		c := &creds[i]
+		all, one := c.codes(now), CodeChance(c.Digits)
+		has := min(all, each)
+		for ; has < min(all, reach) && left >= one; left -= one {
+			has++
+		}
+		c.Fewer = all - has
+	}
 }
 
 // pending says whether a first OTP waits for the one behind it.
@@ -111,7 +156,7 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 		return false, false, Replayed
 	case outcome != otp.Match:
 		return false, false, WrongCredential
-	case otp.InWindow(p, st, unix, int(c.Window(now)), match) && !asked(c.Asked, match):
+	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !asked(c.Asked, match):
 		c.Synced(otp.Accept(p, st, unix, match), now)
 		return true, true, 0
 	}

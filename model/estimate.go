@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 
 	"tokensmith/model/otp"
 )
@@ -9,13 +10,15 @@ import (
 // Estimate is what somebody who guesses a user's OTPs for a year may reach at most, by the rules of Login.Refused. The user is
 // assumed to log in once a day, which forgives failures; no administrator unlocks.
 type Estimate struct {
-	Codes   int64   // that a guess at a token in use may hit: of its narrow window, the second of a resynchronisation, a passcode
-	First   int64   // that one at a token never used may hit
-	InUse   Chance  // of one guess, at a token in use
-	Unused  Chance  // at one never used
-	Guesses float64 // within the year, at a token in use
+	Codes   int64   // that a guess at tokens in use may hit when many were made: of their shared window, and a passcode
+	First   int64   // that the first guesses at tokens never used may hit
+	InUse   Chance  // of one guess, at tokens in use
+	Unused  Chance  // at ones never used
+	Guesses float64 // within the year, at tokens in use
+	Typos   int64   // of a person each day, for years, that lock nobody
 
-	unused    float64 // guesses at one never used, whose user does not log in
+	unused    float64 // guesses at ones never used, whose user does not log in
+	wide      Chance  // of a guess from an address that did not fail before
 	passcodes bool    // may be sent
 }
 
@@ -30,22 +33,32 @@ const (
 
 // EstimateGuessing computes what guessing achieves in a domain with users who have so many tokens of a product.
 func EstimateGuessing(d *Domain, p *Product, tokens int64) Estimate {
+	// A pending resynchronisation opens one code more, where few guesses were made.
 	inUse := Credential{Algorithm: p.Algorithm, Digits: p.Digits, Period: p.Period, AutoWindow: p.AutoWindow, NarrowWindow: p.NarrowWindow,
 		SyncedAt: 1, ResyncStep: 1, ResyncUntil: 1}
 	unused := inUse
 	unused.SyncedAt = 0
-	code := CodeChance(p.Digits)
-	passcode := CodeChance(PasscodeDigits)
-	narrow := Chance(tokens)*inUse.Chance(1) + passcode
-	wide := Chance(tokens)*unused.Chance(1) + passcode
-	e := Estimate{InUse: narrow, Unused: wide, Codes: int64(tokens)*int64(inUse.Chance(1)/code) + 1, First: int64(tokens)*int64(unused.Chance(1)/code) + 1}
-	e.Guesses, e.unused = d.guesses(narrow, true), d.guesses(wide, false)
-	e.passcodes = d.PasscodeChannels != ""
+	within := func(c Credential, most Chance) (sum Chance) {
+		all := slices.Repeat([]Credential{c}, int(tokens))
+		Share(all, 1, most)
+		for i := range all {
+			sum += all[i].Chance(1)
+		}
+		return sum
+	}
+	code, passcode := CodeChance(p.Digits), CodeChance(PasscodeDigits)
+	shared := within(inUse, GuessLeast-passcode)
+	e := Estimate{InUse: shared + passcode, Unused: within(unused, GuessedMost/2-passcode) + passcode, wide: within(unused, AddressGuess-passcode) + passcode,
+		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / within(inUse, GuessLeast)), passcodes: d.PasscodeChannels != ""}
+	e.First = int64((e.Unused-passcode)/code) + 1
+	// What answers "out of sync" costs no budget.
+	free := min(certain/2, Chance(tokens*OTPCodes(p.Algorithm, max(p.AutoWindow, p.CheckWindow)))*code)
+	budget := (float64(GuessedMost) + float64(e.InUse) + year*float64(GuessedDaily)) / float64(certain-free) * float64(certain)
+	e.Guesses, e.unused = d.guesses(budget/float64(e.InUse), true), d.guesses(budget/float64(e.Unused), false)
 	return e
 }
 
-// Passcode is the chance of entering the account by its passcodes within the year, where somebody has one sent for each of his
-// guesses. No PIN stands in front of them.
+// Passcode is the part of the chance without a PIN that passcodes are, where somebody has one sent for each of his guesses.
 func (e *Estimate) Passcode() float64 {
 	if !e.passcodes {
 		return 0
@@ -54,7 +67,7 @@ func (e *Estimate) Passcode() float64 {
 }
 
 // Chance is that of entering the account within the year, where a guess at the PIN is right with a chance, 1 where there is none. It
-// is that of a token in use or of one never used, whichever is more. See Passcode for what a PIN does not guard.
+// is that of tokens in use or of ones never used, whichever is more. The PIN stands in front of passcodes as well.
 func (e *Estimate) Chance(pin float64) float64 {
 	return max(atLeastOnce(e.InUse, pin, e.Guesses), atLeastOnce(e.Unused, pin, e.unused))
 }
@@ -64,17 +77,16 @@ func atLeastOnce(one Chance, pin, guesses float64) float64 {
 	return -math.Expm1(guesses * math.Log1p(-pin*float64(min(one, certain-1))/float64(certain)))
 }
 
-// guesses bounds the guesses of a year, each with a chance, at a user who logs in daily or never.
-func (d *Domain) guesses(chance Chance, daily bool) float64 {
+// guesses bounds the guesses of a year at a user who logs in daily or never. Within the budget are so many: what was guessed away at
+// once, a last guess, and what comes back.
+func (d *Domain) guesses(budget float64, daily bool) float64 {
 	most := float64(year) * float64(day) / RefusedWithin * RefusedMost
 	row := float64(d.MaxFailures) // between two logins
 	if d.MaxFailures == 0 {
 		row = math.Inf(1)
 	}
 	if d.LockoutThreshold > 0 {
-		// What was guessed away at once, a last guess, and what comes back. Where that locks for good, it is not more.
-		budget := (float64(GuessedMost) + float64(chance) + year*float64(GuessedDaily)) / float64(chance)
-		most = min(most, budget)
+		most = min(most, budget) // where that locks for good, it is not more
 		if d.LockoutMinutes == 0 {
 			row = min(row, float64(d.LockoutThreshold))
 		} else {
@@ -99,5 +111,5 @@ func OTPCodes(algorithm string, n int64) int64 {
 // Sprayed is how many accounts one address that sends guesses at many users enters within a year at most, by the rules of
 // Address: some of its guesses a day find the windows of tokens never used, the rest narrow ones.
 func (e *Estimate) Sprayed() float64 {
-	return year * float64(AddressPressed*e.Unused+(AddressMost-AddressPressed)*e.InUse) / float64(certain)
+	return year * float64(AddressPressed*e.wide+(AddressMost-AddressPressed)*e.InUse) / float64(certain)
 }

@@ -13,7 +13,9 @@ const (
 	RefusedWithin = 60 * 1000 // milliseconds
 
 	GuessedMost  = 600 * sixDigits      // that may be guessed away at once: ten tries at a hardware token never used
-	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries at a token in daily use, and a little
+	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries of GuessLeast, and a little
+
+	GuessLeast = 5 * sixDigits // that one guess may hit, whatever is left: the window of a token in daily use
 
 	lockGrowth     = 4   // by which a lock is longer than the one before
 	lockDecay      = day // after which the next lock is one step shorter
@@ -127,11 +129,19 @@ func (s *UserState) Guessed(now Time) Chance {
 	return Chance(int64(max(0, s.GuessedUntil-now)) * int64(GuessedDaily) / int64(day))
 }
 
+// GuessMost is what one guess may hit, over all tokens it is tried at: what is left of half of the budget, and GuessLeast at
+// least. Five of these a day come back within it, so that nobody is locked who mistypes that often, however many tokens he has,
+// up to the five codes it has.
+func (s *UserState) GuessMost(now Time) Chance { return max(GuessLeast, GuessedMost/2-s.Guessed(now)) }
+
 // Pressed says whether so much was guessed lately that windows are narrow.
-func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) > GuessedMost/2 }
+func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= GuessedMost/2 }
 
 // LockEnded says whether a locked user's lock has run out.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }
+
+// LockedByFailures says whether it was failures that locked a locked user, and not an administrator, who leaves none.
+func (s *UserState) LockedByFailures() bool { return s.FailCount > 0 || s.GuessedUntil > 0 }
 
 // Cleared forgets failures and a lock after an accepted credential. It does not tell who failed before: what was guessed away,
 // and how long the next lock is, stays.

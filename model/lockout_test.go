@@ -50,6 +50,40 @@ func logsIn(u *model.Login, now model.Time) {
 	}
 }
 
+// tokens are a user's: so many in daily use, so many never used, of a product.
+func tokens(product string, used, unused int) []model.Credential {
+	var all []model.Credential
+	for _, p := range model.Builtin() {
+		if p.Codes() != product {
+			continue
+		}
+		for i := range used + unused {
+			c := model.Credential{Algorithm: p.Algorithm, Digits: p.Digits, Period: p.Period, AutoWindow: p.AutoWindow, CheckWindow: p.CheckWindow, NarrowWindow: p.NarrowWindow}
+			if i < used {
+				c.SyncedAt = began
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// hits is the chance of a guess at all tokens of a user, whose windows are as rpc makes them.
+func hits(u *model.Login, all []model.Credential, now model.Time) (chance model.Chance) {
+	for i := range all {
+		if all[i].SyncedAt != 0 {
+			all[i].SyncedAt = now - hour
+		}
+		all[i].Pressed = u.Pressed(now)
+	}
+	model.Share(all, now, u.GuessMost(now))
+	for i := range all {
+		chance += all[i].Chance(now)
+	}
+	return chance
+}
+
+// A person who mistypes five times a day is never locked, with one token or with several, each of which what he types is tried at.
 func TestMistypingLocksNobody(t *testing.T) {
 	t.Parallel()
 	for what, hours := range map[string][]model.Time{
@@ -57,15 +91,27 @@ func TestMistypingLocksNobody(t *testing.T) {
 		"one at each login":           {8, 10, 12, 14, 16},
 		"in the morning and at night": {0, 0, 23, 23, 23},
 	} {
-		u := newLogin()
-		for now := model.Time(began); now < began+5*365*day; now += day {
-			for i, h := range hours {
-				at := now + h*hour + model.Time(i)*minute
-				if !guess(u, at, inUse) || u.Status != model.Active {
-					t.Fatalf("%s: locked after %d days", what, (now-began)/day)
+		for _, product := range model.Builtin() {
+			for n := range 15 {
+				used, unused := n%5+1, 0
+				if n >= 5 {
+					used, unused = n%5, 1
 				}
-				if i == len(hours)-1 || hours[i+1] != h {
-					logsIn(u, at+minute/2)
+				if n >= 10 {
+					unused = 5 - used
+				}
+				u, all := newLogin(), tokens(product.Codes(), used, unused)
+				for now := model.Time(began); now < began+5*365*day && u.Status == model.Active; now += day {
+					for i, h := range hours {
+						at := now + h*hour + model.Time(i)*minute
+						if !guess(u, at, hits(u, all, at)) || u.Status != model.Active {
+							t.Errorf("%s, %d tokens of %s, %d of them used: locked after %d days", what, len(all), product.Codes(), used, (now-began)/day)
+							break
+						}
+						if i == len(hours)-1 || hours[i+1] != h {
+							logsIn(u, at+minute/2)
+						}
+					}
 				}
 			}
 		}
@@ -87,16 +133,16 @@ func TestBudgetOfAYear(t *testing.T) {
 		waits[fmt.Sprintf("at random, up to %s, %d", time.Duration(most)*time.Millisecond, i)] = func() model.Time { return model.Time(3000 + random.IntN(most)) }
 	}
 	for what, c := range map[string]struct {
-		chance model.Chance // when windows are narrow
-		more   model.Chance // when they are not
-		login  model.Time   // how often the user logs in between; 0 = never
+		tokens []model.Credential
+		login  model.Time // how often the user logs in between; 0 = never
 	}{
-		"a token in daily use":                    {inUse, 0, day},
-		"a token used ten times a day":            {inUse, 0, day / 10},
-		"a hardware token never used":             {inUse, 56_000, 0},
-		"two tokens in daily use":                 {2 * inUse, 0, day},
-		"a token in daily use, another never":     {2 * inUse, 56_000, day},
-		"a token in daily use, five others never": {6 * inUse, 5 * 56_000, day},
+		"a token in daily use":                    {tokens("DN/MT", 1, 0), day},
+		"a token used ten times a day":            {tokens("DN/MT", 1, 0), day / 10},
+		"a hardware token never used":             {tokens("DN/ST", 0, 1), 0},
+		"two tokens in daily use":                 {tokens("DN/MT", 2, 0), day},
+		"a token in daily use, another never":     {tokens("DN/ST", 1, 1), day},
+		"a token in daily use, five others never": {tokens("DN/ST", 1, 5), day},
+		"ten event-based tokens":                  {tokens("DN/SE", 5, 5), day},
 	} {
 		worst, by := model.Chance(0), ""
 		for name, wait := range waits {
@@ -116,10 +162,7 @@ func TestBudgetOfAYear(t *testing.T) {
 						continue
 					}
 				}
-				chance := c.chance
-				if !u.Pressed(now) {
-					chance += c.more
-				}
+				chance := hits(u, c.tokens, now)
 				if guess(u, now, chance) {
 					sum += chance
 					guesses++

@@ -22,11 +22,13 @@ const PasswordLeast = 8
 //go:embed commonpasswords.txt
 var commonPasswords string
 
-// CheckPassword says why a new password cannot be taken, or nil: for its length and for being a common one, and for no other
+// CheckPassword says why a new password cannot be taken, or nil: for its length, and for being a common one or blank, and for no other
 // reason (NIST SP 800-63B-4, section 3.1.1.2). It is measured and looked up in the form in which it is hashed.
 func CheckPassword(place string, password Secret, least int) error {
 	normal := string(normalPassword(password))
 	switch {
+	case normal != "" && strings.TrimSpace(normal) == "":
+		return AttrErrorf(Invalid, place, "has nothing but blanks")
 	case utf8.RuneCountInString(normal) < least:
 		return AttrErrorf(Invalid, place, "has fewer than %d characters", least)
 	case !strings.Contains(normal, "\n") && strings.Contains(commonPasswords, "\n"+strings.ToLower(normal)+"\n"):

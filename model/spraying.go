@@ -2,9 +2,10 @@ package model
 
 // What one address may fail with users it has no success with. Trying few OTPs with each of many users locks none of them.
 const (
-	AddressMost    = 200      // failures a day
-	AddressPressed = 20       // beyond which windows are narrow
-	AddressKnown   = 90 * day // after the last success of a user from there
+	AddressMost    = 200            // failures a day
+	AddressPressed = 20             // beyond which windows are narrow
+	AddressGuess   = 61 * sixDigits // that one guess may hit before, over all tokens: the first window of a hardware token
+	AddressKnown   = 90 * day       // after the last success of a user from there
 )
 
 // Address is what is known of the address that a credential comes from, and of the user there.
@@ -22,6 +23,17 @@ func (a *Address) Held(now Time) bool { return !a.Knows(now) && a.today(now) >= 
 
 // Pressed says whether it has failed so often today that this user's windows are narrow.
 func (a *Address) Pressed(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressPressed }
+
+// GuessMost is what one guess from there may hit, over all tokens it is tried at.
+func (a *Address) GuessMost(now Time) Chance {
+	switch {
+	case a.Knows(now):
+		return certain
+	case a.Pressed(now):
+		return GuessLeast
+	}
+	return AddressGuess
+}
 
 func (a *Address) today(now Time) int64 {
 	if a.Day != int64(now/day) {

@@ -60,6 +60,7 @@ type verification struct {
 	at       string // the new password's attribute
 	seen     []byte // the sealed password that matched was decided on
 	matched  bool
+	beside   bool // the password was set as one beside an OTP
 	syncing  bool // two OTPs that synchronise: first, second
 	first    string
 	second   string
@@ -75,10 +76,11 @@ type verification struct {
 
 // attempt is what one run of a check finds. Each begins with none, for a transaction may run again.
 type attempt struct {
-	dry  bool          // only spend the time: nothing is accepted or written
-	due  bool          // right, but the password must be changed
-	held bool          // not looked at: the console takes none for a while
-	from model.Address // what is known of where the user is
+	dry  bool               // only spend the time: nothing is accepted or written
+	due  bool               // right, but the password must be changed
+	held bool               // not looked at: the console takes none for a while
+	from model.Address      // what is known of where the user is
+	all  []model.Credential // of the user's assignments, whatever their state
 }
 
 // answers to a credential, one message each.
@@ -353,7 +355,9 @@ func (c *call) refuse(tx store.Tx, login *model.Login, k model.Kind, chance mode
 
 // accept records a success, and answers what was asked for of it.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
-	login.Cleared()
+	if v.door == nil || !v.door.lockedElsewhere {
+		login.Cleared()
+	}
 	login.LastLogin = v.c.now
 	if err := tx.SaveLogin(&login.UserState); err != nil {
 		return nil, err

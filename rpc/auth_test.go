@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"tokensmith/model"
 	"tokensmith/model/otp"
+	"tokensmith/rpc"
+	"tokensmith/rpc/courier"
 	"tokensmith/store/storetest"
 )
 
@@ -86,6 +89,49 @@ func (g *guarded) get(object, match, attr string) string {
 	g.t.Helper()
 	v := g.do(g.t, object+"/get", fmt.Sprintf(`{"match":%s,"return":[%q]}`, match, attr)).(map[string]any)[attr]
 	return fmt.Sprint(v)
+}
+
+// A person who mistypes five times a day is never locked, however many tokens what he types is tried at, up to five. He needs a second OTP
+// now and then, since the tokens share what one guess may hit.
+func TestMistypingLocksNobody(t *testing.T) {
+	t.Parallel()
+	for what, tokens := range map[string][]string{"one": {"MT 1"}, "two": {"MT 1", "ST 2"}, "three": {"ST 1", "SE 2", "MT 3"},
+		"five": {"MT 1", "MT 2", "ST 3", "ST 4", "SE 5"}, "two, and a passcode was sent": {"MT 1", "MT 2"}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			couriers := func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMS: make(letterbox, 1)} }
+			g := &guarded{newService(t, storetest.SQLite(t), couriers), t}
+			g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+			g.user("u", tokens...)
+			g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"mobile":"1"}}`)
+			p := totp
+			if strings.HasPrefix(tokens[0], "ST") {
+				p = slow
+			}
+			asked := 0
+			for d := range 150 {
+				if strings.Contains(what, "passcode") {
+					g.do(t, "auth/sendOTP", `{"user":{"loginName":"u"}}`)
+				}
+				for i := range 5 {
+					g.want(201, g.verify("u", fmt.Sprintf("%06d", 7*d+i)), fmt.Sprintf("day %d, a mistyped one", d))
+					g.clock.advance(10 * time.Second)
+				}
+				late := int64(-d % 2) // typed as it ends, or as it begins
+				code := g.verify("u", g.at(p, "1", late))
+				if code == 205 {
+					asked++
+					g.clock.advance(time.Duration(p.Period) * time.Second)
+					code = g.verify("u", g.at(p, "1", late))
+				}
+				if g.want(0, code, fmt.Sprintf("day %d, the right one", d)); code != 0 {
+					t.Fatal("shut out")
+				}
+				g.clock.advance(23 * time.Hour)
+			}
+			t.Logf("asked for a second OTP on %d of 150 days", asked)
+		})
+	}
 }
 
 func TestVerifyRules(t *testing.T) {
@@ -297,7 +343,8 @@ func TestVerifyRules(t *testing.T) {
 			}
 			g.want(205, g.verify("u", g.at(slow, "1", 3)), "3 ahead")
 			g.want(0, g.verify("u", g.at(slow, "1", 4)), "and the next")
-			g.want(0, g.verify("u", g.at(slow, "2", 2)), "2 ahead")
+			g.want(205, g.verify("u", g.at(slow, "2", 1)), "1 ahead, at the token that has less of the window both share")
+			g.want(0, g.verify("u", g.at(slow, "2", 2), `,"token":{"serial":"2"}`), "2 ahead, where the token is named")
 			g.do(g.t, "user/unlock", `{"user":{"loginName":"u"}}`)
 			g.do(g.t, "token/reset", `{"token":{"serial":"2"}}`)
 			g.want(0, g.verify("u", g.at(slow, "2", 30)), "forgiven")
@@ -377,6 +424,27 @@ func TestVerifyRules(t *testing.T) {
 				g.want(201, g.verify(fmt.Sprint("nobody", i), "000000", from("192.0.2.1")), "a try with nobody")
 			}
 			g.want(7, g.verify("old", g.at(slow, "1", 0), from("192.0.2.1")), "who did not come from there for 90 days")
+		},
+		"an address finds no more codes of many tokens than of one": func(g *guarded) {
+			from := `,"remoteIp":"192.0.2.1"`
+			g.user("one", "ST 1")
+			g.user("two", "ST 2", "ST 3")
+			g.user("three", "ST 4", "ST 5", "ST 6")
+			g.user("known", "ST 7", "ST 8")
+			g.want(0, g.verify("one", g.at(slow, "1", 30), from), "one token: 30 ahead")
+			g.want(205, g.verify("two", g.at(slow, "2", 16), from), "two: 16 ahead")
+			g.want(0, g.verify("two", g.at(slow, "3", 14), from), "two: 14 ahead")
+			g.want(205, g.verify("three", g.at(slow, "4", 11), from), "three: 11 ahead")
+			g.want(0, g.verify("three", g.at(slow, "5", 9), from), "three: 9 ahead")
+			g.want(0, g.verify("three", g.at(slow, "6", 30)), "from nobody knows where: 30 ahead")
+			g.want(0, g.verify("known", g.at(slow, "7", 0), from), "who comes from there")
+			for i := range 20 {
+				g.want(201, g.verify(fmt.Sprint("nobody", i), "000000", from), "a try with nobody")
+			}
+			g.want(0, g.verify("known", g.at(slow, "8", 30), from), "who comes from there: 30 ahead")
+			g.user("last", "ST 10", "ST 11")
+			g.want(205, g.verify("last", g.at(slow, "11", 1), from), "the second of two, after many failures: 1 ahead")
+			g.want(0, g.verify("last", g.at(slow, "10", 1), from), "the first of two: 1 ahead")
 		},
 		"locks grow, and a success does not end that": func(g *guarded) {
 			g.do(g.t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":4,"lockoutMinutes":15}}`)

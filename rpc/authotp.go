@@ -10,6 +10,10 @@ import (
 // otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
 // answer counts, once.
 func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
+	creds, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
@@ -17,17 +21,13 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	} else if sent {
 		return v.accept(tx, login, userObject.table, login.ID)
 	}
-	creds, err := v.candidates(tx, login)
-	if err != nil {
-		return nil, err
-	}
 	if len(creds) == 0 {
 		v.pretend()
 	}
 	best, chance := model.WrongCredential, v.passcodeChance(login)
+	v.narrow(creds, login)
 	for i := range creds {
 		c := &creds[i]
-		c.Pressed = login.Pressed(v.c.now) || v.from.Pressed(v.c.now) || v.auth.spraying.on.Load()
 		if !v.dry {
 			chance += c.Chance(v.c.now)
 		}
@@ -57,7 +57,28 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		return v.accept(tx, login, assignmentObject.table, c.AssignmentID)
 	}
+	if best == model.OutOfSync {
+		chance = 0 // it was right, so it was no guess, or one in thousands
+	}
 	return v.refuse(tx, login, best, chance)
+}
+
+// narrow makes the windows of the tokens that a credential is tried at narrower where much is guessed: of the user, from where he
+// is, or of many users.
+func (v *verification) narrow(creds []model.Credential, login *model.Login) {
+	most := login.GuessMost(v.c.now)
+	pressed := login.Pressed(v.c.now)
+	if v.address != "" && v.door == nil {
+		most = min(most, v.from.GuessMost(v.c.now))
+		pressed = pressed || v.from.Pressed(v.c.now)
+	}
+	if v.auth.spraying.on.Load() {
+		most, pressed = model.GuessLeast, true
+	}
+	for i := range creds {
+		creds[i].Pressed = pressed
+	}
+	model.Share(creds, v.c.now, most-v.passcodeChance(login))
 }
 
 // better gives the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
@@ -72,8 +93,9 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 	if err != nil {
 		return nil, err
 	}
+	v.all = all
 	if v.token == nil {
-		return slices.DeleteFunc(all, func(c model.Credential) bool {
+		return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool {
 			return c.Status != model.Active || c.TokenStatus != model.Active
 		}), nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"sync"
 
 	"tokensmith/model"
@@ -30,7 +31,7 @@ func (v *verification) hash(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		against = string(plain)
+		against, v.beside = strings.CutPrefix(string(plain), besideOTP)
 	}
 	return v.c.s.slowly(ctx, func() {
 		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.fresh), v.password)
@@ -56,6 +57,11 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:
 		return v.refuse(tx, login, model.Disabled, 0)
+	case v.tooShort() && v.fresh != "":
+		return nil, model.AttrErrorf(model.Invalid, v.at, "has fewer than %d characters, and stands alone", profileOf(v.c.s).passwordAlone)
+	case v.tooShort():
+		v.due = true
+		return v.refuse(tx, login, model.PINExpired, 0)
 	case v.fresh != "":
 		if err := v.setPassword(tx, login); err != nil {
 			return nil, err
@@ -72,5 +78,5 @@ func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 	if err := v.c.s.passwordSuits(tx, v.at, login.ID, v.length); err != nil {
 		return err
 	}
-	return tx.SetPassword(login.ID, v.c.s.keys.Seal(store.PasswordPlace(login.ID), []byte(v.fresh)), false, v.c.now)
+	return tx.SetPassword(login.ID, v.c.s.sealPassword(login.ID, v.fresh, v.length), false, v.c.now)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,9 +19,10 @@ import (
 // on from there, so that each call is carried out once.
 type progress struct {
 	done      int
-	envelopes []byte // of those calls, separated by commas
-	changed   bool   // a part was committed
-	kept      bool   // its answer is kept
+	envelopes []byte   // of those calls, separated by commas
+	told      []string // what they told a secret of
+	changed   bool     // a part was committed
+	kept      bool     // its answer is kept
 }
 
 // partly begins what is kept of a batch that has not come to its end. No envelope begins so.
@@ -96,10 +98,10 @@ func (m *Batch) part(ctx context.Context, outer *call, calls []*prepared, at *pr
 	}
 	defer release()
 	each := func(from *progress, run []*prepared, step func(*prepared) ([]byte, error)) error {
-		next = &progress{done: from.done, envelopes: slices.Clip(from.envelopes), changed: from.changed}
+		next = &progress{done: from.done, envelopes: slices.Clip(from.envelopes), told: slices.Clip(from.told), changed: from.changed}
 		began, size := time.Now(), len(from.envelopes)
 		for _, p := range run {
-			if time.Since(began) > partTime || len(next.envelopes)-size > partReply {
+			if time.Since(began) > partTime || len(next.envelopes)-size > partReply || next.done > from.done && p.long() {
 				return nil
 			}
 			envelope, err := step(p)
@@ -107,6 +109,7 @@ func (m *Batch) part(ctx context.Context, outer *call, calls []*prepared, at *pr
 				return err
 			}
 			next.add(envelope)
+			next.told = append(next.told, p.tells()...)
 		}
 		return nil
 	}
@@ -167,14 +170,16 @@ func readProgress(kept []byte) (*progress, error) {
 		if b != '\n' {
 			continue
 		}
-		done, err := strconv.Atoi(string(kept[1:i]))
-		return &progress{done: done, envelopes: kept[i+1:], changed: true}, err
+		head := strings.Split(string(kept[1:i]), toldBegins)
+		done, err := strconv.Atoi(head[0])
+		return &progress{done: done, envelopes: kept[i+1:], told: head[1:], changed: true}, err
 	}
 	return nil, errors.New("what is kept of a batch cannot be read")
 }
 
 func (c *call) keepPart(tx store.Tx, p *progress) error {
-	return c.keepSealed(tx, append(strconv.AppendInt([]byte{partly}, int64(p.done), 10), "\n"+string(p.envelopes)...))
+	head := strings.Join(append([]string{strconv.Itoa(p.done)}, p.told...), toldBegins)
+	return c.keepSealed(tx, append(append([]byte{partly}, head+"\n"...), p.envelopes...))
 }
 
 // keepLast keeps the answer of a batch that has come to its end, unless another was faster.
@@ -182,7 +187,7 @@ func (c *call) keepLast(tx store.Tx, p *progress) error {
 	if _, err := c.kept(tx); err != nil {
 		return err
 	}
-	p.kept = true
+	p.kept, c.told = true, p.told
 	return c.keep(tx, jsontext.Value("["+string(p.envelopes)+"]"))
 }
 

@@ -64,6 +64,7 @@ type caller struct {
 type effects struct {
 	object string       // what it was done to
 	shown  []string     // ids of the objects of which a secret was shown
+	told   []string     // of a batch: what its calls told a secret of
 	quiet  bool         // it changes nothing that belongs into the record, but when something was last used
 	person *model.Agent // who signed in by it
 }

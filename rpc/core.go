@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ type core struct {
 	large             chan struct{} // held while a large body is in memory
 	heavy             chan struct{} // held while a reply is made that takes much memory
 	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing           chan struct{} // held while a password is hashed
+	hashing           chan struct{} // held while a password is hashed or a key derived
+	aside             chan struct{} // held beside it by what is no login, so that this never waits for much of that
 	freeing           atomic.Bool   // memory will be given back in a moment
 }
 
@@ -47,7 +49,7 @@ func newCore(cfg Config, table []method) *core {
 	s := &core{cfg: cfg, methods: table, byPath: map[string]*method{}, events: map[string]func(http.ResponseWriter, *http.Request, *call){},
 		keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), limits: newLimits(), gorilla: gorilla.NewServer(),
 		spool: newSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1), heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))),
-		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), aside: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
 	for i := range table {
 		s.byPath[table[i].path] = &table[i]
 	}
@@ -273,14 +275,27 @@ type position struct {
 	Column int `json:"column"`
 }
 
-// slowly runs work that is slow on purpose; few run at once, so that it cannot starve the rest.
+// slowly runs work that is slow on purpose for a login; few run at once, so that it cannot starve the rest.
 func (s *core) slowly(ctx context.Context, work func()) error {
+	return inPlace(ctx, s.hashing, work)
+}
+
+// slowlyAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// places at most, or the only one in turn with logins.
+func (s *core) slowlyAside(ctx context.Context, work func()) error {
+	var err error
+	waited := inPlace(ctx, s.aside, func() { err = s.slowly(ctx, work) })
+	return cmp.Or(waited, err)
+}
+
+// inPlace runs work when it has one of the places, which go to whoever waits first.
+func inPlace(ctx context.Context, places chan struct{}, work func()) error {
 	select {
-	case s.hashing <- struct{}{}:
+	case places <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-s.hashing }()
+	defer func() { <-places }()
 	work()
 	return nil
 }

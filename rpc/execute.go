@@ -21,7 +21,8 @@ const (
 	batchCalls = 10_000
 	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
 
-	atomicTime   = 5 * time.Second        // of a batch in one transaction, for which others wait
+	atomicTime   = 5 * time.Second        // of a batch in one transaction
+	atomicAlone  = 800 * time.Millisecond // the same where others wait for it, as on SQLite: with its end, a second
 	snapshotTime = 20 * time.Second       // of a batch on one snapshot, behind which the database's log grows
 	partTime     = 200 * time.Millisecond // of a batch in parts: after it one ends, and others have their turn
 	partReply    = 1 << 20                // bytes of the answers of one part
@@ -55,7 +56,7 @@ type batchStopped struct {
 
 // Execute carries out many calls and answers with their envelopes in order. Each needs its own permission and leaves its own row
 // in the record. One that is refused is undone alone, or in an atomic batch, which is one transaction, with all. Others go by
-// parts, so that nobody waits long for them; those that only read are one snapshot. Calls are prepared before the first of them
+// parts, so that nobody waits long for them, and a call of many rows is a part by itself; those that only read are one snapshot. Calls are prepared before the first of them
 // runs; what they name is looked up when they run.
 func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 	outer := callOf(r.Context())
@@ -89,6 +90,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *Plan) error {
 		plan.long, plan.heavy = true, heavy(calls)
 		plan.update = func(tx store.Tx) (any, error) {
 			outer.quiet = true
+			tx.Within(atomicAlone, batchTooLong(atomicAlone))
 			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
 		}
 	default:
@@ -103,6 +105,9 @@ func heavy(calls []*prepared) bool {
 
 // changes says whether a call writes anything, be it to the record.
 func (p *prepared) changes() bool { return p.plan != nil && (p.plan.view == nil || p.call.records()) }
+
+// long says whether a call has many rows to change, for which others wait by itself.
+func (p *prepared) long() bool { return p.plan != nil && p.plan.long && p.plan.view == nil }
 
 // prepare has a call of a batch prepared by its method.
 func (m *Batch) prepare(ctx context.Context, outer *call, raw jsontext.Value, atomic bool) *prepared {
@@ -164,7 +169,7 @@ func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, atomic 
 			return nil, err
 		}
 		if time.Since(began) > limit {
-			return nil, model.Errorf(model.TooLarge, "the batch takes longer than %s: nothing is changed; send fewer calls at once", limit)
+			return nil, &model.Error{Kind: model.TooLarge, Msg: batchTooLong(limit)}
 		}
 		envelope, err := step(p)
 		if err == nil && p.err != nil && atomic {
@@ -173,6 +178,7 @@ func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, atomic 
 		if err != nil {
 			return nil, err
 		}
+		outer.told = append(outer.told, p.tells()...)
 		if i > 0 {
 			reply.add(",")
 		}
@@ -187,6 +193,12 @@ func (m *Batch) run(ctx context.Context, outer *call, calls []*prepared, atomic 
 	return reply.end()
 }
 
+// batchTooLong says that a batch in one transaction takes too long.
+func batchTooLong(limit time.Duration) string {
+	return fmt.Sprintf("the batch takes longer than %s, the most that one transaction may: nothing is changed; "+
+		"send fewer calls at once, or without \"atomic\", which changes part by part", limit)
+}
+
 // replyMost is how large the answers of a batch may be together.
 func (m *Batch) replyMost(outer *call) int64 {
 	if outer.turn {
@@ -197,6 +209,14 @@ func (m *Batch) replyMost(outer *call) int64 {
 
 func repliesTooLarge(most int64) error {
 	return model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
+}
+
+// tells names what a call of a batch that was carried out told a secret of.
+func (p *prepared) tells() []string {
+	if p.plan == nil || p.err != nil {
+		return nil
+	}
+	return p.call.tells()
 }
 
 // look runs one call that only reads, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.

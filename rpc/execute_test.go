@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,6 +156,71 @@ func TestBatchAnswerLimit(t *testing.T) {
 	}
 }
 
+// sluggish is a store whose long transactions take their time for each new row, and are counted.
+type sluggish struct {
+	store.Store
+	each time.Duration
+	runs atomic.Int64
+}
+
+func (s *sluggish) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
+	s.runs.Add(1)
+	return s.Store.UpdateLong(ctx, func(tx store.Tx) error { return fn(sluggishTx{tx, s.each}) })
+}
+
+type sluggishTx struct {
+	store.Tx
+	each time.Duration
+}
+
+func (tx sluggishTx) Insert(row any) error {
+	time.Sleep(tx.each)
+	return tx.Tx.Insert(row)
+}
+
+func (tx sluggishTx) Try(fn func(store.Tx) error) error {
+	return tx.Tx.Try(func(inner store.Tx) error { return fn(sluggishTx{inner, tx.each}) })
+}
+
+// A batch in one transaction has less than a second where all others wait for it, and is undone whole; where they do not, it has five.
+func TestAtomicBatchTakesLittleTime(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url, func(c *rpc.Config) { c.Store = &sluggish{Store: c.Store, each: 300 * time.Millisecond} })
+		var calls []string
+		for i := range 5 {
+			calls = append(calls, fmt.Sprintf(`{"method":"repository/create","params":{"attrs":{"name":"r%d"}}}`, i))
+		}
+		_, reply := s.post("/batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`)
+		made := fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"])
+		if !store.IsPostgres(url) {
+			if codeIn(reply) != 6 || !strings.Contains(reply, "longer than 800ms") || !strings.Contains(reply, `without \"atomic\"`) || made != "1" {
+				t.Errorf("%s repositories: %s", made, reply)
+			}
+		} else if codeIn(reply) == 0 != (made == "6") || codeIn(reply) != 0 && !strings.Contains(reply, "longer than 5s") {
+			t.Errorf("%s repositories: %s", made, reply)
+		}
+	})
+}
+
+// A call of many rows is a transaction of its own in a batch that is not all or nothing: nobody waits for it and for those beside it.
+func TestLongCallsAreParts(t *testing.T) {
+	t.Parallel()
+	var counted *sluggish
+	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) {
+		counted = &sluggish{Store: c.Store}
+		c.Store = counted
+	})
+	small := func(name string) string {
+		return `{"method":"repository/create","params":{"attrs":{"name":"` + name + `"}}}`
+	}
+	_, reply := s.post("/batch/execute", `{"calls":[`+small("a")+`,`+small("b")+`,
+		{"method":"user/import","params":{"attrs":{"csv":"domain,loginName\nnone,u\n"}}},{"method":"user/import","params":{"attrs":{"csv":"domain,loginName\nnone,u\n"}}}]}`)
+	if runs := counted.runs.Load(); codeIn(reply) != 0 || runs < 3 {
+		t.Errorf("%d transactions: %s", runs, reply)
+	}
+}
+
 // Answers whose time is over are removed beside the calls.
 func TestAnswersAreDropped(t *testing.T) {
 	t.Parallel()
@@ -227,8 +293,9 @@ func TestRepeatIsNoWayAround(t *testing.T) {
 		if n := s.recorded(t, `["method","=","token/retrieveCredential"]`); n != 1 {
 			t.Errorf("%d reveals", n)
 		}
-		if n := s.recorded(t, `["object","=","answered again"]`); n != 1 {
-			t.Errorf("%d repeats are recorded", n)
+		id := s.do(t, "token/get", `{"token":{"serial":"soft"},"return":["id"]}`).(map[string]any)["id"].(string)
+		if n := s.recorded(t, `["method","=","batch/execute"],["object","=","token `+id+` answered again"]`); n != 1 {
+			t.Errorf("%d repeats are recorded of the token", n)
 		}
 		s.do(t, "agent/set", `{"agent":{"name":"teller"},"attrs":{"permissions":"batch/execute"}}`)
 		if code := ask(); code != 17 {

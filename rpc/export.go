@@ -45,7 +45,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 		return model.AttrErrorf(model.Missing, "attrs.password", "is required")
 	}
 	var lock *seedfile.PSKCLock
-	if waited := c.s.slowly(r.Context(), func() { lock, err = seedfile.NewPSKCLock(d.secrets["password"], c.s.cfg.Rand) }); waited != nil {
+	if waited := c.s.slowlyAside(r.Context(), func() { lock, err = seedfile.NewPSKCLock(d.secrets["password"], c.s.cfg.Rand) }); waited != nil {
 		return waited
 	}
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 type guard struct {
 	store.Tx
 	c     *call
-	asked map[string]bool // ids of users and tokens
+	asked map[string]bool     // ids of users and tokens
+	names map[string]stronger // see namesOfStronger; nil = not read yet
 }
 
 // guarded gives the transaction in which a call's plan runs. What carries its own proof is not asked: logins, devices, links.
@@ -29,21 +30,29 @@ func (c *call) guarded(tx store.Tx) store.Tx {
 	if g, ok := tx.(*guard); ok {
 		tx = g.Tx // of the batch around the call
 	}
-	if c.method.device || strings.HasPrefix(c.method.path, "auth/") || c.held() == "" && model.Permits(c.agent.Permissions.Items(), "*", true) {
+	if c.method.device || strings.HasPrefix(c.method.path, "auth/") || c.full() {
 		return tx
 	}
-	return &guard{tx, c, map[string]bool{}}
+	return &guard{Tx: tx, c: c, asked: map[string]bool{}}
 }
 
-// held says to what the caller is held, that an administrator is not, who signs in from anywhere and sees every domain; "" = nothing.
+// held says to what the caller is held, that an administrator is not, who signs in from anywhere, sees every domain and calls at no
+// rate of his own; "" = nothing.
 func (c *call) held() string {
 	switch {
 	case c.scope != nil:
 		return "domains"
 	case c.agent.Addresses != "":
 		return "addresses"
+	case c.agent.RateLimit > 0:
+		return "a rate"
 	}
 	return ""
+}
+
+// full says whether the caller may do all that any administrator may.
+func (c *call) full() bool {
+	return c.held() == "" && model.Permits(c.agent.Permissions.Items(), "*", true)
 }
 
 // mayChange refuses to touch the factors of users, given by id, or tokens of users, where one of them may do what the caller may
@@ -54,7 +63,7 @@ func (c *call) mayChange(tx store.ReadTx, users, tokens []string) error {
 		return err
 	}
 	for _, permissions := range all {
-		if c.held() != "" || !model.Covers(c.agent.Permissions.Items(), permissions.Items(), c.s.reveals) {
+		if c.weakerThan(permissions) {
 			who := "the user"
 			if len(users) == 0 {
 				who = "a user of the token"
@@ -195,7 +204,7 @@ func (g *guard) Delete(row any) error {
 
 // Try is store.Tx's.
 func (g *guard) Try(fn func(store.Tx) error) error {
-	return g.Tx.Try(func(tx store.Tx) error { return fn(&guard{tx, g.c, g.asked}) })
+	return g.Tx.Try(func(tx store.Tx) error { return fn(&guard{tx, g.c, g.asked, g.names}) })
 }
 
 // SaveChecked is store.Tx's.

@@ -11,7 +11,7 @@ import (
 )
 
 // writesNoFactor are the methods of store.Tx that a guard leaves as they are: none of them writes what a user proves himself with.
-var writesNoFactor = []string{"Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", "AddressFailed", "AddressKnown", // the record, and what is the server's own
+var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", "AddressFailed", "AddressKnown", // the record, and what is the server's own
 	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // which keep what was used used, whoever uses it
 	"SetCertificates", "AgentUsed", // agents'
 	"SessionUsed", "DropSession", "DropSessions", // of who signs in and out himself, and of nobody in particular

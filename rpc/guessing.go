@@ -27,20 +27,25 @@ type GuessingRow struct {
 	Domain        string  `json:"domain"`
 	Product       string  `json:"product"`
 	Users         int64   `json:"users"`         // who have such tokens
-	TokensPerUser int64   `json:"tokensPerUser"` // that one of them has, at most
-	Codes         int64   `json:"codes"`         // that a guess may hit, of a token in use
-	FirstCodes    int64   `json:"firstCodes"`    // of a token never used
+	TokensPerUser int64   `json:"tokensPerUser"` // that one of them has, at most, of this and other products
+	Codes         int64   `json:"codes"`         // that a guess may hit, of tokens in use
+	FirstCodes    int64   `json:"firstCodes"`    // of tokens never used
+	MistypedADay  int64   `json:"mistypedADay"`  // by a person, that lock nobody
 	GuessesAYear  int64   `json:"guessesAYear"`  // at one user
 	WithoutPIN    float64 `json:"withoutPin"`    // chance a user and year
 	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
 	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN people choose
-	Passcode      float64 `json:"passcode"`      // the same by passcodes alone, which have no PIN, where they are sent
+	Passcode      float64 `json:"passcode"`      // the part of WithoutPIN that passcodes are, where they are sent
 	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address enters
 	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses enter, or callers who send no remoteIp
 }
 
-// guessingMost is what is warned about beyond.
-const guessingMost = 1e-2
+// What is warned about beyond.
+const (
+	guessingMost = 1e-2 // of a user and year
+	sprayedMost  = 1    // accounts a year
+	mistypedMost = 5    // a day, less
+)
 
 // EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
 func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *Plan) error {
@@ -104,12 +109,19 @@ func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *Plan)
 func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 	tokens := max(1, h.Most)
 	e := model.EstimateGuessing(d, p, tokens)
-	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First,
+	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First, MistypedADay: e.Typos,
 		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
 		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)
 	if e.Chance(1) > guessingMost {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing enters without a PIN with a chance of %.1e a user and year", d.Name, p.Codes(), e.Chance(1)))
+	}
+	if e.Sprayed() >= sprayedMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: one address enters %.1f accounts a year of users who have %d tokens", d.Name, p.Codes(), e.Sprayed(), tokens))
+	}
+	if e.Typos < mistypedMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: who has %d tokens is locked after a while if he mistypes more than %d times a day: name the token",
+			d.Name, p.Codes(), tokens, e.Typos))
 	}
 }
 

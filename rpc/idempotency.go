@@ -1,11 +1,13 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +32,14 @@ type once struct {
 	request []byte // hash of the method and the body
 }
 
-// answered is the answer of a call that was carried out before: its envelope.
-type answered struct{ envelope []byte }
+// answered is the answer of a call that was carried out before: its envelope, and what it told a secret of.
+type answered struct {
+	envelope []byte
+	told     []string
+}
+
+// toldBegins stands between an envelope, which has no such byte, and what it told a secret of, and between two of these.
+const toldBegins = "\x00"
 
 func (*answered) Error() string { return "answered before" }
 
@@ -71,7 +79,8 @@ func (c *call) repeated(tx store.ReadTx) error {
 		}
 		return &begunBefore{begun}
 	}
-	return &answered{envelope}
+	parts := strings.Split(string(envelope), toldBegins)
+	return &answered{[]byte(parts[0]), parts[1:]}
 }
 
 // before is repeated in a snapshot of its own, before anything is prepared.
@@ -98,11 +107,42 @@ func (c *call) again(ctx context.Context, err error) error {
 	if !c.method.reveals && !c.method.hands && c.method.path != executePath {
 		return err
 	}
-	row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: "answered again", Outcome: int64(a.code()), Remote: c.remote}
-	if failed := c.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); failed != nil {
-		return failed
+	failed := c.s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		for _, object := range a.of() {
+			row := model.Audit{Time: c.now, Agent: c.agent.Name, Method: c.method.path, Object: object, Outcome: int64(a.code()), Remote: c.remote}
+			if err := tx.Audit(&row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return cmp.Or(failed, err)
+}
+
+// of names what an answer told a secret of, for the record: that it told so again. What an older version kept names none.
+func (a *answered) of() []string {
+	const again = "answered again"
+	if len(a.told) == 0 {
+		return []string{again}
 	}
-	return err
+	objects := make([]string, len(a.told))
+	for i, object := range a.told {
+		objects[i] = strings.TrimSpace(object + " " + again)
+	}
+	return objects
+}
+
+// tells names what the call told a secret of, or may have; none where it is no such call.
+func (c *call) tells() []string {
+	switch {
+	case len(c.told) > 0:
+		return c.told
+	case !c.method.reveals && !c.method.hands && !c.shows || c.method.path == executePath:
+		return nil
+	case len(c.shown) > 0:
+		return c.shown
+	}
+	return []string{c.object}
 }
 
 // keep keeps the answer of a call that changed something.
@@ -110,6 +150,9 @@ func (c *call) keep(tx store.Tx, result any) error {
 	envelope, err := envelopeOf(result)
 	if err != nil {
 		return err
+	}
+	for _, object := range c.tells() {
+		envelope = append(slices.Clip(envelope), toldBegins+object...)
 	}
 	return c.keepSealed(tx, envelope)
 }

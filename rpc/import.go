@@ -113,7 +113,7 @@ func (m *tokenFiles) Import(r *http.Request, args *CreateArgs, plan *Plan) error
 	if err := im.prepare(r, d); err != nil {
 		return err
 	}
-	opts.Slowly = func(work func()) error { return c.s.slowly(r.Context(), work) }
+	opts.Slowly = func(work func()) error { return c.s.slowlyAside(r.Context(), work) }
 	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {

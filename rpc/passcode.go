@@ -90,15 +90,39 @@ func (v *verification) passcodeChance(login *model.Login) model.Chance {
 	return model.CodeChance(model.PasscodeDigits)
 }
 
-// passcode says whether the credential is the user's passcode, which is used up then.
+// passcode says whether the credential is the user's passcode, which is used up then. It stands for an OTP and not for the PIN: who
+// has one, at whatever token, puts it in front.
 func (v *verification) passcode(login *model.Login) (bool, error) {
 	if v.passcodeChance(login) == 0 {
 		return false, nil
 	}
 	code, err := v.c.s.keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)
-	if err != nil || !model.Secret(code).Equal([]byte(v.text)) || v.dry {
+	if err != nil {
+		return false, err
+	}
+	text := []byte(v.text)
+	at := max(0, len(text)-model.PasscodeDigits)
+	known, err := v.knowsPIN(text[:at])
+	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
 		return false, err
 	}
 	login.Passcode, login.PasscodeUntil = nil, 0
 	return true, nil
+}
+
+// knowsPIN says whether a PIN is one of the user's, or there is none and none is given.
+func (v *verification) knowsPIN(pin model.Secret) (bool, error) {
+	has, known := false, false
+	for i := range v.all {
+		if v.all[i].PIN == nil {
+			continue
+		}
+		hash, err := v.c.s.keys.Unseal(store.PINPlace(v.all[i].AssignmentID), v.all[i].PIN)
+		if err != nil {
+			return false, err
+		}
+		has = true
+		known = model.PINMatches(hash, pin) || known
+	}
+	return known || !has && len(pin) == 0, nil
 }

@@ -9,6 +9,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/rpc/courier"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -107,4 +108,63 @@ func TestAnOTPSetsNoPIN(t *testing.T) {
 		g.want(0, g.verify("u", "4321"+g.at(hotp, "1", 3)+"87658765"), "changed")
 		g.want(0, g.verify("u", "8765"+g.at(hotp, "1", 4)), "the new one")
 	})
+}
+
+// A passcode stands for an OTP, and not for the PIN: who has one, at whatever token, puts it in front of a passcode as well. A wrong
+// one leaves the passcode unused.
+func TestAPasscodeNeedsThePIN(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 10)
+		g := &guarded{newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMS: post} }), t}
+		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		g.user("none", "MT 1")
+		g.user("one", "MT 2 1234")
+		g.user("two", "MT 3 4321", "SE 4 8765", "SE 5")
+		passcode := func(login string) string {
+			t.Helper()
+			g.clock.advance(time.Hour)
+			g.do(t, "user/set", `{"user":{"loginName":"`+login+`"},"attrs":{"mobile":"1"}}`)
+			g.do(t, "auth/sendOTP", `{"user":{"loginName":"`+login+`"}}`)
+			return g.passcodeOf(login)
+		}
+		code := passcode("none")
+		g.want(201, g.verify("none", "1234"+code), "a PIN where there is none")
+		g.want(0, g.verify("none", code), "where there is none")
+		g.want(201, g.verify("none", code), "again")
+		code = passcode("one")
+		g.want(201, g.verify("one", code), "without the PIN")
+		g.want(201, g.verify("one", "4321"+code), "with a wrong one")
+		g.want(201, g.verify("one", code+"1234"), "behind it")
+		g.want(201, g.verify("one", "1234"), "the PIN alone")
+		g.want(0, g.verify("one", "1234"+code), "with it")
+		g.want(201, g.verify("one", "1234"+code), "again")
+		code = passcode("two")
+		g.want(201, g.verify("two", code), "without a PIN, although a token has none")
+		g.want(0, g.verify("two", "4321"+code), "with one of them")
+		code = passcode("two")
+		g.want(0, g.verify("two", "8765"+code), "with the other")
+		g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"2"},"attrs":{"status":"DISABLED"}}`)
+		code = passcode("one")
+		g.want(201, g.verify("one", code), "without the PIN of a token that is lost")
+		g.want(0, g.verify("one", "1234"+code), "with it")
+	})
+}
+
+// passcodeOf is the passcode that was sent to a user last.
+func (g *guarded) passcodeOf(login string) (code string) {
+	g.t.Helper()
+	err := g.store.View(g.t.Context(), func(tx store.ReadTx) error {
+		found, err := tx.Logins([]store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: login}})
+		if err != nil {
+			return err
+		}
+		plain, err := g.store.Keys().Unseal(store.Place{Table: "user_states", Column: "passcode", Row: found[0].ID}, found[0].Passcode)
+		code = string(plain)
+		return err
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return code
 }

@@ -61,6 +61,23 @@ func (s *core) passwordSuits(tx store.ReadTx, place, userID string, characters i
 	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", profileOf(s).passwordAlone)
 }
 
+// besideOTP stands in front of the stored hash of a password that is too short to stand alone, for a user with a token.
+const besideOTP = "beside-otp "
+
+// sealPassword gives what is stored of a user's new password, by its hash and how many characters it has.
+func (s *core) sealPassword(userID, hash string, characters int) []byte {
+	if characters < profileOf(s).passwordAlone {
+		hash = besideOTP + hash
+	}
+	return s.keys.Seal(store.PasswordPlace(userID), []byte(hash))
+}
+
+// tooShort says whether a password that was set beside an OTP stands alone, and no longer one takes its place.
+func (v *verification) tooShort() bool {
+	alone := profileOf(v.c.s).passwordAlone
+	return v.beside && alone > profileOf(v.c.s).password && v.length < alone
+}
+
 func characters(password model.Secret) int { return utf8.RuneCount(password) }
 
 // checkPIN says why a new PIN cannot be taken.

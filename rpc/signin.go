@@ -115,6 +115,8 @@ type door struct {
 	address string         // or network, from which he comes
 	signIns *model.SignIns // how it went from there, or from wherever else he is not known
 	fresh   bool           // they are not stored yet
+
+	lockedElsewhere bool // and stays so, whoever enters here
 }
 
 // read finds how an administrator's sign-ins went from where he is now.
@@ -172,12 +174,17 @@ func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	locked := login.Status == model.LockedBy
-	if locked && !login.LockEnded(v.c.now) || v.door.signIns.Held(v.c.now) || !v.door.signIns.Knows(v.c.now) && login.Overspent(v.c.now) {
+	locked := login.Status == model.LockedBy && !login.LockEnded(v.c.now)
+	// His failures elsewhere lock him there alone, where a stranger may have made them.
+	v.door.lockedElsewhere = locked && login.LockedByFailures()
+	if locked && !v.door.lockedElsewhere || v.door.signIns.Held(v.c.now) || !v.door.signIns.Knows(v.c.now) && login.Overspent(v.c.now) {
 		v.held = true
 		return v.unseen(tx, model.Locked)
 	}
-	if locked {
+	switch {
+	case locked:
+		login.Status = model.Active // here
+	case login.Status == model.LockedBy:
 		login.Status, login.LockedUntil = model.Active, 0
 		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
 			return nil, err

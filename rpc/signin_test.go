@@ -160,6 +160,49 @@ func TestConsoleLocksItself(t *testing.T) {
 	})
 }
 
+// What failed at auth/* locks an administrator there, and not out of the console, nor does his signing in end that lock. What an
+// administrator locked is locked everywhere.
+func TestLocksElsewhereLeaveTheConsoleOpen(t *testing.T) {
+	t.Parallel()
+	for _, minutes := range []int{15, 0} {
+		storetest.Each(t, func(t *testing.T, url string) {
+			s := administered(t, url)
+			g := &guarded{s, t}
+			s.do(t, "domain/set", fmt.Sprintf(`{"domain":{"name":"d"},"attrs":{"lockoutMinutes":%d}}`, minutes))
+			s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"1","seed":"%x","user.loginName":"ada"}}`, seedOf("1")))
+			signsIn := func(n int64) int {
+				return codeIn(s.knock("192.0.2.1", "ada", "correct horse", `,"otp":"`+g.at(hotp, "1", n)+`"`))
+			}
+			for range 10 {
+				g.want(201, g.verify("ada", "000000"), "a guess")
+			}
+			g.want(202, g.verify("ada", g.at(hotp, "1", 0)), "locked")
+			g.want(0, signsIn(0), "at the console, from where nobody knows her")
+			g.want(202, g.verify("ada", g.at(hotp, "1", 1)), "still locked there")
+			g.want(201, codeIn(s.knock("192.0.2.2", "ada", "wrong", "")), "a wrong one at the console")
+			g.want(202, g.verify("ada", g.at(hotp, "1", 1)), "still locked there")
+			s.do(t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(0, signsIn(1), "at the console, when her failures are cleared")
+			if minutes > 0 {
+				s.clock.advance(15 * time.Minute)
+				g.want(0, g.verify("ada", g.at(hotp, "1", 2)), "when the lock has ended")
+			}
+			s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"status":"LOCKED"}}`)
+			g.want(201, signsIn(3), "at the console, locked by an administrator")
+			g.want(202, g.verify("ada", g.at(hotp, "1", 3)), "locked by an administrator")
+			s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
+			g.want(0, signsIn(3), "at the console, unlocked")
+			for range 10 {
+				g.verify("ada", "000000")
+			}
+			s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"status":"LOCKED"}}`)
+			s.clock.advance(time.Hour)
+			g.want(202, g.verify("ada", g.at(hotp, "1", 4)), "locked by an administrator whom failures had locked")
+			g.want(201, signsIn(4), "at the console too")
+		})
+	}
+}
+
 // The tries of an address that many share are not used up for an administrator who signed in from there lately.
 func TestSharedAddressAtTheConsole(t *testing.T) {
 	t.Parallel()

@@ -58,7 +58,7 @@ func prepareUser(ctx context.Context, c *call, d *decoded) error {
 		if err := c.s.checkPassword(d.place+".password", pw); err != nil {
 			return err
 		}
-		return c.s.slowly(ctx, func() { d.extra = model.HashPassword(pw) })
+		return c.s.slowlyAside(ctx, func() { d.extra = model.HashPassword(pw) })
 	}
 	return nil
 }
@@ -71,21 +71,25 @@ func checkUser(c *call, tx store.Tx, d *decoded, old, row any) error {
 			if err := c.s.passwordSuits(tx, d.place+".password", u.ID, characters(pw)); err != nil {
 				return err
 			}
-			u.Password = c.s.keys.Seal(store.PasswordPlace(u.ID), []byte(d.extra.(string)))
+			u.Password = c.s.sealPassword(u.ID, d.extra.(string), characters(pw))
 		}
 	}
 	if d.has("permissions") && u.Permissions != "" && c.held() != "" {
 		return model.AttrErrorf(model.NotPermitted, d.place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.held())
 	}
-	if err := c.mayGrant(d, u.Permissions); err != nil || old == nil {
+	was, _ := old.(*model.User)
+	if err := c.mayName(tx, u, was); err != nil {
 		return err
 	}
-	return keepAdministrator(tx, old.(*model.User), u)
+	if err := c.mayGrant(d, u.Permissions); err != nil || was == nil {
+		return err
+	}
+	return keepAdministrator(tx, was, u)
 }
 
 // wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
 // he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
-func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
+func wroteUser(_ *call, tx store.Tx, d *decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
@@ -95,7 +99,9 @@ func wroteUser(_ *call, tx store.Tx, _ *decoded, old, row any) error {
 			return err
 		}
 	}
-	if was := old.(*model.User).Status; was == u.Status || was != model.LockedBy && u.Status != model.LockedBy {
+	was := old.(*model.User).Status
+	locks := d.has("status") && u.Status == model.LockedBy // also one whom failures had locked
+	if !locks && (was == u.Status || was != model.LockedBy) {
 		return nil
 	}
 	var st model.UserState
@@ -161,7 +167,7 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 		return err
 	}
 	var hash string
-	if err := m.s.slowly(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
+	if err := m.s.slowlyAside(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
 		return err
 	}
 	return m.upon(r, &args.Selection, plan, func(c *call, tx store.Tx, id string) (any, error) {
@@ -169,6 +175,6 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *Pla
 			return nil, err
 		}
 		c.touched(m.obj.noun, id)
-		return reply, tx.SetPassword(id, m.s.keys.Seal(store.PasswordPlace(id), []byte(hash)), true, c.now)
+		return reply, tx.SetPassword(id, m.s.sealPassword(id, hash, characters(model.Secret(password))), true, c.now)
 	})
 }

@@ -65,13 +65,15 @@ type Held struct {
 	DomainID  string `db:"domain_id"`
 	ProductID string `db:"product_id"`
 	Users     int64  `db:"users"`
-	Most      int64  `db:"most"` // that one user has
+	Most      int64  `db:"most"` // that one of them has, of any product
 }
 
 var selectHeld = selects[Held](`
 	SELECT domain_id, product_id, COUNT(*) AS users, MAX(tokens) AS most FROM (
-		SELECT u.domain_id, t.product_id, a.user_id, COUNT(*) AS tokens
-		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN users u ON u.id = a.user_id
+		SELECT u.domain_id, t.product_id, a.user_id, MAX(n.tokens) AS tokens
+		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN users u ON u.id = a.user_id JOIN (
+			SELECT a.user_id, COUNT(*) AS tokens FROM token_assignments a JOIN tokens t ON t.id = a.token_id
+			WHERE a.status = 'ACTIVE' AND t.status = 'ACTIVE' GROUP BY a.user_id) AS n ON n.user_id = a.user_id
 		WHERE a.status = 'ACTIVE' AND t.status = 'ACTIVE'
 		GROUP BY u.domain_id, t.product_id, a.user_id
 	) AS held GROUP BY domain_id, product_id ORDER BY domain_id, product_id`)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -57,6 +58,11 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 		}
 		return nil
 	})
+	if err == nil && s.kept != nil {
+		if err = s.keepAnew(ctx); err != nil {
+			err = fmt.Errorf("all is done, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in this database: %w", err)
+		}
+	}
 	return r, err
 }
 

@@ -25,8 +25,11 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 // Restore makes a database file of a backup, which it checks first. The database must not exist before. What finish does to it, such
 // as AfterRestore, is done before the file is there, or the file never is. The head that is kept of its record is the backup's from then on.
 func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(Store) error) (Checked, error) {
+	if _, err := os.Stat(backup); err != nil {
+		return Checked{}, fmt.Errorf("the backup: %w", err)
+	}
 	if _, err := os.Stat(keyFile); err != nil {
-		return Checked{}, err // opening would make one
+		return Checked{}, fmt.Errorf("the key file: %w", err) // opening would make one
 	}
 	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
 		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)

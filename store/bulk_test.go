@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,77 @@ func TestBulkCancelled(t *testing.T) {
 	if !errors.As(err, &known) || known.Kind != model.Unavailable {
 		t.Errorf("a cancelled statement gave %v", err)
 	}
+}
+
+// A transaction that gave itself a time ends with that where others wait for it, also in the middle of a search; one that runs
+// beside others has no less time by it.
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		const most = 50 * time.Millisecond
+		alone := !store.IsPostgres(d.URL)
+		rows := make([]model.Repository, 3000)
+		for i := range rows {
+			rows[i] = model.Repository{ID: fmt.Sprint("r", i), Name: fmt.Sprint(i), Description: strings.Repeat("a", 200) + "b"}
+		}
+		err := s.Update(t.Context(), func(tx store.Tx) error { _, err := tx.InsertMany(rows, false); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 1}
+		for range 40 { // each ten thousand steps a row
+			q.Where = append(q.Where, store.Cond{Column: "description", Op: store.Like, Value: "%" + strings.Repeat("a", 100) + "b%"})
+		}
+		q.Where = append(q.Where, store.Cond{Column: "description", Op: store.Like, Value: "%c"})
+		for what, way := range map[string]func(tx store.Tx) error{
+			"a statement behind its time": func(tx store.Tx) error {
+				time.Sleep(2 * most)
+				return tx.PutMeta("more", []byte("x"))
+			},
+			"nothing behind its time": func(store.Tx) error {
+				time.Sleep(2 * most)
+				return nil
+			},
+			"a longer time of its own": func(tx store.Tx) error {
+				tx.Within(time.Hour, "an hour")
+				time.Sleep(2 * most)
+				return nil
+			},
+			"refusals that a batch takes for its calls'": func(tx store.Tx) error {
+				time.Sleep(2 * most)
+				tx.Try(func(tx store.Tx) error { return tx.PutMeta("more", []byte("x")) })
+				return nil
+			},
+			"a search": func(tx store.Tx) error {
+				_, err := tx.Find(q) // which takes many times as long
+				if err == nil && alone {
+					t.Error("a search went on to its end")
+				}
+				return err
+			},
+		} {
+			err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
+				tx.Within(most, "too long, said the caller")
+				return errors.Join(tx.PutMeta(what, []byte("x")), way(tx))
+			})
+			var known *model.Error
+			ended := errors.As(err, &known) && known.Kind == model.TooLarge && known.Msg == "too long, said the caller"
+			if ended != alone || !alone && err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			view(t, s, func(tx store.ReadTx) error {
+				text, err := tx.Meta(what)
+				if (text == nil) != ended {
+					t.Errorf("%s: %q is left", what, text)
+				}
+				return err
+			})
+		}
+		if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.PutMeta("behind", []byte("x")) }); err != nil {
+			t.Errorf("behind them: %v", err)
+		}
+	})
 }
 
 func TestBulkTimeoutBounds(t *testing.T) {

@@ -53,7 +53,7 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 	_, err = place(file, func(part string) (c Checked, err error) {
 		return c, o.fill(ctx, file, part, keyFile)
 	})
-	return err == nil, err
+	return err == nil, naming(err, file, keyFile)
 }
 
 // clear refuses a place where a database was, and cleans it of what only looks like one.
@@ -92,10 +92,11 @@ func setAside(file string) string {
 
 // unused refuses a key file that is there, where a new database shall have a new one.
 func (o *options) unused(file, keyFile string) error {
-	if !o.fresh || o.anew {
-		return nil
+	info, err := os.Stat(keyFile)
+	if err == nil && info.IsDir() {
+		return errFolder(keyFile)
 	}
-	if _, err := os.Stat(keyFile); err == nil {
+	if err == nil && o.fresh && !o.anew {
 		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}
@@ -141,6 +142,15 @@ func lockFolder(file string) (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
 	}
 	return dir.Close, nil
+}
+
+// naming has an error name the database file that was being made, unless it names that or the key file: a full disk is SQLite's
+// word, and that names none.
+func naming(err error, file, keyFile string) error {
+	if err == nil || strings.Contains(err.Error(), file) || strings.Contains(err.Error(), keyFile) {
+		return err
+	}
+	return fmt.Errorf("database %s: making it: %w", file, err)
 }
 
 // speakOf has an error speak of a file by the name that whoever reads it knows.

@@ -68,6 +68,7 @@ type dialect struct {
 	untimed  string                                // a statement that lets a transaction take, and wait, as long as it must; "" = it may
 	alone    string                                // a statement that keeps others from migrating until the transaction's end; "" = every Update does
 	analyze  bool                                  // a database that was filled must be told to look at what it holds
+	serial   bool                                  // Updates run one after the other: each waits for those before it
 	chains   bool                                  // an audit chain begins in a transaction of its own
 }
 
@@ -162,11 +163,12 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 
 // errOverlong is what an UpdateLong gives that took longer than it may.
 func (s *sqlStore) errOverlong() *model.Error {
-	return &model.Error{Kind: model.TooLarge, Err: errBulkTimeout,
+	return &model.Error{Kind: model.TooLarge, Err: errOverdue,
 		Msg: "the call took longer than the " + s.bulk.String() + " that a call of many rows may take (--bulk-timeout): nothing is changed; send fewer rows at once"}
 }
 
-var errBulkTimeout = errors.New("bulk timeout")
+// errOverdue is behind every error of a transaction that took longer than it may.
+var errOverdue = errors.New("the transaction's time is over")
 
 func (s *sqlStore) Callers() int64 {
 	if s.changes.Load() > 0 {

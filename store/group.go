@@ -200,7 +200,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	ctx := context.WithoutCancel(j.ctx)
 	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts}, chain: w.head}
 	if j.mode == updateLong {
-		tx.until = time.Now().Add(w.store.bulk)
+		tx.limit(w.store.bulk, w.store.errOverlong())
 	}
 	err := errEnded
 	defer func() {

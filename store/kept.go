@@ -278,13 +278,25 @@ func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	return name, err
 }
 
-// rewriteKept keeps the head of a database file that was made of a backup.
-func rewriteKept(file, keyFile, head string) error {
-	keys, err := LoadKeyring(keyFile)
+// keepAnew keeps the head of the record as it is, whatever was kept before.
+func (s *sqlStore) keepAnew(ctx context.Context) error {
+	var last *mark
+	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
+		last, err = tx.lastMark()
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	k := &keptHead{keys: keys, file: keptFile(whole(file), keyFile)}
+	s.kept.mu.Lock()
+	defer s.kept.mu.Unlock()
+	s.kept.failed = s.kept.rewrite(last.head())
+	return s.kept.failed
+}
+
+// rewrite keeps a head in place of whatever is kept.
+func (k *keptHead) rewrite(head string) error {
+	var err error
 	if number, _, _ := parseHead(head); number > 0 {
 		if err = k.write(head); err == nil {
 			return nil
@@ -295,4 +307,13 @@ func rewriteKept(file, keyFile, head string) error {
 		return errors.Join(err, gone)
 	}
 	return nil
+}
+
+// rewriteKept keeps the head of a database file that was made of a backup.
+func rewriteKept(file, keyFile, head string) error {
+	keys, err := LoadKeyring(keyFile)
+	if err != nil {
+		return err
+	}
+	return (&keptHead{keys: keys, file: keptFile(whole(file), keyFile)}).rewrite(head)
 }

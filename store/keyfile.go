@@ -85,7 +85,7 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 		err = f.Chown(int(owner.Uid), int(owner.Gid))
 	}
 	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
-		return err
+		return speakOf(err, f.Name(), k.file)
 	}
 	if err = os.Rename(f.Name(), file); err != nil {
 		return err

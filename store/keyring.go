@@ -86,6 +86,9 @@ func (k *Keyring) load() error {
 	if k.read != nil && os.SameFile(info, k.read) && info.ModTime().Equal(k.read.ModTime()) && info.Size() == k.read.Size() {
 		return nil
 	}
+	if info.IsDir() {
+		return errFolder(k.file)
+	}
 	if info.Mode().Perm()&0o007 != 0 {
 		return fmt.Errorf("key file %s can be read by everybody: chmod 600 %s", k.file, k.file)
 	}
@@ -100,6 +103,10 @@ func (k *Keyring) load() error {
 	k.keys.Store(&keys)
 	k.read = info
 	return nil
+}
+
+func errFolder(keyFile string) error {
+	return fmt.Errorf("key file %s: it is a folder; name a file in it", keyFile)
 }
 
 // keyNotice is how soon a key that was added seals, in every process that has the file.
@@ -156,7 +163,7 @@ func CreateKeyring(file string) (*Keyring, error) {
 	defer os.Remove(f.Name())
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, err
+		return nil, speakOf(err, f.Name(), file)
 	}
 	if err = os.Link(f.Name(), file); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type options struct {
 	anew    bool
 	first   func(Store) error
 	serving bool
+	alone   bool
 	part    bool // it is on its way to its name: nothing is kept of it
 }
 
@@ -66,6 +67,10 @@ func WithFirst(first func(Store) error) Option { return func(o *options) { o.fir
 // Serving notes that this process serves the database. Another that does so as well is told of by Warnings, where both have
 // the same SQLite file.
 func Serving() Option { return func(o *options) { o.serving = true } }
+
+// Alone refuses an SQLite database that a process serves; one that begins to serve it meanwhile is told of it as of another
+// server. A PostgreSQL database is not looked at: its servers may be anywhere.
+func Alone() Option { return func(o *options) { o.alone = true } }
 
 // Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
 // database makes the key file when there is none; a key file that did not seal the database is refused. The URL is

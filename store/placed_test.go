@@ -325,7 +325,7 @@ func TestFailedOpenOnPostgres(t *testing.T) {
 func TestForeignFile(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]string{"its tables": "CREATE TABLE customers (a)", "a table meta": "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB)",
-		"its id": "PRAGMA application_id = 252006674"} {
+		"its id": "PRAGMA application_id = 252006674", "its version": "PRAGMA user_version = 3", "a view": "CREATE VIEW customers AS SELECT 1 AS a"} {
 		t.Run(name, func(t *testing.T) {
 			d := storetest.NewSQLite(t)
 			db := byHand(t, d.URL)
@@ -379,7 +379,20 @@ func TestServedTwice(t *testing.T) {
 	if told(first) || told(used) || !told(second) {
 		t.Errorf("told: the first %v, who uses it %v, the second %v", told(first), told(used), told(second))
 	}
-	if err := errors.Join(first.Close(), second.Close(), used.Close()); err != nil {
+	if s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.Alone()); err == nil || !strings.Contains(err.Error(), "a process serves it") {
+		s.Close()
+		t.Errorf("alone beside them: %v", err)
+	}
+	if err := errors.Join(first.Close(), second.Close()); err != nil {
+		t.Fatal(err)
+	}
+	alone := open(store.Alone())
+	if late := open(store.Serving()); !told(late) {
+		t.Error("who begins to serve it is not told of who wants it alone")
+	} else if err := late.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(alone.Close(), used.Close()); err != nil {
 		t.Fatal(err)
 	}
 	third := open(store.Serving())

@@ -37,7 +37,30 @@ var postgresSettings = map[string]string{
 }
 
 // postgresStore is a Store in a PostgreSQL database.
-type postgresStore struct{ sqlStore }
+type postgresStore struct {
+	sqlStore
+	warnings []string
+}
+
+func (s *postgresStore) Warnings() []string { return s.warnings }
+
+// predicateLocks is how many notes of what transactions have read a server needs room for. It keeps those of every transaction
+// that ran beside one that is still under way, a dozen each: beside an import that takes a minute, of all its logins. When there
+// is no room, nothing is committed any more, logins neither, until the import has ended.
+const predicateLocks = 100_000
+
+// checkServer warns of a server that is set up for less than may be asked of it. One that does not have the settings has no such
+// limit.
+func checkServer(ctx context.Context, db *sqlx.DB) []string {
+	var room sql.NullInt64
+	err := db.QueryRowContext(ctx, "SELECT current_setting('max_pred_locks_per_transaction', TRUE)::bigint * "+
+		"(current_setting('max_connections', TRUE)::bigint + current_setting('max_prepared_transactions', TRUE)::bigint)").Scan(&room)
+	if err != nil || !room.Valid || room.Int64 >= predicateLocks {
+		return nil
+	}
+	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins beside a call of many rows may be refused with error 8; "+
+		"set max_pred_locks_per_transaction = 1024 or more there (README: More than one machine)", room.Int64)}
+}
 
 func (s *postgresStore) Backup(context.Context, string) (Checked, error) {
 	return Checked{}, errors.New("a PostgreSQL database is backed up by pg_dump, or by tokensmith dump")
@@ -58,7 +81,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	}
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s := &postgresStore{}
+	s := &postgresStore{warnings: checkServer(ctx, db)}
 	s.read, s.losses, s.bulk, s.proof = db, losses, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text compares and sorts by code point, as in SQLite.

@@ -249,6 +249,18 @@ func TestPostgresSettings(t *testing.T) {
 	}
 }
 
+// A server as it comes has too little room for what logins beside a long call have read, and is warned of.
+func TestPostgresRoom(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{storetest.OwnPostgres(t): true, storetest.Postgres(t): false} {
+		d := &storetest.Database{URL: url, KeyFile: filepath.Join(t.TempDir(), "key")}
+		warned := strings.Contains(strings.Join(d.Open(t).Warnings(), " "), "max_pred_locks_per_transaction")
+		if warned != want {
+			t.Errorf("warned is %v, want %v", warned, want)
+		}
+	}
+}
+
 // writer is a function that takes what is written.
 type writer func(b []byte) (int, error)
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -101,9 +102,11 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	ctx := tx.ctx // a search may be long: it ends when its caller does
-	if q.Quick {
-		ctx = tx.short
+	ctx := tx.short
+	if !q.Quick {
+		var end context.CancelFunc
+		ctx, end = tx.searching()
+		defer end()
 	}
 	rows, err := tx.q.QueryContext(ctx, tx.store.text(text), args...)
 	if err != nil {
@@ -141,7 +144,9 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 		return 0, err
 	}
 	var n int64
-	err = tx.did(sqlx.GetContext(tx.ctx, tx.q, &n, tx.store.text(text), args...)) // it ends with ctx, as Find
+	ctx, end := tx.searching()
+	defer end()
+	err = tx.did(sqlx.GetContext(ctx, tx.q, &n, tx.store.text(text), args...))
 	return n, err
 }
 

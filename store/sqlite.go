@@ -90,6 +90,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	s.dialect = dialect{bind: sqlx.QUESTION, class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
 		// The driver starts a goroutine for each statement whose context can end; short ones run without.
 		context: context.WithoutCancel,
+		serial:  true,
 		tables:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		pages:   "PRAGMA integrity_check(10)",
 		size:    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
@@ -131,12 +132,15 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	s.read.SetMaxOpenConns(readers())
 	s.read.SetMaxIdleConns(readers())
 	s.placed, s.file = newPlaced(abs), whole(path)
-	if !o.serving {
+	if !o.serving && !o.alone {
 		return s, nil
 	}
 	var others bool
 	if s.note, others, err = serves(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	}
+	if others && o.alone {
+		return nil, errors.Join(fmt.Errorf("database %s: a process serves it: stop that first; nothing is changed", path), s.Close())
 	}
 	if others {
 		s.warnings = append(s.warnings, "another process serves the database "+path+" already: what one acknowledges the other knows, "+
@@ -148,8 +152,8 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 // ours are tables that every schema has had.
 var ours = []string{"meta", "users", "tokens", "audit"}
 
-// look looks into a database file, without changing it, and refuses another program's. It says whether the file holds any
-// table yet.
+// look looks into a database file, without changing it, and refuses another program's. It says whether the file holds
+// anything yet.
 func look(ctx context.Context, file string) (empty bool, err error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
@@ -160,28 +164,42 @@ func look(ctx context.Context, file string) (empty bool, err error) {
 	source := url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: url.Values{"mode": {"rw"}, "_busy_timeout": {"10000"}}.Encode()}
 	db := sqlx.NewDb(sql.OpenDB(sqliteConnector{source.String()}), "sqlite3")
 	db.SetMaxOpenConns(1)
-	var tables []string
-	var application int64
-	err = sqlx.SelectContext(ctx, db, &tables, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-	if err == nil {
-		err = sqlx.GetContext(ctx, db, &application, "PRAGMA application_id")
+	var f foundIn
+	err = sqlx.SelectContext(ctx, db, &f.names, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type <> 'table', name")
+	for pragma, to := range map[string]*int64{"application_id": &f.application, "user_version": &f.version} {
+		if err == nil {
+			err = sqlx.GetContext(ctx, db, to, "PRAGMA "+pragma)
+		}
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return false, fmt.Errorf("database %s: %w", file, err)
 	}
-	missing := slices.DeleteFunc(slices.Clone(ours), func(name string) bool { return slices.Contains(tables, name) })
-	if application != 0 || len(tables) > 0 && len(missing) > 0 {
-		return false, fmt.Errorf("database %s: it is another program's SQLite file (%s): nothing of it is changed; name another file", file, holds(tables, application))
+	if !f.ours() {
+		return false, fmt.Errorf("database %s: it is another program's SQLite file (%s): nothing of it is changed; name another file", file, f)
 	}
-	return len(tables) == 0, nil
+	return len(f.names) == 0, nil
 }
 
-// holds says by what another program's file is known.
-func holds(tables []string, application int64) string {
-	if len(tables) == 0 {
-		return fmt.Sprintf("application id %d", application)
+// foundIn is by what a database file is known.
+type foundIn struct {
+	names                []string // of tables, and of all else a schema has
+	application, version int64    // which ours leave alone
+}
+
+// ours says whether a file holds what every schema has had, or nothing at all.
+func (f *foundIn) ours() bool {
+	missing := slices.ContainsFunc(ours, func(name string) bool { return !slices.Contains(f.names, name) })
+	return f.application == 0 && f.version == 0 && (len(f.names) == 0 || !missing)
+}
+
+func (f foundIn) String() string {
+	switch {
+	case len(f.names) > 0:
+		return "it holds " + strings.Join(f.names[:min(3, len(f.names))], ", ") + map[bool]string{true: ", ..."}[len(f.names) > 3]
+	case f.application != 0:
+		return fmt.Sprintf("application id %d", f.application)
 	}
-	return "its tables are " + strings.Join(tables[:min(3, len(tables))], ", ") + map[bool]string{true: ", ..."}[len(tables) > 3]
+	return fmt.Sprintf("user version %d", f.version)
 }
 
 const (

@@ -211,7 +211,8 @@ type ReadTx interface {
 
 	// Domains returns all domains, by their names.
 	Domains() ([]model.Domain, error)
-	// Held returns how many users of each domain have tokens of each product, where there are any.
+	// Held returns how many users of each domain have tokens of each product, where there are any, and how many tokens, of
+	// whatever product, one of them has at most.
 	Held() ([]Held, error)
 	// ShortSeeds counts the tokens whose seed has fewer bytes than so many. It reads all tokens.
 	ShortSeeds(bytes int64) (int64, error)
@@ -296,6 +297,11 @@ type Tx interface {
 	// of time, an end of ctx) is not undone alone: Try returns it, and so do later statements and the Update. A panic is the
 	// Update's. Tries may be nested.
 	Try(fn func(Tx) error) error
+
+	// Within gives the transaction so much time from now, searches in it included, where other Updates have to wait for it:
+	// beyond it, it is TooLarge with refusal as its message, and nothing of it remains. PostgreSQL's run side by side, and get
+	// no less time by it.
+	Within(most time.Duration, refusal string)
 
 	// Insert writes a new row.
 	Insert(row any) error

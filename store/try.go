@@ -30,7 +30,7 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 
 // alone says whether a statement's failure leaves the rest of the transaction whole.
 func (tx *sqlTx) alone(failed error) bool {
-	if errors.Is(failed, errNoChain) || errors.Is(failed, errBulkTimeout) || tx.ctx.Err() != nil {
+	if errors.Is(failed, errNoChain) || errors.Is(failed, errOverdue) || tx.ctx.Err() != nil {
 		return false
 	}
 	switch tx.store.dialect.class(failed) {

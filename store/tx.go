@@ -20,9 +20,10 @@ type sqlReadTx struct {
 	prepared *statements // of an Update on SQLite's writing connection; nil elsewhere
 	failed   error       // the first failure of a statement
 
-	answered bool      // some statement was
-	final    bool      // of a View: it must not be run again
-	until    time.Time // of a long Update: when it is over; zero = no such time
+	answered bool         // some statement was
+	final    bool         // of a View: it must not be run again
+	until    time.Time    // when it is over; zero = no such time
+	overdue  *model.Error // what is said then
 
 	scope Scope // what Find, Count and the look-ups by name see; nil = everything
 }
@@ -57,7 +58,7 @@ func (tx *sqlTx) changesCallers() {
 // makes of the statements that were refused for it.
 func (tx *sqlTx) run(fn func(*sqlTx) error) error {
 	err := fn(tx)
-	if failed := tx.ready(); err == nil || errors.Is(failed, errBulkTimeout) {
+	if failed := tx.ready(); err == nil || errors.Is(failed, errOverdue) {
 		return failed
 	}
 	return err
@@ -67,10 +68,35 @@ func (tx *sqlReadTx) Failed() error { return tx.failed }
 
 // ready returns why no further statement may run.
 func (tx *sqlReadTx) ready() error {
-	if tx.failed == nil && !tx.until.IsZero() && time.Now().After(tx.until) {
-		tx.failed = tx.store.errOverlong()
+	if tx.failed == nil && tx.over() {
+		tx.failed = tx.overdue
 	}
 	return tx.failed
+}
+
+// over says whether the transaction's time is over.
+func (tx *sqlReadTx) over() bool { return !tx.until.IsZero() && time.Now().After(tx.until) }
+
+// limit bounds the transaction's time, unless it ends earlier already.
+func (tx *sqlReadTx) limit(most time.Duration, overdue *model.Error) {
+	if until := time.Now().Add(most); tx.until.IsZero() || until.Before(tx.until) {
+		tx.until, tx.overdue = until, overdue
+	}
+}
+
+func (tx *sqlTx) Within(most time.Duration, refusal string) {
+	if tx.store.dialect.serial {
+		tx.limit(most, &model.Error{Kind: model.TooLarge, Msg: refusal, Err: errOverdue})
+	}
+}
+
+// searching gives the context of a search, which may be long: it ends when its caller does, and with the time of a transaction
+// for which others wait.
+func (tx *sqlReadTx) searching() (context.Context, context.CancelFunc) {
+	if !tx.store.dialect.serial || tx.until.IsZero() {
+		return tx.ctx, func() {}
+	}
+	return context.WithDeadline(tx.ctx, tx.until)
 }
 
 // did takes what a statement's run gave, and keeps the first failure.
@@ -82,7 +108,7 @@ func (tx *sqlReadTx) did(err error) error {
 	if tx.ctx.Err() != nil {
 		err = tx.ctx.Err() // the rest is how the driver puts it
 	}
-	if tx.failed == nil {
+	if tx.ready() == nil {
 		tx.failed = tx.store.kind(err)
 	}
 	return tx.failed

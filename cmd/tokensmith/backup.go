@@ -23,16 +23,16 @@ func (d *database) keyPath() string {
 }
 
 // openStore opens a database that is there, without the methods on it.
-func (d *database) openStore(ctx context.Context) (store.Store, error) {
+func (d *database) openStore(ctx context.Context, options ...store.Option) (store.Store, error) {
 	if err := d.exists(); err != nil {
 		return nil, err
 	}
-	return d.connect(ctx)
+	return d.connect(ctx, options...)
 }
 
 // with runs work on a database that is there.
-func (d *database) with(ctx context.Context, work func(store.Store) error) error {
-	st, err := d.openStore(ctx)
+func (d *database) with(ctx context.Context, work func(store.Store) error, options ...store.Option) error {
+	st, err := d.openStore(ctx, options...)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func restoreCommand(e *env) *cobra.Command {
 	var advance int64
 	var inPlace bool
 	cmd := &cobra.Command{
-		Use: "restore BACKUP | --in-place", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
+		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
 		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
 			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
@@ -98,7 +98,9 @@ func restoreCommand(e *env) *cobra.Command {
 			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +
 			"until it has caught up. Without it OTPs that were used since the backup are good again.\n\n" +
 			"With --in-place, and without a backup, it does that to a database that is there, which was restored by other tools: by\n" +
-			"those of PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then.",
+			"those of PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then:\n" +
+			"one on the same SQLite file is noticed, one on a PostgreSQL database is not. What is kept of the head of the record\n" +
+			"beside the key file becomes this database's.",
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key --advance-hotp 5\n" +
 			"  tokensmith restore --in-place --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,7 +108,7 @@ func restoreCommand(e *env) *cobra.Command {
 				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", advanceMost, advance)
 			}
 			if inPlace == (len(args) == 1) {
-				return errors.New("restore takes either a backup or --in-place")
+				return withUsage(cmd, "restore takes either a backup or --in-place")
 			}
 			now := time.Now()
 			var r store.Restored
@@ -117,7 +119,7 @@ func restoreCommand(e *env) *cobra.Command {
 			file := store.File(d.url)
 			switch {
 			case inPlace:
-				if err := d.with(cmd.Context(), finish); err != nil {
+				if err := d.with(cmd.Context(), finish, store.Alone()); err != nil {
 					return err
 				}
 			case file == "":

@@ -31,7 +31,12 @@ func batchCommand(e *env) *cobra.Command {
 			"day; so results that were last written to more than 23 hours ago are refused. auth/* and what devices call have no such keys\n" +
 			"and do not belong into a batch. With --parallel, lines must not depend on one another.",
 		Example: "  tokensmith batch calls.jsonl --out results.jsonl --db tokensmith.db",
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.batch(cmd.Context(), f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.chosen(cmd); err != nil {
+				return err
+			}
+			return e.batch(cmd.Context(), f, args[0])
+		},
 	}
 	f.database.flags(cmd, "")
 	f.database.bulkFlag(cmd)
@@ -65,7 +70,7 @@ func (e *env) batch(ctx context.Context, f *batchFlags, path string) error {
 	f.client = poolFor(f.parallel)
 	call, done, err := e.caller(ctx, &f.callFlags)
 	if err != nil {
-		return errors.Join(err, b.results.close())
+		return errors.Join(err, b.results.unmake())
 	}
 	defer done()
 	b.call = call

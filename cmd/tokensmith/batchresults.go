@@ -21,6 +21,7 @@ const resultsAge = 23 * time.Hour
 type results struct {
 	file    *os.File // nil = the standard output
 	about   string
+	made    bool // the files are this process's
 	w       *bufio.Writer
 	last    int // line of the batch
 	done    int
@@ -73,7 +74,7 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 		}
 		return nil, err
 	}
-	r.w = bufio.NewWriter(r.file)
+	r.w, r.made = bufio.NewWriter(r.file), true
 	text, err := json.Marshal(about)
 	if err == nil {
 		err = writePrivate(r.about, append(text, '\n'), r.about)
@@ -158,6 +159,15 @@ func (r *results) write(j *batchJob) error {
 		return err
 	}
 	return r.count(&l)
+}
+
+// unmake closes the results of a batch that has not begun, and leaves nothing of them that was not there before.
+func (r *results) unmake() error {
+	err := r.close()
+	if r.made {
+		err = errors.Join(err, os.Remove(r.file.Name()), os.Remove(r.about))
+	}
+	return err
 }
 
 func (r *results) close() error {

@@ -52,6 +52,9 @@ func callCommand(e *env) *cobra.Command {
 			"running server. The exit status is 0 only if the reply's error is 0.",
 		Example: `  tokensmith call token/search '{"match":[["serial","=","10000000"]]}' --db tokensmith.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.chosen(cmd); err != nil {
+				return err
+			}
 			params := "{}"
 			if len(args) == 2 {
 				params = args[1]
@@ -83,6 +86,17 @@ func (f *callFlags) serverFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.clientSecret, "client-secret", "", "its client secret; better given as TOKENSMITH_CLIENT_SECRET")
 }
 
+// chosen says whether it is clear where calls go.
+func (f *callFlags) chosen(cmd *cobra.Command) error {
+	switch {
+	case f.server != "" && f.url != "":
+		return withUsage(cmd, "give --server or --db, not both")
+	case f.server == "" && f.url == "":
+		return withUsage(cmd, "give --server or --db")
+	}
+	return nil
+}
+
 // refused says whether an envelope is a refusal.
 func refused(reply []byte) error {
 	var envelope struct{ Error *int }
@@ -96,13 +110,8 @@ func refused(reply []byte) error {
 }
 
 func (e *env) call(ctx context.Context, f *callFlags, method string, params []byte) ([]byte, error) {
-	switch {
-	case f.server != "" && f.url != "":
-		return nil, errors.New("give --server or --db, not both")
-	case f.server != "":
+	if f.server != "" {
 		return callServer(ctx, f, method, "", params)
-	case f.url == "":
-		return nil, errors.New("give --server or --db")
 	}
 	return e.callHere(ctx, &f.database, method, params)
 }

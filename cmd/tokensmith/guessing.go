@@ -17,21 +17,23 @@ func (e *env) guessing(cmd *cobra.Command, d *database) error {
 		return err
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "domain\tproduct\tusers\ttokens each\tcodes (first)\tguesses a year\tno PIN\trandom PIN\tchosen PIN\tpasscode\tone address\tmany addresses")
+	fmt.Fprintln(w, "domain\tproduct\tusers\ttokens each\tcodes (first)\tguesses a year\tmistyped\tno PIN\trandom PIN\tchosen PIN\tpasscode\tone address\tmany addresses")
 	for _, r := range g.Rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d (%d)\t%d\t%.1e\t%.1e\t%.1e\t%.1e\t%.2g\t%.2g\n", r.Domain, r.Product, r.Users, r.TokensPerUser, r.Codes, r.FirstCodes,
-			r.GuessesAYear, r.WithoutPIN, r.RandomPIN, r.ChosenPIN, r.Passcode, r.SprayedAYear, r.AllUsersAYear)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d (%d)\t%d\t%d\t%.1e\t%.1e\t%.1e\t%.1e\t%.2g\t%.2g\n", r.Domain, r.Product, r.Users, r.TokensPerUser, r.Codes, r.FirstCodes,
+			r.GuessesAYear, r.MistypedADay, r.WithoutPIN, r.RandomPIN, r.ChosenPIN, r.Passcode, r.SprayedAYear, r.AllUsersAYear)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, `
-codes           that one guess may hit: of the windows of all tokens of the product that one user has, of a pending resynchronisation and a passcode;
+tokens each     that one of these users has, at most, of whatever product: a code is tried at each of them
+codes           that one guess may hit, where many were made: of the windows that all tokens of one user share, and a passcode;
                 first, where the tokens were not used yet
+mistyped        codes a day, for years, that do not lock a person
 no PIN          the chance to enter a user's account within a year, at most; the user logs in once a day, nobody unlocks
-random PIN      the same where each token has a random PIN of six digits
+random PIN      the same where each token has a random PIN of six digits, which passcodes need as well
 chosen PIN      the same where the PIN is one that people choose: 10.7 %% of them the most frequent (N. Berry, PIN analysis, 2012)
-passcode        what passcodes add to the two, which have no PIN, where somebody has them sent to the user; 0 where the domain sends none
+passcode        what of "no PIN" is by passcodes, where somebody has them sent to the user; 0 where the domain sends none
 one address     accounts that one address enters within a year, if callers send remoteIp: %d failures a day
 many addresses  accounts of all these users that any number of addresses enter, and one where callers send no remoteIp
 `, model.AddressMost)

@@ -38,7 +38,12 @@ func importCommand(e *env) *cobra.Command {
 			"same seed is left as it is. Seeds are decrypted here; they reach the server in the call and no file.",
 		Example: "  tokensmith import seeds.xml --db tokensmith.db --product DN/ST\n" +
 			"  tokensmith import keys.pskc --server http://127.0.0.1:8070/das5/rest --password-file pw --create-products",
-		RunE: func(cmd *cobra.Command, args []string) error { return e.importFile(cmd.Context(), f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.chosen(cmd); err != nil {
+				return err
+			}
+			return e.importFile(cmd.Context(), f, args[0])
+		},
 	}
 	f.database.flags(cmd, "")
 	f.database.bulkFlag(cmd)
@@ -127,15 +132,10 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 
 // caller gives what calls a method, on a server or in this process; done closes it.
 func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done func(), err error) {
-	switch {
-	case f.server != "" && f.url != "":
-		return nil, nil, errors.New("give --server or --db, not both")
-	case f.server != "":
+	if f.server != "" {
 		return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
 			return callServer(ctx, f, method, key, params)
 		}, func() {}, nil
-	case f.url == "":
-		return nil, nil, errors.New("give --server or --db")
 	}
 	log, err := e.logger("json")
 	if err != nil {

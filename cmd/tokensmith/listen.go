@@ -47,11 +47,11 @@ func (f *serveFlags) open() (*listeners, error) {
 	if secure {
 		l.scheme = "https"
 	}
-	if l.main, err = net.Listen("tcp", f.listen); err != nil {
+	if l.main, err = listenAt("--listen", f.listen); err != nil {
 		return nil, err
 	}
 	if f.authListen != "" {
-		if l.auth, err = net.Listen("tcp", f.authListen); err != nil {
+		if l.auth, err = listenAt("--auth-listen", f.authListen); err != nil {
 			l.close()
 			return nil, err
 		}
@@ -61,6 +61,24 @@ func (f *serveFlags) open() (*listeners, error) {
 			l.close()
 			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; --insecure allows it", at.Addr())
 		}
+	}
+	return l, nil
+}
+
+// listenAt listens where a flag says.
+func listenAt(flag, at string) (net.Listener, error) {
+	l, err := net.Listen("tcp", at)
+	var failed *net.OpError
+	var address *net.AddrError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
+	case errors.As(err, &address):
+		return nil, fmt.Errorf("%s %s: %s: give an address such as 127.0.0.1:8070", flag, at, address.Err)
+	case errors.As(err, &failed):
+		return nil, fmt.Errorf("%s %s: %w", flag, at, failed.Err)
+	case err != nil:
+		return nil, fmt.Errorf("%s %s: %w", flag, at, err)
 	}
 	return l, nil
 }

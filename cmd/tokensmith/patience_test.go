@@ -58,6 +58,8 @@ func TestSilentBodies(t *testing.T) {
 		"POST /token/get HTTP/1.1\nTransfer-Encoding: chunked" + basic, "POST /device/events HTTP/1.1" + announced,
 		"POST /token/get HTTP/1.1" + announced, "POST /no/method HTTP/1.1" + announced, "PUT /token/get HTTP/1.1" + announced, "POST /healthz HTTP/1.1" + announced,
 		"GET /healthz HTTP/1.1" + announced, "GET /console/ HTTP/1.1" + announced,
+		"POST /das5/rest/token/get HTTP/1.1" + announced + basic, "POST /console/signOut HTTP/1.1" + announced, "POST /console/whoami HTTP/1.1" + announced,
+		"POST /console/api/token/get HTTP/1.1" + announced,
 	} {
 		for _, trickles := range []bool{false, true} {
 			all.Go(func() {

@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +76,9 @@ func serveCommand(e *env) *cobra.Command {
 // would be collected dozens of times a second. More than twice as much would let callers who do their worst take half a gigabyte.
 const gcPercent = 200
 
+// prefixForm is what a prefix is: a path that no client writes otherwise.
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)*/?$`)
+
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if e.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
@@ -83,6 +86,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	log, err := e.logger(f.logFormat)
 	if err != nil {
 		return err
+	}
+	if !prefixForm.MatchString(f.prefix) {
+		return fmt.Errorf("--prefix must be a path such as /das5/rest, of letters, digits, _, ~, - and dots between them, not %q", f.prefix)
 	}
 	if f.publicURL != "" {
 		if u, err := url.Parse(f.publicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -111,7 +117,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	}
 	l, err := f.open()
 	if err != nil {
-		return f.inUse(err)
+		return err
 	}
 	defer l.close()
 	room, narrow := f.counted(proxies)
@@ -300,19 +306,6 @@ func readSecrets(file string) *secrets {
 		return nil
 	}
 	return made
-}
-
-// inUse has an address that is taken name the flag that gives another.
-func (f *serveFlags) inUse(err error) error {
-	var failed *net.OpError
-	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &failed) {
-		return err
-	}
-	flag, at := "--listen", f.listen
-	if failed.Addr != nil && f.authListen != "" && failed.Addr.String() != f.listen {
-		flag, at = "--auth-listen", f.authListen
-	}
-	return fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
 }
 
 // writePrivate writes a file that only its owner can read, durably. An error names it as its user knows it.

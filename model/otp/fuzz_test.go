@@ -86,14 +86,14 @@ func FuzzVerify(f *testing.F) {
 			}
 			return
 		}
-		if otp.InWindow(p, st, now, window, step) && outcome == otp.NoMatch {
+		if inWindow(p, st, now, window, step) && outcome == otp.NoMatch {
 			t.Fatalf("the password of step %d in the window of %+v is refused", step, st)
 		}
 		after := otp.Accept(p, st, now, match)
 		if outcome != otp.Match {
 			return
 		}
-		if match < st.Next || !otp.InWindow(p, st, now, window, match) || otp.Generate(key, uint64(match), p) != code {
+		if match < st.Next || !inWindow(p, st, now, window, match) || otp.Generate(key, uint64(match), p) != code {
 			t.Fatalf("step %d matched from %+v", match, st)
 		}
 		if after.Next != match+1 || after.Next <= st.Next {
@@ -120,7 +120,7 @@ func FuzzResync(f *testing.F) {
 		code1, code2 := otp.Generate(key, uint64(first), p), otp.Generate(key, uint64(second), p)
 		after, ok := otp.Resync(key, p, st, now, window, code1, code2)
 		want := code1 != "" && gap == 1 && first >= st.Next &&
-			otp.InWindow(p, st, now, window, first) && otp.InWindow(p, st, now, window, second)
+			inWindow(p, st, now, window, first) && inWindow(p, st, now, window, second)
 		if ok != want {
 			t.Fatalf("the passwords of %d and %d from %+v: got %v, want %v", first, second, st, ok, want)
 		}

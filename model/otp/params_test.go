@@ -72,8 +72,8 @@ func TestNothingIsAcceptedUnderUnusableParameters(t *testing.T) {
 			if got := otp.Accept(in.p, st, 30, 1); got != st {
 				t.Errorf("%s: Accept gives %v", name, got)
 			}
-			if otp.InWindow(in.p, st, 30, 5, 1) {
-				t.Errorf("%s: InWindow", name)
+			if inWindow(in.p, st, 30, 5, 1) {
+				t.Errorf("%s: Among", name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package otp_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"tokensmith/model/otp"
@@ -72,8 +73,8 @@ func TestVerify(t *testing.T) {
 			if got != otp.NoMatch && step != test.step {
 				t.Errorf("matched step %d, want %d", step, test.step)
 			}
-			if in := otp.InWindow(test.p, test.st, now, test.window, test.step); got == otp.Match && !in {
-				t.Errorf("matched a step that InWindow leaves out")
+			if in := inWindow(test.p, test.st, now, test.window, test.step); got == otp.Match && !in {
+				t.Errorf("matched a step that Among leaves out")
 			}
 		})
 	}
@@ -195,5 +196,28 @@ func TestResetKeepsTheReplayMark(t *testing.T) {
 	t.Parallel()
 	if got, want := otp.Reset(otp.State{Next: 1001, Drift: 5}), (otp.State{Next: 1001}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// inWindow says whether a window of n steps, as Verify takes it, covers a step.
+func inWindow(p otp.Params, st otp.State, now int64, n int, step int64) bool {
+	codes := int64(min(n, otp.MaxWindow))
+	if p.Algorithm == otp.TOTP {
+		codes = 2*codes + 1
+	}
+	return otp.Among(p, st, now, codes, step)
+}
+
+func TestAmong(t *testing.T) {
+	t.Parallel()
+	st := otp.State{Next: 7, Drift: -1}
+	for p, want := range map[otp.Params][]int64{totp30: {99, 98, 100, 97, 101, 96}, hotp6: {7, 8, 9, 10, 11, 12}} {
+		for n := range want {
+			for step := range int64(200) {
+				if got := otp.Among(p, st, 100*30, int64(n), step); got != slices.Contains(want[:n], step) {
+					t.Errorf("%s: step %d among the first %d: %t", p.Algorithm, step, n, got)
+				}
+			}
+		}
 	}
 }

@@ -67,10 +67,25 @@ func (s span) outward() iter.Seq[int64] {
 
 func (s span) holds(step int64) bool { return s.first <= step && step <= s.last }
 
-// InWindow reports whether a window of n steps around the state covers a step. It tells a caller that searched the
+// Among reports whether a step is one of the first n that a search goes through, outward from the one expected: for HOTP the
+// counters Next...Next+n-1; for TOTP that step, the one before it, the one after it, and so on. It tells a caller that searched a
 // wide window whether the match would have been in a narrower one too.
-func InWindow(p Params, st State, now int64, n int, step int64) bool {
-	return p.Check() == nil && p.window(st, now, n).holds(step)
+func Among(p Params, st State, now, n, step int64) bool {
+	if p.Check() != nil || n < 1 || step < 0 || step > LastStep {
+		return false
+	}
+	if p.Algorithm == HOTP {
+		return step >= st.Next && step-st.Next < n
+	}
+	expected := add(p.Step(now), st.Drift)
+	if expected < -n || expected-n > LastStep {
+		return false
+	}
+	away := step - expected
+	if away > 0 {
+		return away <= (n-1)/2
+	}
+	return -away <= n/2
 }
 
 // add is a+b, kept at the ends of int64 instead of wrapping round.

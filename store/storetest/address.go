@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"tokensmith/model"
@@ -142,6 +143,20 @@ func held(t *testing.T, d *Database) {
 		}
 		if err == nil {
 			err = err2
+		}
+		return err
+	})
+	// Tokens of another product count for this one's users.
+	p := newProduct()
+	third := newToken(p, w.repository)
+	insert(t, s, p, third)
+	insert(t, s, &model.Assignment{ID: newID(), TokenID: third.ID, UserID: w.user.ID, Status: model.Active})
+	view(t, s, func(tx store.ReadTx) error {
+		found, err := tx.Held()
+		for _, want := range []store.Held{{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, Most: 3}, {DomainID: w.domain.ID, ProductID: p.ID, Users: 1, Most: 3}} {
+			if len(found) != 2 || !slices.Contains(found, want) {
+				t.Errorf("%+v lacks %+v", found, want)
+			}
 		}
 		return err
 	})

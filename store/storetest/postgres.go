@@ -41,7 +41,7 @@ var errNoPostgres = errors.New("PostgreSQL's programs are not in /usr/lib/postgr
 
 // theServer is the one of this test process. It forgets everything in a power failure, to be fast.
 var theServer = sync.OnceValues(func() (*server, error) {
-	return startServer(inMemory(), (*server).initdb, "max_connections=500", "superuser_reserved_connections=5", "fsync=off", "synchronous_commit=off",
+	return startServer(inMemory(), (*server).initdb, "max_connections=500", "max_pred_locks_per_transaction=1024", "superuser_reserved_connections=5", "fsync=off", "synchronous_commit=off",
 		"full_page_writes=off", "autovacuum=off", "shared_buffers=64MB", "max_wal_size=256MB", "max_parallel_workers_per_gather=0")
 })
 
@@ -59,7 +59,7 @@ func Postgres(t testing.TB) (url string) {
 // theDurableServer is another one, which writes to the disk before it acknowledges. It looks after its statistics each second:
 // a benchmark is over before it would by itself.
 var theDurableServer = sync.OnceValues(func() (*server, error) {
-	return startServer(onDisk, (*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "autovacuum_naptime=1s")
+	return startServer(onDisk, (*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "max_pred_locks_per_transaction=1024", "autovacuum_naptime=1s")
 })
 
 // DurablePostgres gives the same on a server that is set up as one in earnest would be: for benchmarks.
@@ -67,6 +67,16 @@ func DurablePostgres(t testing.TB) (url string) {
 	t.Helper()
 	s, err := theDurableServer()
 	started(t, err)
+	return s.database(t)
+}
+
+// OwnPostgres gives the same on a server that a test has for itself, with settings of its own.
+func OwnPostgres(t testing.TB, settings ...string) (url string) {
+	t.Helper()
+	modeltest.NotShort(t)
+	s, err := startServer(inMemory(), (*server).initdb, settings...)
+	started(t, err)
+	t.Cleanup(s.end)
 	return s.database(t)
 }
 

@@ -5,7 +5,7 @@ import {button, field, mark, failed} from "./ui.js";
 import {devices} from "./devices.js";
 import {codes} from "./codes.js";
 import {tokens} from "./tokens.js";
-import {users, products, licenses, agents} from "./objects.js";
+import {users, domains, products, licenses, agents} from "./objects.js";
 import {audit} from "./audit.js";
 import {warning} from "./guessing.js";
 
@@ -14,6 +14,7 @@ const pages = [
   {path: "installation-codes", label: "Installation codes", icon: "codes", method: "installationCode/search", open: codes},
   {path: "tokens", label: "Tokens", icon: "tokens", method: "token/search", open: tokens},
   {path: "users", label: "Users", icon: "users", method: "user/search", open: users},
+  {path: "domains", label: "Domains", icon: "folder", method: "domain/search", open: domains},
   {path: "products", label: "Products", icon: "products", method: "product/search", open: products},
   {path: "licenses", label: "Licenses", icon: "licenses", method: "license/search", open: licenses},
   {path: "agents", label: "Agents", icon: "agents", method: "agent/search", open: agents},

@@ -55,9 +55,7 @@ export const users = () => page("user", "user", {
       {label: "Last login", cell: (u) => when(u.lastLogin)},
     ],
     empty: {title: "No users yet", text: "Users are accounts of a domain, to which tokens and devices belong."}},
-  tools: (list) => [may("domain/create") && button("New domain", (e) => editor({opener: e.currentTarget, title: "New domain", done: "The domain is made.", fields: [field({name: "name", label: "Name", required: true, autofocus: true}), field({name: "description", label: "Description", optional: true})],
-    save: (v) => call("domain/create", {attrs: v})})),
-  may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
+  tools: (list) => [may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
     intro: "A CSV file with the columns domain, loginName and, if wanted, firstName, lastName, email, mobile and others. Users that are there are updated.",
     send: async (v, csv, progress) => {
       const made = await upload("user/import", {attrs: {csv}}, progress);
@@ -92,6 +90,32 @@ export const users = () => page("user", "user", {
         return true;
       }})},
   ],
+});
+
+const channels = [
+  {value: "SMTP,SMS", label: "E-mail, else SMS"}, {value: "SMS,SMTP", label: "SMS, else e-mail"}, {value: "SMTP", label: "E-mail"}, {value: "SMS", label: "SMS"}, {value: "", label: "None are sent"}];
+const channelsOf = (d) => d?.passcodeChannels.join(",") ?? "SMTP,SMS";
+
+export const domains = () => page("domain", "domain", {
+  name: (d) => d.name, wide: true, goes: "The domain goes. One that has users or installation codes is refused.",
+  list: {title: "Domains", sort: "name", returns: ["*"],
+    search: {label: "Search by name", match: (t) => ["name", ">>", t]},
+    columns: [
+      {label: "Name", sort: "name", cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
+      {label: "Locks after", class: "num", cell: (d) => (d.lockoutThreshold ? plural(d.lockoutThreshold, "failure") : "never")},
+      {label: "First lock", cell: (d) => (d.lockoutMinutes ? plural(d.lockoutMinutes, "minute") : "until unlocked")},
+      {label: "Passcodes", cell: (d) => channels.find((c) => c.value === channelsOf(d))?.label},
+    ],
+    empty: {title: "No domains", text: "A domain is a name space of users, with its rules of locking."}},
+  fields: (d) => [
+    field({name: "name", label: "Name", value: d?.name, required: true, autofocus: true}),
+    field({name: "description", label: "Description", value: d?.description, optional: true}),
+    field({name: "lockoutThreshold", label: "Failures that lock a user", type: "number", value: d?.lockoutThreshold ?? 10, min: 0, hint: "0: none do, before those in a row below."}),
+    field({name: "lockoutMinutes", label: "Minutes of the first lock", type: "number", value: d?.lockoutMinutes ?? 15, min: 0, hint: "Further ones grow to a day. 0: until unlocked."}),
+    field({name: "maxFailures", label: "Failures in a row that lock until unlocked", type: "number", value: d?.maxFailures ?? 100, min: 0, hint: "0: none do."}),
+    field({name: "passcodeChannels", label: "One-time passcodes go by", type: "select", value: channelsOf(d), options: channels}),
+  ],
+  attrs: (v) => ("passcodeChannels" in v ? {...v, passcodeChannels: v.passcodeChannels.split(",").filter(Boolean)} : v),
 });
 
 export const products = () => page("product", "product", {
