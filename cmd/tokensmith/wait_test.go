@@ -54,7 +54,7 @@ func TestLoginsWaitLittle(t *testing.T) {
 				case took = <-ended:
 				case <-time.After(2 * time.Millisecond):
 					asked := time.Now()
-					code, err := c.post(p.url, "auth/verify", login(0, counter))
+					code, err := c.post(p.url, "auth/verify", loginOf(0, counter))
 					if code != 0 || err != nil {
 						t.Errorf("a login beside %s: %d %v", w.what, code, err)
 						took = <-ended // one says it
