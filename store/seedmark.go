@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -53,13 +54,22 @@ type living struct {
 	Algorithm string  `db:"algorithm"`
 	Period    int64   `db:"period"`
 	Crypto    string  `db:"crypto"`
-	Counter   int64   `db:"counter"` // 0 where none was used
-	Spent     int64   `db:"spent"`
+	Counter   int64   `db:"counter"`
+	Previous  int64   `db:"previous"`
+	Asked     []byte  `db:"asked"`
+	Used      []byte  `db:"used"`
+	LastUsed  int64   `db:"last_used"`
+}
+
+// use gives what was used of its seed. A token that was just inserted has no state yet.
+func (t *living) use() model.SeedUse {
+	st := model.TokenState{Counter: t.Counter, Previous: t.Previous, Asked: t.Asked, Used: t.Used, LastUsed: model.Time(t.LastUsed)}
+	return st.Use(t.Algorithm)
 }
 
 var selectLiving = selects[living](`
 	SELECT t.id, t.seed_index, t.seed_group, p.algorithm, p.period, p.crypto,
-		CASE WHEN s.counter <> s.previous OR s.last_used > 0 THEN s.counter ELSE 0 END AS counter, COALESCE(s.spent, 0) AS spent
+		COALESCE(s.counter, 0) AS counter, COALESCE(s.previous, 0) AS previous, s.asked, s.used, COALESCE(s.last_used, 0) AS last_used
 	FROM tokens t JOIN products p ON p.id = t.product_id LEFT JOIN token_states s ON s.token_id = t.id`)
 
 // sameOTPs names what makes the same OTPs: a seed, by its hash under the current key, and what they depend on beside it.
@@ -74,8 +84,8 @@ type sameOTPs struct {
 type seedGroup struct {
 	members []living
 	marks   []string // ids
-	counter int64    // the first moving factor that none of them used
-	name    string   // where there are several members
+	use     model.SeedUse
+	name    string // where there are several members
 }
 
 func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
@@ -110,11 +120,11 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 				continue
 			}
 			st := states[i]
-			st.Inherit(g.counter)
+			st.Inherit(g.use)
 			if t.Algorithm == string(otp.TOTP) && restored != 0 {
 				st.PassOver(t.Period, restored)
 			}
-			if st.Counter != states[i].Counter { // which is all that what was used before changes
+			if !reflect.DeepEqual(st, states[i]) {
 				if &after[0] == &states[0] {
 					after = slices.Clone(states)
 				}
@@ -182,10 +192,7 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 		}
 		for _, t := range tokens {
 			g := of(t.SeedIndex, t.Algorithm, t.Period, t.Crypto)
-			g.members, g.counter = append(g.members, t), max(g.counter, t.Counter)
-			if t.Spent > 0 {
-				g.counter = max(g.counter, t.Spent+1)
-			}
+			g.members, g.use = append(g.members, t), g.use.With(t.use())
 		}
 		if where, args, err = sqlx.In("seed_index IN (?)", part); err != nil {
 			return nil, err
@@ -196,7 +203,7 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 		}
 		for _, m := range marks {
 			g := of(m.SeedIndex, m.Algorithm, m.Period, m.Crypto)
-			g.marks, g.counter = append(g.marks, m.ID), max(g.counter, m.Counter)
+			g.marks, g.use = append(g.marks, m.ID), g.use.With(m.Use())
 		}
 	}
 	return found, nil
@@ -254,20 +261,27 @@ func (tx *sqlTx) join(g *seedGroup) error {
 	})
 }
 
-func (tx *sqlTx) RaiseMarks(group *string, counter int64) error {
-	if group == nil {
-		return nil
-	}
-	return tx.later(`UPDATE token_states SET previous = counter, counter = ?
-		WHERE counter < ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, counter, counter, *group)
+// raise has states know what was used. One that stands higher already keeps what it says of that.
+const raise = `UPDATE token_states SET previous = CASE WHEN counter >= ? OR previous > ? AND previous < ? THEN previous ELSE ? END,
+	counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`
+
+func raising(u model.SeedUse) []any {
+	return []any{u.Counter, u.Previous, u.Counter, u.Previous, u.Counter, u.Counter, u.Asked, u.Used}
 }
 
-func (tx *sqlTx) RewindMarks(group *string, next, now int64) error {
+func (tx *sqlTx) RaiseMarks(group *string, u model.SeedUse) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(`UPDATE token_states SET spent = counter - 1, counter = ?, synced_at = 0
-		WHERE counter > ? AND spent <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, next, now+1, now, *group)
+	return tx.later(raise+"SELECT id FROM tokens WHERE seed_group = ?)", append(raising(u), *group)...)
+}
+
+func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
+	if group == nil {
+		return nil
+	}
+	return tx.later(`UPDATE token_states SET counter = ?, used = ?, synced_at = 0
+		WHERE counter > ? AND previous <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, u.Counter, u.Used, u.Counter, u.Counter, *group)
 }
 
 // marksPruned is how many marks that are worth nothing any more go when one is left.
@@ -362,13 +376,20 @@ func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
 		return err
 	}
 	for _, g := range found {
-		if len(g.members) < 2 {
+		if len(g.members)+len(g.marks) < 2 || len(g.members) == 0 {
 			continue
 		}
 		if err := tx.join(g); err != nil {
 			return err
 		}
-		if err := tx.RaiseMarks(&g.name, g.counter); err != nil { // until now each had its own
+		var ids []string
+		for _, t := range g.members {
+			ids = append(ids, t.ID)
+		}
+		err := chunks(ids, func(part []string) error { // until now each had its own
+			return tx.execIn(raise+"?)", append(raising(g.use), part)...)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -330,7 +330,7 @@ type Tx interface {
 	DropSessions(before model.Time) error
 
 	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
-	// an end of resynchronising, and the counters of its group; else where resynchronising stands.
+	// an end of resynchronising; else where resynchronising stands. What it says of the seed, its group's tokens know as well.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
@@ -356,11 +356,12 @@ type Tx interface {
 	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
 	// that do, and returns their states as what was used before has them; those it is given stay as they are.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
-	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
-	RaiseMarks(group *string, counter int64) error
-	// RewindMarks takes the counters of a group's time-based tokens that lie beyond the step of now back to next, as was done
-	// with one of them (otp.Rewind); nil is no group.
-	RewindMarks(group *string, next, now int64) error
+	// RaiseMarks has all tokens of a group know what was used of their seed, and what it answered, and moves their counters up to
+	// that; nil is no group.
+	RaiseMarks(group *string, u model.SeedUse) error
+	// RewindMarks takes the counters of a group's time-based tokens back, as was done with one of them (otp.Rewind), but for
+	// those of which less is known; nil is no group.
+	RewindMarks(group *string, u model.SeedUse) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
 	// are others of its group.
 	LeaveMark(t *model.Token, id string, now model.Time) error

@@ -84,9 +84,9 @@ func seedGroups(t *testing.T, d *Database) {
 	if one.SeedGroup == nil || two.SeedGroup == nil || *one.SeedGroup != *two.SeedGroup || three.SeedGroup != nil || apart.SeedGroup != nil {
 		t.Errorf("groups %v, %v, %v, %v", one.SeedGroup, two.SeedGroup, three.SeedGroup, apart.SeedGroup)
 	}
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 7) })
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 5) })
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(nil, 9) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, model.SeedUse{Counter: 7, Previous: 6}) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, model.SeedUse{Counter: 5, Previous: 4}) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(nil, model.SeedUse{Counter: 9}) })
 	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{7, 7, 0, 0}) {
 		t.Errorf("counters %v", got)
 	}
