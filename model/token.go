@@ -28,6 +28,10 @@ type Token struct {
 	// same OTPs; nil = no other one has its seed.
 	SeedIndex []byte  `db:"seed_index"`
 	SeedGroup *string `db:"seed_group"`
+
+	// FormerIndex is what SeedIndex was in versions that told seeds apart which HMAC does not; nil = the same. It is set where a
+	// token is made, for a mark may still have it.
+	FormerIndex []byte
 }
 
 // TokenState is what changes with every accepted OTP, kept apart because it changes often.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -22,18 +23,37 @@ const (
 	seedIndexBytes = 16 // of the MAC: each token has them twice, in its row and in an index
 )
 
-// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key.
-func seedDigest(seed []byte) []byte {
-	sum := sha256.Sum256(append([]byte("tokensmith seed\x00"), seed...))
+// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key. Seeds that
+// HMAC makes one key of, under the crypto of the token's product, have one. Of up to otp.ShortKey bytes it does not depend on that.
+func seedDigest(seed []byte, crypto string) []byte { return rawDigest(otp.Hash(crypto).Key(seed)) }
+
+// rawDigest gives the digest of a seed as it is, which is what versions before schema 11 made.
+func rawDigest(seed []byte) []byte {
+	text := append(make([]byte, 0, 96), "tokensmith seed\x00"...)
+	sum := sha256.Sum256(append(text, seed...))
 	return sum[:]
 }
 
-// sameDigest is seedDigest of what is one already.
-func sameDigest(digest []byte) []byte { return digest }
+// seedDigest gives the digest of the seed of a token of a product.
+func (tx *sqlReadTx) seedDigest(seed []byte, productID string) ([]byte, error) {
+	if len(seed) <= otp.ShortKey {
+		return seedDigest(seed, ""), nil
+	}
+	var p model.Product
+	err := tx.Load(&p, productID)
+	return seedDigest(seed, p.Crypto), err
+}
 
-// SeedIndex gives the keyed hash by which the tokens of a seed are found. It is made when the seed was sealed: a rotation
-// that begins between finds the sealed seed, and makes both anew.
-func (k *Keyring) SeedIndex(seed []byte) []byte { return k.seedIndex(seedDigest(seed)) }
+// IndexSeed sets the keyed hashes by which the tokens of a seed are found, in a new token of a product with that crypto, on which
+// only seeds of more than otp.ShortKey bytes depend. It is made when the seed was sealed: a rotation that begins between finds
+// the sealed seed, and makes both anew.
+func (k *Keyring) IndexSeed(t *model.Token, seed []byte, crypto string) {
+	key := otp.Hash(crypto).Key(seed)
+	t.SeedIndex, t.FormerIndex = k.seedIndex(rawDigest(key)), nil
+	if len(key) != len(seed) {
+		t.FormerIndex = k.seedIndex(rawDigest(seed))
+	}
+}
 
 func (k *Keyring) seedIndex(digest []byte) []byte { return k.MAC(seedPurpose, digest)[:seedIndexBytes] }
 
@@ -147,6 +167,9 @@ func (tx *sqlTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 		indexes = indexes[:0]
 		for i := range part {
 			indexes = append(indexes, part[i].SeedIndex)
+			if former := part[i].FormerIndex; former != nil {
+				indexes = append(indexes, former)
+			}
 		}
 		query, args, err := sqlx.In(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
 			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, indexes)
@@ -164,7 +187,9 @@ func (tx *sqlTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 	if len(seen) == 0 {
 		return nil, nil
 	}
-	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool { return !seen[string(t.SeedIndex)] }), nil
+	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool {
+		return !seen[string(t.SeedIndex)] && !seen[string(t.FormerIndex)]
+	}), nil
 }
 
 // sameOTPs finds the tokens and the marks of the seeds of tokens.
@@ -209,19 +234,29 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 	return found, nil
 }
 
-// seedsOf gives the hashes of the tokens' seeds under every key, and for each that under the current key.
+// seedsOf gives the hashes of the tokens' seeds, former ones included, under every key, and for each that under the current key.
 func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
 	current = make(map[string]string, len(tokens))
 	keys := tx.store.keys
 	for i := range tokens {
 		t := &tokens[i]
 		indexes := [][]byte{t.SeedIndex}
+		if t.FormerIndex != nil {
+			indexes = append(indexes, t.FormerIndex)
+		}
 		if keys.several() {
 			seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
 			if err != nil {
 				return nil, nil, err
 			}
-			indexes = keys.seedIndexes(seedDigest(seed))
+			digest, err := tx.seedDigest(seed, t.ProductID)
+			if err != nil {
+				return nil, nil, err
+			}
+			indexes = keys.seedIndexes(digest)
+			if t.FormerIndex != nil {
+				indexes = append(indexes, keys.seedIndexes(rawDigest(seed))...)
+			}
 		}
 		for _, index := range indexes {
 			if _, twice := current[string(index)]; !twice {
@@ -314,7 +349,7 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 		return nil // nor without this
 	}
 	m.ID = id
-	digest := seedDigest(seed)
+	digest := seedDigest(seed, p.Crypto)
 	m.Digest = keys.Seal(Place{"seed_marks", "digest", m.ID}, digest)
 	m.SeedIndex = keys.seedIndex(digest)
 	if err := tx.Insert(&m); err != nil {
@@ -324,43 +359,78 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	return err
 }
 
-// indexSeeds makes the hashes of tokens that have none yet, which were made by an older version, and groups them. It may be
-// interrupted, and run by several processes at once.
+// metaSeeds says how the seeds were hashed that are there; seedsNormal is as seedDigest does it now.
+const metaSeeds, seedsNormal = "seeds", "2"
+
+// indexSeeds makes the hashes of tokens that have none yet, or one that an older version made otherwise, and groups the tokens. It
+// may be interrupted, and run by several processes at once.
 func (s *sqlStore) indexSeeds(ctx context.Context) error {
-	var missing int64
-	err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
-		missing, err = value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_index IS NULL LIMIT 1) AS found")
+	done := false
+	err := s.view(ctx, true, func(tx *sqlReadTx) error {
+		missing, err := value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_index IS NULL LIMIT 1) AS found")
+		if err != nil {
+			return err
+		}
+		how, err := tx.Meta(metaSeeds)
+		done = missing == 0 && string(how) == seedsNormal
 		return err
 	})
-	for after := ""; err == nil && missing > 0; {
-		var part []model.Token
-		err = s.insist(ctx, func(tx *sqlTx) error {
-			var err error
-			if part, err = loadAll[model.Token](&tx.sqlReadTx, "id > ? ORDER BY id LIMIT ?", after, maxChunk); err != nil {
-				return err
+	if err != nil || done {
+		return err
+	}
+	for after := ""; ; {
+		var part, stale []model.Token
+		read := func(tx *sqlReadTx) (err error) {
+			if part, err = loadAll[model.Token](tx, "id > ? ORDER BY id LIMIT ?", after, maxChunk); err == nil {
+				stale, err = tx.staleSeeds(part)
 			}
-			return tx.indexSeeds(part)
-		})
-		if err != nil || len(part) == 0 {
-			break
+			return err
+		}
+		err := s.view(ctx, true, read)
+		if err == nil && len(stale) > 0 {
+			err = s.insist(ctx, func(tx *sqlTx) error {
+				if err := read(&tx.sqlReadTx); err != nil {
+					return err
+				}
+				return tx.indexSeeds(stale)
+			})
+		}
+		if err != nil {
+			return err
+		}
+		if len(part) == 0 {
+			return s.insist(ctx, func(tx *sqlTx) error { return tx.PutMeta(metaSeeds, []byte(seedsNormal)) })
 		}
 		after = part[len(part)-1].ID
 	}
-	return err
 }
 
-// indexSeeds makes the hashes of those of the tokens that have none. A seed that does not open gets an empty one, which finds
-// nothing.
-func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
-	var fresh []model.Token
+// staleSeeds gives those of the tokens whose hash is not the one of their seed, with that one. A seed that does not open gets an
+// empty one, which finds nothing.
+func (tx *sqlReadTx) staleSeeds(tokens []model.Token) (stale []model.Token, err error) {
+	keys := tx.store.keys
 	for _, t := range tokens {
-		if t.SeedIndex != nil {
-			continue
+		indexes := [][]byte{{}}
+		if seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed); err == nil {
+			digest, err := tx.seedDigest(seed, t.ProductID)
+			if err != nil {
+				return nil, err
+			}
+			indexes = keys.seedIndexes(digest)
 		}
-		seed, err := tx.store.keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
-		t.SeedIndex = []byte{}
-		if err == nil {
-			t.SeedIndex = tx.store.keys.SeedIndex(seed)
+		if t.SeedIndex == nil || !slices.ContainsFunc(indexes, func(index []byte) bool { return bytes.Equal(index, t.SeedIndex) }) {
+			t.SeedIndex = indexes[0]
+			stale = append(stale, t)
+		}
+	}
+	return stale, nil
+}
+
+// indexSeeds stores the hashes of tokens, and groups them.
+func (tx *sqlTx) indexSeeds(stale []model.Token) error {
+	var fresh []model.Token
+	for _, t := range stale {
+		if len(t.SeedIndex) > 0 {
 			fresh = append(fresh, t)
 		}
 		if _, err := tx.execOften("UPDATE tokens SET seed_index = ? WHERE id = ?", t.SeedIndex, t.ID); err != nil {

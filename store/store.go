@@ -306,7 +306,7 @@ type Tx interface {
 	// Relate makes these, and no others, what a relation leads to from a row: it deletes the rows of first.Table whose
 	// first.To is id, and inserts one for each of the others with first.To and second.From.
 	Relate(first, second Step, id string, others []string) error
-	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored" and "key rotated" are
+	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored", "seeds" and "key rotated" are
 	// the store's.
 	PutMeta(name string, value []byte) error
 	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else. It

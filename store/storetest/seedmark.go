@@ -17,7 +17,7 @@ var seedMarkCases = []contractCase{
 func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *model.Token {
 	tok := newToken(p, r)
 	tok.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
-	tok.SeedIndex = s.Keys().SeedIndex([]byte(seed))
+	s.Keys().IndexSeed(tok, []byte(seed), p.Crypto)
 	return tok
 }
 
