@@ -13,7 +13,7 @@ type sealedColumn struct {
 	table, column, key string
 	only               string // which rows; "" = all
 
-	index  string                                             // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
+	index  string                                                        // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
 	digest func(tx *sqlReadTx, row string, value []byte) ([]byte, error) // gives that
 }
 

@@ -293,7 +293,8 @@ type Tx interface {
 	// Update's. Tries may be nested.
 	Try(fn func(Tx) error) error
 
-	// Insert writes a new row.
+	// Insert writes a new row. A new assignment makes an unused provisioning link of its token worthless: whoever holds that
+	// was given it before. So does InsertMany.
 	Insert(row any) error
 	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. One that Exists, be it in the
 	// slice, is skipped when skip is set and an error otherwise.
