@@ -156,36 +156,50 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 }
 
 // seenSeeds gives those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
-// none, and this reads nothing but an index.
-func (tx *sqlTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
-	if tx.store.keys.several() {
+// none, and this reads little but an index.
+func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
+	if tx.store.keys.several() || len(tokens) == 0 {
 		return tokens, nil // which may be found by different hashes
 	}
+	var indexes, former [][]byte
+	first, last := tokens[0].ID, tokens[0].ID
+	for i := range tokens {
+		indexes = append(indexes, tokens[i].SeedIndex)
+		if tokens[i].FormerIndex != nil {
+			former = append(former, tokens[i].FormerIndex)
+		}
+		first, last = min(first, tokens[i].ID), max(last, tokens[i].ID)
+	}
 	seen := map[string]bool{}
-	indexes := make([][]byte, 0, min(len(tokens), maxChunk))
-	for part := range slices.Chunk(tokens, maxChunk) {
-		indexes = indexes[:0]
-		for i := range part {
-			indexes = append(indexes, part[i].SeedIndex)
-			if former := part[i].FormerIndex; former != nil {
-				indexes = append(indexes, former)
-			}
-		}
-		query, args, err := sqlx.In(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
-			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, indexes)
+	note := func(query string, args ...any) error {
+		query, args, err := sqlx.In(query, args...)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		found, err := values[[]byte](&tx.sqlReadTx, query, args...)
-		if err != nil {
-			return nil, err
-		}
+		found, err := values[[]byte](tx, query, args...)
 		for _, index := range found {
 			seen[string(index)] = true
 		}
+		return err
 	}
-	if len(seen) == 0 {
-		return nil, nil
+	var err error
+	if len(tokens) <= maxChunk {
+		err = note(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
+			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, append(indexes, former...))
+	} else {
+		// Ids grow with time: between the first and the last lie the tokens and hardly another. Lists of so many hashes would have to
+		// be sorted, which takes as long as to index them.
+		err = note(`SELECT t.seed_index FROM tokens t WHERE t.id >= ? AND t.id <= ?
+			AND (EXISTS (SELECT 1 FROM tokens o WHERE o.seed_index = t.seed_index LIMIT 1 OFFSET 1)
+				OR EXISTS (SELECT 1 FROM seed_marks m WHERE m.seed_index = t.seed_index))`, first, last)
+		for part := range slices.Chunk(former, maxChunk) {
+			if err == nil {
+				err = note("SELECT seed_index FROM seed_marks WHERE seed_index IN (?)", part)
+			}
+		}
+	}
+	if err != nil || len(seen) == 0 {
+		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool {
 		return !seen[string(t.SeedIndex)] && !seen[string(t.FormerIndex)]
