@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,39 @@ func TestAskedBelongsToTheSeed(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, url string) { rule(newGuarded(t, url)) })
 		})
 	}
+}
+
+// Of a large file, those are found whose seeds others have, or a mark, beside the many that are new.
+func TestSeedsOfALargeFile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "SE 1", "SE 2", "SE 3")
+		g.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"4","seed":"%x00","user.loginName":"u"}}`, seedOf("4")))
+		for _, serial := range []string{"1", "2", "3", "4"} {
+			g.want(0, g.verify("u", g.at(hotp, serial, 3)), "the OTP of "+serial)
+		}
+		g.deleteToken("2")
+		g.deleteToken("4")
+		var file strings.Builder
+		for i := range 1200 {
+			fmt.Fprintf(&file, `\n%d,%x`, 1000+i, seedOf(fmt.Sprint(1000+i)))
+		}
+		for serial, seed := range map[string]string{"101": "1", "102": "2", "104": "4", "105": "1105"} {
+			fmt.Fprintf(&file, `\n%s,%x`, serial, seedOf(seed))
+		}
+		g.do(t, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","data":"serial,seed%s"}}`, file.String()))
+		for serial, want := range map[string]string{"101": "4", "102": "4", "104": "4", "105": "0", "1105": "0", "1106": "0"} {
+			if n := g.get("token", fmt.Sprintf(`[["serial","=",%q]]`, serial), "counter"); n != want {
+				t.Errorf("%s starts at %s, not at %s", serial, n, want)
+			}
+		}
+		g.do(t, "tokenAssignment/create", `{"attrs":{"token.serial":"105","user.loginName":"u"}}`)
+		g.want(0, g.verify("u", g.at(hotp, "1105", 3), `,"token":{"serial":"105"}`), "of one of two in the file")
+		if n := g.get("token", `[["serial","=","1105"]]`, "counter"); n != "4" {
+			t.Errorf("the other one stands at %s", n)
+		}
+	})
 }
 
 // However many OTPs were used while a clock was ahead, none of them is good again after a reset, when its time comes; up to
