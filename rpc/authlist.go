@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"tokensmith/model"
-	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -71,11 +70,7 @@ func (v *verification) resync(c *model.Credential) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
-	if ok {
-		c.Synced(next, v.c.now)
-	}
-	return ok, nil
+	return c.Resync(seed, v.c.now, v.first, v.second), nil
 }
 
 // ListTokens lists a user's tokens.

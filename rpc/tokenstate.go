@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"tokensmith/model"
-	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -49,7 +48,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 		}
 		err = tx.Save(st)
 		if rewound {
-			err = errors.Join(err, tx.RewindMarks(t.SeedGroup, st.Counter, p.OTP().Step(c.now.Std().Unix())))
+			err = errors.Join(err, tx.RewindMarks(t.SeedGroup, st.Use(p.Algorithm)))
 		}
 		return nil, errors.Join(err, tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
 	})
@@ -139,7 +138,7 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
+		ok := st.Resync(seed, p, c.now, first, second)
 		if !ok && login != nil {
 			if _, err := c.refuse(tx, login, model.OutOfSync, model.PairChance); err != nil {
 				return nil, err
@@ -148,7 +147,6 @@ func (m *Token) SyncToken(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if !ok {
 			return outcome{notSynced()}, nil
 		}
-		st.Synced(next, c.now)
-		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Counter))
+		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Use(p.Algorithm)))
 	})
 }
