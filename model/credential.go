@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 	"sort"
 
@@ -40,7 +39,8 @@ type Credential struct {
 	SyncedAt     Time   `db:"synced_at"`
 	Asked        []byte `db:"asked"` // see TokenState
 
-	Spent     int64   `db:"spent"`
+	Previous  int64   `db:"previous"`
+	Used      []byte  `db:"used"`
 	SeedGroup *string `db:"seed_group"`
 
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
@@ -130,23 +130,25 @@ func Share(creds []Credential, now Time, most Chance) {
 	}
 }
 
-// pending says whether a first OTP waits for the one behind it.
+// pending says whether a first OTP waits for the one behind it, which must not have answered that it is right either.
 func (c *Credential) pending(now Time) bool {
-	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep && !c.state().Used(c.ResyncStep+1)
+	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep &&
+		!c.state().Used(c.ResyncStep+1) && !otp.Steps(c.Asked).Has(c.ResyncStep+1)
 }
 
 func (c *Credential) state() otp.State {
-	return otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}
+	return otpState(c.OTP(), c.Counter, c.Drift, c.Previous, c.Used)
 }
 
 // Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
 // OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
 // between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
-// answered OutOfSync, which tells that it is right, is accepted no more but as the first of two.
+// answered OutOfSync, which tells that it is right, is accepted no more but as the first of two, by whichever token of its seed
+// it did.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
 	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
-		c.Synced(otp.Accept(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
+		c.synced(otp.AcceptPair(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
 		return true, true, 0
 	}
 	widest := int(max(c.AutoWindow, c.CheckWindow))
@@ -156,48 +158,43 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 		return false, false, Replayed
 	case outcome != otp.Match:
 		return false, false, WrongCredential
-	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !asked(c.Asked, match):
-		c.Synced(otp.Accept(p, st, unix, match), now)
+	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !otp.Steps(c.Asked).Has(match):
+		c.synced(otp.Accept(p, st, unix, match), now)
 		return true, true, 0
 	}
 	// Nobody can be asked for it who may have been asked for so many, and answers nothing.
-	left := keepAsked(c.Asked, func(step int64) bool { return step != match && step >= c.Counter })
-	if len(left) >= askedMost*8 {
+	asked := otp.Steps(c.Asked)
+	if !asked.Has(match) && asked.Keep(func(step int64) bool { return step >= c.Counter }).Len() >= askedMost {
 		return false, false, WrongCredential
 	}
-	c.Asked = binary.BigEndian.AppendUint64(left, uint64(match))
+	c.Asked = stepBytes(asked.With(match))
 	c.ResyncStep, c.ResyncUntil = match, now+ResyncWithin
 	return false, true, OutOfSync
 }
 
-// Synced puts the state after an accepted OTP, or a pair of them, in place.
-func (c *Credential) Synced(next otp.State, now Time) {
+// synced puts the state after an accepted OTP, or a pair of them, in place.
+func (c *Credential) synced(next otp.State, now Time) {
+	c.Previous, c.Used, c.Asked = synced(c.OTP(), c.Counter, next, c.Asked)
 	c.Counter, c.Drift, c.ResyncStep, c.ResyncUntil, c.SyncedAt = next.Next, next.Drift, 0, 0, now
-	c.Asked = keepAsked(c.Asked, func(step int64) bool { return step >= next.Next })
 }
 
-// askedMost bounds the steps of one token that were answered OutOfSync and are not used or passed. A person's are passed with
+// Resync synchronises the token by two consecutive OTPs, and says whether they do.
+func (c *Credential) Resync(seed []byte, now Time, first, second string) bool {
+	next, ok := resync(seed, c.OTP(), c.state(), c.Asked, now, c.ManualWindow, first, second)
+	if ok {
+		c.synced(next, now)
+	}
+	return ok
+}
+
+// Use gives what was used of the token's seed.
+func (c *Credential) Use() SeedUse {
+	return use(c.Algorithm, c.Counter, c.Previous, c.Asked, c.Used)
+}
+
+// askedMost bounds the steps of one seed that were answered OutOfSync and are not used or passed. A person's are passed with
 // the next OTP; who guesses finds one in thousands of tries.
 const askedMost = 8
-
-func asked(steps []byte, step int64) bool {
-	for ; len(steps) >= 8; steps = steps[8:] {
-		if int64(binary.BigEndian.Uint64(steps)) == step {
-			return true
-		}
-	}
-	return false
-}
-
-// keepAsked gives the steps that fit; nil when none does.
-func keepAsked(steps []byte, fits func(step int64) bool) (left []byte) {
-	for ; len(steps) >= 8; steps = steps[8:] {
-		if fits(int64(binary.BigEndian.Uint64(steps))) {
-			left = append(left, steps[:8]...)
-		}
-	}
-	return left
-}
 
 // Usable says why an accepted credential does not log in, or 0.
 func (c *Credential) Usable(userStatus string, now Time) Kind {

@@ -6,6 +6,66 @@ import (
 	"tokensmith/model/otp"
 )
 
+// SeedUse is what was used of a seed, and what it answered: all tokens that make the same OTPs go by one, and so does the mark
+// that the last of them leaves.
+type SeedUse struct {
+	Counter  int64  // the first moving factor that may still be accepted; 0 = none was used
+	Previous int64  // as a TokenState's, and below Counter where something was used
+	Asked    []byte // as a TokenState's
+	Used     []byte // as a TokenState's
+}
+
+// use puts together what a state or a mark says. Of a time-based seed the last step always counts as used.
+func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse {
+	u := SeedUse{Counter: counter, Previous: counter - 1, Asked: asked}
+	if algorithm != string(otp.TOTP) || counter == 0 {
+		u.Previous = max(0, u.Previous)
+		return u
+	}
+	st := otp.State{Known: min(previous, counter-1), Spent: spent(algorithm, counter, previous, used)}
+	if previous >= counter {
+		st = st.Spend(counter - 1)
+	}
+	u.Previous, u.Used = st.Known, stepBytes(st.Spent)
+	return u
+}
+
+// spent gives the steps that a state or a mark says were used. One that was last written before they were kept says that the
+// last step was, and maybe the one before it, as the first of a pair.
+func spent(algorithm string, counter, previous int64, used []byte) otp.Steps {
+	if algorithm != string(otp.TOTP) || used != nil || counter <= previous {
+		return otp.Steps(used)
+	}
+	return otp.StepsOf(max(counter-2, previous), counter-1)
+}
+
+// stepBytes gives a list of steps as it is stored; nil = none.
+func stepBytes(s otp.Steps) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
+
+// With gives what both say.
+func (u SeedUse) With(v SeedUse) SeedUse {
+	asked := otp.Steps(u.Asked)
+	for i := range otp.Steps(v.Asked).Len() {
+		asked = asked.With(otp.Steps(v.Asked).At(i))
+	}
+	if u.Counter < v.Counter {
+		u, v = v, u
+	}
+	st := otp.State{Known: u.Previous, Spent: otp.Steps(u.Used)}
+	if v.Counter > 0 {
+		st.Known = max(st.Known, min(v.Previous, u.Counter-1))
+		for i := range otp.Steps(v.Used).Len() {
+			st = st.Spend(otp.Steps(v.Used).At(i))
+		}
+	}
+	return SeedUse{u.Counter, st.Known, stepBytes(asked), stepBytes(st.Spent)}
+}
+
 // SeedMark keeps what was used with a seed of which no token is left, so that one made again with it accepts nothing twice.
 // While there are tokens of a seed, their states say it, and there is no mark.
 type SeedMark struct {
@@ -16,17 +76,27 @@ type SeedMark struct {
 	Period    int64  `db:"period"`
 	Crypto    string `db:"crypto"`
 	Counter   int64  `db:"counter"` // the first moving factor that may still be accepted
-	Until     Time   `db:"until"`   // when no window reaches back to it any more; 0 = never
+	Previous  int64  `db:"previous"`
+	Asked     []byte `db:"asked"` // these three are as a TokenState's
+	Used      []byte `db:"used"`
+	Until     Time   `db:"until"` // when no window reaches back to it any more; 0 = never
 }
 
-// Mark gives what is to be remembered of a token that is deleted; false when nothing was used of it.
+// Use gives what the mark says.
+func (m *SeedMark) Use() SeedUse { return use(m.Algorithm, m.Counter, m.Previous, m.Asked, m.Used) }
+
+// Mark gives what is to be remembered of a token that is deleted; false when nothing was used of it, and nothing asked for.
 func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
-	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: s.Counter}
-	if s.Spent >= m.Counter {
-		m.Counter = s.Spent + 1
+	u := s.Use(p.Algorithm)
+	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: s.Counter, Previous: u.Previous, Asked: u.Asked, Used: u.Used}
+	last := m.Counter
+	for _, list := range [][]byte{u.Asked, u.Used} {
+		if steps := otp.Steps(list); steps.Len() > 0 {
+			last = max(last, steps.At(steps.Len()-1)+1)
+		}
 	}
-	m.Until = markUntil(p.OTP(), m.Counter, s.Drift)
-	return m, s.Counter != s.Previous || s.LastUsed > 0 || s.Spent > 0
+	m.Until = markUntil(p.OTP(), last, s.Drift)
+	return m, u.Counter > 0 || len(u.Asked)+len(u.Used) > 0
 }
 
 // markUntil gives the time at which the widest window there is has left all steps before next behind, for the clock that was

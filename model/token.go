@@ -28,6 +28,10 @@ type Token struct {
 	// same OTPs; nil = no other one has its seed.
 	SeedIndex []byte  `db:"seed_index"`
 	SeedGroup *string `db:"seed_group"`
+
+	// FormerIndex is what SeedIndex was in versions that told seeds apart which HMAC does not; nil = the same. It is set where a
+	// token is made, for a mark may still have it.
+	FormerIndex []byte
 }
 
 // TokenState is what changes with every accepted OTP, kept apart because it changes often.
@@ -44,28 +48,71 @@ type TokenState struct {
 	SyncedAt    Time   `db:"synced_at"` // when counter and drift were learned from an OTP; 0 = not since the token was made or reset
 	Asked       []byte `db:"asked"`     // the steps whose OTPs were answered OutOfSync, 8 bytes each: these never log in alone
 
-	// Previous is what Counter was before it was moved last; the same where it never was. Spent is a step above Counter that
-	// was used (otp.State).
-	Previous int64 `db:"previous"`
-	Spent    int64 `db:"spent"`
+	// Previous is less than Counter where something was used, and else the same. Of a time-based token it is the step from which
+	// on Used has all steps that were used (otp.State's Known and Spent), 8 bytes each; of an event-based one, which has no
+	// Used, what Counter was before it was moved last. Used is nil also in a row of before it was kept.
+	Previous int64  `db:"previous"`
+	Used     []byte `db:"used"`
 }
 
 // OTP gives the state the OTP engine works on.
-func (s *TokenState) OTP() otp.State {
-	return otp.State{Next: s.Counter, Drift: s.Drift, Spent: s.Spent}
+func (s *TokenState) OTP(p otp.Params) otp.State {
+	return otpState(p, s.Counter, s.Drift, s.Previous, s.Used)
 }
 
-// Synced puts the state after a synchronisation in place; a pending one is forgotten.
-func (s *TokenState) Synced(o otp.State, now Time) {
-	s.Previous, s.Counter, s.Drift, s.Spent, s.SyncedAt = s.Counter, o.Next, o.Drift, o.Spent, now
-	s.ResyncStep, s.ResyncUntil = 0, 0
-	s.Asked = keepAsked(s.Asked, func(step int64) bool { return step >= o.Next })
+func otpState(p otp.Params, counter, drift, previous int64, used []byte) otp.State {
+	st := otp.State{Next: counter, Drift: drift}
+	if p.Algorithm == otp.TOTP {
+		st.Known, st.Spent = previous, spent(string(p.Algorithm), counter, previous, used)
+	}
+	return st
 }
 
-// Inherit has a new token's state go on from what was used of its seed before; 0 = nothing.
-func (s *TokenState) Inherit(counter int64) {
-	if counter > s.Counter {
-		s.Previous, s.Counter = counter-1, counter
+// synced gives what is stored of a state after an OTP, or a pair of them, was accepted where the counter was before. Steps that
+// answered OutOfSync and are passed now count as used, lest a mark that is taken back makes them good.
+func synced(p otp.Params, before int64, next otp.State, asked []byte) (previous int64, used, left []byte) {
+	if p.Algorithm == otp.TOTP {
+		for i := range otp.Steps(asked).Len() {
+			if step := otp.Steps(asked).At(i); step < next.Next {
+				next = next.Spend(step)
+			}
+		}
+		before = next.Known
+	}
+	return before, stepBytes(next.Spent), stepBytes(otp.Steps(asked).Keep(func(step int64) bool { return step >= next.Next }))
+}
+
+// resync is otp.Resync but for a pair whose second OTP has answered OutOfSync before, which is good as the first of two alone.
+func resync(seed []byte, p otp.Params, st otp.State, asked []byte, now Time, window int64, first, second string) (otp.State, bool) {
+	next, ok := otp.Resync(seed, p, st, now.Std().Unix(), int(window), first, second)
+	return next, ok && !otp.Steps(asked).Has(next.Next-1)
+}
+
+// Resync synchronises the state by two consecutive OTPs, and says whether they do; a pending resynchronisation is then forgotten.
+func (s *TokenState) Resync(seed []byte, p *Product, now Time, first, second string) bool {
+	next, ok := resync(seed, p.OTP(), s.OTP(p.OTP()), s.Asked, now, p.ManualWindow, first, second)
+	if ok {
+		s.Previous, s.Used, s.Asked = synced(p.OTP(), s.Counter, next, s.Asked)
+		s.Counter, s.Drift, s.SyncedAt, s.ResyncStep, s.ResyncUntil = next.Next, next.Drift, now, 0, 0
+	}
+	return ok
+}
+
+// Use gives what was used of the seed, as the state has it. A counter at which a token was made was not.
+func (s *TokenState) Use(algorithm string) SeedUse {
+	counter := s.Counter
+	if algorithm != string(otp.TOTP) && counter == s.Previous && s.LastUsed == 0 {
+		counter = 0
+	}
+	return use(algorithm, counter, s.Previous, s.Asked, s.Used)
+}
+
+// Inherit has a new token's state go on from what was used of its seed before.
+func (s *TokenState) Inherit(u SeedUse) {
+	u = u.With(SeedUse{Asked: s.Asked, Used: s.Used})
+	s.Asked, s.Used = u.Asked, u.Used
+	if u.Counter > 0 && u.Counter >= s.Counter {
+		s.Previous, s.Counter = u.Previous, u.Counter
 	}
 }
 
@@ -75,22 +122,25 @@ func (s *TokenState) PassOver(period int64, before Time) {
 	if s.Drift > 0 || s.Drift < -otp.MaxWindow { // its clock is ahead, or counts from another beginning
 		next += s.Drift
 	}
-	s.Inherit(next)
+	s.Inherit(use(string(otp.TOTP), next, next, s.Asked, s.Used).With(s.Use(string(otp.TOTP))))
 }
 
 // Reset clears drift and a pending resync. The counter moves only when given: an administrator's decision. A time-based
-// token's mark never moves back, but for one that lies in the future, which is taken back to now: rewound says that it was.
+// token's mark never moves back, but for one that lies in the future, which is taken back (otp.Rewind): rewound says that it was.
 func (s *TokenState) Reset(p otp.Params, counter *int64, now Time) (rewound bool, err error) {
-	if counter != nil {
-		if p.Algorithm != otp.HOTP && *counter < s.Counter {
-			return false, AttrErrorf(Invalid, "attrs.counter", "a time-based token's used steps stay used: give nothing or at least %d", s.Counter)
-		}
+	o := s.OTP(p)
+	switch {
+	case counter == nil:
+		o, rewound = otp.Rewind(p, o, now.Std().Unix())
+		s.Counter = o.Next
+	case p.Algorithm == otp.HOTP:
 		s.Previous, s.Counter = s.Counter, *counter
-	} else {
-		var o otp.State
-		o, rewound = otp.Rewind(p, s.OTP(), s.Previous, now.Std().Unix())
-		s.Counter, s.Spent = o.Next, o.Spent
+	case *counter < s.Counter:
+		return false, AttrErrorf(Invalid, "attrs.counter", "a time-based token's used steps stay used: give nothing or at least %d", s.Counter)
+	default:
+		s.Counter = *counter
 	}
+	s.Used = stepBytes(o.Spent)
 	s.Drift, s.ResyncStep, s.ResyncUntil, s.SyncedAt = 0, 0, 0, 0
 	return rewound, nil
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"tokensmith/model"
-	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -72,11 +71,7 @@ func (v *verification) resync(c *model.Credential) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	next, ok := otp.Resync(seed, c.OTP(), otp.State{Next: c.Counter, Drift: c.Drift, Spent: c.Spent}, v.c.now.Std().Unix(), int(c.ManualWindow), v.first, v.second)
-	if ok {
-		c.Synced(next, v.c.now)
-	}
-	return ok, nil
+	return c.Resync(seed, v.c.now, v.first, v.second), nil
 }
 
 // ListTokens lists a user's tokens.
@@ -256,7 +251,7 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if err != nil {
 			return nil, err
 		}
-		next, ok := otp.Resync(seed, p.OTP(), st.OTP(), c.now.Std().Unix(), int(p.ManualWindow), first, second)
+		ok := st.Resync(seed, p, c.now, first, second)
 		if !ok && login != nil {
 			if _, err := c.refuse(tx, login, model.OutOfSync, model.PairChance); err != nil {
 				return nil, err
@@ -265,8 +260,7 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *Plan) error {
 		if !ok {
 			return outcome{notSynced()}, nil
 		}
-		st.Synced(next, c.now)
-		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Counter))
+		return nil, errors.Join(tx.Save(st), tx.RaiseMarks(t.SeedGroup, st.Use(p.Algorithm)))
 	})
 }
 

@@ -37,6 +37,11 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		if !found.accepted {
 			best = better(best, found.kind)
+			for j := range creds[i+1:] { // what it answered, those of its seed do not accept alone either
+				if next := &creds[i+1+j]; c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
+					next.Asked = c.Asked
+				}
+			}
 			continue
 		}
 		k := c.Usable(login.Status, v.c.now)

@@ -80,7 +80,7 @@ func linkHash(link string) []byte {
 type retrieved struct {
 	URI    string `json:"uri"`
 	Seed   string `json:"seed"`
-	serial string
+	serial string `json:"-"`
 }
 
 // reveal hands a soft token out, and counts that.

@@ -80,7 +80,7 @@ func (im *importing) seal() {
 				for i := start; i < min(end, len(im.tokens)); i++ {
 					t := &im.tokens[i]
 					t.Seed = im.c.s.keys.Seal(store.SeedPlace(t.ID), im.rows[i].seed)
-					t.SeedIndex = im.c.s.keys.SeedIndex(im.rows[i].seed)
+					im.c.s.keys.IndexSeed(t, im.rows[i].seed, im.rows[i].to.product.Crypto)
 				}
 			}
 		})

@@ -41,7 +41,7 @@ var methods = []method{
 	{path: "token/reset", target: "Token.Reset", about: "Clears drift, failures, a pending resynchronisation, and the mark of a time-based token if that lies in the future; sets the counter when given."},
 	{path: "token/confine", target: "Token.Confine", about: "Forbids further downloads of a soft token."},
 	{path: "token/release", target: "Token.Release", about: "Allows downloads again."},
-	{path: "token/getDownloadUrl", target: "Token.GetDownloadURL", reveals: true, about: "Makes a one-time provisioning link of a soft token; an older one is worthless then. With `qrCode` answers the link's QR code as well, a PNG in base64."},
+	{path: "token/getDownloadUrl", target: "Token.GetDownloadURL", reveals: true, about: "Makes a one-time provisioning link of a soft token; a newer one ends it, and so does assigning the token. With `qrCode` answers the link's QR code as well, a PNG in base64."},
 	{path: "token/retrieveCredential", target: "Token.RetrieveCredential", reveals: true, about: "Answers a soft token's otpauth:// URI and its seed in base32."},
 	{path: "token/import", target: "Token.Import", large: true, about: "Imports a token file, all or nothing."},
 	{path: "token/export", target: "Token.Export", reveals: true, about: "Writes tokens with their seeds as a PSKC file, encrypted with a password."},

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -151,7 +152,13 @@ func checkToken(c *call, tx store.Tx, d *decoded, old, row any) error {
 	}
 	seed := d.extra.(model.Secret)
 	t.Seed = c.s.keys.Seal(store.SeedPlace(t.ID), seed)
-	t.SeedIndex = c.s.keys.SeedIndex(seed)
+	var p model.Product
+	if len(seed) > otp.ShortKey {
+		if err := tx.Load(&p, t.ProductID); err != nil {
+			return err
+		}
+	}
+	c.s.keys.IndexSeed(t, seed, p.Crypto)
 	return nil
 }
 

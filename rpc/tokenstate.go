@@ -47,7 +47,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {
 		}
 		err = tx.Save(st)
 		if rewound {
-			err = errors.Join(err, tx.RewindMarks(t.SeedGroup, st.Counter, p.OTP().Step(c.now.Std().Unix())))
+			err = errors.Join(err, tx.RewindMarks(t.SeedGroup, st.Use(p.Algorithm)))
 		}
 		return nil, errors.Join(err, tx.ClearFailures(t.ID), tx.Touch(t.ID, c.now))
 	})

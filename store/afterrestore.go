@@ -82,9 +82,13 @@ func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Res
 	}
 	// A clock that is far behind counts from another beginning, as some vendors' do.
 	next := p.OTP().Step(now.Unix()) + 1
-	n, err := tx.exec(`UPDATE token_states SET previous = counter, counter = ? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END
-		WHERE token_id IN (SELECT id FROM tokens WHERE product_id = ?)
-			AND counter < ? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END`, next, -otp.MaxWindow, p.ID, next, -otp.MaxWindow)
+	const its, beyond = "token_id IN (SELECT id FROM tokens WHERE product_id = ?)", "? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END"
+	// What was used since of the future is not known either: a mark that lies there stays where it is, whatever is reset.
+	if _, err := tx.exec("UPDATE token_states SET previous = counter WHERE "+its+" AND counter >= "+beyond, p.ID, next, -otp.MaxWindow); err != nil {
+		return err
+	}
+	n, err := tx.exec("UPDATE token_states SET previous = "+beyond+", counter = "+beyond+" WHERE "+its+" AND counter < "+beyond,
+		next, -otp.MaxWindow, next, -otp.MaxWindow, p.ID, next, -otp.MaxWindow)
 	r.Times += n
 	return err
 }
@@ -103,8 +107,8 @@ func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error 
 	for _, period := range periods {
 		next := now.Unix()/period + 1
 		until := model.At(now) + model.Time((otp.MaxWindow+1)*period*1000)
-		n, err := tx.exec(`UPDATE seed_marks SET counter = ?, until = CASE WHEN until = 0 OR until > ? THEN until ELSE ? END
-			WHERE algorithm = ? AND period = ? AND counter < ?`, next, until, until, string(otp.TOTP), period, next)
+		n, err := tx.exec(`UPDATE seed_marks SET counter = ?, previous = ?, until = CASE WHEN until = 0 OR until > ? THEN until ELSE ? END
+			WHERE algorithm = ? AND period = ? AND counter < ?`, next, next, until, until, string(otp.TOTP), period, next)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ var selectLogins = selectsInOrder[model.Login](`
 var selectCredentials = selectsInOrder[model.Credential](`
 	SELECT a.id AS assignment_id, a.token_id, a.status, t.status AS token_status, a.starts, a.expires, a.usage_limit,
 		a.usage_count, a.must_change_pin, a.pin, t.seed, p.algorithm, p.digits, p.period, p.crypto, p.auto_window,
-		p.check_window, p.manual_window, p.narrow_window, s.counter, s.drift, s.resync_step, s.resync_until, s.synced_at, s.asked, s.spent, t.seed_group
+		p.check_window, p.manual_window, p.narrow_window, s.counter, s.drift, s.resync_step, s.resync_until, s.synced_at, s.asked, s.previous, s.used, t.seed_group
 	FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN token_states s ON s.token_id = t.id
 		JOIN products p ON p.id = t.product_id`)
 
@@ -55,14 +55,18 @@ func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		err := tx.later("UPDATE token_states SET previous = counter, counter = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ? WHERE token_id = ?",
-			c.Counter, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
+		err := tx.later(`UPDATE token_states SET counter = ?, previous = ?, used = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ?
+			WHERE token_id = ?`, c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
 		if err == nil {
-			err = tx.RaiseMarks(c.SeedGroup, c.Counter)
+			err = tx.RaiseMarks(c.SeedGroup, c.Use())
 		}
 		return err
 	}
-	return tx.later("UPDATE token_states SET resync_step = ?, resync_until = ?, asked = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.Asked, c.TokenID)
+	err := tx.later("UPDATE token_states SET resync_step = ?, resync_until = ?, asked = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.Asked, c.TokenID)
+	if err == nil && c.SeedGroup != nil {
+		err = tx.later("UPDATE token_states SET asked = ? WHERE token_id IN (SELECT id FROM tokens WHERE seed_group = ?)", c.Asked, *c.SeedGroup)
+	}
+	return err
 }
 
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {

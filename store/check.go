@@ -111,7 +111,11 @@ func (c *sealedColumn) checkIndex(tx *sqlReadTx, key string, opened []byte) erro
 	if err != nil || index == nil { // not made yet
 		return err
 	}
-	for _, known := range tx.store.keys.seedIndexes(c.digest(opened)) {
+	digest, err := c.digest(tx, key, opened)
+	if err != nil {
+		return err
+	}
+	for _, known := range tx.store.keys.seedIndexes(digest) {
 		if bytes.Equal(index, known) {
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ type Keyring struct {
 	mu    sync.RWMutex
 	aeads map[keyPurpose]cipher.AEAD
 
-	macKeys map[keyPurpose][]byte // under mu
+	macs map[keyPurpose]*sync.Pool // of hash.Hash; under mu
 
 	reading sync.Mutex // held while the file is looked at
 	read    os.FileInfo
@@ -67,7 +68,7 @@ type keyPurpose struct {
 
 // LoadKeyring reads a key file.
 func LoadKeyring(file string) (*Keyring, error) {
-	k := &Keyring{file: file, aeads: map[keyPurpose]cipher.AEAD{}, macKeys: map[keyPurpose][]byte{}}
+	k := &Keyring{file: file, aeads: map[keyPurpose]cipher.AEAD{}, macs: map[keyPurpose]*sync.Pool{}}
 	if err := k.load(); err != nil {
 		return nil, err
 	}
@@ -330,23 +331,28 @@ func (k *Keyring) several() bool {
 }
 
 func (k *Keyring) mac(m *masterKey, purpose string, value []byte) []byte {
-	h := hmac.New(sha256.New, k.macKey(m, purpose))
+	pool := k.macsOf(m, purpose)
+	h := pool.Get().(hash.Hash)
+	h.Reset()
 	h.Write(value)
-	return h.Sum(nil)
+	sum := h.Sum(nil)
+	pool.Put(h)
+	return sum
 }
 
-// macKey gives the subkey of a key and purpose; the few there are stay cached, for an import makes many hashes.
-func (k *Keyring) macKey(m *masterKey, purpose string) []byte {
+// macsOf gives the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
+func (k *Keyring) macsOf(m *masterKey, purpose string) *sync.Pool {
 	name := keyPurpose{m.id, purpose}
 	k.mu.RLock()
-	key := k.macKeys[name]
+	pool := k.macs[name]
 	k.mu.RUnlock()
-	if key != nil {
-		return key
+	if pool != nil {
+		return pool
 	}
-	key = m.subkey("mac " + purpose)
+	key := m.subkey("mac " + purpose)
+	pool = &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
 	k.mu.Lock()
-	k.macKeys[name] = key
+	k.macs[name] = pool
 	k.mu.Unlock()
-	return key
+	return pool
 }

@@ -24,8 +24,22 @@ func (tx *sqlReadTx) LinkByHash(hash []byte) (model.DownloadLink, error) {
 }
 
 func (tx *sqlTx) DropLink(tokenID string) error {
-	_, err := tx.exec("DELETE FROM download_links WHERE token_id = ?", tokenID)
-	return err
+	return tx.later("DELETE FROM download_links WHERE token_id = ?", tokenID)
+}
+
+// dropLinks makes the links of tokens worthless that are assigned now.
+func (tx *sqlTx) dropLinks(assignments []model.Assignment) error {
+	links, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM download_links LIMIT 1) AS found")
+	if err != nil || links == 0 {
+		return err
+	}
+	tokens := make([]string, len(assignments))
+	for i := range assignments {
+		tokens[i] = assignments[i].TokenID
+	}
+	return chunks(tokens, func(part []string) error {
+		return tx.execIn("DELETE FROM download_links WHERE token_id IN (?)", part)
+	})
 }
 
 func (tx *sqlReadTx) AccountOf(tokenID string) (login, domain string, err error) {

@@ -59,8 +59,12 @@ func TestPlans(t *testing.T) {
 			_, err := tx.TakeMarks([]model.Token{{ID: "x", SeedIndex: []byte("x")}, {ID: "y", SeedIndex: []byte("y")}}, make([]model.TokenState, 2))
 			return err
 		}},
-		{"RaiseMarks", false, func(tx store.Tx) error { group := "x"; return tx.RaiseMarks(&group, 1) }},
-		{"RewindMarks", false, func(tx store.Tx) error { group := "x"; return tx.RewindMarks(&group, 1, 1) }},
+		{"TakeMarks of many", true, func(tx store.Tx) error {
+			_, err := tx.TakeMarks(make([]model.Token, 501), make([]model.TokenState, 501))
+			return err
+		}},
+		{"RaiseMarks", false, func(tx store.Tx) error { group := "x"; return tx.RaiseMarks(&group, model.SeedUse{Counter: 1}) }},
+		{"RewindMarks", false, func(tx store.Tx) error { group := "x"; return tx.RewindMarks(&group, model.SeedUse{Counter: 1}) }},
 		{"LeaveMark", false, func(tx store.Tx) error {
 			group := "x"
 			used := &model.Token{ID: "used", ProductID: "p", RepositoryID: "r", SeedGroup: &group}

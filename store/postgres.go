@@ -85,7 +85,8 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	s.read, s.losses, s.bulk, s.proof = db, losses, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text compares and sorts by code point, as in SQLite.
-		ddl:      strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA"),
+		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",
+			"unhex(printf('%016x%016x', spent - 1, spent))", "int8send(spent - 1) || int8send(spent)"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },
 		tables:   "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",

@@ -81,7 +81,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 type resealed struct {
 	key           string
 	before, after []byte
-	index         []byte // of a column that has one
+	digest        []byte // of a column with an index of it
 }
 
 // reseal seals a column's values with the current key. They are read in a snapshot and sealed outside any transaction;
@@ -103,15 +103,12 @@ func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err erro
 				return n, err
 			}
 			r.after = s.keys.Seal(c.place(r.key), value)
-			if c.index != "" {
-				r.index = s.keys.seedIndex(c.digest(value))
-			}
 		}
 		err = s.insist(ctx, func(tx *sqlTx) error {
 			for _, r := range part {
 				set, args := c.column+" = ?", []any{r.after}
 				if c.index != "" {
-					set, args = set+", "+c.index+" = ?", append(args, r.index)
+					set, args = set+", "+c.index+" = ?", append(args, s.keys.seedIndex(r.digest))
 				}
 				_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s WHERE %s = ? AND %s = ?", c.table, set, c.key, c.column), append(args, r.key, r.before)...)
 				if err != nil {
@@ -135,6 +132,15 @@ func (c *sealedColumn) part(tx *sqlReadTx, after string) (part []resealed, err e
 		r := resealed{key: key}
 		if r.before, err = c.read(tx, key); err != nil {
 			return nil, err
+		}
+		if c.index != "" {
+			value, err := tx.store.keys.Unseal(c.place(key), r.before)
+			if err != nil {
+				return nil, err
+			}
+			if r.digest, err = c.digest(tx, key, value); err != nil {
+				return nil, err
+			}
 		}
 		part = append(part, r)
 	}

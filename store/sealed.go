@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 )
 
 // sealedColumn is a column whose values are sealed, each for a Place that names it and its row.
@@ -12,14 +13,29 @@ type sealedColumn struct {
 	table, column, key string
 	only               string // which rows; "" = all
 
-	index  string              // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
-	digest func([]byte) []byte // gives that
+	index  string                                                        // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
+	digest func(tx *sqlReadTx, row string, value []byte) ([]byte, error) // gives that
 }
+
+// digestOfToken gives the digest of a token's seed.
+func digestOfToken(tx *sqlReadTx, row string, seed []byte) ([]byte, error) {
+	if len(seed) <= otp.ShortKey {
+		return seedDigest(seed, ""), nil
+	}
+	product, err := value[string](tx, "SELECT product_id FROM tokens WHERE id = ?", row)
+	if err != nil {
+		return nil, err
+	}
+	return tx.seedDigest(seed, product)
+}
+
+// sameDigest gives the digest of what is one already.
+func sameDigest(_ *sqlReadTx, _ string, digest []byte) ([]byte, error) { return digest, nil }
 
 // sealedColumns are all there are: the one list that rotation and checking go by. The canary comes last, for once it
 // is sealed with a new key all is.
 var sealedColumns = []sealedColumn{
-	{table: "tokens", column: "seed", key: "id", index: "seed_index", digest: seedDigest},
+	{table: "tokens", column: "seed", key: "id", index: "seed_index", digest: digestOfToken},
 	{table: "seed_marks", column: "digest", key: "id", index: "seed_index", digest: sameDigest},
 	{table: "users", column: "password", key: "id"},
 	{table: "token_assignments", column: "pin", key: "id"},

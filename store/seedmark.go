@@ -1,9 +1,9 @@
 package store
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -21,18 +21,37 @@ const (
 	seedIndexBytes = 16 // of the MAC: each token has them twice, in its row and in an index
 )
 
-// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key.
-func seedDigest(seed []byte) []byte {
-	sum := sha256.Sum256(append([]byte("tokensmith seed\x00"), seed...))
+// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key. Seeds that
+// HMAC makes one key of, under the crypto of the token's product, have one. Of up to otp.ShortKey bytes it does not depend on that.
+func seedDigest(seed []byte, crypto string) []byte { return rawDigest(otp.Hash(crypto).Key(seed)) }
+
+// rawDigest gives the digest of a seed as it is, which is what versions before schema 11 made.
+func rawDigest(seed []byte) []byte {
+	text := append(make([]byte, 0, 96), "tokensmith seed\x00"...)
+	sum := sha256.Sum256(append(text, seed...))
 	return sum[:]
 }
 
-// sameDigest is seedDigest of what is one already.
-func sameDigest(digest []byte) []byte { return digest }
+// seedDigest gives the digest of the seed of a token of a product.
+func (tx *sqlReadTx) seedDigest(seed []byte, productID string) ([]byte, error) {
+	if len(seed) <= otp.ShortKey {
+		return seedDigest(seed, ""), nil
+	}
+	var p model.Product
+	err := tx.Load(&p, productID)
+	return seedDigest(seed, p.Crypto), err
+}
 
-// SeedIndex gives the keyed hash by which the tokens of a seed are found. It is made when the seed was sealed: a rotation
-// that begins between finds the sealed seed, and makes both anew.
-func (k *Keyring) SeedIndex(seed []byte) []byte { return k.seedIndex(seedDigest(seed)) }
+// IndexSeed sets the keyed hashes by which the tokens of a seed are found, in a new token of a product with that crypto, on which
+// only seeds of more than otp.ShortKey bytes depend. It is made when the seed was sealed: a rotation that begins between finds
+// the sealed seed, and makes both anew.
+func (k *Keyring) IndexSeed(t *model.Token, seed []byte, crypto string) {
+	key := otp.Hash(crypto).Key(seed)
+	t.SeedIndex, t.FormerIndex = k.seedIndex(rawDigest(key)), nil
+	if len(key) != len(seed) {
+		t.FormerIndex = k.seedIndex(rawDigest(seed))
+	}
+}
 
 func (k *Keyring) seedIndex(digest []byte) []byte { return k.MAC(seedPurpose, digest)[:seedIndexBytes] }
 
@@ -53,13 +72,22 @@ type living struct {
 	Algorithm string  `db:"algorithm"`
 	Period    int64   `db:"period"`
 	Crypto    string  `db:"crypto"`
-	Counter   int64   `db:"counter"` // 0 where none was used
-	Spent     int64   `db:"spent"`
+	Counter   int64   `db:"counter"`
+	Previous  int64   `db:"previous"`
+	Asked     []byte  `db:"asked"`
+	Used      []byte  `db:"used"`
+	LastUsed  int64   `db:"last_used"`
+}
+
+// use gives what was used of its seed. A token that was just inserted has no state yet.
+func (t *living) use() model.SeedUse {
+	st := model.TokenState{Counter: t.Counter, Previous: t.Previous, Asked: t.Asked, Used: t.Used, LastUsed: model.Time(t.LastUsed)}
+	return st.Use(t.Algorithm)
 }
 
 var selectLiving = selects[living](`
 	SELECT t.id, t.seed_index, t.seed_group, p.algorithm, p.period, p.crypto,
-		CASE WHEN s.counter <> s.previous OR s.last_used > 0 THEN s.counter ELSE 0 END AS counter, COALESCE(s.spent, 0) AS spent
+		COALESCE(s.counter, 0) AS counter, COALESCE(s.previous, 0) AS previous, s.asked, s.used, COALESCE(s.last_used, 0) AS last_used
 	FROM tokens t JOIN products p ON p.id = t.product_id LEFT JOIN token_states s ON s.token_id = t.id`)
 
 // sameOTPs names what makes the same OTPs: a seed, by its hash under the current key, and what they depend on beside it.
@@ -74,8 +102,8 @@ type sameOTPs struct {
 type seedGroup struct {
 	members []living
 	marks   []string // ids
-	counter int64    // the first moving factor that none of them used
-	name    string   // where there are several members
+	use     model.SeedUse
+	name    string // where there are several members
 }
 
 func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
@@ -110,11 +138,11 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 				continue
 			}
 			st := states[i]
-			st.Inherit(g.counter)
+			st.Inherit(g.use)
 			if t.Algorithm == string(otp.TOTP) && restored != 0 {
 				st.PassOver(t.Period, restored)
 			}
-			if st.Counter != states[i].Counter { // which is all that what was used before changes
+			if !reflect.DeepEqual(st, states[i]) {
 				if &after[0] == &states[0] {
 					after = slices.Clone(states)
 				}
@@ -126,35 +154,54 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 }
 
 // seenSeeds gives those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
-// none, and this reads nothing but an index.
-func (tx *sqlTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
-	if tx.store.keys.several() {
+// none, and this reads little but an index.
+func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
+	if tx.store.keys.several() || len(tokens) == 0 {
 		return tokens, nil // which may be found by different hashes
 	}
+	var indexes, former [][]byte
+	first, last := tokens[0].ID, tokens[0].ID
+	for i := range tokens {
+		indexes = append(indexes, tokens[i].SeedIndex)
+		if tokens[i].FormerIndex != nil {
+			former = append(former, tokens[i].FormerIndex)
+		}
+		first, last = min(first, tokens[i].ID), max(last, tokens[i].ID)
+	}
 	seen := map[string]bool{}
-	indexes := make([][]byte, 0, min(len(tokens), maxChunk))
-	for part := range slices.Chunk(tokens, maxChunk) {
-		indexes = indexes[:0]
-		for i := range part {
-			indexes = append(indexes, part[i].SeedIndex)
-		}
-		query, args, err := sqlx.In(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
-			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, indexes)
+	note := func(query string, args ...any) error {
+		query, args, err := sqlx.In(query, args...)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		found, err := values[[]byte](&tx.sqlReadTx, query, args...)
-		if err != nil {
-			return nil, err
-		}
+		found, err := values[[]byte](tx, query, args...)
 		for _, index := range found {
 			seen[string(index)] = true
 		}
+		return err
 	}
-	if len(seen) == 0 {
-		return nil, nil
+	var err error
+	if len(tokens) <= maxChunk {
+		err = note(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
+			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, append(indexes, former...))
+	} else {
+		// Ids grow with time: between the first and the last lie the tokens and hardly another. Lists of so many hashes would have to
+		// be sorted, which takes as long as to index them.
+		err = note(`SELECT t.seed_index FROM tokens t WHERE t.id >= ? AND t.id <= ?
+			AND (EXISTS (SELECT 1 FROM tokens o WHERE o.seed_index = t.seed_index LIMIT 1 OFFSET 1)
+				OR EXISTS (SELECT 1 FROM seed_marks m WHERE m.seed_index = t.seed_index))`, first, last)
+		for part := range slices.Chunk(former, maxChunk) {
+			if err == nil {
+				err = note("SELECT seed_index FROM seed_marks WHERE seed_index IN (?)", part)
+			}
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool { return !seen[string(t.SeedIndex)] }), nil
+	if err != nil || len(seen) == 0 {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(tokens), func(t model.Token) bool {
+		return !seen[string(t.SeedIndex)] && !seen[string(t.FormerIndex)]
+	}), nil
 }
 
 // sameOTPs finds the tokens and the marks of the seeds of tokens.
@@ -182,10 +229,7 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 		}
 		for _, t := range tokens {
 			g := of(t.SeedIndex, t.Algorithm, t.Period, t.Crypto)
-			g.members, g.counter = append(g.members, t), max(g.counter, t.Counter)
-			if t.Spent > 0 {
-				g.counter = max(g.counter, t.Spent+1)
-			}
+			g.members, g.use = append(g.members, t), g.use.With(t.use())
 		}
 		if where, args, err = sqlx.In("seed_index IN (?)", part); err != nil {
 			return nil, err
@@ -196,25 +240,35 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 		}
 		for _, m := range marks {
 			g := of(m.SeedIndex, m.Algorithm, m.Period, m.Crypto)
-			g.marks, g.counter = append(g.marks, m.ID), max(g.counter, m.Counter)
+			g.marks, g.use = append(g.marks, m.ID), g.use.With(m.Use())
 		}
 	}
 	return found, nil
 }
 
-// seedsOf gives the hashes of the tokens' seeds under every key, and for each that under the current key.
+// seedsOf gives the hashes of the tokens' seeds, former ones included, under every key, and for each that under the current key.
 func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
 	current = make(map[string]string, len(tokens))
 	keys := tx.store.keys
 	for i := range tokens {
 		t := &tokens[i]
 		indexes := [][]byte{t.SeedIndex}
+		if t.FormerIndex != nil {
+			indexes = append(indexes, t.FormerIndex)
+		}
 		if keys.several() {
 			seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
 			if err != nil {
 				return nil, nil, err
 			}
-			indexes = keys.seedIndexes(seedDigest(seed))
+			digest, err := tx.seedDigest(seed, t.ProductID)
+			if err != nil {
+				return nil, nil, err
+			}
+			indexes = keys.seedIndexes(digest)
+			if t.FormerIndex != nil {
+				indexes = append(indexes, keys.seedIndexes(rawDigest(seed))...)
+			}
 		}
 		for _, index := range indexes {
 			if _, twice := current[string(index)]; !twice {
@@ -254,20 +308,27 @@ func (tx *sqlTx) join(g *seedGroup) error {
 	})
 }
 
-func (tx *sqlTx) RaiseMarks(group *string, counter int64) error {
-	if group == nil {
-		return nil
-	}
-	return tx.later(`UPDATE token_states SET previous = counter, counter = ?
-		WHERE counter < ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, counter, counter, *group)
+// raise has states know what was used. One that stands higher already keeps what it says of that.
+const raise = `UPDATE token_states SET previous = CASE WHEN counter >= ? OR previous > ? AND previous < ? THEN previous ELSE ? END,
+	counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`
+
+func raising(u model.SeedUse) []any {
+	return []any{u.Counter, u.Previous, u.Counter, u.Previous, u.Counter, u.Counter, u.Asked, u.Used}
 }
 
-func (tx *sqlTx) RewindMarks(group *string, next, now int64) error {
+func (tx *sqlTx) RaiseMarks(group *string, u model.SeedUse) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(`UPDATE token_states SET spent = counter - 1, counter = ?, synced_at = 0
-		WHERE counter > ? AND spent <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, next, now+1, now, *group)
+	return tx.later(raise+"SELECT id FROM tokens WHERE seed_group = ?)", append(raising(u), *group)...)
+}
+
+func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
+	if group == nil {
+		return nil
+	}
+	return tx.later(`UPDATE token_states SET counter = ?, used = ?, synced_at = 0
+		WHERE counter > ? AND previous <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, u.Counter, u.Used, u.Counter, u.Counter, *group)
 }
 
 // marksPruned is how many marks that are worth nothing any more go when one is left.
@@ -300,7 +361,7 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 		return nil // nor without this
 	}
 	m.ID = id
-	digest := seedDigest(seed)
+	digest := seedDigest(seed, p.Crypto)
 	m.Digest = keys.Seal(Place{"seed_marks", "digest", m.ID}, digest)
 	m.SeedIndex = keys.seedIndex(digest)
 	if err := tx.Insert(&m); err != nil {
@@ -308,69 +369,4 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	}
 	_, err = tx.exec("DELETE FROM seed_marks WHERE id IN (SELECT id FROM seed_marks WHERE until > 0 AND until < ? ORDER BY until LIMIT ?)", now, marksPruned)
 	return err
-}
-
-// indexSeeds makes the hashes of tokens that have none yet, which were made by an older version, and groups them. It may be
-// interrupted, and run by several processes at once.
-func (s *sqlStore) indexSeeds(ctx context.Context) error {
-	var missing int64
-	err := s.view(ctx, true, func(tx *sqlReadTx) (err error) {
-		missing, err = value[int64](tx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_index IS NULL LIMIT 1) AS found")
-		return err
-	})
-	for after := ""; err == nil && missing > 0; {
-		var part []model.Token
-		err = s.insist(ctx, func(tx *sqlTx) error {
-			var err error
-			if part, err = loadAll[model.Token](&tx.sqlReadTx, "id > ? ORDER BY id LIMIT ?", after, maxChunk); err != nil {
-				return err
-			}
-			return tx.indexSeeds(part)
-		})
-		if err != nil || len(part) == 0 {
-			break
-		}
-		after = part[len(part)-1].ID
-	}
-	return err
-}
-
-// indexSeeds makes the hashes of those of the tokens that have none. A seed that does not open gets an empty one, which finds
-// nothing.
-func (tx *sqlTx) indexSeeds(tokens []model.Token) error {
-	var fresh []model.Token
-	for _, t := range tokens {
-		if t.SeedIndex != nil {
-			continue
-		}
-		seed, err := tx.store.keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
-		t.SeedIndex = []byte{}
-		if err == nil {
-			t.SeedIndex = tx.store.keys.SeedIndex(seed)
-			fresh = append(fresh, t)
-		}
-		if _, err := tx.execOften("UPDATE tokens SET seed_index = ? WHERE id = ?", t.SeedIndex, t.ID); err != nil {
-			return err
-		}
-	}
-	fresh, err := tx.seenSeeds(fresh)
-	if err != nil {
-		return err
-	}
-	found, err := tx.sameOTPs(fresh)
-	if err != nil {
-		return err
-	}
-	for _, g := range found {
-		if len(g.members) < 2 {
-			continue
-		}
-		if err := tx.join(g); err != nil {
-			return err
-		}
-		if err := tx.RaiseMarks(&g.name, g.counter); err != nil { // until now each had its own
-			return err
-		}
-	}
-	return nil
 }

@@ -303,7 +303,8 @@ type Tx interface {
 	// no less time by it.
 	Within(most time.Duration, refusal string)
 
-	// Insert writes a new row.
+	// Insert writes a new row. A new assignment makes an unused provisioning link of its token worthless: whoever holds that
+	// was given it before. So does InsertMany.
 	Insert(row any) error
 	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. One that Exists, be it in the
 	// slice, is skipped when skip is set and an error otherwise.
@@ -316,7 +317,7 @@ type Tx interface {
 	// Relate makes these, and no others, what a relation leads to from a row: it deletes the rows of first.Table whose
 	// first.To is id, and inserts one for each of the others with first.To and second.From.
 	Relate(first, second Step, id string, others []string) error
-	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored" and "key rotated" are
+	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored", "seeds" and "key rotated" are
 	// the store's.
 	PutMeta(name string, value []byte) error
 	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else. It
@@ -340,7 +341,7 @@ type Tx interface {
 	DropSessions(before model.Time) error
 
 	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
-	// an end of resynchronising, and the counters of its group; else where resynchronising stands.
+	// an end of resynchronising; else where resynchronising stands. What it says of the seed, its group's tokens know as well.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
@@ -366,11 +367,12 @@ type Tx interface {
 	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
 	// that do, and returns their states as what was used before has them; those it is given stay as they are.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
-	// RaiseMarks moves the counters of a group's tokens up to what one of them has used now; nil is no group.
-	RaiseMarks(group *string, counter int64) error
-	// RewindMarks takes the counters of a group's time-based tokens that lie beyond the step of now back to next, as was done
-	// with one of them (otp.Rewind); nil is no group.
-	RewindMarks(group *string, next, now int64) error
+	// RaiseMarks has all tokens of a group know what was used of their seed, and what it answered, and moves their counters up to
+	// that; nil is no group.
+	RaiseMarks(group *string, u model.SeedUse) error
+	// RewindMarks takes the counters of a group's time-based tokens back, as was done with one of them (otp.Rewind), but for
+	// those of which less is known; nil is no group.
+	RewindMarks(group *string, u model.SeedUse) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
 	// are others of its group.
 	LeaveMark(t *model.Token, id string, now model.Time) error

@@ -191,6 +191,9 @@ func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
 func (tx *sqlTx) Insert(row any) error {
 	t, v := tableOf(row)
 	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
+	if a, ok := row.(*model.Assignment); ok && err == nil {
+		err = tx.DropLink(a.TokenID)
+	}
 	return err
 }
 
@@ -232,7 +235,11 @@ func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
 	if t == nil {
 		panic(fmt.Sprintf("store: %T is not kept", rows))
 	}
-	return tx.insertMany(t, v.Len(), skip, func(i int, args []any) []any { return t.valuesLike(v.Index(i), args) })
+	n, err := tx.insertMany(t, v.Len(), skip, func(i int, args []any) []any { return t.valuesLike(v.Index(i), args) })
+	if assignments, ok := rows.([]model.Assignment); ok && err == nil {
+		err = tx.dropLinks(assignments)
+	}
+	return n, err
 }
 
 // maxInsertValues bounds the values of one statement; PostgreSQL takes 65,535, SQLite 32,766.

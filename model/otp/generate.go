@@ -1,7 +1,9 @@
 package otp
 
 import (
+	"bytes"
 	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"hash"
@@ -24,6 +26,21 @@ func Generate(key []byte, moving uint64, p Params) string {
 }
 
 const maxDigits = 8
+
+// ShortKey is the longest key that is the same to every hash.
+const ShortKey = sha256.BlockSize
+
+// Key returns what HMAC makes of a key under the hash: one longer than the hash's block is hashed, and zeros are added up to
+// the block (RFC 2104 section 2), so that those at the end are left out. Keys of which it is the same make the same passwords.
+func (h Hash) Key(key []byte) []byte {
+	if len(key) > ShortKey {
+		if hash := h.constructor()(); len(key) > hash.BlockSize() {
+			hash.Write(key)
+			key = hash.Sum(nil)
+		}
+	}
+	return bytes.TrimRight(key, "\x00")
+}
 
 // generator computes the codes of many steps under one key. It keys the HMAC once and allocates nothing per code,
 // since a window asks for many.

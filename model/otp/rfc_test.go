@@ -1,7 +1,9 @@
 package otp_test
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -86,6 +88,29 @@ func TestGenerateGivesRFC6238AppendixB(t *testing.T) {
 			}
 			if step, outcome := otp.Verify(keys[hash], p, otp.State{}, test.now, 0, want); outcome != otp.Match || uint64(step) != test.step {
 				t.Errorf("%s %s: Verify gives %d, %v", test.utc, hash, step, outcome)
+			}
+		}
+	}
+}
+
+// Keys that HMAC makes one of make the same passwords, and no others do.
+func TestKeysThatAreOne(t *testing.T) {
+	t.Parallel()
+	long := bytes.Repeat([]byte("0123456789"), 20)
+	for _, hash := range []otp.Hash{otp.HmacSHA1, otp.HmacSHA256, otp.HmacSHA512} {
+		p := totp30
+		p.Hash = hash
+		var keys [][]byte
+		for _, n := range []int{20, 63, 64, 65, 127, 128, 129, 200} {
+			key := long[:n]
+			keys = append(keys, key, hash.Key(key), append(slices.Clone(key), 0), append(slices.Clone(key), 0, 0, 0), append(hash.Key(key), 0))
+		}
+		for _, a := range keys {
+			for _, b := range keys {
+				same := otp.Generate(a, 1, p) == otp.Generate(b, 1, p) && otp.Generate(a, 2, p) == otp.Generate(b, 2, p)
+				if same != bytes.Equal(hash.Key(a), hash.Key(b)) {
+					t.Errorf("%s: %x and %x make the same passwords: %v", hash, a, b, same)
+				}
 			}
 		}
 	}

@@ -11,14 +11,30 @@ type State struct {
 	// from its last accepted password (RFC 6238 section 6). HOTP leaves it 0.
 	Drift int64
 
-	// Spent is a step that was used although it lies above Next, because a reset took the mark back (Rewind); 0 = none. It
-	// is never accepted again, nor is the one before it, which may have been the first of a pair.
-	Spent int64
+	// Spent are the steps of a TOTP token that were used, as far as they are kept, from Known on: what was used before that is
+	// not known. They matter where a mark is taken back (Rewind), and stay used then. HOTP leaves both empty.
+	Spent Steps
+	Known int64
 }
+
+// SpentMost is how many of the steps that were used are kept.
+const SpentMost = 16
 
 // Used reports whether a step's password was used or passed over.
 func (st State) Used(step int64) bool {
-	return step < st.Next || st.Spent != 0 && (step == st.Spent || step == st.Spent-1)
+	return step < st.Next || st.Spent.Has(step)
+}
+
+// Spend returns the state with a step among those that were used. Of too many the lowest is forgotten, and Known says so.
+func (st State) Spend(step int64) State {
+	if step < st.Known {
+		return st
+	}
+	st.Spent = st.Spent.With(step)
+	for st.Spent.Len() > SpentMost {
+		st.Known, st.Spent = st.Spent.At(0)+1, st.Spent[stepBytes:]
+	}
+	return st
 }
 
 // Outcome is the answer to one password. Its zero value accepts nothing.
@@ -81,8 +97,18 @@ func Accept(p Params, st State, now, match int64) State {
 	st.Next = match + 1
 	if p.Algorithm == TOTP {
 		st.Drift = add(match, -p.Step(now))
+		st = st.Spend(match)
 	}
 	return st
+}
+
+// AcceptPair is Accept for two consecutive passwords, of which the later one has step match: both are used.
+func AcceptPair(p Params, st State, now, match int64) State {
+	after := Accept(p, st, now, match)
+	if p.Algorithm == TOTP && after.Next != st.Next {
+		after = after.Spend(match - 1)
+	}
+	return after
 }
 
 // Resync brings a token back whose counter or clock has left the window of Verify, from two consecutive passwords
@@ -102,7 +128,7 @@ func Resync(key []byte, p Params, st State, now int64, window int, first, second
 	reach := p.window(st, now, window)
 	for step := range reach.outward() {
 		if !st.Used(step) && !st.Used(step+1) && step < reach.last && g.is(step, code1) && g.is(step+1, code2) {
-			return Accept(p, st, now, step+1), true
+			return AcceptPair(p, st, now, step+1), true
 		}
 	}
 	return st, false
@@ -117,19 +143,14 @@ func Reset(st State) State {
 }
 
 // Rewind returns the state with a TOTP mark that lies in the future taken back to now, in seconds since 1970, and whether it
-// was: a password used while a clock was ahead would else refuse its owner until that time has come. previous is what Next
-// was before the last password was accepted. No step of the past becomes valid again, nor does the last one that was used,
-// which Spent keeps; one used before that and in the future as well does, when its time comes. A second mark is not taken
-// back while Spent still lies in the future.
-func Rewind(p Params, st State, previous, now int64) (State, bool) {
-	step := p.Step(now)
-	last := st.Next - 1
-	if p.Algorithm != TOTP || p.Check() != nil || last <= step || st.Spent > step {
+// was: a password used while a clock was ahead would else refuse its owner until that time has come. No step of the past
+// becomes valid again, nor does one that was used of the future, which Spent keeps. Where more was used than that keeps, the
+// mark goes back no further than to Known: what was used before is not known, and nothing of it is accepted.
+func Rewind(p Params, st State, now int64) (State, bool) {
+	next := max(p.Step(now), st.Known, 0)
+	if p.Algorithm != TOTP || p.Check() != nil || st.Next-1 <= p.Step(now) || next >= st.Next {
 		return st, false
 	}
-	st.Spent, st.Next = last, max(previous, step, 0)
-	if previous > step+1 {
-		st.Next = step + 1 // what was used of the past is not known
-	}
+	st.Next = next
 	return st, true
 }

@@ -157,12 +157,12 @@ func TestAccept(t *testing.T) {
 		{"the last counter of all", hotp6, otp.State{Next: 100}, now, otp.LastStep, otp.State{Next: math.MaxInt64}},
 		{"more than the last counter of all", hotp6, otp.State{Next: 100}, now, math.MaxInt64, otp.State{Next: 100}},
 		{"a used counter", hotp6, otp.State{Next: 100}, now, 99, otp.State{Next: 100}},
-		{"the step of now", totp30, otp.State{}, now, 1000, otp.State{Next: 1001}},
-		{"a clock ahead", totp30, otp.State{}, now, 1002, otp.State{Next: 1003, Drift: 2}},
-		{"a clock behind", totp30, otp.State{Drift: 1}, now, 998, otp.State{Next: 999, Drift: -2}},
-		{"a clock set right", totp30, otp.State{Next: 7, Drift: -40}, now, 1000, otp.State{Next: 1001}},
+		{"the step of now", totp30, otp.State{}, now, 1000, otp.State{Next: 1001, Spent: otp.StepsOf(1000)}},
+		{"a clock ahead", totp30, otp.State{}, now, 1002, otp.State{Next: 1003, Drift: 2, Spent: otp.StepsOf(1002)}},
+		{"a clock behind", totp30, otp.State{Drift: 1}, now, 998, otp.State{Next: 999, Drift: -2, Spent: otp.StepsOf(998)}},
+		{"a clock set right", totp30, otp.State{Next: 7, Drift: -40}, now, 1000, otp.State{Next: 1001, Spent: otp.StepsOf(1000)}},
 		{"a used step", totp30, otp.State{Next: 1001, Drift: 3}, now, 1000, otp.State{Next: 1001, Drift: 3}},
-		{"before all time", totp30, otp.State{}, math.MinInt64, 0, otp.State{Next: 1, Drift: -(math.MinInt64 / 30) + 1}},
+		{"before all time", totp30, otp.State{}, math.MinInt64, 0, otp.State{Next: 1, Drift: -(math.MinInt64 / 30) + 1, Spent: otp.StepsOf(0)}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -189,6 +189,52 @@ func TestLearnedDriftFollowsTheClock(t *testing.T) {
 		if st.Drift != day {
 			t.Fatalf("day %d: drift %d", day, st.Drift)
 		}
+	}
+}
+
+// A mark is taken back to now, and nothing that was used is good again, however much that was: of more than is kept the mark
+// stays in front of what was forgotten.
+func TestRewind(t *testing.T) {
+	t.Parallel()
+	for used := int64(1); used <= 3*otp.SpentMost; used++ {
+		st := otp.Accept(totp30, otp.State{}, now, 990)
+		for n := range used { // each step but one, hours ahead
+			st = otp.Accept(totp30, st, now+7200, 1200+2*n)
+		}
+		back, _ := otp.Rewind(totp30, st, now)
+		if used < otp.SpentMost && back.Next != 1000 {
+			t.Errorf("%d used: the mark is %d, not 1000", used, back.Next)
+		}
+		for step := range st.Next {
+			was := step == 990 || step >= 1200 && step%2 == 0
+			if (was || step < 1000) && !back.Used(step) {
+				t.Errorf("%d used: step %d is good again", used, step)
+			}
+		}
+		// Others are used from there on, and what was used ahead is remembered for good.
+		for step := back.Next; step < st.Next; step++ {
+			if !back.Used(step) {
+				back = otp.Accept(totp30, back, step*30, step)
+			}
+			if back.Spent.Len() > otp.SpentMost {
+				t.Fatalf("%d steps are kept", back.Spent.Len())
+			}
+			again, _ := otp.Rewind(totp30, back, now)
+			for was := int64(1200); was < st.Next; was += 2 {
+				if !back.Used(was) || !again.Used(was) {
+					t.Fatalf("%d used: step %d is good again after %d", used, was, step)
+				}
+			}
+		}
+	}
+	if _, rewound := otp.Rewind(totp30, otp.State{Next: 1001}, now); rewound {
+		t.Error("a mark of now is taken back")
+	}
+	if _, rewound := otp.Rewind(hotp6, otp.State{Next: 5000}, now); rewound {
+		t.Error("a counter is taken back")
+	}
+	if back, rewound := otp.Rewind(totp30, otp.State{Next: 1200, Known: 1150}, now); !rewound || back.Next != 1150 {
+		t.Errorf("what was used before 1150 is not known, and the mark is %d", back.Next)
 	}
 }
 

@@ -1,23 +1,29 @@
 package storetest
 
 import (
+	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
 var seedMarkCases = []contractCase{
 	{"seed/what was used counts for all its tokens", seedGroups},
 	{"seed/a mark stays of it, and goes with a token of it", seedMarks},
+	{"seed/what it answered and used is known to all its tokens", seedUse},
+	{"seed/one key to HMAC is one seed", seedKeys},
+	{"link/ends when its token is assigned", linkEnds},
 }
 
 // seeded is a token of a seed.
 func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *model.Token {
 	tok := newToken(p, r)
 	tok.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
-	tok.SeedIndex = s.Keys().SeedIndex([]byte(seed))
+	s.Keys().IndexSeed(tok, []byte(seed), p.Crypto)
 	return tok
 }
 
@@ -84,9 +90,9 @@ func seedGroups(t *testing.T, d *Database) {
 	if one.SeedGroup == nil || two.SeedGroup == nil || *one.SeedGroup != *two.SeedGroup || three.SeedGroup != nil || apart.SeedGroup != nil {
 		t.Errorf("groups %v, %v, %v, %v", one.SeedGroup, two.SeedGroup, three.SeedGroup, apart.SeedGroup)
 	}
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 7) })
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, 5) })
-	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(nil, 9) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, model.SeedUse{Counter: 7, Previous: 6}) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(two.SeedGroup, model.SeedUse{Counter: 5, Previous: 4}) })
+	update(t, s, func(tx store.Tx) error { return tx.RaiseMarks(nil, model.SeedUse{Counter: 9}) })
 	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{7, 7, 0, 0}) {
 		t.Errorf("counters %v", got)
 	}
@@ -145,4 +151,104 @@ func seedMarks(t *testing.T, d *Database) {
 	if got := issue(t, s, again); !slices.Equal(got, []int64{5}) || marks() != 0 {
 		t.Errorf("counters %v, %d marks", got, marks())
 	}
+}
+
+func seedUse(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	steps := func(list ...int64) []byte { return []byte(otp.StepsOf(list...)) }
+	one, two := seeded(s, w.product, w.repository, "a seed"), seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, one, two)
+	stored(t, s, one, two)
+	knows := func(tok *model.Token, want model.SeedUse) {
+		t.Helper()
+		view(t, s, func(tx store.ReadTx) error {
+			var st model.TokenState
+			err := tx.Load(&st, tok.ID)
+			if got := (model.SeedUse{Counter: st.Counter, Previous: st.Previous, Asked: st.Asked, Used: st.Used}); !reflect.DeepEqual(got, want) {
+				t.Errorf("a token knows %+v, not %+v", got, want)
+			}
+			return err
+		})
+	}
+	check := func(c model.Credential, used bool) {
+		t.Helper()
+		c.TokenID, c.SeedGroup, c.Algorithm = one.ID, one.SeedGroup, "TOTP"
+		update(t, s, func(tx store.Tx) error { return tx.SaveChecked(&c, used, 1) })
+	}
+	check(model.Credential{ResyncStep: 30, ResyncUntil: 9, Asked: steps(30)}, false)
+	knows(one, model.SeedUse{Asked: steps(30)})
+	knows(two, model.SeedUse{Asked: steps(30)})
+	check(model.Credential{Counter: 21, Previous: 4, Used: steps(5, 20), Asked: steps(30)}, true)
+	both := model.SeedUse{Counter: 21, Previous: 4, Asked: steps(30), Used: steps(5, 20)}
+	knows(one, both)
+	knows(two, both)
+	update(t, s, func(tx store.Tx) error {
+		return tx.RewindMarks(one.SeedGroup, model.SeedUse{Counter: 7, Used: both.Used})
+	})
+	both.Counter = 7
+	knows(one, both)
+	knows(two, both)
+	three := seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, three)
+	knows(three, both)
+	update(t, s, func(tx store.Tx) error {
+		for _, tok := range []*model.Token{one, two, three} {
+			err := tx.Load(tok, tok.ID)
+			if err == nil {
+				err = tx.LeaveMark(tok, newID(), 1)
+			}
+			if err = errors.Join(err, tx.Delete(tok)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	again := seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, again)
+	knows(again, both)
+}
+
+// A mark that a version before left under the hash of the seed as it is, is found by the same seed.
+func seedKeys(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	w.product.Crypto = "HmacSHA1"
+	update(t, s, func(tx store.Tx) error { return tx.Save(w.product) })
+	short, long := seeded(s, w.product, w.repository, "a seed"), seeded(s, w.product, w.repository, "a seed\x00")
+	if !slices.Equal(short.SeedIndex, long.SeedIndex) || short.FormerIndex != nil || slices.Equal(long.FormerIndex, long.SeedIndex) {
+		t.Errorf("hashes %x, %x; former ones %x, %x", short.SeedIndex, long.SeedIndex, short.FormerIndex, long.FormerIndex)
+	}
+	insert(t, s, &model.SeedMark{ID: newID(), Digest: []byte("sealed"), SeedIndex: long.FormerIndex, Algorithm: "TOTP", Crypto: "HmacSHA1", Counter: 5, Previous: 4})
+	if got := issue(t, s, long); !slices.Equal(got, []int64{5}) {
+		t.Errorf("counters %v", got)
+	}
+	if got := issue(t, s, short); !slices.Equal(got, []int64{5}) {
+		t.Errorf("counters %v", got)
+	}
+}
+
+func linkEnds(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	one, two, other := newToken(w.product, w.repository), newToken(w.product, w.repository), newToken(w.product, w.repository)
+	insert(t, s, one, two, other)
+	for _, tok := range []*model.Token{one, two, other} {
+		update(t, s, func(tx store.Tx) error {
+			return tx.PutLink(&model.DownloadLink{TokenID: tok.ID, Hash: []byte(tok.ID), Expires: 9})
+		})
+	}
+	insert(t, s, newAssignment(one, w.user))
+	update(t, s, func(tx store.Tx) error {
+		_, err := tx.InsertMany([]model.Assignment{*newAssignment(two, w.user)}, false)
+		return err
+	})
+	view(t, s, func(tx store.ReadTx) error {
+		for _, tok := range []*model.Token{one, two} {
+			_, err := tx.LinkByHash([]byte(tok.ID))
+			wantKind(t, err, model.NotFound)
+		}
+		_, err := tx.LinkByHash([]byte(other.ID))
+		return err
+	})
 }
