@@ -3,7 +3,6 @@ package model
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -35,13 +34,19 @@ func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
 }
 
-// CheckName refuses a name at place that would not be seen as it is: control characters, changes of the direction of
-// writing, white space at an end.
+// CheckName refuses a name at place that is not kept as it is written: with what is not seen, or white space at an end.
 func CheckName(place, name string) error {
-	if strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
-		return AttrErrorf(Invalid, place, "must not have control characters, nor white space at an end")
+	clean, reason := ThingName.Clean(name)
+	switch {
+	case reason != "":
+	case Trim(name) != name:
+		reason = "must not have white space at an end"
+	case clean != name:
+		reason = "is not in the composed form of Unicode (NFC)"
+	default:
+		return nil
 	}
-	return nil
+	return AttrErrorf(Invalid, place, "%s", reason)
 }
 
 // nameMost is how long a device's name is at most, in bytes.
