@@ -163,7 +163,7 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 		return Locked
 	case c.Status != Active:
 		return Disabled
-	case c.Starts != 0 && now < c.Starts, c.Expires.Past(now):
+	case c.Starts != 0 && now < c.Starts, c.Expires != 0 && now >= c.Expires:
 		return NotValidNow
 	case c.UsageLimit > 0 && c.UsageCount >= c.UsageLimit:
 		return UsageLimit

@@ -34,21 +34,6 @@ func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
 }
 
-// CheckName refuses a name at place that is not kept as it is written: with what is not seen, or white space at an end.
-func CheckName(place, name string) error {
-	clean, reason := ThingName.Clean(name)
-	switch {
-	case reason != "":
-	case Trim(name) != name:
-		reason = "must not have white space at an end"
-	case clean != name:
-		reason = "is not in the composed form of Unicode (NFC)"
-	default:
-		return nil
-	}
-	return AttrErrorf(Invalid, place, "%s", reason)
-}
-
 // nameMost is how long a device's name is at most, in bytes.
 const nameMost = 255
 

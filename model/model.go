@@ -38,7 +38,7 @@ type Moment struct {
 }
 
 // ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00") or a day alone ("2026-01-31"), which is
-// its beginning or, with ends, its last second.
+// its beginning or, with ends, its last millisecond.
 func ParseMoment(s string, ends bool) (Moment, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil && t.UnixMilli() > 0 {
@@ -49,7 +49,7 @@ func ParseMoment(s string, ends bool) (Moment, bool) {
 	return Moment{day: day, ends: ends}, err == nil && day.Year() > 1970
 }
 
-// In gives the time that a moment is in a zone; nil is UTC. The last second of a day is the one before the next day begins, whatever
+// In gives the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
 // the clocks do in between.
 func (m Moment) In(zone *time.Location) Time {
 	if m.day.IsZero() {
@@ -62,7 +62,7 @@ func (m Moment) In(zone *time.Location) Time {
 	if !m.ends {
 		return At(time.Date(y, month, d, 0, 0, 0, 0, zone))
 	}
-	return At(time.Date(y, month, d+1, 0, 0, 0, 0, zone).Add(-time.Second))
+	return At(time.Date(y, month, d+1, 0, 0, 0, 0, zone).Add(-time.Millisecond))
 }
 
 // Fold gives the form in which names that people type are compared: composed (NFC) and without case.

@@ -21,12 +21,11 @@ const (
 	AsWritten Naming = iota
 	// AnyText is free text: white space around it is dropped, line ends are \n, and tabs and lines are kept.
 	AnyText
-	// ThingName names a thing that people call by it: white space around it is dropped; what is not seen is refused.
-	ThingName
-	// PersonName names a person. It is a ThingName, in which Persian, Indic and other names have their joiners (RFC 8264).
-	PersonName
-	// CodeName is a serial or code, which programs compare: what stands around it is refused. A file's reader, where
-	// spreadsheets add white space, drops it before.
+	// Name is of a person or thing that people call by it: white space around it is dropped; what is not seen is refused, but for
+	// the joiners that Persian, Indic and other names need, where they join (RFC 8264, RFC 5892 appendix A).
+	Name
+	// CodeName is a Name that programs compare, such as a serial: white space around it is refused. A file's reader, where
+	// spreadsheets add it, drops it before.
 	CodeName
 )
 
@@ -49,7 +48,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 	switch n {
 	case AnyText:
 		s = strings.TrimSpace(lineEnds.Replace(s))
-	case ThingName, PersonName:
+	case Name:
 		s = oneSpace(strings.TrimSpace(s))
 	case CodeName:
 		if strings.TrimSpace(s) != s {
@@ -78,7 +77,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 			return "", "must not have characters that are not seen, such as " + codePoint(r)
 		}
 	}
-	if joiner && !n.joins(s) {
+	if joiner && !joins(s) {
 		return "", "must not have characters that are not seen, such as a joiner that joins nothing"
 	}
 	return s, ""
@@ -94,11 +93,8 @@ func (n Naming) Check(place, s string) (string, error) {
 }
 
 // joins says whether the joiners of a text stand where scripts have them, by the rules of RFC 5892 appendix A, which the
-// freeform class applies. A code has none.
-func (n Naming) joins(s string) bool {
-	if n == CodeName {
-		return false
-	}
+// freeform class applies.
+func joins(s string) bool {
 	_, err := freeform.String(s)
 	return err == nil
 }

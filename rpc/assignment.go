@@ -24,7 +24,7 @@ var assignmentObject = declare(&object{
 		{name: "status", kind: enum, when: always, values: []string{model.Active, model.Inactive, model.LockedBy, model.DisabledBy},
 			about: "ACTIVE if not given, INACTIVE where the product wants an activation code"},
 		{name: "starts", kind: date, when: always, about: "a day alone is its beginning"},
-		{name: "expires", kind: date, ends: true, when: always, about: "its second still counts; a day alone is its last second"},
+		{name: "expires", kind: date, ends: true, when: always, about: "a day alone is its end"},
 		{name: "priority", kind: integer, when: always, max: 1 << 31, about: "lower ones are tried first"},
 		{name: "pin", kind: secret, when: always, about: "4 to 32 printable ASCII characters without space and comma; empty = none"},
 		{name: "lastChangePin", kind: date},

@@ -62,9 +62,6 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 	many.licenses = licenses.Items()
 	many.csv, _ = given[bool](d, "csv")
 	many.unlicensed, _ = given[bool](d, "allowUnlicensed")
-	if err := model.CheckName("attrs.label", many.label); err != nil {
-		return err
-	}
 	quantity, _ := given[int64](d, "quantity")
 	if quantity > devicesPart {
 		if err := c.takeTurn(r.Context()); err != nil {

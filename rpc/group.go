@@ -24,10 +24,7 @@ var groupObject = declare(&object{
 	},
 })
 
-func checkGroup(_ *call, tx store.Tx, d *decoded, _, row any) error {
+func checkGroup(_ *call, tx store.Tx, _ *decoded, _, row any) error {
 	g := row.(*model.Group)
-	if err := model.CheckName(d.place+".name", g.Name); err != nil {
-		return err
-	}
 	return checkTree(tx, "group", g.ID, g.ParentID, func(up *model.Group) *string { return up.ParentID })
 }

@@ -29,7 +29,7 @@ var installationObject = declare(&object{
 				c.shown = append(c.shown, "installation code "+id)
 				return string(text), err
 			}},
-		{name: "expires", kind: date, ends: true, when: always, about: "its second still counts; a day alone is its last second; none = never"},
+		{name: "expires", kind: date, ends: true, when: always, about: "its second still counts; a day alone is its end; none = never"},
 		{name: "usageLimit", kind: integer, when: always, min: 1, max: 1_000_000_000, none: true, about: "none = any number of times"},
 		{name: "usageLimitDelay", kind: integer, when: always, max: 10 * 365 * 86400, about: "seconds for which it stays usable once the limit is reached; 0 = none"},
 		{name: "action", kind: enum, when: always, required: true, values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
@@ -111,9 +111,6 @@ func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
 func checkCode(c *call, _ store.Tx, d *decoded, old, row any) error {
 	code := row.(*model.InstallationCode)
 	if err := code.Fits(d.place, d.has); err != nil {
-		return err
-	}
-	if err := model.CheckName(d.place+".usernamePrefix", code.UsernamePrefix); err != nil {
 		return err
 	}
 	if text, ok := d.extra.(string); ok {

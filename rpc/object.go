@@ -67,7 +67,7 @@ type attr struct {
 	min, max int64        // integer: range (0,0 = from 0 up); text: most characters, secret: most bytes (0 = 255)
 	rule     model.Naming // of a text
 	raw      bool         // text: a file's, whose bytes may be characters, NUL among them
-	ends     bool         // date: an end, so that a day alone is its last second
+	ends     bool         // date: an end, so that a day alone is its last moment
 	column   string       // "" = the name in snake case; "-" = not kept as such
 	path     []store.Step // where the column stands, when not in the object's own row
 	fold     bool         // compared without case, through the column's folded twin

@@ -19,7 +19,7 @@ var productObject = declare(&object{
 	usedBy: []use{{"tokens", "product_id", "tokens"}},
 	check:  checkProduct,
 	attrs: []attr{
-		{name: "name", kind: text, rule: model.ThingName, when: always, required: true},
+		{name: "name", kind: text, rule: model.Name, when: always, required: true},
 		{name: "manufacturerCode", kind: text, rule: model.CodeName, when: always, required: true, max: 32, indexed: true, about: "unique together with productCode"},
 		{name: "productCode", kind: text, rule: model.CodeName, when: always, required: true, max: 32},
 		{name: "algorithm", kind: enum, when: always, required: true, values: []string{string(otp.HOTP), string(otp.TOTP)}},

@@ -124,7 +124,7 @@ func userField(column, field string) (string, error) {
 	field = seedfile.Cell(field)
 	switch {
 	case column == "domain":
-		return model.ThingName.Check(column, field)
+		return model.Name.Check(column, field)
 	case a.kind == boolean:
 		return seedfile.Boolean(field), nil
 	case a.rule != model.AnyText && seedfile.Rounded(field):

@@ -54,7 +54,7 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 		for i, f := range []struct {
 			field *string
 			rule  model.Naming
-		}{{&a.Domain, model.ThingName}, {&a.LoginName, model.PersonName}, {&a.ManufacturerCode, model.CodeName}, {&a.ProductCode, model.CodeName},
+		}{{&a.Domain, model.Name}, {&a.LoginName, model.Name}, {&a.ManufacturerCode, model.CodeName}, {&a.ProductCode, model.CodeName},
 			{&a.Serial, model.CodeName}, {&a.Status, model.CodeName}} {
 			if at[i] < 0 {
 				continue

@@ -91,8 +91,8 @@ func (k *Key) clean() string {
 		{"key id", &k.KeyID, model.CodeName, maxText},
 		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
 		{"model", &k.Model, model.CodeName, maxText},
-		{"issuer", &k.Issuer, model.ThingName, maxText},
-		{"user", &k.User, model.PersonName, maxText},
+		{"issuer", &k.Issuer, model.Name, maxText},
+		{"user", &k.User, model.Name, maxText},
 		{"description", &k.Description, model.AnyText, model.DescriptionMost},
 	} {
 		trimmed := model.Trim(*t.text)
