@@ -173,8 +173,10 @@ func shown(s string) string {
 	return strconv.Quote(s)
 }
 
-// spoken says whether a text that could be a seed by its letters is words all the same: a seed has digits among them.
-func spoken(s string) bool { return strings.IndexFunc(s, unicode.IsDigit) < 0 }
+// spoken says whether a text that could be a seed by its letters is words all the same: a seed has digits, or letters of both cases.
+func spoken(s string) bool {
+	return strings.IndexFunc(s, unicode.IsDigit) < 0 && (strings.Contains(s, " ") || s == strings.ToLower(s) || s == strings.ToUpper(s) && len(s) < 24)
+}
 
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
