@@ -18,13 +18,7 @@ type NameFault struct {
 	Reason                string
 }
 
-// metaNames is put where every name was found to keep to the rules: they have held for all that is new since.
-const (
-	metaNames  = "names"
-	namesRules = "1" // the rules' version
-)
-
-const namesPage = 5000
+const namesPage = 5000 // rows read at a time
 
 // fault says why a text is not kept as it is by the attribute's rule.
 func (a *attr) fault(text string) string {
@@ -88,26 +82,13 @@ func (s *Server) NameFaults(ctx context.Context, see func(NameFault)) (n int, er
 	return n, nil
 }
 
-// CountNames logs how many names of the database keep to the rules no more, if any. A database that was found without is not
-// looked through again.
+// CountNames logs how many names of the database keep to the rules no more, if any. It reads all of them, and changes nothing.
 func (s *Server) CountNames(ctx context.Context) error {
-	var done []byte
-	err := s.cfg.Store.View(ctx, func(tx store.ReadTx) (err error) {
-		done, err = tx.Meta(metaNames)
-		return err
-	})
-	if err != nil || string(done) == namesRules {
-		return err
-	}
 	n, err := s.NameFaults(ctx, func(NameFault) {})
-	if err != nil {
-		return err
+	if n > 0 && err == nil {
+		s.cfg.Log.Warn().Int("names", n).Msg("some names would not be taken any more: tokensmith check --names lists them")
 	}
-	if n > 0 {
-		s.cfg.Log.Warn().Int("names", n).Msg("some names would not be taken any more; tokensmith check --names lists them")
-		return nil
-	}
-	return s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.PutMeta(metaNames, []byte(namesRules)) })
+	return err
 }
 
 // exportNotes says which texts of a token would not come back from its export as they are.
