@@ -209,6 +209,18 @@ func TestContentEncoding(t *testing.T) {
 			}
 		}
 	}
+	for _, utf16 := range []string{"\xff\xfe", "\xfe\xff"} {
+		for _, c := range `{"max":0}` {
+			if utf16[0] == 0xff {
+				utf16 += string([]byte{byte(c), 0})
+			} else {
+				utf16 += string([]byte{0, byte(c)})
+			}
+		}
+		if _, reply := s.post("/domain/search", utf16); codeIn(reply) != 0 {
+			t.Error(reply)
+		}
+	}
 	if _, reply := s.post("/domain/create", `{"attrs":{"name":"plain"}}`, "Content-Encoding", "Identity"); codeIn(reply) != 0 {
 		t.Error(reply)
 	}

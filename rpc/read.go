@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"mime"
 	"net/http"
 	"runtime"
@@ -11,9 +12,12 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// decodeCharset turns a body into UTF-8 by the charset its content type names; none means UTF-8. The type itself does
-// not matter: old clients send JSON as text, as a form, or as nothing.
+// decodeCharset turns a body into UTF-8 by its byte order mark or the charset its content type names; none means UTF-8. The type
+// itself does not matter: old clients send JSON as text, as a form, or as nothing.
 func decodeCharset(body []byte, contentType string) ([]byte, error) {
+	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
+		contentType = "text/plain; charset=utf-16"
+	}
 	if !strings.Contains(contentType, ";") { // which sets parameters off
 		return body, nil
 	}
