@@ -49,7 +49,7 @@ func openCSV(src *source, comment rune) *csvReader {
 }
 
 func newCSVReader(src *source, comma, comment rune) *csvReader {
-	c := &csvReader{src: src, tape: tape{src: src}}
+	c := &csvReader{src: src, tape: tape{src: &formulas{src: src, comma: byte(comma), front: true}}}
 	c.csv = csv.NewReader(&c.tape)
 	c.csv.Comma, c.csv.Comment = comma, comment
 	c.csv.FieldsPerRecord = -1
@@ -146,6 +146,65 @@ func (c *csvReader) fault(err error) error {
 		return &badRow{c.base + parse.StartLine, reason}
 	}
 	return readFault(c.last+1, err)
+}
+
+// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number: a
+// field that has a quote behind its first character is no CSV otherwise.
+type formulas struct {
+	src    io.Reader
+	comma  byte
+	front  bool // at the beginning of a field
+	quoted bool
+	equals bool // an = at the beginning of a field is kept back
+	buf    [4096]byte
+	out    []byte
+	rest   []byte // of out, not handed over yet
+}
+
+func (f *formulas) Read(p []byte) (int, error) {
+	for len(f.rest) == 0 {
+		n, err := f.src.Read(f.buf[:])
+		switch {
+		case n > 0:
+			f.out = f.filter(f.out[:0], f.buf[:n])
+			f.rest = f.out
+		case err != nil && f.equals:
+			f.equals = false
+			f.rest = []byte{'='}
+		case err != nil:
+			return 0, err
+		}
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// filter appends what is left of some bytes.
+func (f *formulas) filter(out, in []byte) []byte {
+	for _, c := range in {
+		if f.equals {
+			f.equals = false
+			if c != '"' {
+				out = append(out, '=')
+				f.front = false
+			}
+		}
+		switch {
+		case c == '"':
+			f.quoted, f.front = !f.quoted, false
+		case f.quoted:
+		case c == f.comma || c == '\n':
+			f.front = true
+		case c == '=' && f.front:
+			f.equals = true
+			continue
+		case c != ' ' && c != '\r':
+			f.front = false
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // tape keeps what is read through it until it is taken: encoding/csv does not say what it skipped.

@@ -48,6 +48,9 @@ func readURI(f *File, line int, text string) error {
 	k, reason := keyOfURI(text, f.opts.Ignore)
 	k.Line = line
 	if reason != "" {
+		if strings.Contains(text, "#") {
+			reason += "; a # that is not encoded was read as part of the URI"
+		}
 		f.Bad.add(line, "", reason)
 		return nil
 	}

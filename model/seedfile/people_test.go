@@ -83,6 +83,7 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"rounded", "serial,secret\n1E+11," + hexSeed + "\n1.23457e+11," + hexSeed + "\n\"1,23457E+11\"," + hexSeed, "line 2 \"1E+11\": a spreadsheet has rounded the serial: write it as text; line 3 \"1.23457e+11\": a spreadsheet has rounded the serial: write it as text; line 4 \"\": a spreadsheet has rounded the serial: write it as text"},
 		{"not rounded", "serial,secret\n12E5678," + hexSeed + "\n1E11," + hexSeed, "12E5678|| -0-0; 1E11|| -0-0"},
 		{"a text formula", "serial,secret\n\"=\"\"0001234\"\"\"," + hexSeed + "\n'0001234," + hexSeed + "\n'x," + hexSeed, "0001234|| -0-0; 0001234|| -0-0; 'x|| -0-0"},
+		{"a text formula without quotes around", "serial,secret,type\n=\"0001234\",=\"" + hexSeed + "\",hotp\n =\"0001235\"," + hexSeed + ",hotp\n=x," + hexSeed + ",hotp\na=\"b," + hexSeed + ",", "0001234|| HOTP-0-0; 0001235|| HOTP-0-0; =x|| HOTP-0-0; line 5 \"\": a quote is not closed, or stands inside a field"},
 		{"sep=", "sep=;\r\nserial;secret\r\n1001;" + hexSeed, "1001|| -0-0"},
 		{"sep= and a bad row", "sep=;\nserial;secret\n1001;" + hexSeed + "\n;" + hexSeed, "1001|| -0-0; line 4 \"\": the serial is missing"},
 		{"no-break spaces", "serial,secret\n\u00a01001\u00a0," + hexSeed, "1001|| -0-0"},
