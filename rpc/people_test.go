@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
 	"tokensmith/store/storetest"
 )
@@ -258,5 +260,44 @@ func TestHashThatIsNotSaid(t *testing.T) {
 	got := s.do(t, "token/import", `{"attrs":`+toJSON(map[string]any{"data": file, "createProducts": true, "crypto": "HmacSHA512"})+`,"return":["product.crypto"]}`)
 	if !strings.Contains(fmt.Sprint(got), "HmacSHA512") {
 		t.Error(got)
+	}
+}
+
+// Whatever token/create accepts comes back from an export unchanged, read by the method as well as in the parts that the command line
+// makes of it.
+func TestHardTextsComeBack(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t), realRandom)
+	hard := []string{"#1", "=1+1", "'0123", "1E+11", `="7"`, `a"b`, "a,b;c", "A&B<1>", "serial", "ключ-7", "نامه\u200cای", "0", strings.Repeat("ä", 64), "Mu\u0308ller", "a\u00a0b", " x", "x\n", "10\u200b1", "]]>"}
+	for i, text := range hard {
+		s.post("/token/create", toJSON(map[string]any{"attrs": map[string]any{"product.productCode": "SE", "serial": text, "identifier": text,
+			"description": text + "\r\n two\tlines \u200b" + text, "seed": fmt.Sprintf("%040x", i+1)}}))
+	}
+	tokens := func(s *service) string {
+		return toJSON(s.do(t, "token/search", `{"sort":"serial","return":["serial","identifier","description","product.productCode"]}`))
+	}
+	before := tokens(s)
+	data := s.do(t, "token/export", `{"attrs":{"password":"correct horse"}}`).(map[string]any)
+	if data["notes"] != nil {
+		t.Error(data["notes"])
+	}
+	method := newService(t, storetest.SQLite(t), realRandom)
+	method.do(t, "token/import", params(t, map[string]any{"data": data["data"], "password": "correct horse"}))
+	if after := tokens(method); after != before {
+		t.Errorf("by the method\ngot  %s\nwant %s", after, before)
+	}
+	var table seedfile.OATHTable
+	table.Reset()
+	_, err := seedfile.Read(strings.NewReader(data["data"].(string)), seedfile.Options{Password: model.Secret("correct horse")}, func(_ *seedfile.File, k seedfile.Key) error {
+		table.Add(k)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := newService(t, storetest.SQLite(t), realRandom)
+	parts.do(t, "token/import", params(t, map[string]any{"data": table.Text(), "format": "oath-csv", "encode": "HEX"}))
+	if after := tokens(parts); after != before {
+		t.Errorf("by parts\ngot  %s\nwant %s", after, before)
 	}
 }
