@@ -64,7 +64,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 			if n != AnyText {
 				return "", "must not have control characters, such as " + codePoint(r)
 			}
-		case unicode.IsControl(r) || r == 0x2028 || r == 0x2029:
+		case unicode.IsControl(r):
 			return "", "must not have control characters, such as " + codePoint(r)
 		case r == utf8.RuneError:
 			return "", "has U+FFFD in place of a character that could not be read: what is its charset?"
