@@ -16,29 +16,41 @@ type BatchArgs struct {
 }
 
 var batchAttrs = declare(&object{name: "batch", attrs: []attr{
-	{name: "csv", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the file's text"},
-	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; UTF-8 if not given"},
+	{name: "csv", kind: text, raw: true, when: onCreate, required: true, max: LargeBody, column: "-", about: "the file's text"},
+	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; UTF-8 if not given; `auto` goes by their byte order mark, or UTF-8"},
+	{name: "ignore", kind: list, when: onCreate, column: "-", about: "columns that are not known and may be passed over"},
 }})
 
-// csvText gives the text of a CSV parameter.
-func csvText(m Members) (string, error) {
+// csvText gives the text of a CSV parameter, and the columns of it that are to be ignored.
+func csvText(m Members) (text string, ignore []string, err error) {
 	d, err := batchAttrs.decode("attrs", m, onCreate)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	csv, _ := given[string](d, "csv")
 	charset, _ := given[string](d, "charset")
-	return seedfile.Decode(csv, charset)
+	ignored, _ := given[model.List](d, "ignore")
+	text, err = fileText("attrs.csv", csv, charset)
+	return text, ignored.Items(), err
+}
+
+// fileText gives the text of a file at a place, decoded.
+func fileText(place, text, charset string) (string, error) {
+	text, err := seedfile.Decode(text, charset)
+	if err == nil {
+		err = noNUL(place, text)
+	}
+	return text, err
 }
 
 // BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
 func (m *Token) BatchAssignTokens(r *http.Request, args *BatchArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	csv, err := csvText(args.Attrs)
+	csv, ignore, err := csvText(args.Attrs)
 	if err != nil {
 		return err
 	}
-	rows, unread, err := seedfile.ReadAssignments(csv, c.s.cfg.ImportRows)
+	rows, unread, err := seedfile.ReadAssignments(csv, c.s.cfg.ImportRows, ignore...)
 	if err != nil {
 		return err
 	}
