@@ -70,8 +70,9 @@ func NewClientToken(random io.Reader) (Secret, ClientToken, error) {
 }
 
 // ParseClientToken takes a client token apart: its public id and the hash of its secret. A malformed one, a mistyped one
-// above all, is told by its checksum.
+// above all, is told by its checksum. It is read as Pasted has it: out of a file with its line end.
 func ParseClientToken(text string) (id string, hash []byte, ok bool) {
+	text = Pasted(text)
 	if len(text) != tokenLength || !strings.HasPrefix(text, tokenPrefix) || text[tokenSecret:] != string(checksum([]byte(text[:tokenSecret]))) {
 		return "", nil, false
 	}

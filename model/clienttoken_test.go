@@ -56,7 +56,7 @@ func TestClientTokenFormat(t *testing.T) {
 	}
 }
 
-// No typo passes: a wrong character anywhere, two swapped, one too few or too many, white space.
+// No typo passes: a wrong character anywhere, two swapped, one too few or too many. White space around it is none of it.
 func TestClientTokenTypos(t *testing.T) {
 	t.Parallel()
 	text, _ := newClientToken(t)
@@ -75,7 +75,7 @@ func TestClientTokenTypos(t *testing.T) {
 			refused(text[:i-1] + text[i:i+1] + text[i-1:i] + text[i+1:])
 		}
 	}
-	for _, other := range []string{"", "tsc_", strings.ToLower(text), strings.ToUpper(text), " " + text, text + "\n", text + text} {
+	for _, other := range []string{"", "tsc_", strings.ToLower(text), strings.ToUpper(text), text + text} {
 		refused(other)
 	}
 }

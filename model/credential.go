@@ -213,13 +213,13 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 	return 0
 }
 
-// Split takes a credential apart: the PIN in front, the OTP behind it.
+// Split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
 func (c *Credential) Split(text string) (pin Secret, code string, ok bool) {
-	n := len(text) - int(c.Digits)
-	if n < 0 {
+	head, code, ok := splitOTP(text, int(c.Digits))
+	if !ok {
 		return nil, "", false
 	}
-	return Secret(text[:n]), text[n:], true
+	return Secret(head), code, true
 }
 
 // PINChange is a credential read as [PIN][OTP][new PIN][new PIN].
@@ -238,10 +238,8 @@ func (c *Credential) SplitChange(text string) []PINChange {
 		if text[len(text)-2*n:len(text)-n] != fresh || CheckPIN("", Secret(fresh)) != nil {
 			continue
 		}
-		rest := text[:len(text)-2*n]
-		at := len(rest) - int(c.Digits)
-		if pin := rest[:at]; pin != fresh {
-			all = append(all, PINChange{Secret(pin), rest[at:], Secret(fresh)})
+		if pin, code, ok := splitOTP(text[:len(text)-2*n], int(c.Digits)); ok && pin != fresh {
+			all = append(all, PINChange{Secret(pin), code, Secret(fresh)})
 		}
 	}
 	return all

@@ -3,7 +3,6 @@ package model
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -33,15 +32,6 @@ const onlineIntervals = 3
 // Online says whether a device last seen at a time counts as online; the check-in interval is in milliseconds.
 func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
-}
-
-// CheckName refuses a name at place that would not be seen as it is: control characters, changes of the direction of
-// writing, white space at an end.
-func CheckName(place, name string) error {
-	if strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
-		return AttrErrorf(Invalid, place, "must not have control characters, nor white space at an end")
-	}
-	return nil
 }
 
 // nameMost is how long a device's name is at most, in bytes.

@@ -78,12 +78,13 @@ func CheckCode(place, text string) error {
 	return nil
 }
 
-// NormalCode gives the form in which installation codes are compared: what people mistake for each other is the same.
+// NormalCode gives the form in which installation codes are compared: what people mistake for each other is the same, and what
+// they add in typing or pasting is left out.
 func NormalCode(text string) string {
-	return normalCode.Replace(strings.ToUpper(strings.TrimSpace(text)))
+	return normalCode.Replace(strings.ToUpper(PastedOTP(text)))
 }
 
-var normalCode = strings.NewReplacer(" ", "", "\t", "", "-", "", "\u2010", "", "\u2011", "", "\u2013", "", "\u00a0", "", "O", "0", "I", "1", "L", "1")
+var normalCode = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
 // State gives the code's state at a time.
 func (c *InstallationCode) State(now Time) string {

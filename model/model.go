@@ -30,14 +30,39 @@ func (t Time) String() string {
 	return t.Std().Format("2006-01-02T15:04:05.999Z07:00")
 }
 
-// ParseTime reads an ISO 8601 date ("2026-01-31") or date and time with zone ("2026-01-31T10:00:00Z", "+01:00").
-func ParseTime(s string) (Time, bool) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly} {
+// Moment is a date as it is written: a time or a day alone, which is a time only once its zone is known.
+type Moment struct {
+	at   Time
+	day  time.Time // of a day alone: its midnight in UTC
+	ends bool      // a day alone is its end
+}
+
+// ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00") or a day alone ("2026-01-31"), which is
+// its beginning or, with ends, its last millisecond.
+func ParseMoment(s string, ends bool) (Moment, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil && t.UnixMilli() > 0 {
-			return At(t), true
+			return Moment{at: At(t)}, true
 		}
 	}
-	return 0, false
+	day, err := time.Parse(time.DateOnly, s)
+	return Moment{day: day, ends: ends}, err == nil && day.Year() > 1970
+}
+
+// In gives the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
+// the clocks do in between.
+func (m Moment) In(zone *time.Location) Time {
+	if m.day.IsZero() {
+		return m.at
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	y, month, d := m.day.Date()
+	if !m.ends {
+		return At(time.Date(y, month, d, 0, 0, 0, 0, zone))
+	}
+	return At(time.Date(y, month, d+1, 0, 0, 0, 0, zone).Add(-time.Millisecond))
 }
 
 // Fold gives the form in which names that people type are compared: composed (NFC) and without case.

@@ -32,7 +32,7 @@ var agentObject = declare(&object{
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
+		{name: "name", kind: text, rule: model.Name, when: always, required: true, indexed: true, about: "unique"},
 		{name: "clientId", kind: text, column: "id", about: "what it signs in with; the id"},
 		{name: "permissions", kind: list, when: always, required: true, about: "method patterns: `token/create`, `token/*`, `*`; each must fit a method"},
 		{name: "domains", kind: list, when: always, about: "names of the domains it is limited to; none = all"},

@@ -171,6 +171,7 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	switch raw.Kind() {
 	case '"', '0':
 		v.text, err = textOf("credential", raw)
+		v.text = model.Pasted(v.text)
 		return err
 	case '{':
 	default:
@@ -205,12 +206,12 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		}
 	case method != "" && method != "OTP":
 		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
-	case fields["otp"] == "":
+	case model.Pasted(fields["otp"]) == "":
 		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
 	case fields["password"] != "" || fields["newPassword"] != "":
 		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
 	default:
-		v.text = fields["otp"]
+		v.text = model.Pasted(fields["otp"])
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func (a *SyncArgs) otps() (first, second string, err error) {
 	if !ok {
 		return "", "", model.AttrErrorf(model.Invalid, "credential", "must be two OTPs with a comma between")
 	}
-	return strings.TrimSpace(first), strings.TrimSpace(second), nil
+	return model.PastedOTP(first), model.PastedOTP(second), nil
 }
 
 // SyncArgs are the parameters of token/syncToken.

@@ -13,11 +13,11 @@ import (
 // BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
 func (m *tokenFiles) BatchAssignTokens(r *http.Request, args *CSVArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	csv, err := csvText(args.Attrs)
+	csv, ignore, err := csvText(args.Attrs)
 	if err != nil {
 		return err
 	}
-	rows, unread, err := seedfile.ReadAssignments(csv, c.s.cfg.ImportRows)
+	rows, unread, err := seedfile.ReadAssignments(csv, c.s.cfg.ImportRows, ignore...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -26,18 +27,35 @@ type claim struct {
 // claimOf reads what a request carries: an Authorization header or, without one, a client certificate that the TLS
 // layer has checked.
 func claimOf(r *http.Request) claim {
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, value := authorization(r)
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
-		return claim{given: true, bearer: strings.TrimSpace(value)}
+		return claim{given: true, bearer: value}
 	case scheme != "":
-		id, secret, _ := r.BasicAuth()
+		id, secret := basic(r)
 		return claim{given: true, id: id, secret: model.Secret(secret)}
 	case r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
 		sum := sha256.Sum256(r.TLS.PeerCertificates[0].RawSubjectPublicKeyInfo)
 		return claim{given: true, spki: hex.EncodeToString(sum[:])}
 	}
 	return claim{}
+}
+
+// authorization takes the header apart; between scheme and value may be any number of blanks.
+func authorization(r *http.Request) (scheme, value string) {
+	scheme, value, _ = strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+	return scheme, strings.TrimSpace(value)
+}
+
+// basic reads an id and a secret by HTTP Basic, as r.BasicAuth does; padding may be left out.
+func basic(r *http.Request) (id, secret string) {
+	scheme, value := authorization(r)
+	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+	if err != nil || !strings.EqualFold(scheme, "Basic") {
+		return "", ""
+	}
+	id, secret, _ = strings.Cut(string(text), ":")
+	return id, strings.TrimRight(secret, "\r\n")
 }
 
 // authenticate finds who calls. Whatever is wrong with the claim, the answer is the same. Refused claims go to the

@@ -49,6 +49,7 @@ type Config struct {
 	CheckIn      time.Duration              // how often devices are asked to check in; 0 = 5 minutes
 	CodeExpiry   time.Duration              // of automatic installation codes; 0 = 7 days
 	CodeAccounts int                        // accounts that one installation code makes within an hour; 0 = 100
+	TimeZone     *time.Location             // of a date that is a day alone; nil = UTC
 	Profile      string                     // what new passwords, PINs and products must be: "", or "nist" for NIST SP 800-63B-4, AAL2
 }
 

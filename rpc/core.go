@@ -221,6 +221,12 @@ func (s *core) called(w http.ResponseWriter, r *http.Request, c *call, authentic
 		}
 	}
 	defer c.ended()
+	if err := plainBody(r); err != nil {
+		w.Header().Set("Accept-Encoding", "identity")
+		c.code = codeOf(err).number
+		writeEnvelope(w, http.StatusUnsupportedMediaType, failure(err))
+		return
+	}
 	body, err := s.readBody(w, r, c)
 	if err != nil {
 		c.fail(w, err, false)

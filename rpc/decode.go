@@ -135,13 +135,19 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 	switch a.kind {
 	case text:
 		var s string
-		if s, err = textOf(place, v); err == nil {
-			switch {
-			case int64(len(s)) > a.max:
-				err = model.AttrErrorf(model.Invalid, place, "is longer than %d bytes", a.max)
-			case a.required && s == "":
-				err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
-			}
+		if a.raw {
+			s, err = rawTextOf(place, v)
+		} else if s, err = textOf(place, v); err == nil {
+			s, err = a.rule.Check(place, s)
+		}
+		switch {
+		case err != nil:
+		case !a.raw && int64(model.Characters(s)) > a.max:
+			err = model.AttrErrorf(model.Invalid, place, "is longer than %d characters", a.max)
+		case a.raw && int64(len(s)) > a.max:
+			err = model.AttrErrorf(model.Invalid, place, "is longer than %d bytes", a.max)
+		case a.required && s == "":
+			err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
 		}
 		out = s
 	case secret:
@@ -172,7 +178,7 @@ func (d *decoded) read(a *attr, place string, v jsontext.Value) error {
 		}
 		out = b
 	case date:
-		out, err = dateOf(place, v)
+		out, err = momentOf(place, v, a.ends)
 	case list:
 		var l model.List
 		if l, err = listOf(place, v); err == nil && a.required && l == "" {
@@ -222,6 +228,9 @@ func (d *decoded) into(c *call, tx store.ReadTx, row any) error {
 			continue
 		}
 		f := d.obj.field(row, v.attr.column)
+		if m, ok := v.v.(model.Moment); ok {
+			v.v = m.In(c.s.cfg.TimeZone)
+		}
 		f.Set(reflect.ValueOf(v.v).Convert(f.Type()))
 		if v.attr.fold {
 			d.obj.field(row, store.Folded(v.attr.column)).SetString(model.Fold(v.v.(string)))

@@ -26,13 +26,13 @@ var deviceObject = declare(&object{
 	keys: [][]string{{"name"}}, naming: []string{"id", "name"},
 	check: checkDevice, wrote: wroteDevice, removes: removesDevice,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
-		{name: "description", kind: text, when: always, max: 1024},
-		{name: "platform", kind: text, when: always},
+		{name: "name", kind: text, rule: model.CodeName, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
+		{name: "platform", kind: text, rule: model.Name, when: always},
 		{name: "status", kind: enum, when: always, initial: model.Active, values: []string{model.Active, model.Inactive}, about: "an INACTIVE one does not connect"},
 		{name: "user", kind: ref, when: always, object: "user", indexed: true, about: "its owner"},
 		{name: "license", kind: ref, when: always, object: "license", indexed: true, about: "whose seat it takes"},
-		{name: "hardwareId", kind: text, when: always},
+		{name: "hardwareId", kind: text, rule: model.Name, when: always},
 		{name: "installationCode", kind: boolean, when: onCreate, initial: true, column: "-",
 			about: "whether its owner, if a message reaches him, is sent an installation code"},
 		{name: "dateCreated", kind: date},
@@ -57,9 +57,6 @@ var deviceObject = declare(&object{
 // checkDevice takes and frees seats as the device's license says.
 func checkDevice(c *call, tx store.Tx, d *decoded, old, row any) error {
 	dev := row.(*model.Device)
-	if err := model.CheckName(d.place+".name", dev.Name); err != nil {
-		return err
-	}
 	if c.scope != nil && dev.UserID == nil {
 		return model.AttrErrorf(model.Missing, d.place+".user", "is required: the caller sees the devices of his domains' users alone")
 	}

@@ -17,7 +17,7 @@ const (
 )
 
 var createManyAttrs = declare(&object{name: "device/createMany", of: []string{"device/createMany"}, attrs: []attr{
-	{name: "label", kind: text, when: onCreate, required: true, max: 200, column: "-", about: "of the devices, which are called label-001 and so on, and of their group"},
+	{name: "label", kind: text, rule: model.CodeName, when: onCreate, required: true, max: 200, column: "-", about: "of the devices, which are called label-001 and so on, and of their group"},
 	{name: "quantity", kind: integer, when: onCreate, required: true, min: 1, max: devicesMost, column: "-", about: "from 1 to 100,000"},
 	{name: "licenses", kind: list, when: onCreate, column: "-", about: "ids; their seats are used in this order"},
 	{name: "csv", kind: boolean, when: onCreate, column: "-", about: "answers name, id, license and client token of each device"},
@@ -62,9 +62,6 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *Plan) e
 	many.licenses = licenses.Items()
 	many.csv, _ = given[bool](d, "csv")
 	many.unlicensed, _ = given[bool](d, "allowUnlicensed")
-	if err := model.CheckName("attrs.label", many.label); err != nil {
-		return err
-	}
 	quantity, _ := given[int64](d, "quantity")
 	if quantity > devicesPart {
 		if err := c.takeTurn(r.Context()); err != nil {

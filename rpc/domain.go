@@ -19,8 +19,8 @@ var domainObject = declare(&object{
 	usedBy: []use{{store.DomainUsers, "users"}, {store.DomainCodes, "installation codes"}},
 	check:  checkDomain,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
-		{name: "description", kind: text, when: always, max: 1024},
+		{name: "name", kind: text, rule: model.Name, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
 		{name: "lockoutThreshold", kind: integer, when: always, initial: int64(10), max: 1000, about: "failed credentials that lock a user; 0 = never"},
 		{name: "lockoutMinutes", kind: integer, when: always, initial: int64(15), max: 525600, about: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
 		{name: "maxFailures", kind: integer, when: always, initial: int64(100), max: 1000, about: "failed credentials in a row that lock a user until an administrator unlocks; 0 = never"},

@@ -166,8 +166,8 @@ func (m *Device) stillThere(ctx context.Context) error {
 
 // events serves a device's stream of events (the WHATWG's server-sent events).
 func (m *Device) events(w http.ResponseWriter, r *http.Request, c *call) {
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	id, hash, ok := model.ParseClientToken(strings.TrimSpace(text))
+	scheme, text := authorization(r)
+	id, hash, ok := model.ParseClientToken(text)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		c.fail(w, model.ErrMalformedToken, false)
 		return

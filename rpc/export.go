@@ -87,7 +87,11 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *Plan) error {
 			}
 			body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
 		}
-		return jsontext.Value(append(body, '}')), nil
+		var said notes
+		for _, row := range found {
+			said.file(exportNotes(row))
+		}
+		return noted(append(body, '}'), said.list()...), nil
 	}
 	return nil
 }

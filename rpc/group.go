@@ -14,8 +14,8 @@ var groupObject = declare(&object{
 	usedBy: []use{{store.GroupsBelow, "groups"}},
 	check:  checkGroup,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
-		{name: "description", kind: text, when: always, max: 1024},
+		{name: "name", kind: text, rule: model.CodeName, when: always, required: true, fold: true, indexed: true, about: "unique, compared without case"},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
 		{name: "parent", kind: ref, when: always, object: "group"},
 	},
 	colls: []collection{
@@ -23,10 +23,7 @@ var groupObject = declare(&object{
 	},
 })
 
-func checkGroup(_ *call, tx store.Tx, d *decoded, _, row any) error {
+func checkGroup(_ *call, tx store.Tx, _ *decoded, _, row any) error {
 	g := row.(*model.Group)
-	if err := model.CheckName(d.place+".name", g.Name); err != nil {
-		return err
-	}
 	return checkTree(tx, "group", g.ID, g.ParentID, func(up *model.Group) *string { return up.ParentID })
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 	"tokensmith/model/seedfile"
 	"tokensmith/store"
 )
@@ -34,13 +35,16 @@ func (m *tokenFiles) Create(r *http.Request, args *CreateArgs, plan *Plan) error
 }
 
 var importAttrs = declare(&object{name: "token/import", of: []string{"token/import"}, noun: "import", attrs: []attr{
-	{name: "data", kind: text, when: onCreate, required: true, max: LargeBody, column: "-", about: "the token file's text"},
+	{name: "data", kind: text, raw: true, when: onCreate, required: true, max: LargeBody, column: "-", about: "the token file's text"},
+	{name: "charset", kind: text, when: onCreate, max: 64, column: "-", about: "of bytes sent as characters; `auto` goes by their byte order mark, or UTF-8"},
 	{name: "format", kind: enum, when: onCreate, values: formats(), column: "-", about: "recognised by the file's content if not given"},
 	{name: "product", kind: ref, when: onCreate, object: "product", column: "-", about: "of all keys; else the file's codes or the keys' kind choose it"},
 	{name: "repository", kind: ref, when: onCreate, object: "repository", column: "-", about: "\"default\" if not given"},
 	{name: "encode", kind: enum, when: onCreate, values: []string{"HEX", "BASE32", "BASE64"}, column: "-", about: "of the seeds, where the file does not say"},
 	{name: "password", kind: secret, when: onCreate, column: "-", about: "opens a file encrypted with a password"},
 	{name: "preSharedKey", kind: secret, when: onCreate, column: "-", about: "opens a file encrypted with a key; hex"},
+	{name: "crypto", kind: enum, when: onCreate, values: []string{string(otp.HmacSHA1), string(otp.HmacSHA256), string(otp.HmacSHA512)}, column: "-", about: "of keys whose hash the file does not say"},
+	{name: "ignore", kind: list, when: onCreate, column: "-", about: "columns, parameters and elements that are not known and may be passed over"},
 	{name: "onExisting", kind: enum, when: onCreate, initial: sameSeed, values: []string{sameSeed, refuse, skip}, column: "-", about: "what a known serial means; nothing ever changes a token that is there"},
 	{name: "assign", kind: boolean, when: onCreate, column: "-", about: "assigns each token to the user the file names"},
 	{name: "createProducts", kind: boolean, when: onCreate, column: "-", about: "makes the products that keys need; takes the permission `product/create`"},
@@ -61,7 +65,8 @@ type importing struct {
 	repository string
 	onExisting string
 	assign     bool
-	create     bool // makes products that are missing
+	create     bool   // makes products that are missing
+	crypto     string // of keys whose hash the file does not say; "" = none was named
 	dry        bool
 
 	targets targets
@@ -100,6 +105,7 @@ func (m *tokenFiles) Import(r *http.Request, args *CreateArgs, plan *Plan) error
 	im.onExisting, _ = given[string](d, "onExisting")
 	im.assign, _ = given[bool](d, "assign")
 	im.create, _ = given[bool](d, "createProducts")
+	im.crypto, _ = given[string](d, "crypto")
 	im.dry, _ = given[bool](d, "dryRun")
 	if im.create {
 		if err := c.need("product/create"); err != nil {
@@ -157,10 +163,16 @@ const rowBytes = 64
 
 func (im *importing) options(d *decoded) (seedfile.Options, string, error) {
 	data, _ := given[string](d, "data")
+	charset, _ := given[string](d, "charset")
+	ignore, _ := given[model.List](d, "ignore")
 	encode, _ := given[string](d, "encode")
 	format, _ := given[string](d, "format")
 	opts := seedfile.Options{Format: seedfile.Format(format), Encoding: seedfile.Encoding(encode), Password: d.secrets["password"],
-		MaxRows: im.c.s.cfg.ImportRows}
+		MaxRows: im.c.s.cfg.ImportRows, Ignore: ignore.Items()}
+	data, err := fileText("attrs.data", data, charset)
+	if err != nil {
+		return opts, "", err
+	}
 	if psk := d.secrets["preSharedKey"]; len(psk) > 0 {
 		key, err := hex.DecodeString(string(psk))
 		if err != nil {

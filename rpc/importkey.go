@@ -3,10 +3,8 @@ package rpc
 import (
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
@@ -26,7 +24,7 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 		reason = im.refused(&k, serial, to)
 	}
 	if reason != "" {
-		im.bad.add(k.Line, shownSerial(serial), "%s", reason)
+		im.bad.add(k.Line, serial, "%s", reason)
 		return nil
 	}
 	to.serials[serial] = len(im.rows)
@@ -88,19 +86,24 @@ func (im *importing) seal() {
 	workers.Wait()
 }
 
-const serialMost = 64 // bytes, as attribute serial has it
-
-// serialOf gives what the token is called: its serial, else the key's id, else, for a key URI, its label.
+// serialOf gives what the token is called: its serial, else the key's id, else, for a key URI, its label. Of a label that is too long
+// for a serial the account is taken, and all of it becomes the key's id.
 func serialOf(k *seedfile.Key) string {
 	switch {
 	case k.Serial != "":
 		return k.Serial
 	case k.KeyID != "":
 		return k.KeyID
-	case k.Issuer != "" && k.User != "":
-		return k.Issuer + ":" + k.User
+	case k.Issuer == "" || k.User == "":
+		return k.User
 	}
-	return k.User
+	label := k.Issuer + ":" + k.User
+	if model.Characters(label) > model.SerialMost && model.Characters(k.User) <= model.SerialMost && model.Characters(label) <= model.IdentifierMost {
+		k.KeyID = label
+		k.Notes = append(k.Notes, "the label is longer than a serial may be: its account is the serial, and all of it the identifier")
+		return k.User
+	}
+	return label
 }
 
 // oneOfDevice tells the keys of one device apart (RFC 6030 figure 10): the first has the device's serial, a further one
@@ -113,22 +116,13 @@ func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) str
 	return serial
 }
 
-func isSerial(s string) bool {
-	return len(s) <= serialMost && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
-}
-
+// shownSerial gives a serial that may stand in a refusal: none that is too long, cannot be read, or may be a seed in the wrong place.
 func shownSerial(s string) string {
-	if isSerial(s) {
-		return s
+	if clean, reason := model.CodeName.Clean(s); reason != "" || clean != s || model.Characters(s) > model.SerialMost || model.MayBeSeed(s) {
+		return ""
 	}
-	return ""
+	return s
 }
-
-// identifierMost and descriptionMost are what the attributes of these names take.
-const (
-	identifierMost  = 255
-	descriptionMost = 1024
-)
 
 // refused says why a key cannot become a token of its product, or nothing.
 func (im *importing) refused(k *seedfile.Key, serial string, to *target) string {
@@ -146,12 +140,10 @@ func (im *importing) refused(k *seedfile.Key, serial string, to *target) string 
 	switch {
 	case serial == "":
 		return "the serial is missing"
-	case !isSerial(serial):
-		return fmt.Sprintf("the serial, key id or label is not up to %d printable characters", serialMost)
-	case len(k.KeyID) > identifierMost:
-		return fmt.Sprintf("the key id is longer than %d bytes", identifierMost)
-	case len(k.Description) > descriptionMost:
-		return fmt.Sprintf("the description is longer than %d bytes", descriptionMost)
+	case model.Characters(serial) > model.SerialMost:
+		return fmt.Sprintf("the key id or label, which is its serial, is longer than %d characters", model.SerialMost)
+	case model.Characters(k.KeyID) > model.IdentifierMost:
+		return fmt.Sprintf("the key id is longer than %d characters", model.IdentifierMost)
 	case len(k.Secret) < model.MinSeedBytes:
 		return fmt.Sprintf("the seed is shorter than %d bytes", model.MinSeedBytes)
 	case len(k.Secret) > model.MaxSeedBytes:

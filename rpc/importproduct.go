@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"strconv"
@@ -47,6 +48,7 @@ type choice struct {
 	inHeader    bool
 	kind        otp.Params
 	soft        bool // a key without serial and id is one of an app
+	long        bool // its seed is as long as SHA-512's, and no hash is said
 }
 
 type chosen struct {
@@ -110,6 +112,9 @@ func kindCode(p otp.Params) string {
 
 // of gives the product of a key, or why there is none; an error refuses the file.
 func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target, string, error) {
+	if k.Hash == "" {
+		k.Hash = im.crypto
+	}
 	if !t.begun {
 		t.begun = true
 		if codes := f.ManufacturerCode + "/" + f.ProductCode; t.client != nil && codes != "/" && codes != t.client.product.Codes() {
@@ -120,10 +125,14 @@ func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target,
 		t.use(t.client)
 		return t.client, "", nil
 	}
-	want := choice{f.ManufacturerCode, f.ProductCode, true, kindOf(k), k.Serial == "" && k.KeyID == ""}
+	if k.Algorithm == "" {
+		k.Algorithm = f.Untyped
+	}
+	want := choice{maker: f.ManufacturerCode, code: f.ProductCode, inHeader: true, kind: kindOf(k), soft: k.Serial == "" && k.KeyID == ""}
 	if want.maker == "" && want.code == "" {
 		want.maker, want.code, want.inHeader = k.Manufacturer, k.Model, false
 	}
+	want.long = k.Hash == "" && len(k.Secret) >= sha512.Size
 	got, seen := t.choice[want]
 	if !seen {
 		var err error
@@ -172,9 +181,12 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		}
 		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")
 	}
+	if want.long && other == nil {
+		return chosen{reason: "the seed has 64 bytes or more, as SHA-512's have, and the file does not say the hash: give it with attrs.crypto, or --crypto"}, nil
+	}
 	kind := complete(want.kind)
 	if !named {
-		if want.maker == "" || len(want.maker) > codeMost {
+		if !isCode(want.maker) {
 			want.maker = "OATH"
 		}
 		want.code = kindCode(kind)
@@ -220,11 +232,14 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 	return chosen{reason: fmt.Sprintf("several products are of %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
 }
 
-// codeMost and periodMost are what the product's attributes take.
-const (
-	codeMost   = 32
-	periodMost = 86400
-)
+// periodMost is what the product's attribute takes.
+const periodMost = 86400
+
+// isCode says whether a text may be a product's code.
+func isCode(s string) bool {
+	clean, reason := model.CodeName.Clean(s)
+	return s != "" && reason == "" && clean == s && model.Characters(s) <= model.CodeMost
+}
 
 // make prepares a product that is missing.
 func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) chosen {
@@ -235,8 +250,8 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", periodMost)}
 	case im.c.s.checkPeriod(kind) != nil:
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", profileOf(im.c.s).period)}
-	case want.maker == "" || want.code == "" || len(want.maker) > codeMost || len(want.code) > codeMost || !isSerial(want.maker+want.code):
-		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d printable characters each", codeMost)}
+	case !isCode(want.maker) || !isCode(want.code):
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d characters each", model.CodeMost)}
 	}
 	p := model.Product{ID: im.c.newID(), Name: kindText(kind), ManufacturerCode: want.maker, ProductCode: want.code, Algorithm: string(kind.Algorithm),
 		Digits: int64(kind.Digits), Period: kind.Period, Crypto: string(kind.Hash), Kind: model.Hardware,

@@ -29,7 +29,7 @@ var installationObject = declare(&object{
 	keys: [][]string{{"code"}}, naming: []string{"id", "description"},
 	prepare: prepareCode, check: checkCode, wrote: wroteCode,
 	attrs: []attr{
-		{name: "description", kind: text, when: always, max: 1024},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
 		{name: "code", kind: text, when: always, max: 64, from: []string{"id", "code"}, reveals: true,
 			about: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
 			derive: func(c *call, from store.Row) (any, error) {
@@ -38,11 +38,11 @@ var installationObject = declare(&object{
 				c.shown = append(c.shown, "installation code "+id)
 				return string(text), err
 			}},
-		{name: "expires", kind: date, when: always, about: "its second still counts; none = never"},
+		{name: "expires", kind: date, ends: true, when: always, about: "its second still counts; a day alone is its end; none = never"},
 		{name: "usageLimit", kind: integer, when: always, min: 1, max: 1_000_000_000, none: true, about: "none = any number of times"},
 		{name: "usageLimitDelay", kind: integer, when: always, max: 10 * 365 * 86400, about: "seconds for which it stays usable once the limit is reached; 0 = none"},
 		{name: "action", kind: enum, when: always, required: true, values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
-		{name: "usernamePrefix", kind: text, when: always, max: 64, about: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
+		{name: "usernamePrefix", kind: text, rule: model.CodeName, when: always, max: 64, about: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
 		{name: "domain", kind: ref, when: always, object: "domain", indexed: true, about: "of these accounts"},
 		{name: "user", kind: ref, when: always, object: "user", indexed: true, about: "the account whose devices CREATE_DEVICE makes"},
 		{name: "device", kind: ref, when: always, object: "device", indexed: true, about: "what USE_EXISTING_DEVICE installs"},
@@ -102,6 +102,7 @@ func randomCode(s *core) (string, error) {
 // prepareCode checks the code that was given, or makes one, in case it is for a new object.
 func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
 	text, given := given[string](d, "code")
+	text = model.Pasted(text)
 	if given && (text != "" || !d.creating) {
 		d.extra = text
 		return model.CheckCode(d.place+".code", text)
@@ -115,9 +116,6 @@ func prepareCode(_ context.Context, c *call, d *decoded) (err error) {
 func checkCode(c *call, _ store.Tx, d *decoded, old, row any) error {
 	code := row.(*model.InstallationCode)
 	if err := code.Fits(d.place, d.has); err != nil {
-		return err
-	}
-	if err := model.CheckName(d.place+".usernamePrefix", code.UsernamePrefix); err != nil {
 		return err
 	}
 	if text, ok := d.extra.(string); ok {

@@ -14,11 +14,11 @@ var licenseObject = declare(&object{
 	usedBy: []use{{store.LicenseDevices, "devices"}, {store.LicenseCodes, "installation codes"}},
 	check:  checkLicense,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, fold: true, indexed: true, about: "compared without case"},
-		{name: "description", kind: text, when: always, max: 1024},
+		{name: "name", kind: text, rule: model.CodeName, when: always, required: true, fold: true, indexed: true, about: "compared without case"},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
 		{name: "seats", kind: integer, when: always, required: true, max: 1_000_000_000, about: "devices that may have it"},
 		{name: "seatsUsed", kind: integer, about: "devices that have it"},
-		{name: "expires", kind: date, when: always, about: "its second is still good; an expired license gives no seat, and devices that have one keep it"},
+		{name: "expires", kind: date, ends: true, when: always, about: "its second is still good; a day alone is its end; an expired license gives no seat, and devices that have one keep it"},
 	},
 	colls: []collection{
 		{name: "devices", alias: "device", object: "device", steps: []store.Step{store.LicenseDevices}},
@@ -30,7 +30,7 @@ func checkLicense(_ *call, _ store.Tx, d *decoded, _, row any) error {
 	if l.Seats < l.SeatsUsed {
 		return model.AttrErrorf(model.InUse, d.place+".seats", "cannot be fewer than the %d that are taken", l.SeatsUsed)
 	}
-	return model.CheckName(d.place+".name", l.Name)
+	return nil
 }
 
 // takeSeat takes a seat of a license, or says why there is none.

@@ -82,6 +82,11 @@ func (s *core) serveToken(w http.ResponseWriter, r *http.Request, c *call) {
 		refuse(http.StatusMethodNotAllowed, "invalid_request", "tokens are asked for by POST")
 		return
 	}
+	if err := plainBody(r); err != nil {
+		w.Header().Set("Accept-Encoding", "identity")
+		refuse(http.StatusUnsupportedMediaType, "invalid_request", err.Msg)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, tokenBytes)
 	if err := r.ParseForm(); err != nil {
 		refuse(http.StatusBadRequest, "invalid_request", "the form cannot be read")
@@ -121,7 +126,7 @@ func clientOf(r *http.Request) (claim, bool) {
 		id := r.PostForm.Get("client_id")
 		return claim{given: id != "", id: id, secret: model.Secret(posted)}, true
 	}
-	id, secret, _ := r.BasicAuth()
+	id, secret := basic(r)
 	if plain, err := url.QueryUnescape(id); err == nil {
 		id = plain
 	}

@@ -67,7 +67,10 @@ type attr struct {
 	required bool
 	initial  any          // value of a new object when none is given; nil = the type's zero
 	values   []string     // of an enum; of the items of a list, where these are limited
-	min, max int64        // integer: range (0,0 = from 0 up); text, secret: most bytes (0 = 255)
+	min, max int64        // integer: range (0,0 = from 0 up); text: most characters, secret: most bytes (0 = 255)
+	rule     model.Naming // of a text
+	raw      bool         // text: a file's, whose bytes may be characters, NUL among them
+	ends     bool         // date: an end, so that a day alone is its last moment
 	column   string       // which keeps it, in the spelling of names: "dateCreated"; "" = its own; "-" = it is not kept as such
 	path     []store.Step // where the column stands, when not in the object's own row
 	fold     bool         // compared without case, through the column's folded twin

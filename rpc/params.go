@@ -109,17 +109,29 @@ func (t *Text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // textOf reads a string, or a number as its literal text; null is "".
 func textOf(place string, v jsontext.Value) (string, error) {
+	s, err := rawTextOf(place, v)
+	if err == nil {
+		err = noNUL(place, s)
+	}
+	return s, err
+}
+
+func noNUL(place, s string) error {
+	if strings.IndexByte(s, 0) >= 0 {
+		return model.AttrErrorf(model.Invalid, place, "contains a NUL character")
+	}
+	return nil
+}
+
+// rawTextOf is textOf for what may hold a NUL character: bytes that stand as characters.
+func rawTextOf(place string, v jsontext.Value) (string, error) {
 	switch v.Kind() {
 	case '"':
 		b, err := jsontext.AppendUnquote(nil, v)
 		if err != nil {
 			return "", model.AttrErrorf(model.Invalid, place, "is not a readable string")
 		}
-		s := string(b)
-		if strings.IndexByte(s, 0) >= 0 {
-			return "", model.AttrErrorf(model.Invalid, place, "contains a NUL character")
-		}
-		return s, nil
+		return string(b), nil
 	case '0':
 		return string(v), nil
 	case 'n':
@@ -150,17 +162,24 @@ func boolOf(place string, v jsontext.Value) (bool, error) {
 	return false, model.AttrErrorf(model.Invalid, place, "must be true or false")
 }
 
-// dateOf reads an ISO 8601 date; null and "" are none.
+// dateOf reads an ISO 8601 date to compare with, a day alone as its beginning in UTC; null and "" are none.
 func dateOf(place string, v jsontext.Value) (model.Time, error) {
+	m, err := momentOf(place, v, false)
+	return m.In(nil), err
+}
+
+// momentOf reads an ISO 8601 date; null and "" are none. A day alone is its beginning or, for an end, its end, in the zone
+// of the server.
+func momentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 	s, err := textOf(place, v)
-	if err != nil || s == "" {
-		return 0, err
+	if s = model.Trim(s); err != nil || s == "" {
+		return model.Moment{}, err
 	}
-	t, ok := model.ParseTime(s)
+	m, ok := model.ParseMoment(s, ends)
 	if !ok {
-		return 0, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date with its zone, such as 2026-01-31T10:00:00Z")
+		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date with its zone, such as 2026-01-31T10:00:00Z, or a day alone")
 	}
-	return t, nil
+	return m, nil
 }
 
 // listOf reads an array of strings, or one comma-separated string.

@@ -19,9 +19,9 @@ var productObject = declare(&object{
 	usedBy: []use{{store.ProductTokens, "tokens"}},
 	check:  checkProduct,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true},
-		{name: "manufacturerCode", kind: text, when: always, required: true, max: 32, indexed: true, about: "unique together with productCode"},
-		{name: "productCode", kind: text, when: always, required: true, max: 32},
+		{name: "name", kind: text, rule: model.Name, when: always, required: true},
+		{name: "manufacturerCode", kind: text, rule: model.CodeName, when: always, required: true, max: 32, indexed: true, about: "unique together with productCode"},
+		{name: "productCode", kind: text, rule: model.CodeName, when: always, required: true, max: 32},
 		{name: "algorithm", kind: enum, when: always, required: true, values: []string{string(otp.HOTP), string(otp.TOTP)}},
 		{name: "digits", kind: integer, when: always, initial: int64(6), min: 6, max: 8, about: "6 or 8"},
 		{name: "period", kind: integer, when: always, max: 86400, about: "seconds of a time step, TOTP only; 30 if not given"},
@@ -35,7 +35,7 @@ var productObject = declare(&object{
 		{name: "activation", kind: enum, when: always, initial: model.ActivateAuto, values: []string{model.ActivateAuto, model.ActivateCode}},
 		{name: "activationCodeLength", kind: integer, when: always, initial: int64(8), min: 6, max: 32},
 		{name: "activationCodeHours", kind: integer, when: always, initial: int64(48), max: 87600, about: "0 = no end"},
-		{name: "functions", kind: text, when: always, max: 1024},
+		{name: "functions", kind: text, rule: model.AnyText, when: always, max: 1024},
 	},
 })
 

@@ -98,6 +98,9 @@ func (o *object) conds(place string, m Match) ([]store.Cond, error) {
 		} else if cond.Value, err = a.matched(here, c.value); err != nil {
 			return nil, err
 		}
+		if op == store.Eq || op == store.Ne || op == store.In {
+			cond.Value = a.asKept(cond.Value)
+		}
 		if s, isString := cond.Value.(string); op == store.Like && isString && c.op == "~=" && !strings.Contains(s, "%") {
 			cond.Value = "%" + s + "%"
 		}
@@ -125,6 +128,25 @@ func (a *attr) matched(place string, v jsontext.Value) (any, error) {
 		s = model.Fold(s)
 	}
 	return s, err
+}
+
+// asKept gives the text, or texts, that a condition compares with in the form in which the attribute is kept, so that whoever names an
+// object may write it as whoever made it.
+func (a *attr) asKept(value any) any {
+	switch v := value.(type) {
+	case []any:
+		for i := range v {
+			v[i] = a.asKept(v[i])
+		}
+	case string:
+		if a.rule == model.AsWritten {
+			break
+		}
+		if clean, reason := a.rule.Clean(model.Trim(v)); reason == "" {
+			return clean
+		}
+	}
+	return value
 }
 
 // selector turns the members that name one object into conditions.

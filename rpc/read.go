@@ -1,20 +1,22 @@
 package rpc
 
 import (
+	"bytes"
 	"mime"
+	"net/http"
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
-
 	"tokensmith/model"
+	"tokensmith/model/seedfile"
 )
 
-// decodeCharset turns a body into UTF-8 by the charset its content type names; none means UTF-8. The type itself does
-// not matter: old clients send JSON as text, as a form, or as nothing.
+// decodeCharset turns a body into UTF-8 by its byte order mark or the charset its content type names; none means UTF-8. The type
+// itself does not matter: old clients send JSON as text, as a form, or as nothing.
 func decodeCharset(body []byte, contentType string) ([]byte, error) {
+	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
+		contentType = "text/plain; charset=utf-16"
+	}
 	if !strings.Contains(contentType, ";") { // which sets parameters off
 		return body, nil
 	}
@@ -23,25 +25,25 @@ func decodeCharset(body []byte, contentType string) ([]byte, error) {
 	if err != nil || label == "" || strings.EqualFold(label, "utf-8") || strings.EqualFold(label, "utf8") {
 		return body, nil
 	}
-	enc := charset(label)
+	enc := seedfile.Charset(label)
 	if enc == nil {
 		return nil, model.Errorf(model.Unreadable, "the charset %s of the request is not known", strconv.Quote(label))
 	}
-	decoded, err := enc.NewDecoder().Bytes(body)
-	if err != nil {
-		return nil, &model.Error{Kind: model.Unreadable, Msg: "the request is not in the charset it names", Err: err}
+	decoded, line, ok := seedfile.DecodeBytes(body, enc)
+	if !ok {
+		return nil, model.Errorf(model.Unreadable, "line %d: the request is not in the charset it names", max(1, line))
 	}
 	return decoded, nil
 }
 
-// charset finds an encoding by its MIME name or an alias of the web's; nil when it is not known.
-func charset(label string) encoding.Encoding {
-	if enc, err := ianaindex.MIME.Encoding(label); err == nil && enc != nil {
-		return enc
+// plainBody refuses a body that is compressed, or encoded in another way: nil when it is not.
+func plainBody(r *http.Request) *model.Error {
+	for _, value := range r.Header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return model.Errorf(model.Unreadable, "the request's Content-Encoding %s is not supported: send the body as it is", strconv.Quote(coding))
+			}
+		}
 	}
-	enc, err := htmlindex.Get(label)
-	if err != nil {
-		return nil
-	}
-	return enc
+	return nil
 }

@@ -102,16 +102,7 @@ func said(o *object, place string, m Members, may []string) (*decoded, error) {
 		}
 	}
 	// As in a change, nothing is required: what is depends on the code.
-	d, err := o.decode(place, m, onSet)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range d.values {
-		if err := model.CheckName(place+"."+v.attr.name, v.v.(string)); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
+	return o.decode(place, m, onSet)
 }
 
 // findCode finds an installation code for somebody who has its text.

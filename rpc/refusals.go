@@ -28,7 +28,7 @@ func (r *refusals) add(line int, serial, format string, args ...any) {
 		r.More++
 		return
 	}
-	r.Rows = append(r.Rows, refusal{line, serial, fmt.Sprintf(format, args...)})
+	r.Rows = append(r.Rows, refusal{line, shownSerial(serial), fmt.Sprintf(format, args...)})
 }
 
 // take adds the rows that a reader could not use.

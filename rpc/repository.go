@@ -14,8 +14,8 @@ var repositoryObject = declare(&object{
 	usedBy: []use{{store.RepositoryTokens, "tokens"}, {store.RepositoriesBelow, "repositories"}},
 	check:  checkRepository, removes: keepDefault,
 	attrs: []attr{
-		{name: "name", kind: text, when: always, required: true, indexed: true, about: "unique"},
-		{name: "description", kind: text, when: always, max: 1024},
+		{name: "name", kind: text, rule: model.Name, when: always, required: true, indexed: true, about: "unique"},
+		{name: "description", kind: text, rule: model.AnyText, when: always, max: 1024},
 		{name: "parent", kind: ref, when: always, object: "repository"},
 	},
 })

@@ -145,3 +145,11 @@ func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int6
 
 // Watch keeps the head of the record, until ctx ends.
 func (s *Server) Watch(ctx context.Context) { s.core.Watch(ctx) }
+
+// NameFaults hands over every text that its rule takes no more, of all objects, and counts them.
+func (s *Server) NameFaults(ctx context.Context, see func(NameFault)) (n int, err error) {
+	return s.core.NameFaults(ctx, see)
+}
+
+// CountNames says in the log how many texts their rule takes no more.
+func (s *Server) CountNames(ctx context.Context) error { return s.core.CountNames(ctx) }

@@ -63,7 +63,7 @@ func (m *Auth) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 // signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
 // transaction.
 func (m *Auth) signingIn(ctx context.Context, c *call, args *SignInArgs, session, before []byte) error {
-	v := &verification{auth: m, c: c, static: true, text: string(args.OTP), password: model.Secret(args.Password), fresh: string(args.NewPassword),
+	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), fresh: string(args.NewPassword),
 		door: &door{address: network(c.remote)}}
 	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
 	tried := c.try(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
@@ -72,7 +72,7 @@ func (m *Auth) signingIn(ctx context.Context, c *call, args *SignInArgs, session
 		return tried
 	}
 	var err error
-	if v.user, err = m.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
+	if v.user, err = m.loginConds(ctx, model.Trim(strings.ReplaceAll(string(args.LoginName), "\x00", ""))); err != nil {
 		return err
 	}
 	if tried != nil {

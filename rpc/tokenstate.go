@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 	"tokensmith/store"
 )
 
@@ -16,7 +17,7 @@ type ResetArgs struct {
 }
 
 var resetAttrs = declare(&object{name: "token/reset", noun: "reset", of: []string{"token/reset"}, attrs: []attr{
-	{name: "counter", kind: integer, when: always, column: "-", about: "the next counter of an event-based token"}}})
+	{name: "counter", kind: integer, when: always, max: otp.LastStep, column: "-", about: "the next counter of an event-based token"}}})
 
 // Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
 func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *Plan) error {

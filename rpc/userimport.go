@@ -23,25 +23,29 @@ type userRow struct {
 	d      *decoded
 }
 
-// userColumn says whether a user import file may have a column: every attribute that can be given, and domain, which
-// is the domain's name.
-func userColumn(name string) bool {
-	if name == "domain" || name == "domain.name" {
-		return true
+// userColumn gives the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
+// which is the domain's name, in any case.
+func userColumn(name string) string {
+	if strings.EqualFold(name, "domain") || strings.EqualFold(name, "domain.name") {
+		return "domain"
 	}
-	a := userObject.byName[name]
-	return a != nil && a.when != readOnly && a.kind != ref
+	for known, a := range userObject.byName {
+		if strings.EqualFold(name, known) && a.when != readOnly && a.kind != ref {
+			return a.name
+		}
+	}
+	return ""
 }
 
 // Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
 // field gives nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *Plan) error {
 	c := callOf(r.Context())
-	csv, err := csvText(args.Attrs)
+	csv, ignore, err := csvText(args.Attrs)
 	if err != nil {
 		return err
 	}
-	table, err := seedfile.ReadUsers(csv, c.s.cfg.ImportRows, userColumn)
+	table, err := seedfile.ReadUsers(csv, c.s.cfg.ImportRows, userColumn, ignore...)
 	if err != nil {
 		return err
 	}
@@ -85,11 +89,13 @@ func readUserRow(ctx context.Context, c *call, columns []string, row seedfile.Us
 	u := userRow{line: row.Line}
 	var m Members
 	for i, column := range columns {
-		field := row.Values[i]
+		field, err := userField(column, row.Values[i])
 		switch {
-		case column == "domain" || column == "domain.name":
+		case err != nil:
+			return u, err
+		case column == "domain":
 			u.domain = model.Fold(field)
-		case field != "":
+		case column != "" && field != "":
 			text, err := jsontext.AppendQuote(nil, field)
 			if err != nil {
 				return u, model.AttrErrorf(model.Invalid, column, "is not UTF-8")
@@ -107,6 +113,24 @@ func readUserRow(ctx context.Context, c *call, columns []string, row seedfile.Us
 	login, _ := given[string](u.d, "loginName")
 	u.login = model.Fold(login)
 	return u, prepareUser(ctx, c, u.d)
+}
+
+// userField gives a field of a user import file as it was meant before a spreadsheet had it. A password is what it is.
+func userField(column, field string) (string, error) {
+	a := userObject.byName[column]
+	if column == "" || a != nil && a.kind == secret {
+		return field, nil
+	}
+	field = seedfile.Cell(field)
+	switch {
+	case column == "domain":
+		return model.Name.Check(column, field)
+	case a.kind == boolean:
+		return seedfile.Boolean(field), nil
+	case a.rule != model.AnyText && seedfile.Rounded(field):
+		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
+	}
+	return field, nil
 }
 
 // importRows makes or changes the users, reading what exists with a fixed number of queries a domain.

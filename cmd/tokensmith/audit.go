@@ -109,10 +109,15 @@ func auditPruneCommand(e *env) *cobra.Command {
 		Long: "Remove what the record holds of before a date. A mark under the record's key stays, from which the rest verifies, also\n" +
 			"against heads of before. A record that does not verify is not pruned. Export first what is to be kept.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, ok := model.ParseTime(before)
+			moment, ok := model.ParseMoment(before, false)
 			if !ok {
 				return errors.New("--before must be a date such as 2026-01-31")
 			}
+			zone, err := d.zone()
+			if err != nil {
+				return err
+			}
+			at := moment.In(zone)
 			if at.Std().After(time.Now().Add(-pruneLeast)) {
 				return errors.New("--before must lie a minute back: the last rows say what was committed when a database is lost")
 			}
@@ -128,6 +133,7 @@ func auditPruneCommand(e *env) *cobra.Command {
 				return err
 			}
 			defer st.Close()
+			fmt.Fprintln(e.stderr, "removing rows of before", at)
 			n, err := s.PruneAudit(cmd.Context(), at.Std())
 			if err != nil {
 				return err

@@ -156,12 +156,14 @@ const checkSample = 1000 // sealed values of a column that are opened, first and
 
 func checkCommand(e *env) *cobra.Command {
 	var d database
-	var all, guessing bool
+	var all, guessing, names bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check that a database is whole", Args: cobra.NoArgs,
 		Long: "Check a database, also while it is served: the pages and references of an SQLite file, the chains of the record,\n" +
 			"and that sealed values open with the key file, the first and last thousand of each column or, with --all, every one.\n" +
-			"With --guessing compute instead what somebody who guesses OTPs for a year may reach, by the settings in force.",
+			"With --guessing compute instead what somebody who guesses OTPs for a year may reach, by the settings in force.\n" +
+			"With --names list instead the names and serials that would not be taken any more: each is found by its id, and may be\n" +
+			"given another or be deleted.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -176,6 +178,9 @@ func checkCommand(e *env) *cobra.Command {
 			if guessing {
 				return e.guessing(cmd, &d)
 			}
+			if names {
+				return e.names(cmd, &d)
+			}
 			return d.with(cmd.Context(), func(st store.Store) error {
 				c, err := st.Check(cmd.Context(), checkSample, all)
 				if err == nil {
@@ -187,8 +192,30 @@ func checkCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().BoolVar(&all, "all", false, "open every sealed value")
+	cmd.Flags().BoolVar(&names, "names", false, "list names and serials that would not be taken any more")
 	cmd.Flags().BoolVar(&guessing, "guessing", false, "compute what guessing OTPs may reach")
 	return cmd
+}
+
+// names lists what the rule for names takes no more.
+func (e *env) names(cmd *cobra.Command, d *database) error {
+	log, err := e.logger("json")
+	if err != nil {
+		return err
+	}
+	s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	n, err := s.NameFaults(cmd.Context(), func(f rpc.NameFault) {
+		fmt.Fprintf(e.stdout, "%s %s %s %s: %s\n", f.Object, f.ID, f.Attribute, f.Text, f.Reason)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%d names would not be taken any more\n", n)
+	return nil
 }
 
 func migrateCommand(e *env) *cobra.Command {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
 )
 
@@ -64,7 +65,11 @@ func (b *batchRun) each(ctx context.Context, see func(number int, line []byte) e
 		return err
 	}
 	sum := sha256.New()
-	in := bufio.NewScanner(io.TeeReader(b.file, sum))
+	text, err := seedfile.NewReader(io.TeeReader(b.file, sum), "")
+	if err != nil {
+		return err
+	}
+	in := bufio.NewScanner(text)
 	in.Buffer(make([]byte, 64<<10), lineMost)
 	n := 0
 	for in.Scan() {

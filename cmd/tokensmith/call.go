@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
 	"tokensmith/store"
 )
@@ -60,7 +61,11 @@ func callCommand(e *env) *cobra.Command {
 				params = args[1]
 			}
 			if params == "-" {
-				b, err := io.ReadAll(e.stdin)
+				in, err := seedfile.NewReader(e.stdin, "")
+				if err != nil {
+					return err
+				}
+				b, err := io.ReadAll(in)
 				if err != nil {
 					return err
 				}
@@ -143,7 +148,7 @@ func callServer(ctx context.Context, f *callFlags, method, key string, params []
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.SetBasicAuth(f.clientID, f.clientSecret)
+	r.SetBasicAuth(strings.TrimSpace(f.clientID), strings.TrimSpace(f.clientSecret))
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}

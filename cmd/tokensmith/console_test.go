@@ -333,6 +333,17 @@ func TestConsoleTokens(t *testing.T) {
 	p.click("button", "Done")
 	p.sees("1–25 of 40")
 
+	// The bytes of a file are the server's to read: what is not UTF-8 is refused until its charset is named, and UTF-16 says itself.
+	p.click("button", "Import")
+	p.attach(write("ansi.csv", "serial,seed,type,description\n30000000,3132333435363738393031323334353637383930,hotp,B\xfcro\n"))
+	p.click("button", "Import")
+	p.sees("is not UTF-8")
+	p.choose("Characters of the file", "Windows-1252 (Western Europe)")
+	p.click("button", "Import")
+	p.sees("1 token imported")
+	p.click("button", "Done")
+	c.result(t, service.url, "token/delete", map[string]any{"match": [][]string{{"serial", "=", "30000000"}, {"description", "=", "Büro"}}})
+
 	p.click("button", "Batch assign")
 	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin\nlocal,ada,DN,SE,10000000,1234\nlocal,nobody,DN,SE,10000001,\n"))
 	p.click("button", "Assign")

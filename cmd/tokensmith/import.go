@@ -23,7 +23,8 @@ const (
 type importFlags struct {
 	callFlags
 	product, repository, format, onExisting string
-	passwordFile, pskFile                   string
+	passwordFile, pskFile, crypto, charset  string
+	ignore                                  []string
 	assign, create, dryRun                  bool
 	part                                    int
 }
@@ -58,6 +59,9 @@ func importCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what a known serial means: same-seed (fine if the seed is the same), refuse, skip")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password of an encrypted file")
 	flags.StringVar(&f.pskFile, "psk-file", "", "file with the pre-shared key of an encrypted file, in hex")
+	flags.StringVar(&f.crypto, "crypto", "", "hash of keys of which the file does not say it: HmacSHA1, HmacSHA256, HmacSHA512")
+	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and has no byte order mark: windows-1252")
+	flags.StringSliceVar(&f.ignore, "ignore", nil, "columns, parameters and elements that are not known and may be passed over")
 	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", partRowsMost))
 	return cmd
 }
@@ -105,7 +109,10 @@ func (e *env) importFile(ctx context.Context, f *importFlags, path string) error
 }
 
 func (f *importFlags) options() (opts seedfile.Options, err error) {
-	opts.Format = seedfile.Format(f.format)
+	opts.Format, opts.Ignore = seedfile.Format(f.format), f.ignore
+	if f.charset != "" && seedfile.Charset(f.charset) == nil {
+		return opts, fmt.Errorf("--charset: %q is not known", f.charset)
+	}
 	if f.passwordFile != "" {
 		password, err := readPassword(f.passwordFile)
 		if err != nil {
@@ -114,7 +121,7 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 		opts.Password = model.Secret(password)
 	}
 	if f.pskFile != "" {
-		text, err := os.ReadFile(f.pskFile)
+		text, err := readText(f.pskFile)
 		if err != nil {
 			return opts, err
 		}

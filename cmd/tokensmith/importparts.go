@@ -55,7 +55,11 @@ func (im *fileImport) read(ctx context.Context, key func(*seedfile.File, seedfil
 	if _, err := im.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return seedfile.Read(im.file, im.opts, func(f *seedfile.File, k seedfile.Key) error {
+	file, err := seedfile.NewReader(im.file, im.flags.charset)
+	if err != nil {
+		return nil, err
+	}
+	return seedfile.Read(file, im.opts, func(f *seedfile.File, k seedfile.Key) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -141,6 +145,9 @@ func (im *fileImport) send(ctx context.Context) error {
 		if f.ManufacturerCode+f.ProductCode != "" {
 			k.Manufacturer, k.Model = f.ManufacturerCode, f.ProductCode
 		}
+		if k.Algorithm == "" && im.flags.product == "" {
+			k.Algorithm = f.Untyped
+		}
 		// The keys of one device stay together, so that they are told apart as in one piece.
 		if full := im.table.Rows() >= im.flags.part || im.table.Len() >= partBytes; full && (k.Serial == "" || k.Serial != last) {
 			if err := im.part(ctx); err != nil {
@@ -217,7 +224,7 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 	r := envelope.Result
 	if *envelope.Error != 0 {
 		im.bar.clear()
-		im.refused(r, table)
+		im.refused(r)
 		return fmt.Errorf("%s (error %d)", envelope.Message, *envelope.Error)
 	}
 	for _, n := range r.Notes {
@@ -261,14 +268,17 @@ func (im *fileImport) attrs(table *seedfile.OATHTable) map[string]any {
 	if maker, code, ok := strings.Cut(f.product, "/"); ok {
 		attrs["product.manufacturerCode"], attrs["product.productCode"] = maker, code
 	}
+	if f.crypto != "" {
+		attrs["crypto"] = f.crypto
+	}
 	if f.repository != "" {
 		attrs["repository.name"] = f.repository
 	}
 	return attrs
 }
 
-// refused lists the refused rows of a part by their lines in the file.
-func (im *fileImport) refused(r partResult, table *seedfile.OATHTable) {
+// refused lists the refused rows of a part. Their lines are those of the file: the part carries them.
+func (im *fileImport) refused(r partResult) {
 	var rows []struct {
 		Line           int
 		Serial, Reason string
@@ -277,7 +287,7 @@ func (im *fileImport) refused(r partResult, table *seedfile.OATHTable) {
 		return
 	}
 	for _, row := range rows {
-		im.badRow(table.Origin(row.Line), row.Serial, row.Reason)
+		im.badRow(row.Line, row.Serial, row.Reason)
 	}
 	if r.More > 0 {
 		fmt.Fprintf(im.env.stderr, "and %d more\n", r.More)

@@ -6,15 +6,18 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	_ "time/tzdata" // of every zone, where the machine has none
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
 	"tokensmith/store"
 )
@@ -22,12 +25,14 @@ import (
 // database is where the data and its key are.
 type database struct {
 	url, keyFile string
+	timeZone     string         // of a date that is a day alone
 	bulk         *time.Duration // nil = the store's default
 	made         []string       // files beside the database that this process made
 }
 
 func (d *database) flags(cmd *cobra.Command, def string) {
 	cmd.Flags().StringVar(&d.url, "db", def, "SQLite file, or postgres:// URL")
+	cmd.Flags().StringVar(&d.timeZone, "timezone", "UTC", "zone of a date that is a day alone, such as Europe/Berlin")
 	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
 }
 
@@ -82,6 +87,10 @@ func (d *database) folders() error {
 // open opens the database and the methods on it. It makes an SQLite database only where none was, unless options say
 // otherwise. The caller closes the store.
 func (d *database) open(ctx context.Context, cfg rpc.Config, options ...store.Option) (*rpc.Server, store.Store, error) {
+	var err error
+	if cfg.TimeZone, err = d.zone(); err != nil {
+		return nil, nil, err
+	}
 	st, err := d.connect(ctx, append([]store.Option{store.OnlyFresh()}, options...)...)
 	if err != nil {
 		return nil, nil, err
@@ -91,6 +100,15 @@ func (d *database) open(ctx context.Context, cfg rpc.Config, options ...store.Op
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	return s, st, nil
+}
+
+// zone gives the zone of a date that is a day alone.
+func (d *database) zone() (*time.Location, error) {
+	zone, err := time.LoadLocation(d.timeZone)
+	if err != nil {
+		return nil, fmt.Errorf("--timezone: there is no zone %q; give one such as Europe/Berlin", d.timeZone)
+	}
+	return zone, nil
 }
 
 // methodsOn makes the methods on a database.
@@ -127,13 +145,28 @@ func (e *env) logger(format string) (zerolog.Logger, error) {
 	return zerolog.Nop(), fmt.Errorf("--log-format must be json or console, not %q", format)
 }
 
-// readPassword gives the first line of a file.
-func readPassword(file string) (string, error) {
-	text, err := os.ReadFile(file)
+// readText reads a small file; its byte order mark says whether it is UTF-16, as PowerShell writes it.
+func readText(file string) (string, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
+	defer f.Close()
+	in, err := seedfile.NewReader(f, "")
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(in)
+	return string(text), err
+}
+
+// readPassword gives the first line of a file.
+func readPassword(file string) (string, error) {
+	text, err := readText(file)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(text, "\n")
 	if line = strings.TrimSuffix(line, "\r"); line == "" {
 		return "", fmt.Errorf("%s holds no password", file)
 	}

@@ -154,6 +154,11 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	go s.Watch(ctx)
 	go s.Follow(ctx)
 	go s.WatchGuessing(ctx)
+	go func() {
+		if err := s.CountNames(ctx); err != nil && ctx.Err() == nil {
+			log.Error().Err(err).Msg("counting names")
+		}
+	}()
 	delivered := make(chan struct{})
 	go func() {
 		s.Deliver(ctx)

@@ -28,42 +28,60 @@ type Assignment struct {
 }
 
 // ReadAssignments reads the batch assignment CSV: the header names the columns domain, loginName, manufacturerCode,
-// productCode and serial, and optionally status and pin, in any order and with case. Rows that lack a value or have too
-// many fields are listed in Bad. A column that is unknown, missing or given twice refuses the file by name
-// (FileUnreadable); more than maxRows rows, when maxRows is not 0, are TooLarge.
-func ReadAssignments(text string, maxRows int) ([]Assignment, Bad, error) {
+// productCode and serial, and optionally status and pin, in any order and case; those of ignore are passed over. Rows that lack a
+// value, have one that can be no name, or have too many fields are listed in Bad. A column that is unknown, missing or given twice
+// refuses the file by name (FileUnreadable); more than maxRows rows, when maxRows is not 0, are TooLarge.
+func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, Bad, error) {
 	var out []Assignment
 	var at [7]int
 	bad, err := readTable(text, maxRows, func(header []string, line int) error {
-		for _, column := range header {
-			if !slices.Contains(assignColumns, column) {
-				return unreadable(line, "unknown column %s; the columns are %s", name(column), strings.Join(assignColumns, ", "))
-			}
-		}
 		for i, column := range assignColumns {
-			at[i] = slices.Index(header, column)
+			at[i] = slices.IndexFunc(header, func(s string) bool { return strings.EqualFold(s, column) })
 			if at[i] < 0 && i < assignRequired {
 				return unreadable(line, "column %s is missing", column)
 			}
 		}
 		return nil
-	}, func(row []string, line int) string {
-		a := Assignment{Line: line}
-		for i, field := range []*string{&a.Domain, &a.LoginName, &a.ManufacturerCode, &a.ProductCode, &a.Serial, &a.Status} {
-			if at[i] >= 0 {
-				*field = strings.TrimRight(row[at[i]], " \t")
-			}
-			if *field == "" && i < assignRequired {
-				return assignColumns[i] + " is missing"
+	}, func(column string) string {
+		for _, known := range assignColumns {
+			if strings.EqualFold(known, column) {
+				return known
 			}
 		}
+		return ""
+	}, ignore, "; the columns are "+strings.Join(assignColumns, ", "), func(row []string, line int) (serial, reason string) {
+		a := Assignment{Line: line}
+		for i, f := range []struct {
+			field *string
+			rule  model.Naming
+		}{{&a.Domain, model.Name}, {&a.LoginName, model.Name}, {&a.ManufacturerCode, model.CodeName}, {&a.ProductCode, model.CodeName},
+			{&a.Serial, model.CodeName}, {&a.Status, model.CodeName}} {
+			if at[i] < 0 {
+				continue
+			}
+			value := cell(row[at[i]], assignColumns[i] == "serial")
+			clean, reason := f.rule.Clean(value)
+			switch {
+			case reason != "":
+				return "", assignColumns[i] + " " + reason
+			case clean == "" && i < assignRequired:
+				return "", assignColumns[i] + " is missing"
+			case Rounded(clean):
+				return "", roundedReason(assignColumns[i])
+			}
+			*f.field = clean
+		}
 		if at[6] >= 0 {
-			if pin := strings.TrimRight(row[at[6]], " \t"); pin != "" {
+			pin := strings.TrimRight(row[at[6]], " \t")
+			if inner, ok := textFormula(pin); ok && strings.Trim(inner, "0123456789") == "" {
+				pin = inner // it keeps the zeros in front
+			}
+			if pin != "" {
 				a.PIN = model.Secret(pin)
 			}
 		}
 		out = append(out, a)
-		return ""
+		return "", ""
 	})
 	if err != nil {
 		return nil, Bad{}, err
@@ -71,15 +89,17 @@ func ReadAssignments(text string, maxRows int) ([]Assignment, Bad, error) {
 	return out, bad, nil
 }
 
-// readTable reads a CSV text with a header. The header function sees the names of the columns and may refuse the file;
-// the row function sees every row that has as many fields as the header and says why it is bad.
-func readTable(text string, maxRows int, header func([]string, int) error, row func([]string, int) string) (Bad, error) {
+// readTable reads a CSV text with a header. known gives the usual spelling of a column, "" for none; one that is not known and not to
+// be ignored refuses the file, with more behind its name. The header function sees the names of the columns, "" for one to be
+// ignored, and may refuse the file; the row function sees every row that has as many fields and says why it is bad.
+func readTable(text string, maxRows int, header func([]string, int) error, known func(string) string, ignore []string, more string,
+	row func([]string, int) (serial, reason string)) (Bad, error) {
 	var bad Bad
 	src, err := newSource(strings.NewReader(text))
 	if err != nil {
 		return bad, err
 	}
-	rows := newCSVReader(src, commaOf(src.peek(detectBytes)), 0)
+	rows := openCSV(src, 0)
 	fields, line, err := rows.next()
 	var broken *badRow
 	switch {
@@ -91,10 +111,17 @@ func readTable(text string, maxRows int, header func([]string, int) error, row f
 		return bad, err
 	}
 	names, err := columns(fields, line)
-	if err == nil {
-		err = header(names, line)
-	}
 	if err != nil {
+		return bad, err
+	}
+	for i, column := range names {
+		usual := known(column)
+		if usual == "" && !ignores(ignore, column) {
+			return bad, unreadable(line, "unknown column %s%s; attrs.ignore lets a column pass", name(column), more)
+		}
+		names[i] = usual
+	}
+	if err := header(names, line); err != nil {
 		return bad, err
 	}
 	width := len(names)
@@ -111,11 +138,11 @@ func readTable(text string, maxRows int, header func([]string, int) error, row f
 			bad.add(broken.line, "", broken.reason)
 		case err != nil:
 			return bad, err
-		case len(fields) != width:
+		case len(fields) < width || filled(fields) > width:
 			bad.add(line, "", fmt.Sprintf("it has %d fields, the header has %d", len(fields), width))
 		default:
-			if reason := row(fields, line); reason != "" {
-				bad.add(line, "", reason)
+			if serial, reason := row(fields[:width], line); reason != "" {
+				bad.add(line, serial, reason)
 			}
 		}
 	}

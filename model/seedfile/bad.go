@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"tokensmith/model"
 )
@@ -25,7 +26,7 @@ func (b *Bad) add(line int, serial, reason string) {
 		b.More++
 		return
 	}
-	if len(serial) > maxSerial || !printable(serial) || mayHoldSeed(serial) {
+	if model.Characters(serial) > model.SerialMost || !printable(serial) || mayHoldSeed(serial) {
 		serial = ""
 	}
 	b.Rows = append(b.Rows, model.RowError{Line: line, Serial: serial, Reason: reason})
@@ -33,21 +34,7 @@ func (b *Bad) add(line int, serial, reason string) {
 
 // mayHoldSeed tells whether what should be a serial may be more of the row, or a seed: a file read as another kind.
 func mayHoldSeed(serial string) bool {
-	run := 0
-	for i := range len(serial) {
-		switch c := serial[i]; {
-		case c == ',' || c == ';' || c == '=':
-			return true
-		case '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
-			run++
-		default:
-			run = 0
-		}
-		if run >= 32 {
-			return true
-		}
-	}
-	return false
+	return strings.ContainsAny(serial, ",;=") || model.MayBeSeed(serial)
 }
 
 // unreadable refuses a file; line 0 names no line.

@@ -1,33 +1,110 @@
 package seedfile
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"tokensmith/model"
 )
 
+// AutoCharset is the charset of a file's bytes that are sent as characters, whose charset nobody names: that of the byte order mark,
+// or UTF-8. What is neither is refused.
+const AutoCharset = "auto"
+
+// charsetNames are labels that people use and the WHATWG's table has not, without blanks, dashes, underscores and colons.
+var charsetNames = map[string]string{
+	"ansi": "windows-1252", "westerneuropean": "windows-1252", "utf8sig": "utf-8", "utf8bom": "utf-8", "utf16": "utf-16le", "unicode": "utf-16le",
+	"ucs2": "utf-16le", "utf16be": "utf-16be", "utf16le": "utf-16le", "mac": "macintosh", "macroman": "macintosh", "sjis": "shift_jis",
+}
+
+// Charset finds an encoding by its label: as the WHATWG's table has it, else by its IANA name; blanks, dashes and underscores may
+// be others than there, and "ANSI" is Windows-1252. nil = not known.
+func Charset(label string) encoding.Encoding {
+	label = strings.ToLower(strings.TrimSpace(label))
+	if enc := charsetNamed(label); enc != nil {
+		return enc
+	}
+	flat := strings.NewReplacer(" ", "", "-", "", "_", "", ":", "").Replace(label)
+	if usual, ok := charsetNames[flat]; ok {
+		return charsetNamed(usual)
+	}
+	number := strings.TrimLeft(flat, "abcdefghijklmnopqrstuvwxyz")
+	word := strings.TrimSuffix(flat, number)
+	spellings := []string{flat, word + "-" + number, word + "_" + number}
+	switch word {
+	case "cp", "windows":
+		spellings = append(spellings, "windows-"+number, "cp"+number, "ibm"+number)
+	case "iso":
+		if part, ok := strings.CutPrefix(number, "8859"); ok {
+			spellings = append(spellings, "iso-8859-"+part)
+		}
+	}
+	for _, s := range spellings {
+		if enc := charsetNamed(s); enc != nil {
+			return enc
+		}
+	}
+	return nil
+}
+
+func charsetNamed(label string) encoding.Encoding {
+	if enc, err := htmlindex.Get(label); err == nil {
+		return enc
+	}
+	for _, index := range []*ianaindex.Index{ianaindex.IANA, ianaindex.MIME} {
+		if enc, err := index.Encoding(label); err == nil && enc != nil {
+			return enc
+		}
+	}
+	return nil
+}
+
+// isUTF8 says whether an encoding is UTF-8.
+func isUTF8(enc encoding.Encoding) bool {
+	canonical, err := htmlindex.Name(enc)
+	return err == nil && canonical == "utf-8"
+}
+
+// DecodeBytes reads bytes in an encoding; a byte order mark overrides it, as the WHATWG has it. ok is false when a character could
+// not be read, which stands on the line then.
+func DecodeBytes(raw []byte, enc encoding.Encoding) (text []byte, line int, ok bool) {
+	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), raw)
+	if err != nil {
+		return nil, 0, false
+	}
+	// One that stood in the bytes was written by somebody else, and is refused where it matters.
+	if at := bytes.IndexRune(text, utf8.RuneError); at >= 0 {
+		return nil, 1 + bytes.Count(text[:at], []byte("\n")), false
+	}
+	return text, 0, true
+}
+
 // Decode reads a text whose bytes a client sent as if each were a character. With charset UTF-8 or none the text is
 // returned as it is. With another, a text whose characters are all at most U+00FF is turned back into bytes and decoded;
-// a text with other characters was decoded properly already and is returned as it is. An unknown charset is
-// model.Invalid for attrs.charset.
+// a text with other characters was decoded properly already and is returned as it is. An unknown charset, and a text that is not
+// in it, is model.Invalid for attrs.charset.
 func Decode(text, charset string) (string, error) {
 	label := strings.TrimSpace(charset)
 	if label == "" {
 		return text, nil
 	}
-	enc, err := htmlindex.Get(label)
-	if err != nil {
-		enc, err = ianaindex.IANA.Encoding(label)
-	}
-	if err != nil || enc == nil {
-		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "the charset %s is not known", shown(label))
-	}
-	if canonical, err := htmlindex.Name(enc); err == nil && canonical == "utf-8" {
-		return text, nil
+	auto := strings.EqualFold(label, AutoCharset)
+	enc := encoding.Encoding(unicode.UTF8)
+	if !auto {
+		if enc = Charset(label); enc == nil {
+			return "", model.AttrErrorf(model.Invalid, "attrs.charset", "the charset %s is not known", shown(label))
+		}
+		if isUTF8(enc) {
+			return text, nil
+		}
 	}
 	raw := make([]byte, 0, len(text))
 	for _, r := range text {
@@ -36,9 +113,28 @@ func Decode(text, charset string) (string, error) {
 		}
 		raw = append(raw, byte(r))
 	}
-	out, err := enc.NewDecoder().Bytes(raw)
-	if err != nil {
-		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "the text is not %s", shown(label))
+	out, line, ok := DecodeBytes(raw, enc)
+	switch {
+	case ok:
+		return string(out), nil
+	case auto:
+		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not UTF-8: name the charset of the file, such as windows-1252", max(1, line))
 	}
-	return string(out), nil
+	return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not %s", max(1, line), shown(label))
+}
+
+// NewReader reads a file of a charset as UTF-8; one with a byte order mark is read as that says. "" is UTF-8. An unknown
+// charset is model.Invalid.
+func NewReader(r io.Reader, charset string) (io.Reader, error) {
+	enc := encoding.Encoding(unicode.UTF8)
+	if charset != "" {
+		if enc = Charset(charset); enc == nil {
+			return nil, model.Errorf(model.Invalid, "the charset %s is not known", shown(charset))
+		}
+	}
+	if isUTF8(enc) {
+		// What is not UTF-8 stays as it is, to be refused where it stands.
+		return transform.NewReader(r, unicode.BOMOverride(transform.Nop)), nil
+	}
+	return transform.NewReader(r, unicode.BOMOverride(enc.NewDecoder())), nil
 }

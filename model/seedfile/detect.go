@@ -56,6 +56,9 @@ func detectXML(text []byte) (Format, error) {
 
 // detectText goes by the first line that says something.
 func detectText(text string) Format {
+	if _, length := sepLine([]byte(text[:min(len(text), 32)])); length > 0 {
+		text = text[length:]
+	}
 	first := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

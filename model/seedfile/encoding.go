@@ -56,6 +56,22 @@ func (e Encoding) decode(text string) (model.Secret, bool) {
 	return out, err == nil && len(out) > 0
 }
 
+// otherThanBase64 says which encoding a seed in a field of base64 is all but surely written in: one of 20 characters or more that are
+// all hex's, or all base32's. A random one in base64 is so once in 10^11, of 16 bytes even less often.
+func otherThanBase64(text string) Encoding {
+	text = dropSpace(text)
+	if len(text) < 20 {
+		return ""
+	}
+	if _, ok := Hex.decode(text); ok {
+		return Hex
+	}
+	if _, ok := Base32.decode(text); ok && (text == strings.ToUpper(text) || text == strings.ToLower(text)) {
+		return Base32
+	}
+	return ""
+}
+
 // dropSpace removes white space, of which most seeds have none.
 func dropSpace(s string) string {
 	for i := 0; i < len(s); i++ {

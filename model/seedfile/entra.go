@@ -8,9 +8,8 @@ import "strings"
 var entraColumns = []oathColumn{colUser, colSerial, colSeed, colPeriod}
 
 func readEntra(src *source, f *File, opts Options) error {
-	comma := commaOf(src.peek(detectBytes))
 	return readRows(src, f, opts, rowDialect{
-		rows:      func(src *source) rowReader { return newCSVReader(src, comma, 0) },
+		rows:      func(src *source) rowReader { return openCSV(src, 0) },
 		header:    entraColumns,
 		encoding:  Base32,
 		algorithm: TOTP,
@@ -19,6 +18,6 @@ func readEntra(src *source, f *File, opts Options) error {
 
 func isEntra(line string) bool {
 	row := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' || r == '"' })
-	layout, _, ok := oathHeader(row)
+	layout, _, _, ok := oathHeader(row)
 	return ok && layout[colPeriod] >= 0 && strings.Contains(strings.ToLower(line), "upn")
 }

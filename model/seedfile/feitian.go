@@ -3,19 +3,24 @@ package seedfile
 import (
 	"fmt"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // Feitian's text file: lines of serial and seed with white space between, the seed in hex or base32 as in OATH CSV.
 // Lines that start with # are comments; a first line that names the columns is read as such.
 
 func readFeitian(src *source, f *File, opts Options) error {
-	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader { return &fieldReader{src: src} }})
+	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader {
+		return &fieldReader{src: src, comments: ignores(opts.Ignore, "#")}
+	}})
 }
 
 // fieldReader hands out the lines of a file, each as its fields between white space.
 type fieldReader struct {
-	src  *source
-	line int
+	src      *source
+	line     int
+	comments bool // as csvReader has it
 }
 
 func (r *fieldReader) next() ([]string, int, error) {
@@ -27,6 +32,9 @@ func (r *fieldReader) next() ([]string, int, error) {
 		r.line++
 		fields := strings.Fields(string(line))
 		switch {
+		case len(fields) == 2 && fields[0][0] == '#' && !r.comments && isSeed(fields[1]):
+			return nil, r.line, &badRow{r.line, "the line begins with #, as a comment does, and reads like a row: take the #, or the line, out, or pass " +
+				"over such lines with attrs.ignore, or --ignore \"#\""}
 		case len(fields) == 0 || fields[0][0] == '#':
 			continue
 		case len(fields) > 2 && r.line > 1:
@@ -38,10 +46,10 @@ func (r *fieldReader) next() ([]string, int, error) {
 
 func isFeitian(line string) bool {
 	fields := strings.Fields(line)
-	if len(fields) != 2 || len(fields[0]) > maxSerial {
+	if len(fields) != 2 || model.Characters(fields[0]) > model.SerialMost {
 		return false
 	}
-	if _, _, ok := oathHeader(fields); ok {
+	if _, _, _, ok := oathHeader(fields); ok {
 		return true
 	}
 	for _, e := range []Encoding{Hex, Base32} {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"tokensmith/model"
+	"tokensmith/model/otp"
 )
 
 // The algorithms of a key.
@@ -47,7 +48,6 @@ type Key struct {
 // The limits of a key. Seeds shorter than a product wants are the caller's to refuse.
 const (
 	maxSecret = 512
-	maxSerial = 64
 	maxText   = 1024
 	maxPeriod = 1 << 31
 )
@@ -59,6 +59,9 @@ func (k *Key) note(format string, args ...any) {
 
 // check says why the key cannot be used, or nothing.
 func (k *Key) check() string {
+	if reason := k.clean(); reason != "" {
+		return reason
+	}
 	switch {
 	case k.Serial == "" && k.KeyID == "" && k.User == "":
 		return "the serial is missing"
@@ -70,17 +73,40 @@ func (k *Key) check() string {
 		return fmt.Sprintf("%d digits are not supported, only 6 or 8", k.Digits)
 	case k.Period < 0 || k.Period > maxPeriod:
 		return "the period is out of range"
-	case k.Counter < 0:
-		return "the counter is negative"
+	case k.Counter < 0 || k.Counter > otp.LastStep:
+		return fmt.Sprintf("the counter is not a number from 0 to %d", otp.LastStep)
 	}
-	if len(k.Serial) > maxSerial || !printable(k.Serial) {
-		k.Serial = ""
-		return fmt.Sprintf("the serial is not up to %d printable characters", maxSerial)
-	}
-	for _, s := range []string{k.KeyID, k.Manufacturer, k.Model, k.Issuer, k.User, k.Description} {
-		if len(s) > maxText || !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
-			return fmt.Sprintf("a text is longer than %d bytes, not UTF-8 or holds a NUL character", maxText)
+	return ""
+}
+
+// clean gives the key's texts the form in which they are kept, the same for every file and way in, or says why one has none.
+func (k *Key) clean() string {
+	for _, t := range []struct {
+		what  string
+		text  *string
+		rule  model.Naming
+		limit int
+	}{
+		{"serial", &k.Serial, model.CodeName, model.SerialMost},
+		{"key id", &k.KeyID, model.CodeName, maxText},
+		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
+		{"model", &k.Model, model.CodeName, maxText},
+		{"issuer", &k.Issuer, model.Name, maxText},
+		{"user", &k.User, model.Name, maxText},
+		{"description", &k.Description, model.AnyText, model.DescriptionMost},
+	} {
+		trimmed := model.Trim(*t.text)
+		clean, reason := t.rule.Clean(trimmed)
+		if reason == "" && model.Characters(clean) > t.limit {
+			reason = fmt.Sprintf("is longer than %d characters", t.limit)
 		}
+		if reason != "" {
+			if t.text == &k.Serial {
+				k.Serial = "" // it is in no message then
+			}
+			return "the " + t.what + " " + reason
+		}
+		*t.text = clean
 	}
 	return ""
 }
@@ -127,7 +153,7 @@ func positive(s string) (int64, bool) {
 	return n, err == nil && n > 0 && n <= maxPeriod
 }
 
-// counterValue reads a counter.
+// counterValue reads a counter. One that is too large is refused with its key.
 func counterValue(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0
@@ -141,15 +167,20 @@ func signed(s string) (int64, bool) {
 
 // shown quotes a value of a file in a message. Long values are not shown: one in the wrong column may be a seed.
 func shown(s string) string {
-	if len(s) > 15 || !printable(s) {
+	if len(s) > 15 || !printable(s) || model.MayBeSeed(s) {
 		return fmt.Sprintf("(a value of %d bytes)", len(s))
 	}
 	return strconv.Quote(s)
 }
 
+// spoken says whether a text that could be a seed by its letters is words all the same: a seed has digits, or letters of both cases.
+func spoken(s string) bool {
+	return strings.IndexFunc(s, unicode.IsDigit) < 0 && (strings.Contains(s, " ") || s == strings.ToLower(s) || s == strings.ToUpper(s) && len(s) < 24)
+}
+
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
-	if len(s) > 40 || !printable(s) {
+	if len(s) > 40 || !printable(s) || model.MayBeSeed(s) && !spoken(s) {
 		return fmt.Sprintf("(a name of %d bytes)", len(s))
 	}
 	return s

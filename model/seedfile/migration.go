@@ -150,10 +150,7 @@ func migrationParameters(raw []byte) (m migrationKey, ok bool) {
 
 // key makes a key of the message, or says why not.
 func (m *migrationKey) key() (k Key, reason string) {
-	k.label(m.name)
-	if m.issuer != "" {
-		k.Issuer = m.issuer
-	}
+	k.labelled(m.name, m.issuer)
 	switch m.kind {
 	case 1:
 		k.Algorithm, k.Counter = HOTP, int64(m.counter)

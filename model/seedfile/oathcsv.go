@@ -4,35 +4,52 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // OATH CSV is not standardised. Read are
 //
-//   - without a header: serial, seed[, type[, digits[, period or counter]]], and serial, seed, counter;
-//   - with a header: the columns of oathColumns in any order, the names in any case.
+//   - without a header: serial, seed[, type[, digits[, period or counter[, hash]]]], and serial, seed, counter;
+//   - with a header: the columns of oathColumns in any order, the names in any case. Two for one thing, and one that is not
+//     known and not idle, refuse the file.
 //
-// type is hotp or totp; ocra is refused by name. The fifth column is the period of a totp row and the counter of a
-// hotp row. Lines that start with # are comments. Fields are separated by commas, semicolons or tabs.
+// type is hotp or totp; ocra is refused by name. A column "algorithm" has types or, as in key URIs, hashes. The fifth column is the
+// period of a totp row and the counter of a hotp row. A named period makes a row totp, as SafeID's files have it. Where a file
+// without a header has types in some rows, the others are hotp, as NetIQ has it, unless the product says otherwise. Lines that
+// start with # are comments. Fields are separated by commas, semicolons or tabs, or as a first line sep= says.
 //
 // Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
 // first 32 KiB: as most of the seeds there can only be read, hex or base32. A seed of letters A to F and digits 2 to 7
 // alone would be both; if all are, they are hex, which a random base32 seed of 16 characters is once in 6 million.
 // One that cannot be read in the way of the others is refused, and with it the import.
 
-// oathColumns maps the names of columns, in lower case and without spaces, dashes and underscores, to their meaning.
+// oathColumns maps the names of columns, as columnName gives them, to their meaning.
 var oathColumns = map[string]oathColumn{
-	"serial": colSerial, "serialnumber": colSerial, "serialno": colSerial, "tokenserial": colSerial,
+	"serial": colSerial, "serialnumber": colSerial, "serialno": colSerial, "tokenserial": colSerial, "tokenserialnumber": colSerial,
 	"id": colKeyID, "keyid": colKeyID,
-	"seed": colSeed, "secret": colSeed, "secretkey": colSeed, "key": colSeed, "otpkey": colSeed,
-	"type": colType, "tokentype": colType, "algorithm": colType,
-	"digits": colDigits, "otplen": colDigits, "length": colDigits, "responselength": colDigits,
-	"period": colPeriod, "timestep": colPeriod, "interval": colPeriod, "timeinterval": colPeriod, "timewindow": colPeriod,
-	"counter": colCounter, "movingfactor": colCounter, "drift": colDrift, "timedrift": colDrift,
-	"hash": colHash, "hashlib": colHash, "crypto": colHash, "suite": colHash,
-	"encode": colEncode, "encoding": colEncode,
+	"seed": colSeed, "secret": colSeed, "secretkey": colSeed, "key": colSeed, "otpkey": colSeed, "tokenseed": colSeed, "sharedsecret": colSeed,
+	"type": colType, "tokentype": colType, "otptype": colType, "algorithm": colAlgorithm,
+	"digits": colDigits, "otplen": colDigits, "length": colDigits, "responselength": colDigits, "otplength": colDigits, "otpdigits": colDigits,
+	"numberofdigits": colDigits, "noofdigits": colDigits, "codelength": colDigits,
+	"period": colPeriod, "timestep": colPeriod, "interval": colPeriod, "timeinterval": colPeriod, "timewindow": colPeriod, "timeperiod": colPeriod,
+	"counter": colCounter, "movingfactor": colCounter, "eventcounter": colCounter, "initialcounter": colCounter, "startcounter": colCounter,
+	"drift": colDrift, "timedrift": colDrift,
+	"hash": colHash, "hashlib": colHash, "crypto": colHash, "suite": colHash, "hashalgorithm": colHash, "hashfunction": colHash,
+	"encode": colEncode, "encoding": colEncode, lineColumn: colLine,
 	"user": colUser, "username": colUser, "loginname": colUser, "upn": colUser,
 	"issuer": colIssuer, "manufacturer": colManufacturer, "model": colModel, "description": colDescription,
 }
+
+// idleColumns say nothing of the OTPs; flatName gives their names.
+var idleColumns = map[string]bool{"comment": true, "comments": true, "note": true, "notes": true, "remark": true, "remarks": true,
+	"location": true, "color": true, "colour": true, "email": true, "mail": true, "firstname": true, "lastname": true, "displayname": true,
+	"batch": true, "batchno": true, "lot": true, "order": true, "orderno": true, "ordernumber": true, "customer": true, "vendor": true,
+	"productiondate": true, "manufacturedate": true, "purchasedate": true}
+
+// lineColumn is the column by which a file that was read and written anew names the line in the first one. What such a file
+// holds is meant as it stands: no spreadsheet had it, and no line of it is a comment.
+const lineColumn = "tokensmithline"
 
 type oathColumn int
 
@@ -52,32 +69,47 @@ const (
 	colManufacturer
 	colModel
 	colDescription
-	colFactor // the fifth column without a header: period or counter
+	colFactor    // the fifth column without a header: period or counter
+	colAlgorithm // a type or a hash
+	colLine      // see lineColumn
 	oathColumnCount
 )
 
 // oathLayout tells where each column is, -1 for nowhere.
 type oathLayout [oathColumnCount]int
 
-// oathHeader reads a header; false means that the row is not one.
-func oathHeader(row []string) (layout oathLayout, unknown []string, ok bool) {
+// oathHeader reads a header; false means that the row is not one. twice says which two columns are one thing.
+func oathHeader(row []string) (layout oathLayout, unknown []string, twice string, ok bool) {
 	for i := range layout {
 		layout[i] = -1
 	}
 	for i, column := range row {
-		c, known := oathColumns[flatName(column)]
+		c, known := oathColumns[columnName(column)]
 		switch {
 		case known && layout[c] < 0:
 			layout[c] = i
-		case strings.TrimSpace(column) != "":
-			unknown = append(unknown, column)
+		case known && twice == "":
+			twice = fmt.Sprintf("columns %s and %s are for one thing: which of them counts cannot be told", name(row[layout[c]]), name(column))
+		case !known && strings.TrimSpace(column) != "":
+			unknown = append(unknown, strings.TrimSpace(column))
 		}
 	}
-	return layout, unknown, layout[colSerial] >= 0 && layout[colSeed] >= 0
+	return layout, unknown, twice, layout[colSerial] >= 0 && layout[colSeed] >= 0
 }
 
+// columnName is a column's flat name without its unit: timestep (s).
+func columnName(column string) string {
+	column = strings.TrimSpace(column)
+	if at := strings.IndexAny(column, "(["); at > 0 && unitOf.MatchString(column[at:]) {
+		column = column[:at]
+	}
+	return flatName(column)
+}
+
+var unitOf = regexp.MustCompile(`^[(\[](?i:s|sec|secs|second|seconds)[)\]]$`)
+
 func isOATHHeader(line string) bool {
-	_, _, ok := oathHeader(strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' }))
+	_, _, _, ok := oathHeader(strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' }))
 	return ok
 }
 
@@ -85,13 +117,16 @@ var headerlessOATH = func() (l oathLayout) {
 	for i := range l {
 		l[i] = -1
 	}
-	l[colSerial], l[colSeed], l[colType], l[colDigits], l[colFactor] = 0, 1, 2, 3, 4
+	l[colSerial], l[colSeed], l[colType], l[colDigits], l[colFactor], l[colHash] = 0, 1, 2, 3, 4, 5
 	return l
 }()
 
 func readOATHCSV(src *source, f *File, opts Options) error {
-	comma := commaOf(src.peek(detectBytes))
-	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader { return newCSVReader(src, comma, '#') }})
+	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader {
+		c := openCSV(src, '#')
+		c.comments = ignores(opts.Ignore, "#")
+		return c
+	}})
 }
 
 // at is the field i of a row without surrounding space, or "".
@@ -104,23 +139,42 @@ func at(row []string, i int) string {
 
 // oathRow makes a key of a row, or says why not.
 func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm string) (k Key, reason string) {
-	field := func(c oathColumn) string { return at(row, layout[c]) }
+	exact, named := layout[colLine] >= 0, layout[colFactor] < 0
+	field := func(c oathColumn) string {
+		if exact {
+			return at(row, layout[c])
+		}
+		return cell(at(row, layout[c]), c == colSerial)
+	}
 	seed := field(colSeed)
-	if looksSwapped(field(colSerial), seed) {
-		return k, "the serial looks like a seed: are the columns swapped?"
+	if !exact {
+		if reason := misplaced(row, field(colSerial), seed, named); reason != "" {
+			return k, reason
+		}
 	}
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
-	switch {
-	case seed == "":
+	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed}} {
+		if !exact && Rounded(of.value) {
+			return k, roundedReason(of.what)
+		}
+	}
+	if seed == "" {
 		return k, "the seed is missing"
-	case mangled.MatchString(k.Serial):
-		return k, "a spreadsheet has rounded the serial"
 	}
 	ok := true
-	factor := field(colFactor)
-	switch kind := field(colType); strings.ToLower(kind) {
+	factor, kind := field(colFactor), field(colType)
+	if s := field(colAlgorithm); s != "" {
+		if hash, isHash := hashName(s); isHash {
+			k.Hash = hash
+		} else if kind == "" || strings.EqualFold(kind, s) {
+			kind = s
+		} else {
+			return k, fmt.Sprintf("type is %s, and algorithm %s", shown(kind), shown(s))
+		}
+	}
+	switch strings.ToLower(kind) {
 	case "":
 	case "hotp":
 		k.Algorithm = HOTP
@@ -130,7 +184,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		return k, "OCRA keys are not supported"
 	default:
 		// Without a header a third column of digits alone is a counter.
-		if _, ok = counterValue(kind); !ok || layout[colFactor] < 0 || filled(row) > 3 {
+		if _, ok = counterValue(kind); !ok || named || filled(row) > 3 {
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
 		k.Algorithm, factor = HOTP, kind
@@ -150,8 +204,11 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	default:
 		return k, "the last column is a period or a counter, and no type says which"
 	}
-	if filled(row) > 5 && layout[colFactor] >= 0 {
-		return k, "it has more than 5 fields, and no header names them"
+	if filled(row) > 6 && !named {
+		return k, "it has more than 6 fields, and no header names them"
+	}
+	if named && k.Algorithm == "" && period != "" {
+		k.Algorithm = TOTP
 	}
 	switch {
 	case period == "":
@@ -168,7 +225,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		k.note("the counter was not used, the key is time-based")
 	default:
 		if k.Counter, ok = counterValue(counter); !ok {
-			return k, fmt.Sprintf("counter %s is not a number", shown(counter))
+			return k, fmt.Sprintf("counter %s is not a number from 0 up", shown(counter))
 		}
 	}
 	if s := field(colDrift); s != "" {
@@ -177,13 +234,21 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		}
 	}
 	if s := field(colHash); s != "" {
-		if k.Hash, ok = hashName(s); !ok {
+		hash, ok := hashName(s)
+		switch {
+		case !ok:
 			return k, fmt.Sprintf("hash %s is not supported", shown(s))
+		case k.Hash != "" && k.Hash != hash:
+			return k, fmt.Sprintf("hash is %s, and algorithm %s", hash, k.Hash)
 		}
+		k.Hash = hash
 	}
 	if s := field(colEncode); s != "" {
 		if encoding, ok = encodingName(s); !ok {
 			return k, fmt.Sprintf("encode %s is not supported, only HEX, BASE32 or BASE64", shown(s))
+		}
+		if other := otherThanBase64(seed); encoding == Base64 && other != "" {
+			return k, fmt.Sprintf("the seed is all but surely %s, and encode is BASE64", other)
 		}
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
@@ -200,16 +265,22 @@ func (e Encoding) mismatch() string {
 	return "the seed is not valid " + string(e)
 }
 
-// mangled is what spreadsheets make of long serials: 2.60014E+12.
-var mangled = regexp.MustCompile(`^[0-9][.,][0-9]+E\+[0-9]+$`)
+// misplaced says that values stand where others belong, without showing any: a seed in the serial's place, a type in front.
+func misplaced(row []string, serial, seed string, named bool) string {
+	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"
+	switch {
+	case !named && (strings.EqualFold(serial, HOTP) || strings.EqualFold(serial, TOTP)):
+		return "the first column is the type" + order
+	case looksSwapped(serial, seed):
+		return "the serial looks like a seed: are the columns swapped?"
+	case !named && isSeed(at(row, 2)) && !isSeed(seed):
+		return "the third column looks like a seed" + order
+	}
+	return ""
+}
 
 // looksSwapped tells whether what should be a serial is a seed and what should be a seed is not, so that no message
 // shows it.
 func looksSwapped(serial, seed string) bool {
-	if len(serial) < 32 || len(seed) >= len(serial) {
-		return false
-	}
-	_, isHex := Hex.decode(serial)
-	_, isBase32 := Base32.decode(serial)
-	return isHex || isBase32
+	return len(seed) < len(serial) && model.MayBeSeed(serial) && isSeed(serial) && !isSeed(seed)
 }

@@ -36,6 +36,9 @@ func TestOATHTable(t *testing.T) {
 	if len(keys) < 20 {
 		t.Fatalf("only %d keys", len(keys))
 	}
+	for i := range keys {
+		keys[i].Line = max(keys[i].Line, 1)
+	}
 	var table seedfile.OATHTable
 	for range 2 { // a table may be used again
 		table.Reset()
@@ -46,13 +49,8 @@ func TestOATHTable(t *testing.T) {
 		if err != nil || f.Bad.Count() > 0 || table.Rows() != len(keys) {
 			t.Fatal(err, f.Bad)
 		}
-		if diff := cmp.Diff(keys, got, cmpopts.IgnoreFields(seedfile.Key{}, "Line", "Notes")); diff != "" {
+		if diff := cmp.Diff(keys, got, cmpopts.IgnoreFields(seedfile.Key{}, "Notes")); diff != "" {
 			t.Error(diff)
-		}
-		for i, k := range got {
-			if from := table.Origin(k.Line); from != keys[i].Line {
-				t.Errorf("line %d comes from line %d, not %d", k.Line, from, keys[i].Line)
-			}
 		}
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/url"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // Lists of URIs, one a line: otpauth://totp/Issuer:account?secret=...&issuer=...&algorithm=...&digits=...&period=... and
 // the export payloads of Google Authenticator (migration.go). Empty lines and lines that start with # are skipped.
 // A key URI has no serial: Key.User is the account. What a URI leaves out has the default of the key URI format: SHA-1, 6
-// digits, 30 seconds.
+// digits, 30 seconds. Parameters are named in any case; a # is no end of them, as it stands in issuers that were not encoded.
 
 func readURIs(src *source, f *File, _ Options) error {
 	batches := batchSet{}
@@ -43,85 +45,158 @@ func readURI(f *File, line int, text string) error {
 	if err := f.row(); err != nil {
 		return err
 	}
-	k, reason := keyOfURI(text)
+	k, reason := keyOfURI(text, f.opts.Ignore)
 	k.Line = line
 	if reason != "" {
+		if strings.Contains(text, "#") {
+			reason += "; a # that is not encoded was read as part of the URI"
+		}
 		f.Bad.add(line, "", reason)
 		return nil
 	}
 	return f.key(k)
 }
 
-// keyOfURI reads one otpauth:// URI, or says why not.
-func keyOfURI(text string) (k Key, reason string) {
-	u, err := url.Parse(text)
-	if err != nil || !strings.EqualFold(u.Scheme, "otpauth") {
+// idleParameters are of the looks and the order of keys in an app; flatName gives their names.
+var idleParameters = map[string]bool{"image": true, "imageurl": true, "icon": true, "color": true, "colour": true, "lock": true, "issuerext": true,
+	"issuerint": true, "group": true, "tag": true, "tags": true, "note": true, "notes": true}
+
+// keyOfURI reads one otpauth:// URI, or says why not. Parameters that are not known are passed over only when ignored.
+func keyOfURI(text string, ignored []string) (k Key, reason string) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok || !strings.EqualFold(scheme, "otpauth") {
 		return k, "the line is not an otpauth:// URI"
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return k, "the parameters of the URI cannot be read"
+	rest, parameters, _ := strings.Cut(rest, "?")
+	kind, label, _ := strings.Cut(rest, "/")
+	values, reason := uriParameters(parameters)
+	if reason != "" {
+		return k, reason
 	}
 	k.Digits, k.Hash = 6, SHA1
-	switch strings.ToLower(u.Host) {
+	switch strings.ToLower(kind) {
 	case "hotp":
 		k.Algorithm = HOTP
 	case "totp":
 		k.Algorithm, k.Period = TOTP, 30
 	default:
-		return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(u.Host))
+		return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 	}
-	k.label(strings.TrimPrefix(u.Path, "/"))
-	for parameter, values := range query {
-		if len(values) > 1 {
-			return k, fmt.Sprintf("parameter %s is given twice", name(parameter))
+	if k.Issuer, k.User, ok = splitLabel(label, values["issuer"]); !ok {
+		return k, "the label of the URI cannot be read: a % in it begins no code of a character"
+	}
+	if issuer := model.Trim(values["issuer"]); issuer != "" {
+		if k.Issuer != "" && k.Issuer != issuer {
+			k.note("issuer %s of the label was not used, the parameter issuer names another", quoted(k.Issuer))
 		}
-	}
-	if issuer := query.Get("issuer"); issuer != "" {
 		k.Issuer = issuer
 	}
-	ok := true
-	if s := query.Get("algorithm"); s != "" {
+	if strings.Contains(text, "#") {
+		k.note("a # that is not encoded was read as part of the URI")
+	}
+	if s := values["algorithm"]; s != "" {
 		if k.Hash, ok = hashName(s); !ok {
 			return k, fmt.Sprintf("hash %s is not supported", shown(s))
 		}
 	}
-	if s := query.Get("digits"); s != "" {
+	if s := values["digits"]; s != "" {
 		if k.Digits, ok = digitCount(s); !ok {
 			return k, fmt.Sprintf("digits %s are not supported, only 6 or 8", shown(s))
 		}
 	}
-	if s := query.Get("period"); s != "" && k.Algorithm == TOTP {
+	if s := values["period"]; s != "" && k.Algorithm == TOTP {
 		if k.Period, ok = positive(s); !ok {
 			return k, fmt.Sprintf("period %s is not a number of seconds", shown(s))
 		}
 	}
-	if s := query.Get("counter"); k.Algorithm == HOTP {
+	if s := values["counter"]; k.Algorithm == HOTP {
 		if k.Counter, ok = counterValue(s); !ok {
-			return k, fmt.Sprintf("counter %s is not a number", shown(s))
+			return k, fmt.Sprintf("counter %s is not a number from 0 up", shown(s))
 		}
 	}
-	for parameter := range query {
-		switch parameter {
-		case "secret", "issuer", "algorithm", "digits", "period", "counter":
-		default:
+	for parameter := range values {
+		switch {
+		case parameter == "secret", parameter == "issuer", parameter == "algorithm", parameter == "digits", parameter == "period", parameter == "counter":
+		case idleParameters[flatName(parameter)], ignores(ignored, parameter):
 			k.note("parameter %s was not used", name(parameter))
+		default:
+			return k, fmt.Sprintf("parameter %s is not known, and the OTPs may depend on it; %s", name(parameter), ignoreHint(parameter))
 		}
 	}
-	if query.Get("secret") == "" {
+	if values["secret"] == "" {
 		return k, "the seed is missing"
 	}
-	if k.Secret, ok = Base32.decode(query.Get("secret")); !ok {
+	if k.Secret, ok = Base32.decode(values["secret"]); !ok {
 		return k, "the seed is not valid BASE32"
 	}
 	return k, ""
 }
 
-// label takes "account" or "issuer:account".
-func (k *Key) label(label string) {
-	issuer, account, ok := strings.Cut(label, ":")
-	if !ok {
-		issuer, account = "", label
+// uriParameters reads what stands behind the question mark of a key URI, by names in lower case.
+func uriParameters(text string) (values map[string]string, reason string) {
+	query, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, "the parameters of the URI cannot be read"
 	}
-	k.Issuer, k.User = strings.TrimSpace(issuer), strings.TrimSpace(account)
+	values = map[string]string{}
+	for parameter, all := range query {
+		lower := strings.ToLower(strings.TrimSpace(parameter))
+		if _, twice := values[lower]; twice || len(all) > 1 {
+			return nil, fmt.Sprintf("parameter %s is given twice", name(lower))
+		}
+		values[lower] = strings.TrimSpace(all[0])
+	}
+	return values, ""
+}
+
+// splitLabel takes "account" or "issuer:account" apart, as it stands in a URI. The issuer that the parameter names is taken off the
+// front; else the first colon that is not encoded separates, so that an issuer may have one of its own; else the first one.
+func splitLabel(label, issuer string) (first, account string, ok bool) {
+	whole, err := url.PathUnescape(label)
+	if err != nil {
+		return "", "", false
+	}
+	before, behind, raw := strings.Cut(label, ":")
+	if raw && strings.Contains(whole, ":") {
+		before, _ = url.PathUnescape(before)
+		behind, _ = url.PathUnescape(behind)
+	}
+	issuer = model.Trim(issuer)
+	if rest, found := withoutIssuer(whole, issuer); found && !(raw && model.Trim(before) == issuer) {
+		return issuer, rest, true
+	}
+	if !raw {
+		before, behind, raw = strings.Cut(whole, ":")
+	}
+	if !raw {
+		return "", model.Trim(whole), true
+	}
+	return model.Trim(before), model.Trim(behind), true
+}
+
+// withoutIssuer takes an issuer and the colon behind it off the front of a label.
+func withoutIssuer(label, issuer string) (account string, found bool) {
+	rest, found := strings.CutPrefix(model.Trim(label), issuer)
+	if found = found && issuer != ""; !found {
+		return "", false
+	}
+	account, found = strings.CutPrefix(model.Trim(rest), ":")
+	return model.Trim(account), found
+}
+
+// labelled takes a label that is not encoded, of an exported key, beside the issuer that is given with it.
+func (k *Key) labelled(label, issuer string) {
+	issuer = model.Trim(issuer)
+	if account, found := withoutIssuer(label, issuer); found {
+		k.Issuer, k.User = issuer, account
+		return
+	}
+	before, behind, ok := strings.Cut(label, ":")
+	if !ok {
+		before, behind = "", label
+	}
+	k.Issuer, k.User = model.Trim(before), model.Trim(behind)
+	if issuer != "" {
+		k.Issuer = issuer
+	}
 }

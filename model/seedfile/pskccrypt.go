@@ -74,8 +74,8 @@ func (l *pskcLock) open(e *element) (v pskcValue, reason string, err error) {
 	return v, reason, err
 }
 
-// plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex, which a few writers put there, reads as
-// valid base64 of other bytes, so that it is refused unless the caller says it is hex.
+// plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex or base32, which a few writers put there, reads as
+// valid base64 of other bytes, so that it is refused unless the caller says which it is.
 func (l *pskcLock) plainSecret(text string) (secret []byte, reason string) {
 	if l.plainEncoding != "" && l.plainEncoding != Base64 {
 		secret, ok := l.plainEncoding.decode(text)
@@ -84,8 +84,10 @@ func (l *pskcLock) plainSecret(text string) (secret []byte, reason string) {
 		}
 		return secret, ""
 	}
-	if _, isHex := Hex.decode(text); isHex && len(dropSpace(text)) >= 32 {
-		return nil, "the secret is hex where PSKC has base64; say encode HEX if it is"
+	if l.plainEncoding != Base64 {
+		if other := otherThanBase64(text); other != "" {
+			return nil, fmt.Sprintf("the secret is all but surely %s where PSKC has base64; say encode %s, or BASE64 if it is that", other, other)
+		}
 	}
 	secret, ok := Base64.decode(text)
 	if !ok {

@@ -31,7 +31,7 @@ func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 		case c.is(nsPSKC, "FriendlyName"):
 			k.Description = c.text
 		case c.is(nsPSKC, "AlgorithmParameters"):
-			reason = k.parameters(c)
+			reason = p.parameters(k, c)
 		case c.is(nsPSKC, "Policy"):
 			reason = k.policy(c)
 		case c.is(nsPSKC, "KeyProfileId"), c.is(nsPSKC, "KeyReference"):
@@ -78,7 +78,7 @@ func pskcAlgorithm(uri string) string {
 }
 
 // parameters reads AlgorithmParameters.
-func (k *Key) parameters(e *element) (reason string) {
+func (p *pskcReader) parameters(k *Key, e *element) (reason string) {
 	for _, c := range e.children {
 		switch {
 		case c.is(nsPSKC, "Suite"):
@@ -94,9 +94,20 @@ func (k *Key) parameters(e *element) (reason string) {
 				return reason
 			}
 		default:
-			k.unused(c)
+			if reason := p.unknown(k, c); reason != "" {
+				return reason
+			}
 		}
 	}
+	return ""
+}
+
+// unknown decides on an element that may say how the OTPs are made: it is passed over only when it is to be ignored.
+func (p *pskcReader) unknown(k *Key, e *element) (reason string) {
+	if !ignores(p.f.opts.Ignore, e.local) {
+		return fmt.Sprintf("element <%s> is not known, and the OTPs may depend on it; %s", name(e.local), ignoreHint(e.local))
+	}
+	k.unused(e)
 	return ""
 }
 
@@ -121,7 +132,9 @@ func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
 	seen := map[string]bool{}
 	for _, c := range e.children {
 		if c.space != nsPSKC {
-			k.unused(c)
+			if reason := p.unknown(k, c); reason != "" {
+				return reason, nil
+			}
 			continue
 		}
 		if seen[c.local] {
@@ -133,7 +146,9 @@ func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
 		case "Secret", "Counter", "Time", "TimeInterval", "TimeDrift":
 			value, reason, err = p.lock.open(c)
 		default:
-			k.unused(c)
+			if reason := p.unknown(k, c); reason != "" {
+				return reason, nil
+			}
 			continue
 		}
 		if err != nil || reason != "" {
@@ -156,7 +171,14 @@ func (k *Key) datum(element string, v pskcValue) (reason string) {
 		return v.badSecret
 	}
 	n, ok := v.integer(element == "Counter" || element == "Time")
-	if !ok {
+	switch {
+	case ok && element == "TimeDrift" && v.encrypted && len(v.secret) < 4 && v.secret[0] >= 0x80:
+		return "the value of <TimeDrift> is too short to say whether it is ahead or behind"
+	case !ok && v.encrypted && (len(v.secret) == 4 || len(v.secret) == 8):
+		return fmt.Sprintf("the value of <%s> may be a number in bytes or in digits: which one cannot be told", element)
+	case !ok && v.encrypted:
+		return fmt.Sprintf("the value of <%s> is not a number of 1 to 8 bytes", element)
+	case !ok:
 		return fmt.Sprintf("the value of <%s> is not a number", element)
 	}
 	switch {
@@ -190,7 +212,8 @@ type pskcValue struct {
 }
 
 // integer reads an int (4 bytes) or long (8 bytes) data element. Decrypted, RFC 6030 writes it as that many bytes in
-// network order; some writers encrypt its decimal digits instead. Digits that could be either are refused.
+// network order; some writers encrypt its decimal digits instead, and many as few bytes as it has. Digits that could be either are
+// refused, as is what is negative in a shorter form: the MAC was verified, so what is read is what was written.
 func (v pskcValue) integer(long bool) (int64, bool) {
 	if !v.encrypted {
 		n, err := strconv.ParseInt(v.plain, 10, 64)
@@ -205,15 +228,13 @@ func (v pskcValue) integer(long bool) (int64, bool) {
 	case digits && len(b) != 4 && len(b) != 8:
 		n, err := strconv.ParseInt(string(b), 10, 64)
 		return n, err == nil
-	case digits:
+	case digits, len(b) == 0, len(b) > 8:
 		return 0, false
-	case len(b) == 4 && long:
-		return int64(binary.BigEndian.Uint32(b)), true
-	case len(b) == 4:
+	case len(b) == 4 && !long:
 		return int64(int32(binary.BigEndian.Uint32(b))), true
-	case len(b) == 8:
-		n := int64(binary.BigEndian.Uint64(b))
-		return n, n >= 0 || !long
 	}
-	return 0, false
+	var whole [8]byte
+	copy(whole[8-len(b):], b)
+	n := int64(binary.BigEndian.Uint64(whole[:]))
+	return n, n >= 0 || !long
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // rowReader hands out rows as csvReader does.
@@ -22,10 +24,11 @@ type rowDialect struct {
 
 // readRows reads a file of rows, each a key.
 func readRows(src *source, f *File, opts Options, d rowDialect) error {
-	prefix := src.peek(detectBytes)
+	prefix := slices.Clone(src.peek(detectBytes))
 	rows := d.rows(src)
 	layout, encoding := headerlessOATH, opts.Encoding
-	width := 0 // fields of the header
+	var names []string // of the header
+	width := 0         // its fields
 	if encoding == "" {
 		encoding = d.encoding
 	}
@@ -46,24 +49,33 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		}
 		if first {
 			first = false
-			header, unknown, ok := oathHeader(row)
+			header, unknown, twice, ok := oathHeader(row)
 			if ok {
-				layout, width = header, len(row)
+				layout, width, names = header, len(row), slices.Clone(row)
 			}
 			for _, c := range d.header {
 				if !ok || header[c] < 0 {
 					return unreadable(line, "the header is missing or lacks a column")
 				}
 			}
+			if twice != "" && ok {
+				return unreadable(line, "%s", twice)
+			}
 			if encoding == "" && layout[colEncode] < 0 {
 				encoding = seedEncoding(prefix, d.rows, layout)
 			}
 			if ok {
+				if r, is := rows.(*csvReader); is && layout[colLine] >= 0 {
+					r.comments = true
+				}
 				for _, column := range unknown {
-					f.note(fmt.Sprintf("column %s was not used", name(column)))
+					if reason := f.unknown("column", column, idleColumns); reason != "" {
+						return unreadable(line, "%s", reason)
+					}
 				}
 				continue
 			}
+			f.Untyped = untyped(prefix, d.rows)
 		}
 		if err := f.row(); err != nil {
 			return err
@@ -72,14 +84,52 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			f.Bad.add(line, "", fmt.Sprintf("it has %d fields, the header has %d", n, width))
 			continue
 		}
+		if i := nameless(names, row); i >= 0 {
+			f.Bad.add(line, "", fmt.Sprintf("column %d has no name in the header", i+1))
+			continue
+		}
 		k, reason := oathRow(row, &layout, encoding, d.algorithm)
 		k.Line = line
+		if n, ok := positive(at(row, layout[colLine])); ok {
+			k.Line = int(n)
+		}
 		if reason != "" {
-			f.Bad.add(line, k.Serial, reason)
+			f.Bad.add(k.Line, k.Serial, reason)
 			continue
 		}
 		if err := f.key(k); err != nil {
 			return err
+		}
+	}
+}
+
+// nameless gives the first field of a row whose column has no name, or -1.
+func nameless(names, row []string) int {
+	for i := range min(len(names), len(row)) {
+		if strings.TrimSpace(names[i]) == "" && at(row, i) != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// untyped says what the rows without a type are of a file without a header: HOTP where others have one.
+func untyped(prefix []byte, open func(*source) rowReader) string {
+	src, err := newSource(bytes.NewReader(prefix))
+	if err != nil {
+		return ""
+	}
+	for rows := open(src); ; {
+		row, _, err := rows.next()
+		var bad *badRow
+		switch {
+		case errors.As(err, &bad):
+			continue
+		case err != nil:
+			return ""
+		}
+		if kind := at(row, headerlessOATH[colType]); strings.EqualFold(kind, HOTP) || strings.EqualFold(kind, TOTP) {
+			return HOTP
 		}
 	}
 }
@@ -113,8 +163,8 @@ func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout
 		if err != nil {
 			break
 		}
-		seed := at(row, layout[colSeed])
-		if _, _, header := oathHeader(row); header || seed == "" {
+		seed := cell(at(row, layout[colSeed]), false)
+		if _, _, _, header := oathHeader(row); header || seed == "" {
 			continue
 		}
 		_, isHex = Hex.decode(seed)

@@ -97,7 +97,14 @@ func (r *datRecord) set(f *File, attribute, value string) {
 			r.setData(f, strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value))
 		}
 	default:
-		f.note(fmt.Sprintf("attribute %s was not used", name(attribute)))
+		r.unknown(f, "attribute", attribute)
+	}
+}
+
+// unknown refuses the record for what is not known of it.
+func (r *datRecord) unknown(f *File, what, called string) {
+	if reason := f.unknown(what, called, nil); reason != "" && r.reason == "" {
+		r.reason = reason
 	}
 }
 
@@ -112,7 +119,7 @@ func (r *datRecord) setData(f *File, key, value string) {
 	case field != nil:
 		*field = value
 	case key != "sccver":
-		f.note(fmt.Sprintf("token data %s was not used", name(key)))
+		r.unknown(f, "token data", key)
 	}
 }
 

@@ -21,7 +21,9 @@ func readSafeNetXML(src *source, f *File, opts Options) error {
 	}
 	return x.children("Tokens", func(start xml.StartElement) error {
 		if start.Name.Local != "Token" {
-			f.note(fmt.Sprintf("element <%s> was not used", name(start.Name.Local)))
+			if reason := f.unknown("element", start.Name.Local, nil); reason != "" {
+				return unreadable(x.line(), "%s", reason)
+			}
 			return x.skip()
 		}
 		e, err := x.tree(start)
@@ -39,6 +41,9 @@ func readSafeNetXML(src *source, f *File, opts Options) error {
 		return f.key(k)
 	})
 }
+
+// idleSafeNet are elements that say nothing of the OTPs.
+var idleSafeNet = map[string]bool{"casemodel": true, "model": true, "productiondate": true, "connectorid": true}
 
 func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string) {
 	k.Line, k.Serial = e.line, e.attr("serial")
@@ -64,7 +69,9 @@ func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string)
 					return reason
 				}
 			default:
-				f.note(fmt.Sprintf("token element <%s> was not used", name(c.local)))
+				if reason := f.unknown("token element", c.local, idleSafeNet); reason != "" {
+					return reason
+				}
 			}
 		}
 		return ""

@@ -7,7 +7,8 @@
 //   - A file is read as a stream: memory does not grow with the file, and no element, line or nesting grows without
 //     bound. XML is never validated, expanded or fetched: a DOCTYPE or an entity of its own refuses the file.
 //   - What a file does not say stays zero in Key, so that the product decides. What a file says and we cannot do is
-//     refused with its row (an unknown hash, seven digits, OCRA) or reported in Notes; nothing is dropped in silence.
+//     refused with its row (an unknown hash, seven digits, OCRA); what is known to be harmless is reported in Notes, and
+//     what is not known refuses the file unless Options.Ignore names it. Nothing is dropped in silence.
 //   - A row that cannot be used goes to File.Bad and reading goes on. A fault of the file itself ends the reading with a
 //     *model.Error: FileUnreadable names the line, FileKey says that a password, key or MAC does not fit, TooLarge that
 //     MaxRows is passed. An error of the callback ends the reading and is returned as it is.
@@ -18,7 +19,11 @@
 package seedfile
 
 import (
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 
 	"tokensmith/model"
 )
@@ -69,6 +74,7 @@ type Options struct {
 	Password     model.Secret // opens a PSKC file with a key derived from a password
 	PreSharedKey model.Secret // opens a PSKC file with a pre-shared key; the key's bytes
 	MaxRows      int          // rows, bad ones included, after which the file is refused as TooLarge; 0 means no limit
+	Ignore       []string     // columns, parameters and elements that are not known and may be passed over all the same
 
 	// Slowly runs the derivation of a key from a password, which is slow on purpose; its error ends Read. nil means at once.
 	Slowly func(work func()) error
@@ -82,6 +88,7 @@ type File struct {
 	Notes            []string // what holds for the file and was not used, each sentence once
 	Keys             int      // keys handed over
 	Bad              Bad      // rows refused
+	Untyped          string   // the algorithm of keys without one, where no product says it; "" when the file leaves it open
 
 	opts  Options
 	yield func(*File, Key) error
@@ -137,6 +144,38 @@ func (f *File) key(k Key) error {
 	}
 	f.Keys++
 	return f.yield(f, k)
+}
+
+// unknown decides on a column, parameter or element that is not known: one that is harmless, or is to be ignored, is passed over
+// with a note, any other may be what the OTPs depend on.
+func (f *File) unknown(what, called string, harmless map[string]bool) (reason string) {
+	said := what + " " + name(called)
+	if strings.HasSuffix(what, "element") {
+		said = what + " <" + name(called) + ">"
+	}
+	if !harmless[flatName(called)] && !ignores(f.opts.Ignore, called) {
+		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called))
+	}
+	f.note(said + " was not used")
+	return ""
+}
+
+// ignores says whether a name is one of those to be passed over. Case, blanks, dashes and underscores do not count.
+func ignores(list []string, called string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return flatName(s) == flatName(called) })
+}
+
+// ignoreHint says how to let a name pass.
+func ignoreHint(called string) string {
+	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(called))
+}
+
+func shellName(called string) string {
+	called = name(called)
+	if strings.ContainsAny(called, " ()\"'$&;|<>*?#") {
+		return strconv.Quote(called)
+	}
+	return called
 }
 
 // maxNotes bounds the notes of a file.

@@ -1,8 +1,10 @@
 package seedfile
 
+import "slices"
+
 // UserTable is a user import file: what its header names, and its rows.
 type UserTable struct {
-	Columns []string // as written in the header, in the order of the file
+	Columns []string // in their usual spelling and the order of the file; "" for one to be ignored
 	Rows    []UserRow
 	Bad     Bad
 }
@@ -21,22 +23,22 @@ func (Fields) GoString() string             { return "[secret]" }
 func (Fields) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 func (Fields) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
 
-// ReadUsers reads a CSV file with a header. known tells whether a column exists; one that does not is refused by name
-// (FileUnreadable), as are a column without a name and one given twice. Rows with more or fewer fields than the header
-// are listed in Bad. More than maxRows rows, when maxRows is not 0, are TooLarge.
-func ReadUsers(text string, maxRows int, known func(column string) bool) (*UserTable, error) {
+// ReadUsers reads a CSV file with a header. known gives the usual spelling of a column, "" when there is none; one that is not known
+// and not one of ignore is refused by name (FileUnreadable), as are a column without a name and two for one thing. Rows with more or
+// fewer fields than the header are listed in Bad. More than maxRows rows, when maxRows is not 0, are TooLarge.
+func ReadUsers(text string, maxRows int, known func(column string) string, ignore ...string) (*UserTable, error) {
 	t := &UserTable{}
 	bad, err := readTable(text, maxRows, func(header []string, line int) error {
-		for _, column := range header {
-			if !known(column) {
-				return unreadable(line, "unknown column %s", name(column))
+		for i, column := range header {
+			if column != "" && slices.Contains(header[:i], column) {
+				return unreadable(line, "two columns are for %s", column)
 			}
 		}
 		t.Columns = header
 		return nil
-	}, func(row []string, line int) string {
+	}, known, ignore, "", func(row []string, line int) (serial, reason string) {
 		t.Rows = append(t.Rows, UserRow{line, append(Fields(nil), row...)})
-		return ""
+		return "", ""
 	})
 	if err != nil {
 		return nil, err

@@ -37,6 +37,24 @@ type vendorToken struct {
 	own                                string // an element that belongs into the header
 }
 
+// vendorName gives an element its usual spelling: its names are read in any case.
+func vendorName(element string) string {
+	for _, usual := range []string{"manufacturerCode", "productCode", "encode", "encrypt", "digits", "timeWindow", "synchronisation", "crypto",
+		"serial", "seed", "counter", "description", "deviceId"} {
+		if strings.EqualFold(element, usual) {
+			return usual
+		}
+	}
+	return element
+}
+
+// What says nothing of the OTPs; flatName gives the names.
+var (
+	idleHeader = map[string]bool{"syncsize": true, "description": true, "version": true, "date": true, "author": true, "manufacturer": true,
+		"manufacturername": true, "productname": true, "customer": true, "order": true, "orderno": true, "ordernumber": true, "quantity": true, "count": true}
+	idleToken = map[string]bool{"identifier": true, "status": true, "comment": true, "batch": true, "location": true, "expires": true, "expirydate": true}
+)
+
 type vendorReader struct {
 	x       *xmlReader
 	f       *File
@@ -78,6 +96,7 @@ func (v *vendorReader) readHeader() error {
 		if err != nil {
 			return err
 		}
+		element = vendorName(element)
 		if given[element] {
 			return unreadable(line, "the header has <%s> twice", name(element))
 		}
@@ -129,7 +148,9 @@ func (v *vendorReader) headerElement(line int, element, text string) error {
 			h.hash, ok = hashName(text)
 		}
 	default:
-		v.f.note(fmt.Sprintf("header element <%s> was not used", name(element)))
+		if reason := v.f.unknown("header element", element, idleHeader); reason != "" {
+			return unreadable(line, "%s", reason)
+		}
 	}
 	if !ok {
 		return unreadable(line, "%s %s is not supported", element, shown(text))
@@ -163,7 +184,7 @@ func (v *vendorReader) readToken() (vendorToken, error) {
 	err := v.x.elements(func(e xml.StartElement) error {
 		var field *string
 		var n int
-		switch element := e.Name.Local; element {
+		switch element := vendorName(e.Name.Local); element {
 		case "serial":
 			field, n = &t.serial, 0
 		case "seed":
@@ -178,7 +199,9 @@ func (v *vendorReader) readToken() (vendorToken, error) {
 		case "deviceId":
 			return unreadable(v.x.line(), "tokens with a <deviceId> are another kind of file of this vendor, which is not supported")
 		default:
-			v.f.note(fmt.Sprintf("token element <%s> was not used", name(element)))
+			if reason := v.f.unknown("token element", element, idleToken); reason != "" {
+				return unreadable(v.x.line(), "%s", reason)
+			}
 			return v.x.skip()
 		}
 		if given[n] {
@@ -221,6 +244,10 @@ func (v *vendorReader) token(t vendorToken) error {
 		return nil
 	case t.seed == "":
 		v.f.Bad.add(t.line, t.serial, "the seed is missing")
+		return nil
+	}
+	if other := otherThanBase64(t.seed); h.encoding == Base64 && other != "" && v.f.opts.Encoding != Base64 {
+		v.f.Bad.add(t.line, t.serial, fmt.Sprintf("the seed is all but surely %s, and the header has encode BASE64; say encode BASE64 if it is that", other))
 		return nil
 	}
 	if k.Secret, ok = h.encoding.decode(t.seed); !ok {

@@ -47,6 +47,7 @@ func isYubico(line string) bool {
 
 func readYubico(src *source, f *File, _ Options) error {
 	rows := newCSVReader(src, ',', '#')
+	rows.comments = true // no serial of a device begins so
 	for {
 		row, line, err := rows.next()
 		var bad *badRow

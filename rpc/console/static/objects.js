@@ -58,7 +58,7 @@ export const users = () => page("user", "user", {
   tools: (list) => [may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
     intro: "A CSV file with the columns domain, loginName and, if wanted, firstName, lastName, email, mobile and others. Users that are there are updated.",
     send: async (v, csv, progress) => {
-      const made = await upload("user/import", {attrs: {csv}}, progress);
+      const made = await upload("user/import", {attrs: {csv, charset: v.charset}}, progress);
       list().restart();
       return h("p", {class: "big"}, `${plural(made.created, "user")} made, ${number(made.updated)} updated.`);
     }}))],

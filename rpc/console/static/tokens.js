@@ -92,14 +92,29 @@ function newToken(opener, changed) {
   }});
 }
 
-// fileDialog asks for a file and what goes with it, sends it with a progress bar, and lists rows that were refused.
+// charsets are what a file may be written in that has no byte order mark and is not UTF-8.
+const charsets = [["auto", "UTF-8, or as the file says"], ["windows-1252", "Windows-1252 (Western Europe)"], ["windows-1250", "Windows-1250 (Central Europe)"],
+  ["windows-1251", "Windows-1251 (Cyrillic)"], ["windows-1253", "Windows-1253 (Greek)"], ["windows-1254", "Windows-1254 (Turkish)"], ["shift_jis", "Shift JIS"],
+  ["gb18030", "GB 18030"], ["big5", "Big5"], ["euc-kr", "EUC-KR"]].map(([value, label]) => ({value, label}));
+
+// bytesOf gives a file's bytes, each as a character: the server decides what they say.
+async function bytesOf(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const parts = [];
+  for (let at = 0; at < bytes.length; at += 8192) parts.push(String.fromCharCode(...bytes.subarray(at, at + 8192)));
+  return parts.join("");
+}
+
+// fileDialog asks for a file and what goes with it, sends it with a progress bar, and lists rows that were refused. send gets the
+// file's bytes as characters, and their charset among the values.
 export function fileDialog({title, label, fields, accept, intro, send, opener}) {
   const file = field({name: "data", label: "File", type: "file", accept, required: true});
+  const charset = field({name: "charset", label: "Characters of the file", type: "select", value: "auto", options: charsets});
   const bar = h("progress", {max: "1", value: 0, "aria-label": "Progress"});
   const words = h("p", {class: "faint", role: "status"});
   const progress = h("div", {class: "progress", hidden: true}, bar, words);
   const refused = h("div", {class: "refused", hidden: true});
-  editor({title, label, opener, wide: true, intro, fields: [file, ...fields, {name: "progress", el: progress, value: () => null}, {name: "refused", el: refused, value: () => null}],
+  editor({title, label, opener, wide: true, intro, fields: [file, charset, ...fields, {name: "progress", el: progress, value: () => null}, {name: "refused", el: refused, value: () => null}],
     save: async (v, d) => {
       refused.hidden = true;
       if (!v.data) throw new Refused({error: 10, message: "Choose a file.", result: {attribute: "data"}});
@@ -108,7 +123,7 @@ export function fileDialog({title, label, fields, accept, intro, send, opener}) 
       bar.value = 0;
       words.textContent = "Reading the file…";
       try {
-        const text = await v.data.text();
+        const text = await bytesOf(v.data);
         const said = await send(v, text, (part) => {
           if (part < 1) bar.value = part;
           else bar.removeAttribute("value");
@@ -140,8 +155,12 @@ function importTokens(opener, changed) {
     field({name: "password", label: "Password of the file", type: "password", optional: true, autocomplete: "new-password"}),
     field({name: "createProducts", label: "Make products that are missing", type: "checkbox"}),
     field({name: "assign", label: "Assign each token to the user the file names", type: "checkbox"}),
+    field({name: "crypto", label: "Hash", type: "select", value: "", options: [{value: "", label: "As the file says"}, ...["HmacSHA1", "HmacSHA256", "HmacSHA512"].map((value) => ({value, label: value}))], hint: "Of keys of which the file does not say it."}),
+    field({name: "ignore", label: "Columns to pass over", optional: true, hint: "Names of columns that are not known, with commas between."}),
   ], send: async (v, data, progress) => {
-    const attrs = {data, createProducts: v.createProducts, assign: v.assign};
+    const attrs = {data, charset: v.charset, createProducts: v.createProducts, assign: v.assign};
+    if (v.crypto) attrs.crypto = v.crypto;
+    if (v.ignore) attrs.ignore = v.ignore;
     if (v.product) attrs.product = v.product;
     if (v.password) attrs.password = v.password;
     const made = await upload("token/import", {attrs}, progress);
@@ -155,7 +174,7 @@ function importTokens(opener, changed) {
 function batchAssign(opener, changed) {
   fileDialog({title: "Batch assign", label: "Assign", opener, accept: ".csv,text/csv", fields: [], intro: "A CSV file with the columns domain, loginName, manufacturerCode, productCode, serial and, if wanted, status and pin. All of it is assigned, or nothing.",
     send: async (v, text, progress) => {
-      await upload("token/batchAssignTokens", {attrs: {csv: text}}, progress);
+      await upload("token/batchAssignTokens", {attrs: {csv: text, charset: v.charset}}, progress);
       changed();
       return h("p", {class: "big"}, "All rows of the file are assigned.");
     }});

@@ -1,0 +1,174 @@
+package model_test
+
+import (
+	"encoding/csv"
+	"encoding/xml"
+	"io"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"golang.org/x/text/unicode/norm"
+
+	"tokensmith/model"
+)
+
+// What every rule refuses, and what none does.
+func TestNaming(t *testing.T) {
+	t.Parallel()
+	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
+		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164"}
+	for _, n := range []model.Naming{model.Name, model.CodeName} {
+		for _, s := range refused {
+			if clean, reason := n.Clean(s); reason == "" {
+				t.Errorf("rule %d takes %+q as %+q", n, s, clean)
+			}
+		}
+		for _, s := range []string{"", "A&B<1>", "ключ-7", "0001", "a b", "'x", `"q"`, "test domain", "O'Brien", "'t Hart", "日本語", "نامه\u200cای", "क्\u200dष", "12E5678", "#1"} {
+			if clean, reason := n.Clean(s); clean != s || reason != "" {
+				t.Errorf("rule %d makes %+q of %+q: %s", n, clean, s, reason)
+			}
+		}
+		if clean, _ := n.Clean("Mu\u0308ller"); clean != "Müller" {
+			t.Errorf("rule %d gives %+q", n, clean)
+		}
+		if clean, _ := n.Clean("a\u00a0b"); clean != "a b" {
+			t.Errorf("rule %d gives %+q", n, clean)
+		}
+	}
+	for _, s := range []string{" x", "x ", "x\n", "\tx", "x\u00a0", "\u2003x"} {
+		if clean, reason := model.Name.Clean(s); clean != "x" || reason != "" {
+			t.Errorf("%q: %q, %s", s, clean, reason)
+		}
+		if _, reason := model.CodeName.Clean(s); reason == "" {
+			t.Errorf("a code takes %q", s)
+		}
+	}
+	if clean, reason := model.AnyText.Clean("  two\r\nlines\tand\u200b more \n"); clean != "two\nlines\tand\u200b more" || reason != "" {
+		t.Errorf("%q, %s", clean, reason)
+	}
+}
+
+// FuzzNaming puts a text through every rule: what comes out is kept as it is from then on, and by CSV and XML as well.
+func FuzzNaming(f *testing.F) {
+	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, n := range []model.Naming{model.AnyText, model.Name, model.CodeName} {
+			clean, reason := n.Clean(text)
+			if reason != "" {
+				continue
+			}
+			if again, reason := n.Clean(clean); again != clean || reason != "" {
+				t.Fatalf("rule %d: %+q becomes %+q, and that %+q, %s", n, text, clean, again, reason)
+			}
+			if !norm.NFC.IsNormalString(clean) || model.Trim(clean) != clean {
+				t.Fatalf("rule %d gives %+q", n, clean)
+			}
+			var b strings.Builder
+			w := csv.NewWriter(&b)
+			w.Write([]string{"1", clean})
+			w.Flush()
+			if row, err := csv.NewReader(strings.NewReader(b.String())).Read(); err != nil || row[1] != clean {
+				t.Fatalf("rule %d: CSV makes %q of %+q, %v", n, row, clean, err)
+			}
+			b.Reset()
+			xml.EscapeText(&b, []byte(clean))
+			d := xml.NewDecoder(strings.NewReader("<x>" + b.String() + "</x>"))
+			d.Token()
+			got := ""
+			for {
+				token, err := d.Token()
+				if err != nil && err != io.EOF {
+					t.Fatalf("rule %d: XML does not hold %+q: %v", n, clean, err)
+				}
+				data, ok := token.(xml.CharData)
+				if !ok {
+					break
+				}
+				got += string(data)
+			}
+			if got != clean {
+				t.Fatalf("rule %d: XML makes %+q of %+q", n, got, clean)
+			}
+		}
+	})
+}
+
+func TestMayBeSeed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"3132333435363738393031323334353637383930": true, "GEZDGNBVGY3TQOJQ": true, "gezd gnbv gy3t qojq": true, "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=": true,
+		"1001": false, "12345678": false, "1234567890123456": false, "FT-2001-0042": false, "FT12345678901": false, "": false,
+		"maria-magdalena@contoso.example": false,
+	} {
+		if got := model.MayBeSeed(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// What people paste, and what they have typed of it.
+func TestPasted(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"123 456": "123456", " 123456\r\n": "123456", "123\u00a0456": "123456", "１２３４５６": "123456", "\u200b123\ufeff456": "123456",
+		"12-34": "12-34", "": ""} {
+		if got := model.Pasted(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	for _, c := range []struct{ text, pin, code string }{
+		{"123456", "", "123456"}, {"123-456", "", "123456"}, {"1234123-456", "1234", "123456"}, {"12-34123456", "12-34", "123456"}, {"12-123456", "12-", "123456"},
+		{"abcd12–34—56", "abcd", "123456"}, {"12-3412-34-56", "12-34", "123456"}, {"-123456", "-", "123456"}, {"12345-", "", "12345-"},
+	} {
+		cred := model.Credential{Digits: 6}
+		pin, code, ok := cred.Split(c.text)
+		if !ok || string(pin) != c.pin || code != c.code {
+			t.Errorf("%q: %q %q %v", c.text, []byte(pin), code, ok)
+		}
+	}
+	for _, code := range []string{"k7qf3-9tmxw", "K7QF3—9TMXW\n", " K7QF3 9TMXW ", "Ｋ７ＱＦ３９ＴＭＸＷ", "K7QF3\u200b9TMXW"} {
+		if got := model.NormalCode(code); got != "K7QF39TMXW" {
+			t.Errorf("%q: %q", code, got)
+		}
+	}
+}
+
+// A day alone is its beginning or its end in its zone, also where the clocks change; a time is itself.
+func TestMoment(t *testing.T) {
+	t.Parallel()
+	berlin := zone(t, "Europe/Berlin")
+	for _, c := range []struct {
+		text string
+		ends bool
+		want string
+	}{
+		{"2026-01-31", false, "2026-01-30T23:00:00Z"}, {"2026-01-31", true, "2026-01-31T22:59:59.999Z"},
+		{"2026-03-29", true, "2026-03-29T21:59:59.999Z"}, {"2026-10-25", true, "2026-10-25T22:59:59.999Z"},
+		{"2026-01-31T10:00:00+02:00", true, "2026-01-31T08:00:00Z"},
+	} {
+		m, ok := model.ParseMoment(c.text, c.ends)
+		if got := m.In(berlin).String(); !ok || got != c.want {
+			t.Errorf("%s: %s, not %s", c.text, got, c.want)
+		}
+	}
+	if m, ok := model.ParseMoment("2026-01-31", true); !ok || m.In(nil).String() != "2026-01-31T23:59:59.999Z" {
+		t.Error(m.In(nil))
+	}
+	for _, bad := range []string{"", "2026-02-30", "31.01.2026", "2026-01-31T10:00:00", "tomorrow", "1960-01-01"} {
+		if _, ok := model.ParseMoment(bad, true); ok {
+			t.Errorf("%q is a date", bad)
+		}
+	}
+}
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}

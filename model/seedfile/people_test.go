@@ -1,0 +1,200 @@
+package seedfile_test
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+)
+
+const (
+	hexSeed   = "8646c1d92304573e05e9ac90de6cac5f4e2aa05b"
+	otherSeed = "39629cff4e230cae5a38642372e56fdfc74fcdce"
+	b32Seed   = "QGAZPHSO7VF6AQOOZT2TVVQ7JCM6PKHN"
+)
+
+// said reads a file and tells in a line what became of it: keys, refused rows, notes, or the refusal of the file.
+func said(t *testing.T, file string, opts seedfile.Options) string {
+	t.Helper()
+	f, keys, err := read([]byte(file), opts)
+	var e *model.Error
+	if errors.As(err, &e) {
+		return e.Msg
+	}
+	var parts []string
+	for _, k := range keys {
+		text := fmt.Sprintf("%s %s-%d-%d", k.Serial+"|"+k.Issuer+"|"+k.User, k.Algorithm, k.Digits, k.Period)
+		if k.Hash != "" {
+			text += "-" + k.Hash
+		}
+		parts = append(parts, text)
+		for _, n := range k.Notes {
+			parts = append(parts, "note: "+n)
+		}
+	}
+	for _, b := range f.Bad.Rows {
+		parts = append(parts, fmt.Sprintf("line %d %q: %s", b.Line, b.Serial, b.Reason))
+	}
+	for _, n := range f.Notes {
+		parts = append(parts, "note: "+n)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Files as people and their spreadsheets leave them: what is read, and what is refused with its reason.
+func TestWhatPeopleSend(t *testing.T) {
+	t.Parallel()
+	const uri = "otpauth://totp/"
+	for _, c := range []struct{ name, file, want string }{
+		// What decides the OTPs is read, or refused.
+		{"a # in an issuer", uri + "Ops:ada?secret=" + b32Seed + "&issuer=Team #3&digits=8&period=60", "|Team #3|ada TOTP-8-60-HmacSHA1; note: issuer \"Ops\" of the label was not used, the parameter issuer names another; note: a # that is not encoded was read as part of the URI"},
+		{"parameters in capitals", uri + "a:b?SECRET=" + b32Seed + "&Digits=8&Period=60&ALGORITHM=sha256", "|a|b TOTP-8-60-HmacSHA256"},
+		{"a parameter twice in two cases", uri + "a:b?secret=" + b32Seed + "&digits=8&Digits=6", "line 1 \"\": parameter digits is given twice"},
+		{"an unknown parameter", uri + "a:b?secret=" + b32Seed + "&encoder=steam", "line 1 \"\": parameter encoder is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore encoder"},
+		{"headers with units", "serial,secret,type,timestep (s),number of digits\n1001," + hexSeed + ",totp,60,8", "1001|| TOTP-8-60"},
+		{"algorithm beside type", "serial,secret,type,algorithm\n1001," + hexSeed + ",totp,SHA256", "1001|| TOTP-0-0-HmacSHA256"},
+		{"algorithm is the type", "serial,secret,algorithm\n1001," + hexSeed + ",hotp", "1001|| HOTP-0-0"},
+		{"algorithm against hash", "serial,secret,algorithm,hash\n1001," + hexSeed + ",SHA256,SHA1", "line 2 \"1001\": hash is HmacSHA1, and algorithm HmacSHA256"},
+		{"two seed columns", "serial,secret,otpkey,type\n1001," + hexSeed + "," + otherSeed + ",hotp", "line 1: columns secret and otpkey are for one thing: which of them counts cannot be told"},
+		{"an unknown column", "serial,secret,type,room\n1001," + hexSeed + ",hotp,7", "line 1: column room is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore room"},
+		{"a column of no matter", "serial,secret,type,Remarks\n1001," + hexSeed + ",hotp,7", "1001|| HOTP-0-0; note: column Remarks was not used"},
+		{"a serial with #", "serial,secret,type\n#1001," + hexSeed + ",hotp\n1002," + hexSeed + ",hotp", "1002|| HOTP-0-0; line 2 \"\": the line begins with #, as a comment does, and reads like a row: put quotes around its first field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
+		{"a serial with # at the end", "serial,secret\n1,\"" + hexSeed + "\"\n\n# two lines\n#2," + hexSeed, "1|| -0-0; line 5 \"\": the line begins with #, as a comment does, and reads like a row: put quotes around its first field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
+		{"a serial with # in quotes", "serial,secret,type\n\"#1001\"," + hexSeed + ",hotp", "#1001|| HOTP-0-0"},
+		{"comments", "# from the vendor, batch 7\nserial,secret\n# end, 500 tokens\n1001," + hexSeed, "1001|| -0-0"},
+		{"feitian with #", "1001 " + hexSeed + "\n#1002 " + hexSeed, "1001|| -0-0; line 2 \"\": the line begins with #, as a comment does, and reads like a row: take the #, or the line, out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
+		{"a header element", vendor("<algorithm>HmacSHA256</algorithm>", goodToken), "line 1: header element <algorithm> is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore algorithm"},
+		{"header elements in capitals", vendor("<Digits>8</Digits><TIMEWINDOW>60</TIMEWINDOW>", goodToken), "1|| TOTP-8-60"},
+		{"base32 in base64", vendor("<encode>BASE64</encode>", "<token><serial>1</serial><seed>"+b32Seed+"</seed></token>"), "line 1 \"1\": the seed is all but surely BASE32, and the header has encode BASE64; say encode BASE64 if it is that"},
+		{"base32 in a PlainValue", pskc("", pskcKey(pskcNS+":hotp", sixDigits, "<Secret><PlainValue>"+b32Seed+"</PlainValue></Secret>", ""), "1.0"), "line 1 \"77\": the secret is all but surely BASE32 where PSKC has base64; say encode BASE32, or BASE64 if it is that"},
+		// The label.
+		{"an encoded colon in the issuer", uri + "Text%3A%20More%20Text:Secret?secret=" + b32Seed + "&issuer=Text%3A%20More%20Text", "|Text: More Text|Secret TOTP-6-30-HmacSHA1"},
+		{"everything encoded", uri + "Test%3A%20Foo%3AUser?secret=" + b32Seed + "&issuer=Test%3A%20Foo", "|Test: Foo|User TOTP-6-30-HmacSHA1"},
+		{"without the parameter", uri + "Text%3A%20More:Secret?secret=" + b32Seed, "|Text: More|Secret TOTP-6-30-HmacSHA1"},
+		{"a colon that is not encoded", uri + "Acme: VPN:ada?secret=" + b32Seed + "&issuer=Acme: VPN", "|Acme: VPN|ada TOTP-6-30-HmacSHA1"},
+		{"blanks around", uri + "Foo%20:%20ada?secret=" + b32Seed + "&issuer=Foo%20", "|Foo|ada TOTP-6-30-HmacSHA1"},
+		// Spreadsheets.
+		{"rounded", "serial,secret\n1E+11," + hexSeed + "\n1.23457e+11," + hexSeed + "\n\"1,23457E+11\"," + hexSeed, "line 2 \"1E+11\": a spreadsheet has rounded the serial: write it as text; line 3 \"1.23457e+11\": a spreadsheet has rounded the serial: write it as text; line 4 \"\": a spreadsheet has rounded the serial: write it as text"},
+		{"not rounded", "serial,secret\n12E5678," + hexSeed + "\n1E11," + hexSeed, "12E5678|| -0-0; 1E11|| -0-0"},
+		{"a text formula", "serial,secret\n\"=\"\"0001234\"\"\"," + hexSeed + "\n'0001234," + hexSeed + "\n'x," + hexSeed, "0001234|| -0-0; 0001234|| -0-0; 'x|| -0-0"},
+		{"a text formula without quotes around", "serial,secret,type\n=\"0001234\",=\"" + hexSeed + "\",hotp\n =\"0001235\"," + hexSeed + ",hotp\n=x," + hexSeed + ",hotp\na=\"b," + hexSeed + ",", "0001234|| HOTP-0-0; 0001235|| HOTP-0-0; =x|| HOTP-0-0; line 5 \"\": a quote is not closed, or stands inside a field"},
+		{"sep=", "sep=;\r\nserial;secret\r\n1001;" + hexSeed, "1001|| -0-0"},
+		{"sep= and a bad row", "sep=;\nserial;secret\n1001;" + hexSeed + "\n;" + hexSeed, "1001|| -0-0; line 4 \"\": the serial is missing"},
+		{"no-break spaces", "serial,secret\n\u00a01001\u00a0," + hexSeed, "1001|| -0-0"},
+		{"empty columns", "serial,secret,,\n1001," + hexSeed + ",,,", "1001|| -0-0"},
+		{"a value without a header", "serial,secret,,\n1001," + hexSeed + ",x,", "line 2 \"\": column 3 has no name in the header"},
+		// Other columns, other orders.
+		{"the hash as sixth", "1001," + hexSeed + ",totp,6,30,sha256", "1001|| TOTP-6-30-HmacSHA256"},
+		{"swapped", hexSeed + ",10001001", "line 1 \"\": the serial looks like a seed: are the columns swapped?"},
+		{"the type first", "TOTP,1001," + hexSeed, "line 1 \"\": the first column is the type; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"},
+		{"safeid", "serial number,secret key,time interval,manufacturer,model\n10001001," + b32Seed + ",60,Deepnet Security,SafeID/Classic", "10001001|| TOTP-0-60"},
+		// Values that cannot work.
+		{"a counter at the end", "otpauth://hotp/a:b?secret=" + b32Seed + "&counter=9223372036854775807", "line 1 \"\": the counter is not a number from 0 to 9223372036854775806"},
+		{"a serial that is not seen", "serial,secret\n10\u200b01," + hexSeed, "line 2 \"\": the serial must not have characters that are not seen, such as U+200B"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := said(t, c.file, seedfile.Options{}); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// What is refused for not being known passes when it is named, in any spelling.
+func TestIgnore(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ file, ignore string }{
+		{"serial,secret,Room No\n1001," + hexSeed + ",7", "room_no"},
+		{"otpauth://totp/a:b?secret=" + b32Seed + "&encoder=x", "Encoder"},
+		{vendor("<vault>7</vault>", goodToken), "vault"},
+		{vendor("", "<token><serial>1</serial><seed>3132333435363738393031323334353637383930</seed><vault>7</vault></token>"), "vault"},
+		{`<Tokens><Token serial="1"><Seed>` + hexSeed + `</Seed><Vault>7</Vault></Token></Tokens>`, "vault"},
+		{"dn: sccAuthenticatorId=X1\nsccVault: 7\nsccTokenData: sccKey=" + hexSeed + ";sccMode=E", "sccvault"},
+		{"serial,secret\n#1001," + hexSeed + "\n1002," + hexSeed, "#"},
+	} {
+		if got := said(t, c.file, seedfile.Options{}); !strings.Contains(got, "attrs.ignore") {
+			t.Errorf("%s: %s", c.file, got)
+		}
+		if got := said(t, c.file, seedfile.Options{Ignore: []string{"other", c.ignore}}); strings.Contains(got, "line ") || !strings.Contains(got, "-0") && !strings.Contains(got, "-6") {
+			t.Errorf("%s: %s", c.file, got)
+		}
+	}
+}
+
+// NetIQ's file: a row without a type is event-based where others have one, unless the product says otherwise.
+func TestUntypedRows(t *testing.T) {
+	t.Parallel()
+	f, keys, err := read([]byte("Token001, "+hexSeed+"\nToken002, "+otherSeed+", totp, 8"), seedfile.Options{})
+	if err != nil || f.Untyped != seedfile.HOTP || len(keys) != 2 || keys[0].Algorithm != "" {
+		t.Errorf("%v %q %+v", err, f.Untyped, keys)
+	}
+	if f, _, _ := read([]byte("1,"+hexSeed+"\n2,"+otherSeed), seedfile.Options{}); f.Untyped != "" {
+		t.Errorf("%q where no row has a type", f.Untyped)
+	}
+}
+
+// Decrypted integers of 1 to 8 bytes are read; the vendors write as few as there are.
+func TestPSKCIntegers(t *testing.T) {
+	t.Parallel()
+	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("mac"), hash: sha1.New}
+	for _, b := range [][]byte{{5}, {1, 0}, {1, 0, 0}, {0, 0, 1, 0}, {1, 2, 3, 4, 5}, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6, 7}, be8(77), []byte("12345")} {
+		want := int64(0)
+		for _, c := range b {
+			want = want<<8 | int64(c)
+		}
+		if string(b) == "12345" {
+			want = 12345
+		}
+		_, keys, err := read([]byte(pskc(s.head(hmacSHA1), pskcKey(pskcNS+":hotp", sixDigits, plainSecret+s.value("Counter", b), ""), "1.0")), seedfile.Options{PreSharedKey: s.key})
+		if err != nil || len(keys) != 1 || keys[0].Counter != want {
+			t.Errorf("%v: %v %+v, not %d", b, err, keys, want)
+		}
+	}
+}
+
+// FuzzLabel writes key URIs as this server does: the name and the account come back, whatever colons they have.
+func FuzzLabel(f *testing.F) {
+	for _, s := range [][2]string{{"Acme: VPN", "ada"}, {"a:b:c", "d"}, {"x", "y:z"}, {"Team #3", "a?b&c=d"}, {"100%", "%41"}, {"+", " a+b"}, {"a", "a:a"}} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, name, account string) {
+		name, reason := model.Name.Clean(name)
+		account, reason2 := model.Name.Clean(account)
+		if reason+reason2 != "" || name == "" || account == "" || len(name)+len(account) > 500 || strings.Contains(account, ":") && strings.HasPrefix(account, name) {
+			return
+		}
+		p := &model.Product{Name: name, Algorithm: "TOTP", Digits: 6, Period: 30, Crypto: "HmacSHA1"}
+		_, keys, err := read([]byte(model.KeyURI(p, account, []byte("12345678901234567890"), 0)), seedfile.Options{})
+		if err != nil || len(keys) != 1 || keys[0].Issuer != name || keys[0].User != account || slices.ContainsFunc(keys[0].Notes, func(n string) bool { return !strings.HasPrefix(n, "a #") }) {
+			t.Fatalf("%q %q: %v %+v", name, account, err, keys)
+		}
+	})
+}
+
+// The labels that people give a charset, and the bytes that are in none.
+func TestCharsets(t *testing.T) {
+	t.Parallel()
+	for _, label := range []string{"windows-1252", "cp1252", "CP-1252", "Windows1252", "ANSI", "latin1", "latin-1", "Latin 1", "iso8859-1", "ISO_8859-1", " iso-8859-1 ", "ISO-8859-15"} {
+		if got, err := seedfile.Decode("M\u00fcller", label); err != nil || got != "Müller" {
+			t.Errorf("%s: %q %v", label, got, err)
+		}
+	}
+	for label, text := range map[string]string{"UTF-16": "\u00ff\u00feM\x00\u00fc\x00", "utf-16le": "M\x00\u00fc\x00", "UTF_16BE": "\x00M\x00\u00fc", "auto": "\u00fe\u00ff\x00M\x00\u00fc",
+		"windows-1252": "\u00ef\u00bb\u00bfM\u00c3\u00bc"} {
+		if got, err := seedfile.Decode(text, label); err != nil || strings.TrimPrefix(got, "\ufeff") != "Mü" {
+			t.Errorf("%s: %q %v", label, got, err)
+		}
+	}
+	for label, want := range map[string]string{"auto": "attrs.charset: line 2 is not UTF-8: name the charset of the file, such as windows-1252", "shift_jis": `attrs.charset: line 2 is not "shift_jis"`} {
+		if _, err := seedfile.Decode("a\n\u00fc\u0080", label); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+}
