@@ -15,8 +15,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
-	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store/storetest"
 )
 
@@ -99,8 +99,8 @@ func TestMistypingLocksNobody(t *testing.T) {
 		"five": {"MT 1", "MT 2", "ST 3", "ST 4", "SE 5"}, "two, and a passcode was sent": {"MT 1", "MT 2"}} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			couriers := func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMS: make(letterbox, 1)} }
-			g := &guarded{newService(t, storetest.SQLite(t), couriers), t}
+			senders := func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMS: make(letterbox, 1)} }
+			g := &guarded{newService(t, storetest.SQLite(t), senders), t}
 			g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 			g.user("u", tokens...)
 			g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"mobile":"1"}}`)

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"tokensmith/model"
+	"tokensmith/rpc/admin"
+	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -11,12 +13,12 @@ const metaBuiltin = "builtin" // set once the built-in objects were made; they m
 
 // bootstrap puts the built-in products and repository into a new database.
 func (s *Server) bootstrap(ctx context.Context) error {
-	return s.core.cfg.Store.Update(ctx, func(tx store.Tx) error {
+	return s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
 		// A template cannot be deleted: one that is missing is of a kind of message that came with this version.
 		for _, t := range model.BuiltinTemplates() {
 			_, err := tx.TemplateByName(t.Name)
-			if unknown(err) {
-				t.ID = s.core.cfg.NewID()
+			if wire.NoSingleMatch(err) {
+				t.ID = s.core.Config.NewID()
 				err = tx.Insert(&t)
 			}
 			if err != nil {
@@ -27,12 +29,12 @@ func (s *Server) bootstrap(ctx context.Context) error {
 			return err
 		}
 		for _, p := range model.Builtin() {
-			p.ID = s.core.cfg.NewID()
+			p.ID = s.core.Config.NewID()
 			if err := tx.Insert(&p); err != nil {
 				return err
 			}
 		}
-		if err := tx.Insert(&model.Repository{ID: s.core.cfg.NewID(), Name: model.DefaultRepository}); err != nil {
+		if err := tx.Insert(&model.Repository{ID: s.core.Config.NewID(), Name: model.DefaultRepository}); err != nil {
 			return err
 		}
 		return tx.PutMeta(metaBuiltin, []byte("1"))
@@ -45,19 +47,19 @@ type FirstAgent struct{ Name, ClientID, ClientSecret string }
 // FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it gives nil.
 // keep is called with the secret before the agent exists for good, so that it is not lost.
 func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*FirstAgent, error) {
-	clientSecret, err := newClientSecret(s.core)
+	clientSecret, err := admin.NewClientSecret(s.core)
 	if err != nil {
 		return nil, err
 	}
 	var first *FirstAgent
-	id := s.core.cfg.NewID()
-	err = s.core.cfg.Store.Update(ctx, func(tx store.Tx) error {
+	id := s.core.Config.NewID()
+	err = s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
 		first = nil
-		n, err := tx.Count(&store.Query{Table: agentObject.table})
+		n, err := tx.Count(&store.Query{Table: admin.AgentType.Table})
 		if err != nil || n > 0 {
 			return err
 		}
-		now := model.At(s.core.cfg.Now())
+		now := model.At(s.core.Config.Now())
 		first = &FirstAgent{"first", id, clientSecret}
 		a := model.Agent{ID: id, Name: first.Name, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
 			Status: model.Active, DateCreated: now, Generation: 1}

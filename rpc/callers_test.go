@@ -19,7 +19,8 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/modeltest"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -234,7 +235,7 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 100)
-		s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		s := newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
 		key := &x509.Certificate{RawSubjectPublicKeyInfo: []byte("a public key")}
 		s.agent(t, fmt.Sprintf(`"name":"disabled too","permissions":"*","status":"DISABLED","certificates":"%x"`, sha256.Sum256(key.RawSubjectPublicKeyInfo)))
@@ -315,15 +316,15 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 }
 
 // letterbox is a courier that keeps what it is given.
-type letterbox chan courier.Message
+type letterbox chan sender.Message
 
-func (l letterbox) Send(_ context.Context, m courier.Message) error {
+func (l letterbox) Send(_ context.Context, m sender.Message) error {
 	l <- m
 	return nil
 }
 
 // carry has what waits delivered, and gives the code in the last message and that delivery's id.
-func (s *service) carry(t *testing.T, post letterbox, see ...func(courier.Message)) (code, id string) {
+func (s *service) carry(t *testing.T, post letterbox, see ...func(sender.Message)) (code, id string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})

@@ -15,17 +15,18 @@ import (
 	"time"
 
 	"tokensmith/model/modeltest"
-	"tokensmith/rpc"
+	"tokensmith/rpc/conn"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
 
 // counted serves a service whose connections are counted.
-func counted(t *testing.T, l rpc.ConnectionLimits, secure bool) (*service, *httptest.Server) {
-	n := rpc.NewConnections(l)
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Connections = n })
+func counted(t *testing.T, l conn.ConnectionLimits, secure bool) (*service, *httptest.Server) {
+	n := conn.NewConnections(l)
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Connections = n })
 	web := httptest.NewUnstartedServer(s)
 	web.Config.ConnContext, web.Config.ConnState = n.Context, n.State
-	web.Config.ReadHeaderTimeout, web.Config.ReadTimeout, web.Config.WriteTimeout = rpc.HeadTime, rpc.ReadTime, rpc.AnswerTime
+	web.Config.ReadHeaderTimeout, web.Config.ReadTimeout, web.Config.WriteTimeout = dispatch.HeadTime, dispatch.ReadTime, dispatch.AnswerTime
 	if secure {
 		web.EnableHTTP2 = true
 		web.StartTLS()
@@ -99,7 +100,7 @@ func turnedAway(t *testing.T, conns []net.Conn) (n int) {
 // An address has its connections, and no more; strangers together leave room for who is known; who comes too much is told.
 func TestConnectionsLeaveRoom(t *testing.T) {
 	t.Parallel()
-	s, web := counted(t, rpc.ConnectionLimits{All: 40, Address: 6}, false)
+	s, web := counted(t, conn.ConnectionLimits{All: 40, Address: 6}, false)
 	if got := status(t, from(t, "127.0.0.2", web), s, false); got != http.StatusOK {
 		t.Fatal(got)
 	}
@@ -129,7 +130,7 @@ func TestConnectionsLeaveRoom(t *testing.T) {
 // A quarter stays for known callers also where their connections wait for a request, and strangers take all they get.
 func TestStrangersLeaveKnownCallersTheirs(t *testing.T) {
 	t.Parallel()
-	s, web := counted(t, rpc.ConnectionLimits{All: 12, Address: 4}, false)
+	s, web := counted(t, conn.ConnectionLimits{All: 12, Address: 4}, false)
 	var mine []net.Conn
 	for range 6 {
 		conn := from(t, "127.0.0.1", web)
@@ -157,7 +158,7 @@ func TestStrangersLeaveKnownCallersTheirs(t *testing.T) {
 
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	t.Parallel()
-	_, web := counted(t, rpc.ConnectionLimits{All: 100, Address: 5}, false)
+	_, web := counted(t, conn.ConnectionLimits{All: 100, Address: 5}, false)
 	for i := range 30 {
 		modeltest.Until(t, "there is room", func() bool {
 			conn := from(t, "127.0.0.3", web)
@@ -179,7 +180,7 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 // A trusted proxy has as many connections as there are, and event streams are not among them.
 func TestConnectionsOfProxiesAndStreams(t *testing.T) {
 	t.Parallel()
-	s, web := counted(t, rpc.ConnectionLimits{All: 40, Address: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.7/32")}}, false)
+	s, web := counted(t, conn.ConnectionLimits{All: 40, Address: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.7/32")}}, false)
 	for range 25 {
 		busy(t, "127.0.0.7", web)
 	}
@@ -204,8 +205,8 @@ func TestConnectionsOfProxiesAndStreams(t *testing.T) {
 // Over TLS who comes too much is told as well.
 func TestConnectionsOverTLS(t *testing.T) {
 	t.Parallel()
-	_, donor := counted(t, rpc.ConnectionLimits{}, true) // its certificate
-	n := rpc.NewConnections(rpc.ConnectionLimits{All: 8, Address: 2})
+	_, donor := counted(t, conn.ConnectionLimits{}, true) // its certificate
+	n := conn.NewConnections(conn.ConnectionLimits{All: 8, Address: 2})
 	web := httptest.NewUnstartedServer(http.NotFoundHandler())
 	web.Config.ConnContext, web.Config.ConnState = n.Context, n.State
 	config := &tls.Config{Certificates: donor.TLS.Certificates}
@@ -229,7 +230,7 @@ func TestConnectionsOverTLS(t *testing.T) {
 // Over HTTP/2 a body that stands still ends as well, and takes no other call of its connection along.
 func TestSilentBodyOverHTTP2(t *testing.T) {
 	t.Parallel()
-	s, web := counted(t, rpc.ConnectionLimits{}, true)
+	s, web := counted(t, conn.ConnectionLimits{}, true)
 	call := func(path string, body io.Reader) (int, string) {
 		ctx, cancel := context.WithTimeout(t.Context(), modeltest.Patience)
 		defer cancel()

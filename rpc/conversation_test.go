@@ -26,6 +26,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -120,7 +121,8 @@ type service struct {
 
 type clock struct{ at atomic.Int64 }
 
-func (c *clock) now() time.Time          { return time.UnixMilli(c.at.Load()).UTC() }
+func (c *clock) now() time.Time { return time.UnixMilli(c.at.Load()).UTC() }
+
 func (c *clock) advance(d time.Duration) { c.at.Add(d.Milliseconds()) }
 
 type logBuffer struct {
@@ -140,7 +142,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func newService(t testing.TB, url string, change ...func(*rpc.Config)) *service {
+func newService(t testing.TB, url string, change ...func(*dispatch.Config)) *service {
 	t.Helper()
 	s := &service{url: url, clock: &clock{}, log: &logBuffer{}, keyFile: filepath.Join(t.TempDir(), "key")}
 	s.clock.at.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
@@ -178,7 +180,7 @@ func (s *service) together(t testing.TB) []*service {
 }
 
 // open opens the database; ids begin with n.
-func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
+func (s *service) open(t testing.TB, n uint64, change ...func(*dispatch.Config)) {
 	t.Helper()
 	st, err := store.Open(t.Context(), s.url, s.keyFile)
 	if err != nil {
@@ -191,7 +193,7 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*rpc.Config)) {
 	})
 	s.store = st
 	var ids atomic.Uint64
-	cfg := rpc.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &repeating{of: byte(n)},
+	cfg := dispatch.Config{Store: st, Now: s.clock.now, Prefix: "/das5/rest", Rand: &repeating{of: byte(n)},
 		Log: zerolog.New(s.log).Level(zerolog.DebugLevel),
 		NewID: func() string {
 			var b [16]byte

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
 
@@ -72,7 +72,7 @@ func TestRepliesInFiles(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		folder := t.TempDir()
-		s := newService(t, url, func(c *rpc.Config) { c.Spool = []string{"/no/such/folder", folder} })
+		s := newService(t, url, func(c *dispatch.Config) { c.Spool = []string{"/no/such/folder", folder} })
 		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		const n = 2300
 		users, devices := "domain,loginName,description\n", ""
@@ -132,7 +132,7 @@ func TestRepliesInFiles(t *testing.T) {
 			t.Errorf("%d bytes: %.300s", len(reply), reply)
 		}
 		// Without a file it is not answered in part.
-		nowhere := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Spool = []string{"/no/such/folder"} })
+		nowhere := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Spool = []string{"/no/such/folder"} })
 		nowhere.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		nowhere.post("/user/import", params(t, map[string]any{"csv": users[:900_000] + "\n"}))
 		if code, reply := nowhere.post("/user/search", `{"return":["*"]}`); !strings.HasPrefix(reply, `{"error":8,`) {

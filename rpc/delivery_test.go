@@ -17,21 +17,21 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/modeltest"
-	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
-	"tokensmith/rpc/courier/couriertest"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
+	"tokensmith/rpc/sender/sendertest"
 	"tokensmith/store/storetest"
 )
 
-// newPosting is a service that sends through couriers. Its clock is the real one's pace unless it is advanced.
-func newPosting(t *testing.T, url string, couriers map[string]courier.Courier) *guarded {
-	g, _ := newPostingUntil(t, url, couriers)
+// newPosting is a service that sends through senders. Its clock is the real one's pace unless it is advanced.
+func newPosting(t *testing.T, url string, senders map[string]sender.Sender) *guarded {
+	g, _ := newPostingUntil(t, url, senders)
 	return g
 }
 
 // newPostingUntil is newPosting with what ends its deliveries, at the latest with the test.
-func newPostingUntil(t *testing.T, url string, couriers map[string]courier.Courier) (g *guarded, end func()) {
-	s := newService(t, url, func(c *rpc.Config) { c.Couriers, c.PublicURL = couriers, "https://tokens.example" })
+func newPostingUntil(t *testing.T, url string, senders map[string]sender.Sender) (g *guarded, end func()) {
+	s := newService(t, url, func(c *dispatch.Config) { c.Senders, c.PublicURL = senders, "https://tokens.example" })
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -56,12 +56,12 @@ var assignmentOfUte = `"user":{"loginName":"ute"},"token":{"serial":"1"}`
 func TestActivationByMail(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		r := couriertest.NewRelay(t)
-		c, err := courier.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
+		r := sendertest.NewRelay(t)
+		c, err := sender.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := newPosting(t, url, map[string]courier.Courier{model.SMTP: c})
+		g := newPosting(t, url, map[string]sender.Sender{model.SMTP: c})
 		right := g.at(totp, "1", 0)
 		g.want(203, g.verify("ute", right, `,"token":{"serial":"1"}`), "not active yet")
 
@@ -146,7 +146,7 @@ func TestPasscodeBySMS(t *testing.T) {
 		failures := 1
 		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			if r.Header.Get(courier.SignatureHeader) != courier.Sign(secret, r.Header.Get(courier.TimestampHeader), body) {
+			if r.Header.Get(sender.SignatureHeader) != sender.Sign(secret, r.Header.Get(sender.TimestampHeader), body) {
 				t.Errorf("wrong signature")
 			}
 			if failures > 0 {
@@ -157,11 +157,11 @@ func TestPasscodeBySMS(t *testing.T) {
 			texts <- string(body)
 		}))
 		defer gateway.Close()
-		c, err := courier.NewWebhook(gateway.URL, secret, time.Now)
+		c, err := sender.NewWebhook(gateway.URL, secret, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := newPosting(t, url, map[string]courier.Courier{model.SMS: c})
+		g := newPosting(t, url, map[string]sender.Sender{model.SMS: c})
 		send := func(user string) int {
 			_, reply := g.post("/auth/sendOTP", fmt.Sprintf(`{"user":{"loginName":%q}}`, user))
 			return codeIn(reply)
@@ -210,17 +210,17 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 	t.Parallel()
 	url := storetest.SQLite(t)
 	refusing := refuser{}
-	g, end := newPostingUntil(t, url, map[string]courier.Courier{model.SMTP: refusing})
+	g, end := newPostingUntil(t, url, map[string]sender.Sender{model.SMTP: refusing})
 	g.do(t, "tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
 	modeltest.Until(t, "a refusal", func() bool { return g.total(t, "delivery", `["attempts","=","1"]`) == 1 })
 	end()
-	r := couriertest.NewRelay(t)
-	c, err := courier.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
+	r := sendertest.NewRelay(t)
+	c, err := sender.NewSMTP("smtp://"+r.Addr+"?tls=none", "tokens@mail.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := &service{url: url, clock: g.clock, log: g.log, keyFile: g.keyFile, id: g.id, key: g.key}
-	other.open(t, 1, func(cfg *rpc.Config) { cfg.Couriers = map[string]courier.Courier{model.SMTP: c} })
+	other.open(t, 1, func(cfg *dispatch.Config) { cfg.Senders = map[string]sender.Sender{model.SMTP: c} })
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { other.Deliver(ctx); close(done) }()
@@ -234,7 +234,7 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 
 type refuser struct{}
 
-func (refuser) Send(context.Context, courier.Message) error { return errors.New("no way out") }
+func (refuser) Send(context.Context, sender.Message) error { return errors.New("no way out") }
 
 // Several processes send what is queued, each message once, and each process its share.
 func TestDeliveryByMany(t *testing.T) {
@@ -254,7 +254,7 @@ func TestDeliveryByMany(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range processes {
 			other := &service{url: one.url, clock: one.clock, log: one.log, keyFile: one.keyFile, id: one.id, key: one.key}
-			other.open(t, uint64(n)+1, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: &postman{n, sent}} })
+			other.open(t, uint64(n)+1, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: &postman{n, sent}} })
 			all.Go(func() { other.Deliver(ctx) })
 		}
 		to, by := map[string]int{}, [processes]int{}
@@ -293,7 +293,7 @@ type postman struct {
 	sent   chan delivered
 }
 
-func (p *postman) Send(_ context.Context, m courier.Message) error {
+func (p *postman) Send(_ context.Context, m sender.Message) error {
 	time.Sleep(10 * time.Millisecond)
 	p.sent <- delivered{m.To, p.number}
 	return nil

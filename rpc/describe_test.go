@@ -11,6 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"tokensmith/rpc"
+	"tokensmith/rpc/wire"
 	"tokensmith/store/storetest"
 )
 
@@ -89,7 +90,7 @@ func TestOpenAPIErrors(t *testing.T) {
 	}
 	envelope := doc.Components.Schemas["Envelope"].Value
 	values := envelope.Properties["error"].Value.OneOf
-	errors := rpc.Errors()
+	errors := wire.Errors()
 	if len(values) != len(errors) {
 		t.Fatalf("%d values, not %d", len(values), len(errors))
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -132,7 +132,7 @@ func TestBatchRace(t *testing.T) {
 // says so of each.
 func TestBatchAnswerLimit(t *testing.T) {
 	t.Parallel()
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.LargeBody = 2000 })
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.LargeBody = 2000 })
 	made := func(name string) string {
 		return `{"method":"repository/create","params":{"attrs":{"name":"` + name + `"}}}`
 	}
@@ -186,7 +186,7 @@ func (tx sluggishTx) Try(fn func(store.Tx) error) error {
 func TestAtomicBatchTakesLittleTime(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := newService(t, url, func(c *rpc.Config) { c.Store = &sluggish{Store: c.Store, each: 300 * time.Millisecond} })
+		s := newService(t, url, func(c *dispatch.Config) { c.Store = &sluggish{Store: c.Store, each: 300 * time.Millisecond} })
 		var calls []string
 		for i := range 5 {
 			calls = append(calls, fmt.Sprintf(`{"method":"repository/create","params":{"attrs":{"name":"r%d"}}}`, i))
@@ -207,7 +207,7 @@ func TestAtomicBatchTakesLittleTime(t *testing.T) {
 func TestLongCallsAreParts(t *testing.T) {
 	t.Parallel()
 	var counted *sluggish
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) {
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) {
 		counted = &sluggish{Store: c.Store}
 		c.Store = counted
 	})

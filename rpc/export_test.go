@@ -19,7 +19,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/modeltest"
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
 
@@ -43,7 +43,7 @@ const everyKind = "seed,serial,keyid,type,digits,period,counter,drift,hash,manuf
 const everyToken = `{"sort":["serial","product.productCode"],"return":["serial","identifier","description","status","counter","drift",
 	{"product":["manufacturerCode","productCode","algorithm","digits","period","crypto"]}]}`
 
-func realRandom(c *rpc.Config) { c.Rand = rand.Reader }
+func realRandom(c *dispatch.Config) { c.Rand = rand.Reader }
 
 // What goes in comes out and goes in again: the same seeds, states and OTPs in a second database.
 func TestExportImportsAgain(t *testing.T) {

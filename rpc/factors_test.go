@@ -8,7 +8,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store/storetest"
 )
 
@@ -48,7 +49,7 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 10)
-		s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		s := newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 		w := newWorld(t, s, 1)
 		s.do(t, "tokenAssignment/sendActivationCode", w.fill(tried["tokenAssignment/sendActivationCode"]))
 		w.Code, _ = s.carry(t, post)

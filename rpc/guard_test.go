@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
 
@@ -20,7 +22,7 @@ var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropA
 // Every method of a transaction that writes is guarded, or was found to write no factor: a new one fails until somebody decided.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	t.Parallel()
-	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*guard]()
+	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*dispatch.Guard]()
 	for i := range writes.NumMethod() {
 		name := writes.Method(i).Name
 		if _, reading := reads.MethodByName(name); reading {
@@ -28,7 +30,7 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 		}
 		method, _ := guards.MethodByName(name)
 		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
-		own, listed := filepath.Base(file) == "factors.go", slices.Contains(writesNoFactor, name)
+		own, listed := filepath.Base(file) == "guard.go", slices.Contains(writesNoFactor, name)
 		if own == listed {
 			t.Errorf("store.Tx.%s: guarded is %v, writes no factor is %v", name, own, listed)
 		}
@@ -38,8 +40,8 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 			t.Errorf("store.Tx has no %s", name)
 		}
 	}
-	for name, o := range objects {
-		if _, _, err := ownersOf(o.row()); err != nil {
+	for name, o := range object.Types {
+		if _, _, err := dispatch.OwnersOf(o.Row()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

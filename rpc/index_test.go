@@ -9,6 +9,14 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"tokensmith/model"
+	"tokensmith/rpc/admin"
+	"tokensmith/rpc/device"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/installation"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -29,71 +37,71 @@ func TestSearchesUseIndexes(t *testing.T) {
 	}
 	defer db.Close()
 	cases := []struct {
-		obj   *object
+		obj   *object.Type
 		match string
 	}{
-		{tokenObject, `[["description","=","x"]]`}, // has no index: the test must see that
-		{tokenObject, `[["serial","=","1"]]`},
-		{tokenObject, `[["serial",">>","1"]]`},
-		{tokenObject, `[["serial","in",["1","2"]]]`},
-		{tokenObject, `[["id","=","1"]]`},
-		{tokenObject, `[["user.id","=","1"]]`},
-		{tokenObject, `[["user.loginName","=","x"]]`},
-		{tokenObject, `[["user.email","=","x"]]`},
-		{tokenObject, `[["user.loginName","=","x"],["user.domain.name","=","d"]]`},
-		{tokenObject, `[["product.id","=","1"]]`},
-		{tokenObject, `[["product.manufacturerCode","=","DN"],["product.productCode","=","ST"]]`},
-		{tokenObject, `[["status","=","ACTIVE"]]`},
-		{tokenObject, `[["repository.id","=","1"]]`},
-		{tokenObject, `[["repository.name","=","default"]]`},
-		{userObject, `[["loginName","=","x"]]`},
-		{userObject, `[["loginName",">>","x"]]`},
-		{userObject, `[["email","=","x"]]`},
-		{userObject, `[["domain.name","=","x"],["loginName","=","y"]]`},
-		{userObject, `[["tokens.serial","=","x"]]`},
-		{assignmentObject, `[["token.id","=","x"]]`},
-		{assignmentObject, `[["token.serial","=","x"]]`},
-		{assignmentObject, `[["user.id","=","x"]]`},
-		{assignmentObject, `[["user.loginName","=","x"]]`},
-		{deviceObject, `[["name","=","x"]]`},
-		{deviceObject, `[["name",">>","x"]]`},
-		{deviceObject, `[["user.id","=","x"]]`},
-		{deviceObject, `[["user.loginName","=","x"]]`},
-		{deviceObject, `[["license.id","=","x"]]`},
-		{deviceObject, `[["license.name","=","x"]]`},
-		{deviceObject, `[["groups.id","=","x"]]`},
-		{deviceObject, `[["groups.name","=","x"]]`},
-		{installationObject, `[["device.id","=","x"]]`},
-		{installationObject, `[["user.loginName","=","x"]]`},
-		{installationObject, `[["domain.name","=","x"]]`},
-		{installationObject, `[["groups.id","=","x"]]`},
-		{installationUseObject, `[["device.id","=","x"]]`},
-		{groupObject, `[["name","=","x"]]`},
-		{groupObject, `[["devices.name","=","x"]]`},
-		{licenseObject, `[["name","=","x"]]`},
-		{userObject, `[["devices.name","=","x"]]`},
-		{auditObject, `[["time",">=","2026-01-01"]]`},
-		{auditObject, `[["id","=","x"]]`},
+		{token.TokenType, `[["description","=","x"]]`}, // has no index: the test must see that
+		{token.TokenType, `[["serial","=","1"]]`},
+		{token.TokenType, `[["serial",">>","1"]]`},
+		{token.TokenType, `[["serial","in",["1","2"]]]`},
+		{token.TokenType, `[["id","=","1"]]`},
+		{token.TokenType, `[["user.id","=","1"]]`},
+		{token.TokenType, `[["user.loginName","=","x"]]`},
+		{token.TokenType, `[["user.email","=","x"]]`},
+		{token.TokenType, `[["user.loginName","=","x"],["user.domain.name","=","d"]]`},
+		{token.TokenType, `[["product.id","=","1"]]`},
+		{token.TokenType, `[["product.manufacturerCode","=","DN"],["product.productCode","=","ST"]]`},
+		{token.TokenType, `[["status","=","ACTIVE"]]`},
+		{token.TokenType, `[["repository.id","=","1"]]`},
+		{token.TokenType, `[["repository.name","=","default"]]`},
+		{people.UserType, `[["loginName","=","x"]]`},
+		{people.UserType, `[["loginName",">>","x"]]`},
+		{people.UserType, `[["email","=","x"]]`},
+		{people.UserType, `[["domain.name","=","x"],["loginName","=","y"]]`},
+		{people.UserType, `[["tokens.serial","=","x"]]`},
+		{token.AssignmentType, `[["token.id","=","x"]]`},
+		{token.AssignmentType, `[["token.serial","=","x"]]`},
+		{token.AssignmentType, `[["user.id","=","x"]]`},
+		{token.AssignmentType, `[["user.loginName","=","x"]]`},
+		{device.DeviceType, `[["name","=","x"]]`},
+		{device.DeviceType, `[["name",">>","x"]]`},
+		{device.DeviceType, `[["user.id","=","x"]]`},
+		{device.DeviceType, `[["user.loginName","=","x"]]`},
+		{device.DeviceType, `[["license.id","=","x"]]`},
+		{device.DeviceType, `[["license.name","=","x"]]`},
+		{device.DeviceType, `[["groups.id","=","x"]]`},
+		{device.DeviceType, `[["groups.name","=","x"]]`},
+		{installation.CodeType, `[["device.id","=","x"]]`},
+		{installation.CodeType, `[["user.loginName","=","x"]]`},
+		{installation.CodeType, `[["domain.name","=","x"]]`},
+		{installation.CodeType, `[["groups.id","=","x"]]`},
+		{installation.UseType, `[["device.id","=","x"]]`},
+		{device.GroupType, `[["name","=","x"]]`},
+		{device.GroupType, `[["devices.name","=","x"]]`},
+		{device.LicenseType, `[["name","=","x"]]`},
+		{people.UserType, `[["devices.name","=","x"]]`},
+		{admin.AuditType, `[["time",">=","2026-01-01"]]`},
+		{admin.AuditType, `[["id","=","x"]]`},
 	}
 	for i, c := range cases {
-		var m Match
+		var m wire.Match
 		err := json.Unmarshal([]byte(c.match), &m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conds, err := c.obj.conds("match", m)
+		conds, err := c.obj.Conds("match", m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sort, err := c.obj.ordering(nil, "")
+		sort, err := c.obj.Ordering(nil, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.obj.project(&call{caller: caller{agent: &model.Agent{}}, method: &method{}}, names("*"), "return")
+		p, err := c.obj.Project(&dispatch.Call{Caller: dispatch.Caller{Agent: &model.Agent{}}, Method: &dispatch.Method{}}, wire.ReturnNames("*"), "return")
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := store.Query{Table: c.obj.table, Columns: p.columns, Where: conds, Sort: sort, Limit: 20}
+		q := store.Query{Table: c.obj.Table, Columns: p.Columns, Where: conds, Sort: sort, Limit: 20}
 		text, args, err := q.Select()
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +129,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		for _, step := range plan {
 			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "group_members", "client_tokens"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
-					t.Errorf("%s %s: %s\n%s\n%s", c.obj.name, c.match, step, text, strings.Join(plan, "\n"))
+					t.Errorf("%s %s: %s\n%s\n%s", c.obj.Name, c.match, step, text, strings.Join(plan, "\n"))
 				}
 			}
 		}

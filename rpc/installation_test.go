@@ -18,12 +18,13 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store/storetest"
 )
 
 // installing is a service with a domain, a user and a license.
-func installing(t testing.TB, url string, change ...func(*rpc.Config)) *service {
+func installing(t testing.TB, url string, change ...func(*dispatch.Config)) *service {
 	s := newService(t, url, change...)
 	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 	s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"desk","email":"desk@mail.example"}}`)
@@ -255,7 +256,7 @@ func TestUsageLimitDelay(t *testing.T) {
 func TestUsernamesAreNumbered(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := installing(t, url, func(c *rpc.Config) { c.CodeAccounts = 5 })
+		s := installing(t, url, func(c *dispatch.Config) { c.CodeAccounts = 5 })
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"GUEST2"}}`)
 		for _, code := range []string{"code-aa", "code-bb"} {
 			s.code(t, fmt.Sprintf(`"code":%q,"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"Guest","domain.name":"d"`, code))
@@ -426,7 +427,7 @@ func TestWhoSeesCodes(t *testing.T) {
 func TestCodesAreSealed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := installing(t, url, func(c *rpc.Config) { c.PublicURL = "https://tokens.example" })
+		s := installing(t, url, func(c *dispatch.Config) { c.PublicURL = "https://tokens.example" })
 		id := s.code(t, `"code":"MARKED-code-1","action":"CREATE_DEVICE","user.loginName":"desk"`)
 		qr := s.do(t, "installationCode/getQRCode", `{"id":"`+id+`"}`).(string)
 		s.redeem("192.0.2.1", "marked code 1", "MARKEDnonce", `,"device":{"name":"d"}`)
@@ -453,8 +454,8 @@ func TestAutomaticCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 10)
-		s := installing(t, url, func(c *rpc.Config) {
-			c.Couriers, c.PublicURL = map[string]courier.Courier{model.SMTP: post}, "https://tokens.example/ts"
+		s := installing(t, url, func(c *dispatch.Config) {
+			c.Senders, c.PublicURL = map[string]sender.Sender{model.SMTP: post}, "https://tokens.example/ts"
 		})
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"silent"}}`)
 		s.device(t, `"name":"nobody's"`)
@@ -473,7 +474,7 @@ func TestAutomaticCode(t *testing.T) {
 		if !regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$`).MatchString(code) {
 			t.Error(code)
 		}
-		s.carry(t, post, func(m courier.Message) {
+		s.carry(t, post, func(m sender.Message) {
 			if m.To != "desk@mail.example" || !strings.Contains(m.Text, code) || !strings.Contains(m.Text, "https://tokens.example/ts/i#c="+code+"\n") ||
 				!strings.Contains(m.Text, "2026-01-08 00:00 UTC") {
 				t.Errorf("%+v", m)

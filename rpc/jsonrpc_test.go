@@ -12,7 +12,7 @@ import (
 	"github.com/creachadair/jrpc2/jhttp"
 
 	"tokensmith/model/modeltest"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
 
@@ -128,7 +128,7 @@ func TestJSONRPCStockClient(t *testing.T) {
 // What is no request gets a response that a client can read, and nothing else.
 func TestJSONRPCRefusals(t *testing.T) {
 	t.Parallel()
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.LargeBody = 3 << 20 })
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.LargeBody = 3 << 20 })
 	for body, want := range map[string]int{
 		`{`: -32700, `{"jsonrpc":"2.0","jsonrpc":"2.0","method":"domain.search","id":1}`: -32700, "\xff": -32700, ``: -32700,
 		`[]`: -32600, `[{"jsonrpc":"2.0","method":"domain.search","id":1}]`: -32600, `7`: -32600,

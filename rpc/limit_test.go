@@ -13,11 +13,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"tokensmith/model/modeltest"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
 
-func quiet(c *rpc.Config) { c.Log = zerolog.Nop() }
+func quiet(c *dispatch.Config) { c.Log = zerolog.Nop() }
 
 // from sends a call with a wrong secret, or the right one, from an address.
 func (s *service) from(address, secret string, header ...string) *httptest.ResponseRecorder {
@@ -96,7 +96,7 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 // Whom X-Forwarded-For is believed, and what of it.
 func TestAddressBehindProxies(t *testing.T) {
 	t.Parallel()
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) {
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) {
 		c.Proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
 	})
 	for i, c := range []struct {

@@ -9,7 +9,10 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/apidoc"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
+	"tokensmith/rpc/wire"
 	"tokensmith/store/storetest"
 )
 
@@ -23,7 +26,7 @@ func TestRowsDeletedByHand(t *testing.T) {
 			t.Parallel()
 			url := storetest.SQLite(t)
 			post := make(letterbox, 10)
-			s := newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+			s := newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 			w := newWorld(t, s, 1)
 			token := s.do(t, "device/revealToken", `{"id":"`+w.Device+`"}`).(map[string]any)["clientToken"].(string)
 			code := s.do(t, "installationCode/get", `{"id":"`+w.Installation+`","return":["code"]}`).(map[string]any)["code"].(string)
@@ -32,7 +35,7 @@ func TestRowsDeletedByHand(t *testing.T) {
 			storetest.Exec(t, url, "PRAGMA foreign_keys = OFF; DELETE FROM "+table)
 
 			methods := rpc.Methods()
-			slices.SortStableFunc(methods, func(a, b rpc.MethodInfo) int { // what a method removes is looked at before
+			slices.SortStableFunc(methods, func(a, b apidoc.MethodInfo) int { // what a method removes is looked at before
 				return cmp.Compare(strings.Count(a.Path, "delete"), strings.Count(b.Path, "delete"))
 			})
 			for _, m := range methods {
@@ -54,7 +57,7 @@ func TestRowsDeletedByHand(t *testing.T) {
 				}
 				if err := json.Unmarshal([]byte(reply), &e); err != nil || e.Error == nil || (*e.Error == 0) != (e.Message == nil) {
 					t.Errorf("%s: %s", m.Path, reply)
-				} else if *e.Error == rpc.Code(model.Internal) && *e.Message != "internal error" {
+				} else if *e.Error == wire.Code(model.Internal) && *e.Message != "internal error" {
 					t.Errorf("%s tells the cause: %s", m.Path, reply)
 				}
 				if want := `{"error":511,"message":"client token not found"}`; table == "client_tokens" && reply != want &&

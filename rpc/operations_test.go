@@ -14,8 +14,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
-	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -58,8 +58,8 @@ func pairOf(serial string) string {
 	return otp.Generate(seedOf(serial), 0, hotp) + "," + otp.Generate(seedOf(serial), 1, hotp)
 }
 
-func sendsMail(c *rpc.Config) {
-	c.Couriers = map[string]courier.Courier{model.SMTP: make(letterbox, 100)}
+func sendsMail(c *dispatch.Config) {
+	c.Senders = map[string]sender.Sender{model.SMTP: make(letterbox, 100)}
 }
 
 // A database dumped, loaded into the other kind and back gives the same bytes, and works there with its key file.

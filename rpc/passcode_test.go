@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"tokensmith/model"
-	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -18,8 +18,8 @@ import (
 func TestPasscodesWithinBounds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := newService(t, url, func(c *rpc.Config) {
-			c.Couriers = map[string]courier.Courier{model.SMTP: make(letterbox, 1), model.SMS: make(letterbox, 1)}
+		s := newService(t, url, func(c *dispatch.Config) {
+			c.Senders = map[string]sender.Sender{model.SMTP: make(letterbox, 1), model.SMS: make(letterbox, 1)}
 		})
 		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		s.do(t, "domain/create", `{"attrs":{"name":"e","passcodeChannels":["SMS"]}}`)
@@ -116,7 +116,7 @@ func TestAPasscodeNeedsThePIN(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 10)
-		g := &guarded{newService(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMS: post} }), t}
+		g := &guarded{newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMS: post} }), t}
 		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		g.user("none", "MT 1")
 		g.user("one", "MT 2 1234")

@@ -10,7 +10,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -137,15 +138,15 @@ func TestProfile(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 10)
-		couriers := map[string]courier.Courier{model.SMTP: post, model.SMS: post}
-		g := &guarded{newService(t, url, func(c *rpc.Config) { c.Couriers = couriers }), t}
+		senders := map[string]sender.Sender{model.SMTP: post, model.SMS: post}
+		g := &guarded{newService(t, url, func(c *dispatch.Config) { c.Senders = senders }), t}
 		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		g.user("u", "MT 1 1234")
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"v","password":"nine char","email":"v@mail.example","mobile":"1"}}`)
 		g.do(t, "product/create", `{"attrs":{"name":"slow","manufacturerCode":"M","productCode":"SLOW","algorithm":"TOTP","period":180}}`)
 		plain := g.service
 		strict := &service{url: url, clock: g.clock, log: g.log, keyFile: g.keyFile, id: g.id, key: g.key}
-		strict.open(t, 3, func(c *rpc.Config) { c.Profile, c.Couriers = "nist", couriers })
+		strict.open(t, 3, func(c *dispatch.Config) { c.Profile, c.Senders = "nist", senders })
 		g = &guarded{strict, t}
 		says := func(method, params, why string) {
 			t.Helper()
@@ -228,7 +229,7 @@ func TestProfile(t *testing.T) {
 			}
 		}
 	})
-	if _, err := rpc.New(t.Context(), rpc.Config{Store: storetest.NewSQLite(t).Open(t), Profile: "no such"}); err == nil || !strings.Contains(err.Error(), `no profile "no such"`) {
+	if _, err := rpc.New(t.Context(), dispatch.Config{Store: storetest.NewSQLite(t).Open(t), Profile: "no such"}); err == nil || !strings.Contains(err.Error(), `no profile "no such"`) {
 		t.Error(err)
 	}
 }

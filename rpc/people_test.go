@@ -11,7 +11,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
 	"tokensmith/store/storetest"
 )
 
@@ -99,7 +100,7 @@ func TestEveryEntranceKeepsToTheRule(t *testing.T) {
 				}
 			}
 		}
-		n, err := s.NameFaults(t.Context(), func(f rpc.NameFault) { t.Errorf("%+v", f) })
+		n, err := s.NameFaults(t.Context(), func(f object.NameFault) { t.Errorf("%+v", f) })
 		if n != 0 || err != nil {
 			t.Error(n, err)
 		}
@@ -132,7 +133,7 @@ func TestDayAlone(t *testing.T) {
 		if err != nil {
 			t.Skip("no zones here:", err)
 		}
-		g := &guarded{newService(t, storetest.SQLite(t), func(cfg *rpc.Config) { cfg.TimeZone = zone }), t}
+		g := &guarded{newService(t, storetest.SQLite(t), func(cfg *dispatch.Config) { cfg.TimeZone = zone }), t}
 		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		g.user("u")
 		g.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"1","seed":"%x"}}`, seedOf("1")))

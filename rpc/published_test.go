@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"tokensmith/rpc"
+	"tokensmith/rpc/wire"
 )
 
 const publishedCodes = "../testdata/errors.txt"
@@ -22,7 +22,7 @@ func TestCodesAreAppendOnly(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	now := map[string]string{}
-	for _, e := range rpc.Errors() {
+	for _, e := range wire.Errors() {
 		number := fmt.Sprint(e.Code)
 		now[number] = fmt.Sprintf("%s\t%d\t%s", number, e.Status, e.Meaning)
 	}

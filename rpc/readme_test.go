@@ -8,13 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tokensmith/rpc"
+	"tokensmith/rpc/apidoc"
 )
 
 // The documents' tables of methods, codes and attributes are made from the declarations; -update writes them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 	for _, place := range []struct{ file, name, table string }{
-		{"README.md", "errors", rpc.ErrorTable()},
+		{"README.md", "errors", apidoc.ErrorTable()},
 		{"METHODS.md", "methods", rpc.MethodTable()},
 		{"METHODS.md", "attributes", rpc.AttributeTables()},
 	} {

@@ -13,7 +13,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store/storetest"
 )
 
@@ -83,7 +84,7 @@ func TestRoundTrips(t *testing.T) {
 	const most = 10
 	c, through := newCounting(t, storetest.Postgres(t))
 	post := make(letterbox, 100)
-	s := newService(t, through, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+	s := newService(t, through, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 	t.Cleanup(func() {
 		if t.Failed() {
 			for l := range strings.Lines(s.log.String()) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -144,7 +144,7 @@ func dump(t *testing.T, s *service, url string) string {
 // A panic in a method is an envelope, and neither its text nor the parameters get into the log.
 func TestPanicIsAnEnvelope(t *testing.T) {
 	t.Parallel()
-	s := newService(t, storetest.SQLite(t), func(c *rpc.Config) { c.Rand = &failing{} })
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Rand = &failing{} })
 	status, reply := s.post("/token/create", `{"attrs":{"product.productCode":"SE"}}`)
 	if want := `{"error":1,"message":"internal error"}`; status != 500 || reply != want {
 		t.Errorf("got %d %s", status, reply)

@@ -10,6 +10,12 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/admin"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/installation"
+	"tokensmith/rpc/login"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
 )
 
 // SECURITY.md says what is shipped: its figures are those of the code, and its checklist leaves no requirement out. What check
@@ -35,9 +41,9 @@ func TestSecurityFigures(t *testing.T) {
 
 	// Domains are made as rpc declares them.
 	initial := func(name string) int64 {
-		for _, a := range domainObject.attrs {
-			if a.name == name {
-				return a.initial.(int64)
+		for _, a := range people.DomainType.Attrs {
+			if a.Name == name {
+				return a.Initial.(int64)
 			}
 		}
 		t.Fatalf("a domain has no %s", name)
@@ -64,11 +70,11 @@ func TestSecurityFigures(t *testing.T) {
 	}
 	chance := func(c model.Chance) float64 { return float64(c) / 1e9 }
 	passwords := float64(model.GuessedMost+model.PasswordChance+365*model.GuessedDaily) / float64(model.PasswordChance)
-	codeTries := guessBurst + 365*24*float64(time.Hour/guessEvery)
-	codeBits := 2 * codeGroup * 5
+	codeTries := installation.GuessBurst + 365*24*float64(time.Hour/installation.GuessEvery)
+	codeBits := 2 * installation.CodeGroup * 5
 	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
 	soft, hard := model.Builtin()[0], model.Builtin()[1]
-	p := profiles["nist"]
+	p := people.Profiles["nist"]
 	// Of one token, as check --guessing prints it, with two digits.
 	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures}
 	estimate := model.EstimateGuessing(&d, &soft, 1)
@@ -82,24 +88,24 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("%d a %s |", model.RefusedMost, map[int]string{60_000: "minute"}[model.RefusedWithin]),
 		fmt.Sprintf("had no success with in %d days | %d a day, at %d codes of a user's tokens; from %d on windows are narrow", model.AddressKnown/day, model.AddressMost,
 			model.AddressGuess/model.CodeChance(6), model.AddressPressed),
-		fmt.Sprintf("from %d within %d minutes, and %d times the usual", sprayLeast, sprayWithin/time.Minute, sprayTimes),
-		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.PasscodesMost, ms(passcodeInterval)),
+		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.SprayLeast, login.SprayWithin/time.Minute, login.SprayTimes),
+		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.PasscodesMost, ms(login.PasscodeInterval)),
 		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.SignInLockMost), model.SignInKnownMost, model.SignInKnown/day),
-		fmt.Sprintf("end after %s without a call and after %s", short(sessionIdle), ms(model.SessionMost)),
-		fmt.Sprintf("console: %s, idle %s", ms(model.SessionMost), short(sessionIdle)),
+		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.SessionMost)),
+		fmt.Sprintf("console: %s, idle %s", ms(model.SessionMost), short(login.SessionIdle)),
 		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),
-		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, guessBurst, short(guessEvery)),
+		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, installation.GuessBurst, short(installation.GuessEvery)),
 		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.ActivationTriesMost),
-		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", signInBurst, short(signInEvery)),
-		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", clientSecretBytes*8, short(tokenLife)),
-		fmt.Sprintf("%d refusals an address, then one each %s", refusedBurst, short(refusedEvery)),
-		fmt.Sprintf("%d random bits, once, %d hours", linkBytes*8, model.LinkHours),
-		fmt.Sprintf("%d bits, made at sign-in", sessionBytes*8),
+		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", login.SignInBurst, short(login.SignInEvery)),
+		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", admin.ClientSecretBytes*8, short(dispatch.TokenLife)),
+		fmt.Sprintf("%d refusals an address, then one each %s", dispatch.RefusedBurst, short(dispatch.RefusedEvery)),
+		fmt.Sprintf("%d random bits, once, %d hours", token.LinkBytes*8, model.LinkHours),
+		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),
 		fmt.Sprintf("at least %d characters, none of %s common ones", model.PasswordLeast, thousands(common)),
-		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.PasswordLeast, p.passwordAlone, p.password),
-		fmt.Sprintf("profile: %d s, older products", p.period),
-		fmt.Sprintf("%d bytes; %d where each takes 4", passwordMost, passwordMost/4),
-		fmt.Sprintf("made ones have %d; imported ones from %d bits", generatedSeedBytes*8, model.MinSeedBytes*8),
+		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.PasswordLeast, p.PasswordAlone, p.Password),
+		fmt.Sprintf("profile: %d s, older products", p.Period),
+		fmt.Sprintf("%d bytes; %d where each takes 4", people.PasswordMost, people.PasswordMost/4),
+		fmt.Sprintf("made ones have %d; imported ones from %d bits", token.GeneratedSeedBytes*8, model.MinSeedBytes*8),
 		fmt.Sprintf("TOTP %d or %d s with two steps either way, so %d or %d s; hardware tokens at the first use %d steps", soft.Period, hard.Period,
 			model.OTPCodes(soft.Algorithm, soft.NarrowWindow)*soft.Period, model.OTPCodes(hard.Algorithm, hard.NarrowWindow)*hard.Period, model.OTPCodes(hard.Algorithm, hard.AutoWindow)),
 		fmt.Sprintf("enter 10,000 × %.1e = %.0f of those", withoutPIN, 10_000*withoutPIN),

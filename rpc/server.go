@@ -1,6 +1,3 @@
-// Package rpc is the wire: the method envelope over HTTP, the methods of every object, and who may call them. A
-// method prepares (reads its parameters, hashes, seals) without holding anything, and leaves a Plan, which the
-// dispatcher runs inside one transaction together with its audit row.
 package rpc
 
 import (
@@ -13,37 +10,50 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/admin"
+	"tokensmith/rpc/apidoc"
+	"tokensmith/rpc/batch"
+	"tokensmith/rpc/device"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/installation"
+	"tokensmith/rpc/login"
+	"tokensmith/rpc/message"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/page"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/seeds"
+	"tokensmith/rpc/token"
 )
 
 // Server answers method calls. It is safe for concurrent use.
 type Server struct {
-	core    *core
-	auth    *Auth
-	devices *Device
-	pages   *pages
+	core    *dispatch.Server
+	auth    *login.Auth
+	devices *device.Device
+	pages   *page.Pages
 	handler http.Handler
 }
 
 // New makes the handler of all methods and puts the built-in products and repository into a new database.
-func New(ctx context.Context, cfg Config) (*Server, error) {
-	if !IsProfile(cfg.Profile) {
+func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
+	if !people.IsProfile(cfg.Profile) {
 		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
 	}
-	s := &Server{core: newCore(cfg, methods)}
-	s.auth, s.devices = newAuth(s.core), newDevice(s.core)
-	s.pages = &pages{s: s.core, auth: s.auth, docs: documented()}
-	if err := s.core.register(receivers(s.core, s.auth, s.devices), map[string]func(http.ResponseWriter, *http.Request, *call){"device/events": s.devices.events}); err != nil {
+	s := &Server{core: dispatch.New(cfg, methods)}
+	s.auth, s.devices = login.New(s.core), device.New(s.core)
+	s.pages = &page.Pages{Server: s.core, Auth: s.auth, Docs: documented()}
+	if err := s.core.Register(receivers(s.core, s.auth, s.devices), map[string]func(http.ResponseWriter, *http.Request, *dispatch.Call){"device/events": s.devices.Events}); err != nil {
 		return nil, err
 	}
-	s.handler = s.core.wrap(sameOrigin(http.HandlerFunc(s.route)))
+	s.handler = s.core.Wrap(sameOrigin(http.HandlerFunc(s.route)))
 	return s, s.bootstrap(ctx)
 }
 
 // receivers are what gorilla calls methods on, by the names in the table of methods.
-func receivers(s *core, auth *Auth, devices *Device) map[string]any {
-	all := map[string]any{"Batch": &Batch{s}}
-	for _, room := range []map[string]any{messageReceivers(s), peopleReceivers(s), tokenReceivers(s), seedReceivers(s), loginReceivers(auth),
-		deviceReceivers(s), installationReceivers(s, devices), adminReceivers(s)} {
+func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map[string]any {
+	all := map[string]any{"Batch": &batch.Batch{Server: s}}
+	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
+		device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s)} {
 		maps.Copy(all, room)
 	}
 	return all
@@ -53,50 +63,52 @@ func receivers(s *core, auth *Auth, devices *Device) map[string]any {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // AuthOnly returns the handler of a listener that serves auth/* and access tokens alone.
-func (s *Server) AuthOnly() http.Handler { return authOnly(s) }
+func (s *Server) AuthOnly() http.Handler { return dispatch.AuthOnly(s) }
 
 // sameOrigin refuses what another site's page makes a browser send.
 func sameOrigin(h http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	// A provisioning link is its own permission; its page, which tells no referrer, posts with the origin "null".
-	protection.AddInsecureBypassPattern("POST " + linkPath + "{link}")
+	protection.AddInsecureBypassPattern("POST " + token.LinkPath + "{link}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		callOf(r.Context()).fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
+		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
 	}))
 	return protection.Handler(h)
 }
 
 // route tells what a browser gets from calls of methods.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	c := callOf(r.Context())
-	if !c.authOnly {
-		if link, ok := strings.CutPrefix(r.URL.Path, linkPath); ok {
-			s.pages.provision(w, r, c, link)
+	c := dispatch.CallFrom(r.Context())
+	if !c.AuthOnly {
+		if link, ok := strings.CutPrefix(r.URL.Path, token.LinkPath); ok {
+			s.pages.Provision(w, r, c, link)
 			return
 		}
-		if rest, ok := strings.CutPrefix(r.URL.Path, consolePath); ok {
-			s.pages.console(w, r, c, rest)
+		if rest, ok := strings.CutPrefix(r.URL.Path, login.ConsolePath); ok {
+			s.pages.Console(w, r, c, rest)
 			return
 		}
-		if r.URL.Path == strings.TrimSuffix(consolePath, "/") || r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			http.Redirect(w, r, consolePath, http.StatusFound)
+		if r.URL.Path == strings.TrimSuffix(login.ConsolePath, "/") || r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			http.Redirect(w, r, login.ConsolePath, http.StatusFound)
 			return
 		}
-		if r.URL.Path == codePath {
-			s.pages.landing(w, r, c)
+		if r.URL.Path == installation.CodePath {
+			s.pages.Landing(w, r, c)
 			return
 		}
 	}
-	if !s.pages.serve(w, r, c) {
-		s.core.serve(w, r, c)
+	if !s.pages.Serve(w, r, c) {
+		s.core.Serve(w, r, c)
 	}
 }
 
 // documented describes the methods, without a server.
-var documented = sync.OnceValue(func() *Docs { return newDocs(methods, receivers(&core{}, &Auth{}, &Device{})) })
+var documented = sync.OnceValue(func() *apidoc.Docs {
+	return apidoc.New(methods, receivers(&dispatch.Server{}, &login.Auth{}, &device.Device{}))
+})
 
 // Methods lists all methods, in the table's order.
-func Methods() []MethodInfo { return documented().Methods() }
+func Methods() []apidoc.MethodInfo { return documented().Methods() }
 
 // MethodTable returns the table of methods in Markdown, a row a method.
 func MethodTable() string { return documented().MethodTable() }
@@ -121,7 +133,7 @@ func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) 
 func (s *Server) DropAnswers(ctx context.Context) error { return s.core.DropAnswers(ctx) }
 
 // Deliver sends queued messages until ctx ends.
-func (s *Server) Deliver(ctx context.Context) { s.core.Deliver(ctx) }
+func (s *Server) Deliver(ctx context.Context) { message.Deliver(s.core, ctx) }
 
 // Follow tells devices with an event stream here, until ctx ends, when they are logged out.
 func (s *Server) Follow(ctx context.Context) { s.devices.Follow(ctx) }
@@ -136,20 +148,20 @@ func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) 
 func (s *Server) LookForSpraying(ctx context.Context) error { return s.auth.LookForSpraying(ctx) }
 
 // Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
-func (s *Server) Warnings(ctx context.Context) ([]string, error) { return s.core.Warnings(ctx) }
+func (s *Server) Warnings(ctx context.Context) ([]string, error) { return people.Warnings(s.core, ctx) }
 
 // PruneAudit removes rows of the record from before a time.
 func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
-	return s.core.PruneAudit(ctx, before)
+	return admin.PruneAudit(s.core, ctx, before)
 }
 
 // Watch keeps the head of the record, until ctx ends.
-func (s *Server) Watch(ctx context.Context) { s.core.Watch(ctx) }
+func (s *Server) Watch(ctx context.Context) { admin.Watch(s.core, ctx) }
 
 // NameFaults hands over every text that its rule takes no more, of all objects, and counts them.
-func (s *Server) NameFaults(ctx context.Context, see func(NameFault)) (n int, err error) {
-	return s.core.NameFaults(ctx, see)
+func (s *Server) NameFaults(ctx context.Context, see func(object.NameFault)) (n int, err error) {
+	return object.NameFaults(s.core, ctx, see)
 }
 
 // CountNames says in the log how many texts their rule takes no more.
-func (s *Server) CountNames(ctx context.Context) error { return s.core.CountNames(ctx) }
+func (s *Server) CountNames(ctx context.Context) error { return object.CountNames(s.core, ctx) }

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"tokensmith/model"
-	"tokensmith/rpc"
-	"tokensmith/rpc/courier"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store/storetest"
 )
 
@@ -42,7 +42,7 @@ func (v *visitor) signedIn() bool {
 	return status == http.StatusOK
 }
 
-func administered(t *testing.T, url string, change ...func(*rpc.Config)) *service {
+func administered(t *testing.T, url string, change ...func(*dispatch.Config)) *service {
 	s := newService(t, url, change...)
 	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 	s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","password":"correct horse","permissions":"device/*"}}`)
@@ -166,12 +166,12 @@ func TestSignInByPasscode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		post := make(letterbox, 10)
-		s := administered(t, url, func(c *rpc.Config) { c.Couriers = map[string]courier.Courier{model.SMTP: post} })
+		s := administered(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 		s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"email":"ada@mail.example"}}`)
 		s.do(t, "token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"ada"}}`)
 		s.do(t, "auth/sendOTP", `{"user":{"loginName":"ada"}}`)
 		var sent string
-		s.carry(t, post, func(m courier.Message) { sent = regexp.MustCompile(`\b\d{6}\b`).FindString(m.Text) })
+		s.carry(t, post, func(m sender.Message) { sent = regexp.MustCompile(`\b\d{6}\b`).FindString(m.Text) })
 		for _, c := range []struct {
 			password, more string
 			want           int
@@ -213,7 +213,7 @@ func TestSignInsAtOnce(t *testing.T) {
 // Behind TLS the cookie is the host's alone, and what is done is recorded under the person's name.
 func TestSessionCookieAndRecord(t *testing.T) {
 	t.Parallel()
-	s := administered(t, storetest.SQLite(t), func(c *rpc.Config) { c.PublicURL = "https://tokens.example" })
+	s := administered(t, storetest.SQLite(t), func(c *dispatch.Config) { c.PublicURL = "https://tokens.example" })
 	v := &visitor{s: s}
 	v.post("signIn", adaSignsIn)
 	if !strings.HasPrefix(v.cookie, "__Host-tokensmith=") {

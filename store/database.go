@@ -20,7 +20,7 @@ type sqlStore struct {
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
 	bulk    time.Duration
-	losses  *losses // of connections; nil for SQLite, which has none to lose
+	outage  *outage // of connections; nil for SQLite, which has none to lose
 	keys    *Keyring
 	audit   *Signer // of the record
 
@@ -200,7 +200,7 @@ func (s *sqlStore) view(ctx context.Context, snapshot bool, fn func(*sqlReadTx) 
 
 // viewing is view of a store that is known to be open.
 func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadTx) error) error {
-	p, ok := s.losses.patience()
+	p, ok := s.outage.newBudget()
 	if !ok {
 		return errDown
 	}
@@ -214,7 +214,7 @@ func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadT
 }
 
 // viewOnce is view once, and says whether it may be run again.
-func (s *sqlStore) viewOnce(ctx context.Context, p *patience, snapshot bool, fn func(*sqlReadTx) error) (again bool, err error) {
+func (s *sqlStore) viewOnce(ctx context.Context, p *retryBudget, snapshot bool, fn func(*sqlReadTx) error) (again bool, err error) {
 	conn, err := p.conn(ctx, s.read) // the wait for a connection always ends with ctx, whatever the dialect
 	if err != nil {
 		return s.dialect.class(err) == lost, s.kind(err)
@@ -231,7 +231,7 @@ func (s *sqlStore) viewOnce(ctx context.Context, p *patience, snapshot bool, fn 
 	}
 	err = fn(read)
 	if read.answered {
-		s.losses.up()
+		s.outage.over()
 	}
 	return !read.final && s.dialect.class(read.failed) == lost, err
 }

@@ -147,14 +147,14 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 	}
 	void := last
 	void.MAC = []byte("void")
-	return w.resolve(context.Background(), &attempt{patience: &patience{losses: s.losses}}, &void, own)
+	return w.resolve(context.Background(), &attempt{retryBudget: &retryBudget{outage: s.outage}}, &void, own)
 }
 
 // LostCallers bounds how many look for a server that is gone.
 const LostCallers = lostCallers
 
 // Waits gives how many do.
-func Waits(s Store) int64 { return s.(opened).database().losses.waiting.Load() }
+func Waits(s Store) int64 { return s.(opened).database().outage.waiting.Load() }
 
 // PostgresURL says whether a URL would be used.
 func PostgresURL(url string) error {
@@ -163,8 +163,8 @@ func PostgresURL(url string) error {
 }
 
 // Down has the store believe that the server does not answer; IsDown says whether it does.
-func Down(s Store)        { s.(opened).database().losses.down.Store(true) }
-func IsDown(s Store) bool { return s.(opened).database().losses.down.Load() }
+func Down(s Store)        { s.(opened).database().outage.down.Store(true) }
+func IsDown(s Store) bool { return s.(opened).database().outage.down.Load() }
 
 // InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
 func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }

@@ -17,8 +17,8 @@ import (
 // nothing costs nothing. A failure of a statement that was put off is that of what went with it.
 type pipeline struct {
 	*stdlib.Conn
-	losses *losses
-	born   int64 // of which generation it is, see losses
+	outage *outage
+	born   int64 // of which generation it is, see outage
 
 	inTx  bool
 	sent  bool       // BEGIN has gone
@@ -31,19 +31,19 @@ const queueMost = 64
 // pipelines opens them.
 type pipelines struct {
 	driver.Connector
-	losses *losses
+	outage *outage
 }
 
 func (p pipelines) Connect(ctx context.Context) (driver.Conn, error) {
-	born := p.losses.generation.Load()
+	born := p.outage.generation.Load()
 	conn, err := p.Connector.Connect(ctx)
 	if err != nil {
 		if ctx.Err() == nil && postgresClass(err) == lost {
-			p.losses.down.Store(true)
+			p.outage.down.Store(true)
 		}
 		return nil, err
 	}
-	return &pipeline{Conn: conn.(*stdlib.Conn), losses: p.losses, born: born}, nil
+	return &pipeline{Conn: conn.(*stdlib.Conn), outage: p.outage, born: born}, nil
 }
 
 var begins = map[sql.IsolationLevel]string{
@@ -83,7 +83,7 @@ func (c *pipeline) ResetSession(ctx context.Context) error {
 	return c.Conn.ResetSession(ctx)
 }
 
-func (c *pipeline) old() bool { return c.born != c.losses.generation.Load() }
+func (c *pipeline) old() bool { return c.born != c.outage.generation.Load() }
 
 // Close says good-bye only to a server that may listen.
 func (c *pipeline) Close() error {
@@ -98,7 +98,7 @@ func (c *pipeline) Close() error {
 // saw takes a statement's error and counts the connection as lost where it is.
 func (c *pipeline) saw(err error) error {
 	if err != nil && postgresClass(err) == lost {
-		c.losses.one(c.born)
+		c.outage.connLost(c.born)
 	}
 	return err
 }
@@ -185,7 +185,7 @@ type pipedTx struct {
 	begin int // statements that begin it
 }
 
-// Commit commits. Its error tells whether the server refused (see verdictOnCommit).
+// Commit commits. Its error tells whether the server refused (see resultOfCommit).
 func (tx *pipedTx) Commit() error {
 	c := tx.c
 	if !c.sent && c.queue.Len() == tx.begin {

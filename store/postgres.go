@@ -71,10 +71,10 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	if err != nil {
 		return nil, err
 	}
-	losses := &losses{}
+	out := &outage{}
 	// Connections are not looked after before they are used: a View or Update that finds its one broken takes another.
 	connector := stdlib.GetConnector(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
-	db := sqlx.NewDb(sql.OpenDB(o.wrap(pipelines{connector, losses})), "pgx")
+	db := sqlx.NewDb(sql.OpenDB(o.wrap(pipelines{connector, out})), "pgx")
 	db.Mapper = mapper
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(connectError(err), db.Close())
@@ -82,7 +82,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	s := &postgresStore{warnings: checkServer(ctx, db)}
-	s.read, s.losses, s.bulk, s.proof = db, losses, o.bulk, newProof()
+	s.read, s.outage, s.bulk, s.proof = db, out, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text compares and sorts by code point, as in SQLite.
 		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",

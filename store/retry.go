@@ -67,27 +67,27 @@ func (w *retryWriter) give(h chain) {
 
 // attempt is an Update on its way.
 type attempt struct {
-	*patience
+	*retryBudget
 	fn   func(*sqlTx) error
 	head chain // of the audit rows, taken with the first of them
 }
 
-// verdict is what is to be done about a run.
-type verdict uint8
+// runResult is what is to be done about a run.
+type runResult uint8
 
 const (
-	over    verdict = iota // its error, or nil, is the Update's
-	raced                  // it lost against another: run it again
-	cut                    // its connection was lost before it could commit: run it again on another one
-	unknown                // as cut, but it may have committed, and nothing of it tells
+	done     runResult = iota // its error, or nil, is the Update's
+	conflict                  // it lost against another: run it again
+	connLost                  // its connection was lost before it could commit: run it again on another one
+	inDoubt                   // as cut, but it may have committed, and nothing of it tells
 )
 
 func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) (err error) {
-	p, ok := w.store.losses.patience()
+	p, ok := w.store.outage.newBudget()
 	if !ok {
 		return errDown
 	}
-	a := &attempt{patience: p, fn: fn}
+	a := &attempt{retryBudget: p, fn: fn}
 	defer a.end()
 	conn, err := w.conn(ctx, a)
 	if err != nil {
@@ -119,9 +119,9 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	}
 	// A panic gives the chain back as it was: nothing of its transaction is left.
 	defer func() { w.give(a.head) }()
-	next, err := w.try(ctx, conn, a)
-	for run, wait := 1, retryWait; next == raced && run < retryMost || next == cut && a.more(ctx); run++ {
-		if next == raced {
+	next, err := w.run(ctx, conn, a)
+	for run, wait := 1, retryWait; next == conflict && run < retryMost || next == connLost && a.more(ctx); run++ {
+		if next == conflict {
 			time.Sleep(wait/2 + rand.N(wait))
 			wait = min(2*wait, retryWaitMax)
 		}
@@ -129,7 +129,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 		if mode == updateShort {
 			turn = w.turn
 		}
-		if next != raced {
+		if next != conflict {
 			turn = nil
 		}
 		next, err = w.inTurn(ctx, a, turn)
@@ -144,7 +144,7 @@ func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) er
 		return w.store.kind(err)
 	}
 	if !w.answers() {
-		w.store.losses.down.Store(true) // so that not everybody waits as long
+		w.store.outage.down.Store(true) // so that not everybody waits as long
 	} else if mode == updateLong {
 		return w.store.errOverlong()
 	}
@@ -163,7 +163,7 @@ var errDown = unavailableError("the database cannot be reached, and many wait fo
 // conn gives a connection, also where some are lost first.
 func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
-		conn, err := a.patience.conn(ctx, w.store.read)
+		conn, err := a.retryBudget.conn(ctx, w.store.read)
 		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
 			return conn, err
 		}
@@ -172,35 +172,35 @@ func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) 
 
 // inTurn is try for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
 // has come, for those who wait must not hold what the others need.
-func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}) (verdict, error) {
+func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}) (runResult, error) {
 	if turn != nil {
 		select {
 		case turn <- struct{}{}:
 		case <-ctx.Done():
-			return over, ctx.Err()
+			return done, ctx.Err()
 		}
 		defer func() { <-turn }()
 	}
 	conn, err := w.conn(ctx, a)
 	if err != nil {
-		return over, err
+		return done, err
 	}
-	return w.try(ctx, conn, a)
+	return w.run(ctx, conn, a)
 }
 
-// try is once, also where a chain must begin first.
-func (w *retryWriter) try(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
-	next, err := w.once(ctx, conn, a)
+// run is once, also where a chain must begin first.
+func (w *retryWriter) run(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
+	next, err := w.runOnce(ctx, conn, a)
 	if err != errNoChain {
 		return next, err
 	}
 	if err = w.begin(ctx, a); err != nil {
-		return over, err
+		return done, err
 	}
 	if conn, err = w.conn(ctx, a); err != nil {
-		return over, err
+		return done, err
 	}
-	return w.once(ctx, conn, a)
+	return w.runOnce(ctx, conn, a)
 }
 
 // begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
@@ -212,8 +212,8 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		if err != nil {
 			return err
 		}
-		made := &attempt{patience: a.patience, fn: func(tx *sqlTx) error { return tx.beginChain(a.head.time) }}
-		next, err := w.once(ctx, conn, made)
+		made := &attempt{retryBudget: a.retryBudget, fn: func(tx *sqlTx) error { return tx.beginChain(a.head.time) }}
+		next, err := w.runOnce(ctx, conn, made)
 		if err == nil {
 			a.head = made.head
 			return nil
@@ -222,11 +222,11 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		switch {
 		case run == retryMost:
 			return err
-		case next == cut || next == unknown: // one that may be there and has no rows does no harm
+		case next == connLost || next == inDoubt: // one that may be there and has no rows does no harm
 			if !a.more(ctx) {
 				return err
 			}
-		case next == raced || errors.As(err, &known) && known.Kind == model.Exists: // another process made that mark
+		case next == conflict || errors.As(err, &known) && known.Kind == model.Exists: // another process made that mark
 			time.Sleep(retryWait/2 + rand.N(retryWaitMax))
 		default:
 			return err
@@ -234,13 +234,13 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 	}
 }
 
-// once runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
+// runOnce runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
 // transaction is durable, and drops it where that is in doubt.
-func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (verdict, error) {
+func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
 	defer conn.Close()
 	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
-		return verdictOn(err), err
+		return resultOf(err), err
 	}
 	defer begun.Rollback() // does nothing after a commit
 	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
@@ -250,21 +250,21 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 	if err := tx.run(a.fn); err != nil {
 		if tx.failed == errNoChain {
 			a.head = chain{time: tx.chainFrom}
-			return over, errNoChain
+			return done, errNoChain
 		}
 		// What fn makes of a lost race, or of the end of its time, does not count.
 		if ctx.Err() != nil && tx.failed != nil {
 			err = tx.failed
 		}
-		return verdictOn(tx.failed), err
+		return resultOf(tx.failed), err
 	}
 	if err := ctx.Err(); err != nil {
-		return over, err // database/sql would send no COMMIT, or say that it was done already
+		return done, err // database/sql would send no COMMIT, or say that it was done already
 	}
 	err = begun.Commit()
-	if next := verdictOnCommit(err); next != unknown {
+	if next := resultOfCommit(err); next != inDoubt {
 		if err == nil {
-			w.store.losses.up()
+			w.store.outage.over()
 			if tx.chain.writer != "" {
 				a.head = tx.chain
 			}
@@ -274,7 +274,7 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 	conn.Close() // another one is needed, and those that are there are counted
 	if tx.chain.seq == a.head.seq {
 		a.head = chain{}
-		return unknown, unavailableError("whether the transaction was committed is not known: " + err.Error())
+		return inDoubt, unavailableError("whether the transaction was committed is not known: " + err.Error())
 	}
 	void := &model.Audit{Time: tx.chain.time, Agent: "serve", Method: "commit", Object: "lost on its way", Remote: "local"}
 	behind := w.store.behind(void, a.head)
@@ -282,37 +282,37 @@ func (w *retryWriter) once(ctx context.Context, conn *sqlx.Conn, a *attempt) (ve
 	switch {
 	case failed != nil:
 		a.head = chain{}
-		return over, unavailableError("whether the transaction was committed is not known: " + errors.Join(err, failed).Error())
+		return done, unavailableError("whether the transaction was committed is not known: " + errors.Join(err, failed).Error())
 	case committed:
 		a.head = tx.chain
-		return over, nil
+		return done, nil
 	}
 	a.head = behind
-	return cut, err
+	return connLost, err
 }
 
-func verdictOn(err error) verdict {
+func resultOf(err error) runResult {
 	switch postgresClass(err) {
 	case retryable:
-		return raced
+		return conflict
 	case lost:
-		return cut
+		return connLost
 	}
-	return over
+	return done
 }
 
-// verdictOnCommit is verdictOn for a COMMIT: only an error that the server gave and lived on says that nothing was
+// resultOfCommit is resultOf for a COMMIT: only an error that the server gave and lived on says that nothing was
 // committed. What pgx calls safe to retry may have been sent: of a COMMIT that goes alone and whose answer is lost it tells
 // only that the connection is closed.
-func verdictOnCommit(err error) verdict {
+func resultOfCommit(err error) runResult {
 	var refused *pgconn.PgError
 	switch {
 	case err == nil || errors.Is(err, sql.ErrTxDone):
-		return over
+		return done
 	case errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" && postgresClass(err) != lost:
-		return verdictOn(err)
+		return resultOf(err)
 	}
-	return unknown
+	return inDoubt
 }
 
 // resolve says whether a transaction committed whose first row has a mac, and in whose place void would stand. It writes
@@ -324,7 +324,7 @@ func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit
 	// What led here may have been that the Update's time was over.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
 	defer stop()
-	a.anew()
+	a.restart()
 	err = errDown
 	for a.more(ctx) {
 		if committed, err = w.probe(ctx, void, mac); err == nil {

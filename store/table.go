@@ -25,10 +25,10 @@ type table struct {
 	fields  []Field // where a row's values lie, by column
 	keyAt   int     // the key's place among the columns
 
-	selectFrom string // the statement's beginning that reads all columns
-	marks      string // a placeholder for each column
-	insertOne  string // the statement that writes a new row
-	saveOne    string // the one that writes all columns of a row but its key
+	selectFrom   string // the statement's beginning that reads all columns
+	placeholders string // a placeholder for each column
+	insertOne    string // the statement that writes a new row
+	saveOne      string // the one that writes all columns of a row but its key
 }
 
 var (
@@ -64,8 +64,8 @@ func newTable(name, key string, primary []string) *table {
 // prepare makes what follows from the columns.
 func (t *table) prepare() {
 	t.keyAt = slices.Index(t.columns, t.key)
-	t.marks = "(" + strings.TrimSuffix(strings.Repeat("?, ", len(t.columns)), ", ") + ")"
-	t.insertOne = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + t.marks
+	t.placeholders = "(" + strings.TrimSuffix(strings.Repeat("?, ", len(t.columns)), ", ") + ")"
+	t.insertOne = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + t.placeholders
 }
 
 // keepBare declares a table that no type of the domain stands for; its first columns, so many, name a row.
@@ -259,7 +259,7 @@ func (tx *sqlTx) insertMany(t *table, rows int, skip bool, add func(i int, args 
 		}
 		if n != last {
 			last = n
-			text = t.insertOne + strings.Repeat(", "+t.marks, n-1)
+			text = t.insertOne + strings.Repeat(", "+t.placeholders, n-1)
 			if skip {
 				text += " ON CONFLICT DO NOTHING"
 			}

@@ -12,6 +12,8 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
 )
 
 const (
@@ -37,7 +39,7 @@ func adminUnlockCommand() *cobra.Command {
 			if err := d.exists(); err != nil {
 				return err
 			}
-			s, st, err := d.open(cmd.Context(), rpc.Config{})
+			s, st, err := d.open(cmd.Context(), dispatch.Config{})
 			if err != nil {
 				return err
 			}
@@ -97,7 +99,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 				}
 				made = false
 			}
-			s, st, err := d.open(cmd.Context(), rpc.Config{})
+			s, st, err := d.open(cmd.Context(), dispatch.Config{})
 			if err != nil {
 				return err
 			}
@@ -118,7 +120,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 // makeAdmin makes an administrator, or one of a user that is there.
 func makeAdmin(ctx context.Context, s *rpc.Server, domain, login, password string, permissions []string) error {
 	call := func(method string, params map[string]any) (int, error) { return operate(ctx, s, method, params) }
-	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != rpc.Code(model.Exists) {
+	if code, err := call("domain/create", map[string]any{"attrs": map[string]any{"name": domain}}); err != nil && code != wire.Code(model.Exists) {
 		return err
 	}
 	attrs := map[string]any{"password": password, "permissions": permissions, "status": "ACTIVE", "mustChangePassword": false}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 )
 
 func auditCommand(e *env) *cobra.Command {
@@ -43,7 +43,7 @@ func auditVerifyCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+			s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
 			if err != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func auditPruneCommand(e *env) *cobra.Command {
 			if err := d.exists(); err != nil {
 				return err
 			}
-			s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+			s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
 			if err != nil {
 				return err
 			}

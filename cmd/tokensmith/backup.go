@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
 
@@ -45,7 +46,7 @@ func record(ctx context.Context, st store.Store, method, object string) error {
 }
 
 func operatorRow(now time.Time, method, object string) *model.Audit {
-	return &model.Audit{Time: model.At(now), Agent: rpc.Operator.Name, Method: method, Object: object, Remote: "local"}
+	return &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: method, Object: object, Remote: "local"}
 }
 
 func backupCommand(e *env) *cobra.Command {
@@ -203,12 +204,12 @@ func (e *env) names(cmd *cobra.Command, d *database) error {
 	if err != nil {
 		return err
 	}
-	s, st, err := d.open(cmd.Context(), rpc.Config{Log: log})
+	s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	n, err := s.NameFaults(cmd.Context(), func(f rpc.NameFault) {
+	n, err := s.NameFaults(cmd.Context(), func(f object.NameFault) {
 		fmt.Fprintf(e.stdout, "%s %s %s %s: %s\n", f.Object, f.ID, f.Attribute, f.Text, f.Reason)
 	})
 	if err != nil {

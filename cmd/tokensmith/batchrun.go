@@ -18,6 +18,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
+	"tokensmith/rpc/wire"
 )
 
 const (
@@ -216,9 +217,9 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, errors.New("interrupted")
-		case err == nil && code == rpc.Code(model.NotAuthentic):
+		case err == nil && code == wire.Code(model.NotAuthentic):
 			return nil, errors.New("the caller is not authenticated")
-		case err == nil && !rpc.Retryable(code):
+		case err == nil && !wire.Retryable(code):
 			return reply, nil
 		case time.Since(began) > tryMost && err != nil:
 			return nil, err

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"tokensmith/model/modeltest"
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/browser"
@@ -24,6 +23,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"tokensmith/model/modeltest"
 )
 
 // pictures is where screenshots go; it is ignored by git.

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 )
 
@@ -132,7 +132,7 @@ func (e *env) callHere(ctx context.Context, d *database, method string, params [
 			return nil, err
 		}
 	}
-	s, st, err := d.open(ctx, rpc.Config{Log: log})
+	s, st, err := d.open(ctx, dispatch.Config{Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,13 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"tokensmith/model/modeltest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"tokensmith/model/modeltest"
 )
 
 // trusting gives a client's TLS that trusts the built-in authority, and it alone.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tokensmith/rpc"
+	"tokensmith/rpc/wire"
 )
 
 // No code of a reply is named by its number here, in a comparison or a case, but 0; rpc has the table of them. A number may
@@ -122,7 +122,7 @@ func TestMethodsErrors(t *testing.T) {
 	for _, line := range lines[1:] {
 		got = append(got, strings.Join(strings.Fields(line), " "))
 	}
-	for _, e := range rpc.Errors() {
+	for _, e := range wire.Errors() {
 		status := fmt.Sprint(" ", e.Status)
 		if e.Status == 200 {
 			status = ""

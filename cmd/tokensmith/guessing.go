@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc"
+	"tokensmith/rpc/login"
 )
 
 // guessing prints what guessing OTPs may reach.
 func (e *env) guessing(cmd *cobra.Command, d *database) error {
-	var g rpc.Guessing
+	var g login.Guessing
 	if err := e.callFor(cmd, d, "domain/estimateGuessing", map[string]any{}, &g); err != nil {
 		return err
 	}

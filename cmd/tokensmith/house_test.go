@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,17 +27,28 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 	return all
 }
 
-// Imports run one way: model ← store ← rpc ← cmd.
+// rooms are the packages inside rpc, each of which imports only those before it.
+var rooms = []string{"dialect", "wire", "conn", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
+	"admin", "apidoc", "console", "page"}
+
+// Imports run one way: model ← store ← the rooms of rpc, in their order ← rpc ← cmd.
 func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
-	order := []string{"tokensmith/model", "tokensmith/store", "tokensmith/rpc", "tokensmith/cmd"}
+	order := []string{"tokensmith/model", "tokensmith/store"}
+	for _, room := range rooms {
+		order = append(order, "tokensmith/rpc/"+room)
+	}
+	order = append(order, "tokensmith/rpc", "tokensmith/cmd")
 	rank := func(pkg string) int {
-		return slices.IndexFunc(order, func(o string) bool { return pkg == o || strings.HasPrefix(pkg, o+"/") })
+		return slices.IndexFunc(order, func(o string) bool {
+			return pkg == o || strings.HasPrefix(pkg, o+"/")
+		})
 	}
 	for pkg, deps := range listed(t, ".Deps", "./...") {
 		at := rank(pkg)
-		if at < 0 {
+		if at < 0 || order[at] == "tokensmith/rpc" && pkg != "tokensmith/rpc" {
 			t.Errorf("%s stands outside the house", pkg)
+			continue
 		}
 		for _, dep := range deps {
 			if strings.HasPrefix(dep, "tokensmith/") && rank(dep) > at {
@@ -53,7 +66,7 @@ func TestWhoImportsWhat(t *testing.T) {
 		"github.com/jackc/pgx":           "tokensmith/store",
 		"github.com/jmoiron/sqlx":        "tokensmith/store",
 		"database/sql":                   "tokensmith/store",
-		"github.com/gorilla/rpc":         "tokensmith/rpc",
+		"github.com/gorilla/rpc":         "tokensmith/rpc/dispatch",
 		"github.com/spf13/cobra":         "tokensmith/cmd",
 		"net/http":                       "tokensmith/rpc tokensmith/cmd",
 		"github.com/go-json-experiment/": "tokensmith/rpc",
@@ -72,10 +85,10 @@ func TestWhoImportsWhat(t *testing.T) {
 // The packages that the project is built on are used: store speaks through sqlx to go-sqlite3, rpc through gorilla.
 func TestWhatIsImported(t *testing.T) {
 	t.Parallel()
-	imports := listed(t, ".Imports", "tokensmith/store", "tokensmith/rpc", "tokensmith/cmd/tokensmith")
+	imports := listed(t, ".Imports", "tokensmith/store", "tokensmith/rpc/dispatch", "tokensmith/cmd/tokensmith")
 	for pkg, want := range map[string][]string{
 		"tokensmith/store":          {"github.com/jmoiron/sqlx", "github.com/mattn/go-sqlite3"},
-		"tokensmith/rpc":            {"github.com/gorilla/rpc/v2", "github.com/rs/zerolog"},
+		"tokensmith/rpc/dispatch":   {"github.com/gorilla/rpc/v2", "github.com/rs/zerolog"},
 		"tokensmith/cmd/tokensmith": {"github.com/rs/zerolog"},
 	} {
 		for _, w := range want {
@@ -112,6 +125,30 @@ func TestTopLevel(t *testing.T) {
 	for _, name := range strings.Fields(string(out)) {
 		if !slices.Contains(known, name) {
 			t.Errorf("%s does not belong to the top level", name)
+		}
+	}
+}
+
+// What stands in tables is store's to know: no column's name is written in rpc, nor a table's.
+func TestNoSchemaInRPC(t *testing.T) {
+	t.Parallel()
+	column := regexp.MustCompile(`"[a-z]+(_[a-z]+)+"`)
+	files, err := filepath.Glob("../../rpc/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no rooms: ", err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "oauth.go" { // which has RFC 6749's names
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(text), "\n") {
+			if code, _, _ := strings.Cut(line, "//"); column.MatchString(code) && !strings.Contains(code, "json:") && !strings.Contains(code, "tokensmith_") {
+				t.Errorf("%s:%d: %s", file, n+1, strings.TrimSpace(line))
+			}
 		}
 	}
 }

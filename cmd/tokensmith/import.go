@@ -12,7 +12,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 )
 
 const (
@@ -148,7 +148,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	if err != nil {
 		return nil, nil, err
 	}
-	s, st, err := f.open(ctx, rpc.Config{Log: log})
+	s, st, err := f.open(ctx, dispatch.Config{Log: log})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"tokensmith/rpc"
+	"tokensmith/rpc/conn"
+	"tokensmith/rpc/dispatch"
 )
 
 const (
@@ -34,7 +36,7 @@ type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
 	tls        *tls.Config // nil = plain HTTP
-	open       *rpc.Connections
+	open       *conn.Connections
 }
 
 // open listens as the flags say. Plain HTTP on an address that others reach is refused.
@@ -98,8 +100,8 @@ func (l *listeners) close() {
 
 // counted says how many connections there may be: as many as are asked for, if the system lets the process open as many files.
 // The rest of these is for event streams.
-func (f *serveFlags) counted(proxies []netip.Prefix) (limits rpc.ConnectionLimits, warning string) {
-	limits = rpc.ConnectionLimits{All: f.connections, Address: f.addressConnections, Proxies: proxies}
+func (f *serveFlags) counted(proxies []netip.Prefix) (limits conn.ConnectionLimits, warning string) {
+	limits = conn.ConnectionLimits{All: f.connections, Address: f.addressConnections, Proxies: proxies}
 	var files syscall.Rlimit // Go has raised it as far as it may
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
 		return limits, ""
@@ -110,7 +112,7 @@ func (f *serveFlags) counted(proxies []netip.Prefix) (limits rpc.ConnectionLimit
 		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
 			files.Cur, limits.All, room-limits.All)
 	}
-	limits.Streams = min(room-limits.All, rpc.DefaultStreams)
+	limits.Streams = min(room-limits.All, conn.DefaultStreams)
 	return limits, warning
 }
 
@@ -154,7 +156,7 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
 		at = l.open.Listen(at, l.tls)
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: rpc.HeadTime, ReadTimeout: rpc.ReadTime, WriteTimeout: rpc.AnswerTime,
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: dispatch.HeadTime, ReadTimeout: dispatch.ReadTime, WriteTimeout: dispatch.AnswerTime,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
 			HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streamsMost}, ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever

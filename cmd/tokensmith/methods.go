@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/rpc"
+	"tokensmith/rpc/apidoc"
+	"tokensmith/rpc/wire"
 )
 
 func methodsCommand(e *env) *cobra.Command {
@@ -45,7 +47,7 @@ func methodsCommand(e *env) *cobra.Command {
 func (e *env) listErrors() error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CODE\tHTTP\tMEANING")
-	for _, info := range rpc.Errors() {
+	for _, info := range wire.Errors() {
 		status := ""
 		if info.Status != http.StatusOK {
 			status = strconv.Itoa(info.Status)
@@ -82,7 +84,7 @@ func (e *env) listMethods(args []string, short bool) error {
 	return out.Flush()
 }
 
-func describeMethod(out *bufio.Writer, m *rpc.MethodInfo) {
+func describeMethod(out *bufio.Writer, m *apidoc.MethodInfo) {
 	fmt.Fprintf(out, "%s\n    %s\n", m.Path, m.About)
 	if m.Reveals {
 		fmt.Fprintln(out, "    Reveals a secret: only a permission of exactly this name, or *, opens it.")

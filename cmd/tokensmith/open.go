@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	_ "time/tzdata" // of every zone, where the machine has none
+	_ "time/tzdata"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
@@ -19,6 +19,7 @@ import (
 
 	"tokensmith/model/seedfile"
 	"tokensmith/rpc"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 )
 
@@ -86,7 +87,7 @@ func (d *database) folders() error {
 
 // open opens the database and the methods on it. It makes an SQLite database only where none was, unless options say
 // otherwise. The caller closes the store.
-func (d *database) open(ctx context.Context, cfg rpc.Config, options ...store.Option) (*rpc.Server, store.Store, error) {
+func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...store.Option) (*rpc.Server, store.Store, error) {
 	var err error
 	if cfg.TimeZone, err = d.zone(); err != nil {
 		return nil, nil, err
@@ -112,7 +113,7 @@ func (d *database) zone() (*time.Location, error) {
 }
 
 // methodsOn makes the methods on a database.
-func methodsOn(ctx context.Context, cfg rpc.Config, st store.Store) (*rpc.Server, error) {
+func methodsOn(ctx context.Context, cfg dispatch.Config, st store.Store) (*rpc.Server, error) {
 	cfg.Store, cfg.Now, cfg.NewID, cfg.Rand = st, time.Now, newID, rand.Reader
 	return rpc.New(ctx, cfg)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tokensmith/model/modeltest"
-	"tokensmith/rpc/courier/couriertest"
+	"tokensmith/rpc/sender/sendertest"
 )
 
 func TestMain(m *testing.M) {
@@ -262,23 +262,24 @@ func oathtool(ts *testscript.TestScript, _ bool, args []string) {
 type scripted struct{ *testscript.TestScript }
 
 func (s scripted) Fatal(args ...any) { s.Fatalf("%s", fmt.Sprint(args...)) }
-func (s scripted) Cleanup(f func())  { s.Defer(f) }
+
+func (s scripted) Cleanup(f func()) { s.Defer(f) }
 
 func startRelay(ts *testscript.TestScript, _ bool, _ []string) {
-	r := couriertest.NewRelay(scripted{ts})
+	r := sendertest.NewRelay(scripted{ts})
 	relays.Store(ts, r)
 	ts.Defer(func() { relays.Delete(ts) })
 	ts.Setenv("RELAY", r.Addr)
 }
 
-var relays sync.Map // of *couriertest.Relay, by script
+var relays sync.Map // of *sendertest.Relay, by script
 
 func nextMail(ts *testscript.TestScript, _ bool, args []string) {
 	r, ok := relays.Load(ts)
 	if !ok || len(args) != 1 {
 		ts.Fatalf("usage: relay, then: mail FILE")
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(r.(*couriertest.Relay).Wait(scripted{ts})), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(r.(*sendertest.Relay).Wait(scripted{ts})), 0o600))
 }
 
 // browse shows a page in a headless browser. As root it runs without its sandbox, which root cannot have.

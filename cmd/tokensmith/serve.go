@@ -21,6 +21,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/rpc"
+	"tokensmith/rpc/conn"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/people"
 	"tokensmith/store"
 )
 
@@ -34,7 +37,7 @@ type serveFlags struct {
 	checkIn, codeExpiry                              time.Duration
 	codeAccounts                                     int
 	profile                                          string
-	couriers                                         courierFlags
+	senders                                          senderFlags
 }
 
 func serveCommand(e *env) *cobra.Command {
@@ -60,14 +63,14 @@ func serveCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
 	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
 	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
-	flags.IntVar(&f.connections, "connections", rpc.DefaultConnections, "connections at most, a quarter of them for addresses of known callers; event streams of devices are not among them")
-	flags.IntVar(&f.addressConnections, "address-connections", rpc.DefaultAddressConnections, "connections of one address at most, four times as many where callers are known; trusted proxies have no such limit")
+	flags.IntVar(&f.connections, "connections", conn.DefaultConnections, "connections at most, a quarter of them for addresses of known callers; event streams of devices are not among them")
+	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "connections of one address at most, four times as many where callers are known; trusted proxies have no such limit")
 	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
 	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long the installation codes are good that new devices' owners are sent")
 	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "accounts that one installation code makes within an hour at most")
 	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on is as NIST SP 800-63B-4 demands for AAL2")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
-	f.couriers.flags(flags)
+	f.senders.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
 	return cmd
 }
@@ -101,13 +104,13 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if f.codeExpiry < time.Minute || f.codeAccounts < 1 {
 		return errors.New("--code-expiry must be at least 1m, --code-accounts-per-hour at least 1")
 	}
-	if !rpc.IsProfile(f.profile) {
+	if !people.IsProfile(f.profile) {
 		return fmt.Errorf("--profile must be nist, or not given, not %q", f.profile)
 	}
 	if f.connections < 8 || f.addressConnections < 1 {
 		return errors.New("--connections must be at least 8, --address-connections at least 1")
 	}
-	couriers, err := f.couriers.open()
+	senders, err := f.senders.open()
 	if err != nil {
 		return err
 	}
@@ -124,13 +127,13 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if narrow != "" {
 		log.Warn().Msg(narrow)
 	}
-	l.open = rpc.NewConnections(room)
+	l.open = conn.NewConnections(room)
 	if f.publicURL == "" {
 		f.publicURL = l.base()
 	}
-	s, st, made, err := e.openServed(ctx, f, l, rpc.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
+	s, st, made, err := e.openServed(ctx, f, l, dispatch.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
 		Proxies: proxies, Connections: l.open, Spool: f.spool(e.getenv("TMPDIR")), AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk,
-		CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Couriers: couriers, Profile: f.profile})
+		CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Senders: senders, Profile: f.profile})
 	if err != nil {
 		return errors.Join(err, f.unmake()) // of a start that failed nothing is left
 	}
@@ -198,7 +201,7 @@ func loopback(addr net.Addr) bool {
 
 // openServed opens what is served: certificates, database and methods, and the first secrets where the database is new. Where
 // that fails nothing is left of it but what f.unmake removes.
-func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg rpc.Config) (s *rpc.Server, st store.Store, made *secrets, err error) {
+func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg dispatch.Config) (s *rpc.Server, st store.Store, made *secrets, err error) {
 	if err := f.folders(); err != nil {
 		return nil, nil, nil, err
 	}

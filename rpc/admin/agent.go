@@ -1,0 +1,225 @@
+// Package admin has the agents that call methods, and the audit record.
+package admin
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
+	"tokensmith/store"
+)
+
+// Agent has the methods of API agents, the programs that call methods.
+type Agent struct{ object.CRUD }
+
+// Receivers are those of the methods of this room.
+func Receivers(s *dispatch.Server) map[string]any {
+	return map[string]any{"Agent": &Agent{object.CRUD{Server: s, Type: AgentType}}, "Audit": &Audit{object.CRUD{Server: s, Type: AuditType}}}
+}
+
+// AgentType declares agents.
+var AgentType = object.Declare(&object.Type{
+	Name: "agent", Missing: model.AgentNoun, Row: func() any { return new(model.Agent) },
+	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
+	Check: checkAgent, AfterWrite: wroteAgent,
+	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
+		if err := mayManage(c, row.(*model.Agent)); err != nil {
+			return err
+		}
+		return keepAgent(tx, row.(*model.Agent), nil)
+	},
+	Attrs: []object.Attr{
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique"},
+		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it signs in with; the id"},
+		{Name: "permissions", Kind: object.List, When: object.Always, Required: true, About: "method patterns: `token/create`, `token/*`, `*`; each must fit a method"},
+		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
+		{Name: "addresses", Kind: object.List, When: object.Always, About: "CIDR ranges it calls from; none = any"},
+		{Name: "certificates", Kind: object.List, When: object.Always, About: "SHA-256 of the public keys of its certificates, hex"},
+		{Name: "rateLimit", Kind: object.Integer, When: object.Always, Max: 1_000_000, About: "calls a second; 0 = the server's default"},
+		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.DisabledBy}},
+		{Name: "dateCreated", Kind: object.Date},
+		{Name: "lastUsed", Kind: object.Date},
+	},
+})
+
+func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	a := row.(*model.Agent)
+	if d.Extra != nil {
+		a.SecretHash, a.Generation = d.Extra.([]byte), 1
+	}
+	if old != nil {
+		if err := mayManage(c, old.(*model.Agent)); err != nil {
+			return err
+		}
+	}
+	if err := holds(c, a, d.Place); err != nil {
+		return err
+	}
+	if old != nil && old.(*model.Agent).Status == model.Active && a.Status != model.Active {
+		a.EndTokens()
+	}
+	for _, cidr := range a.Addresses.Items() {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return model.AttrErrorf(model.Invalid, "attrs.addresses", "%q is not a CIDR range such as 192.0.2.0/24", cidr)
+		}
+	}
+	if d.Has("domains") {
+		if err := checkDomains(tx, a.Domains.Items()); err != nil {
+			return err
+		}
+	}
+	if d.Has("certificates") {
+		if err := checkCertificates(tx, a); err != nil {
+			return err
+		}
+	}
+	if err := people.MayGrant(c, d, a.Permissions); err != nil || old == nil {
+		return err
+	}
+	return keepAgent(tx, old.(*model.Agent), a)
+}
+
+// wroteAgent keeps the agent's public keys where a call looks them up.
+func wroteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
+	if a := row.(*model.Agent); d.Has("certificates") {
+		return tx.SetCertificates(a.ID, a.Certificates.Items())
+	}
+	return nil
+}
+
+// mayManage refuses to touch an agent that may more than the caller: with its secret or a certificate of its own he
+// could do all that.
+func mayManage(c *dispatch.Call, a *model.Agent) error {
+	if !model.Covers(c.Agent.Permissions.Items(), a.Permissions.Items(), c.Server.Reveals) {
+		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
+	}
+	if err := holds(c, a, ""); err != nil {
+		return model.Errorf(model.NotPermitted, "not permitted: the agent is not held to what the caller is held to")
+	}
+	return nil
+}
+
+// holds refuses an agent that is free of what the caller is held to: addresses, or a rate. It would be the caller, and free of it.
+func holds(c *dispatch.Call, a *model.Agent, place string) error {
+	for _, cidr := range a.Addresses.Items() {
+		if p, err := netip.ParsePrefix(cidr); err == nil && c.Agent.Addresses != "" && !slices.ContainsFunc(c.Agent.Addresses.Items(), func(own string) bool {
+			o, err := netip.ParsePrefix(own)
+			return err == nil && o.Bits() <= p.Bits() && o.Contains(p.Addr())
+		}) {
+			return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: %s is not within the caller's addresses", cidr)
+		}
+	}
+	switch most := c.Agent.RateLimit; {
+	case c.Agent.Addresses != "" && a.Addresses == "":
+		return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: the caller is held to addresses, so give some of them")
+	case most > 0 && (a.RateLimit == 0 || a.RateLimit > most):
+		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "nobody grants what he lacks: the caller is held to %d, so give at most that", most)
+	}
+	return nil
+}
+
+// checkDomains refuses names that are no domain's: an agent limited to a misspelt one would see nothing.
+func checkDomains(tx store.Tx, names []string) error {
+	folded := make([]string, len(names))
+	for i, n := range names {
+		folded[i] = model.Fold(n)
+	}
+	known, err := tx.DomainsByName(folded)
+	if err != nil {
+		return err
+	}
+	for i, n := range names {
+		if _, ok := known[folded[i]]; !ok {
+			return &model.Error{Kind: model.DomainNotDefined, Msg: fmt.Sprintf("attrs.domains: the domain %q is not defined", n),
+				Detail: model.AttributeDetail{Attribute: "attrs.domains"}}
+		}
+	}
+	return nil
+}
+
+var spkiHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// checkCertificates refuses what is no hash, and a public key that stands for another agent already.
+func checkCertificates(tx store.Tx, a *model.Agent) error {
+	for _, hash := range a.Certificates.Items() {
+		if !spkiHash.MatchString(hash) {
+			return model.AttrErrorf(model.Invalid, "attrs.certificates", "%q is not a SHA-256 in 64 lower-case hex digits", hash)
+		}
+		other, err := tx.AgentByCertificate(hash)
+		if err != nil {
+			return err
+		}
+		if other != nil && other.ID != a.ID {
+			return model.AttrErrorf(model.Exists, "attrs.certificates", "the public key is another agent's")
+		}
+	}
+	return nil
+}
+
+// agentCreated is the one reply that carries a client secret.
+type agentCreated struct {
+	ID           string `json:"id"`
+	ClientID     string `json:"clientId"`
+	ClientSecret string `json:"clientSecret"`
+}
+
+const ClientSecretBytes = 32
+
+// NewClientSecret makes a client secret: 256 random bits in base64url.
+func NewClientSecret(s *dispatch.Server) (string, error) {
+	b := make([]byte, ClientSecretBytes)
+	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+// Create makes an agent and answers its client secret, which is shown this once.
+func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	d, err := m.Type.Decode("attrs", args.Attrs, object.OnCreate)
+	if err != nil {
+		return err
+	}
+	if len(args.Return) > 0 {
+		return model.AttrErrorf(model.Invalid, "return", "agent/create answers id, clientId and clientSecret")
+	}
+	clientSecret, err := NewClientSecret(m.Server)
+	if err != nil {
+		return err
+	}
+	d.Extra = model.HashSecret(model.Secret(clientSecret))
+	create, err := m.PrepareCreate(r.Context(), c, d)
+	if err != nil {
+		return err
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		id, err := create(tx)
+		return agentCreated{id, id, clientSecret}, err
+	}
+	return nil
+}
+
+// keepAgent refuses to make was, the last agent that may do everything, into now; nil = to delete it.
+func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
+	if !was.Full() || now != nil && now.Replaces(was) {
+		return nil
+	}
+	all, err := tx.FullAgents()
+	if err != nil {
+		return err
+	}
+	// One that is held to addresses may be shut out by them.
+	if slices.ContainsFunc(all, func(a model.Agent) bool { return a.ID != was.ID && (a.Addresses == "" || was.Addresses != "") }) {
+		return nil
+	}
+	return model.Errorf(model.NotPermitted, "not permitted: this is the last agent that may do everything; make another one first")
+}

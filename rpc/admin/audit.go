@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Audit has the methods of the record: reading it, and checking that nobody bent it.
+type Audit struct{ object.CRUD }
+
+// AuditType declares rows of the audit record.
+var AuditType = object.Declare(&object.Type{
+	Name: "audit", Missing: model.AuditNoun, Row: func() any { return new(model.Audit) }, Order: "time",
+	Attrs: []object.Attr{
+		{Name: "time", Kind: object.Date, Indexed: true, About: "a search is sorted by it if not told otherwise"},
+		{Name: "agent", Kind: object.Text, About: "the caller's name; none when nobody known called"},
+		{Name: "method", Kind: object.Text},
+		{Name: "object", Kind: object.Text, About: "what it was done to"},
+		{Name: "outcome", Kind: object.Integer, About: "the reply's error code; 0 = done"},
+		{Name: "remote", Kind: object.Text, About: "the caller's address"},
+		{Name: "writer", Kind: object.Text, About: "the chain it stands in"},
+		{Name: "sequence", Kind: object.Integer, About: "its place there, from 1"},
+	},
+})
+
+// AuditVerifyArgs are the parameters of audit/verify.
+type AuditVerifyArgs struct {
+	ExpectHead wire.Text `json:"expectHead"`
+}
+
+type auditVerified struct {
+	Rows int64  `json:"rows"`
+	Head string `json:"head"`
+}
+
+// Verify checks the whole record, and that it still holds what it held when expectHead was its head; without it, when that was
+// which is kept beside the key file.
+func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Plan) error {
+	// The head that is answered shall speak for every row that is checked.
+	if _, err := m.Server.Config.Store.MarkAudit(r.Context(), m.Server.Config.Now()); err != nil {
+		return err
+	}
+	expect := string(args.ExpectHead)
+	if expect == "" {
+		var err error
+		if expect, err = m.Server.Config.Store.KeptHead(); err != nil {
+			return err
+		}
+	}
+	plan.View = func(tx store.ReadTx) (any, error) {
+		v, err := tx.VerifyAudit(expect)
+		if err != nil {
+			return nil, err
+		}
+		return auditVerified{v.Rows, v.Head}, nil
+	}
+	return nil
+}
+
+// PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
+func PruneAudit(s *dispatch.Server, ctx context.Context, before time.Time) (removed int64, err error) {
+	now := s.Config.Now()
+	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: "audit/prune",
+		Object: "rows of before " + model.At(before).String(), Remote: "local"})
+}
+
+// headInterval is how often the head of the record is written down; every headLogged-th time it goes to the log.
+const (
+	headInterval = time.Minute
+	headLogged   = 5
+)
+
+// Watch writes the head of the record down every minute until ctx ends, beside the key file as well, and logs it every five;
+// audit/verify takes it as expectHead. It also removes the answers to calls with an idempotency key whose time is over.
+func Watch(s *dispatch.Server, ctx context.Context) {
+	tick := time.NewTicker(headInterval)
+	defer tick.Stop()
+	said := ""
+	for n := 0; ; n++ {
+		head, err := s.Config.Store.MarkAudit(ctx, s.Config.Now())
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.Config.Log.Error().Err(err).Msg("audit head")
+		case n%headLogged == 0:
+			s.Config.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.Limits.Unsaid.Swap(0)).Msg("audit head")
+		}
+		said = sayNotKept(s, said)
+		if n%headLogged == 0 {
+			if err := s.DropAnswers(ctx); err != nil && ctx.Err() == nil {
+				s.Config.Log.Error().Err(err).Msg("answers whose time is over")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// sayNotKept logs why the head is not kept beside the key file, unless that was said last, and returns what was.
+func sayNotKept(s *dispatch.Server, said string) string {
+	err := s.Config.Store.HeadNotKept()
+	if err == nil {
+		return ""
+	}
+	if text := err.Error(); text != said {
+		var known *model.Error
+		if errors.As(err, &known) && known.Kind == model.RecordBroken {
+			s.Config.Log.Error().Err(err).Msg("audit record")
+		} else {
+			s.Config.Log.Warn().Err(err).Msg("the head of the audit record is not kept beside the key file")
+		}
+		return text
+	}
+	return said
+}

@@ -1,0 +1,306 @@
+// Package batch carries out many calls in one request: all or nothing in one transaction, read-only calls on one snapshot, others in parts
+// that let callers in between.
+package batch
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Batch has the method that carries out many.
+type Batch struct{ Server *dispatch.Server }
+
+const (
+	batchCalls = 10_000
+	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
+
+	atomicTime   = 5 * time.Second        // of a batch in one transaction
+	atomicAlone  = 800 * time.Millisecond // the same where others wait for it, as on SQLite: with its end, a second
+	snapshotTime = 20 * time.Second       // of a batch on one snapshot, behind which the database's log grows
+	partTime     = 200 * time.Millisecond // of a batch in parts: after it one ends, and others have their turn
+	partReply    = 1 << 20                // bytes of the answers of one part
+)
+
+// ExecuteArgs are the parameters of batch/execute.
+type ExecuteArgs struct {
+	Calls  []jsontext.Value `json:"calls"`
+	Atomic jsontext.Value   `json:"atomic"`
+}
+
+// innerCall is one call of a batch as it is sent.
+type innerCall struct {
+	Method *wire.Text     `json:"method"`
+	Params jsontext.Value `json:"params"`
+}
+
+// prepared is a call of a batch, ready to run, or refused before.
+type prepared struct {
+	name string
+	call *dispatch.Call
+	plan *dispatch.Plan
+	err  error
+}
+
+// batchStopped is the detail of an atomic batch that was refused.
+type batchStopped struct {
+	Call  int            `json:"call"` // counted from 1
+	Reply jsontext.Value `json:"reply"`
+}
+
+// Execute carries out many calls and answers with their envelopes in order. Each needs its own permission and leaves its own row
+// in the record. One that is refused is undone alone, or in an atomic batch, which is one transaction, with all. Others go by
+// parts, so that nobody waits long for them, and a call of many rows is a part by itself; those that only read are one snapshot. Calls are prepared before the first of them
+// runs; what they name is looked up when they run.
+func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *dispatch.Plan) error {
+	outer := dispatch.CallFrom(r.Context())
+	atomic := false
+	if args.Atomic != nil && args.Atomic.Kind() != 'n' {
+		var err error
+		if atomic, err = wire.BoolOf("atomic", args.Atomic); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(args.Calls) == 0:
+		return model.AttrErrorf(model.Missing, "calls", "is required")
+	case len(args.Calls) > batchCalls:
+		return model.AttrErrorf(model.Invalid, "calls", "at most %d calls fit into a batch", batchCalls)
+	}
+	calls := make([]*prepared, len(args.Calls))
+	for i, raw := range args.Calls {
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
+		calls[i] = m.prepare(r.Context(), outer, raw, atomic)
+	}
+	switch {
+	case !slices.ContainsFunc(calls, (*prepared).changes):
+		plan.Long, plan.Heavy = true, heavy(calls)
+		plan.View = func(tx store.ReadTx) (any, error) {
+			return m.run(r.Context(), outer, calls, atomic, snapshotTime, func(p *prepared) ([]byte, error) { return m.look(tx, p) })
+		}
+	case atomic:
+		plan.Long, plan.Heavy = true, heavy(calls)
+		plan.Update = func(tx store.Tx) (any, error) {
+			outer.Quiet = true
+			tx.Within(atomicAlone, batchTooLong(atomicAlone))
+			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
+		}
+	default:
+		plan.Parts = func(ctx context.Context) (any, error) { return m.parts(ctx, outer, calls) }
+	}
+	return nil
+}
+
+func heavy(calls []*prepared) bool {
+	return slices.ContainsFunc(calls, func(p *prepared) bool { return p.plan != nil && p.plan.Heavy })
+}
+
+// changes says whether a call writes anything, be it to the record.
+func (p *prepared) changes() bool { return p.plan != nil && (p.plan.View == nil || p.call.Records()) }
+
+// long says whether a call has many rows to change, for which others wait by itself.
+func (p *prepared) long() bool { return p.plan != nil && p.plan.Long && p.plan.View == nil }
+
+// prepare has a call of a batch prepared by its method.
+func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.Value, atomic bool) *prepared {
+	var sent innerCall
+	p := &prepared{}
+	if raw.Kind() != '{' {
+		p.err = model.Errorf(model.Unreadable, "a call must be an object")
+		return p
+	}
+	if p.err = wire.ReadArgs(raw, &sent); p.err != nil {
+		return p
+	}
+	if sent.Method == nil {
+		p.err = model.AttrErrorf(model.Missing, "method", "is required")
+		return p
+	}
+	p.name = strings.TrimPrefix(string(*sent.Method), "/")
+	method := m.Server.Method(p.name)
+	if method == nil {
+		p.err = model.Errorf(model.NoMethod, "no such method")
+		p.name = "" // it may be anything
+		return p
+	}
+	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
+	p.call = c
+	limit := dispatch.SmallBody
+	if method.Large {
+		limit = int(m.Server.Config.LargeBody)
+	}
+	switch {
+	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, p.name == dispatch.ExecutePath:
+		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
+	case atomic && method.Counts:
+		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, whose refusals count", p.name)
+	case len(c.Params) == 0 || c.Params.Kind() == 'n':
+		c.Params = jsontext.Value("{}")
+	case c.Params.Kind() != '{':
+		p.err = model.Errorf(model.Unreadable, "the parameters must be an object")
+	case len(c.Params) > limit:
+		p.err = model.Errorf(model.TooLarge, "the parameters are larger than %d bytes", limit)
+	}
+	if p.err == nil {
+		p.err = c.Allowed()
+	}
+	if p.err == nil {
+		p.plan, p.err = m.Server.Plan(ctx, c)
+	}
+	return p
+}
+
+// run runs the prepared calls of a batch in one transaction.
+func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared, atomic bool, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
+	began, most := time.Now(), m.replyMost(outer)
+	reply := outer.Reply()
+	reply.Add("[")
+	for i, p := range calls {
+		// Others wait for it: nothing is kept of one that takes too long, or whose caller has left.
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if time.Since(began) > limit {
+			return nil, &model.Error{Kind: model.TooLarge, Msg: batchTooLong(limit)}
+		}
+		envelope, err := step(p)
+		if err == nil && p.err != nil && atomic {
+			err = p.stop(i, envelope)
+		}
+		if err != nil {
+			return nil, err
+		}
+		outer.Told = append(outer.Told, p.tells()...)
+		if i > 0 {
+			reply.Add(",")
+		}
+		if err := reply.Write(envelope); err != nil {
+			return nil, err
+		}
+		if reply.Size() > most {
+			return nil, repliesTooLarge(most)
+		}
+	}
+	reply.Add("]")
+	return reply.End()
+}
+
+// batchTooLong says that a batch in one transaction takes too long.
+func batchTooLong(limit time.Duration) string {
+	return fmt.Sprintf("the batch takes longer than %s, the most that one transaction may: nothing is changed; "+
+		"send fewer calls at once, or without \"atomic\", which changes part by part", limit)
+}
+
+// replyMost is how large the answers of a batch may be together.
+func (m *Batch) replyMost(outer *dispatch.Call) int64 {
+	if outer.HasLarge {
+		return m.Server.Config.LargeBody
+	}
+	return min(m.Server.Config.LargeBody, batchReply)
+}
+
+func repliesTooLarge(most int64) error {
+	return model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
+}
+
+// tells names what a call of a batch that was carried out told a secret of.
+func (p *prepared) tells() []string {
+	if p.plan == nil || p.err != nil {
+		return nil
+	}
+	return p.call.Tells()
+}
+
+// look runs one call that only reads, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
+	if p.plan == nil {
+		return m.refused(p), nil
+	}
+	p.err = nil // of a run before
+	tx.Limit(p.call.Scope)
+	result, err := p.plan.View(tx)
+	if tx.Failed() != nil {
+		return nil, tx.Failed()
+	}
+	var envelope []byte
+	if err == nil {
+		envelope, err = m.envelope(p, result)
+	}
+	if err != nil {
+		p.err = err
+		return m.refused(p), nil
+	}
+	return envelope, nil
+}
+
+// envelope gives the envelope of what a call of a batch answered.
+func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
+	b, ok := result.(*dispatch.FileResult)
+	if !ok {
+		return dispatch.EnvelopeOf(result)
+	}
+	defer b.File.Close() // which has no reader but this
+	if most := m.replyMost(p.call.Outer); b.File.Size > most {
+		return nil, repliesTooLarge(most)
+	}
+	return wire.Success(b)
+}
+
+// step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
+	if p.plan == nil {
+		return m.refused(p), nil
+	}
+	var envelope []byte
+	p.err = nil // of a run before
+	err := tx.Try(func(tx store.Tx) error {
+		result, err := p.call.Apply(tx, p.plan)
+		if _, ok := result.(dispatch.CommittedRefusal); ok && atomic && err == nil {
+			return fmt.Errorf("%s refuses what must count, and the table of methods does not say so", p.name)
+		}
+		if err == nil {
+			envelope, err = m.envelope(p, result)
+		}
+		return err
+	})
+	if tx.Failed() != nil {
+		return nil, tx.Failed()
+	}
+	if err != nil {
+		p.err = err
+		return m.refused(p), nil
+	}
+	return envelope, nil
+}
+
+// refused gives the envelope of a call that was refused; the cause of a fault goes to the log.
+func (m *Batch) refused(p *prepared) []byte {
+	e := wire.ClientError(p.err)
+	if e.Kind == model.Internal {
+		m.Server.Config.Log.Error().Err(p.err).Str("method", p.name).Msg("call in a batch")
+	}
+	return wire.Failure(e)
+}
+
+// stop gives the refusal of an atomic batch at one of its calls.
+func (p *prepared) stop(i int, envelope []byte) error {
+	name := ""
+	if p.name != "" {
+		name = " (" + p.name + ")"
+	}
+	e := model.Errorf(model.BatchRefused, "call %d%s is refused, nothing is changed: %s", i+1, name, wire.ClientError(p.err).Msg)
+	e.Detail = batchStopped{i + 1, envelope}
+	return e
+}

@@ -1,0 +1,109 @@
+// Package device has devices, their client tokens and event streams, groups of devices, and licenses.
+package device
+
+import (
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/store"
+)
+
+// Device has the methods of devices and their client tokens.
+type Device struct {
+	object.CRUD
+	streams *streams
+}
+
+// New makes the receiver of the methods of devices.
+func New(s *dispatch.Server) *Device {
+	return &Device{object.CRUD{Server: s, Type: DeviceType}, newStreams(s.Config.Connections.Streams())}
+}
+
+// Receivers are those of the methods of this room, but for what the installation of a device adds to them.
+func Receivers(s *dispatch.Server) map[string]any {
+	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "Group": &Group{object.CRUD{Server: s, Type: GroupType}}}
+}
+
+// DeviceType declares devices.
+var DeviceType = object.Declare(&object.Type{
+	Name: "device", Missing: model.DeviceNoun, Row: func() any { return new(model.Device) },
+	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
+	Check: checkDevice, AfterWrite: wroteDevice, BeforeDelete: removesDevice,
+	Attrs: []object.Attr{
+		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
+		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "platform", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.Inactive}, About: "an INACTIVE one does not connect"},
+		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true, About: "its owner"},
+		{Name: "license", Kind: object.Ref, When: object.Always, Object: "license", Indexed: true, About: "whose seat it takes"},
+		{Name: "hardwareId", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "installationCode", Kind: object.Boolean, When: object.OnCreate, Initial: true, Column: "-",
+			About: "whether its owner, if a message reaches him, is sent an installation code"},
+		{Name: "dateCreated", Kind: object.Date},
+		{Name: "lastUpdated", Kind: object.Date},
+		{Name: "lastSeen", Kind: object.Date, About: "to the minute"},
+		{Name: "online", Kind: object.Boolean, From: []string{"id", "lastSeen"}, About: "seen within three check-in intervals",
+			Derive: func(c *dispatch.Call, from store.Row) (any, error) {
+				return model.Online(model.Time(from[1].(int64)), c.Now, checkIn(c.Server)), nil
+			}},
+		{Name: "tokenState", Kind: object.Enum, Values: []string{model.Issued, model.Active, model.Revoked}, Path: store.ClientToken, Column: "state",
+			About: "of its client token: not used yet, used, ended"},
+		{Name: "tokenCreated", Kind: object.Date, Path: store.ClientToken, Column: "dateCreated"},
+		{Name: "tokenFirstUsed", Kind: object.Date, Path: store.ClientToken, Column: "firstUsed"},
+		{Name: "tokenLastUsed", Kind: object.Date, Path: store.ClientToken, Column: "lastUsed"},
+		{Name: "tokenHint", Kind: object.Text, Path: store.ClientToken, Column: "hint", About: "its last four characters"},
+	},
+	Collections: []object.Collection{
+		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Order: "groupId", Steps: store.DeviceGroups},
+	},
+})
+
+// checkDevice takes and frees seats as the device's license says.
+func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	dev := row.(*model.Device)
+	if c.Scope != nil && dev.UserID == nil {
+		return model.AttrErrorf(model.Missing, d.Place+".user", "is required: the caller sees the devices of his domains' users alone")
+	}
+	var had *string
+	if old == nil {
+		dev.TokenID = d.Extra.(*Minted).Row.ID
+	} else {
+		had = old.(*model.Device).LicenseID
+	}
+	if SameID(had, dev.LicenseID) {
+		return nil
+	}
+	if had != nil {
+		if err := tx.FreeSeat(*had); err != nil {
+			return err
+		}
+	}
+	if dev.LicenseID != nil {
+		return takeSeat(c, tx, *dev.LicenseID)
+	}
+	return nil
+}
+
+// wroteDevice gives a new device its client token, and logs out one that is active no longer.
+func wroteDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	dev := row.(*model.Device)
+	if old == nil {
+		return d.Extra.(*Minted).insert(tx, dev.ID, c.Now)
+	}
+	if old.(*model.Device).Status == dev.Status {
+		return nil
+	}
+	return loggedOut(c, tx)
+}
+
+func removesDevice(c *dispatch.Call, tx store.Tx, row any) error {
+	if license := row.(*model.Device).LicenseID; license != nil {
+		if err := tx.FreeSeat(*license); err != nil {
+			return err
+		}
+	}
+	return loggedOut(c, tx)
+}
+
+// SameID compares two optional ids.
+func SameID(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -1,0 +1,226 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// claim is how a caller says who it is, before anything is believed of it.
+type claim struct {
+	given  bool // whether it says anything
+	id     string
+	spki   string // SHA-256 of its certificate's public key, in hex
+	secret model.Secret
+	bearer string
+}
+
+// claimOf reads what a request carries: an Authorization header or, without one, a client certificate that the TLS
+// layer has checked.
+func claimOf(r *http.Request) claim {
+	scheme, value := Authorization(r)
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return claim{given: true, bearer: value}
+	case scheme != "":
+		id, secret := basic(r)
+		return claim{given: true, id: id, secret: model.Secret(secret)}
+	case r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
+		sum := sha256.Sum256(r.TLS.PeerCertificates[0].RawSubjectPublicKeyInfo)
+		return claim{given: true, spki: hex.EncodeToString(sum[:])}
+	}
+	return claim{}
+}
+
+// Authorization takes the header apart; between scheme and value may be any number of blanks.
+func Authorization(r *http.Request) (scheme, value string) {
+	scheme, value, _ = strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+	return scheme, strings.TrimSpace(value)
+}
+
+// basic reads an id and a secret by HTTP Basic, as r.BasicAuth does; padding may be left out.
+func basic(r *http.Request) (id, secret string) {
+	scheme, value := Authorization(r)
+	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+	if err != nil || !strings.EqualFold(scheme, "Basic") {
+		return "", ""
+	}
+	id, secret, _ = strings.Cut(string(text), ":")
+	return id, strings.TrimRight(secret, "\r\n")
+}
+
+// authenticate finds who calls. Whatever is wrong with the claim, the answer is the same. Refused claims go to the
+// record, up to a rate.
+func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
+	a, generation, err := s.claimed(ctx, c, given)
+	if err != nil {
+		return err
+	}
+	if generation == 0 || a.ID == "" || a.Status != model.Active || !addressed(a.Addresses, c.Remote) {
+		return s.refuse(ctx, c, given, a.Name)
+	}
+	c.Agent, c.generation = a, generation
+	s.used(a, c.Now)
+	return s.Limits.agent(a, s.Config.AgentRate, c.Now)
+}
+
+// claimed gives the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
+// proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
+// so again, is not looked up.
+func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, err error) {
+	a = &model.Agent{}
+	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
+	if given.bearer != "" {
+		var ok bool
+		if id, said, ok = s.readToken(given.bearer, c.Now); !ok {
+			return a, 0, nil
+		}
+	}
+	key := id + given.spki
+	if key == "" {
+		return a, 0, nil
+	}
+	proves := func(a *model.Agent) int64 {
+		switch {
+		case given.spki != "":
+			return a.Generation
+		case given.bearer == "":
+			return a.SecretGeneration(given.secret, c.Now)
+		case a.Honours(said, c.Now):
+			return said
+		}
+		return 0
+	}
+	version := s.Config.Store.Callers()
+	if known := s.Limits.known(key, version, c.Now); known != nil && (known.agent.ID == id || given.spki != "") {
+		if generation = proves(known.agent); generation != 0 {
+			c.Scope = known.scope
+			return known.agent, generation, nil
+		}
+	}
+	err = s.Config.Store.ViewOne(ctx, func(tx store.ReadTx) error {
+		var err error
+		if given.spki != "" {
+			var found *model.Agent
+			if found, err = tx.AgentByCertificate(given.spki); found != nil {
+				a = found
+			}
+		} else {
+			err = tx.Load(a, id)
+		}
+		var missed *model.Error
+		if err != nil && !(errors.As(err, &missed) && missed.Kind == model.NotFound) {
+			return err
+		}
+		if generation = proves(a); generation == 0 {
+			return nil
+		}
+		return s.limitTo(tx, c, a)
+	})
+	if err == nil && generation != 0 && version >= 0 {
+		s.Limits.know(key, &knownCaller{a, c.Scope, version, c.Now})
+	}
+	return a, generation, err
+}
+
+// addressed says whether an address lies in one of the ranges; none given = any.
+func addressed(ranges model.List, remote string) bool {
+	if ranges == "" {
+		return true
+	}
+	addr, err := netip.ParseAddr(remote)
+	if err != nil {
+		return false
+	}
+	for _, cidr := range ranges.Items() {
+		if p, err := netip.ParsePrefix(cidr); err == nil && p.Contains(addr.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse answers a claim that does not hold. The row of the record names an agent only where the claim named one.
+func (s *Server) refuse(ctx context.Context, c *Call, given claim, name string) error {
+	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
+	before, err := s.Limits.refused(c.Remote, c.Now)
+	if err != nil {
+		return err
+	}
+	if !given.given {
+		return refused
+	}
+	return s.record(ctx, c, name, before, refused)
+}
+
+// record writes a refusal to the record, up to a rate, and gives it back.
+func (s *Server) record(ctx context.Context, c *Call, name, object string, refused *model.Error) error {
+	if !s.Limits.mayRecord(c.Now) {
+		return refused
+	}
+	row := model.Audit{Time: c.Now, Agent: name, Method: c.Method.Path, Outcome: int64(wire.CodeOf(refused).Number), Remote: c.Remote, Object: object}
+	if err := s.Config.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(&row) }); err != nil {
+		return err
+	}
+	return refused
+}
+
+// usedInterval is how often an agent's last use is written at most.
+const usedInterval = time.Minute
+
+// used notes an agent's last use, beside the call and at most once a minute.
+func (s *Server) used(a *model.Agent, now model.Time) {
+	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.Limits.once(a.ID, now) {
+		return
+	}
+	id := a.ID
+	go func() {
+		err := s.Config.Store.Update(context.Background(), func(tx store.Tx) error { return tx.AgentUsed(id, now) })
+		if err != nil && wire.ClientError(err).Kind != model.Unavailable { // as at the end
+			s.Config.Log.Error().Err(err).Msg("last use of an agent")
+		}
+	}()
+}
+
+// deviceCaller stands for whoever calls as a device: it is permitted nothing else.
+var deviceCaller = &model.Agent{Name: "device"}
+
+// Refused takes a refusal of a call that a device makes: it goes to the record, up to a rate. An address that sends what is
+// unknown is told to wait after a while; one whose token has ended is told so as often as it asks.
+func (c *Call) Refused(ctx context.Context, err error) error {
+	e := wire.ClientError(err)
+	object := c.Object
+	switch e.Kind {
+	case model.TokenInvalid:
+		if e == model.ErrMalformedToken {
+			return err
+		}
+		before, held := c.Server.Limits.refused(c.Remote, c.Now)
+		if held != nil {
+			return held
+		}
+		return c.Server.record(ctx, c, c.Agent.Name, before, e)
+	case model.CodeUnknown,
+		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
+		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
+		before, held := c.Server.Limits.refused(c.Remote, c.Now)
+		if held != nil {
+			return err
+		}
+		if before != "" {
+			object = strings.TrimSpace(object + " " + before)
+		}
+		return c.Server.record(ctx, c, c.Agent.Name, object, e)
+	}
+	return err
+}

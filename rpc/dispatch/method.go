@@ -1,0 +1,34 @@
+package dispatch
+
+// Method is one row of the table of methods.
+type Method struct {
+	Path    string // "token/create"; also its permission
+	Target  string // gorilla's name of the Go method: "Token.Create"
+	Large   bool   // takes a large body (a file, a batch)
+	Reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
+	Hands   bool   // may answer with a secret that it makes itself: each repeat of the answer is recorded
+	Device  bool   // called by a device, which proves itself by what it sends, and not by an agent
+	Stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
+	Counts  bool   // refuses credentials, which counts: it cannot be undone
+	// either names further permissions of which any one opens the method; the method itself then decides which of
+	// its uses needs which.
+	Either []string
+	// selects names the objects by which a call may say what it means, where it is not the method's own.
+	Selects []string
+	About   string // what it does, one line
+}
+
+// ExecutePath is the method that carries out many.
+const ExecutePath = "batch/execute"
+
+// tokenMethod stands for the request for an access token, which is RFC 6749's and no method of ours.
+var tokenMethod = Method{Path: TokenPath}
+
+// Method finds a method by its path; nil when there is none.
+func (s *Server) Method(path string) *Method { return s.byPath[path] }
+
+// Reveals says whether a method, named by its path, reveals a secret.
+func (s *Server) Reveals(path string) bool {
+	m := s.Method(path)
+	return m != nil && m.Reveals
+}

@@ -1,0 +1,360 @@
+// Package dispatch takes one call from the socket to its committed reply. A method has two steps. Its prepare step reads parameters, hashes
+// and seals, holds nothing, and leaves a Plan. The dispatcher alone opens the transaction and runs the plan in it, with the call's row of
+// the audit record and the reply that an idempotency key keeps. A transaction may run again after a conflict, so what a run did is kept in
+// Effects, which each run begins anew.
+//
+//	socket ─ conn: counted, bounded in time and size
+//	  │
+//	begin: request id, remote address ─ log line, recovery
+//	  │
+//	serve: method by path ─ who calls ─ may it ─ body ─ dialect → strict JSON
+//	  │
+//	gorilla: codec → arguments ─ method's prepare step ─ Plan        (nothing is held)
+//	  │
+//	run: store.Update { guard ─ idempotency ─ plan ─ audit row }       (one transaction, perhaps more than once)
+//	  │
+//	group commit ─ fsync ─ envelope
+//
+// What a method refuses is an error and changes nothing, but for a CommittedRefusal: a refused credential counts, so its transaction commits.
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	gorilla "github.com/gorilla/rpc/v2"
+	"github.com/gorilla/rpc/v2/json2"
+	"github.com/rs/zerolog/hlog"
+
+	"tokensmith/model"
+	"tokensmith/rpc/conn"
+	"tokensmith/rpc/dialect"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Placed notes where a panic in a transaction comes from, for that may run on another call's goroutine.
+func (c *Call) Placed() {
+	if p := recover(); p != nil {
+		c.place = panicPlace()
+		panic(p)
+	}
+}
+
+// Server takes calls from the socket to the committed reply. It knows methods by the table it is given, and no object. It is safe for
+// concurrent use.
+type Server struct {
+	Config  Config
+	Methods []Method // the table
+	byPath  map[string]*Method
+	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // the methods that answer with events, by path
+	Keys    *store.Keyring
+	tokens  *store.Signer // of access tokens
+	Limits  *limits
+	gorilla *gorilla.Server
+	Metrics *metrics
+
+	spool             *conn.Spools
+	bodies, strangers bodies        // of known callers, and of others
+	large             chan struct{} // held while a large body is in memory
+	heavy             chan struct{} // held while a reply is made that takes much memory
+	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
+	hashing           chan struct{} // held while a password is hashed or a key derived
+	aside             chan struct{} // held beside it by what is no login, so that this never waits for much of that
+	freeing           atomic.Bool   // memory will be given back in a moment
+}
+
+// New makes a core for a table of methods. Their receivers are registered before the first call.
+func New(cfg Config, table []Method) *Server {
+	cfg.complete()
+	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
+		Keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), Limits: newLimits(), gorilla: gorilla.NewServer(),
+		spool: conn.NewSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1), heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))),
+		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), aside: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
+	for i := range table {
+		s.byPath[table[i].Path] = &table[i]
+	}
+	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
+	s.Metrics = newMetrics(s)
+	s.gorilla.RegisterCodec(codec{}, "application/json")
+	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
+	return s
+}
+
+// Register gives the methods their receivers, by the names in the table, and those that answer with events their handlers, by path.
+func (s *Server) Register(receivers map[string]any, events map[string]func(http.ResponseWriter, *http.Request, *Call)) error {
+	for name, receiver := range receivers {
+		if err := s.gorilla.RegisterService(receiver, name); err != nil {
+			return err
+		}
+	}
+	s.events = events
+	for _, m := range s.Methods {
+		// gorilla skips a method of the wrong shape in silence.
+		if m.Stream && events[m.Path] == nil || !m.Stream && !s.gorilla.HasMethod(m.Target) {
+			return fmt.Errorf("rpc: %s has no method %s", m.Path, m.Target)
+		}
+	}
+	return nil
+}
+
+// Wrap puts around a handler what every request needs: its call, its line in the log, and an envelope where it panics.
+func (s *Server) Wrap(h http.Handler) http.Handler {
+	return s.begin(hlog.AccessHandler(logCall)(s.recoverer(h)))
+}
+
+// longReads is how many of the store's readers may read what takes long.
+func longReads(readers int) int { return max(1, readers-max(2, readers/3)) }
+
+type authOnlyKey struct{}
+
+// AuthOnly returns a handler whose calls come to the listener of auth/* and access tokens alone.
+func AuthOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authOnlyKey{}, true)))
+	})
+}
+
+// begin gives the request its call, which later steps fill, and watches over its body.
+func (s *Server) begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &Call{Server: s, Request: Request{id: s.Config.NewID(), Now: model.At(s.Config.Now()), Remote: conn.RemoteOf(r, s.Config.Proxies),
+			Conn: conn.ConnectionOf(r.Context()), began: time.Now()}}
+		w.Header().Set("X-Request-Id", c.id)
+		_, c.AuthOnly = r.Context().Value(authOnlyKey{}).(bool)
+		body := s.arrive(w, r, c)
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		if body != nil {
+			r.Body = body
+		}
+		next.ServeHTTP(w, r)
+		if c.proven() {
+			c.Conn.Known(c.began)
+		}
+		if body != nil {
+			body.leave(r)
+		}
+	})
+}
+
+// answerWithin is how long the reader of an answer may take. A writer that has no deadlines, as in a test, has none here.
+func answerWithin(w http.ResponseWriter, most time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most))
+}
+
+// logCall writes the one line a call leaves: never a body, nor a path that is not a method's.
+func logCall(r *http.Request, status, size int, took time.Duration) {
+	c := CallFrom(r.Context())
+	e := c.Server.Config.Log.Info()
+	if c.Cause != nil {
+		e = c.Server.Config.Log.Error().Err(c.Cause)
+	}
+	name := "unknown"
+	if c.Method != nil {
+		name = c.Method.Path
+	}
+	if c.Page != "" {
+		name = c.Page
+	}
+	c.Server.Metrics.ended(name, c, took)
+	e.Str("request", c.id).Str("method", name).Str("agent", c.name()).Int("code", c.Code).Int("status", status).Int("bytes", size).
+		Dur("ms", took).Str("remote", c.Remote).Msg("call")
+}
+
+// recoverer turns a panic into an envelope. It stands outside gorilla, which lets panics through.
+func (s *Server) recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				// A panic's text may quote data, so only its type and place are logged.
+				c := CallFrom(r.Context())
+				if c.place == "" {
+					c.place = panicPlace()
+				}
+				c.Fail(w, fmt.Errorf("panic of type %T at %s", p, c.place), false)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Serve decides everything that is decided before a method runs, and hands the rest to gorilla.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
+	path := r.URL.Path
+	if rest, ok := strings.CutPrefix(path, s.Config.Prefix+"/"); ok {
+		path = rest
+	}
+	path = strings.TrimPrefix(path, "/")
+	if path == TokenPath {
+		c.Method = &tokenMethod
+		s.serveToken(w, r, c)
+		return
+	}
+	if path == jsonrpcPath {
+		c.Method = &jsonrpcMethod
+	} else {
+		c.Method = s.Method(path)
+	}
+	if c.Method == nil || c.AuthOnly && !strings.HasPrefix(path, "auth/") {
+		c.Method = nil
+		c.Fail(w, model.Errorf(model.NoMethod, "no such method"), false)
+		return
+	}
+	if r.Method != http.MethodPost && !(c.Method.Stream && r.Method == http.MethodGet) {
+		w.Header().Set("Allow", http.MethodPost)
+		c.Code = wire.Codes[model.NoMethod].Number
+		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "methods are called by POST")))
+		return
+	}
+	if c.Method.Stream {
+		c.Agent = deviceCaller
+		s.events[c.Method.Path](w, r, c)
+		return
+	}
+	s.ServeCall(w, r, c, func() error { return s.Authenticate(w, r, c) })
+}
+
+// Authenticate authenticates a caller by what the request carries.
+func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request, c *Call) error {
+	err := s.authenticate(r.Context(), c, claimOf(r))
+	if err != nil && wire.ClientError(err).Kind == model.NotAuthentic {
+		w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
+		w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
+	}
+	return err
+}
+
+// ServeCall runs a method by POST, once its caller is known and may call it.
+func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, authenticate func() error) {
+	if c.Method.Device {
+		c.Agent = deviceCaller
+	} else {
+		err := authenticate()
+		if err == nil && c.Method != &jsonrpcMethod { // whose body says what it calls
+			err = c.Allowed()
+		}
+		if err != nil {
+			c.Fail(w, err, false)
+			return
+		}
+	}
+	defer c.Ended()
+	if err := wire.PlainBody(r); err != nil {
+		w.Header().Set("Accept-Encoding", "identity")
+		c.Code = wire.CodeOf(err).Number
+		wire.WriteEnvelope(w, http.StatusUnsupportedMediaType, wire.Failure(err))
+		return
+	}
+	body, err := s.ReadBody(w, r, c)
+	if err != nil {
+		c.Fail(w, err, false)
+		return
+	}
+	if c.Method == &jsonrpcMethod {
+		s.serveJSONRPC(w, r, c, body)
+		return
+	}
+	s.dispatch(w, r, c, body, r.Header.Get("Content-Type"))
+}
+
+// Allowed refuses a caller whose permissions do not open the method.
+func (c *Call) Allowed() error {
+	for _, path := range append([]string{c.Method.Path}, c.Method.Either...) {
+		if c.Permits(path) {
+			return nil
+		}
+	}
+	return c.Need(c.Method.Path)
+}
+
+// dispatch reads the parameters and lets gorilla call the method.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *Call, body []byte, contentType string) {
+	err := c.carry(r.Header.Get(keyHeader), body)
+	if err == nil {
+		body, err = wire.DecodeCharset(body, contentType)
+	}
+	if err == nil {
+		c.Params, err = dialect.ReadParams(body, s.Config.StrictJSON)
+	}
+	if err != nil {
+		var syntax *dialect.SyntaxError
+		if errors.As(err, &syntax) {
+			err = &model.Error{Kind: model.Unreadable, Msg: syntax.Error(), Detail: position{syntax.Line, syntax.Column}}
+		}
+		c.Fail(w, err, false)
+		return
+	}
+	if c.Params.Kind() != '{' {
+		c.Fail(w, model.Errorf(model.Unreadable, "the parameters must be an object"), false)
+		return
+	}
+	// Whatever the client called its content, it is parameters now.
+	r.Header.Set("Content-Type", "application/json")
+	s.gorilla.ServeHTTP(w, r)
+}
+
+// position is the detail of a request that cannot be read; both count from 1.
+type position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// RunExpensive runs work that is slow on purpose for a login; few run at once, so that it cannot starve the rest.
+func (s *Server) RunExpensive(ctx context.Context, work func()) error {
+	return inPlace(ctx, s.hashing, work)
+}
+
+// SlowlyAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// places at most, or the only one in turn with logins.
+func (s *Server) SlowlyAside(ctx context.Context, work func()) error {
+	var err error
+	waited := inPlace(ctx, s.aside, func() { err = s.RunExpensive(ctx, work) })
+	return cmp.Or(waited, err)
+}
+
+// inPlace runs work when it has one of the places, which go to whoever waits first.
+func inPlace(ctx context.Context, places chan struct{}, work func()) error {
+	select {
+	case places <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-places }()
+	work()
+	return nil
+}
+
+// panicPlace gives the first place of ours on a panicking stack.
+func panicPlace() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "tokensmith/") || !more {
+			return f.Function + ":" + strconv.Itoa(f.Line)
+		}
+	}
+}
+
+// Plan has a method prepare a call whose parameters are read, and gives what it leaves to be run.
+func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
+	c.planOnly = true
+	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.Method.Path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	s.gorilla.ServeHTTP(&recorder{header: http.Header{}}, r)
+	return c.plan, c.refusal
+}

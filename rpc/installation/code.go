@@ -1,0 +1,265 @@
+// Package installation has installation codes: making, sending, checking and redeeming them.
+package installation
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/rpc/device"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/message"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/token"
+	"tokensmith/store"
+)
+
+// InstallationCode has the methods of installation codes.
+type InstallationCode struct {
+	object.CRUD
+	guesses *attempts
+}
+
+// Receivers are those of the methods of this room.
+func Receivers(s *dispatch.Server, devices *device.Device) map[string]any {
+	return map[string]any{"InstallationCode": &InstallationCode{object.CRUD{Server: s, Type: CodeType}, newGuesses()}, "Device": &installed{devices}}
+}
+
+// installed has the methods of devices, of which one makes installation codes.
+type installed struct{ *device.Device }
+
+// CodeType declares installation codes.
+var CodeType = object.Declare(&object.Type{
+	Name: "installationCode", Missing: model.InstallationCodeNoun, Row: func() any { return new(model.InstallationCode) },
+	Keys: [][]string{{"code"}}, Naming: []string{"id", "description"},
+	Prepare: prepareCode, Check: checkCode, AfterWrite: wroteCode,
+	Attrs: []object.Attr{
+		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "code", Kind: object.Text, When: object.Always, Max: 64, From: []string{"id", "code"}, Reveals: true,
+			About: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
+			Derive: func(c *dispatch.Call, from store.Row) (any, error) {
+				id := object.AsText(from[0])
+				text, err := c.Server.Keys.Unseal(store.CodePlace(id), from[1].([]byte))
+				c.Shown = append(c.Shown, "installation code "+id)
+				return string(text), err
+			}},
+		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "its second still counts; a day alone is its end; none = never"},
+		{Name: "usageLimit", Kind: object.Integer, When: object.Always, Min: 1, Max: 1_000_000_000, ZeroIsNone: true, About: "none = any number of times"},
+		{Name: "usageLimitDelay", Kind: object.Integer, When: object.Always, Max: 10 * 365 * 86400, About: "seconds for which it stays usable once the limit is reached; 0 = none"},
+		{Name: "action", Kind: object.Enum, When: object.Always, Required: true, Values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
+		{Name: "usernamePrefix", Kind: object.Text, Rule: model.CodeName, When: object.Always, Max: 64, About: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
+		{Name: "domain", Kind: object.Ref, When: object.Always, Object: "domain", Indexed: true, About: "of these accounts"},
+		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true, About: "the account whose devices CREATE_DEVICE makes"},
+		{Name: "device", Kind: object.Ref, When: object.Always, Object: "device", Indexed: true, About: "what USE_EXISTING_DEVICE installs"},
+		{Name: "license", Kind: object.Ref, When: object.Always, Object: "license", Indexed: true, About: "of the devices it makes"},
+		{Name: "timesUsed", Kind: object.Integer},
+		{Name: "lastUsed", Kind: object.Date},
+		{Name: "state", Kind: object.Text, From: []string{"enabled", "expires", "usageLimit", "usageLimitDelay", "timesUsed", "limitReached"},
+			About: "active, grace (used up, and still usable), exhausted, expired or disabled", Derive: codeState},
+		{Name: "enabled", Kind: object.Boolean, When: object.Always, Initial: true},
+		{Name: "generation", Kind: object.Integer, About: "counts its texts"},
+		{Name: "dateCreated", Kind: object.Date},
+		{Name: "lastUpdated", Kind: object.Date},
+	},
+	Collections: []object.Collection{
+		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Order: "groupId", Steps: store.CodeGroups, About: "of the devices it makes"},
+	},
+})
+
+func codeState(c *dispatch.Call, from store.Row) (any, error) {
+	code := model.InstallationCode{Expires: model.Time(from[1].(int64)), UsageLimit: from[2].(int64), UsageLimitDelay: from[3].(int64),
+		TimesUsed: from[4].(int64), LimitReached: model.Time(from[5].(int64))}
+	code.Enabled, _ = from[0].(bool)
+	return code.State(c.Now), nil
+}
+
+// codeIndex gives what an installation code is found by without being readable.
+func codeIndex(s *dispatch.Server, text string) []byte {
+	return s.Keys.MAC(store.CodePurpose, []byte(model.NormalCode(text)))
+}
+
+// codeIndexes gives what it may be found by while keys are rotated.
+func codeIndexes(s *dispatch.Server, text string) [][]byte {
+	return s.Keys.MACs(store.CodePurpose, []byte(model.NormalCode(text)))
+}
+
+// setCode puts a text in place as an installation code's.
+func setCode(s *dispatch.Server, code *model.InstallationCode, text string) {
+	index := codeIndex(s, text)
+	if string(index) != string(code.CodeIndex) {
+		code.Generation++ // the same in another spelling ends no printed code
+	}
+	code.Code, code.CodeIndex = s.Keys.Seal(store.CodePlace(code.ID), []byte(text)), index
+}
+
+// CodeGroup is how many characters of a random code stand together.
+const CodeGroup = 5
+
+// randomCode makes an installation code: two groups of base32 (Crockford's), 50 random bits.
+func randomCode(s *dispatch.Server) (string, error) {
+	code, err := token.NewCode(s, 2*CodeGroup)
+	if err != nil {
+		return "", err
+	}
+	return code[:CodeGroup] + "-" + code[CodeGroup:], nil
+}
+
+// prepareCode checks the code that was given, or makes one, in case it is for a new object.
+func prepareCode(_ context.Context, c *dispatch.Call, d *object.Decoded) (err error) {
+	text, given := object.Given[string](d, "code")
+	text = model.Pasted(text)
+	if given && (text != "" || !d.Creating) {
+		d.Extra = text
+		return model.CheckCode(d.Place+".code", text)
+	}
+	if d.Creating {
+		d.Extra, err = randomCode(c.Server)
+	}
+	return err
+}
+
+func checkCode(c *dispatch.Call, _ store.Tx, d *object.Decoded, old, row any) error {
+	code := row.(*model.InstallationCode)
+	if err := code.Fits(d.Place, d.Has); err != nil {
+		return err
+	}
+	if text, ok := d.Extra.(string); ok {
+		setCode(c.Server, code, text)
+	}
+	if err := mayInstall(c, old, code); err != nil {
+		return err
+	}
+	if old != nil {
+		code.LimitChanged(c.Now)
+	}
+	return nil
+}
+
+// installs says what a caller must be permitted to do himself to have a code do it.
+var installs = map[string][]string{
+	model.CreateAccountAndDevice: {"user/create", "device/create"},
+	model.CreateDevice:           {"device/create"},
+	model.UseExistingDevice:      {"device/generateToken"},
+}
+
+// mayInstall refuses a code, or a new text or purpose of one, by which a caller could do what he may not: whoever knows a
+// code can redeem it.
+func mayInstall(c *dispatch.Call, old any, code *model.InstallationCode) error {
+	if old != nil {
+		if same := old.(*model.InstallationCode); same.Action == code.Action && string(same.CodeIndex) == string(code.CodeIndex) &&
+			device.SameID(same.UserID, code.UserID) && device.SameID(same.DeviceID, code.DeviceID) && device.SameID(same.DomainID, code.DomainID) {
+			return nil
+		}
+	}
+	for _, path := range installs[code.Action] {
+		if err := c.Need(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wroteCode takes the groups from a code that makes no device.
+func wroteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any) error {
+	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
+		return tx.Relate(store.CodeGroups[0], store.CodeGroups[1], code.ID, nil)
+	}
+	return nil
+}
+
+// GenerateCodeArgs are the parameters of installationCode/generateCode: none.
+type GenerateCodeArgs struct{}
+
+// codeShown is the reply that carries an installation code.
+type codeShown struct {
+	Code string `json:"code"`
+}
+
+// GenerateCode answers a random code, for an editor; nothing is stored.
+func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *dispatch.Plan) error {
+	code, err := randomCode(m.Server)
+	plan.View = func(store.ReadTx) (any, error) { return codeShown{code}, nil }
+	return err
+}
+
+// usableCode reads an installation code that can still be used, and its text.
+func usableCode(c *dispatch.Call, tx store.Tx, id string) (*model.InstallationCode, string, error) {
+	var code model.InstallationCode
+	if err := tx.Load(&code, id); err != nil {
+		return nil, "", err
+	}
+	c.Touched(CodeType.Noun, id)
+	if err := code.Refusal(c.Now); err != nil {
+		return nil, "", err
+	}
+	if err := available(tx, &code); err != nil {
+		return nil, "", err
+	}
+	text, err := c.Server.Keys.Unseal(store.CodePlace(id), code.Code)
+	return &code, string(text), err
+}
+
+// CodePath is what the QR code of an installation code leads to.
+const CodePath = "/i"
+
+// codeURL is what a phone's camera opens. The code stands in the fragment, which no browser sends.
+func codeURL(s *dispatch.Server, code string) string {
+	return strings.TrimRight(s.Config.PublicURL, "/") + CodePath + "#c=" + code
+}
+
+// GetQRCode answers the QR code of a code that can still be used: a PNG in base64.
+func (m *InstallationCode) GetQRCode(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
+	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
+		_, text, err := usableCode(c, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		image, err := token.QRPNG(codeURL(m.Server, text))
+		return base64.StdEncoding.EncodeToString(image), err
+	})
+}
+
+// Send sends a code to its account, or its device's owner.
+func (m *InstallationCode) Send(r *http.Request, args *token.SendArgs, plan *dispatch.Plan) error {
+	channel, err := args.CheckedChannel()
+	if err != nil {
+		return err
+	}
+	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
+		code, text, err := usableCode(c, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		to := code.UserID
+		if code.DeviceID != nil {
+			var dev model.Device
+			if err := tx.Load(&dev, *code.DeviceID); err != nil {
+				return nil, err
+			}
+			to = dev.UserID
+		}
+		if to == nil {
+			return nil, model.Errorf(model.Invalid, "the installation code is for no account, nor for a device with an owner: there is nobody to send it to")
+		}
+		var user model.User
+		if err := tx.Load(&user, *to); err != nil {
+			return nil, err
+		}
+		return nil, sendCode(c, tx, code, text, &user, channel)
+	})
+}
+
+// sendCode queues a message with an installation code.
+func sendCode(c *dispatch.Call, tx store.Tx, code *model.InstallationCode, text string, to *model.User, channel string) error {
+	values := map[string]string{"code": text, "url": codeURL(c.Server, text), "expires": token.Until(code.Ends(c.Now)), "device": ""}
+	if code.DeviceID != nil {
+		var dev model.Device
+		if err := tx.Load(&dev, *code.DeviceID); err != nil {
+			return err
+		}
+		values["device"] = dev.Name
+	}
+	return message.Send(c, tx, to, channel, model.InstallationCodeMessage, values, code.Ends(c.Now))
+}

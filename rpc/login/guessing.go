@@ -1,0 +1,137 @@
+package login
+
+import (
+	"fmt"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/store"
+)
+
+// GuessingArgs are the parameters of domain/estimateGuessing.
+type GuessingArgs struct {
+	Estimate *bool `json:"estimate"` // false = only whether refusals stand out, which is quick
+}
+
+// Guessing is the reply of domain/estimateGuessing: what somebody who guesses OTPs reaches at most, by the settings in force.
+type Guessing struct {
+	Rows        []GuessingRow `json:"rows"`
+	Refused     int64         `json:"refused"`               // credentials within ten minutes, when last looked
+	StandsOut   bool          `json:"standsOut"`             // much more than usual
+	StandsSince string        `json:"standsSince,omitempty"` // since when
+	Warnings    []string      `json:"warnings"`
+}
+
+// GuessingRow is what is reached at users of a domain with tokens of a product.
+type GuessingRow struct {
+	Domain        string  `json:"domain"`
+	Product       string  `json:"product"`
+	Users         int64   `json:"users"`         // who have such tokens
+	TokensPerUser int64   `json:"tokensPerUser"` // that one of them has, at most, of this and other products
+	Codes         int64   `json:"codes"`         // that a guess may hit, of tokens in use
+	FirstCodes    int64   `json:"firstCodes"`    // of tokens never used
+	MistypedADay  int64   `json:"mistypedADay"`  // by a person, that lock nobody
+	GuessesAYear  int64   `json:"guessesAYear"`  // at one user
+	WithoutPIN    float64 `json:"withoutPin"`    // chance a user and year
+	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
+	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN people choose
+	Passcode      float64 `json:"passcode"`      // the part of WithoutPIN that passcodes are, where they are sent
+	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address enters
+	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses enter, or callers who send no remoteIp
+}
+
+// What is warned about beyond.
+const (
+	guessingMost = 1e-2 // of a user and year
+	sprayedMost  = 1    // accounts a year
+	mistypedMost = 5    // a day, less
+)
+
+// EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
+func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	if c.Scope != nil {
+		return model.Errorf(model.NotPermitted, "not permitted: the estimate is of all domains")
+	}
+	plan.View = func(tx store.ReadTx) (any, error) {
+		g := Guessing{Rows: []GuessingRow{}, Warnings: []string{}, Refused: m.spraying.last.Load()}
+		since, err := tx.Meta(metaSpraying)
+		if err != nil {
+			return nil, err
+		}
+		g.StandsOut, g.StandsSince = len(since) > 0, string(since)
+		if args.Estimate != nil && !*args.Estimate {
+			return g, nil
+		}
+		domains, err := tx.Domains()
+		if err != nil {
+			return nil, err
+		}
+		products, err := tx.Products()
+		if err != nil {
+			return nil, err
+		}
+		held, err := tx.Held()
+		if err != nil {
+			return nil, err
+		}
+		byID := map[[2]string]store.Held{}
+		for _, h := range held {
+			byID[[2]string{h.DomainID, h.ProductID}] = h
+		}
+		for i := range domains {
+			for j := range products {
+				h, ok := byID[[2]string{domains[i].ID, products[j].ID}]
+				if ok || len(held) == 0 {
+					g.add(&domains[i], &products[j], h)
+				}
+			}
+			g.warn(&domains[i])
+		}
+		for i := range products {
+			for _, n := range products[i].Weak() {
+				g.Warnings = append(g.Warnings, fmt.Sprintf("product %s: %s", products[i].Codes(), n))
+			}
+		}
+		short, err := tx.ShortSeeds(model.StrongSeedBytes)
+		if err != nil {
+			return nil, err
+		}
+		if short > 0 {
+			g.Warnings = append(g.Warnings, fmt.Sprintf("%d tokens: %s", short, model.WeakSeed))
+		}
+		return g, nil
+	}
+	return nil
+}
+
+// add computes a row. A product that nobody of the domain has is computed for one token.
+func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
+	tokens := max(1, h.Most)
+	e := model.EstimateGuessing(d, p, tokens)
+	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First, MistypedADay: e.Typos,
+		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
+		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
+	g.Rows = append(g.Rows, row)
+	if e.Chance(1) > guessingMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing enters without a PIN with a chance of %.1e a user and year", d.Name, p.Codes(), e.Chance(1)))
+	}
+	if e.Sprayed() >= sprayedMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: one address enters %.1f accounts a year of users who have %d tokens", d.Name, p.Codes(), e.Sprayed(), tokens))
+	}
+	if e.Typos < mistypedMost {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: who has %d tokens is locked after a while if he mistypes more than %d times a day: name the token",
+			d.Name, p.Codes(), tokens, e.Typos))
+	}
+}
+
+// warn names what lets somebody guess for ever.
+func (g *Guessing) warn(d *model.Domain) {
+	if d.LockoutThreshold == 0 {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody before maxFailures, and what may be guessed is not bounded", d.Name))
+	}
+	if d.MaxFailures == 0 {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: maxFailures is 0: failed credentials in a row lock nobody for good", d.Name))
+	}
+}

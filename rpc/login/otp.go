@@ -1,0 +1,182 @@
+package login
+
+import (
+	"slices"
+
+	"tokensmith/model"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
+// answer counts, once.
+func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
+	creds, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if sent, err := v.passcode(login); err != nil {
+		return nil, err
+	} else if sent && login.Status != model.Active {
+		return v.refuse(tx, login, model.Disabled, 0)
+	} else if sent {
+		return v.accept(tx, login, people.UserType.Table, login.ID)
+	}
+	if len(creds) == 0 {
+		v.pretend()
+	}
+	best, chance := model.WrongCredential, v.passcodeChance(login)
+	v.narrow(creds, login)
+	for i := range creds {
+		c := &creds[i]
+		if !v.dry {
+			chance += c.Chance(v.c.Now)
+		}
+		found, err := v.try(tx, c)
+		if err != nil {
+			return nil, err
+		}
+		if !found.accepted {
+			best = better(best, found.kind)
+			for j := range creds[i+1:] { // what it answered, those of its seed do not accept alone either
+				if next := &creds[i+1+j]; c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
+					next.Asked = c.Asked
+				}
+			}
+			continue
+		}
+		k := c.Usable(login.Status, v.c.Now)
+		if k == 0 && c.MustChange && found.pin == nil {
+			k = model.PINExpired
+		}
+		if k != 0 {
+			return v.refuse(tx, login, k, 0) // the OTP is used up all the same
+		}
+		if found.pin != nil {
+			sealed := v.c.Server.Keys.Seal(store.PINPlace(c.AssignmentID), model.HashPIN(found.pin))
+			if err := tx.SetPIN(c.AssignmentID, sealed, v.c.Now); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.CountUse(c.AssignmentID); err != nil {
+			return nil, err
+		}
+		return v.accept(tx, login, token.AssignmentType.Table, c.AssignmentID)
+	}
+	if best == model.OutOfSync {
+		chance = 0 // it was right, so it was no guess, or one in thousands
+	}
+	return v.refuse(tx, login, best, chance)
+}
+
+// narrow makes the windows of the tokens that a credential is tried at narrower where much is guessed: of the user, from where he
+// is, or of many users.
+func (v *verification) narrow(creds []model.Credential, login *model.Login) {
+	most := login.GuessMost(v.c.Now)
+	pressed := login.Pressed(v.c.Now)
+	if v.address != "" && v.door == nil {
+		most = min(most, v.from.GuessMost(v.c.Now))
+		pressed = pressed || v.from.Pressed(v.c.Now)
+	}
+	if v.auth.spraying.on.Load() {
+		most, pressed = model.GuessLeast, true
+	}
+	for i := range creds {
+		creds[i].Pressed = pressed
+	}
+	model.Share(creds, v.c.Now, most-v.passcodeChance(login))
+}
+
+// better gives the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
+func better(a, b model.Kind) model.Kind {
+	order := []model.Kind{model.OutOfSync, model.Replayed, model.WrongCredential}
+	return order[min(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// candidates gives the assignments to try.
+func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Credential, error) {
+	all, err := tx.Credentials(login.ID)
+	if err != nil {
+		return nil, err
+	}
+	v.all = all
+	if v.token == nil {
+		return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool {
+			return c.Status != model.Active || c.TokenStatus != model.Active
+		}), nil
+	}
+	// A serial of two products is told apart by who has the token.
+	conds := append(slices.Clone(v.token), store.Assigned(login.ID))
+	id, err := token.TokenType.Find(v.c, tx, conds)
+	if wire.NoSingleMatch(err) {
+		v.dry = true // his tokens are tried for the time it takes
+		return all, nil
+	}
+	return slices.DeleteFunc(all, func(c model.Credential) bool { return c.TokenID != id }), err
+}
+
+// tried is what a credential turned out to be on one assignment.
+type tried struct {
+	accepted bool
+	kind     model.Kind   // when not accepted
+	pin      model.Secret // the new PIN, where the credential changes it
+}
+
+// try checks the credential on one assignment and writes what it makes of the token's state. A wrong PIN costs the
+// same time as a right one, and leaves the OTP unused.
+func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
+	keys := v.c.Server.Keys
+	seed, err := keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
+	if err != nil {
+		return tried{}, err
+	}
+	var pinHash []byte
+	if c.PIN != nil {
+		if pinHash, err = keys.Unseal(store.PINPlace(c.AssignmentID), c.PIN); err != nil {
+			return tried{}, err
+		}
+	}
+	right := func(pin model.Secret) bool {
+		if pinHash == nil {
+			return len(pin) == 0
+		}
+		return model.PINMatches(pinHash, pin)
+	}
+	result := tried{kind: model.WrongCredential}
+	check := func(pin model.Secret, code string, fresh model.Secret) error {
+		after := *c
+		accepted, changed, kind := after.Check(seed, v.c.Now, code)
+		if !right(pin) || v.dry || fresh != nil && pinHash == nil { // who has an OTP and no more sets no PIN
+			return nil
+		}
+		if accepted {
+			result.accepted, result.pin = true, fresh
+		} else {
+			result.kind = better(result.kind, kind)
+		}
+		if !changed {
+			return nil
+		}
+		*c = after
+		return tx.SaveChecked(c, accepted, v.c.Now)
+	}
+	if pin, code, ok := c.Split(v.text); ok {
+		if err := check(pin, code, nil); err != nil {
+			return tried{}, err
+		}
+	}
+	for _, change := range c.SplitChange(v.text) {
+		if result.accepted {
+			break
+		}
+		if people.CheckPIN(v.c.Server, "", change.New) != nil {
+			continue
+		}
+		if err := check(change.PIN, change.Code, change.New); err != nil {
+			return tried{}, err
+		}
+	}
+	return result, nil
+}

@@ -1,0 +1,133 @@
+package login
+
+import (
+	"io"
+	"math/big"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/message"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+const PasscodeInterval = 30_000 // milliseconds between two to the same user
+
+// newPasscode makes six random digits.
+func newPasscode(s *dispatch.Server) (string, error) {
+	b := make([]byte, 16) // 128 bits: the bias of the remainder is far below notice
+	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+		return "", err
+	}
+	n := new(big.Int).Mod(new(big.Int).SetBytes(b), big.NewInt(1_000_000)).String()
+	return "000000"[len(n):] + n, nil
+}
+
+// SendOTP sends a one-time passcode by e-mail or SMS, good once, for five minutes. It answers the same whether or not
+// there is such a user with an address, and sends no second one within half a minute and no more than three within an hour. It goes
+// where the domain allows.
+func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Plan) error {
+	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
+	c := v.c
+	var err error
+	if v.user, err = args.Selector("user", people.UserType, true); err != nil {
+		return err
+	}
+	channel := ""
+	if args.Channel != "" {
+		if channel, err = args.CheckedChannel(); err != nil {
+			return err
+		}
+		if channel == model.SMTP && !people.ProfileOf(m.Server).Mail {
+			return model.AttrErrorf(model.Invalid, "channel", "the profile %s sends no passcodes by e-mail", people.ProfileOf(m.Server).Name)
+		}
+	}
+	code, err := newPasscode(m.Server)
+	if err != nil {
+		return err
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		login, err := v.login(tx)
+		if err != nil || login == nil {
+			return nil, err
+		}
+		c.Touched(people.UserType.Noun, login.ID)
+		end := c.Now + model.PasscodeWithin
+		open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(c.Now)
+		if !open || login.Flooded(c.Now) || login.PasscodeUntil > end-PasscodeInterval || !login.MaySendPasscode(c.Now) {
+			return nil, nil
+		}
+		var u model.User
+		if err := tx.Load(&u, login.ID); err != nil {
+			return nil, err
+		}
+		var domain model.Domain
+		if err := tx.Load(&domain, u.DomainID); err != nil {
+			return nil, err
+		}
+		for _, way := range domain.PasscodeChannels.Items() {
+			if channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
+				continue
+			}
+			err = message.Send(c, tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": token.Until(end)}, end)
+			if err == nil {
+				login.SentPasscode(c.Now)
+				login.Passcode, login.PasscodeUntil = m.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code)), end
+				return nil, tx.Save(&login.UserState)
+			}
+			if wire.ClientError(err).Kind != model.Invalid {
+				return nil, err
+			}
+		}
+		return nil, nil // no address, or no way there
+	}
+	return nil
+}
+
+// passcodeChance is the chance that a guess is the user's passcode.
+func (v *verification) passcodeChance(login *model.Login) model.Chance {
+	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.token != nil {
+		return 0
+	}
+	return model.CodeChance(model.PasscodeDigits)
+}
+
+// passcode says whether the credential is the user's passcode, which is used up then. It stands for an OTP and not for the PIN: who
+// has one, at whatever token, puts it in front.
+func (v *verification) passcode(login *model.Login) (bool, error) {
+	if v.passcodeChance(login) == 0 {
+		return false, nil
+	}
+	code, err := v.c.Server.Keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)
+	if err != nil {
+		return false, err
+	}
+	text := []byte(v.text)
+	at := max(0, len(text)-model.PasscodeDigits)
+	known, err := v.knowsPIN(text[:at])
+	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
+		return false, err
+	}
+	login.Passcode, login.PasscodeUntil = nil, 0
+	return true, nil
+}
+
+// knowsPIN says whether a PIN is one of the user's, or there is none and none is given.
+func (v *verification) knowsPIN(pin model.Secret) (bool, error) {
+	has, known := false, false
+	for i := range v.all {
+		if v.all[i].PIN == nil {
+			continue
+		}
+		hash, err := v.c.Server.Keys.Unseal(store.PINPlace(v.all[i].AssignmentID), v.all[i].PIN)
+		if err != nil {
+			return false, err
+		}
+		has = true
+		known = model.PINMatches(hash, pin) || known
+	}
+	return known || !has && len(pin) == 0, nil
+}

@@ -1,0 +1,89 @@
+package login
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync"
+
+	"tokensmith/model"
+	"tokensmith/rpc/people"
+	"tokensmith/store"
+)
+
+// hash compares a static password, which is slow on purpose, before the transaction. An unknown user and one without
+// a password cost the same.
+func (v *verification) hash(ctx context.Context) error {
+	var login *model.Login
+	err := v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+		tx.Limit(v.c.Scope)
+		login, err = v.login(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	against := noPassword()
+	if login != nil && login.Password != nil {
+		v.seen = login.Password
+		plain, err := v.c.Server.Keys.Unseal(store.PasswordPlace(login.ID), login.Password)
+		if err != nil {
+			return err
+		}
+		against, v.beside = strings.CutPrefix(string(plain), people.BesideOTP)
+	}
+	return v.c.Server.RunExpensive(ctx, func() {
+		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.fresh), v.password)
+		if v.fresh != "" {
+			v.length = people.Characters(model.Secret(v.fresh))
+			v.fresh = model.HashPassword(model.Secret(v.fresh))
+		}
+	})
+}
+
+// noPassword is the hash of a password nobody knows: comparing with it takes the time of any other.
+var noPassword = sync.OnceValue(func() string {
+	unknown := make(model.Secret, 32)
+	rand.Read(unknown)
+	return model.HashPassword(unknown)
+})
+
+func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
+	switch {
+	case !bytes.Equal(login.Password, v.seen):
+		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
+	case !v.matched:
+		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
+	case login.Status != model.Active:
+		return v.refuse(tx, login, model.Disabled, 0)
+	case v.tooShort() && v.fresh != "":
+		return nil, model.AttrErrorf(model.Invalid, v.at, "has fewer than %d characters, and stands alone", people.ProfileOf(v.c.Server).PasswordAlone)
+	case v.tooShort():
+		v.due = true
+		return v.refuse(tx, login, model.PINExpired, 0)
+	case v.fresh != "":
+		if err := v.setPassword(tx, login); err != nil {
+			return nil, err
+		}
+	case login.MustChangePassword:
+		v.due = true
+		return v.refuse(tx, login, model.PINExpired, 0)
+	}
+	return v.accept(tx, login, people.UserType.Table, login.ID)
+}
+
+// setPassword puts the new password in place, whose user knew the old one.
+func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
+	if err := people.PasswordSuits(v.c.Server, tx, v.at, login.ID, v.length); err != nil {
+		return err
+	}
+	return tx.SetPassword(login.ID, people.SealPassword(v.c.Server, login.ID, v.fresh, v.length), false, v.c.Now)
+}
+
+// tooShort says whether a password that was set beside an OTP stands alone, and no longer one takes its place.
+func (v *verification) tooShort() bool {
+	alone := people.ProfileOf(v.c.Server).PasswordAlone
+	return v.beside && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
+}

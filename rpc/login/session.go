@@ -1,0 +1,117 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+const (
+	SessionBytes    = 32
+	SessionIdle     = 30 * time.Minute
+	sessionUsedMost = 60_000 // milliseconds between two writes of a session's last use
+)
+
+// SignedIn tells the console who is signed in.
+type SignedIn struct {
+	LoginName string   `json:"loginName"`
+	Methods   []string `json:"methods"` // that he may use
+}
+
+// ConsolePath is where the console is; its cookie is sent there alone.
+const ConsolePath = "/console/"
+
+// cookie gives the session's cookie without a value. It is __Host- where the browser speaks TLS, with this server or a
+// proxy before it: then no other host, and no page without TLS, can set it, and its path must be the whole host. Over plain
+// HTTP browsers take no such name.
+func (m *Auth) cookie(r *http.Request) (name, path string, secure bool) {
+	if r.TLS != nil || strings.HasPrefix(m.Server.Config.PublicURL, "https:") {
+		return "__Host-tokensmith", "/", true
+	}
+	return "tokensmith", ConsolePath, false
+}
+
+func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
+	name, path, secure := m.cookie(r)
+	c := &http.Cookie{Name: name, Value: value, Path: path, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// SessionOf gives the hash of the session that a request shows; nil when it shows none.
+func (m *Auth) SessionOf(r *http.Request) []byte {
+	name, _, _ := m.cookie(r)
+	c, err := r.Cookie(name)
+	if err != nil || c.Value == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(c.Value))
+	return sum[:]
+}
+
+// AuthenticatePerson finds the administrator whose session a request shows. He acts like an agent with his permissions.
+func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []byte) error {
+	refused := model.Errorf(model.NotAuthentic, "you are not signed in, or your session has ended")
+	if hash == nil {
+		return refused
+	}
+	var session model.Session
+	var user model.User
+	var domain model.Domain
+	err := m.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+		if session, err = tx.SessionByHash(hash); err == nil {
+			err = tx.Load(&user, session.UserID)
+		}
+		if err == nil {
+			err = tx.Load(&domain, user.DomainID)
+		}
+		return err
+	})
+	switch {
+	case wire.NoSingleMatch(err):
+		return refused
+	case err != nil:
+		return err
+	case !session.Good(&user, c.Now, model.Time(SessionIdle.Milliseconds())):
+		return refused
+	}
+	c.Agent = personOf(&user, &domain)
+	if c.Now-session.LastUsed >= sessionUsedMost {
+		return m.Server.Config.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.Now) })
+	}
+	return nil
+}
+
+// personOf makes an administrator an agent with his permissions.
+func personOf(u *model.User, d *model.Domain) *model.Agent {
+	return &model.Agent{ID: u.ID, Name: u.LoginName + "@" + d.Name, Permissions: u.Permissions, Status: model.Active}
+}
+
+// SignOut ends the session.
+func (m *Auth) SignOut(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
+	c.Method = &dispatch.Method{Path: "console/signOut"}
+	if hash := m.SessionOf(r); hash != nil {
+		known := m.AuthenticatePerson(r.Context(), c, hash) == nil
+		err := m.Server.Config.Store.Update(r.Context(), func(tx store.Tx) error {
+			if err := tx.DropSession(hash); err != nil || !known {
+				return err
+			}
+			return c.Audit(tx, nil)
+		})
+		if err != nil {
+			c.Fail(w, err, true)
+			return
+		}
+	}
+	m.setCookie(w, r, "")
+	c.AnswerPage(w, nil)
+}

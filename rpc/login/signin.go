@@ -1,0 +1,344 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tokensmith/model"
+	"tokensmith/rpc/conn"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Wrong sign-ins of an address beyond signInBurst have to wait, one each signInEvery.
+const (
+	SignInBurst = 5
+	SignInEvery = 10 * time.Second
+)
+
+// SignInArgs are what a person signs in with.
+type SignInArgs struct {
+	LoginName   wire.Text `json:"loginName"` // or DOMAIN\LOGINNAME
+	Password    wire.Text `json:"password"`
+	OTP         wire.Text `json:"otp"` // for accounts that have an active token
+	NewPassword wire.Text `json:"newPassword"`
+}
+
+// SignIn begins a session.
+func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
+	c.Method = &dispatch.Method{Path: "console/signIn", Device: true} // nobody known calls
+	c.Agent = &model.Agent{Name: "console"}
+	defer c.Ended()
+	body, err := m.Server.ReadBody(w, r, c)
+	if err != nil {
+		c.Fail(w, err, false)
+		return
+	}
+	var args SignInArgs
+	if err := wire.ReadArgs(body, &args); err != nil {
+		c.Fail(w, err, true)
+		return
+	}
+	key := make([]byte, SessionBytes)
+	if _, err := io.ReadFull(m.Server.Config.Rand, key); err != nil {
+		c.Fail(w, err, true)
+		return
+	}
+	value := base64.RawURLEncoding.EncodeToString(key)
+	hash := sha256.Sum256([]byte(value))
+	if err := m.signingIn(r.Context(), c, &args, hash[:], m.SessionOf(r)); err != nil {
+		c.Fail(w, err, true)
+		return
+	}
+	m.setCookie(w, r, value)
+	c.AnswerPage(w, nil)
+}
+
+// signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
+// transaction.
+func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs, session, before []byte) error {
+	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), fresh: string(args.NewPassword),
+		door: &door{address: conn.Network(c.Remote)}}
+	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
+	tried := c.Attempt(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
+		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany)
+	if tried != nil && wire.ClientError(tried).Kind != model.TooMany {
+		return tried
+	}
+	var err error
+	if v.user, err = m.loginConds(ctx, model.Trim(strings.ReplaceAll(string(args.LoginName), "\x00", ""))); err != nil {
+		return err
+	}
+	if tried != nil {
+		// Others may have used up the tries of an address that he shares with them.
+		if known, err := v.known(ctx); err != nil || !known {
+			return cmp.Or(err, tried)
+		}
+	}
+	if len(args.Password) > people.PasswordMost || len(args.NewPassword) > people.PasswordMost {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.PasswordMost)
+	}
+	if args.NewPassword != "" {
+		if err := people.CheckPassword(m.Server, "newPassword", model.Secret(args.NewPassword)); err != nil {
+			return err
+		}
+	}
+	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
+	v.at = "newPassword"
+	v.comesFrom(c.Remote)
+	if err := v.hash(ctx); err != nil {
+		return err
+	}
+	_, err = c.Run(ctx, &dispatch.Plan{Update: func(tx store.Tx) (any, error) {
+		v.attempt = attempt{}
+		return v.enter(tx, session, before)
+	}})
+	switch {
+	case v.due && err != nil:
+		// And not the PIN, which is changed otherwise.
+		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
+	case v.held && err != nil && wire.ClientError(err).Kind == model.Locked, err != nil && wire.ClientError(err).Kind == model.WrongCredential:
+		// The record alone tells a locked one from one who is no administrator.
+		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones the console takes none for a while, but where you signed in lately")
+	}
+	return err
+}
+
+// door is where an administrator stands who signs in to the console.
+type door struct {
+	address string         // or network, from which he comes
+	signIns *model.SignIns // how it went from there, or from wherever else he is not known
+	fresh   bool           // they are not stored yet
+
+	lockedElsewhere bool // and stays so, whoever enters here
+}
+
+// read finds how an administrator's sign-ins went from where he is now.
+func (d *door) read(tx store.ReadTx, userID string, now model.Time) (all []model.SignIns, err error) {
+	all, err = tx.SignIns(userID)
+	d.signIns, d.fresh = &model.SignIns{UserID: userID}, true
+	for i := range all {
+		if s := &all[i]; s.Address == d.address && s.Knows(now) || s.Address == "" && d.fresh {
+			d.signIns, d.fresh = s, false
+		}
+	}
+	return all, err
+}
+
+// save stores how it went from there.
+func (d *door) save(tx store.Tx, c *dispatch.Call) error {
+	if d.fresh {
+		d.signIns.ID = c.NewID()
+		return tx.Insert(d.signIns)
+	}
+	return tx.Save(d.signIns)
+}
+
+// known says whether the administrator signed in from the same address lately, and has not as many failures of his own there as an
+// address may have. Where nobody did, no name is looked up: who only knocks learns none by the time that takes.
+func (v *verification) known(ctx context.Context) (known bool, err error) {
+	err = v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
+		known = false
+		from, err := tx.SignInsFrom(v.door.address)
+		from = slices.DeleteFunc(from, func(s model.SignIns) bool {
+			return !s.Knows(v.c.Now) || s.Held(v.c.Now) || s.FailCount >= SignInBurst
+		})
+		if err != nil || len(from) == 0 {
+			return err
+		}
+		login, err := v.login(tx)
+		known = login != nil && slices.ContainsFunc(from, func(s model.SignIns) bool { return s.UserID == login.ID })
+		return err
+	})
+	return known, err
+}
+
+// enter lets the administrator in, or refuses him. Who is none is nobody.
+func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
+	login, err := v.login(tx)
+	if err != nil {
+		return nil, err
+	}
+	if login == nil {
+		v.c.Object = ""
+		return v.unseen(tx, model.WrongCredential)
+	}
+	v.c.Touched(people.UserType.Noun, login.ID)
+	all, err := v.door.read(tx, login.ID, v.c.Now)
+	if err != nil {
+		return nil, err
+	}
+	locked := login.Status == model.LockedBy && !login.LockEnded(v.c.Now)
+	// His failures elsewhere lock him there alone, where a stranger may have made them.
+	v.door.lockedElsewhere = locked && login.LockedByFailures()
+	if locked && !v.door.lockedElsewhere || v.door.signIns.Held(v.c.Now) || !v.door.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
+		v.held = true
+		return v.unseen(tx, model.Locked)
+	}
+	switch {
+	case locked:
+		login.Status = model.Active // here
+	case login.Status == model.LockedBy:
+		login.Status, login.LockedUntil = model.Active, 0
+		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
+			return nil, err
+		}
+	}
+	found, err := v.person(tx, login)
+	if _, refused := found.(dispatch.CommittedRefusal); refused || err != nil {
+		return found, err
+	}
+	if err := v.entered(tx, login, all); err != nil {
+		return nil, err
+	}
+	return nil, v.begin(tx, login, session, before)
+}
+
+// unseen refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
+// administrator who signed in last.
+func (v *verification) unseen(tx store.Tx, k model.Kind) (any, error) {
+	v.dry = true
+	id, _ := v.auth.lastAdmin.Load().(string)
+	creds, err := v.candidates(tx, &model.Login{ID: id})
+	if err != nil {
+		return nil, err
+	}
+	if len(creds) == 0 {
+		v.pretend()
+	}
+	for i := range creds {
+		if _, err := v.try(tx, &creds[i]); err != nil {
+			return nil, err
+		}
+	}
+	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
+}
+
+// refuse records a refusal: at the console, where it locks the console alone, or of the user.
+func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
+	if v.door == nil {
+		return refuse(v.c, tx, login, k, chance)
+	}
+	if failed(k) {
+		// It is a guess all the same, and counts in the user's budget.
+		login.Spend(v.c.Now, chance)
+		if err := tx.SaveLogin(&login.UserState); err != nil {
+			return nil, err
+		}
+		v.door.signIns.Failed(v.c.Now, login.LockoutThreshold, login.LockoutMinutes)
+	}
+	return dispatch.CommittedRefusal{Err: answer(k)}, v.door.save(tx, v.c)
+}
+
+// entered makes the address known from which the administrator signed in, and forgets those from which he did not lately.
+func (v *verification) entered(tx store.Tx, login *model.Login, all []model.SignIns) error {
+	v.auth.lastAdmin.Store(login.ID)
+	if at := v.door.signIns; at.Address == "" {
+		if at.FailCount = 0; !v.door.fresh {
+			if err := v.door.save(tx, v.c); err != nil {
+				return err
+			}
+		}
+		v.door.signIns, v.door.fresh = &model.SignIns{UserID: login.ID, Address: v.door.address}, true
+	}
+	v.door.signIns.Succeeded(v.c.Now)
+	slices.SortFunc(all, func(a, b model.SignIns) int { return cmp.Compare(b.LastSuccess, a.LastSuccess) })
+	others := 0
+	for i := range all {
+		s := &all[i]
+		if s.Address == "" || s.ID == v.door.signIns.ID {
+			continue
+		}
+		if others++; others < model.SignInKnownMost && s.Knows(v.c.Now) && s.Address != v.door.address {
+			continue
+		}
+		if err := tx.Delete(s); err != nil {
+			return err
+		}
+	}
+	return v.door.save(tx, v.c)
+}
+
+// loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
+func (m *Auth) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
+	of := func(login, domain string) []store.Cond {
+		return append(store.AdministratorCalled(login), store.InDomain(domain))
+	}
+	if domain, login, ok := strings.Cut(name, `\`); ok {
+		return of(login, domain), nil
+	}
+	conds := store.AdministratorCalled(name)
+	if at := strings.LastIndexByte(name, '@'); at >= 0 {
+		err := m.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
+			n, err := tx.Count(&store.Query{Table: people.UserType.Table, Where: conds})
+			if err == nil && n == 0 {
+				conds = of(name[:at], name[at+1:])
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return conds, nil
+}
+
+// person checks an administrator's password and, where he has an active token, its OTP. With a wrong password an OTP is
+// looked at for the time it takes, and stays unused.
+func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
+	tokens, err := v.candidates(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if len(tokens) == 0 {
+		v.pretend()
+		return v.staticPassword(tx, login)
+	}
+	right := v.matched && string(login.Password) == string(v.seen)
+	v.dry = !right
+	found, err := v.otp(tx, login)
+	if _, refused := found.(dispatch.CommittedRefusal); refused || err != nil {
+		return found, err
+	}
+	switch {
+	case !right:
+		return nil, errors.New("a sign-in was accepted without its password")
+	case v.fresh != "":
+		return found, v.setPassword(tx, login)
+	case login.MustChangePassword:
+		v.due = true
+		return v.refuse(tx, login, model.PINExpired, 0)
+	}
+	return found, nil
+}
+
+// begin begins a session.
+func (v *verification) begin(tx store.Tx, login *model.Login, session, before []byte) error {
+	var user model.User
+	var domain model.Domain
+	err := tx.Load(&user, login.ID)
+	if err == nil {
+		err = tx.Load(&domain, user.DomainID)
+	}
+	if err == nil && before != nil {
+		err = tx.DropSession(before)
+	}
+	if err == nil {
+		err = tx.DropSessions(v.c.Now - model.SessionMost)
+	}
+	if err != nil {
+		return err
+	}
+	v.c.Person = personOf(&user, &domain)
+	return tx.Insert(&model.Session{Hash: session, UserID: user.ID, PasswordChanged: user.LastChangePassword, DateCreated: v.c.Now, LastUsed: v.c.Now})
+}

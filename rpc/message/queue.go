@@ -1,0 +1,176 @@
+// Package message has the messages to users: the texts they are made of, the queue in the database, and the methods that show both. A message is
+// queued in the transaction of what it reports, and sent afterwards by package sender.
+package message
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/sender"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Delivery has the methods that show messages on their way.
+type Delivery struct{ object.CRUD }
+
+// Receivers are those of the methods of this room.
+func Receivers(s *dispatch.Server) map[string]any {
+	return map[string]any{"Template": &Template{object.CRUD{Server: s, Type: TemplateType}}, "Delivery": &Delivery{object.CRUD{Server: s, Type: DeliveryType}}}
+}
+
+// Template has the methods of the messages' texts.
+type Template struct{ object.CRUD }
+
+// DeliveryType declares messages on their way.
+var DeliveryType = object.Declare(&object.Type{
+	Name: "delivery", Missing: model.DeliveryNoun, Row: func() any { return new(model.Delivery) },
+	Attrs: []object.Attr{
+		{Name: "channel", Kind: object.Enum, Values: []string{model.SMTP, model.SMS}},
+		{Name: "template", Kind: object.Text},
+		{Name: "recipient", Kind: object.Text},
+		{Name: "status", Kind: object.Enum, Values: []string{model.Queued, model.Sent, model.Failed}, Indexed: true},
+		{Name: "attempts", Kind: object.Integer},
+		{Name: "reason", Kind: object.Text, About: "why the last attempt failed"},
+		{Name: "nextTry", Kind: object.Date},
+		{Name: "goodUntil", Kind: object.Date, About: "when the message is worth nothing any more"},
+		{Name: "dateCreated", Kind: object.Date},
+		{Name: "lastUpdated", Kind: object.Date},
+	},
+})
+
+// TemplateType declares the texts of messages.
+var TemplateType = object.Declare(&object.Type{
+	Name: "template", Missing: model.TemplateNoun, Row: func() any { return new(model.Template) }, Naming: []string{"id", "name"},
+	Check: func(_ *dispatch.Call, _ store.Tx, _ *object.Decoded, _, row any) error {
+		return row.(*model.Template).Check()
+	},
+	Attrs: []object.Attr{
+		{Name: "name", Kind: object.Text, Indexed: true, About: "activationCode, downloadUrl, passcode or installationCode"},
+		{Name: "subject", Kind: object.Text, When: object.OnSet, Required: true, About: "with parameters in braces"},
+		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10, About: "with parameters in braces: {loginName}"},
+	},
+})
+
+const (
+	deliveryPoll  = time.Second
+	deliveryLease = 2 * 60_000 // milliseconds in which a claimed delivery is tried
+	deliveryTime  = time.Minute
+	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
+)
+
+// carried is a delivery's sealed body.
+type carried struct {
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}
+
+// Send queues a message to a user, in the transaction of what it reports on.
+func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) error {
+	if c.Server.Config.Senders[channel] == nil {
+		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
+	}
+	to := u.Address(channel)
+	if to == "" {
+		return model.AttrErrorf(model.Invalid, "channel", "the user has no address for %s", channel)
+	}
+	t, err := tx.TemplateByName(template)
+	if err != nil {
+		return err
+	}
+	values["loginName"], values["firstName"], values["lastName"] = u.LoginName, u.FirstName, u.LastName
+	subject, text := t.Fill(values)
+	body, err := json.Marshal(carried{subject, text})
+	if err != nil {
+		return err
+	}
+	id := c.NewID()
+	return tx.Insert(&model.Delivery{ID: id, Channel: channel, Template: template, Recipient: to, Status: model.Queued,
+		Body: c.Server.Keys.Seal(store.MessagePlace(id), body), NextTry: c.Now, GoodUntil: goodUntil, DateCreated: c.Now, LastUpdated: c.Now})
+}
+
+// Deliver carries queued messages out until ctx ends. Several processes may do so on one database.
+func Deliver(s *dispatch.Server, ctx context.Context) {
+	done := make(chan struct{})
+	for channel, by := range s.Config.Senders {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for {
+				n, err := deliverSome(s, ctx, channel, by)
+				if err != nil && ctx.Err() == nil {
+					s.Config.Log.Error().Err(err).Str("channel", channel).Msg("delivery")
+				}
+				if n == deliveryBatch && err == nil {
+					continue
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(deliveryPoll):
+				}
+			}
+		}()
+	}
+	for range s.Config.Senders {
+		<-done
+	}
+}
+
+func deliverSome(s *dispatch.Server, ctx context.Context, channel string, by sender.Sender) (int, error) {
+	var due []model.Delivery
+	err := s.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
+		now := model.At(s.Config.Now())
+		due, err = tx.ClaimDeliveries(channel, now, now+deliveryLease, deliveryBatch)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i := range due {
+		if err := deliver(s, ctx, &due[i], by); err != nil {
+			return i, err
+		}
+	}
+	return len(due), nil
+}
+
+// deliver tries one message and records how it went, also when the server is stopping meanwhile.
+func deliver(s *dispatch.Server, ctx context.Context, d *model.Delivery, by sender.Sender) error {
+	reason := ""
+	if d.GoodUntil != 0 && model.At(s.Config.Now()) >= d.GoodUntil {
+		reason = "it came too late to be of use"
+	} else {
+		var c carried
+		body, err := s.Keys.Unseal(store.MessagePlace(d.ID), d.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &c)
+		}
+		if err == nil {
+			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTime)
+			defer cancel()
+			err = by.Send(try, sender.Message{To: d.Recipient, Subject: c.Subject, Text: c.Text})
+		}
+		if err != nil {
+			reason = err.Error()
+		}
+	}
+	d.Ended(model.At(s.Config.Now()), reason)
+	s.Config.Log.Info().Str("delivery", d.ID).Str("channel", d.Channel).Str("status", d.Status).Int64("attempts", d.Attempts).Msg("delivery")
+	// What is not noted before the lease ends is sent again.
+	for began := time.Now(); ; {
+		err := s.Config.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Save(d) })
+		if err == nil || wire.ClientError(err).Kind != model.Unavailable || time.Since(began) > deliveryTime/2 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(deliveryPoll):
+		}
+	}
+}

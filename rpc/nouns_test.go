@@ -1,0 +1,21 @@
+package rpc
+
+import (
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/rpc/installation"
+	"tokensmith/rpc/object"
+)
+
+// Every object is missed under a noun of its own.
+func TestEveryObjectHasItsNoun(t *testing.T) {
+	t.Parallel()
+	seen := map[model.Noun]string{}
+	for _, o := range object.Types {
+		if other, twice := seen[o.Missing]; twice || o.Missing.Code() == 0 && o != installation.UseType {
+			t.Errorf("%s is missed as %q, which has the code %d and is %q's", o.Name, o.Missing, o.Missing.Code(), other)
+		}
+		seen[o.Missing] = o.Name
+	}
+}

@@ -1,0 +1,334 @@
+package object
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// CRUD gives an object its common five methods.
+type CRUD struct {
+	Server *dispatch.Server
+	Type   *Type
+}
+
+// CreateArgs are the parameters of create.
+type CreateArgs struct {
+	Attrs  wire.Members `json:"attrs"`
+	Return wire.Return  `json:"return"`
+}
+
+// Selection says which object a method means: by match, by id, or by the object's own member (a selector).
+type Selection struct {
+	ID    *wire.Text                `json:"id"`
+	Match wire.Match                `json:"match"`
+	Rest  map[string]jsontext.Value `json:",embed"`
+}
+
+// GetArgs are the parameters of get.
+type GetArgs struct {
+	Selection
+	Return wire.Return `json:"return"`
+}
+
+// SetArgs are the parameters of set.
+type SetArgs struct {
+	Selection
+	Attrs wire.Members `json:"attrs"`
+}
+
+// DeleteArgs are the parameters of delete.
+type DeleteArgs struct{ Selection }
+
+// Sought gives the conditions of a selection; none at all is refused.
+func (s *Selection) Sought(o *Type) (one Lookup, err error) {
+	if one.conds, err = o.Conds("match", s.Match); err != nil {
+		return one, err
+	}
+	if s.ID != nil {
+		one.conds = append(one.conds, store.ByID(string(*s.ID)))
+	}
+	if raw, ok := s.Rest[o.Name]; ok {
+		m, err := wire.MembersOf(o.Name, raw)
+		if err != nil {
+			return one, err
+		}
+		if one.Named, err = o.selector(o.Name, m); err != nil {
+			return one, err
+		}
+		one.conds = append(one.conds, one.Named...)
+	}
+	if len(one.conds) == 0 {
+		return one, model.Errorf(model.Missing, "id, match or %s: one of them is required", o.Name)
+	}
+	return one, nil
+}
+
+// Selector gives the conditions of a member that names an object; nil when it was not sent and is optional.
+func (s *Selection) Selector(name string, o *Type, required bool) ([]store.Cond, error) {
+	raw, ok := s.Rest[name]
+	if !ok || raw.Kind() == 'n' {
+		if required {
+			return nil, model.AttrErrorf(model.Missing, name, "is required")
+		}
+		return nil, nil
+	}
+	m, err := wire.MembersOf(name, raw)
+	if err != nil {
+		return nil, err
+	}
+	return o.selector(name, m)
+}
+
+// Create makes an object.
+func (m CRUD) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan) error {
+	return m.CreateWith(r, args, plan, func(*Decoded) error { return nil },
+		func(_ *dispatch.Call, _ store.Tx, _ *Decoded, _ string, made jsontext.Value) (any, error) {
+			return made, nil
+		})
+}
+
+// CreateWith makes an object. ready completes what the client gave of it, before any transaction; made gets the object's id and
+// reply, in the transaction, and gives the reply.
+func (m CRUD) CreateWith(r *http.Request, args *CreateArgs, plan *dispatch.Plan, ready func(*Decoded) error,
+	made func(c *dispatch.Call, tx store.Tx, d *Decoded, id string, reply jsontext.Value) (any, error)) error {
+	c := dispatch.CallFrom(r.Context())
+	d, err := m.Type.Decode("attrs", args.Attrs, OnCreate)
+	if err != nil {
+		return err
+	}
+	if err := ready(d); err != nil {
+		return err
+	}
+	ret, err := m.Type.Project(c, args.Return.Or(wire.ReturnNames("id")), "return")
+	if err != nil {
+		return err
+	}
+	create, err := m.PrepareCreate(r.Context(), c, d)
+	if err != nil {
+		return err
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		id, err := create(tx)
+		if err != nil {
+			return nil, err
+		}
+		reply, err := m.one(tx, ret, id)
+		if err != nil {
+			return nil, err
+		}
+		return made(c, tx, d, id, reply)
+	}
+	return nil
+}
+
+// PrepareCreate prepares the making of an object from decoded attributes; what it returns gives the new id.
+func (m CRUD) PrepareCreate(ctx context.Context, c *dispatch.Call, d *Decoded) (func(store.Tx) (string, error), error) {
+	if m.Type.Prepare != nil {
+		if err := m.Type.Prepare(ctx, c, d); err != nil {
+			return nil, err
+		}
+	}
+	return func(tx store.Tx) (string, error) {
+		row := m.Type.Row()
+		id := c.NewID()
+		m.Type.field(row, "id").SetString(id)
+		m.Type.stamp(row, "dateCreated", c.Now)
+		m.Type.stamp(row, "lastUpdated", c.Now)
+		if err := d.Into(c, tx, row); err != nil {
+			return "", err
+		}
+		if err := m.Write(c, tx, d, nil, row); err != nil {
+			return "", err
+		}
+		return id, nil
+	}, nil
+}
+
+// Write checks and writes a row, with what belongs to it.
+func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error {
+	if m.Type.Check != nil {
+		if err := m.Type.Check(c, tx, d, old, row); err != nil {
+			return err
+		}
+	}
+	var err error
+	if old == nil {
+		err = tx.Insert(row)
+	} else {
+		err = tx.Save(row)
+	}
+	if err != nil {
+		return m.Type.Taken(err)
+	}
+	if err := d.relate(c, tx, m.Type.idOf(row)); err != nil {
+		return err
+	}
+	c.Touched(m.Type.Noun, m.Type.idOf(row))
+	if m.Type.AfterWrite != nil {
+		return m.Type.AfterWrite(c, tx, d, old, row)
+	}
+	return nil
+}
+
+// Taken says which attributes must be unique when the store refused a row.
+func (o *Type) Taken(err error) error {
+	if e := wire.ClientError(err); e.Kind == model.Exists && e.Detail == nil && len(o.Keys) > 0 {
+		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + o.Keys[0][0]},
+			Msg: o.Noun + " already exists: " + strings.Join(o.Keys[0], " and ") + " must be unique" + map[bool]string{true: " together"}[len(o.Keys[0]) > 1]}
+	}
+	return err
+}
+
+// one reads an object just written.
+func (m CRUD) one(tx store.Tx, p *Projection, id string) (jsontext.Value, error) {
+	if len(p.Columns) == 1 && p.Columns[0].Name == "id" && p.Columns[0].Path == nil && p.Root.flat() {
+		return p.Root.write(nil, store.Row{id}, nil)
+	}
+	rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: []store.Cond{store.ByID(id)}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	return jsontext.Value(rows[0]), nil
+}
+
+// finds says whether one of the conditions leads to a few objects at once.
+func (o *Type) finds(conds []store.Cond) bool {
+	for _, c := range conds {
+		for i := range o.Attrs {
+			if a := &o.Attrs[i]; a.Indexed && a.Column == c.Column && c.Op == store.Eq && len(c.Path) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Get reads one object.
+func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	one, err := args.Sought(m.Type)
+	if err != nil {
+		return err
+	}
+	p, err := m.Type.Project(c, args.Return.Or(wire.ReturnNames("*")), "return")
+	if err != nil {
+		return err
+	}
+	quick := m.Type.finds(one.conds)
+	if p.Root.flat() {
+		plan.Reads = dispatch.OneStatement
+	}
+	plan.View = func(tx store.ReadTx) (any, error) {
+		for {
+			rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: one.conds, Limit: 2, Quick: quick})
+			switch {
+			case err != nil:
+				return nil, err
+			case len(rows) == 0:
+				return nil, m.Type.missed(tx, one)
+			case len(rows) == 1:
+				return jsontext.Value(rows[0]), nil
+			}
+			if _, err := m.Type.Pick(c, tx, one); err != nil {
+				return nil, err // which names them
+			}
+			// Without a snapshot: the others went meanwhile.
+		}
+	}
+	return nil
+}
+
+// Set changes one object.
+func (m CRUD) Set(r *http.Request, args *SetArgs, plan *dispatch.Plan) error {
+	if len(args.Attrs) == 0 {
+		return model.AttrErrorf(model.Missing, "attrs", "is required")
+	}
+	d, err := m.Type.Decode("attrs", args.Attrs, OnSet)
+	if err != nil {
+		return err
+	}
+	change, err := m.change(r.Context(), dispatch.CallFrom(r.Context()), d)
+	if err != nil {
+		return err
+	}
+	return m.UpdateSelected(r, &args.Selection, plan, func(_ *dispatch.Call, tx store.Tx, id string) (any, error) { return nil, change(tx, id) })
+}
+
+// change prepares the changing of an object by decoded attributes.
+func (m CRUD) change(ctx context.Context, c *dispatch.Call, d *Decoded) (func(tx store.Tx, id string) error, error) {
+	if m.Type.Prepare != nil {
+		if err := m.Type.Prepare(ctx, c, d); err != nil {
+			return nil, err
+		}
+	}
+	return func(tx store.Tx, id string) error {
+		row := m.Type.Row()
+		if err := tx.Load(row, id); err != nil {
+			return err
+		}
+		old := reflect.New(reflect.TypeOf(row).Elem())
+		old.Elem().Set(reflect.ValueOf(row).Elem())
+		if err := d.Into(c, tx, row); err != nil {
+			return err
+		}
+		m.Type.stamp(row, "lastUpdated", c.Now)
+		return m.Write(c, tx, d, old.Interface(), row)
+	}, nil
+}
+
+// UpdateSelected leaves a plan that finds the selected object and acts on it, known by its id.
+func (m CRUD) UpdateSelected(r *http.Request, s *Selection, plan *dispatch.Plan, act func(c *dispatch.Call, tx store.Tx, id string) (any, error)) error {
+	c := dispatch.CallFrom(r.Context())
+	one, err := s.Sought(m.Type)
+	if err != nil {
+		return err
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		id, err := m.Type.Pick(c, tx, one)
+		if err != nil {
+			return nil, err
+		}
+		return act(c, tx, id)
+	}
+	return nil
+}
+
+// Delete removes one object; one that is in use is refused.
+func (m CRUD) Delete(r *http.Request, args *DeleteArgs, plan *dispatch.Plan) error {
+	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
+		return nil, m.Remove(c, tx, id)
+	})
+}
+
+// Remove deletes the object of an id, unless it is in use.
+func (m CRUD) Remove(c *dispatch.Call, tx store.Tx, id string) error {
+	for _, u := range m.Type.UsedBy {
+		used, err := tx.Exists(u.Rows, id)
+		if err != nil {
+			return err
+		}
+		if used {
+			return model.Errorf(model.InUse, "%s is still in use by %s", m.Type.Noun, u.Noun)
+		}
+	}
+	row := m.Type.Row()
+	if err := tx.Load(row, id); err != nil {
+		return err
+	}
+	if m.Type.BeforeDelete != nil {
+		if err := m.Type.BeforeDelete(c, tx, row); err != nil {
+			return err
+		}
+	}
+	c.Touched(m.Type.Noun, id)
+	return tx.Delete(row)
+}

@@ -1,0 +1,346 @@
+package object
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// Decoded is what a client gave of an object: values read and checked one by one, relations still to be looked up.
+type Decoded struct {
+	obj      *Type
+	Place    string // "attrs"
+	Values   []Value
+	refs     []relation
+	members  []elements
+	Secrets  map[string]model.Secret
+	Creating bool // a new object, that is
+	Extra    any  // what the object's prepare step made of it
+}
+
+// Value is the value of an attribute.
+type Value struct {
+	attr    *Attr
+	v       any
+	Initial bool // not given: what a new object starts with
+}
+
+type relation struct {
+	attr  *Attr
+	conds []store.Cond // nil = none
+	id    *string      // once into has looked it up
+}
+
+// elements is what a client gave as a collection: each by the conditions that name it.
+type elements struct {
+	coll  *Collection
+	place string
+	each  [][]store.Cond
+}
+
+// Decode reads attributes given on create or set. An unknown one, one that may not be given, and one that is missing
+// are refused by name. except names attributes that the method takes care of itself; they are left out.
+func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (*Decoded, error) {
+	d := &Decoded{obj: o, Place: place, Secrets: map[string]model.Secret{}, Creating: on == OnCreate}
+	selectors := map[*Attr]wire.Members{}
+	given := map[*Attr]bool{}
+	for _, mem := range m {
+		if slices.Contains(except, mem.Name) {
+			continue
+		}
+		here := place + "." + mem.Name
+		head, rest, dotted := strings.Cut(mem.Name, ".")
+		a := o.ByName[head]
+		if a == nil || dotted && a.Kind != Ref {
+			if coll := o.Collection(head, false); coll != nil {
+				if dotted || coll.When&on == 0 {
+					return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
+				}
+				each, err := coll.named(here, mem.Value)
+				if err != nil {
+					return nil, err
+				}
+				d.members = append(d.members, elements{coll, here, each})
+				continue
+			}
+			return nil, model.AttrErrorf(model.UnknownAttr, here, "%s has no such attribute", o.Noun)
+		}
+		if a.When&on == 0 {
+			why := "is read-only"
+			if a.When == OnCreate {
+				why = "can be given when the " + o.Noun + " is made, not later"
+			}
+			return nil, model.AttrErrorf(model.Invalid, here, "%s", why)
+		}
+		if given[a] && !dotted && a.Kind != Ref {
+			return nil, model.AttrErrorf(model.Invalid, here, "is given twice")
+		}
+		given[a] = true
+		if a.Kind == Ref {
+			if dotted {
+				selectors[a] = append(selectors[a], wire.Member{Name: rest, Value: mem.Value})
+			} else if mem.Value.Kind() == 'n' {
+				d.refs = append(d.refs, relation{attr: a})
+			} else {
+				nested, err := wire.MembersOf(here, mem.Value)
+				if err != nil {
+					return nil, err
+				}
+				selectors[a] = append(selectors[a], nested...)
+			}
+			continue
+		}
+		if err := d.read(a, here, mem.Value); err != nil {
+			return nil, err
+		}
+	}
+	for i := range o.Attrs {
+		a := &o.Attrs[i]
+		if m, ok := selectors[a]; ok {
+			if slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr == a }) {
+				return nil, model.AttrErrorf(model.Invalid, place+"."+a.Name, "is null and named at once")
+			}
+			conds, err := Types[a.Object].selector(place+"."+a.Name, m)
+			if err != nil {
+				return nil, err
+			}
+			d.refs = append(d.refs, relation{attr: a, conds: conds})
+		}
+		if on == OnCreate && !given[a] {
+			if a.Required && !slices.Contains(except, a.Name) {
+				return nil, model.AttrErrorf(model.Missing, place+"."+a.Name, "is required")
+			}
+			if a.Initial != nil {
+				d.Values = append(d.Values, Value{a, a.Initial, true})
+			}
+		}
+	}
+	return d, nil
+}
+
+// read reads one value by its attribute's type.
+func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
+	var out any
+	var err error
+	if v.Kind() == 'n' && (a.Required || a.Initial != nil) {
+		return model.AttrErrorf(model.Invalid, place, "cannot be empty")
+	}
+	switch a.Kind {
+	case Text:
+		var s string
+		if a.Raw {
+			s, err = wire.RawTextOf(place, v)
+		} else if s, err = wire.TextOf(place, v); err == nil {
+			s, err = a.Rule.Check(place, s)
+		}
+		switch {
+		case err != nil:
+		case !a.Raw && int64(model.Characters(s)) > a.Max:
+			err = model.AttrErrorf(model.Invalid, place, "is longer than %d characters", a.Max)
+		case a.Raw && int64(len(s)) > a.Max:
+			err = model.AttrErrorf(model.Invalid, place, "is longer than %d bytes", a.Max)
+		case a.Required && s == "":
+			err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
+		}
+		out = s
+	case Secret:
+		var s string
+		if s, err = wire.TextOf(place, v); err == nil {
+			if int64(len(s)) > a.Max {
+				err = model.AttrErrorf(model.Invalid, place, "is longer than %d bytes", a.Max)
+			}
+			d.Secrets[a.Name] = model.Secret(s)
+		}
+		return err
+	case Integer:
+		var n int64
+		if v.Kind() != 'n' {
+			n, err = wire.IntOf(place, v)
+		}
+		if high := a.Max; err == nil && v.Kind() != 'n' && (n < a.Min || high != 0 && n > high) {
+			err = model.AttrErrorf(model.Invalid, place, "must be a number from %d", a.Min)
+			if high != 0 {
+				err = model.AttrErrorf(model.Invalid, place, "must be a number from %d to %d", a.Min, high)
+			}
+		}
+		out = n
+	case Boolean:
+		var b bool
+		if v.Kind() != 'n' {
+			b, err = wire.BoolOf(place, v)
+		}
+		out = b
+	case Date:
+		out, err = wire.MomentOf(place, v, a.Ends)
+	case List:
+		var l model.List
+		if l, err = wire.ListOf(place, v); err == nil && a.Required && l == "" {
+			err = model.AttrErrorf(model.Invalid, place, "cannot be empty")
+		}
+		for _, item := range l.Items() {
+			if a.Values != nil && !slices.Contains(a.Values, item) {
+				err = model.AttrErrorf(model.Invalid, place, "takes %s", strings.Join(a.Values, ", "))
+			}
+		}
+		out = l
+	case Enum:
+		var s string
+		if s, err = wire.TextOf(place, v); err == nil && !slices.Contains(a.Values, s) {
+			err = model.AttrErrorf(model.Invalid, place, "must be one of %s", strings.Join(a.Values, ", "))
+		}
+		out = s
+	}
+	if err == nil {
+		d.Values = append(d.Values, Value{a, out, false})
+	}
+	return err
+}
+
+// Has says whether an attribute was given.
+func (d *Decoded) Has(name string) bool {
+	return slices.ContainsFunc(d.Values, func(v Value) bool { return v.attr.Name == name && !v.Initial }) ||
+		slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr.Name == name }) ||
+		slices.ContainsFunc(d.members, func(m elements) bool { return m.coll.Name == name })
+}
+
+// Given gives the value of an attribute, also an initial one; false when there is none.
+func Given[T any](d *Decoded, name string) (v T, ok bool) {
+	for _, x := range d.Values {
+		if x.attr.Name == name {
+			v, ok = x.v.(T)
+			return v, ok
+		}
+	}
+	return v, false
+}
+
+// Into puts the values into a row and looks the relations up.
+func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
+	for _, v := range d.Values {
+		if v.attr.Column == "-" {
+			continue
+		}
+		f := d.obj.field(row, v.attr.Column)
+		if m, ok := v.v.(model.Moment); ok {
+			v.v = m.In(c.Server.Config.TimeZone)
+		}
+		f.Set(reflect.ValueOf(v.v).Convert(f.Type()))
+		if v.attr.Fold {
+			d.obj.field(row, store.Folded(v.attr.Column)).SetString(model.Fold(v.v.(string)))
+		}
+	}
+	for i := range d.refs {
+		r := &d.refs[i]
+		id, err := d.find(c, tx, *r)
+		if err != nil {
+			return err
+		}
+		r.id = id
+		if r.attr.Column == "-" {
+			continue
+		}
+		f := d.obj.field(row, r.attr.Column)
+		if f.Kind() == reflect.Pointer {
+			f.Set(reflect.ValueOf(id))
+			continue
+		}
+		if id == nil {
+			return model.AttrErrorf(model.Invalid, d.Place+"."+r.attr.Name, "cannot be empty")
+		}
+		f.SetString(*id)
+	}
+	return nil
+}
+
+func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, error) {
+	if r.conds == nil {
+		return nil, nil
+	}
+	id, err := Types[r.attr.Object].Pick(c, tx, BySelector(r.conds))
+	if d.Place != "" {
+		err = AtAttribute(err, d.Place+"."+r.attr.Name)
+	}
+	return &id, err
+}
+
+// elementsMost bounds what a client gives as a collection.
+const elementsMost = 1000
+
+// named reads an array of a collection's elements: each by a selector, or by its name alone.
+func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
+	var items []jsontext.Value
+	if v.Kind() != 'n' {
+		if err := json.Unmarshal(v, &items); err != nil || len(items) > elementsMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", elementsMost)
+		}
+	}
+	o := Types[c.Object]
+	for i, item := range items {
+		here := fmt.Sprint(place, ".", i)
+		m := wire.Members{{Name: o.Keys[0][0], Value: item}}
+		if item.Kind() == '{' {
+			if m, err = wire.MembersOf(here, item); err != nil {
+				return nil, err
+			}
+		}
+		conds, err := o.selector(here, m)
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, conds)
+	}
+	return each, nil
+}
+
+// relate writes the collections that were given of a row.
+func (d *Decoded) relate(c *dispatch.Call, tx store.Tx, id string) error {
+	for _, m := range d.members {
+		var ids []string
+		for i, conds := range m.each {
+			found, err := Types[m.coll.Object].Find(c, tx, conds)
+			if err != nil {
+				return AtAttribute(err, fmt.Sprint(m.place, ".", i))
+			}
+			if !slices.Contains(ids, found) {
+				ids = append(ids, found)
+			}
+		}
+		if err := tx.Relate(m.coll.Steps[0], m.coll.Steps[1], id, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AtAttribute says of an object that was not found which attribute named it.
+func AtAttribute(err error, place string) error {
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+		missed.Detail = model.AttributeDetail{Attribute: place}
+	}
+	return err
+}
+
+// Related gives the id of a related object that the client named; nil when he named none.
+func (d *Decoded) Related(c *dispatch.Call, tx store.ReadTx, name string) (*string, error) {
+	for _, r := range d.refs {
+		switch {
+		case r.attr.Name != name:
+		case r.id != nil:
+			return r.id, nil
+		default:
+			return d.find(c, tx, r)
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,109 @@
+package object
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/store"
+)
+
+// write appends the object's JSON.
+func (n *Node) write(b []byte, row store.Row, parts parts) (_ []byte, err error) {
+	if n.Present >= 0 && row[n.Present] == nil {
+		return append(b, "null"...), nil
+	}
+	b = append(b, '{')
+	for i, f := range n.fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, f.name...), ':')
+		switch {
+		case f.one != nil:
+			if b, err = f.one.write(b, row, parts); err != nil {
+				return nil, err
+			}
+		case f.many != nil:
+			lead, end := "[", "]"
+			if f.many.elements {
+				lead, end = `{"elements":[`, "]}"
+			}
+			b = append(b, lead...)
+			if k := row[f.many.key]; k != nil {
+				b = append(b, parts[f.many][AsText(k)]...)
+			}
+			b = append(b, end...)
+		case f.derive != nil:
+			v, err := f.derive(row)
+			if err != nil {
+				return nil, err
+			}
+			b = f.Kind.write(b, v)
+		case f.Column < 0:
+			b = append(b, "null"...)
+		default:
+			b = f.Kind.write(b, row[f.Column])
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// JoinValues appends values with commas between them.
+func JoinValues(b []byte, values [][]byte) []byte {
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, v...)
+	}
+	return b
+}
+
+// write appends a value; what is empty is null.
+func (k kind) write(b []byte, v any) []byte {
+	switch x := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case bool:
+		return strconv.AppendBool(b, x)
+	case int64:
+		if k != Date {
+			return strconv.AppendInt(b, x, 10)
+		}
+		if x == 0 {
+			return append(b, "null"...)
+		}
+		b, _ = jsontext.AppendQuote(b, model.Time(x).String())
+		return b
+	}
+	s := AsText(v)
+	switch {
+	case k == List:
+		b = append(b, '[')
+		for i, item := range model.List(s).Items() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b, _ = jsontext.AppendQuote(b, item)
+		}
+		return append(b, ']')
+	case s == "":
+		return append(b, "null"...)
+	}
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
+}
+
+// AsText gives a text column's value.
+func AsText(v any) string {
+	switch s := v.(type) {
+	case string:
+		return s
+	case []byte:
+		return string(s)
+	}
+	panic(fmt.Sprintf("rpc: a text column gave %T", v))
+}

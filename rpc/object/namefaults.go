@@ -1,0 +1,93 @@
+package object
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/store"
+)
+
+// NameFault is a text of an object that the rule of its attribute takes no more. The object is reached by its id, and may be given
+// another text or be deleted.
+type NameFault struct {
+	Object, ID, Attribute string
+	Text                  string // quoted, with what is not seen as escapes; "" where it may be a seed
+	Reason                string
+}
+
+const namesPage = 5000 // rows read at a time
+
+// Fault says why a text is not kept as it is by the attribute's rule.
+func (a *Attr) Fault(text string) string {
+	clean, reason := a.Rule.Clean(text)
+	switch {
+	case reason != "":
+		return reason
+	case clean == text:
+		return ""
+	case model.Trim(text) != text:
+		return "has white space at an end"
+	}
+	return "is not in the form in which it would be kept: " + strconv.QuoteToASCII(clean)
+}
+
+// QuotedName gives a text that is at fault, for people.
+func QuotedName(text string) string {
+	if model.MayBeSeed(text) {
+		return ""
+	}
+	return strconv.QuoteToASCII(text)
+}
+
+// NameFaults hands over every text that its rule takes no more, of all objects, and counts them. It reads part by part.
+func NameFaults(s *dispatch.Server, ctx context.Context, see func(NameFault)) (n int, err error) {
+	for _, name := range slices.Sorted(maps.Keys(Types)) {
+		o := Types[name]
+		var ruled []*Attr
+		columns := []store.Column{{Name: "id"}}
+		for i := range o.Attrs {
+			if a := &o.Attrs[i]; a.Rule != model.AsWritten && a.Column != "-" && a.Path == nil {
+				ruled = append(ruled, a)
+				columns = append(columns, store.Column{Name: a.Column})
+			}
+		}
+		for last := ""; len(ruled) > 0; {
+			var rows []store.Row
+			err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+				rows, err = tx.Find(&store.Query{Table: o.Table, Columns: columns, Where: []store.Cond{{Column: "id", Op: store.Gt, Value: last}},
+					Sort: []store.Sort{{Column: store.Column{Name: "id"}}}, Limit: namesPage})
+				return err
+			})
+			if err != nil {
+				return n, err
+			}
+			for _, row := range rows {
+				last = AsText(row[0])
+				for i, a := range ruled {
+					text := AsText(row[i+1])
+					if reason := a.Fault(text); reason != "" {
+						n++
+						see(NameFault{o.Name, last, a.Name, QuotedName(text), reason})
+					}
+				}
+			}
+			if len(rows) < namesPage {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+// CountNames logs how many names of the database keep to the rules no more, if any. It reads all of them, and changes nothing.
+func CountNames(s *dispatch.Server, ctx context.Context) error {
+	n, err := NameFaults(s, ctx, func(NameFault) {})
+	if n > 0 && err == nil {
+		s.Config.Log.Warn().Int("names", n).Msg("some names would not be taken any more: tokensmith check --names lists them")
+	}
+	return err
+}

@@ -1,0 +1,339 @@
+package object
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+const (
+	collectionsMost = 20 // of one reply, each of which is a query
+
+	blockRows  = 1000     // rows whose collections are read at once
+	heldMost   = 32 << 20 // bytes of rows that wait for their collections
+	lightBytes = 4 << 20  // of the same, for which no place is needed of those that take memory
+	nestedMore = 48 << 20 // bytes of the JSON of collections that waits for its rows
+)
+
+// Projection turns found rows into JSON. It reads every to-one relation in the same query and every collection in
+// one further query for each blockRows rows.
+type Projection struct {
+	call    *dispatch.Call // who asks, and when
+	Columns []store.Column
+	Root    Node
+	colls   *int // how many collections there are, with those of collections
+}
+
+// Node is one object of the reply.
+type Node struct {
+	Present int // column that is nil when there is no such object; -1 = there always is
+	fields  []Field
+}
+
+// Field is one member of a reply's object.
+type Field struct {
+	name   []byte // quoted
+	Kind   kind
+	Column int
+	derive func(row store.Row) (any, error) // nil = the column's value
+	one    *Node
+	many   *many
+}
+
+// many is a collection of the reply.
+type many struct {
+	key      int // column of the owning row that the elements refer to
+	step     store.Step
+	order    string
+	proj     *Projection // its last column is the one that refers back
+	elements bool
+}
+
+// Project compiles a Return; place names it in refusals.
+func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projection, error) {
+	p := &Projection{call: c, colls: new(int)}
+	n, err := p.node(o, ret, nil, place)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Columns) == 0 {
+		p.AddColumn(nil, "id") // of an object of which nothing may be seen, it is still seen that it is there
+	}
+	if len(p.Columns) > wire.ColumnsMost {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.ColumnsMost)
+	}
+	p.Root = *n
+	return p, nil
+}
+
+// AddColumn has a further column read, and returns its place in each row.
+func (p *Projection) AddColumn(path []store.Step, name string) int {
+	p.Columns = append(p.Columns, store.Column{Path: path, Name: name})
+	return len(p.Columns) - 1
+}
+
+// AddField adds a field of a simple value to the root; column -1 is always null.
+func (p *Projection) AddField(name string, f Field) {
+	quoted, _ := jsontext.AppendQuote(nil, name)
+	for _, known := range p.Root.fields {
+		if string(known.name) == string(quoted) {
+			return
+		}
+	}
+	f.name = quoted
+	p.Root.fields = append(p.Root.fields, f)
+}
+
+func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place string) (*Node, error) {
+	n := &Node{Present: -1}
+	if len(path) > 0 {
+		n.Present = p.AddColumn(path, "id")
+	}
+	seen := map[string]bool{}
+	add := func(f Field, name string) {
+		if !seen[name] {
+			seen[name] = true
+			f.name, _ = jsontext.AppendQuote(nil, name)
+			n.fields = append(n.fields, f)
+		}
+	}
+	for _, r := range ret {
+		if len(p.Columns) > wire.ColumnsMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.ColumnsMost)
+		}
+		if r.Name == "*" && r.Nested == nil {
+			for i := range o.Attrs {
+				if a := &o.Attrs[i]; a.Simple() {
+					add(p.value(Join(path, a.Path), a), a.Name)
+				}
+			}
+			continue
+		}
+		if a := o.ByName[r.Name]; a != nil && a.Kind == Ref && a.Column != "-" {
+			target := Types[a.Object]
+			one, err := p.node(target, r.Nested.Or(wire.ReturnNames("id")), Join(path, []store.Step{{From: a.Column, Table: target.Table, To: "id"}}), place)
+			if err != nil {
+				return nil, err
+			}
+			add(Field{one: one}, r.Name)
+			continue
+		}
+		if c := o.Collection(r.Name, false); c != nil {
+			m, err := p.many(c, r, path, place)
+			if err != nil {
+				return nil, err
+			}
+			add(Field{many: m}, r.Name)
+			continue
+		}
+		steps, a, err := o.Resolve(place, r.Name, false)
+		if err != nil {
+			return nil, err
+		}
+		if r.Nested != nil {
+			return nil, model.AttrErrorf(model.Invalid, place, "%q has no attributes of its own", r.Name)
+		}
+		add(p.value(Join(path, steps), a), r.Name)
+	}
+	return n, nil
+}
+
+// value gives the field of an attribute whose column stands where path leads.
+func (p *Projection) value(path []store.Step, a *Attr) Field {
+	if a.Reveals && !p.call.Showing() {
+		return Field{Kind: a.Kind, Column: -1}
+	}
+	if a.Derive == nil {
+		f := Field{Kind: a.Kind, Column: p.AddColumn(path, a.Column)}
+		if a.ZeroIsNone {
+			f.derive = func(row store.Row) (any, error) {
+				if v := row[f.Column]; v != int64(0) {
+					return v, nil
+				}
+				return nil, nil
+			}
+		}
+		return f
+	}
+	columns := make([]int, len(a.From))
+	for i, name := range a.From {
+		columns[i] = p.AddColumn(path, name)
+	}
+	return Field{Kind: a.Kind, derive: func(row store.Row) (any, error) {
+		from := make(store.Row, len(columns))
+		for i, c := range columns {
+			if from[i] = row[c]; from[i] == nil && a.From[i] == "id" {
+				return nil, nil // path leads nowhere
+			}
+		}
+		return a.Derive(p.call, from)
+	}}
+}
+
+// Join appends paths without sharing memory.
+func Join(a, b []store.Step) []store.Step { return append(append([]store.Step(nil), a...), b...) }
+
+func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, place string) (*many, error) {
+	if *p.colls++; *p.colls > collectionsMost {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d collections", collectionsMost)
+	}
+	m := &many{key: p.AddColumn(path, c.Steps[0].From), step: c.Steps[0], order: cmp.Or(c.Order, "id"), proj: &Projection{call: p.call, colls: p.colls}, elements: r.Elements}
+	n, err := m.proj.node(Types[c.Object], r.Nested.Or(wire.ReturnNames("id")), c.Steps[1:], place)
+	if err != nil {
+		return nil, err
+	}
+	m.proj.Root = *n
+	m.proj.Root.Present = -1
+	m.proj.AddColumn(nil, m.step.To)
+	return m, nil
+}
+
+// Rows runs a query and gives each row as a JSON object.
+func (p *Projection) Rows(tx store.ReadTx, q store.Query) ([][]byte, error) {
+	out, _, err := p.Fetch(tx, q)
+	return out, err
+}
+
+// Fetch is rows with what was found.
+func (p *Projection) Fetch(tx store.ReadTx, q store.Query) (objects [][]byte, found []store.Row, err error) {
+	err = p.each(tx, q, func(object []byte, row store.Row) error {
+		objects, found = append(objects, slices.Clone(object)), append(found, slices.Clone(row))
+		return nil
+	})
+	return objects, found, err
+}
+
+// each runs a query and gives each row, as a JSON object and as it was found, to emit, which must not keep them.
+func (p *Projection) each(tx store.ReadTx, q store.Query, emit func(object []byte, row store.Row) error) error {
+	return p.eachOf(tx, q, &nesting{call: p.call, rows: map[*many]int64{}}, emit)
+}
+
+func (p *Projection) eachOf(tx store.ReadTx, q store.Query, in *nesting, emit func(object []byte, row store.Row) error) error {
+	q.Columns = slices.Concat(p.Columns, q.Columns)
+	var object []byte
+	one := func(row store.Row, parts parts) (err error) {
+		if object, err = p.Root.write(object[:0], row, parts); err != nil {
+			return err
+		}
+		return emit(object, row)
+	}
+	if p.Root.flat() {
+		return tx.Each(&q, func(row store.Row) error { return one(row, nil) })
+	}
+	held := in.held
+	var found []store.Row
+	err := tx.Each(&q, func(row store.Row) error {
+		found = append(found, slices.Clone(row))
+		return in.hold(row)
+	})
+	for err == nil && len(found) > 0 {
+		block := found[:min(blockRows, len(found))]
+		found = found[len(block):]
+		bytes, of := in.bytes, parts{}
+		if err = p.Root.collect(tx, block, in, of); err != nil {
+			break
+		}
+		in.bytes = bytes
+		for i, row := range block {
+			if err = one(row, of); err != nil {
+				break
+			}
+			block[i] = nil
+		}
+	}
+	in.held = held
+	return err
+}
+
+// parts are the elements of collections, by the collection and the row they belong to, separated by commas.
+type parts map[*many]map[string][]byte
+
+// nesting bounds what a reply with collections takes while it is made.
+type nesting struct {
+	call  *dispatch.Call
+	rows  map[*many]int64 // read of each collection
+	held  int64           // bytes of rows
+	bytes int64           // of parts
+}
+
+// hold counts a row that is kept.
+func (in *nesting) hold(row store.Row) error {
+	in.held += 24
+	for _, v := range row {
+		in.held += 16
+		if s, ok := v.(string); ok {
+			in.held += int64(len(s))
+		}
+	}
+	if in.held > heldMost {
+		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: ask for fewer at once", heldMost>>20)
+	}
+	return nil
+}
+
+// add counts an element of a collection.
+func (in *nesting) add(m *many, object []byte) error {
+	if in.rows[m]++; in.rows[m] > nestedMost {
+		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", nestedMost)
+	}
+	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
+		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
+	}
+	if in.bytes > lightBytes {
+		return in.call.AcquireHeavy()
+	}
+	return nil
+}
+
+// flat says whether a node has no collections, which would be read by statements of their own.
+func (n *Node) flat() bool {
+	return !slices.ContainsFunc(n.fields, func(f Field) bool { return f.many != nil || f.one != nil && !f.one.flat() })
+}
+
+// collect reads the collections of rows.
+func (n *Node) collect(tx store.ReadTx, found []store.Row, in *nesting, into parts) error {
+	for _, f := range n.fields {
+		if f.one != nil {
+			if err := f.one.collect(tx, found, in, into); err != nil {
+				return err
+			}
+		}
+		if f.many == nil {
+			continue
+		}
+		var keys []any
+		seen := map[string]bool{}
+		for _, row := range found {
+			if k := row[f.many.key]; k != nil && !seen[AsText(k)] {
+				seen[AsText(k)] = true
+				keys = append(keys, k)
+			}
+		}
+		where := []store.Cond{{Column: f.many.step.To, Op: store.In, Value: keys}}
+		if only := f.many.step.Only; only != nil {
+			where = append(where, *only)
+		}
+		of := map[string][]byte{}
+		err := f.many.proj.eachOf(tx, store.Query{Table: f.many.step.Table, Where: where,
+			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: nestedMost + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
+			k := AsText(row[len(f.many.proj.Columns)-1])
+			b := of[k]
+			if len(b) > 0 {
+				b = append(b, ',')
+			}
+			of[k] = append(b, object...)
+			return in.add(f.many, object)
+		})
+		if err != nil {
+			return err
+		}
+		into[f.many] = of
+	}
+	return nil
+}

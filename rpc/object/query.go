@@ -1,0 +1,314 @@
+package object
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+const (
+	SearchMost = 10_000  // rows one search gives
+	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
+	sortMost   = 20      // names in a sort
+	valuesMost = 30_000  // values of all conditions together
+)
+
+// Resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
+func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, error) {
+	unknown := func() error {
+		return model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", o.Noun, name)
+	}
+	var path []store.Step
+	at, rest := o, name
+	for range wire.DepthMost {
+		head, tail, dotted := strings.Cut(rest, ".")
+		a := at.ByName[head]
+		switch {
+		case a != nil && a.Kind == Ref && a.Column != "-" && dotted:
+			next := Types[a.Object]
+			path = append(path, store.Step{From: a.Column, Table: next.Table, To: "id"})
+			at, rest = next, tail
+		case a != nil && a.Kind != Ref && a.Kind != Secret && a.readable() && !dotted:
+			return append(path, a.Path...), a, nil
+		case many && dotted && at.Collection(head, true) != nil:
+			c := at.Collection(head, true)
+			path = append(path, c.Steps...)
+			at, rest = Types[c.Object], tail
+		default:
+			return nil, nil, unknown()
+		}
+	}
+	return nil, nil, unknown()
+}
+
+// operators that a client may use on an attribute's kind.
+var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt, "<": store.Lt, ">=": store.Ge, "<=": store.Le,
+	">>": store.StartsOn, "<<": store.EndsOn, "~=": store.Like, "like": store.Like, "in": store.In}
+
+// Conds turns conditions into the store's.
+func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
+	var out []store.Cond
+	count := 0
+	for _, c := range m {
+		path, a, err := o.Resolve(place, c.Name, true)
+		if err != nil {
+			return nil, err
+		}
+		here := place + "." + c.Name
+		if a.Derive != nil {
+			return nil, model.AttrErrorf(model.Invalid, here, "cannot be searched by")
+		}
+		op, ok := operators[c.Op]
+		isText := a.Kind == Text || a.Kind == Enum || a.Kind == List
+		ordered := a.Kind == Integer || a.Kind == Date
+		switch op {
+		case store.Eq, store.Ne, store.In:
+		case store.Gt, store.Lt, store.Ge, store.Le:
+			ok = ok && ordered
+		default:
+			ok = ok && isText
+		}
+		if !ok {
+			return nil, model.AttrErrorf(model.Invalid, here, "operator %q does not fit this attribute", c.Op)
+		}
+		cond := store.Cond{Path: path, Column: a.Column, Op: op}
+		if a.Fold {
+			cond.Column = store.Folded(cond.Column)
+		}
+		if op == store.In {
+			var items []jsontext.Value
+			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > SearchMost {
+				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", SearchMost)
+			}
+			if count += len(items); count > valuesMost {
+				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", valuesMost)
+			}
+			values := make([]any, len(items))
+			for i, item := range items {
+				if values[i], err = a.matched(here, item); err != nil {
+					return nil, err
+				}
+			}
+			cond.Value = values
+		} else if cond.Value, err = a.matched(here, c.Value); err != nil {
+			return nil, err
+		}
+		if op == store.Eq || op == store.Ne || op == store.In {
+			cond.Value = a.asKept(cond.Value)
+		}
+		if s, isString := cond.Value.(string); op == store.Like && isString && c.Op == "~=" && !strings.Contains(s, "%") {
+			cond.Value = "%" + s + "%"
+		}
+		if cond.TooLong() {
+			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.PatternMost)
+		}
+		out = append(out, cond)
+	}
+	return out, nil
+}
+
+// matched reads the value a condition compares an attribute with.
+func (a *Attr) matched(place string, v jsontext.Value) (any, error) {
+	switch a.Kind {
+	case Integer:
+		return wire.IntOf(place, v)
+	case Boolean:
+		return wire.BoolOf(place, v)
+	case Date:
+		t, err := wire.DateOf(place, v)
+		return int64(t), err
+	}
+	s, err := wire.TextOf(place, v)
+	if a.Fold {
+		s = model.Fold(s)
+	}
+	return s, err
+}
+
+// asKept gives the text, or texts, that a condition compares with in the form in which the attribute is kept, so that whoever names an
+// object may write it as whoever made it.
+func (a *Attr) asKept(value any) any {
+	switch v := value.(type) {
+	case []any:
+		for i := range v {
+			v[i] = a.asKept(v[i])
+		}
+	case string:
+		if a.Rule == model.AsWritten {
+			break
+		}
+		if clean, reason := a.Rule.Clean(model.Trim(v)); reason == "" {
+			return clean
+		}
+	}
+	return value
+}
+
+// selector turns the members that name one object into conditions.
+func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
+	match, err := o.equalities(place, "", m, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(match) == 0 {
+		return nil, model.AttrErrorf(model.Missing, place, "names no %s", o.Noun)
+	}
+	return o.Conds(place, match)
+}
+
+// equalities flattens {"domain":{"name":"x"}} to domain.name = x.
+func (o *Type) equalities(place, prefix string, m wire.Members, depth int) (wire.Match, error) {
+	var match wire.Match
+	for _, mem := range m {
+		if mem.Value.Kind() != '{' {
+			match = append(match, wire.Condition{Name: prefix + mem.Name, Op: "=", Value: mem.Value})
+			continue
+		}
+		inner, err := wire.MembersOf(place+"."+prefix+mem.Name, mem.Value)
+		if err != nil {
+			return nil, err
+		}
+		if depth > wire.DepthMost {
+			return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
+		}
+		more, err := o.equalities(place, prefix+mem.Name+".", inner, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		match = append(match, more...)
+		if err := match.Check(place); err != nil {
+			return nil, err
+		}
+	}
+	return match, match.Check(place)
+}
+
+// Lookup is what the one object must fit that a client means.
+type Lookup struct {
+	conds []store.Cond
+	Named []store.Cond // those of conds that stand in a selector, and not in a match
+}
+
+// BySelector is what a selector alone says.
+func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
+
+// Pick is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
+// is said.
+func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
+	id, err := o.Find(c, tx, s.conds)
+	var missed *model.Error
+	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+		err = o.missed(tx, s)
+	}
+	return id, err
+}
+
+// missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
+// the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
+func (o *Type) missed(tx store.ReadTx, s Lookup) error {
+	domains := Types["domain"].Table
+	for _, c := range s.Named {
+		if !c.NamesDomain() {
+			continue
+		}
+		c.Path = nil
+		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
+		}
+	}
+	return model.Missed(o.Missing)
+}
+
+// Find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
+func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (string, error) {
+	rows, err := tx.Find(&store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: 11})
+	if err != nil {
+		return "", err
+	}
+	switch len(rows) {
+	case 0:
+		return "", model.Missed(o.Missing)
+	case 1:
+		return AsText(rows[0][0]), nil
+	}
+	ids := make([]any, len(rows))
+	for i, r := range rows {
+		ids[i] = r[0]
+	}
+	var ret wire.Return
+	for _, name := range o.Naming {
+		ret = append(ret, wire.ReturnItem{Name: name})
+	}
+	p, err := o.Project(c, ret, "")
+	if err != nil {
+		return "", err
+	}
+	named, err := p.Rows(tx, store.Query{Table: o.Table, Where: []store.Cond{store.ByIDs(ids)},
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: int64(len(ids))})
+	if err != nil {
+		return "", err
+	}
+	array := append(JoinValues([]byte(`{"rows":[`), named), "]}"...)
+	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector fits more than one " + o.Noun, Detail: jsontext.Value(array)}
+}
+
+// Ordering is how a search is sorted: the attributes' keys, and the id last, so that the order is total.
+func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
+	if order != "" && order != "asc" && order != "desc" {
+		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
+	}
+	if len(sort) > sortMost {
+		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", sortMost)
+	}
+	if len(sort) == 0 && o.Order != "" {
+		sort = []string{o.Order}
+	}
+	var keys []store.Sort
+	for _, name := range sort {
+		name, minus := strings.CutPrefix(name, "-")
+		path, a, err := o.Resolve("sort", name, false)
+		if err != nil {
+			return nil, err
+		}
+		if a.Derive != nil {
+			return nil, model.AttrErrorf(model.Invalid, "sort", "%q cannot be sorted by", name)
+		}
+		col := store.Column{Path: path, Name: a.Column, Zero: a.zero()}
+		if a.Fold {
+			col.Name = store.Folded(col.Name)
+		}
+		keys = append(keys, store.Sort{Column: col, Desc: minus || order == "desc"})
+		if len(path) == 0 && a.Name == "id" {
+			return keys, nil
+		}
+	}
+	// The id goes the way of the key before it, as an index does.
+	desc := order == "desc"
+	if len(keys) > 0 {
+		desc = keys[len(keys)-1].Desc
+	}
+	return append(keys, store.Sort{Column: store.IDColumn, Desc: desc}), nil
+}
+
+// zero gives what stands for "no value" when sorting.
+func (a *Attr) zero() any {
+	switch a.Kind {
+	case Integer, Date:
+		return int64(0)
+	case Boolean:
+		return false
+	}
+	return ""
+}

@@ -1,0 +1,214 @@
+package people
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// userRow is one row of a user import file, decoded once for making a user and, since only its given values count
+// then, also for changing one.
+type userRow struct {
+	line   int
+	domain string // folded
+	login  string // folded
+	d      *object.Decoded
+}
+
+// userColumn gives the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
+// which is the domain's name, in any case.
+func userColumn(name string) string {
+	if strings.EqualFold(name, "domain") || strings.EqualFold(name, "domain.name") {
+		return "domain"
+	}
+	for known, a := range UserType.ByName {
+		if strings.EqualFold(name, known) && a.When != object.ReadOnly && a.Kind != object.Ref {
+			return a.Name
+		}
+	}
+	return ""
+}
+
+// Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
+// field gives nothing.
+func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	csv, ignore, err := CSVText(args.Attrs)
+	if err != nil {
+		return err
+	}
+	table, err := seedfile.ReadUsers(csv, c.Server.Config.ImportRows, userColumn, ignore...)
+	if err != nil {
+		return err
+	}
+	var bad wire.RowErrors
+	bad.Take(table.Bad)
+	rows := make([]userRow, 0, len(table.Rows))
+	seen := map[[2]string]int{}
+	for _, row := range table.Rows {
+		u, err := readUserRow(r.Context(), c, table.Columns, row)
+		if err != nil {
+			bad.Add(row.Line, "", "%s", strings.TrimPrefix(wire.ClientError(err).Msg, "."))
+			continue
+		}
+		if first, twice := seen[[2]string{u.domain, u.login}]; twice {
+			bad.Add(row.Line, "", "the user stands in line %d already", first)
+			continue
+		}
+		seen[[2]string{u.domain, u.login}] = row.Line
+		rows = append(rows, u)
+	}
+	plan.Long = true
+	plan.Update = func(tx store.Tx) (any, error) {
+		b := wire.RowErrors{Rows: slices.Clone(bad.Rows), More: bad.More}
+		made, changed, err := m.importRows(c, tx, rows, &b)
+		if err != nil {
+			return nil, err
+		}
+		c.Touched("users", strconv.Itoa(made+changed)+" rows")
+		return importedUsers{made + changed, made, changed}, nil
+	}
+	return nil
+}
+
+type importedUsers struct {
+	Total   int `json:"total"`
+	Created int `json:"created"`
+	Updated int `json:"updated"`
+}
+
+func readUserRow(ctx context.Context, c *dispatch.Call, columns []string, row seedfile.UserRow) (userRow, error) {
+	u := userRow{line: row.Line}
+	var m wire.Members
+	for i, column := range columns {
+		field, err := userField(column, row.Values[i])
+		switch {
+		case err != nil:
+			return u, err
+		case column == "domain":
+			u.domain = model.Fold(field)
+		case column != "" && field != "":
+			text, err := jsontext.AppendQuote(nil, field)
+			if err != nil {
+				return u, model.AttrErrorf(model.Invalid, column, "is not UTF-8")
+			}
+			m = append(m, wire.Member{Name: column, Value: text})
+		}
+	}
+	if u.domain == "" {
+		return u, model.AttrErrorf(model.Missing, "domain", "is required")
+	}
+	var err error
+	if u.d, err = UserType.Decode("", m, object.OnCreate, "domain"); err != nil {
+		return u, err
+	}
+	login, _ := object.Given[string](u.d, "loginName")
+	u.login = model.Fold(login)
+	return u, prepareUser(ctx, c, u.d)
+}
+
+// userField gives a field of a user import file as it was meant before a spreadsheet had it. A password is what it is.
+func userField(column, field string) (string, error) {
+	a := UserType.ByName[column]
+	if column == "" || a != nil && a.Kind == object.Secret {
+		return field, nil
+	}
+	field = seedfile.Cell(field)
+	switch {
+	case column == "domain":
+		return model.Name.Check(column, field)
+	case a.Kind == object.Boolean:
+		return seedfile.Boolean(field), nil
+	case a.Rule != model.AnyText && seedfile.Rounded(field):
+		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
+	}
+	return field, nil
+}
+
+// importRows makes or changes the users, reading what exists with a fixed number of queries a domain.
+func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wire.RowErrors) (made, changed int, err error) {
+	var names []string
+	for _, u := range rows {
+		names = append(names, u.domain)
+	}
+	domains, err := tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names))))
+	if err != nil {
+		return 0, 0, err
+	}
+	logins := map[string][]string{}
+	for _, u := range rows {
+		if d, ok := domains[u.domain]; ok {
+			logins[d.ID] = append(logins[d.ID], u.login)
+		}
+	}
+	existing := map[string]map[string]model.User{}
+	for id, list := range logins {
+		if existing[id], err = tx.UsersByLogin(id, list); err != nil {
+			return 0, 0, err
+		}
+	}
+	var fresh []model.User
+	var states []model.UserState
+	for _, u := range rows {
+		d, ok := domains[u.domain]
+		if !ok {
+			bad.Add(u.line, "", "the domain is not defined")
+			continue
+		}
+		row, known := existing[d.ID][u.login]
+		var was any // nil when the user is new
+		values := u.d
+		if known {
+			before := row
+			values, was = onlyGiven(values), &before
+		} else {
+			row = model.User{ID: c.NewID(), DomainID: d.ID}
+		}
+		if err = values.Into(c, tx, &row); err == nil {
+			err = checkUser(c, tx, values, was, &row)
+		}
+		switch {
+		case err != nil:
+			bad.Add(u.line, "", "%s", strings.TrimPrefix(wire.ClientError(err).Msg, "."))
+		case known:
+			changed++
+			if err := tx.Save(&row); err != nil {
+				if e := wire.ClientError(err); e.Kind == model.NotPermitted {
+					err = model.Errorf(e.Kind, "line %d: %s", u.line, e.Msg)
+				}
+				return 0, 0, err
+			}
+			if err := wroteUser(c, tx, values, was, &row); err != nil {
+				return 0, 0, err
+			}
+		default:
+			fresh, states = append(fresh, row), append(states, model.UserState{UserID: row.ID})
+		}
+	}
+	if err := bad.Err(model.BatchRefused); err != nil {
+		return 0, 0, err
+	}
+	if _, err := tx.InsertMany(fresh, false); err != nil {
+		return 0, 0, err
+	}
+	_, err = tx.InsertMany(states, false)
+	return len(fresh), changed, err
+}
+
+// onlyGiven leaves out what a new object would start with.
+func onlyGiven(d *object.Decoded) *object.Decoded {
+	out := *d
+	out.Values = slices.DeleteFunc(slices.Clone(d.Values), func(v object.Value) bool { return v.Initial })
+	return &out
+}

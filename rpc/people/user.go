@@ -1,0 +1,186 @@
+package people
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// User has the methods of users.
+type User struct{ object.CRUD }
+
+// UserType declares users.
+var UserType = object.Declare(&object.Type{
+	Name: "user", Missing: model.UserNoun, Row: func() any { return new(model.User) },
+	Keys: [][]string{{"domain", "loginName"}}, Naming: []string{"id", "loginName", "domain.name"},
+	UsedBy:  []object.Use{{Rows: store.UserAssignments, Noun: "tokens"}, {Rows: store.UserDevices, Noun: "devices"}, {Rows: store.UserCodes, Noun: "installation codes"}},
+	Prepare: prepareUser, Check: checkUser, AfterWrite: wroteUser,
+	BeforeDelete: func(_ *dispatch.Call, tx store.Tx, row any) error {
+		return keepAdministrator(tx, row.(*model.User), nil)
+	},
+	Attrs: []object.Attr{
+		{Name: "loginName", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, Aliases: []string{"loginNam"}, About: "unique in its domain, compared without case"},
+		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "domain"},
+		{Name: "firstName", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "lastName", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "password", Kind: object.Secret, When: object.Always, About: "at least 8 characters, at most 255 bytes, and none of the most common passwords; empty = none"},
+		{Name: "email", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true, About: "compared without case"},
+		{Name: "mobile", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "telephone", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "twitter", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "canonicalName", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "userPrincipalName", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "personalEmail", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "personalTelephone", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "personalTwitter", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "personalMobile", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "userLocale", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Inactive, model.Active, model.LockedBy, model.DisabledBy}},
+		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "failCount", Kind: object.Integer, Path: store.UserState, About: "failed credentials in a row"},
+		{Name: "lastLogin", Kind: object.Date, Path: store.UserState},
+		{Name: "mustChangePassword", Kind: object.Boolean, When: object.Always},
+		{Name: "passwordNeverExpires", Kind: object.Boolean, When: object.Always},
+		{Name: "lastChangePassword", Kind: object.Date},
+		{Name: "permissions", Kind: object.List, When: object.Always, About: "method patterns, each of which must fit a method; non-empty = an administrator"},
+	},
+	Collections: []object.Collection{
+		{Name: "tokens", Alias: "token", Object: "token", Steps: []store.Step{store.UserAssignments, store.ToToken}},
+		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.UserAssignments}},
+		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
+	},
+})
+
+// prepareUser hashes a new password, which is slow on purpose, before any transaction.
+func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error {
+	if pw := d.Secrets["password"]; len(pw) > 0 {
+		if err := CheckPassword(c.Server, d.Place+".password", pw); err != nil {
+			return err
+		}
+		return c.Server.SlowlyAside(ctx, func() { d.Extra = model.HashPassword(pw) })
+	}
+	return nil
+}
+
+func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	u := row.(*model.User)
+	if pw, given := d.Secrets["password"]; given {
+		u.Password, u.LastChangePassword = nil, c.Now
+		if len(pw) > 0 {
+			if err := PasswordSuits(c.Server, tx, d.Place+".password", u.ID, Characters(pw)); err != nil {
+				return err
+			}
+			u.Password = SealPassword(c.Server, u.ID, d.Extra.(string), Characters(pw))
+		}
+	}
+	if d.Has("permissions") && u.Permissions != "" && c.HeldTo() != "" {
+		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.HeldTo())
+	}
+	was, _ := old.(*model.User)
+	if err := c.MayName(tx, u, was); err != nil {
+		return err
+	}
+	if err := MayGrant(c, d, u.Permissions); err != nil || was == nil {
+		return err
+	}
+	return keepAdministrator(tx, was, u)
+}
+
+// wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
+// he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
+func wroteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	u := row.(*model.User)
+	if old == nil {
+		return tx.Insert(&model.UserState{UserID: u.ID})
+	}
+	if old.(*model.User).MayHaveSession() && !u.MayHaveSession() {
+		if err := tx.DropSessionsOf(u.ID); err != nil {
+			return err
+		}
+	}
+	was := old.(*model.User).Status
+	locks := d.Has("status") && u.Status == model.LockedBy // also one whom failures had locked
+	if !locks && (was == u.Status || was != model.LockedBy) {
+		return nil
+	}
+	var st model.UserState
+	if err := tx.Load(&st, u.ID); err != nil {
+		return err
+	}
+	st.Forgiven()
+	return tx.Save(&st)
+}
+
+// Unlock ends a user's lock and forgets his refused credentials.
+func (m *User) Unlock(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
+	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
+		login, err := tx.Login(id)
+		if err != nil {
+			return nil, err
+		}
+		c.Touched(m.Type.Noun, id)
+		login.Forgiven()
+		if login.Status == model.LockedBy {
+			if err := tx.SetUserStatus(id, model.Active); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.UnlockSignIns(id); err != nil {
+			return nil, err
+		}
+		return nil, tx.Save(&login.UserState)
+	})
+}
+
+// ResetPasswordArgs are the parameters of user/resetPassword.
+type ResetPasswordArgs struct {
+	object.Selection
+	Password wire.Text `json:"password"`
+}
+
+// passwordReset is the reply that carries a password made by the server.
+type passwordReset struct {
+	Password string `json:"password"`
+}
+
+const (
+	PasswordMost      = 255 // bytes
+	madePasswordBytes = 12  // 96 random bits, 16 characters
+)
+
+// ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
+func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dispatch.Plan) error {
+	password := string(args.Password)
+	if len(password) > PasswordMost {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", PasswordMost)
+	}
+	var reply any
+	if password == "" {
+		b := make([]byte, madePasswordBytes)
+		if _, err := io.ReadFull(m.Server.Config.Rand, b); err != nil {
+			return err
+		}
+		password = base64.RawURLEncoding.EncodeToString(b)
+		reply = passwordReset{password}
+	} else if err := CheckPassword(m.Server, "password", model.Secret(password)); err != nil {
+		return err
+	}
+	var hash string
+	if err := m.Server.SlowlyAside(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
+		return err
+	}
+	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
+		if err := PasswordSuits(m.Server, tx, "password", id, Characters(model.Secret(password))); err != nil {
+			return nil, err
+		}
+		c.Touched(m.Type.Noun, id)
+		return reply, tx.SetPassword(id, SealPassword(m.Server, id, hash, Characters(model.Secret(password))), true, c.Now)
+	})
+}

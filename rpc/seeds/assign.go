@@ -1,0 +1,197 @@
+package seeds
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
+func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	csv, ignore, err := people.CSVText(args.Attrs)
+	if err != nil {
+		return err
+	}
+	rows, unread, err := seedfile.ReadAssignments(csv, c.Server.Config.ImportRows, ignore...)
+	if err != nil {
+		return err
+	}
+	var bad wire.RowErrors
+	bad.Take(unread)
+	statuses := token.AssignmentType.ByName["status"].Values
+	for _, row := range rows {
+		if row.Status != "" && !slices.Contains(statuses, row.Status) {
+			bad.Add(row.Line, row.Serial, "status is none of ACTIVE, INACTIVE, LOCKED, DISABLED")
+		}
+		if row.PIN != nil {
+			if err := people.CheckPIN(c.Server, "pin", row.PIN); err != nil {
+				bad.Add(row.Line, row.Serial, "%s", wire.ClientError(err).Msg)
+			}
+		}
+	}
+	plan.Long = true
+	plan.Update = func(tx store.Tx) (any, error) {
+		b := &assigning{c: c, tx: tx, bad: wire.RowErrors{Rows: slices.Clone(bad.Rows), More: bad.More}}
+		if err := b.run(rows); err != nil {
+			return nil, err
+		}
+		c.Touched("tokens", strconv.Itoa(len(rows))+" rows")
+		return nil, nil
+	}
+	return nil
+}
+
+// assigning is a batch assignment in its transaction. Everything it needs is read with a number of queries that grows
+// with the kinds of things named, not with each row.
+type assigning struct {
+	c        *dispatch.Call
+	tx       store.Tx
+	bad      wire.RowErrors
+	domains  map[string]model.Domain
+	users    map[string]map[string]model.User  // domain id, folded login name
+	products map[string]*model.Product         // codes
+	tokens   map[string]map[string]model.Token // product id, serial
+	held     map[string][]model.Assignment     // token id
+	pending  map[[2]string]int64               // user id, product id: new ones of this file
+	seen     map[[2]string]int                 // token id, user id: line
+	made     []model.Assignment
+	changed  []*model.Assignment
+}
+
+func (b *assigning) run(rows []seedfile.Assignment) error {
+	if err := b.read(rows); err != nil {
+		return err
+	}
+	b.pending, b.seen = map[[2]string]int64{}, map[[2]string]int{}
+	for _, row := range rows {
+		if err := b.row(row); err != nil {
+			e := wire.ClientError(err)
+			if e.Kind == model.Internal || e.Kind == model.Unavailable {
+				return err
+			}
+			b.bad.Add(row.Line, row.Serial, "%s", e.Msg)
+		}
+	}
+	if err := b.bad.Err(model.BatchRefused); err != nil {
+		return err
+	}
+	for _, a := range b.changed {
+		if err := b.tx.Save(a); err != nil {
+			return err
+		}
+	}
+	_, err := b.tx.InsertMany(b.made, false)
+	return err
+}
+
+// read looks up everything the rows name.
+func (b *assigning) read(rows []seedfile.Assignment) (err error) {
+	var names []string
+	for _, row := range rows {
+		names = append(names, model.Fold(row.Domain))
+	}
+	if b.domains, err = b.tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
+		return err
+	}
+	logins, serials := map[string][]string{}, map[string][]string{}
+	b.products = map[string]*model.Product{}
+	for _, row := range rows {
+		if d, ok := b.domains[model.Fold(row.Domain)]; ok {
+			logins[d.ID] = append(logins[d.ID], model.Fold(row.LoginName))
+		}
+		codes := row.ManufacturerCode + "/" + row.ProductCode
+		p, seen := b.products[codes]
+		if !seen {
+			found, err := b.tx.ProductByCodes(row.ManufacturerCode, row.ProductCode)
+			if err == nil {
+				p = &found
+			} else if wire.ClientError(err).Kind != model.NotFound {
+				return err
+			}
+			b.products[codes] = p
+		}
+		if p != nil {
+			serials[p.ID] = append(serials[p.ID], row.Serial)
+		}
+	}
+	b.users, b.tokens = map[string]map[string]model.User{}, map[string]map[string]model.Token{}
+	for id, names := range logins {
+		if b.users[id], err = b.tx.UsersByLogin(id, slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
+			return err
+		}
+	}
+	var ids []string
+	for id, list := range serials {
+		if b.tokens[id], err = b.tx.TokensBySerial(id, slices.Compact(slices.Sorted(slices.Values(list)))); err != nil {
+			return err
+		}
+		for _, t := range b.tokens[id] {
+			ids = append(ids, t.ID)
+		}
+	}
+	slices.Sort(ids)
+	b.held, err = b.tx.AssignmentsOfTokens(ids)
+	return err
+}
+
+// row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.
+func (b *assigning) row(row seedfile.Assignment) error {
+	domain, ok := b.domains[model.Fold(row.Domain)]
+	if !ok {
+		return model.Errorf(model.DomainNotDefined, "the domain is not defined")
+	}
+	user, ok := b.users[domain.ID][model.Fold(row.LoginName)]
+	if !ok {
+		return model.Missed(people.UserType.Missing)
+	}
+	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
+	if product == nil {
+		return model.Missed(token.ProductType.Missing)
+	}
+	tok, ok := b.tokens[product.ID][row.Serial]
+	if !ok {
+		return model.Missed(token.TokenType.Missing)
+	}
+	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
+		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)
+	}
+	b.seen[[2]string{tok.ID, user.ID}] = row.Line
+	held := b.held[tok.ID]
+	for i := range held {
+		a := &held[i]
+		if a.UserID != user.ID {
+			continue
+		}
+		if row.Status != "" {
+			a.Status = row.Status
+		}
+		if row.PIN != nil {
+			token.SetPIN(b.c, a, row.PIN)
+		}
+		a.LastUpdated = b.c.Now
+		b.changed = append(b.changed, a)
+		return nil
+	}
+	a := model.Assignment{ID: b.c.NewID(), TokenID: tok.ID, UserID: user.ID, Status: row.Status, IsOwner: !token.Owned(held),
+		DateCreated: b.c.Now, LastUpdated: b.c.Now}
+	counted := [2]string{user.ID, product.ID}
+	if err := token.Admit(b.c, b.tx, &a, &tok, product, held, b.pending[counted]); err != nil {
+		return err
+	}
+	if row.PIN != nil {
+		token.SetPIN(b.c, &a, row.PIN)
+	}
+	b.pending[counted]++
+	b.held[tok.ID] = append(held, a)
+	b.made = append(b.made, a)
+	return nil
+}

@@ -1,0 +1,315 @@
+package seeds
+
+import (
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/model/seedfile"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/people"
+	"tokensmith/store"
+)
+
+// Which product takes a key:
+//
+//   - the one the client names takes all, and what a key says must agree with it;
+//   - else the one with the file's codes, or with the key's manufacturer and model as codes (as token/export writes them),
+//     which createProducts makes;
+//   - else, for a key that does not name both, or names one that is of another kind, the product
+//     <manufacturer or OATH>/<kind>, which createProducts makes;
+//   - else, without createProducts, the only product of the key's kind. Several or none refuse the key.
+//
+// With createProducts the choice does not depend on what other products there are, so that a file imported again, or
+// in parts, finds its tokens where they are.
+
+// target is a product that takes keys of the file.
+type target struct {
+	product model.Product
+	fresh   bool           // to be made
+	serials map[string]int // of this file: serial → row
+}
+
+// targets finds products.
+type targets struct {
+	client *target            // that the client names
+	known  map[string]*target // by codes
+	listed []*target          // the same, in the order they were made
+	used   []*target
+	choice map[choice]chosen
+	begun  bool
+}
+
+// choice is all that decides a key's product.
+type choice struct {
+	maker, code string
+	inHeader    bool
+	kind        otp.Params
+	soft        bool // a key without serial and id is one of an app
+	long        bool // its seed is as long as SHA-512's, and no hash is said
+}
+
+type chosen struct {
+	to     *target
+	reason string
+}
+
+func (t *targets) read(tx store.ReadTx, client *string) error {
+	products, err := tx.Products()
+	t.known, t.choice, t.listed, t.client = map[string]*target{}, map[choice]chosen{}, nil, nil
+	for _, p := range products {
+		to := &target{product: p, serials: map[string]int{}}
+		t.listed = append(t.listed, to)
+		t.known[p.Codes()] = to
+		if client != nil && p.ID == *client {
+			t.client = to
+		}
+	}
+	return err
+}
+
+// kindOf gives a key's kind as the file says it; what it does not say is zero.
+func kindOf(k *seedfile.Key) otp.Params {
+	return otp.Params{Algorithm: otp.Algorithm(k.Algorithm), Digits: k.Digits, Period: k.Period, Hash: otp.Hash(k.Hash)}
+}
+
+// complete fills what a kind leaves open as a new product would.
+func complete(p otp.Params) otp.Params {
+	if p.Digits == 0 {
+		p.Digits = 6
+	}
+	if p.Hash == "" {
+		p.Hash = otp.HmacSHA1
+	}
+	switch {
+	case p.Algorithm == otp.HOTP:
+		p.Period = 0
+	case p.Period == 0:
+		p.Period = 30
+	}
+	return p
+}
+
+// kindText names a kind for people: "TOTP, 8 digits, 60 s, HmacSHA256".
+func kindText(p otp.Params) string {
+	p = complete(p)
+	if p.Algorithm == otp.HOTP {
+		return fmt.Sprintf("HOTP, %d digits, %s", p.Digits, p.Hash)
+	}
+	return fmt.Sprintf("%s, %d digits, %d s, %s", p.Algorithm, p.Digits, p.Period, p.Hash)
+}
+
+// kindCode names a kind in a product code: "TOTP-8-60-SHA256".
+func kindCode(p otp.Params) string {
+	code := string(p.Algorithm) + "-" + strconv.Itoa(p.Digits)
+	if p.Algorithm == otp.TOTP {
+		code += "-" + strconv.FormatInt(p.Period, 10)
+	}
+	return code + "-" + strings.TrimPrefix(string(p.Hash), "Hmac")
+}
+
+// of gives the product of a key, or why there is none; an error refuses the file.
+func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target, string, error) {
+	if k.Hash == "" {
+		k.Hash = im.crypto
+	}
+	if !t.begun {
+		t.begun = true
+		if codes := f.ManufacturerCode + "/" + f.ProductCode; t.client != nil && codes != "/" && codes != t.client.product.Codes() {
+			return nil, "", model.Errorf(model.ImportRefused, "the file is for product %s, not for %s", codes, t.client.product.Codes())
+		}
+	}
+	if t.client != nil {
+		t.use(t.client)
+		return t.client, "", nil
+	}
+	if k.Algorithm == "" {
+		k.Algorithm = f.Untyped
+	}
+	want := choice{maker: f.ManufacturerCode, code: f.ProductCode, inHeader: true, kind: kindOf(k), soft: k.Serial == "" && k.KeyID == ""}
+	if want.maker == "" && want.code == "" {
+		want.maker, want.code, want.inHeader = k.Manufacturer, k.Model, false
+	}
+	want.long = k.Hash == "" && len(k.Secret) >= sha512.Size
+	got, seen := t.choice[want]
+	if !seen {
+		var err error
+		if got, err = t.choose(im, want); err != nil {
+			return nil, "", err
+		}
+		t.choice[want] = got
+	}
+	if got.to != nil {
+		t.use(got.to)
+	}
+	return got.to, got.reason, nil
+}
+
+func (t *targets) use(to *target) {
+	if len(to.serials) > 0 {
+		return
+	}
+	for _, u := range t.used {
+		if u == to {
+			return
+		}
+	}
+	t.used = append(t.used, to)
+}
+
+func (t *targets) choose(im *importing, want choice) (chosen, error) {
+	named := want.inHeader || want.maker != "" && want.code != ""
+	var other *target // is named, but of another kind
+	if named {
+		switch to := t.known[want.maker+"/"+want.code]; {
+		case to != nil && (want.inHeader && !im.create || fits(to.product.OTP(), want.kind)):
+			return chosen{to: to}, nil
+		case to != nil:
+			other, named = to, false
+		case want.inHeader && !im.create:
+			return chosen{}, &model.Error{Kind: model.NotFound, Noun: model.ProductNoun, Msg: "product not found: the file is for " + want.maker + "/" + want.code}
+		}
+	}
+	if want.kind.Algorithm == "" {
+		switch {
+		case other != nil:
+			return chosen{to: other}, nil
+		case named:
+			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s/%s, and the file does not say the algorithm", want.maker, want.code)
+		}
+		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")
+	}
+	if want.long && other == nil {
+		return chosen{reason: "the seed has 64 bytes or more, as SHA-512's have, and the file does not say the hash: give it with attrs.crypto, or --crypto"}, nil
+	}
+	kind := complete(want.kind)
+	if !named {
+		if !isCode(want.maker) {
+			want.maker = "OATH"
+		}
+		want.code = kindCode(kind)
+		if to := t.known[want.maker+"/"+want.code]; to != nil {
+			return chosen{to: to}, nil
+		}
+	}
+	switch {
+	case im.create:
+		return t.make(im, want, kind, named), nil
+	case other != nil:
+		return chosen{to: other}, nil // and refused says in what it differs
+	case named:
+		return chosen{reason: fmt.Sprintf("there is no product %s/%s, %s; make it, name another, or let createProducts make it", want.maker, want.code, kindText(kind))}, nil
+	}
+	return t.only(want, kind), nil
+}
+
+// fits says whether a product is of a kind in all that the kind says.
+func fits(p, kind otp.Params) bool {
+	return (kind.Algorithm == "" || kind.Algorithm == p.Algorithm) && (kind.Digits == 0 || kind.Digits == p.Digits) &&
+		(kind.Period == 0 || kind.Period == p.Period) && (kind.Hash == "" || kind.Hash == p.Hash)
+}
+
+// only gives the one product of a kind.
+func (t *targets) only(want choice, kind otp.Params) chosen {
+	var fit []*target
+	var codes []string
+	for _, to := range t.listed {
+		if to.product.OTP() == kind {
+			fit, codes = append(fit, to), append(codes, to.product.Codes())
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return chosen{reason: fmt.Sprintf("no product is of %s; make one, such as %s/%s, or let createProducts make it", kindText(kind), want.maker, want.code)}
+	case 1:
+		return chosen{to: fit[0]}
+	}
+	if len(codes) > 5 {
+		codes = append(codes[:5], "...")
+	}
+	return chosen{reason: fmt.Sprintf("several products are of %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
+}
+
+// periodMost is what the product's attribute takes.
+const periodMost = 86400
+
+// isCode says whether a text may be a product's code.
+func isCode(s string) bool {
+	clean, reason := model.CodeName.Clean(s)
+	return s != "" && reason == "" && clean == s && model.Characters(s) <= model.CodeMost
+}
+
+// make prepares a product that is missing.
+func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) chosen {
+	switch err := kind.Check(); {
+	case err != nil:
+		return chosen{reason: "no product can be made for it: " + err.Error()}
+	case kind.Period > periodMost:
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", periodMost)}
+	case people.CheckPeriod(im.c.Server, kind) != nil:
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", people.ProfileOf(im.c.Server).Period)}
+	case !isCode(want.maker) || !isCode(want.code):
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d characters each", model.CodeMost)}
+	}
+	p := model.Product{ID: im.c.NewID(), Name: kindText(kind), ManufacturerCode: want.maker, ProductCode: want.code, Algorithm: string(kind.Algorithm),
+		Digits: int64(kind.Digits), Period: kind.Period, Crypto: string(kind.Hash), Kind: model.Hardware,
+		Activation: model.ActivateAuto, ActivationCodeLength: 8, ActivationCodeHours: 48}
+	if named {
+		p.Name = want.maker + " " + want.code
+	}
+	if want.soft {
+		p.Kind = model.Soft
+	}
+	p.AutoWindow, p.CheckWindow, p.ManualWindow = model.DefaultWindows(p.Algorithm, p.Kind)
+	to := &target{product: p, fresh: true, serials: map[string]int{}}
+	t.listed = append(t.listed, to)
+	t.known[p.Codes()] = to
+	return chosen{to: to}
+}
+
+// settle makes the products that are missing and sees that the others are as they were.
+func (t *targets) settle(tx store.Tx) error {
+	stale := model.Errorf(model.Stale, "the product was changed while the file was read")
+	for _, to := range t.used {
+		if to.fresh {
+			p := to.product
+			_, err := tx.ProductByCodes(p.ManufacturerCode, p.ProductCode)
+			var missed *model.Error
+			switch {
+			case err == nil:
+				return stale
+			case !errors.As(err, &missed) || missed.Kind != model.NotFound:
+				return err
+			}
+			if err := tx.Insert(&p); err != nil {
+				return err
+			}
+			continue
+		}
+		var now model.Product
+		if err := tx.Load(&now, to.product.ID); err != nil {
+			return err
+		}
+		if !now.SameOTP(&to.product) {
+			return stale
+		}
+	}
+	return nil
+}
+
+// touched names what the import changed.
+func (t *targets) touched(c *dispatch.Call, tokens int) {
+	var ids []string
+	for i, to := range t.used {
+		if i == 5 {
+			ids = append(ids, "...")
+			break
+		}
+		ids = append(ids, to.product.ID)
+	}
+	c.Touched("product", strings.Join(ids, " ")+" "+strconv.Itoa(tokens)+" tokens")
+}

@@ -1,0 +1,245 @@
+package token
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/message"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// SendArgs are the parameters of what is sent to an assignment's user.
+type SendArgs struct {
+	object.Selection
+	Channel wire.Text `json:"channel"`
+}
+
+// CheckedChannel returns the channel, SMTP or SMS.
+func (a *SendArgs) CheckedChannel() (string, error) {
+	if ch := string(a.Channel); slices.Contains([]string{model.SMTP, model.SMS}, ch) {
+		return ch, nil
+	}
+	return "", model.AttrErrorf(model.Invalid, "channel", "must be SMTP or SMS")
+}
+
+// assignment selects an assignment by itself, or by its user and token.
+func assignment(a *object.Selection) (one object.Lookup, err error) {
+	user, err := a.Selector("user", people.UserType, false)
+	if err != nil {
+		return one, err
+	}
+	token, err := a.Selector("token", TokenType, false)
+	if err != nil {
+		return one, err
+	}
+	if user == nil && token == nil {
+		return a.Sought(AssignmentType)
+	}
+	var conds []store.Cond
+	for _, side := range []struct {
+		conds []store.Cond
+		step  store.Step
+	}{{user, store.ToUser}, {token, store.ToToken}} {
+		for _, c := range side.conds {
+			c.Path = object.Join([]store.Step{side.step}, c.Path)
+			conds = append(conds, c)
+		}
+	}
+	return object.BySelector(conds), nil
+}
+
+// addressee is an assignment with whom and what it is about.
+type addressee struct {
+	assignment model.Assignment
+	user       model.User
+	token      *model.Token
+	product    *model.Product
+}
+
+func addresseeOf(c *dispatch.Call, tx store.Tx, one object.Lookup) (*addressee, error) {
+	id, err := AssignmentType.Pick(c, tx, one)
+	if err != nil {
+		return nil, err
+	}
+	var to addressee
+	if err := tx.Load(&to.assignment, id); err != nil {
+		return nil, err
+	}
+	if err := tx.Load(&to.user, to.assignment.UserID); err != nil {
+		return nil, err
+	}
+	to.token, to.product, _, err = LoadToken(tx, to.assignment.TokenID)
+	c.Touched(AssignmentType.Noun, id)
+	return &to, err
+}
+
+func (t *addressee) values() map[string]string {
+	return map[string]string{"serial": t.token.Serial, "product": t.product.Name}
+}
+
+// Until writes a time for people; 0 is never.
+func Until(t model.Time) string {
+	if t == 0 {
+		return "it is used"
+	}
+	return t.Std().Format("2006-01-02 15:04 UTC")
+}
+
+// codeLetters leave out what is easily misread: I, L, O, U (Crockford's base32).
+const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewCode makes a random code of n letters, 5 bits each.
+func NewCode(s *dispatch.Server, n int64) (string, error) {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+		return "", err
+	}
+	for i := range b {
+		b[i] = codeLetters[b[i]%32]
+	}
+	return string(b), nil
+}
+
+// sending leaves a plan that sends something to an assignment's user.
+func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatch.Plan, do func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error) error {
+	c := dispatch.CallFrom(r.Context())
+	one, err := assignment(&args.Selection)
+	if err != nil {
+		return err
+	}
+	channel, err := args.CheckedChannel()
+	if err != nil {
+		return err
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		to, err := addresseeOf(c, tx, one)
+		if err != nil {
+			return nil, err
+		}
+		return nil, do(c, tx, to, channel)
+	}
+	return nil
+}
+
+// SendActivationCode makes a new activation code, which ends an older one, and sends it to the user.
+func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, plan *dispatch.Plan) error {
+	return m.sending(r, args, plan, func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error {
+		a := &to.assignment
+		if a.Status != model.Inactive {
+			return model.Errorf(model.Invalid, "the token assignment is not INACTIVE: there is nothing to activate")
+		}
+		code, err := NewCode(m.Server, to.product.ActivationCodeLength)
+		if err != nil {
+			return err
+		}
+		sum := sha1.Sum([]byte(code))
+		a.Activation, a.ActivationTries, a.ActivationUntil = m.Server.Keys.Seal(store.ActivationPlace(a.ID), sum[:]), 0, 0
+		if h := to.product.ActivationCodeHours; h > 0 {
+			a.ActivationUntil = c.Now + model.Time(h*3600_000)
+		}
+		if err := tx.Save(a); err != nil {
+			return err
+		}
+		values := to.values()
+		values["code"], values["expires"] = code, Until(a.ActivationUntil)
+		return message.Send(c, tx, &to.user, channel, model.ActivationCodeMessage, values, a.ActivationUntil)
+	})
+}
+
+// SendDownloadURL makes a provisioning link of the assignment's soft token and sends it to the user.
+func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan *dispatch.Plan) error {
+	link, err := newLink(m.Server)
+	if err != nil {
+		return err
+	}
+	return m.sending(r, args, plan, func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error {
+		if err := mayShare(c, tx, to.token.ID); err != nil {
+			return err
+		}
+		made, err := putLink(c, tx, to.token, to.product, link)
+		if err != nil {
+			return err
+		}
+		values := to.values()
+		values["url"], values["expires"] = made.URL, Until(made.expires)
+		return message.Send(c, tx, &to.user, channel, model.DownloadURLMessage, values, made.expires)
+	})
+}
+
+// ActivateArgs are the parameters of an activation: the code, or base64 of its SHA-1.
+type ActivateArgs struct {
+	object.Selection
+	Code   *wire.Text `json:"code"`
+	ACHash *wire.Text `json:"acHash"`
+}
+
+func (a *ActivateArgs) sum() ([]byte, error) {
+	switch {
+	case a.Code != nil:
+		sum := sha1.Sum([]byte(strings.ToUpper(model.PastedOTP(string(*a.Code)))))
+		return sum[:], nil
+	case a.ACHash != nil:
+		sum, err := base64.StdEncoding.DecodeString(model.Pasted(string(*a.ACHash)))
+		if err != nil || len(sum) != sha1.Size {
+			return nil, model.AttrErrorf(model.Invalid, "acHash", "must be base64 of the code's SHA-1")
+		}
+		return sum, nil
+	}
+	return nil, model.AttrErrorf(model.Missing, "code", "is required")
+}
+
+// Activate makes an assignment active by its activation code.
+func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
+	return Activate(m.Server, r, args, plan, false)
+}
+
+// Activate makes an assignment active by its activation code. With blind it does not tell whether the assignment exists.
+func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, blind bool) error {
+	c := dispatch.CallFrom(r.Context())
+	one, err := assignment(&args.Selection)
+	if err != nil {
+		return err
+	}
+	if blind {
+		one.Named = nil // nor is the domain looked up
+	}
+	sum, err := args.sum()
+	if err != nil {
+		return err
+	}
+	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
+	plan.Update = func(tx store.Tx) (any, error) {
+		id, err := AssignmentType.Pick(c, tx, one)
+		if blind && wire.NoSingleMatch(err) {
+			return wrong, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var a model.Assignment
+		if err := tx.Load(&a, id); err != nil {
+			return nil, err
+		}
+		c.Touched(AssignmentType.Noun, id)
+		var want []byte
+		if a.Activation != nil {
+			if want, err = s.Keys.Unseal(store.ActivationPlace(id), a.Activation); err != nil {
+				return nil, err
+			}
+		}
+		if !a.Activate(want, sum, c.Now) {
+			return wrong, tx.Save(&a)
+		}
+		return nil, tx.Save(&a)
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package token
+
+import (
+	"context"
+	"net/http"
+
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// TokenAssignment has the methods of token assignments.
+type TokenAssignment struct{ object.CRUD }
+
+// AssignmentType declares token assignments.
+var AssignmentType = object.Declare(&object.Type{
+	Name: "tokenAssignment", Missing: model.AssignmentNoun, Row: func() any { return new(model.Assignment) },
+	Keys: [][]string{{"token", "user"}}, Naming: []string{"id", "token.serial", "user.loginName"},
+	Prepare: prepareAssignment, Check: checkAssignment, BeforeDelete: unassign,
+	Attrs: []object.Attr{
+		{Name: "token", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "token", Indexed: true},
+		{Name: "user", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "user", Indexed: true},
+		{Name: "isOwner", Kind: object.Boolean, When: object.Always, About: "the first user of a token is its owner"},
+		{Name: "usageLimit", Kind: object.Integer, When: object.Always, About: "0 = none"},
+		{Name: "usageCount", Kind: object.Integer},
+		{Name: "status", Kind: object.Enum, When: object.Always, Values: []string{model.Active, model.Inactive, model.LockedBy, model.DisabledBy},
+			About: "ACTIVE if not given, INACTIVE where the product wants an activation code"},
+		{Name: "starts", Kind: object.Date, When: object.Always, About: "a day alone is its beginning"},
+		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "a day alone is its end"},
+		{Name: "priority", Kind: object.Integer, When: object.Always, Max: 1 << 31, About: "lower ones are tried first"},
+		{Name: "pin", Kind: object.Secret, When: object.Always, About: "4 to 32 printable ASCII characters without space and comma; empty = none"},
+		{Name: "lastChangePin", Kind: object.Date},
+		{Name: "mustChangePin", Kind: object.Boolean, When: object.Always, About: "where there is no PIN, nobody logs in until one is given"},
+		{Name: "pinNeverExpires", Kind: object.Boolean, When: object.Always},
+		{Name: "dateCreated", Kind: object.Date},
+		{Name: "lastUpdated", Kind: object.Date},
+	},
+})
+
+func prepareAssignment(_ context.Context, c *dispatch.Call, d *object.Decoded) error {
+	if pin := d.Secrets["pin"]; len(pin) > 0 {
+		return people.CheckPIN(c.Server, d.Place+".pin", pin)
+	}
+	return nil
+}
+
+func checkAssignment(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	a := row.(*model.Assignment)
+	if pin, given := d.Secrets["pin"]; given {
+		SetPIN(c, a, pin)
+	}
+	if a.Starts != 0 && a.Expires != 0 && a.Expires <= a.Starts {
+		return model.AttrErrorf(model.Invalid, d.Place+".expires", "must lie behind starts")
+	}
+	if old == nil {
+		var t model.Token
+		if err := tx.Load(&t, a.TokenID); err != nil {
+			return err
+		}
+		existing, err := tx.AssignmentsOfTokens([]string{t.ID})
+		if err != nil {
+			return err
+		}
+		return newAssignment(c, tx, a, &t, existing[t.ID], d.Has("isOwner"))
+	}
+	if a.IsOwner && !old.(*model.Assignment).IsOwner {
+		if err := mayShare(c, tx, a.TokenID); err != nil {
+			return err
+		}
+		return tx.DisownToken(a.TokenID, c.Now)
+	}
+	return nil
+}
+
+// SetPIN seals a PIN for an assignment; an empty one takes it off.
+func SetPIN(c *dispatch.Call, a *model.Assignment, pin model.Secret) {
+	a.PIN, a.LastChangePIN = nil, c.Now
+	if len(pin) > 0 {
+		a.PIN = c.Server.Keys.Seal(store.PINPlace(a.ID), model.HashPIN(pin))
+	}
+}
+
+// newAssignment completes an assignment about to be made of a token beside those it has: who owns the token, whether it is
+// active, whether the user may have one more.
+func newAssignment(c *dispatch.Call, tx store.Tx, a *model.Assignment, t *model.Token, existing []model.Assignment, ownerGiven bool) error {
+	var p model.Product
+	if err := tx.Load(&p, t.ProductID); err != nil {
+		return err
+	}
+	if err := Admit(c, tx, a, t, &p, existing, 0); err != nil {
+		return err
+	}
+	if !ownerGiven {
+		a.IsOwner = !Owned(existing)
+	} else if a.IsOwner {
+		return tx.DisownToken(t.ID, c.Now)
+	}
+	return nil
+}
+
+// Admit refuses an assignment that may not be made, and gives it its status; pending counts assignments of the same user
+// and product that are not written yet.
+func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
+	if t.Status == model.Deceased {
+		return model.Errorf(model.TokenUnusable, "token %s is deceased", t.Serial)
+	}
+	for _, e := range existing {
+		if e.UserID == a.UserID {
+			return &model.Error{Kind: model.Exists, Msg: "token assignment already exists: the token is this user's already"}
+		}
+	}
+	if p.MaxTokensPerUser > 0 {
+		n, err := tx.AssignedOfProduct(a.UserID, p.ID)
+		if err != nil {
+			return err
+		}
+		if n+pending >= p.MaxTokensPerUser {
+			return model.AttrErrorf(model.Invalid, "attrs.user", "a user may have at most %d tokens of product %s", p.MaxTokensPerUser, p.Codes())
+		}
+	}
+	if a.Status == "" {
+		a.Status = model.Active
+		if p.Activation == model.ActivateCode {
+			a.Status = model.Inactive
+		}
+	}
+	return nil
+}
+
+// Owned says whether one of the assignments is an owner's.
+func Owned(assignments []model.Assignment) bool {
+	for _, a := range assignments {
+		if a.IsOwner {
+			return true
+		}
+	}
+	return false
+}
+
+// SortArgs are the parameters of tokenAssignment/sort.
+type SortArgs struct {
+	IDs []wire.Text `json:"ids"`
+}
+
+// Sort sets the order in which a user's tokens are tried: ids are his assignments, the first one first. Those left
+// out come behind.
+func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	if len(args.IDs) == 0 || len(args.IDs) > object.SearchMost {
+		return model.AttrErrorf(model.Missing, "ids", "is required: a user's assignments in the wished order")
+	}
+	plan.Update = func(tx store.Tx) (any, error) {
+		priority := map[string]int64{}
+		var user string
+		for i, id := range args.IDs {
+			found, err := m.Type.Find(c, tx, []store.Cond{store.ByID(string(id))})
+			if err != nil {
+				return nil, err
+			}
+			var a model.Assignment
+			if err := tx.Load(&a, found); err != nil {
+				return nil, err
+			}
+			if user != "" && user != a.UserID {
+				return nil, model.AttrErrorf(model.Invalid, "ids", "are assignments of more than one user")
+			}
+			if _, twice := priority[a.ID]; twice {
+				return nil, model.AttrErrorf(model.Invalid, "ids", "name an assignment twice")
+			}
+			user, priority[a.ID] = a.UserID, int64(i+1)
+		}
+		all, err := tx.AssignmentsOfUser(user)
+		if err != nil {
+			return nil, err
+		}
+		behind := int64(len(args.IDs))
+		for i := range all {
+			p, ok := priority[all[i].ID]
+			if !ok {
+				behind++
+				p = behind
+			}
+			all[i].Priority, all[i].LastUpdated = p, c.Now
+			if err := tx.Save(&all[i]); err != nil {
+				return nil, err
+			}
+		}
+		c.Touched(people.UserType.Noun, user)
+		return nil, nil
+	}
+	return nil
+}
+
+// unassign ends what the user was given along with the token: a provisioning link not used yet.
+func unassign(_ *dispatch.Call, tx store.Tx, row any) error {
+	return tx.DropLink(row.(*model.Assignment).TokenID)
+}
+
+// mayShare refuses what a limited caller would change for users of other domains.
+func mayShare(c *dispatch.Call, tx store.Tx, tokenID string) error {
+	if c.Scope == nil {
+		return nil
+	}
+	_, err := TokenType.Find(c, tx, []store.Cond{store.ByID(tokenID)})
+	return err
+}

@@ -1,0 +1,203 @@
+package token
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/model/otp"
+	"tokensmith/model/seedfile"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// exportNotes says which texts of a token would not come back from its export as they are.
+func exportNotes(row store.Row) (notes []string) {
+	for i, of := range map[int]*object.Attr{1: TokenType.ByName["serial"], 2: TokenType.ByName["identifier"], 3: TokenType.ByName["description"],
+		6: ProductType.ByName["manufacturerCode"], 7: ProductType.ByName["productCode"]} {
+		if reason := of.Fault(object.AsText(row[i])); reason != "" {
+			notes = append(notes, "token "+object.AsText(row[0])+", "+object.QuotedName(object.AsText(row[1]))+": its "+of.Name+" would not come back as it is: it "+reason)
+		}
+	}
+	slices.Sort(notes)
+	return notes
+}
+
+// ExportArgs are the parameters of token/export.
+type ExportArgs struct {
+	Match  wire.Match   `json:"match"`
+	Attrs  wire.Members `json:"attrs"`
+	Max    wire.Int     `json:"max"`
+	Cursor *wire.Text   `json:"cursor"`
+}
+
+var exportAttrs = object.Declare(&object.Type{Name: "token/export", Of: []string{"token/export"}, Noun: "export", Attrs: []object.Attr{
+	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-", About: "encrypts the file; whoever has both has the seeds"},
+}})
+
+// exportFields are what a file holds of a token, in the order that export reads them.
+var exportFields = wire.ReturnNames("id", "serial", "identifier", "description", "counter", "drift", "product.manufacturerCode", "product.productCode",
+	"product.algorithm", "product.digits", "product.period", "product.crypto")
+
+// Export writes tokens with their seeds as a PSKC file, encrypted with a password. It is one snapshot, and it commits
+// its audit row.
+func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) error {
+	c := dispatch.CallFrom(r.Context())
+	q, err := m.exported(args)
+	if err != nil {
+		return err
+	}
+	d, err := exportAttrs.Decode("attrs", args.Attrs, object.OnCreate)
+	if err != nil {
+		return err
+	}
+	if len(d.Secrets["password"]) == 0 {
+		return model.AttrErrorf(model.Missing, "attrs.password", "is required")
+	}
+	var lock *seedfile.PSKCLock
+	if waited := c.Server.SlowlyAside(r.Context(), func() { lock, err = seedfile.NewPSKCLock(d.Secrets["password"], c.Server.Config.Rand) }); waited != nil {
+		return waited
+	}
+	if err != nil {
+		return err
+	}
+	limit := q.Limit
+	q.Limit++ // tells whether there are more
+	plan.Long, plan.Heavy = true, true
+	plan.Update = func(tx store.Tx) (any, error) {
+		found, err := tx.Find(q)
+		if err != nil {
+			return nil, err
+		}
+		more := int64(len(found)) > limit
+		switch {
+		case more && args.Cursor == nil:
+			return nil, model.AttrErrorf(model.Invalid, "match", "fits more than %d tokens; ask for less, or for parts with cursor", limit)
+		case more:
+			found = found[:limit]
+		case len(found) == 0:
+			return nil, model.Missed(m.Type.Missing)
+		}
+		if err := mayExport(c, tx, found); err != nil {
+			return nil, err
+		}
+		file, err := exportFile(c, tx, lock, found)
+		if err != nil {
+			return nil, err
+		}
+		c.Touched("tokens", strconv.Itoa(len(found))+" exported")
+		body := strconv.AppendInt(append(make([]byte, 0, len(file)+len(file)/8), `{"total":`...), int64(len(found)), 10)
+		if body, err = jsontext.AppendQuote(append(body, `,"data":`...), file); err != nil {
+			return nil, err
+		}
+		if more {
+			next, err := object.WriteCursor(exportOrder, q.Sort, found[limit-1][:1])
+			if err != nil {
+				return nil, err
+			}
+			body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
+		}
+		var said wire.Notes
+		for _, row := range found {
+			said.File(exportNotes(row))
+		}
+		return wire.WithNotes(append(body, '}'), said.List()...), nil
+	}
+	return nil
+}
+
+const exportOrder = "export"
+
+// exported gives the query of the tokens to export, by id.
+func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
+	q := &store.Query{Table: m.Type.Table, Limit: object.SearchMost}
+	var err error
+	if q.Where, err = m.Type.Conds("match", args.Match); err != nil {
+		return nil, err
+	}
+	if args.Max.Given {
+		q.Limit = args.Max.Value
+	}
+	if q.Limit < 1 || q.Limit > object.SearchMost {
+		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 1 to %d", object.SearchMost)
+	}
+	if q.Sort, err = m.Type.Ordering(nil, ""); err != nil {
+		return nil, err
+	}
+	if args.Cursor != nil {
+		if q.After, err = object.ReadCursor(string(*args.Cursor), exportOrder, q.Sort); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range exportFields {
+		path, a, err := m.Type.Resolve("", f.Name, false)
+		if err != nil {
+			return nil, err
+		}
+		q.Columns = append(q.Columns, store.Column{Path: path, Name: a.Column})
+	}
+	q.Columns = append(q.Columns, store.Column{Name: "seed"})
+	return q, nil
+}
+
+// mayExport refuses the rows of an export's query, naming the first token that the caller may not have.
+func mayExport(c *dispatch.Call, tx store.Tx, found []store.Row) error {
+	ids := make([]string, len(found))
+	for i, row := range found {
+		ids[i] = object.AsText(row[0])
+	}
+	all := c.MayOpen(tx, ids...)
+	if all == nil || wire.ClientError(all).Kind != model.NotPermitted {
+		return all
+	}
+	for i, id := range ids {
+		if err := c.MayOpen(tx, id); err != nil {
+			return model.Errorf(model.NotPermitted, "token %s: %s", object.AsText(found[i][1]), wire.ClientError(err).Msg)
+		}
+	}
+	return all
+}
+
+// exportFile writes the rows of an export's query as a PSKC file.
+func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCLock, found []store.Row) ([]byte, error) {
+	var file bytes.Buffer
+	w, err := seedfile.NewPSKCWriter(&file, lock)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range found {
+		seed, err := OpenSeed(c, tx, object.AsText(row[0]), sealedOf(row[12]))
+		if err != nil {
+			return nil, err
+		}
+		k := seedfile.Key{Serial: object.AsText(row[1]), KeyID: object.AsText(row[2]), Description: object.AsText(row[3]), Secret: seed,
+			Manufacturer: object.AsText(row[6]), Model: object.AsText(row[7]), Algorithm: object.AsText(row[8]), Digits: int(row[9].(int64)),
+			Hash: object.AsText(row[11])}
+		if k.Algorithm == string(otp.TOTP) {
+			k.Period, k.Drift = row[10].(int64), row[5].(int64)
+		} else {
+			k.Counter = row[4].(int64)
+		}
+		if err := w.Write(k); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return file.Bytes(), nil
+}
+
+// sealedOf gives a sealed column's bytes.
+func sealedOf(v any) []byte {
+	if s, ok := v.(string); ok {
+		return []byte(s)
+	}
+	return v.([]byte)
+}

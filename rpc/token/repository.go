@@ -1,0 +1,43 @@
+package token
+
+import (
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
+	"tokensmith/store"
+)
+
+// Repository has the methods of repositories.
+type Repository struct{ object.CRUD }
+
+// RepositoryType declares repositories.
+var RepositoryType = object.Declare(&object.Type{
+	Name: "repository", Missing: model.RepositoryNoun, Row: func() any { return new(model.Repository) },
+	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
+	UsedBy: []object.Use{{Rows: store.RepositoryTokens, Noun: "tokens"}, {Rows: store.RepositoriesBelow, Noun: "repositories"}},
+	Check:  checkRepository, BeforeDelete: keepDefault,
+	Attrs: []object.Attr{
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique"},
+		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "repository"},
+	},
+})
+
+// checkRepository refuses a repository that would lie within itself, and another name for the default one.
+func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+	r := row.(*model.Repository)
+	if old != nil && old.(*model.Repository).Name != r.Name {
+		if err := keepDefault(c, tx, old); err != nil {
+			return err
+		}
+	}
+	return object.CheckTree(tx, "repository", r.ID, r.ParentID, func(up *model.Repository) *string { return up.ParentID })
+}
+
+// keepDefault keeps the repository for tokens that name none.
+func keepDefault(_ *dispatch.Call, _ store.Tx, row any) error {
+	if row.(*model.Repository).Name == model.DefaultRepository {
+		return model.Errorf(model.InUse, "repository %q is where tokens go that name none: it keeps its name", model.DefaultRepository)
+	}
+	return nil
+}

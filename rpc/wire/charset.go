@@ -1,0 +1,49 @@
+package wire
+
+import (
+	"bytes"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"tokensmith/model"
+	"tokensmith/model/seedfile"
+)
+
+// DecodeCharset turns a body into UTF-8 by its byte order mark or the charset its content type names; none means UTF-8. The type
+// itself does not matter: old clients send JSON as text, as a form, or as nothing.
+func DecodeCharset(body []byte, contentType string) ([]byte, error) {
+	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
+		contentType = "text/plain; charset=utf-16"
+	}
+	if !strings.Contains(contentType, ";") { // which sets parameters off
+		return body, nil
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	label := strings.TrimSpace(params["charset"])
+	if err != nil || label == "" || strings.EqualFold(label, "utf-8") || strings.EqualFold(label, "utf8") {
+		return body, nil
+	}
+	enc := seedfile.Charset(label)
+	if enc == nil {
+		return nil, model.Errorf(model.Unreadable, "the charset %s of the request is not known", strconv.Quote(label))
+	}
+	decoded, line, ok := seedfile.DecodeBytes(body, enc)
+	if !ok {
+		return nil, model.Errorf(model.Unreadable, "line %d: the request is not in the charset it names", max(1, line))
+	}
+	return decoded, nil
+}
+
+// PlainBody refuses a body that is compressed, or encoded in another way: nil when it is not.
+func PlainBody(r *http.Request) *model.Error {
+	for _, value := range r.Header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return model.Errorf(model.Unreadable, "the request's Content-Encoding %s is not supported: send the body as it is", strconv.Quote(coding))
+			}
+		}
+	}
+	return nil
+}

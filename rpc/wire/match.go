@@ -1,0 +1,120 @@
+package wire
+
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+)
+
+const (
+	DepthMost   = 8   // of dotted names and nested returns
+	condsMost   = 100 // conditions of a match, or of a selector
+	ColumnsMost = 500 // values of a row that a return asks for, as of one query; SQLite has 2,000, PostgreSQL 1,664
+)
+
+// Match is a list of conditions as a client sends them.
+type Match []Condition
+
+// Condition is one condition of a match, as it was sent.
+type Condition struct {
+	Name  string
+	Op    string
+	Value jsontext.Value
+}
+
+// UnmarshalJSONFrom reads [[name, operator, value], ...], one such triple alone, or an object of equalities.
+func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return m.read(placeOf(dec), dec)
+}
+
+func (m *Match) read(place string, dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 'n':
+		_, err := dec.ReadToken()
+		return err
+	case '{':
+		var members Members
+		if err := members.object(dec, place); err != nil {
+			return err
+		}
+		for _, mem := range members {
+			*m = append(*m, Condition{mem.Name, "=", mem.Value})
+		}
+		return m.Check(place)
+	case '[':
+		dec.ReadToken()
+		if dec.PeekKind() == '"' {
+			return m.triple(place, dec)
+		}
+		for dec.PeekKind() == '[' || dec.PeekKind() == '{' {
+			if err := m.read(place, dec); err != nil {
+				return err
+			}
+		}
+		if dec.PeekKind() == ']' {
+			_, err := dec.ReadToken()
+			return err
+		}
+	}
+	return badMatch(place)
+}
+
+// triple reads what follows the bracket of [name, operator, value].
+func (m *Match) triple(place string, dec *jsontext.Decoder) error {
+	var c Condition
+	for _, part := range []*string{&c.Name, &c.Op} {
+		if dec.PeekKind() != '"' {
+			return badMatch(place)
+		}
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		*part = token.String()
+	}
+	if dec.PeekKind() == ']' {
+		return badMatch(place)
+	}
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	c.Value = value.Clone()
+	*m = append(*m, c)
+	if dec.PeekKind() != ']' {
+		return badMatch(place)
+	}
+	if _, err = dec.ReadToken(); err != nil {
+		return err
+	}
+	return m.Check(place)
+}
+
+// Check refuses a match before anything is made of it that would cost more than to read it.
+func (m *Match) Check(place string) error {
+	if len(*m) > condsMost {
+		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", condsMost)
+	}
+	return nil
+}
+
+func badMatch(place string) error {
+	return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
+}
+
+// Names is one name or several.
+type Names []string
+
+// UnmarshalJSONFrom reads a string or an array of strings.
+func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil || v.Kind() == 'n' {
+		return err
+	}
+	items, err := ListOf(place, v)
+	*n = slices.DeleteFunc(items.Items(), func(s string) bool { return s == "" })
+	return err
+}

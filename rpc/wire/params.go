@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+)
+
+// Member is one name and value of an object, in the order sent.
+type Member struct {
+	Name  string
+	Value jsontext.Value
+}
+
+// Members is an object's members: attrs, or a selector. An array of objects is their union.
+type Members []Member
+
+// UnmarshalJSONFrom reads an object, or an array of objects.
+func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	switch dec.PeekKind() {
+	case '{':
+		return m.object(dec, place)
+	case '[':
+		dec.ReadToken()
+		for dec.PeekKind() == '{' {
+			if err := m.object(dec, place); err != nil {
+				return err
+			}
+		}
+		if dec.PeekKind() == ']' {
+			_, err := dec.ReadToken()
+			return err
+		}
+	}
+	return model.AttrErrorf(model.Invalid, place, "must be an object of attributes")
+}
+
+// membersMost is how many members attrs or a selector may have.
+const membersMost = 1000
+
+func (m *Members) object(dec *jsontext.Decoder, place string) error {
+	dec.ReadToken()
+	for dec.PeekKind() == '"' {
+		if len(*m) >= membersMost {
+			return model.AttrErrorf(model.Invalid, place, "has more than %d members", membersMost)
+		}
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		n := name.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(*m, func(o Member) bool { return o.Name == n }) {
+			return model.AttrErrorf(model.Invalid, place+"."+n, "is given twice")
+		}
+		*m = append(*m, Member{n, value.Clone()})
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// Get gives a member's value; nil when it was not sent.
+func (m Members) Get(name string) jsontext.Value {
+	for _, o := range m {
+		if o.Name == name {
+			return o.Value
+		}
+	}
+	return nil
+}
+
+// placeOf names where a decoder stands: "attrs.user".
+func placeOf(dec *jsontext.Decoder) string {
+	return strings.ReplaceAll(strings.TrimPrefix(string(dec.StackPointer()), "/"), "/", ".")
+}
+
+// MembersOf reads a value as members.
+func MembersOf(place string, v jsontext.Value) (Members, error) {
+	var m Members
+	if err := json.Unmarshal(v, &m); err != nil {
+		return nil, model.AttrErrorf(model.Invalid, place, "must be an object")
+	}
+	return m, nil
+}
+
+// Text is a string; a number is taken as its literal text.
+type Text string
+
+// UnmarshalJSONFrom reads a string or a number.
+func (t *Text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	s, err := TextOf(place, v)
+	*t = Text(s)
+	return err
+}
+
+// TextOf reads a string, or a number as its literal text; null is "".
+func TextOf(place string, v jsontext.Value) (string, error) {
+	s, err := RawTextOf(place, v)
+	if err == nil {
+		err = NoNUL(place, s)
+	}
+	return s, err
+}
+
+// NoNUL refuses a text that contains a NUL character.
+func NoNUL(place, s string) error {
+	if strings.IndexByte(s, 0) >= 0 {
+		return model.AttrErrorf(model.Invalid, place, "contains a NUL character")
+	}
+	return nil
+}
+
+// RawTextOf is textOf for what may hold a NUL character: bytes that stand as characters.
+func RawTextOf(place string, v jsontext.Value) (string, error) {
+	switch v.Kind() {
+	case '"':
+		b, err := jsontext.AppendUnquote(nil, v)
+		if err != nil {
+			return "", model.AttrErrorf(model.Invalid, place, "is not a readable string")
+		}
+		return string(b), nil
+	case '0':
+		return string(v), nil
+	case 'n':
+		return "", nil
+	}
+	return "", model.AttrErrorf(model.Invalid, place, "must be a string")
+}
+
+// IntOf reads an integer, also as a string.
+func IntOf(place string, v jsontext.Value) (int64, error) {
+	s, err := TextOf(place, v)
+	if err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return 0, model.AttrErrorf(model.Invalid, place, "must be an integer")
+}
+
+// BoolOf reads true or false, also as a string.
+func BoolOf(place string, v jsontext.Value) (bool, error) {
+	switch s := string(v); s {
+	case "true", `"true"`:
+		return true, nil
+	case "false", `"false"`:
+		return false, nil
+	}
+	return false, model.AttrErrorf(model.Invalid, place, "must be true or false")
+}
+
+// DateOf reads an ISO 8601 date to compare with, a day alone as its beginning in UTC; null and "" are none.
+func DateOf(place string, v jsontext.Value) (model.Time, error) {
+	m, err := MomentOf(place, v, false)
+	return m.In(nil), err
+}
+
+// MomentOf reads an ISO 8601 date; null and "" are none. A day alone is its beginning or, for an end, its end, in the zone
+// of the server.
+func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
+	s, err := TextOf(place, v)
+	if s = model.Trim(s); err != nil || s == "" {
+		return model.Moment{}, err
+	}
+	m, ok := model.ParseMoment(s, ends)
+	if !ok {
+		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date with its zone, such as 2026-01-31T10:00:00Z, or a day alone")
+	}
+	return m, nil
+}
+
+// ListOf reads an array of strings, or one comma-separated string.
+func ListOf(place string, v jsontext.Value) (model.List, error) {
+	var items []string
+	if v.Kind() == '[' {
+		if err := json.Unmarshal(v, &items); err != nil {
+			return "", model.AttrErrorf(model.Invalid, place, "must be an array of strings")
+		}
+	} else {
+		s, err := TextOf(place, v)
+		if err != nil {
+			return "", err
+		}
+		items = strings.Split(s, ",")
+	}
+	var kept []string
+	seen := map[string]bool{}
+	for _, item := range items {
+		item = strings.TrimSpace(item)
+		if strings.ContainsAny(item, ",\x00") {
+			return "", model.AttrErrorf(model.Invalid, place, "an element contains a comma")
+		}
+		if item != "" && !seen[item] {
+			seen[item] = true
+			kept = append(kept, item)
+		}
+	}
+	return model.ListOf(kept), nil
+}
+
+// Int is an integer; also as a string.
+type Int struct {
+	Value int64
+	Given bool
+}
+
+// UnmarshalJSONFrom reads an integer.
+func (n *Int) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err == nil && v.Kind() != 'n' {
+		n.Given = true
+		n.Value, err = IntOf(place, v)
+	}
+	return err
+}

@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+)
+
+// Return is what a client wants back of an object, in the order it asked.
+type Return []ReturnItem
+
+// ReturnItem is one name of a return, with what is wanted of what it names.
+type ReturnItem struct {
+	Name     string
+	Nested   Return // nil = the bare name
+	Elements bool   // {"elements":[...]} around the array
+}
+
+// UnmarshalJSONFrom reads a name, an array of names and nested forms, or one nested form.
+func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	*r, err = returnOf(placeOf(dec), dec, 0)
+	return err
+}
+
+func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
+	if depth > DepthMost {
+		return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
+	}
+	switch dec.PeekKind() {
+	case 'n':
+		_, err := dec.ReadToken()
+		return nil, err
+	case '"':
+		v, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		name, err := TextOf(place, v)
+		return Return{{Name: name}}, err
+	case '{':
+		var members Members
+		if err := members.object(dec, place); err != nil {
+			return nil, err
+		}
+		var ret Return
+		for _, m := range members {
+			inner, err := returnOf(place+"."+m.Name, jsontext.NewDecoder(bytes.NewReader(m.Value)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			item := ReturnItem{Name: m.Name, Nested: inner}
+			if len(inner) == 1 && inner[0].Name == "elements" && inner[0].Nested != nil {
+				item.Nested, item.Elements = inner[0].Nested, true
+			}
+			if item.Nested == nil {
+				item.Nested = Return{{Name: "id"}}
+			}
+			ret = append(ret, item)
+		}
+		return ret, nil
+	case '[':
+		dec.ReadToken()
+		ret := make(Return, 0, 4)
+		for dec.PeekKind() == '"' || dec.PeekKind() == '{' || dec.PeekKind() == 'n' {
+			inner, err := returnOf(place, dec, depth)
+			if err != nil {
+				return nil, err
+			}
+			if ret = append(ret, inner...); len(ret) > ColumnsMost {
+				return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", ColumnsMost)
+			}
+		}
+		if dec.PeekKind() == ']' {
+			_, err := dec.ReadToken()
+			return ret, err
+		}
+	}
+	return nil, model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
+}
+
+// ReturnNames makes a Return of plain names.
+func ReturnNames(names ...string) Return {
+	var r Return
+	for _, n := range names {
+		r = append(r, ReturnItem{Name: n})
+	}
+	return r
+}
+
+// Or gives the default when a client asked for nothing.
+func (r Return) Or(other Return) Return {
+	if len(r) == 0 {
+		return other
+	}
+	return r
+}
