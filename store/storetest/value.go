@@ -26,6 +26,9 @@ func filled[T any](n int) *T {
 	row := new(T)
 	v := reflect.ValueOf(row).Elem()
 	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("db") == "" {
+			continue // it is not kept
+		}
 		n++
 		switch f := v.Field(i); f.Kind() {
 		case reflect.String:
