@@ -59,7 +59,7 @@ func checkServer(ctx context.Context, db *sqlx.DB) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins beside a call of many rows may be refused with error 8; "+
-		"set max_pred_locks_per_transaction = 1024 or more there (README: More than one machine)", room.Int64)}
+		"set max_pred_locks_per_transaction = 1024 or more there (CLUSTER.md: Limits)", room.Int64)}
 }
 
 func (s *postgresStore) Backup(context.Context, string) (Checked, error) {
