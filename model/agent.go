@@ -25,7 +25,7 @@ type Agent struct {
 	RateLimit      int64  `db:"rate_limit"` // calls a second; 0 = the server's default
 }
 
-// HashSecret gives the stored form of a client secret.
+// HashSecret returns the stored form of a client secret.
 func HashSecret(secret Secret) []byte {
 	sum := sha256.Sum256(secret)
 	return sum[:]

@@ -67,7 +67,7 @@ func CheckPIN(place string, pin Secret) error {
 
 const pinSalt = 16 // bytes
 
-// HashPIN gives salt and SHA-256 of salt and PIN, to be sealed. A PIN is too short for any hash to protect: what
+// HashPIN returns salt and SHA-256 of salt and PIN, to be sealed. A PIN is too short for any hash to protect: what
 // protects it is the seal, whose key is outside the database.
 func HashPIN(pin Secret) []byte {
 	salt := make([]byte, pinSalt, pinSalt+sha256.Size)

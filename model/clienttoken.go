@@ -85,7 +85,7 @@ func ParseClientToken(text string) (id string, hash []byte, ok bool) {
 	return text[len(tokenPrefix):tokenIDEnd], sum[:], true
 }
 
-// checksum gives the CRC-32 of a token's beginning in base62, padded to six digits.
+// checksum returns the CRC-32 of a token's beginning in base62, padded to six digits.
 func checksum(b []byte) []byte {
 	n := crc32.ChecksumIEEE(b)
 	var out [tokenLength - tokenSecret]byte

@@ -50,7 +50,7 @@ type Credential struct {
 	Fewer int64
 }
 
-// OTP gives the algorithm's parameters.
+// OTP returns the algorithm's parameters.
 func (c *Credential) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(c.Algorithm), Digits: int(c.Digits), Period: c.Period, Hash: otp.Hash(c.Crypto)}
 }
@@ -63,7 +63,7 @@ const (
 	strayPress = 7 * day // for one press
 )
 
-// Window gives the steps of the window in which an OTP is accepted at once, as otp.Verify takes it: the product's auto window
+// Window returns the steps of the window in which an OTP is accepted at once, as otp.Verify takes it: the product's auto window
 // for a token whose counter or drift was not learned yet, its narrow window, widened by how far the token may have strayed
 // since, for others. It never exceeds the auto window.
 func (c *Credential) Window(now Time) int64 {
@@ -89,7 +89,7 @@ func (c *Credential) codes(now Time) int64 {
 	return codes
 }
 
-// Chance gives the chance that a guess at now is accepted: that of each code that would be.
+// Chance returns the chance that a guess at now is accepted: that of each code that would be.
 func (c *Credential) Chance(now Time) Chance { return Chance(c.codes(now)) * CodeChance(c.Digits) }
 
 // Share makes the windows of all tokens that one credential is tried at so narrow that a guess is right with a chance of at most
@@ -187,7 +187,7 @@ func (c *Credential) Resync(seed []byte, now Time, first, second string) bool {
 	return ok
 }
 
-// Use gives what was used of the token's seed.
+// Use returns what was used of the token's seed.
 func (c *Credential) Use() SeedUse {
 	return use(c.Algorithm, c.Counter, c.Previous, c.Asked, c.Used)
 }
@@ -229,7 +229,7 @@ type PINChange struct {
 	New  Secret
 }
 
-// SplitChange gives every way in which a credential can be read as a change of the PIN: its end is one text twice,
+// SplitChange returns every way in which a credential can be read as a change of the PIN: its end is one text twice,
 // which is a PIN, with an OTP and the old PIN in front of it.
 func (c *Credential) SplitChange(text string) []PINChange {
 	var all []PINChange

@@ -126,7 +126,7 @@ func (t *Template) Check() error {
 	return nil
 }
 
-// Fill gives subject and text with the parameters' values. Line breaks in values become spaces.
+// Fill returns subject and text with the parameters' values. Line breaks in values become spaces.
 func (t *Template) Fill(values map[string]string) (subject, text string) {
 	fill := func(s string) string {
 		return parameter.ReplaceAllStringFunc(s, func(p string) string {

@@ -37,7 +37,7 @@ func Online(lastSeen, now, checkIn Time) bool {
 // nameMost is how long a device's name is at most, in bytes.
 const nameMost = 255
 
-// NumberedName gives the nth name of devices that would have the same: the name itself, name-2, name-3, ...; a long one is
+// NumberedName returns the nth name of devices that would have the same: the name itself, name-2, name-3, ...; a long one is
 // cut so that the number has room.
 func NumberedName(name string, n int) string {
 	if n < 2 {
@@ -51,7 +51,7 @@ func NumberedName(name string, n int) string {
 	return name + number
 }
 
-// NumberedNames gives n names "label-001", "label-002", ... that are not taken, padded to at least three digits and to as
+// NumberedNames returns n names "label-001", "label-002", ... that are not taken, padded to at least three digits and to as
 // many as n has. taken is told a name in folded form.
 func NumberedNames(label string, n int, taken func(folded string) bool) []string {
 	width := max(3, len(strconv.Itoa(n)))

@@ -78,7 +78,7 @@ func CheckCode(place, text string) error {
 	return nil
 }
 
-// NormalCode gives the form in which installation codes are compared: what people mistake for each other is the same, and what
+// NormalCode returns the form in which installation codes are compared: what people mistake for each other is the same, and what
 // they add in typing or pasting is left out.
 func NormalCode(text string) string {
 	return normalCode.Replace(strings.ToUpper(PastedOTP(text)))
@@ -86,7 +86,7 @@ func NormalCode(text string) string {
 
 var normalCode = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
-// State gives the code's state at a time.
+// State returns the code's state at a time.
 func (c *InstallationCode) State(now Time) string {
 	used := c.UsageLimit > 0 && c.TimesUsed >= c.UsageLimit
 	switch {

@@ -9,12 +9,12 @@ import (
 	"tokensmith/model/otp"
 )
 
-// Base32 gives a seed as authenticator apps show it: base32 (RFC 4648) without padding.
+// Base32 returns a seed as authenticator apps show it: base32 (RFC 4648) without padding.
 func Base32(seed Secret) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
 }
 
-// KeyURI gives the otpauth:// URI (the Key URI Format) by which an authenticator app takes a token in: account names
+// KeyURI returns the otpauth:// URI (the Key URI Format) by which an authenticator app takes a token in: account names
 // it to its holder, counter is the next one of an event-based token.
 func KeyURI(p *Product, account string, seed Secret, counter int64) string {
 	q := "secret=" + Base32(seed) + "&issuer=" + escape(p.Name) +

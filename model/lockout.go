@@ -52,7 +52,7 @@ func CodeChance(digits int64) Chance {
 // Flooded says whether a user was refused so often within the last minute that no further check is made.
 func (s *UserState) Flooded(now Time) bool { return len(s.recent(now)) >= RefusedMost }
 
-// recent gives the refusals of the last minute.
+// recent returns the refusals of the last minute.
 func (s *UserState) recent(now Time) []Time {
 	var times []Time
 	for b := s.RefusedAt; len(b) >= 8; b = b[8:] {

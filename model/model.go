@@ -22,7 +22,7 @@ func At(t time.Time) Time { return Time(t.UnixMilli()) }
 // Std returns t as the standard library's time, in UTC.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)).UTC() }
 
-// String gives t as ISO 8601 in UTC; a fraction is shown only where there is one. The zero Time is "".
+// String returns t as ISO 8601 in UTC; a fraction is shown only where there is one. The zero Time is "".
 func (t Time) String() string {
 	if t == 0 {
 		return ""
@@ -49,7 +49,7 @@ func ParseMoment(s string, ends bool) (Moment, bool) {
 	return Moment{day: day, ends: ends}, err == nil && day.Year() > 1970
 }
 
-// In gives the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
+// In returns the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
 // the clocks do in between.
 func (m Moment) In(zone *time.Location) Time {
 	if m.day.IsZero() {
@@ -65,7 +65,7 @@ func (m Moment) In(zone *time.Location) Time {
 	return At(time.Date(y, month, d+1, 0, 0, 0, 0, zone).Add(-time.Millisecond))
 }
 
-// Fold gives the form in which names that people type are compared: composed (NFC) and without case.
+// Fold returns the form in which names that people type are compared: composed (NFC) and without case.
 func Fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {

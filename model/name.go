@@ -37,7 +37,7 @@ const (
 	CodeMost        = 32 // of a product's codes
 )
 
-// Clean gives a text in the form in which it is kept, or says why it cannot be.
+// Clean returns a text in the form in which it is kept, or says why it cannot be.
 func (n Naming) Clean(s string) (clean, reason string) {
 	if n == AsWritten || plainName(s) {
 		return s, ""

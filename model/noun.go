@@ -79,7 +79,7 @@ func (n Noun) kept() Noun {
 // Nouns lists all nouns.
 func Nouns() []Noun { return append([]Noun(nil), nouns...) }
 
-// String gives the noun's name: "token assignment".
+// String returns the noun's name: "token assignment".
 func (n Noun) String() string {
 	if n.name == "" {
 		return "object"
@@ -87,7 +87,7 @@ func (n Noun) String() string {
 	return n.name
 }
 
-// Code gives the code that says that no such thing was found; 0 when no client can name one, as of the zero Noun.
+// Code returns the code that says that no such thing was found; 0 when no client can name one, as of the zero Noun.
 func (n Noun) Code() int { return n.code }
 
 // Meaning says what the code means; "" where there is none.

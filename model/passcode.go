@@ -22,7 +22,7 @@ func (s *UserState) SentPasscode(now Time) {
 	}
 }
 
-// passcodes gives the times of those that were sent lately.
+// passcodes returns the times of those that were sent lately.
 func (s *UserState) passcodes(now Time) []Time {
 	var times []Time
 	for b := s.PasscodesAt; len(b) >= 8; b = b[8:] {

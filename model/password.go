@@ -40,7 +40,7 @@ func CheckPassword(place string, password Secret, least int) error {
 // SamePassword says whether two texts are one password.
 func SamePassword(a, b Secret) bool { return normalPassword(a).Equal(normalPassword(b)) }
 
-// normalPassword gives the form in which a password is hashed, so that it does not depend on the keyboard: NFKC.
+// normalPassword returns the form in which a password is hashed, so that it does not depend on the keyboard: NFKC.
 func normalPassword(password Secret) Secret { return norm.NFKC.Bytes(password) }
 
 // Cost of argon2id (RFC 9106): passes, KiB of memory, lanes.
@@ -52,7 +52,7 @@ const (
 	argonKey    = 32
 )
 
-// HashPassword gives the argon2id hash of a password in its usual text form. It takes some 20 ms and 19 MiB: callers
+// HashPassword returns the argon2id hash of a password in its usual text form. It takes some 20 ms and 19 MiB: callers
 // bound how many run at once.
 func HashPassword(password Secret) string {
 	salt := make([]byte, argonSalt)

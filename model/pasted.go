@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Pasted gives a token or code as it was meant by whoever typed or pasted it: white space, line ends and what is not seen are
+// Pasted returns a token or code as it was meant by whoever typed or pasted it: white space, line ends and what is not seen are
 // left out, and full-width characters are the usual ones. It is for what has none of these itself.
 func Pasted(text string) string {
 	if plainName(text) && strings.IndexByte(text, ' ') < 0 {
@@ -22,7 +22,7 @@ func Pasted(text string) string {
 	}, text))
 }
 
-// PastedOTP gives a single OTP as it was meant: Pasted, without the dashes between its groups.
+// PastedOTP returns a single OTP as it was meant: Pasted, without the dashes between its groups.
 func PastedOTP(text string) string {
 	return strings.Map(func(r rune) rune {
 		if isDash(r) {

@@ -40,7 +40,7 @@ type Product struct {
 	Functions            string `db:"functions"`
 }
 
-// OTP gives the product's algorithm parameters.
+// OTP returns the product's algorithm parameters.
 func (p *Product) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(p.Algorithm), Digits: int(p.Digits), Period: p.Period, Hash: otp.Hash(p.Crypto)}
 }
@@ -78,7 +78,7 @@ func (p *Product) SameOTP(q *Product) bool {
 // DefaultNarrowWindow is the narrow window of a product that names none.
 const DefaultNarrowWindow = 2
 
-// DefaultWindows gives the windows {auto, check, manual} of a product that names none: steps either way for
+// DefaultWindows returns the windows {auto, check, manual} of a product that names none: steps either way for
 // TOTP (wider for hardware, whose clocks drift), counters ahead for HOTP.
 func DefaultWindows(algorithm, kind string) (auto, check, manual int64) {
 	switch {

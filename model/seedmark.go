@@ -30,7 +30,7 @@ func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse 
 	return u
 }
 
-// spent gives the steps that a state or a mark says were used. One that was last written before they were kept says that the
+// spent returns the steps that a state or a mark says were used. One that was last written before they were kept says that the
 // last step was, and maybe the one before it, as the first of a pair.
 func spent(algorithm string, counter, previous int64, used []byte) otp.Steps {
 	if algorithm != string(otp.TOTP) || used != nil || counter <= previous {
@@ -39,7 +39,7 @@ func spent(algorithm string, counter, previous int64, used []byte) otp.Steps {
 	return otp.StepsOf(max(counter-2, previous), counter-1)
 }
 
-// stepBytes gives a list of steps as it is stored; nil = none.
+// stepBytes returns a list of steps as it is stored; nil = none.
 func stepBytes(s otp.Steps) []byte {
 	if s == "" {
 		return nil
@@ -47,7 +47,7 @@ func stepBytes(s otp.Steps) []byte {
 	return []byte(s)
 }
 
-// With gives what both say.
+// With returns what both say.
 func (u SeedUse) With(v SeedUse) SeedUse {
 	asked := otp.Steps(u.Asked)
 	for i := range otp.Steps(v.Asked).Len() {
@@ -82,10 +82,10 @@ type SeedMark struct {
 	Until     Time   `db:"until"` // when no window reaches back to it any more; 0 = never
 }
 
-// Use gives what the mark says.
+// Use returns what the mark says.
 func (m *SeedMark) Use() SeedUse { return use(m.Algorithm, m.Counter, m.Previous, m.Asked, m.Used) }
 
-// Mark gives what is to be remembered of a token that is deleted; false when nothing was used of it, and nothing asked for.
+// Mark returns what is to be remembered of a token that is deleted; false when nothing was used of it, and nothing asked for.
 func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
 	u := s.Use(p.Algorithm)
 	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: s.Counter, Previous: u.Previous, Asked: u.Asked, Used: u.Used}
@@ -99,7 +99,7 @@ func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
 	return m, u.Counter > 0 || len(u.Asked)+len(u.Used) > 0
 }
 
-// markUntil gives the time at which the widest window there is has left all steps before next behind, for the clock that was
+// markUntil returns the time at which the widest window there is has left all steps before next behind, for the clock that was
 // learned as well as for a right one. A counter is never left behind.
 func markUntil(p otp.Params, next, drift int64) Time {
 	if p.Algorithm != otp.TOTP {

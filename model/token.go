@@ -55,7 +55,7 @@ type TokenState struct {
 	Used     []byte `db:"used"`
 }
 
-// OTP gives the state the OTP engine works on.
+// OTP returns the state the OTP engine works on.
 func (s *TokenState) OTP(p otp.Params) otp.State {
 	return otpState(p, s.Counter, s.Drift, s.Previous, s.Used)
 }
@@ -68,7 +68,7 @@ func otpState(p otp.Params, counter, drift, previous int64, used []byte) otp.Sta
 	return st
 }
 
-// synced gives what is stored of a state after an OTP, or a pair of them, was accepted where the counter was before. Steps that
+// synced returns what is stored of a state after an OTP, or a pair of them, was accepted where the counter was before. Steps that
 // answered OutOfSync and are passed now count as used, lest a mark that is taken back makes them good.
 func synced(p otp.Params, before int64, next otp.State, asked []byte) (previous int64, used, left []byte) {
 	if p.Algorithm == otp.TOTP {
@@ -98,7 +98,7 @@ func (s *TokenState) Resync(seed []byte, p *Product, now Time, first, second str
 	return ok
 }
 
-// Use gives what was used of the seed, as the state has it. A counter at which a token was made was not.
+// Use returns what was used of the seed, as the state has it. A counter at which a token was made was not.
 func (s *TokenState) Use(algorithm string) SeedUse {
 	counter := s.Counter
 	if algorithm != string(otp.TOTP) && counter == s.Previous && s.LastUsed == 0 {

@@ -158,7 +158,7 @@ func benchmarkVerify(b *testing.B, name string, url func(testing.TB) string) {
 	}
 }
 
-// cpuTime gives the time that the process has used.
+// cpuTime returns the time that the process has used.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

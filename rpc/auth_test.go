@@ -63,7 +63,7 @@ func (g *guarded) at(p otp.Params, serial string, n int64) string {
 	return otp.Generate(seedOf(serial), uint64(n), p)
 }
 
-// verify gives the code of the reply to a credential.
+// verify returns the code of the reply to a credential.
 func (g *guarded) verify(login, credential string, more ...string) int {
 	_, reply := g.post("/auth/verify", fmt.Sprintf(`{"user":{"loginName":%q},"credential":{"otp":%q}%s}`, login, credential, strings.Join(more, "")))
 	return codeIn(reply)

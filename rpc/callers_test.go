@@ -351,7 +351,7 @@ func (s *service) carry(t *testing.T, post letterbox, see ...func(sender.Message
 	return code, rows[0].(map[string]any)["id"].(string)
 }
 
-// contents gives all that is in the database but the record, and when agents last called.
+// contents returns all that is in the database but the record, and when agents last called.
 func contents(t *testing.T, url string) string {
 	t.Helper()
 	rows := storetest.Rows(t, url, "audit", "audit_marks", "strangers")

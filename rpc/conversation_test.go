@@ -264,7 +264,7 @@ func newTalk(t *testing.T, s *service) *talk {
 	return &talk{t: t, s: s, names: map[string]string{}, user: [2]string{s.id, s.key}}
 }
 
-// play gives the conversation as it went.
+// play returns the conversation as it went.
 func (k *talk) play(text string) string {
 	var out, body strings.Builder
 	var request []string

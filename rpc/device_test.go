@@ -28,7 +28,7 @@ func (s *service) device(t testing.TB, attrs string) (id, token string) {
 	return made["id"].(string), made["clientToken"].(string)
 }
 
-// connect gives the code of the reply to a device, and the reply.
+// connect returns the code of the reply to a device, and the reply.
 func (s *service) connect(token string) (int, string) {
 	_, reply := s.post("/device/connect", `{"token":"`+token+`"}`, "Authorization", "")
 	return codeIn(reply), reply

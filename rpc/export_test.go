@@ -312,7 +312,7 @@ func TestImportFilesOfOtherTools(t *testing.T) {
 	}
 }
 
-// stateOf gives what an import could change.
+// stateOf returns what an import could change.
 func stateOf(t *testing.T, s *service) []any {
 	t.Helper()
 	return []any{s.do(t, "token/search", `{"return":["*"]}`), s.do(t, "product/search", `{}`), s.do(t, "tokenAssignment/search", `{}`)}

@@ -28,7 +28,7 @@ func importParams(t testing.TB, file string) string {
 	return params(t, map[string]any{"data": file})
 }
 
-// params gives the parameters of a method that takes attrs.
+// params returns the parameters of a method that takes attrs.
 func params(t testing.TB, attrs map[string]any) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"attrs": attrs})

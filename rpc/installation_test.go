@@ -648,7 +648,7 @@ func TestRedeemIsAllOrNothing(t *testing.T) {
 	})
 }
 
-// changed gives the lines of after that before has not.
+// changed returns the lines of after that before has not.
 func changed(before, after string) string {
 	was := strings.Split(before, "\n")
 	return strings.Join(slices.DeleteFunc(strings.Split(after, "\n"), func(line string) bool { return slices.Contains(was, line) }), "\n")

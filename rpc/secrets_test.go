@@ -117,7 +117,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
-// dump gives all that is in the database, as bytes: the files of SQLite, every row of PostgreSQL.
+// dump returns all that is in the database, as bytes: the files of SQLite, every row of PostgreSQL.
 func dump(t *testing.T, s *service, url string) string {
 	t.Helper()
 	var all bytes.Buffer

@@ -117,7 +117,7 @@ func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error 
 	return nil
 }
 
-// restored gives when the database was last restored; 0 = never.
+// restored returns when the database was last restored; 0 = never.
 func (tx *sqlReadTx) restored() (model.Time, error) {
 	text, err := tx.Meta(metaRestored)
 	if err != nil || text == nil {

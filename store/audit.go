@@ -71,7 +71,7 @@ func (s *sqlStore) behind(row *model.Audit, head chain) chain {
 	return chain{writer: head.writer, seq: row.Sequence, mac: row.MAC, time: row.Time}
 }
 
-// auditID gives the id of a chain's row.
+// auditID returns the id of a chain's row.
 func auditID(writer string, seq int64) string {
 	return writer + hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(seq)))
 }

@@ -210,7 +210,7 @@ func checkHead(line []byte, schema int) error {
 	return nil
 }
 
-// values gives a row's values in the order of the table's columns.
+// values returns a row's values in the order of the table's columns.
 func (r *dumpRow) values(t *table) ([]any, error) {
 	if len(r.Row) != len(t.columns) {
 		return nil, fmt.Errorf("table %s has %d columns, the row %d", t.name, len(t.columns), len(r.Row))

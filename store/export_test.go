@@ -95,7 +95,7 @@ func LoseGroup(tx Tx) error {
 	return errors.Join(err, errors.New("the disk is full"))
 }
 
-// Kept gives every declared table: its name, its columns and those of its primary key.
+// Kept returns every declared table: its name, its columns and those of its primary key.
 func Kept(see func(name string, columns []string, primary string)) {
 	for _, t := range kept {
 		see(t.name, t.columns, t.order)
@@ -153,7 +153,7 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 // LostCallers bounds how many look for a server that is gone.
 const LostCallers = lostCallers
 
-// Waits gives how many do.
+// Waits returns how many do.
 func Waits(s Store) int64 { return s.(opened).database().outage.waiting.Load() }
 
 // PostgresURL says whether a URL would be used.
@@ -166,10 +166,10 @@ func PostgresURL(url string) error {
 func Down(s Store)        { s.(opened).database().outage.down.Store(true) }
 func IsDown(s Store) bool { return s.(opened).database().outage.down.Load() }
 
-// InUse gives how many connections for Views, and on PostgreSQL for Updates as well, are taken.
+// InUse returns how many connections for Views, and on PostgreSQL for Updates as well, are taken.
 func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }
 
-// Unique gives the columns, "table.column", of which the builder takes each value to be one row's.
+// Unique returns the columns, "table.column", of which the builder takes each value to be one row's.
 func Unique() []string { return slices.Collect(maps.Keys(unique)) }
 
 // Selections calls see with every statement that reads a struct: its text, which is a whole statement, and the columns of

@@ -59,7 +59,7 @@ func sameFolder(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// whole gives a file's path from the root, by its folder's own name.
+// whole returns a file's path from the root, by its folder's own name.
 func whole(file string) string {
 	if abs, err := filepath.Abs(file); err == nil {
 		file = abs
@@ -73,7 +73,7 @@ func whole(file string) string {
 // place is what the head is sealed for: no column, and not among what a rotation seals anew.
 func (k *keptHead) place() Place { return Place{Table: "kept head", Row: filepath.Base(k.file)} }
 
-// read gives the head that is kept; "" when there is none. One under a key that was retired is none.
+// read returns the head that is kept; "" when there is none. One under a key that was retired is none.
 func (k *keptHead) read() (head string, err error) {
 	text, err := os.ReadFile(k.file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -15,7 +15,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// headFile gives the file in which a database's head is kept.
+// headFile returns the file in which a database's head is kept.
 func headFile(t *testing.T, keyFile string) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(filepath.Dir(keyFile), "*.head"))

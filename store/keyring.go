@@ -113,7 +113,7 @@ func errFolder(keyFile string) error {
 // keyNotice is how soon a key that was added seals, in every process that has the file.
 const keyNotice = time.Second
 
-// all gives the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
+// all returns the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
 func (k *Keyring) all() []masterKey {
 	if time.Now().UnixNano()-k.looked.Load() > int64(keyNotice) {
 		_ = k.load()
@@ -121,7 +121,7 @@ func (k *Keyring) all() []masterKey {
 	return *k.keys.Load()
 }
 
-// last gives the key that seals.
+// last returns the key that seals.
 func (k *Keyring) last() *masterKey { return lastOf(k.all()) }
 
 func lastOf(keys []masterKey) *masterKey {
@@ -133,7 +133,7 @@ func lastOf(keys []masterKey) *masterKey {
 	return nil
 }
 
-// find gives the key of an id; nil when there is none. One that is not known may have been added just now.
+// find returns the key of an id; nil when there is none. One that is not known may have been added just now.
 func (k *Keyring) find(id []byte) *masterKey {
 	for try := range 2 {
 		keys := k.all()
@@ -245,7 +245,7 @@ func (m *masterKey) subkey(purpose string) []byte {
 	return key
 }
 
-// aead gives the cipher of a key and purpose; the few there are stay cached.
+// aead returns the cipher of a key and purpose; the few there are stay cached.
 func (k *Keyring) aead(m *masterKey, purpose string) cipher.AEAD {
 	name := keyPurpose{m.id, purpose}
 	k.mu.RLock()
@@ -305,10 +305,10 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%s.%s of %s: %w", p.Table, p.Column, p.Row, errSealed)
 }
 
-// MAC gives the HMAC-SHA-256 of value under the current key's subkey of a purpose.
+// MAC returns the HMAC-SHA-256 of value under the current key's subkey of a purpose.
 func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.mac(k.last(), purpose, value) }
 
-// MACs gives MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
+// MACs returns MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
 func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
 	keys := k.all()
 	for i := range keys {
@@ -340,7 +340,7 @@ func (k *Keyring) mac(m *masterKey, purpose string, value []byte) []byte {
 	return sum
 }
 
-// macsOf gives the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
+// macsOf returns the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
 func (k *Keyring) macsOf(m *masterKey, purpose string) *sync.Pool {
 	name := keyPurpose{m.id, purpose}
 	k.mu.RLock()

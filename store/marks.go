@@ -95,7 +95,7 @@ func (tx *sqlReadTx) marksFrom(number int64, limit int) ([]mark, error) {
 	return loadAll[mark](tx, "number >= ? ORDER BY number LIMIT ?", number, limit)
 }
 
-// lastMark gives the last mark; the zero mark when there is none.
+// lastMark returns the last mark; the zero mark when there is none.
 func (tx *sqlReadTx) lastMark() (*mark, error) {
 	last, err := loadAll[mark](tx, "number = (SELECT MAX(number) FROM audit_marks)")
 	if err != nil || len(last) == 0 {

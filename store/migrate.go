@@ -81,7 +81,7 @@ func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) 
 	return tx.Rollback, nil
 }
 
-// schema gives the number of the last migration applied; 0 for a new database.
+// schema returns the number of the last migration applied; 0 for a new database.
 func (tx *sqlReadTx) schema() (int, error) {
 	if n, err := value[int64](tx, tx.store.dialect.tables, "meta"); err != nil || n == 0 {
 		return 0, err

@@ -198,7 +198,7 @@ func Schema(ctx context.Context, url string) (have, newest int, err error) {
 	return have, len(files), errors.Join(err, s.Close())
 }
 
-// followed gives the file that a symbolic link leads to, be it there or not.
+// followed returns the file that a symbolic link leads to, be it there or not.
 func followed(file string) string {
 	for range 40 { // as many as the system follows
 		to, err := os.Readlink(file)

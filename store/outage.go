@@ -44,7 +44,7 @@ type retryBudget struct {
 	wait   time.Duration
 }
 
-// newBudget gives a caller's. Where the server is down it begins at once: ok says whether there is room.
+// newBudget returns a caller's. Where the server is down it begins at once: ok says whether there is room.
 func (l *outage) newBudget() (p *retryBudget, ok bool) {
 	p = &retryBudget{outage: l}
 	return p, l == nil || !l.down.Load() || p.begin()

@@ -221,7 +221,7 @@ func TestMissingDatabase(t *testing.T) {
 	}
 }
 
-// listing gives the names in a database's folders.
+// listing returns the names in a database's folders.
 func listing(t *testing.T, d *storetest.Database) (names []string) {
 	t.Helper()
 	for _, file := range []string{d.URL, d.KeyFile} {

@@ -37,7 +37,7 @@ func readOne(tx store.ReadTx) error {
 	return err
 }
 
-// once gives a function that does something the first time it is called.
+// once returns a function that does something the first time it is called.
 func once(do func()) func() {
 	var first sync.Once
 	return func() { first.Do(do) }

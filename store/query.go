@@ -178,7 +178,7 @@ func (c *Cond) starts(text string) (start string, ok bool) {
 	return start, c.Op == Like && any && rest == ""
 }
 
-// pattern gives what LIKE gets.
+// pattern returns what LIKE gets.
 func (c *Cond) pattern(text string) string {
 	if c.Op == EndsOn {
 		return "%" + likeText(text)
@@ -390,7 +390,7 @@ func (b *builder) cond(prefix string, c Cond) string {
 
 var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace
 
-// successor gives the smallest text greater than every text that starts with s; "" when there is none.
+// successor returns the smallest text greater than every text that starts with s; "" when there is none.
 func successor(s string) string {
 	runes := []rune(s)
 	for i := len(runes) - 1; i >= 0; i-- {

@@ -157,7 +157,7 @@ func (s *sqlStore) Guard(ctx context.Context) {
 	}
 }
 
-// migratedBeyond gives the number of the schema, where it is none of this tokensmith's, and else 0.
+// migratedBeyond returns the number of the schema, where it is none of this tokensmith's, and else 0.
 func (s *sqlStore) migratedBeyond(ctx context.Context) (int64, error) {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {

@@ -46,7 +46,7 @@ func (w *retryWriter) close() error { return nil }
 
 func (w *retryWriter) heads() []chain { return w.free }
 
-// take gives a chain to a transaction; none is at hand when more run at once than ever before.
+// take returns a chain to a transaction; none is at hand when more run at once than ever before.
 func (w *retryWriter) take() (h chain) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -160,7 +160,7 @@ func (w *retryWriter) answers() bool {
 
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")
 
-// conn gives a connection, also where some are lost first.
+// conn returns a connection, also where some are lost first.
 func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
 		conn, err := a.retryBudget.conn(ctx, w.store.read)

@@ -17,7 +17,7 @@ type sealedColumn struct {
 	digest func(tx *sqlReadTx, row string, value []byte) ([]byte, error) // gives that
 }
 
-// digestOfToken gives the digest of a token's seed.
+// digestOfToken returns the digest of a token's seed.
 func digestOfToken(tx *sqlReadTx, row string, seed []byte) ([]byte, error) {
 	if len(seed) <= otp.ShortKey {
 		return seedDigest(seed, ""), nil
@@ -29,7 +29,7 @@ func digestOfToken(tx *sqlReadTx, row string, seed []byte) ([]byte, error) {
 	return tx.seedDigest(seed, product)
 }
 
-// sameDigest gives the digest of what is one already.
+// sameDigest returns the digest of what is one already.
 func sameDigest(_ *sqlReadTx, _ string, digest []byte) ([]byte, error) { return digest, nil }
 
 // sealedColumns are all there are: the one list that rotation and checking go by. The canary comes last, for once it
@@ -73,7 +73,7 @@ func SealedColumns() (names []string) {
 	return names
 }
 
-// keys gives the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
+// keys returns the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
 // Values are read one at a time, for some are large.
 func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *masterKey) ([]string, error) {
 	where, args := "", []any{after}

@@ -54,7 +54,7 @@ func (s *sqlStore) indexSeeds(ctx context.Context) error {
 	}
 }
 
-// staleSeeds gives those of the tokens whose hash is not the one of their seed, with that one. A seed that does not open gets an
+// staleSeeds returns those of the tokens whose hash is not the one of their seed, with that one. A seed that does not open gets an
 // empty one, which finds nothing.
 func (tx *sqlReadTx) staleSeeds(tokens []model.Token) (stale []model.Token, err error) {
 	keys := tx.store.keys

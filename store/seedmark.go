@@ -21,18 +21,18 @@ const (
 	seedIndexBytes = 16 // of the MAC: each token has them twice, in its row and in an index
 )
 
-// seedDigest gives what is kept of a seed without its token, sealed, so that its hash can be made anew with another key. Seeds that
+// seedDigest returns what is kept of a seed without its token, sealed, so that its hash can be made anew with another key. Seeds that
 // HMAC makes one key of, under the crypto of the token's product, have one. Of up to otp.ShortKey bytes it does not depend on that.
 func seedDigest(seed []byte, crypto string) []byte { return rawDigest(otp.Hash(crypto).Key(seed)) }
 
-// rawDigest gives the digest of a seed as it is, which is what versions before schema 11 made.
+// rawDigest returns the digest of a seed as it is, which is what versions before schema 11 made.
 func rawDigest(seed []byte) []byte {
 	text := append(make([]byte, 0, 96), "tokensmith seed\x00"...)
 	sum := sha256.Sum256(append(text, seed...))
 	return sum[:]
 }
 
-// seedDigest gives the digest of the seed of a token of a product.
+// seedDigest returns the digest of the seed of a token of a product.
 func (tx *sqlReadTx) seedDigest(seed []byte, productID string) ([]byte, error) {
 	if len(seed) <= otp.ShortKey {
 		return seedDigest(seed, ""), nil
@@ -55,7 +55,7 @@ func (k *Keyring) IndexSeed(t *model.Token, seed []byte, crypto string) {
 
 func (k *Keyring) seedIndex(digest []byte) []byte { return k.MAC(seedPurpose, digest)[:seedIndexBytes] }
 
-// seedIndexes gives the hash under every key, the current one's first.
+// seedIndexes returns the hash under every key, the current one's first.
 func (k *Keyring) seedIndexes(digest []byte) [][]byte {
 	all := k.MACs(seedPurpose, digest)
 	for i := range all {
@@ -79,7 +79,7 @@ type living struct {
 	LastUsed  int64   `db:"last_used"`
 }
 
-// use gives what was used of its seed. A token that was just inserted has no state yet.
+// use returns what was used of its seed. A token that was just inserted has no state yet.
 func (t *living) use() model.SeedUse {
 	st := model.TokenState{Counter: t.Counter, Previous: t.Previous, Asked: t.Asked, Used: t.Used, LastUsed: model.Time(t.LastUsed)}
 	return st.Use(t.Algorithm)
@@ -153,7 +153,7 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 	return after, nil
 }
 
-// seenSeeds gives those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
+// seenSeeds returns those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
 // none, and this reads little but an index.
 func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 	if tx.store.keys.several() || len(tokens) == 0 {
@@ -246,7 +246,7 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 	return found, nil
 }
 
-// seedsOf gives the hashes of the tokens' seeds, former ones included, under every key, and for each that under the current key.
+// seedsOf returns the hashes of the tokens' seeds, former ones included, under every key, and for each that under the current key.
 func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
 	current = make(map[string]string, len(tokens))
 	keys := tx.store.keys

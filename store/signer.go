@@ -16,7 +16,7 @@ type Signer struct {
 	hashes  sync.Map // *sync.Pool of hash.Hash, by key id
 }
 
-// Signer gives the signer of a purpose.
+// Signer returns the signer of a purpose.
 func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
 func (s *Signer) sum(m *masterKey, mac, message []byte) []byte {
@@ -33,7 +33,7 @@ func (s *Signer) sum(m *masterKey, mac, message []byte) []byte {
 	return h.Sum(append(mac, m.id[:]...))
 }
 
-// Sign gives the key's id (4 bytes) and the hash (32 bytes) of a message.
+// Sign returns the key's id (4 bytes) and the hash (32 bytes) of a message.
 func (s *Signer) Sign(message []byte) []byte {
 	return s.sum(s.keys.last(), make([]byte, 0, keyIDBytes+sha256.Size), message)
 }

@@ -111,7 +111,7 @@ func init() {
 	keep[mark]("audit_marks", model.AuditMarkNoun, "number")
 }
 
-// tableOf gives the table of a row, a pointer to a type of the domain.
+// tableOf returns the table of a row, a pointer to a type of the domain.
 func tableOf(row any) (*table, reflect.Value) {
 	v := reflect.ValueOf(row).Elem()
 	t := tables[v.Type()]

@@ -90,7 +90,7 @@ func (tx *sqlTx) Within(most time.Duration, refusal string) {
 	}
 }
 
-// searching gives the context of a search, which may be long: it ends when its caller does, and with the time of a transaction
+// searching returns the context of a search, which may be long: it ends when its caller does, and with the time of a transaction
 // for which others wait.
 func (tx *sqlReadTx) searching() (context.Context, context.CancelFunc) {
 	if !tx.store.dialect.serial || tx.until.IsZero() {

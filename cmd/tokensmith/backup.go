@@ -15,7 +15,7 @@ import (
 	"tokensmith/store"
 )
 
-// keyPath gives the path of the key file.
+// keyPath returns the path of the key file.
 func (d *database) keyPath() string {
 	if d.keyFile != "" {
 		return d.keyFile

@@ -234,7 +234,7 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 	}
 }
 
-// codeOf gives the code of an envelope.
+// codeOf returns the code of an envelope.
 func codeOf(reply []byte) (int, error) {
 	var e struct{ Error *int }
 	if err := json.Unmarshal(reply, &e); err != nil || e.Error == nil {
@@ -243,7 +243,7 @@ func codeOf(reply []byte) (int, error) {
 	return *e.Error, nil
 }
 
-// poolFor gives a client that keeps as many connections as it has calls at a time.
+// poolFor returns a client that keeps as many connections as it has calls at a time.
 func poolFor(parallel int) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, parallel

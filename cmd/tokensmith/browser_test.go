@@ -173,7 +173,7 @@ func (p *person) click(role, name string) {
 	}
 }
 
-// object gives the script's handle of a thing.
+// object returns the script's handle of a thing.
 func (p *person) call(node *accessibility.Node, function string) {
 	p.t.Helper()
 	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -213,7 +213,7 @@ func (p *person) field(label string) []*accessibility.Node {
 	return nil
 }
 
-// now gives the things of a role and name that are there at once.
+// now returns the things of a role and name that are there at once.
 func (p *person) now(role, name string) (fit []*accessibility.Node) {
 	chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 		root, err := dom.GetDocument().Do(ctx)
@@ -392,7 +392,7 @@ func (p *person) looks(name string) {
 		emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 }
 
-// axeScript gives axe-core, which looks for what keeps people out.
+// axeScript returns axe-core, which looks for what keeps people out.
 var axeScript = sync.OnceValues(func() (string, error) {
 	const dir = "../../bin/axe"
 	file := filepath.Join(dir, "node_modules/axe-core/axe.min.js")

@@ -135,7 +135,7 @@ func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
 	return &keyPair{cert, key}, err
 }
 
-// selfMade gives the server's own certificate, kept beside the database; it is made anew when it lacks one of the
+// selfMade returns the server's own certificate, kept beside the database; it is made anew when it lacks one of the
 // hosts, is about to end, or is not this authority's.
 func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFile, keyFile string, err error) {
 	certFile, keyFile = d.beside(".tls.pem"), d.beside(".tls.key")
@@ -173,13 +173,13 @@ func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFil
 	return certFile, keyFile, d.save(&keyPair{cert, key}, certFile, keyFile)
 }
 
-// spki gives the SHA-256 of a certificate's public key, by which an agent is known.
+// spki returns the SHA-256 of a certificate's public key, by which an agent is known.
 func spki(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprint gives a certificate's SHA-256 as browsers and openssl show it.
+// fingerprint returns a certificate's SHA-256 as browsers and openssl show it.
 func fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return string(bytes.ToUpper(bytes.Join(hexPairs(sum[:]), []byte(":"))))

@@ -17,7 +17,7 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// trusting gives a client's TLS that trusts the built-in authority, and it alone.
+// trusting returns a client's TLS that trusts the built-in authority, and it alone.
 func trusting(ts *testscript.TestScript) *tls.Config {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(ts.ReadFile("tokensmith.ca.pem"))) {

@@ -45,7 +45,7 @@ func TestNoCodeByNumber(t *testing.T) {
 	}
 }
 
-// codesIn gives the places of a file where a code is named by its number.
+// codesIn returns the places of a file where a code is named by its number.
 func codesIn(t *testing.T, file string, text any) (found []string) {
 	t.Helper()
 	set := token.NewFileSet()

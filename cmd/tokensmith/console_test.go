@@ -36,7 +36,7 @@ func administrator(t *testing.T, args ...string) (*process, *caller, *person) {
 	return p, c, who
 }
 
-// password gives the first administrator's password, which the process printed.
+// password returns the first administrator's password, which the process printed.
 func (p *process) password() string {
 	text, err := os.ReadFile(p.out)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestConsoleClientTokens(t *testing.T) {
 	p.sees("Nothing fits")
 }
 
-// attrsOf gives attributes of all types.
+// attrsOf returns attributes of all types.
 func attrsOf(pairs ...any) map[string]any {
 	m := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {

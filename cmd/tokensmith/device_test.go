@@ -92,7 +92,7 @@ func TestKilledWhileMakingManyDevices(t *testing.T) {
 	})
 }
 
-// memory gives the resident memory of a process in bytes.
+// memory returns the resident memory of a process in bytes.
 func memory(t testing.TB, pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -25,7 +25,7 @@ func TestReadmeIsShort(t *testing.T) {
 	}
 }
 
-// documents gives the paths of all documents of the project.
+// documents returns the paths of all documents of the project.
 func documents(t *testing.T) (all []string) {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -46,7 +46,7 @@ func documents(t *testing.T) (all []string) {
 	return all
 }
 
-// prose gives a document's lines but for its code, inline and indented.
+// prose returns a document's lines but for its code, inline and indented.
 func prose(t *testing.T, file string) (lines []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -65,7 +65,7 @@ func prose(t *testing.T, file string) (lines []string) {
 	return lines
 }
 
-// anchors gives the names by which a document's headings are linked to, as forges make them.
+// anchors returns the names by which a document's headings are linked to, as forges make them.
 func anchors(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}

@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// chapters gives the text of chapters of documents. An argument that ends in ".md" names the document, relative to this folder, of
+// chapters returns the text of chapters of documents. An argument that ends in ".md" names the document, relative to this folder, of
 // the chapters behind it; a chapter goes from its heading to the next one of its level.
 func chapters(ts *testscript.TestScript, args []string) string {
 	file := "README.md"
@@ -81,7 +81,7 @@ func unfinished(s step) bool {
 	return s.prints == "" && (strings.HasSuffix(s.command, "\\\n") || strings.HasSuffix(s.command, "|\n") || strings.Count(s.command, "'")%2 == 1)
 }
 
-// tourFunction gives the lines of the README's tour that make the shell function "call", which other documents use.
+// tourFunction returns the lines of the README's tour that make the shell function "call", which other documents use.
 func tourFunction(ts *testscript.TestScript) string {
 	found := regexp.MustCompile(`(?m)^    ((who=|call\(\)).*\n)`).FindAllStringSubmatch(here(ts).Replace(chapters(ts, []string{"../../README.md", "From seeds to a synchronised token"})), -1)
 	if len(found) != 2 {

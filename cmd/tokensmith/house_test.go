@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// listed gives lines of go list: a package and what a template says of it.
+// listed returns lines of go list: a package and what a template says of it.
 func listed(t *testing.T, template string, packages ...string) map[string][]string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-f", "{{.ImportPath}} {{join " + template + " \" \"}}"}, packages...)...)

@@ -137,7 +137,7 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 	return opts, nil
 }
 
-// caller gives what calls a method, on a server or in this process; done closes it.
+// caller returns what calls a method, on a server or in this process; done closes it.
 func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done func(), err error) {
 	if f.server != "" {
 		return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {

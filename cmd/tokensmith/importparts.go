@@ -115,7 +115,7 @@ func (im *fileImport) check(ctx context.Context) error {
 	return nil
 }
 
-// plainError gives what an error says to people.
+// plainError returns what an error says to people.
 func plainError(err error) error {
 	var e *model.Error
 	if errors.Is(err, context.Canceled) {

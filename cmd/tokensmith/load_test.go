@@ -402,7 +402,7 @@ func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i
 	return f
 }
 
-// cpu gives the time the process has used, in user mode and in the kernel (proc(5); a tick is 10 ms).
+// cpu returns the time the process has used, in user mode and in the kernel (proc(5); a tick is 10 ms).
 func (p *process) cpu(b *testing.B) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
@@ -418,7 +418,7 @@ func (p *process) cpu(b *testing.B) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// rss gives the memory the process holds, in MB.
+// rss returns the memory the process holds, in MB.
 func (p *process) rss(b *testing.B) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -478,7 +478,7 @@ func newLoadWorld(b *testing.B, tokens int) *loadWorld {
 	return l
 }
 
-// took gives the milliseconds from the start of the process until it listened.
+// took returns the milliseconds from the start of the process until it listened.
 func (p *process) took() float64 { return float64(p.listens.Sub(p.started).Microseconds()) / 1000 }
 
 // stop ends the process as a service manager does.

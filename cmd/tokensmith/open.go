@@ -53,7 +53,7 @@ func (d *database) connect(ctx context.Context, options ...store.Option) (store.
 	return store.Open(ctx, d.url, d.keyPath(), options...)
 }
 
-// beside gives the path of a file that belongs to the database.
+// beside returns the path of a file that belongs to the database.
 func (d *database) beside(suffix string) string {
 	file := store.File(d.url)
 	if file == "" {
@@ -103,7 +103,7 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 	return s, st, nil
 }
 
-// zone gives the zone of a date that is a day alone.
+// zone returns the zone of a date that is a day alone.
 func (d *database) zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(d.timeZone)
 	if err != nil {
@@ -161,7 +161,7 @@ func readText(file string) (string, error) {
 	return string(text), err
 }
 
-// readPassword gives the first line of a file.
+// readPassword returns the first line of a file.
 func readPassword(file string) (string, error) {
 	text, err := readText(file)
 	if err != nil {

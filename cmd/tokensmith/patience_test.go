@@ -142,7 +142,7 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// heap gives how much Go's memory is in use in a process, touched or not.
+// heap returns how much Go's memory is in use in a process, touched or not.
 func heap(t testing.TB, p *process, c *caller) (bytes float64) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)

@@ -97,7 +97,7 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// first gives the first agent's client id and secret, which the process printed.
+// first returns the first agent's client id and secret, which the process printed.
 func (p *process) first() (id, secret string) {
 	text, err := os.ReadFile(p.out)
 	if err != nil {
@@ -201,7 +201,7 @@ func processes(t *testing.T, many int, args ...string) (all []*process, c *calle
 	return all, c
 }
 
-// front gives one address in front of several processes, whose connections go to one after the other, as a proxy does that
+// front returns one address in front of several processes, whose connections go to one after the other, as a proxy does that
 // knows nothing of what it carries.
 func front(t *testing.T, all []*process) (url string) {
 	t.Helper()

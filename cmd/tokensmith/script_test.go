@@ -203,7 +203,7 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// at gives the value at a dotted path of the last output.
+// at returns the value at a dotted path of the last output.
 func at(ts *testscript.TestScript, path string) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))

@@ -173,7 +173,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	return err
 }
 
-// spool gives the folders for what is too large for memory: a disk before what may be memory.
+// spool returns the folders for what is too large for memory: a disk before what may be memory.
 func (f *serveFlags) spool(temp string) []string {
 	folders := []string{"/var/tmp", filepath.Dir(f.beside("")), os.TempDir()}
 	if temp != "" {

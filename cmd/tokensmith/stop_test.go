@@ -47,7 +47,7 @@ func (l *load) run(url string, c *caller, callers int, goOn bool, name string) {
 	}
 }
 
-// counted gives how many calls ended with a code.
+// counted returns how many calls ended with a code.
 func (l *load) counted(code int) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

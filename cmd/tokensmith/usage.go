@@ -85,7 +85,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return withUsage(cmd, err.Error()+didYouMean(names))
 }
 
-// suggested gives the names that are like one.
+// suggested returns the names that are like one.
 func suggested(name string, among []*cobra.Command) []string {
 	all := &cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, cmd := range among {

@@ -34,7 +34,7 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skip(what)
 }
 
-// Tool gives the path of a program that a test needs, or ends the test as Missing does.
+// Tool returns the path of a program that a test needs, or ends the test as Missing does.
 func Tool(t testing.TB, name string) (path string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -60,7 +60,7 @@ func NotShort(t testing.TB) {
 // Long says whether TOKENSMITH_TEST_LONG is set, as make test LONG=1 does.
 func Long() bool { return os.Getenv("TOKENSMITH_TEST_LONG") != "" }
 
-// Size gives how many of something a test takes: long when Long, and else plain, which shows the same in less time.
+// Size returns how many of something a test takes: long when Long, and else plain, which shows the same in less time.
 func Size(long, plain int) int {
 	if Long() {
 		return long

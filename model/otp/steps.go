@@ -7,7 +7,7 @@ type Steps string
 
 const stepBytes = 8
 
-// StepsOf gives the list of steps.
+// StepsOf returns the list of steps.
 func StepsOf(steps ...int64) (s Steps) {
 	for _, step := range steps {
 		s = s.With(step)

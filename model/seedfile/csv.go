@@ -220,7 +220,7 @@ func (t *tape) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take gives what was not taken yet, up to an offset. It holds until the next Read.
+// take returns what was not taken yet, up to an offset. It holds until the next Read.
 func (t *tape) take(offset int64) []byte {
 	n := min(int(offset-t.from), len(t.kept))
 	taken := t.kept[:n]

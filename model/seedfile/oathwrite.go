@@ -56,5 +56,5 @@ func (t *OATHTable) Rows() int { return t.rows }
 // Len is the number of bytes of the text.
 func (t *OATHTable) Len() int { return t.text.Len() }
 
-// Text gives the file.
+// Text returns the file.
 func (t *OATHTable) Text() string { return t.text.String() }

@@ -45,7 +45,7 @@ func pskcHash(uri string) func() hash.Hash {
 	}[tail]
 }
 
-// open gives the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.
+// open returns the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.
 func (l *pskcLock) open(e *element) (v pskcValue, reason string, err error) {
 	plain, encrypted := e.child(nsPSKC, "PlainValue"), e.child(nsPSKC, "EncryptedValue")
 	mac := e.child(nsPSKC, "ValueMAC")

@@ -103,7 +103,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 	}
 }
 
-// nameless gives the first field of a row whose column has no name, or -1.
+// nameless returns the first field of a row whose column has no name, or -1.
 func nameless(names, row []string) int {
 	for i := range min(len(names), len(row)) {
 		if strings.TrimSpace(names[i]) == "" && at(row, i) != "" {

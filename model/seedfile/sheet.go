@@ -9,7 +9,7 @@ import (
 
 // What a spreadsheet does to a value that looks like a number or a formula, and what people do against it.
 
-// Cell gives the value of a cell as its writer meant it: without the white space around it, ="0001234" as 0001234, and without the
+// Cell returns the value of a cell as its writer meant it: without the white space around it, ="0001234" as 0001234, and without the
 // apostrophe that keeps a spreadsheet from reading it as a formula. Other apostrophes are the value's own: people are called 't Hart.
 func Cell(text string) string { return cell(text, false) }
 
@@ -54,7 +54,7 @@ var booleans = map[string]string{
 	"false": "false", "falsch": "false", "faux": "false", "falso": "false", "onwaar": "false",
 }
 
-// Boolean gives true or false for a cell that a spreadsheet wrote, in any case; any other as it is.
+// Boolean returns true or false for a cell that a spreadsheet wrote, in any case; any other as it is.
 func Boolean(text string) string {
 	if b, ok := booleans[strings.ToLower(text)]; ok {
 		return b

@@ -37,7 +37,7 @@ type vendorToken struct {
 	own                                string // an element that belongs into the header
 }
 
-// vendorName gives an element its usual spelling: its names are read in any case.
+// vendorName returns an element its usual spelling: its names are read in any case.
 func vendorName(element string) string {
 	for _, usual := range []string{"manufacturerCode", "productCode", "encode", "encrypt", "digits", "timeWindow", "synchronisation", "crypto",
 		"serial", "seed", "counter", "description", "deviceId"} {

@@ -11,7 +11,7 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// OpenAPI gives the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
+// OpenAPI returns the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
 func (d *Docs) OpenAPI(server, version string) ([]byte, error) {
 	paths := schema{}
 	for i := range d.table {
@@ -63,7 +63,7 @@ func (d *Docs) operation(m *dispatch.Method) schema {
 	return op
 }
 
-// parameterSchema gives the schema of a method's parameter object.
+// parameterSchema returns the schema of a method's parameter object.
 func (d *Docs) parameterSchema(m *dispatch.Method) schema {
 	object := func() (schema, schema, *[]string) {
 		properties, required := schema{}, []string{}

@@ -31,7 +31,7 @@ type Parameter struct {
 // schema is a JSON schema, or a part of one.
 type schema = map[string]any
 
-// attrsOf gives the declaration of what a method takes as attrs, and when it takes it.
+// attrsOf returns the declaration of what a method takes as attrs, and when it takes it.
 func attrsOf(path string) (*object.Type, object.When) {
 	if o := object.Arguments[path]; o != nil {
 		return o, object.OnCreate
@@ -151,7 +151,7 @@ func attributes(m *dispatch.Method, place string) (list []Parameter) {
 	return list
 }
 
-// attrSchema gives an attribute's JSON schema.
+// attrSchema returns an attribute's JSON schema.
 func attrSchema(a *object.Attr) schema {
 	s := schema{}
 	switch a.Kind {
@@ -214,7 +214,7 @@ var examples = map[string]string{
 	dispatch.ExecutePath:           `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"example.com"}}},{"method":"/domain/search"}]}`,
 }
 
-// example gives parameters with which a method may be called.
+// example returns parameters with which a method may be called.
 func (d *Docs) example(m *dispatch.Method) string {
 	if e, ok := examples[m.Path]; ok {
 		return e
@@ -255,7 +255,7 @@ func (d *Docs) example(m *dispatch.Method) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// sampleAttrs gives an example of attrs: what is required or, to change, the first that may be given.
+// sampleAttrs returns an example of attrs: what is required or, to change, the first that may be given.
 func sampleAttrs(m *dispatch.Method) string {
 	o, at := attrsOf(m.Path)
 	if o == nil {
@@ -278,7 +278,7 @@ func sampleAttrs(m *dispatch.Method) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// sample gives a value an attribute may have.
+// sample returns a value an attribute may have.
 func sample(a *object.Attr) string {
 	switch a.Kind {
 	case object.Integer:

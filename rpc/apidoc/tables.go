@@ -11,7 +11,7 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// MethodTable gives the table of methods in Markdown, a row a method.
+// MethodTable returns the table of methods in Markdown, a row a method.
 func (d *Docs) MethodTable() string {
 	var b strings.Builder
 	b.WriteString("| method | does |\n|---|---|\n")
@@ -28,7 +28,7 @@ func (d *Docs) MethodTable() string {
 	return b.String()
 }
 
-// ErrorTable gives the table of codes in Markdown, a row a code.
+// ErrorTable returns the table of codes in Markdown, a row a code.
 func ErrorTable() string {
 	var b strings.Builder
 	b.WriteString("| code | meaning | HTTP status |\n|---|---|---|\n")
@@ -42,7 +42,7 @@ func ErrorTable() string {
 	return b.String()
 }
 
-// AttributeTables gives every object's attributes in Markdown, from the declarations.
+// AttributeTables returns every object's attributes in Markdown, from the declarations.
 func (d *Docs) AttributeTables() string {
 	var b strings.Builder
 	for _, o := range d.declared() {

@@ -245,7 +245,7 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	return envelope, nil
 }
 
-// envelope gives the envelope of what a call of a batch answered.
+// envelope returns the envelope of what a call of a batch answered.
 func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
 	b, ok := result.(*dispatch.FileResult)
 	if !ok {
@@ -285,7 +285,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	return envelope, nil
 }
 
-// refused gives the envelope of a call that was refused; the cause of a fault goes to the log.
+// refused returns the envelope of a call that was refused; the cause of a fault goes to the log.
 func (m *Batch) refused(p *prepared) []byte {
 	e := wire.ClientError(p.err)
 	if e.Kind == model.Internal {
@@ -294,7 +294,7 @@ func (m *Batch) refused(p *prepared) []byte {
 	return wire.Failure(e)
 }
 
-// stop gives the refusal of an atomic batch at one of its calls.
+// stop returns the refusal of an atomic batch at one of its calls.
 func (p *prepared) stop(i int, envelope []byte) error {
 	name := ""
 	if p.name != "" {

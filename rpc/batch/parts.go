@@ -47,7 +47,7 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 	return result(at, outer)
 }
 
-// result gives the answers of a batch that has come to its end.
+// result returns the answers of a batch that has come to its end.
 func result(p *dispatch.Progress, outer *dispatch.Call) (any, error) {
 	reply := outer.Reply()
 	reply.Add("[")

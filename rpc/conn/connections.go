@@ -83,7 +83,7 @@ func (n *Connections) Streams() int {
 	return n.limits.Streams
 }
 
-// Count gives what is open, and how many were refused.
+// Count returns what is open, and how many were refused.
 func (n *Connections) Count() (open, streams int, refused int64) {
 	if n == nil {
 		return 0, 0, 0
@@ -106,7 +106,7 @@ type Connection struct {
 	isClosed bool
 }
 
-// Listen gives a listener whose connections are counted. Those for which there is no room are told so, over TLS where the listener's
+// Listen returns a listener whose connections are counted. Those for which there is no room are told so, over TLS where the listener's
 // are: tlsConfig is nil where they are not.
 func (n *Connections) Listen(at net.Listener, tlsConfig *tls.Config) net.Listener {
 	if tlsConfig != nil {
@@ -122,7 +122,7 @@ type countingListener struct {
 	tls *tls.Config
 }
 
-// Accept gives the next connection for which there is room.
+// Accept returns the next connection for which there is room.
 func (l *countingListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()

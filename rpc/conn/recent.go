@@ -19,7 +19,7 @@ func (r *RecentMap[V]) Get(key string, fresh func() V) V {
 	return v
 }
 
-// Peek gives what there is.
+// Peek returns what there is.
 func (r *RecentMap[V]) Peek(key string) (v V, ok bool) {
 	if v, ok = r.young[key]; !ok {
 		v, ok = r.old[key]

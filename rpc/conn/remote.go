@@ -22,7 +22,7 @@ func Network(remote string) string {
 	return p.String()
 }
 
-// RemoteOf gives a caller's address without port. What X-Forwarded-For says is believed only of trusted proxies: from
+// RemoteOf returns a caller's address without port. What X-Forwarded-For says is believed only of trusted proxies: from
 // the right, the first address that is not one of theirs.
 func RemoteOf(r *http.Request, trusted []netip.Prefix) string {
 	remote := hostOf(r.RemoteAddr)

@@ -87,7 +87,7 @@ func (s *Spools) take(caller string, n int64) error {
 	return nil
 }
 
-// Taken gives how much room is taken.
+// Taken returns how much room is taken.
 func (s *Spools) Taken() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ func Mint(s *dispatch.Server) (*Minted, error) {
 	return &Minted{text, row}, nil
 }
 
-// of gives the row of a device's client token.
+// of returns the row of a device's client token.
 func (m *Minted) of(deviceID string, now model.Time) model.ClientToken {
 	row := m.Row
 	row.DeviceID, row.DateCreated = deviceID, now

@@ -210,7 +210,7 @@ func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 	return nil, e
 }
 
-// group gives the id of the label's group, which is made where there is none.
+// group returns the id of the label's group, which is made where there is none.
 func (m *manyDevices) group(tx store.Tx) (string, error) {
 	g, err := tx.GroupByName(model.Fold(m.label))
 	if !wire.NoSingleMatch(err) {

@@ -78,7 +78,7 @@ func (l *streams) none() bool {
 	return len(l.open) == 0
 }
 
-// list gives the streams that fit, and the public ids of their client tokens.
+// list returns the streams that fit, and the public ids of their client tokens.
 func (l *streams) list(fits func(*stream) bool) (all []*stream, ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

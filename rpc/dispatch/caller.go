@@ -74,7 +74,7 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 	return s.Limits.agent(a, s.Config.AgentRate, c.Now)
 }
 
-// claimed gives the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
+// claimed returns the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
 // proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
 // so again, is not looked up.
 func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, err error) {

@@ -90,7 +90,7 @@ func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
 	c.call.Fail(w, err, true)
 }
 
-// EnvelopeOf gives the envelope of what a method answered, a refused credential included.
+// EnvelopeOf returns the envelope of what a method answered, a refused credential included.
 func EnvelopeOf(result any) ([]byte, error) {
 	if o, ok := result.(CommittedRefusal); ok {
 		return wire.Failure(o.Err), nil

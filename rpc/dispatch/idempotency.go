@@ -40,7 +40,7 @@ func (p *Progress) Add(envelope []byte) {
 	p.Envelopes = append(p.Envelopes, envelope...)
 }
 
-// Kept gives how far a batch has come by what is kept of it; nil = nothing is. What has come to its end is the error that answers.
+// Kept returns how far a batch has come by what is kept of it; nil = nothing is. What has come to its end is the error that answers.
 func (c *Call) Kept(tx store.ReadTx) (*Progress, error) {
 	err := c.repeated(tx)
 	var begun *begunBefore
@@ -126,7 +126,7 @@ func (c *Call) carry(key string, body []byte) error {
 	return nil
 }
 
-// repeated gives the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
+// repeated returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
 func (c *Call) repeated(tx store.ReadTx) error {
 	a, err := tx.Answered(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
@@ -235,7 +235,7 @@ func (a *storedReply) replay(w http.ResponseWriter, c *Call) {
 	c.answer(w, a.envelope)
 }
 
-// code gives the number of an answer.
+// code returns the number of an answer.
 func (a *storedReply) code() int {
 	digits := strings.TrimPrefix(string(a.envelope[:min(len(a.envelope), 24)]), `{"error":`)
 	n, _ := strconv.Atoi(digits[:strings.IndexAny(digits, ",}")])
@@ -256,7 +256,7 @@ func (s *Server) DropAnswers(ctx context.Context) error {
 	}
 }
 
-// asStoredReply gives the answer that an error stands for; nil when it is another error.
+// asStoredReply returns the answer that an error stands for; nil when it is another error.
 func asStoredReply(err error) *storedReply {
 	var a *storedReply
 	errors.As(err, &a)

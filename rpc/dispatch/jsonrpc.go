@@ -199,7 +199,7 @@ func (q *jsonrpcRequest) WriteError(w http.ResponseWriter, status int, err error
 	q.json2.WriteError(w, status, &json2.Error{Code: json2.ErrorCode(q.call.Code), Message: e.Msg, Data: detailOf(e.Detail)})
 }
 
-// detailOf gives an error's detail in our JSON; nil has none.
+// detailOf returns an error's detail in our JSON; nil has none.
 func detailOf(detail any) any {
 	if detail == nil {
 		return nil

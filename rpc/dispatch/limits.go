@@ -118,7 +118,7 @@ type knownCaller struct {
 	read    model.Time // when
 }
 
-// known gives the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
+// known returns the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
 // process has changed none since.
 func (l *limits) known(key string, version int64, now model.Time) *knownCaller {
 	l.mu.Lock()

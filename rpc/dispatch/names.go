@@ -45,7 +45,7 @@ type stronger struct {
 	byLogin bool // the name is his login name, and nothing longer
 }
 
-// namesOfStronger gives what means such an administrator, folded.
+// namesOfStronger returns what means such an administrator, folded.
 func (g *Guard) namesOfStronger() (map[string]stronger, error) {
 	if g.names != nil {
 		return g.names, nil

@@ -28,7 +28,7 @@ func (s *Server) makeToken(id string, generation int64, ends model.Time) string 
 	return said + "." + base64.RawURLEncoding.EncodeToString(s.tokens.Sign([]byte(said)))
 }
 
-// readToken gives what a token says, if we made it and its time is not over.
+// readToken returns what a token says, if we made it and its time is not over.
 func (s *Server) readToken(token string, now model.Time) (id string, generation int64, ok bool) {
 	said, coded, found := cutLast(token)
 	mac, err := base64.RawURLEncoding.DecodeString(coded)

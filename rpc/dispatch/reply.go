@@ -80,7 +80,7 @@ func (r *reply) Size() int64 {
 	return n
 }
 
-// End gives the result: a jsontext.Value or, where it is in a file, a *bulky.
+// End returns the result: a jsontext.Value or, where it is in a file, a *bulky.
 func (r *reply) End() (any, error) {
 	if r.file == nil {
 		return jsontext.Value(r.mem), nil
@@ -94,7 +94,7 @@ func (r *reply) End() (any, error) {
 // FileResult is a result in a file, which is there until its call ends.
 type FileResult struct{ File *conn.SpoolFile }
 
-// MarshalJSON gives the result where it is needed in memory.
+// MarshalJSON returns the result where it is needed in memory.
 func (b *FileResult) MarshalJSON() ([]byte, error) { return b.File.All() }
 
 // answer writes a reply's envelope. What is large is put into a file first, so that its memory does not wait for its reader.

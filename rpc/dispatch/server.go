@@ -335,7 +335,7 @@ func inPlace(ctx context.Context, places chan struct{}, work func()) error {
 	return nil
 }
 
-// panicPlace gives the first place of ours on a panicking stack.
+// panicPlace returns the first place of ours on a panicking stack.
 func panicPlace() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])

@@ -75,12 +75,12 @@ func codeState(c *dispatch.Call, from store.Row) (any, error) {
 	return code.State(c.Now), nil
 }
 
-// codeIndex gives what an installation code is found by without being readable.
+// codeIndex returns what an installation code is found by without being readable.
 func codeIndex(s *dispatch.Server, text string) []byte {
 	return s.Keys.MAC(store.CodePurpose, []byte(model.NormalCode(text)))
 }
 
-// codeIndexes gives what it may be found by while keys are rotated.
+// codeIndexes returns what it may be found by while keys are rotated.
 func codeIndexes(s *dispatch.Server, text string) [][]byte {
 	return s.Keys.MACs(store.CodePurpose, []byte(model.NormalCode(text)))
 }

@@ -248,7 +248,7 @@ func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, erro
 	return dev, tx.Relate(of.Steps[0], of.Steps[1], dev.ID, groups)
 }
 
-// freeName gives a device's name or, where it is taken, one of name-2, name-3 and so on that is not and follows on one that
+// freeName returns a device's name or, where it is taken, one of name-2, name-3 and so on that is not and follows on one that
 // is: the first, where none of them was deleted. However many there are, it asks for few.
 func freeName(tx store.Tx, name string) (string, error) {
 	taken := func(n int) (string, bool, error) {
@@ -278,7 +278,7 @@ func freeName(tx store.Tx, name string) (string, error) {
 	}
 }
 
-// account gives the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
+// account returns the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
 // that this code installed, that device's.
 func (d *redemption) account(tx store.Tx) (string, error) {
 	c := d.c

@@ -89,13 +89,13 @@ func (v *verification) narrow(creds []model.Credential, login *model.Login) {
 	model.Share(creds, v.c.Now, most-v.passcodeChance(login))
 }
 
-// better gives the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
+// better returns the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
 func better(a, b model.Kind) model.Kind {
 	order := []model.Kind{model.OutOfSync, model.Replayed, model.WrongCredential}
 	return order[min(slices.Index(order, a), slices.Index(order, b))]
 }
 
-// candidates gives the assignments to try.
+// candidates returns the assignments to try.
 func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Credential, error) {
 	all, err := tx.Credentials(login.ID)
 	if err != nil {

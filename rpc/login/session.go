@@ -28,7 +28,7 @@ type SignedIn struct {
 // ConsolePath is where the console is; its cookie is sent there alone.
 const ConsolePath = "/console/"
 
-// cookie gives the session's cookie without a value. It is __Host- where the browser speaks TLS, with this server or a
+// cookie returns the session's cookie without a value. It is __Host- where the browser speaks TLS, with this server or a
 // proxy before it: then no other host, and no page without TLS, can set it, and its path must be the whole host. Over plain
 // HTTP browsers take no such name.
 func (m *Auth) cookie(r *http.Request) (name, path string, secure bool) {
@@ -47,7 +47,7 @@ func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
 	http.SetCookie(w, c)
 }
 
-// SessionOf gives the hash of the session that a request shows; nil when it shows none.
+// SessionOf returns the hash of the session that a request shows; nil when it shows none.
 func (m *Auth) SessionOf(r *http.Request) []byte {
 	name, _, _ := m.cookie(r)
 	c, err := r.Cookie(name)

@@ -48,7 +48,7 @@ type SetArgs struct {
 // DeleteArgs are the parameters of delete.
 type DeleteArgs struct{ Selection }
 
-// Sought gives the conditions of a selection; none at all is refused.
+// Sought returns the conditions of a selection; none at all is refused.
 func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	if one.conds, err = o.Conds("match", s.Match); err != nil {
 		return one, err
@@ -72,7 +72,7 @@ func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	return one, nil
 }
 
-// Selector gives the conditions of a member that names an object; nil when it was not sent and is optional.
+// Selector returns the conditions of a member that names an object; nil when it was not sent and is optional.
 func (s *Selection) Selector(name string, o *Type, required bool) ([]store.Cond, error) {
 	raw, ok := s.Rest[name]
 	if !ok || raw.Kind() == 'n' {

@@ -213,7 +213,7 @@ func (d *Decoded) Has(name string) bool {
 		slices.ContainsFunc(d.members, func(m elements) bool { return m.coll.Name == name })
 }
 
-// Given gives the value of an attribute, also an initial one; false when there is none.
+// Given returns the value of an attribute, also an initial one; false when there is none.
 func Given[T any](d *Decoded, name string) (v T, ok bool) {
 	for _, x := range d.Values {
 		if x.attr.Name == name {
@@ -331,7 +331,7 @@ func AtAttribute(err error, place string) error {
 	return err
 }
 
-// Related gives the id of a related object that the client named; nil when he named none.
+// Related returns the id of a related object that the client named; nil when he named none.
 func (d *Decoded) Related(c *dispatch.Call, tx store.ReadTx, name string) (*string, error) {
 	for _, r := range d.refs {
 		switch {

@@ -97,7 +97,7 @@ func (k kind) write(b []byte, v any) []byte {
 	return b
 }
 
-// AsText gives a text column's value.
+// AsText returns a text column's value.
 func AsText(v any) string {
 	switch s := v.(type) {
 	case string:

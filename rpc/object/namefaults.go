@@ -35,7 +35,7 @@ func (a *Attr) Fault(text string) string {
 	return "is not in the form in which it would be kept: " + strconv.QuoteToASCII(clean)
 }
 
-// QuotedName gives a text that is at fault, for people.
+// QuotedName returns a text that is at fault, for people.
 func QuotedName(text string) string {
 	if model.MayBeSeed(text) {
 		return ""

@@ -207,7 +207,7 @@ func (a *Attr) Simple() bool { return a.Kind != Ref && a.Kind != Secret && a.rea
 // readable says whether an attribute has a value that is kept or derived.
 func (a *Attr) readable() bool { return a.Column != "-" || a.Derive != nil }
 
-// field gives the row's field of a column.
+// field returns the row's field of a column.
 func (o *Type) field(row any, column string) reflect.Value {
 	index, ok := o.fields[column]
 	if !ok {
@@ -216,7 +216,7 @@ func (o *Type) field(row any, column string) reflect.Value {
 	return reflect.ValueOf(row).Elem().FieldByIndex(index)
 }
 
-// idOf gives a row's id.
+// idOf returns a row's id.
 func (o *Type) idOf(row any) string { return o.field(row, "id").String() }
 
 // stamp sets a time of the row, if it has one of that name.

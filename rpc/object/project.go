@@ -144,7 +144,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 	return n, nil
 }
 
-// value gives the field of an attribute whose column stands where path leads.
+// value returns the field of an attribute whose column stands where path leads.
 func (p *Projection) value(path []store.Step, a *Attr) Field {
 	if a.Reveals && !p.call.Showing() {
 		return Field{Kind: a.Kind, Column: -1}

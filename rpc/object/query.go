@@ -132,7 +132,7 @@ func (a *Attr) matched(place string, v jsontext.Value) (any, error) {
 	return s, err
 }
 
-// asKept gives the text, or texts, that a condition compares with in the form in which the attribute is kept, so that whoever names an
+// asKept returns the text, or texts, that a condition compares with in the form in which the attribute is kept, so that whoever names an
 // object may write it as whoever made it.
 func (a *Attr) asKept(value any) any {
 	switch v := value.(type) {
@@ -230,7 +230,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	return model.Missed(o.Missing)
 }
 
-// Find gives the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
+// Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
 func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (string, error) {
 	rows, err := tx.Find(&store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
 		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: 11})
@@ -302,7 +302,7 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 	return append(keys, store.Sort{Column: store.IDColumn, Desc: desc}), nil
 }
 
-// zero gives what stands for "no value" when sorting.
+// zero returns what stands for "no value" when sorting.
 func (a *Attr) zero() any {
 	switch a.Kind {
 	case Integer, Date:

@@ -26,7 +26,7 @@ type userRow struct {
 	d      *object.Decoded
 }
 
-// userColumn gives the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
+// userColumn returns the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
 // which is the domain's name, in any case.
 func userColumn(name string) string {
 	if strings.EqualFold(name, "domain") || strings.EqualFold(name, "domain.name") {
@@ -41,7 +41,7 @@ func userColumn(name string) string {
 }
 
 // Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
-// field gives nothing.
+// field returns nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	csv, ignore, err := CSVText(args.Attrs)
@@ -118,7 +118,7 @@ func readUserRow(ctx context.Context, c *dispatch.Call, columns []string, row se
 	return u, prepareUser(ctx, c, u.d)
 }
 
-// userField gives a field of a user import file as it was meant before a spreadsheet had it. A password is what it is.
+// userField returns a field of a user import file as it was meant before a spreadsheet had it. A password is what it is.
 func userField(column, field string) (string, error) {
 	a := UserType.ByName[column]
 	if column == "" || a != nil && a.Kind == object.Secret {

@@ -65,7 +65,7 @@ func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, ch
 // BesideOTP stands in front of the stored hash of a password that is too short to stand alone, for a user with a token.
 const BesideOTP = "beside-otp "
 
-// SealPassword gives what is stored of a user's new password, by its hash and how many characters it has.
+// SealPassword returns what is stored of a user's new password, by its hash and how many characters it has.
 func SealPassword(s *dispatch.Server, userID, hash string, characters int) []byte {
 	if characters < ProfileOf(s).PasswordAlone {
 		hash = BesideOTP + hash

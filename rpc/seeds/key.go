@@ -86,7 +86,7 @@ func (im *importing) seal() {
 	workers.Wait()
 }
 
-// serialOf gives what the token is called: its serial, else the key's id, else, for a key URI, its label. Of a label that is too long
+// serialOf returns what the token is called: its serial, else the key's id, else, for a key URI, its label. Of a label that is too long
 // for a serial the account is taken, and all of it becomes the key's id.
 func serialOf(k *seedfile.Key) string {
 	switch {

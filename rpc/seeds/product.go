@@ -72,7 +72,7 @@ func (t *targets) read(tx store.ReadTx, client *string) error {
 	return err
 }
 
-// kindOf gives a key's kind as the file says it; what it does not say is zero.
+// kindOf returns a key's kind as the file says it; what it does not say is zero.
 func kindOf(k *seedfile.Key) otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(k.Algorithm), Digits: k.Digits, Period: k.Period, Hash: otp.Hash(k.Hash)}
 }
@@ -112,7 +112,7 @@ func kindCode(p otp.Params) string {
 	return code + "-" + strings.TrimPrefix(string(p.Hash), "Hmac")
 }
 
-// of gives the product of a key, or why there is none; an error refuses the file.
+// of returns the product of a key, or why there is none; an error refuses the file.
 func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target, string, error) {
 	if k.Hash == "" {
 		k.Hash = im.crypto
@@ -213,7 +213,7 @@ func fits(p, kind otp.Params) bool {
 		(kind.Period == 0 || kind.Period == p.Period) && (kind.Hash == "" || kind.Hash == p.Hash)
 }
 
-// only gives the one product of a kind.
+// only returns the one product of a kind.
 func (t *targets) only(want choice, kind otp.Params) chosen {
 	var fit []*target
 	var codes []string

@@ -45,7 +45,7 @@ func NewWebhook(raw string, secret []byte, now func() time.Time) (*Webhook, erro
 	return &Webhook{raw, secret, now, client}, nil
 }
 
-// Sign gives the signature of a request's body.
+// Sign returns the signature of a request's body.
 func Sign(secret []byte, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	fmt.Fprintf(mac, "%s.", timestamp)

@@ -114,7 +114,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 
 const exportOrder = "export"
 
-// exported gives the query of the tokens to export, by id.
+// exported returns the query of the tokens to export, by id.
 func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	q := &store.Query{Table: m.Type.Table, Limit: object.SearchMost}
 	var err error
@@ -194,7 +194,7 @@ func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCLock, found []
 	return file.Bytes(), nil
 }
 
-// sealedOf gives a sealed column's bytes.
+// sealedOf returns a sealed column's bytes.
 func sealedOf(v any) []byte {
 	if s, ok := v.(string); ok {
 		return []byte(s)

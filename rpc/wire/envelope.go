@@ -38,7 +38,7 @@ func ReadArgs(params jsontext.Value, args any) error {
 
 const SuccessStart = `{"error":0,"result":`
 
-// Success gives the envelope of a reply; nil has no result.
+// Success returns the envelope of a reply; nil has no result.
 func Success(result any) ([]byte, error) {
 	if result == nil {
 		return []byte(`{"error":0}`), nil
@@ -56,7 +56,7 @@ func Success(result any) ([]byte, error) {
 	return append(body, '}'), nil
 }
 
-// Failure gives the envelope of an error.
+// Failure returns the envelope of an error.
 func Failure(e *model.Error) []byte {
 	body := append(make([]byte, 0, 128), `{"error":`...)
 	body = strconv.AppendInt(body, int64(CodeOf(e).Number), 10)

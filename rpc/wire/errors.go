@@ -117,7 +117,7 @@ type ErrorInfo struct {
 // Errors lists all codes, in order.
 func Errors() []ErrorInfo { return slices.Clone(published) }
 
-// Code gives the code of a kind of error, for whoever reads replies. That of a not-found is its noun's.
+// Code returns the code of a kind of error, for whoever reads replies. That of a not-found is its noun's.
 func Code(k model.Kind) int { return CodeOf(&model.Error{Kind: k}).Number }
 
 // Retryable says of a reply's code whether the same call may succeed when it is made again later.
@@ -125,7 +125,7 @@ func Retryable(number int) bool {
 	return number == Code(model.TooMany) || number == Code(model.Unavailable)
 }
 
-// CodeOf gives an error's code. What has none of its own is a fault of ours: it is never 0, which is success.
+// CodeOf returns an error's code. What has none of its own is a fault of ours: it is never 0, which is success.
 func CodeOf(e *model.Error) ErrorCode {
 	if n := e.Noun.Code(); e.Kind == model.NotFound && n != 0 {
 		return ErrorCode{Number: n}
@@ -136,7 +136,7 @@ func CodeOf(e *model.Error) ErrorCode {
 	return Codes[model.Internal]
 }
 
-// ClientError gives the error a client sees; a fault's cause stays inside, for the log.
+// ClientError returns the error a client sees; a fault's cause stays inside, for the log.
 func ClientError(err error) *model.Error {
 	var e *model.Error
 	switch {

@@ -44,7 +44,7 @@ func (n *Notes) File(texts []string) {
 	}
 }
 
-// List gives the notes as sentences; nil when there are none.
+// List returns the notes as sentences; nil when there are none.
 func (n *Notes) List() []string {
 	var out []string
 	for _, s := range n.said {

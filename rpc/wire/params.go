@@ -68,7 +68,7 @@ func (m *Members) object(dec *jsontext.Decoder, place string) error {
 	return err
 }
 
-// Get gives a member's value; nil when it was not sent.
+// Get returns a member's value; nil when it was not sent.
 func (m Members) Get(name string) jsontext.Value {
 	for _, o := range m {
 		if o.Name == name {

@@ -89,7 +89,7 @@ func ReturnNames(names ...string) Return {
 	return r
 }
 
-// Or gives the default when a client asked for nothing.
+// Or returns the default when a client asked for nothing.
 func (r Return) Or(other Return) Return {
 	if len(r) == 0 {
 		return other

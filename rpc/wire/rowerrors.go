@@ -8,7 +8,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// shownSerial gives a serial that may stand in a refusal: none that is too long, cannot be read, or may be a seed in the wrong place.
+// shownSerial returns a serial that may stand in a refusal: none that is too long, cannot be read, or may be a seed in the wrong place.
 func shownSerial(s string) string {
 	if clean, reason := model.CodeName.Clean(s); reason != "" || clean != s || model.Characters(s) > model.SerialMost || model.MayBeSeed(s) {
 		return ""
@@ -49,7 +49,7 @@ func (r *RowErrors) Take(bad seedfile.Bad) {
 	r.More += bad.More
 }
 
-// Err gives the error of a file with bad rows; nil when there are none. Nothing of such a file is stored.
+// Err returns the error of a file with bad rows; nil when there are none. Nothing of such a file is stored.
 func (r *RowErrors) Err(k model.Kind) error {
 	n := len(r.Rows) + r.More
 	if n == 0 {

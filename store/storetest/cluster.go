@@ -83,7 +83,7 @@ func (c *Cluster) Promote(t testing.TB) {
 	}
 }
 
-// children gives the processes that a process has made.
+// children returns the processes that a process has made.
 func children(pid int) (list []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {

@@ -39,7 +39,7 @@ var databases = []struct {
 	url  func(t testing.TB) string
 }{{"sqlite", SQLite}, {"postgres", Postgres}}
 
-// SQLite gives the path of a database that is not made yet, in a folder that goes with the test.
+// SQLite returns the path of a database that is not made yet, in a folder that goes with the test.
 func SQLite(t testing.TB) (url string) {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "tokensmith.db")

@@ -62,7 +62,7 @@ var theDurableServer = sync.OnceValues(func() (*server, error) {
 	return startServer(onDisk, (*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "max_pred_locks_per_transaction=1024", "autovacuum_naptime=1s")
 })
 
-// DurablePostgres gives the same on a server that is set up as one in earnest would be: for benchmarks.
+// DurablePostgres returns the same on a server that is set up as one in earnest would be: for benchmarks.
 func DurablePostgres(t testing.TB) (url string) {
 	t.Helper()
 	s, err := theDurableServer()
@@ -70,7 +70,7 @@ func DurablePostgres(t testing.TB) (url string) {
 	return s.database(t)
 }
 
-// OwnPostgres gives the same on a server that a test has for itself, with settings of its own.
+// OwnPostgres returns the same on a server that a test has for itself, with settings of its own.
 func OwnPostgres(t testing.TB, settings ...string) (url string) {
 	t.Helper()
 	modeltest.NotShort(t)
@@ -95,7 +95,7 @@ func (s *server) database(t testing.TB) (url string) {
 	return s.url(name)
 }
 
-// PostgresTLS gives the same by TLS alone, and the file of the authority that signed the server's certificate. That is for
+// PostgresTLS returns the same by TLS alone, and the file of the authority that signed the server's certificate. That is for
 // the address 127.0.0.1 and no other name.
 func PostgresTLS(t testing.TB) (url, authority string) {
 	t.Helper()
@@ -277,7 +277,7 @@ func (s *server) serve(settings []string) error {
 	}
 }
 
-// programs gives the folder of the newest PostgreSQL.
+// programs returns the folder of the newest PostgreSQL.
 func programs() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	version := func(file string) int {

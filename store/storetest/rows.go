@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// Rows gives every row of every table of a database as text: the table, then "column=value" and a tab for each
+// Rows returns every row of every table of a database as text: the table, then "column=value" and a tab for each
 // column, bytes as characters. The order of tables is that of their names; some may be left out.
 func Rows(t testing.TB, url string, without ...string) []string {
 	t.Helper()
@@ -67,7 +67,7 @@ func Rows(t testing.TB, url string, without ...string) []string {
 	return all
 }
 
-// Tables gives the names of all tables of an SQLite database.
+// Tables returns the names of all tables of an SQLite database.
 func Tables(t testing.TB, url string) (names []string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+url)

@@ -92,7 +92,7 @@ func wantKind(t testing.TB, err error, want model.Kind) {
 
 var lastID atomic.Int64
 
-// newID gives an id greater than all before it.
+// newID returns an id greater than all before it.
 func newID() string { return fmt.Sprintf("id-%08d", lastID.Add(1)) }
 
 func newDomain() *model.Domain {
@@ -141,7 +141,7 @@ func newWorld(t testing.TB, s store.Store) *world {
 	return w
 }
 
-// repositories gives the names of all repositories, in order.
+// repositories returns the names of all repositories, in order.
 func repositories(t testing.TB, s store.Store) (names []string) {
 	t.Helper()
 	view(t, s, func(tx store.ReadTx) error {

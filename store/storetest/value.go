@@ -21,7 +21,7 @@ var valueCases = []contractCase{
 	{"value/save writes every column", saves},
 }
 
-// filled gives a T every field of which has a value of its own; ids are left to the caller.
+// filled returns a T every field of which has a value of its own; ids are left to the caller.
 func filled[T any](n int) *T {
 	row := new(T)
 	v := reflect.ValueOf(row).Elem()
@@ -99,7 +99,7 @@ func saves(t *testing.T, d *Database) {
 	})
 }
 
-// values gives one column of rows found by their id, in the order of the ids.
+// values returns one column of rows found by their id, in the order of the ids.
 func values(t *testing.T, s store.Store, table, column string, where ...store.Cond) (got []any) {
 	t.Helper()
 	view(t, s, func(tx store.ReadTx) error {

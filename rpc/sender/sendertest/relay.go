@@ -91,7 +91,7 @@ func (r *Relay) Wait(t Tester) string {
 	return r.mails[len(r.mails)-1]
 }
 
-// Mails gives how many mails came.
+// Mails returns how many mails came.
 func (r *Relay) Mails() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
