@@ -1,12 +1,13 @@
 package seedfile
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Google Authenticator exports keys as otpauth-migration://offline?data=..., the data being a protocol buffer in base64:
@@ -187,38 +188,31 @@ func (m *migrationKey) key() (k Key, reason string) {
 }
 
 // eachField walks the fields of a protocol buffer message: a number for the wire types of varints and fixed numbers,
-// bytes for the rest. It answers whether the message is whole and every field was taken.
+// bytes for the rest. It says whether the message is whole and every field was taken.
 func eachField(raw []byte, take func(field int, number uint64, bytes []byte) bool) bool {
 	for len(raw) > 0 {
-		tag, n := binary.Uvarint(raw)
-		if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29 {
+		field, kind, n := protowire.ConsumeTag(raw)
+		if n < 0 {
 			return false
 		}
 		raw = raw[n:]
 		var number uint64
 		var bytes []byte
-		switch tag & 7 {
-		case 0:
-			number, n = binary.Uvarint(raw)
-		case 1:
-			if n = 8; len(raw) >= n {
-				number = binary.LittleEndian.Uint64(raw)
-			}
-		case 5:
-			if n = 4; len(raw) >= n {
-				number = uint64(binary.LittleEndian.Uint32(raw))
-			}
-		case 2:
-			length, size := binary.Uvarint(raw)
-			if size <= 0 || length > uint64(len(raw)-size) {
-				return false
-			}
-			n = size + int(length)
-			bytes = raw[size:n]
+		switch kind {
+		case protowire.VarintType:
+			number, n = protowire.ConsumeVarint(raw)
+		case protowire.Fixed64Type:
+			number, n = protowire.ConsumeFixed64(raw)
+		case protowire.Fixed32Type:
+			var short uint32
+			short, n = protowire.ConsumeFixed32(raw)
+			number = uint64(short)
+		case protowire.BytesType:
+			bytes, n = protowire.ConsumeBytes(raw)
 		default:
 			return false
 		}
-		if n <= 0 || n > len(raw) || !take(int(tag>>3), number, bytes) {
+		if n < 0 || !take(int(field), number, bytes) {
 			return false
 		}
 		raw = raw[n:]
