@@ -1,6 +1,8 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // Kind classifies an error. The wire maps each kind to one code in rpc/errors.go, but for NotFound, whose code is its
 // noun's; nothing else names a code.

@@ -1,6 +1,8 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // Noun is a kind of thing that may not be found, with the code that says so. There are the nouns of this file and no
 // others: outside this package only the zero Noun can be made.

@@ -1,6 +1,8 @@
 package model
 
-import "testing"
+import (
+	"testing"
+)
 
 // A noun that a client can name has a name and a code of its own, or the program does not start.
 func TestNounsAreChecked(t *testing.T) {

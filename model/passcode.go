@@ -1,6 +1,8 @@
 package model
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+)
 
 // A user is sent so many passcodes within so many milliseconds: each is a code to guess, and a message to somebody who may not have
 // asked for it.

@@ -1,6 +1,8 @@
 package model
 
-import "math"
+import (
+	"math"
+)
 
 // SignIns is how an administrator's sign-ins to the console went, from one address from which he signed in lately or, together, from
 // all others. Failures lock the console alone, for him, and for where they came from: a stranger cannot shut him out where he is known,

@@ -1,6 +1,8 @@
 package model
 
-import "tokensmith/model/otp"
+import (
+	"tokensmith/model/otp"
+)
 
 // MinSeedBytes is the shortest seed taken, MaxSeedBytes the longest.
 const (

@@ -1,6 +1,8 @@
 package model
 
-import "cmp"
+import (
+	"cmp"
+)
 
 // User is an account of a domain, to which tokens are assigned.
 type User struct {

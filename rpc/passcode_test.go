@@ -10,6 +10,7 @@ import (
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/sender"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -159,7 +160,7 @@ func (g *guarded) passcodeOf(login string) (code string) {
 		if err != nil {
 			return err
 		}
-		plain, err := g.store.Keys().Unseal(store.Place{Table: "user_states", Column: "passcode", Row: found[0].ID}, found[0].Passcode)
+		plain, err := g.store.Keys().Unseal(keyring.Place{Table: "user_states", Column: "passcode", Row: found[0].ID}, found[0].Passcode)
 		code = string(plain)
 		return err
 	})

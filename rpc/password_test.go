@@ -13,6 +13,7 @@ import (
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/sender"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -115,7 +116,7 @@ func TestOldPasswords(t *testing.T) {
 		key := argon2.IDKey([]byte(password), salt, 2, 19<<10, 1, 32)
 		hash := fmt.Sprintf("$argon2id$v=%d$m=%d,t=2,p=1$%s$%s", argon2.Version, 19<<10, base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 		err := s.store.Update(t.Context(), func(tx store.Tx) error {
-			return tx.SetPassword(id, s.store.Keys().Seal(store.Place{Table: "users", Column: "password", Row: id}, []byte(hash)), false, model.At(s.clock.now()))
+			return tx.SetPassword(id, s.store.Keys().Seal(keyring.Place{Table: "users", Column: "password", Row: id}, []byte(hash)), false, model.At(s.clock.now()))
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -479,7 +480,7 @@ func TestAfterRestore(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			login.Passcode = g.store.Keys().Seal(store.Place{Table: "user_states", Column: "passcode", Row: user}, []byte("123456"))
+			login.Passcode = g.store.Keys().Seal(keyring.Place{Table: "user_states", Column: "passcode", Row: user}, []byte("123456"))
 			login.PasscodeUntil = model.At(g.clock.now()) + 1000*60
 			return errors.Join(tx.Save(&login.UserState), tx.Insert(&model.Session{Hash: []byte("x"), UserID: user}))
 		})

@@ -6,6 +6,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // addressesMost bounds the addresses kept of one user.
@@ -82,7 +83,7 @@ func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
 
 func (tx *sqlReadTx) ShortSeeds(bytes int64) (int64, error) {
 	// What sealing adds to a seed is always as long.
-	return value[int64](tx, "SELECT COUNT(*) FROM tokens WHERE LENGTH(seed) < ?", bytes+sealBytes)
+	return value[int64](tx, "SELECT COUNT(*) FROM tokens WHERE LENGTH(seed) < ?", bytes+keyring.SealBytes)
 }
 
 func (tx *sqlReadTx) Domains() ([]model.Domain, error) {

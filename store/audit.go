@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // The record. Rows stand in chains; only the transaction that holds a chain's head appends to it, so that a row costs
@@ -77,7 +78,7 @@ func auditID(writer string, seq int64) string {
 }
 
 func auditMessage(r *model.Audit, before []byte) []byte {
-	return Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote)
+	return keyring.Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote)
 }
 
 // beginChain makes a new chain and leaves its head with the transaction.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/mattn/go-sqlite3"
+
+	"tokensmith/store/durable"
 )
 
 const backupSample = 1000 // sealed values of a column that are opened of a backup, first and last
@@ -17,8 +19,8 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 		if err := s.copyTo(ctx, part); err != nil {
 			return Checked{}, err
 		}
-		c, err := CheckFile(ctx, part, s.keys.file)
-		return c, speakOf(err, part, file)
+		c, err := CheckFile(ctx, part, s.keys.File)
+		return c, durable.NameFile(err, part, file)
 	})
 }
 
@@ -40,7 +42,7 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		}
 		c, err := CheckFile(ctx, part, keyFile)
 		if err != nil || len(finish) == 0 {
-			return c, speakOf(err, part, backup)
+			return c, durable.NameFile(err, part, backup)
 		}
 		o, err := optionsOf(nil)
 		if err != nil {
@@ -49,7 +51,7 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		o.part = true
 		s, err := open(ctx, part, keyFile, o)
 		if err != nil {
-			return c, speakOf(err, part, backup)
+			return c, durable.NameFile(err, part, backup)
 		}
 		for _, do := range finish {
 			if err == nil {
@@ -74,7 +76,7 @@ func place(file string, make func(part string) (Checked, error)) (c Checked, err
 			return c, fmt.Errorf("%s is there already", file+suffix)
 		}
 	}
-	f, err := createTemp(file, "part")
+	f, err := durable.CreateTemp(file, "part")
 	if err != nil {
 		return c, err
 	}
@@ -101,7 +103,7 @@ func place(file string, make func(part string) (Checked, error)) (c Checked, err
 	if err := os.Link(part, file); err != nil {
 		return c, err
 	}
-	return c, syncDir(filepath.Dir(file))
+	return c, durable.SyncDir(filepath.Dir(file))
 }
 
 // CheckFile opens an SQLite database of this version's schema, or an older one, which it migrates, and checks it.

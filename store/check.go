@@ -115,7 +115,7 @@ func (c *sealedColumn) checkIndex(tx *sqlReadTx, key string, opened []byte) erro
 	if err != nil {
 		return err
 	}
-	for _, known := range tx.store.keys.seedIndexes(digest) {
+	for _, known := range seedIndexes(tx.store.keys, digest) {
 		if bytes.Equal(index, known) {
 			return nil
 		}

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tokensmith/store/durable"
+	"tokensmith/store/keyring"
 )
 
 // A new SQLite database is made whole under another name, with its schema, its key and what WithFirst puts into it, and
@@ -94,7 +97,7 @@ func setAside(file string) string {
 func (o *options) unused(file, keyFile string) error {
 	info, err := os.Stat(keyFile)
 	if err == nil && info.IsDir() {
-		return errFolder(keyFile)
+		return keyring.FolderError(keyFile)
 	}
 	if err == nil && o.fresh && !o.anew {
 		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
@@ -109,8 +112,8 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 	if _, err := os.Stat(keyFile); errors.Is(err, fs.ErrNotExist) {
 		key = fmt.Sprintf("%s.new-%d", keyFile, os.Getpid())
 		os.Remove(key) // of a process of that number that was killed
-		if _, err := CreateKeyring(key); err != nil {
-			return speakOf(err, key, keyFile)
+		if _, err := keyring.Create(key); err != nil {
+			return durable.NameFile(err, key, keyFile)
 		}
 		defer os.Remove(key)
 	}
@@ -118,18 +121,18 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 	inner.serving, inner.fresh, inner.part = false, false, true
 	s, err := open(ctx, part, key, &inner)
 	if err != nil {
-		return speakOf(speakOf(err, part, file), key, keyFile)
+		return durable.NameFile(durable.NameFile(err, part, file), key, keyFile)
 	}
 	if o.first != nil {
 		err = o.first(s)
 	}
 	if err = errors.Join(err, s.Close()); err != nil || key == keyFile {
-		return speakOf(err, part, file)
+		return durable.NameFile(err, part, file)
 	}
 	if err := os.Link(key, keyFile); err != nil {
-		return speakOf(err, key, keyFile)
+		return durable.NameFile(err, key, keyFile)
 	}
-	return syncDir(filepath.Dir(keyFile))
+	return durable.SyncDir(filepath.Dir(keyFile))
 }
 
 // lockFolder keeps others out who lock a file's folder; the lock goes with the process.
@@ -152,19 +155,3 @@ func naming(err error, file, keyFile string) error {
 	}
 	return fmt.Errorf("database %s: making it: %w", file, err)
 }
-
-// speakOf has an error speak of a file by the name that whoever reads it knows.
-func speakOf(err error, file, as string) error {
-	if err == nil || file == as || !strings.Contains(err.Error(), file) {
-		return err
-	}
-	return &spoken{err, strings.ReplaceAll(err.Error(), file, as)}
-}
-
-type spoken struct {
-	err  error
-	text string
-}
-
-func (s *spoken) Error() string { return s.text }
-func (s *spoken) Unwrap() error { return s.err }

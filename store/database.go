@@ -12,6 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // sqlStore is what the Stores on SQLite and on PostgreSQL have in common.
@@ -21,8 +22,8 @@ type sqlStore struct {
 	write   writer   // where Updates run
 	bulk    time.Duration
 	outage  *outage // of connections; nil for SQLite, which has none to lose
-	keys    *Keyring
-	audit   *Signer // of the record
+	keys    *keyring.Keyring
+	audit   *keyring.Signer // of the record
 
 	updates atomic.Int64 // under way or waiting
 	callers atomic.Int64 // see Callers
@@ -85,7 +86,7 @@ const (
 
 func (s *sqlStore) database() *sqlStore { return s }
 
-func (s *sqlStore) Keys() *Keyring { return s.keys }
+func (s *sqlStore) Keys() *keyring.Keyring { return s.keys }
 
 func (s *sqlStore) Warnings() []string { return nil }
 

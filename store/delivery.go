@@ -1,6 +1,8 @@
 package store
 
-import "tokensmith/model"
+import (
+	"tokensmith/model"
+)
 
 func (tx *sqlTx) ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error) {
 	due, err := loadAll[model.Delivery](&tx.sqlReadTx, "status = ? AND channel = ? AND next_try <= ? ORDER BY next_try, id LIMIT ?", model.Queued, channel, now, most)

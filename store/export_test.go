@@ -108,9 +108,6 @@ func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 	return func() { macIndexes = macIndexes[:len(macIndexes)-1] }
 }
 
-// AddKey adds a key to the key file, as the beginning of a rotation does.
-func (k *Keyring) AddKey() error { return k.addKey() }
-
 // UpdateUnbounded is Update for what an operator runs.
 func UpdateUnbounded(s Store, ctx context.Context, fn func(Tx) error) error {
 	return s.(opened).database().update(ctx, updateUnbounded, func(tx *sqlTx) error { return fn(tx) })
@@ -163,7 +160,8 @@ func PostgresURL(url string) error {
 }
 
 // Down has the store believe that the server does not answer; IsDown says whether it does.
-func Down(s Store)        { s.(opened).database().outage.down.Store(true) }
+func Down(s Store) { s.(opened).database().outage.down.Store(true) }
+
 func IsDown(s Store) bool { return s.(opened).database().outage.down.Load() }
 
 // InUse returns how many connections for Views, and on PostgreSQL for Updates as well, are taken.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store/durable"
+	"tokensmith/store/keyring"
 )
 
 // The head of the record is also kept outside the database, in the key file's folder, sealed: who empties or cuts the record
@@ -29,7 +31,7 @@ const (
 
 // keptHead is where a database's head is kept.
 type keptHead struct {
-	keys *Keyring
+	keys *keyring.Keyring
 	file string
 
 	mu      sync.Mutex
@@ -71,7 +73,9 @@ func whole(file string) string {
 }
 
 // place is what the head is sealed for: no column, and not among what a rotation seals anew.
-func (k *keptHead) place() Place { return Place{Table: "kept head", Row: filepath.Base(k.file)} }
+func (k *keptHead) place() keyring.Place {
+	return keyring.Place{Table: "kept head", Row: filepath.Base(k.file)}
+}
 
 // read returns the head that is kept; "" when there is none. One under a key that was retired is none.
 func (k *keptHead) read() (head string, err error) {
@@ -87,8 +91,8 @@ func (k *keptHead) read() (head string, err error) {
 	if !ok || err != nil {
 		return "", fmt.Errorf("%s holds no head", k.file)
 	}
-	if len(value) > keyIDBytes {
-		if m := k.keys.find(value[:keyIDBytes]); m != nil && m.secret == nil {
+	if len(value) > keyring.KeyIDBytes {
+		if m := k.keys.Find(value[:keyring.KeyIDBytes]); m != nil && m.Retired() {
 			return "", nil
 		}
 	}
@@ -101,13 +105,13 @@ func (k *keptHead) read() (head string, err error) {
 
 // write puts a head in place of what is kept, whole or not at all, and with the key file's owner and mode.
 func (k *keptHead) write(head string) error {
-	f, err := createTemp(k.file, "new")
+	f, err := durable.CreateTemp(k.file, "new")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	_, err = fmt.Fprintf(f, "%s %s\n", keptLine, base64.StdEncoding.EncodeToString(k.keys.Seal(k.place(), []byte(head))))
-	if info, failed := os.Stat(k.keys.file); failed == nil && err == nil {
+	if info, failed := os.Stat(k.keys.File); failed == nil && err == nil {
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
 			err = f.Chown(int(owner.Uid), int(owner.Gid))
 		}
@@ -116,7 +120,7 @@ func (k *keptHead) write(head string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), k.file)
 	}
-	return speakOf(err, f.Name(), k.file)
+	return durable.NameFile(err, f.Name(), k.file)
 }
 
 // forget sets aside what is kept of another record, which is no expectation of this one's.
@@ -311,7 +315,7 @@ func (k *keptHead) rewrite(head string) error {
 
 // rewriteKept keeps the head of a database file that was made of a backup.
 func rewriteKept(file, keyFile, head string) error {
-	keys, err := LoadKeyring(keyFile)
+	keys, err := keyring.Load(keyFile)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package store
 
-import "tokensmith/model"
+import (
+	"tokensmith/model"
+)
 
 // account is how a user is named.
 type account struct {

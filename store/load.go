@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"tokensmith/store/keyring"
 )
 
 // metaLoading is there while a dump is being loaded: a database that has it is only half there.
@@ -97,8 +99,8 @@ func (s *sqlStore) checkCanary(t *table, values []any) error {
 		return nil
 	}
 	sealed, _ := values[1].([]byte)
-	if _, err := s.keys.Unseal(Place{"meta", "value", metaCanary}, sealed); err != nil {
-		return fmt.Errorf("the key file %s does not fit this dump: it was sealed with another one", s.keys.file)
+	if _, err := s.keys.Unseal(keyring.Place{Table: "meta", Column: "value", Row: metaCanary}, sealed); err != nil {
+		return fmt.Errorf("the key file %s does not fit this dump: it was sealed with another one", s.keys.File)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // mark is one row of the chain over the chains: a chain began, ended, or the heads were written down. Each lists where
@@ -80,14 +81,14 @@ func (m *mark) head() string {
 	if m.Number == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%d.%x", m.Number, m.MAC[keyIDBytes:keyIDBytes+16])
+	return fmt.Sprintf("%d.%x", m.Number, m.MAC[keyring.KeyIDBytes:keyring.KeyIDBytes+16])
 }
 
 func (m *mark) message(before []byte) []byte {
 	if m.Kind == markCheckpoint {
 		before = nil // it is pruned
 	}
-	return Message("mark", before, m.Number, int64(m.Time), m.Kind, m.Writer, m.Heads)
+	return keyring.Message("mark", before, m.Number, int64(m.Time), m.Kind, m.Writer, m.Heads)
 }
 
 // marksFrom reads marks in order, beginning with a number.

@@ -11,6 +11,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"tokensmith/store/durable"
+	"tokensmith/store/keyring"
 )
 
 // Migrations are numbered files, applied in order, each in a transaction of its own with its number; forward only,
@@ -108,11 +111,11 @@ func (tx *sqlTx) PutMeta(name string, value []byte) error {
 
 // tryKeys says whether a key file is good, or can be made, before there is a database that needs it.
 func tryKeys(file string) error {
-	_, err := LoadKeyring(file)
+	_, err := keyring.Load(file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := createTemp(file, "new")
+	f, err := durable.CreateTemp(file, "new")
 	if err != nil {
 		return err
 	}
@@ -135,20 +138,20 @@ func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	s.keys, err = LoadKeyring(file)
+	s.keys, err = keyring.Load(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if canary != nil {
 			return fmt.Errorf("the database is sealed, and its key file is not at %s", file)
 		}
-		if s.keys, err = CreateKeyring(file); errors.Is(err, fs.ErrExist) {
-			s.keys, err = LoadKeyring(file) // another process made it just now
+		if s.keys, err = keyring.Create(file); errors.Is(err, fs.ErrExist) {
+			s.keys, err = keyring.Load(file) // another process made it just now
 		}
 	}
 	if err != nil {
 		return err
 	}
-	s.audit = s.keys.Signer(auditPurpose)
-	place := Place{"meta", "value", metaCanary}
+	s.audit = s.keys.Signer(keyring.AuditPurpose)
+	place := keyring.Place{Table: "meta", Column: "value", Row: metaCanary}
 	return s.update(ctx, updateShort, func(tx *sqlTx) error {
 		sealed, err := tx.Meta(metaCanary)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -68,7 +69,7 @@ func TestPlans(t *testing.T) {
 		{"LeaveMark", false, func(tx store.Tx) error {
 			group := "x"
 			used := &model.Token{ID: "used", ProductID: "p", RepositoryID: "r", SeedGroup: &group}
-			used.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: used.ID}, []byte("seed"))
+			used.Seed = s.Keys().Seal(keyring.Place{Table: "tokens", Column: "seed", Row: used.ID}, []byte("seed"))
 			for _, row := range []any{&model.Product{ID: "p"}, &model.Repository{ID: "r"}, used, &model.TokenState{TokenID: used.ID, Counter: 1}} {
 				if err := tx.Insert(row); err != nil {
 					return err

@@ -1,6 +1,9 @@
 package store
 
-import "tokensmith/model"
+import (
+	"tokensmith/model"
+	"tokensmith/store/keyring"
+)
 
 // The relations between tables, named for those outside who lead from a row to others and know neither tables nor columns.
 // A Step that is named To... leads from any row that refers to such an object.
@@ -110,30 +113,46 @@ func DomainScope(domains []any) Scope {
 // The places of sealed values, by the id of their row.
 
 // SeedPlace is that of a token's seed.
-func SeedPlace(tokenID string) Place { return Place{"tokens", "seed", tokenID} }
+func SeedPlace(tokenID string) keyring.Place {
+	return keyring.Place{Table: "tokens", Column: "seed", Row: tokenID}
+}
 
 // PasswordPlace is that of a user's password.
-func PasswordPlace(userID string) Place { return Place{"users", "password", userID} }
+func PasswordPlace(userID string) keyring.Place {
+	return keyring.Place{Table: "users", Column: "password", Row: userID}
+}
 
 // PINPlace is that of an assignment's PIN.
-func PINPlace(assignmentID string) Place { return Place{"token_assignments", "pin", assignmentID} }
+func PINPlace(assignmentID string) keyring.Place {
+	return keyring.Place{Table: "token_assignments", Column: "pin", Row: assignmentID}
+}
 
 // ActivationPlace is that of an assignment's activation code.
-func ActivationPlace(assignmentID string) Place {
-	return Place{"token_assignments", "activation", assignmentID}
+func ActivationPlace(assignmentID string) keyring.Place {
+	return keyring.Place{Table: "token_assignments", Column: "activation", Row: assignmentID}
 }
 
 // PasscodePlace is that of a user's one-time passcode.
-func PasscodePlace(userID string) Place { return Place{"user_states", "passcode", userID} }
+func PasscodePlace(userID string) keyring.Place {
+	return keyring.Place{Table: "user_states", Column: "passcode", Row: userID}
+}
 
 // MessagePlace is that of a message on its way.
-func MessagePlace(deliveryID string) Place { return Place{"deliveries", "body", deliveryID} }
+func MessagePlace(deliveryID string) keyring.Place {
+	return keyring.Place{Table: "deliveries", Column: "body", Row: deliveryID}
+}
 
 // ClientTokenPlace is that of a device's client token.
-func ClientTokenPlace(id string) Place { return Place{"client_tokens", "sealed", id} }
+func ClientTokenPlace(id string) keyring.Place {
+	return keyring.Place{Table: "client_tokens", Column: "sealed", Row: id}
+}
 
 // CodePlace is that of an installation code.
-func CodePlace(id string) Place { return Place{"installation_codes", "code", id} }
+func CodePlace(id string) keyring.Place {
+	return keyring.Place{Table: "installation_codes", Column: "code", Row: id}
+}
 
 // AnswerPlace is that of a reply that is kept for a repeat of its call.
-func AnswerPlace(id string) Place { return Place{"idempotency_keys", "reply", id} }
+func AnswerPlace(id string) keyring.Place {
+	return keyring.Place{Table: "idempotency_keys", Column: "reply", Row: id}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 const (
@@ -33,8 +34,8 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 	if err != nil {
 		return r, err
 	}
-	if s.keys.last().under(canary) {
-		if err := s.keys.addKey(); err != nil {
+	if under(s.keys.Last(), canary) {
+		if err := s.keys.AddKey(); err != nil {
 			return r, err
 		}
 	}
@@ -44,7 +45,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 	}
 	// By then no process seals with an old key any more but one that is just about to.
 	select {
-	case <-time.After(2 * keyNotice):
+	case <-time.After(2 * keyring.Notice):
 	case <-ctx.Done():
 		return r, ctx.Err()
 	}
@@ -108,7 +109,7 @@ func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err erro
 			for _, r := range part {
 				set, args := c.column+" = ?", []any{r.after}
 				if c.index != "" {
-					set, args = set+", "+c.index+" = ?", append(args, s.keys.seedIndex(r.digest))
+					set, args = set+", "+c.index+" = ?", append(args, seedIndex(s.keys, r.digest))
 				}
 				_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s WHERE %s = ? AND %s = ?", c.table, set, c.key, c.column), append(args, r.key, r.before)...)
 				if err != nil {
@@ -127,7 +128,7 @@ func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err erro
 
 // part reads the next values of a column that are not sealed with the current key.
 func (c *sealedColumn) part(tx *sqlReadTx, after string) (part []resealed, err error) {
-	keys, err := c.keys(tx, after, rotatePage, tx.store.keys.last())
+	keys, err := c.keys(tx, after, rotatePage, tx.store.keys.Last())
 	for _, key := range keys {
 		r := resealed{key: key}
 		if r.before, err = c.read(tx, key); err != nil {
@@ -193,7 +194,7 @@ func (s *sqlStore) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 }
 
 func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error) {
-	last := s.keys.last()
+	last := s.keys.Last()
 	err = s.view(ctx, true, func(tx *sqlReadTx) error {
 		text, err := tx.Meta(metaRotated)
 		if err != nil {
@@ -219,8 +220,8 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range s.keys.all() {
-		if m.secret != nil && m.id != last.id {
+	for _, m := range s.keys.All() {
+		if !m.Retired() && m.Id != last.Id {
 			retired++
 		}
 	}
@@ -239,5 +240,5 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 			return 0, err
 		}
 	}
-	return retired, s.keys.retire()
+	return retired, s.keys.Retire()
 }

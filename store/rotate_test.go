@@ -9,6 +9,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -22,7 +23,7 @@ func TestRotationRehashes(t *testing.T) {
 		const many = 1100 // more than a page
 		seal := func(id string) model.ClientToken {
 			return model.ClientToken{ID: id, DeviceID: "d", Hash: s.Keys().MAC("a test", []byte("CODE"+strings.ToUpper(id))),
-				Sealed: s.Keys().Seal(store.Place{Table: "client_tokens", Column: "sealed", Row: id}, []byte("code"+id))}
+				Sealed: s.Keys().Seal(keyring.Place{Table: "client_tokens", Column: "sealed", Row: id}, []byte("code"+id))}
 		}
 		var rows []model.ClientToken
 		for i := range many {
@@ -65,7 +66,7 @@ func TestRotationInterrupted(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
-		place := store.Place{Table: "deliveries", Column: "body", Row: "x"}
+		place := keyring.Place{Table: "deliveries", Column: "body", Row: "x"}
 		update(t, s, func(tx store.Tx) error {
 			return tx.Insert(&model.Delivery{ID: "x", Status: model.Queued, Body: s.Keys().Seal(place, []byte("body"))})
 		})

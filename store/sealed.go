@@ -6,6 +6,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
+	"tokensmith/store/keyring"
 )
 
 // sealedColumn is a column whose values are sealed, each for a Place that names it and its row.
@@ -75,10 +76,10 @@ func SealedColumns() (names []string) {
 
 // keys returns the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
 // Values are read one at a time, for some are large.
-func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *masterKey) ([]string, error) {
+func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *keyring.Key) ([]string, error) {
 	where, args := "", []any{after}
 	if other != nil {
-		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyIDBytes), append(args, other.id[:])
+		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyring.KeyIDBytes), append(args, other.Id[:])
 	}
 	return values[string](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %s IS NOT NULL%s%s ORDER BY %s LIMIT ?",
 		c.key, c.table, c.key, c.column, c.only, where, c.key), append(args, most)...)
@@ -104,7 +105,9 @@ func (c *sealedColumn) put(tx *sqlTx, column, key string, value []byte) error {
 	return err
 }
 
-func (c *sealedColumn) place(row string) Place { return Place{c.table, c.column, row} }
+func (c *sealedColumn) place(row string) keyring.Place {
+	return keyring.Place{Table: c.table, Column: c.column, Row: row}
+}
 
 // under says whether a value was sealed with a key.
-func (m *masterKey) under(sealed []byte) bool { return bytes.HasPrefix(sealed, m.id[:]) }
+func under(m *keyring.Key, sealed []byte) bool { return bytes.HasPrefix(sealed, m.Id[:]) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // metaSeeds says how the seeds were hashed that are there; seedsNormal is as seedDigest does it now.
@@ -60,12 +61,12 @@ func (tx *sqlReadTx) staleSeeds(tokens []model.Token) (stale []model.Token, err 
 	keys := tx.store.keys
 	for _, t := range tokens {
 		indexes := [][]byte{{}}
-		if seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed); err == nil {
+		if seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed); err == nil {
 			digest, err := tx.seedDigest(seed, t.ProductID)
 			if err != nil {
 				return nil, err
 			}
-			indexes = keys.seedIndexes(digest)
+			indexes = seedIndexes(keys, digest)
 		}
 		if t.SeedIndex == nil || !slices.ContainsFunc(indexes, func(index []byte) bool { return bytes.Equal(index, t.SeedIndex) }) {
 			t.SeedIndex = indexes[0]

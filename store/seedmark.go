@@ -10,6 +10,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
+	"tokensmith/store/keyring"
 )
 
 // What was used with a seed counts for the seed. Its tokens are found by a keyed hash; those that make the same OTPs, be it of
@@ -45,18 +46,20 @@ func (tx *sqlReadTx) seedDigest(seed []byte, productID string) ([]byte, error) {
 // IndexSeed sets the keyed hashes by which the tokens of a seed are found, in a new token of a product with that crypto, on which
 // only seeds of more than otp.ShortKey bytes depend. It is made when the seed was sealed: a rotation that begins between finds
 // the sealed seed, and makes both anew.
-func (k *Keyring) IndexSeed(t *model.Token, seed []byte, crypto string) {
+func IndexSeed(k *keyring.Keyring, t *model.Token, seed []byte, crypto string) {
 	key := otp.Hash(crypto).Key(seed)
-	t.SeedIndex, t.FormerIndex = k.seedIndex(rawDigest(key)), nil
+	t.SeedIndex, t.FormerIndex = seedIndex(k, rawDigest(key)), nil
 	if len(key) != len(seed) {
-		t.FormerIndex = k.seedIndex(rawDigest(seed))
+		t.FormerIndex = seedIndex(k, rawDigest(seed))
 	}
 }
 
-func (k *Keyring) seedIndex(digest []byte) []byte { return k.MAC(seedPurpose, digest)[:seedIndexBytes] }
+func seedIndex(k *keyring.Keyring, digest []byte) []byte {
+	return k.MAC(seedPurpose, digest)[:seedIndexBytes]
+}
 
 // seedIndexes returns the hash under every key, the current one's first.
-func (k *Keyring) seedIndexes(digest []byte) [][]byte {
+func seedIndexes(k *keyring.Keyring, digest []byte) [][]byte {
 	all := k.MACs(seedPurpose, digest)
 	for i := range all {
 		all[i] = all[i][:seedIndexBytes]
@@ -156,7 +159,7 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 // seenSeeds returns those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
 // none, and this reads little but an index.
 func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
-	if tx.store.keys.several() || len(tokens) == 0 {
+	if tx.store.keys.Several() || len(tokens) == 0 {
 		return tokens, nil // which may be found by different hashes
 	}
 	var indexes, former [][]byte
@@ -256,8 +259,8 @@ func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[stri
 		if t.FormerIndex != nil {
 			indexes = append(indexes, t.FormerIndex)
 		}
-		if keys.several() {
-			seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
+		if keys.Several() {
+			seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -265,9 +268,9 @@ func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[stri
 			if err != nil {
 				return nil, nil, err
 			}
-			indexes = keys.seedIndexes(digest)
+			indexes = seedIndexes(keys, digest)
 			if t.FormerIndex != nil {
-				indexes = append(indexes, keys.seedIndexes(rawDigest(seed))...)
+				indexes = append(indexes, seedIndexes(keys, rawDigest(seed))...)
 			}
 		}
 		for _, index := range indexes {
@@ -356,14 +359,14 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 		return err
 	}
 	keys := tx.store.keys
-	seed, err := keys.Unseal(Place{"tokens", "seed", t.ID}, t.Seed)
+	seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed)
 	if err != nil {
 		return nil // nor without this
 	}
 	m.ID = id
 	digest := seedDigest(seed, p.Crypto)
-	m.Digest = keys.Seal(Place{"seed_marks", "digest", m.ID}, digest)
-	m.SeedIndex = keys.seedIndex(digest)
+	m.Digest = keys.Seal(keyring.Place{Table: "seed_marks", Column: "digest", Row: m.ID}, digest)
+	m.SeedIndex = seedIndex(keys, digest)
 	if err := tx.Insert(&m); err != nil {
 		return err
 	}

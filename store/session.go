@@ -1,6 +1,8 @@
 package store
 
-import "tokensmith/model"
+import (
+	"tokensmith/model"
+)
 
 func (tx *sqlReadTx) SessionByHash(hash []byte) (model.Session, error) {
 	var s model.Session

@@ -67,6 +67,7 @@ type sqliteConnector struct{ source string }
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
 	return c.Driver().Open(c.source)
 }
+
 func (c sqliteConnector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, error) {

@@ -1,6 +1,8 @@
 package store
 
-import "context"
+import (
+	"context"
+)
 
 // Stats are what is worth watching of a database.
 type Stats struct {

@@ -1,16 +1,3 @@
-// Package store keeps the domain's objects. Store is what the rest of the program knows of it; SQLite and PostgreSQL
-// implement it, on one SQL text. Nothing outside this package knows SQL or a driver.
-//
-// The schema holds for every implementation: migrations/, read from the first to the last, says which tables and columns
-// there are, what is unique, what refers to what, and what is deleted with what it refers to. table.go says which type of
-// package model is a row of which table; its db tags name the columns, and its key is id, but for user_states (user_id),
-// token_states and download_links (token_id), and sessions (hash). The record, its marks and dumps have one format
-// (audit.go, marks.go, dump.go), so that a dump verifies in any database. A further implementation is a file of this
-// package: rotating keys needs the inside of the keyring.
-//
-// Errors that a caller can do something about are *model.Error: NotFound, Exists (a key, or what is unique, is another
-// row's), InUse (a row is referred to, or refers to one that is not there), Unavailable (try again), TooLarge (an
-// UpdateLong took too long), Invalid (a query asks for too much). Everything else is a fault.
 package store
 
 import (
@@ -19,6 +6,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/store/keyring"
 )
 
 // Store is an open database. It is safe for concurrent use. storetest.Run holds an implementation against what is said here
@@ -68,7 +56,7 @@ type Store interface {
 	Waiting() int64
 
 	// Keys returns the keyring that seals the database.
-	Keys() *Keyring
+	Keys() *keyring.Keyring
 
 	// Alive returns nil when the database answers.
 	Alive(ctx context.Context) error

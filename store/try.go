@@ -1,6 +1,8 @@
 package store
 
-import "errors"
+import (
+	"errors"
+)
 
 func (tx *sqlTx) Try(fn func(Tx) error) error {
 	if err := tx.later("SAVEPOINT try"); err != nil {

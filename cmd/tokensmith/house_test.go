@@ -34,7 +34,7 @@ var rooms = []string{"dialect", "wire", "conn", "sender", "dispatch", "batch", "
 // Imports run one way: model ← store ← the rooms of rpc, in their order ← rpc ← cmd.
 func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
-	order := []string{"tokensmith/model", "tokensmith/store"}
+	order := []string{"tokensmith/model", "tokensmith/store/durable", "tokensmith/store/keyring", "tokensmith/store"}
 	for _, room := range rooms {
 		order = append(order, "tokensmith/rpc/"+room)
 	}

@@ -29,6 +29,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 // The load: what callers get of a whole server over loopback HTTP with connections that are kept, and beside it, in the
@@ -535,8 +536,8 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 				}
 				token := id("000b")
 				tokens = append(tokens, model.Token{ID: token, ProductID: products[i%2].ID, RepositoryID: repository.ID, Serial: fmt.Sprintf("%08d", i), Identifier: fmt.Sprintf("%08d", i),
-					Status: model.Active, Seed: s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: token}, loadSeed(i)), DateCreated: now, LastUpdated: now})
-				s.Keys().IndexSeed(&tokens[len(tokens)-1], loadSeed(i), products[i%2].Crypto)
+					Status: model.Active, Seed: s.Keys().Seal(keyring.Place{Table: "tokens", Column: "seed", Row: token}, loadSeed(i)), DateCreated: now, LastUpdated: now})
+				store.IndexSeed(s.Keys(), &tokens[len(tokens)-1], loadSeed(i), products[i%2].Crypto)
 				states = append(states, model.TokenState{TokenID: token})
 				assignments = append(assignments, model.Assignment{ID: id("000c"), TokenID: token, UserID: id("000a"), IsOwner: true, Status: model.Active, PINNeverExpires: true, DateCreated: now, LastUpdated: now})
 			}

@@ -1,6 +1,8 @@
 package otp
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+)
 
 // Steps is a list of steps, 8 bytes each and the lowest first. It is a string so that a State can be compared and copied.
 type Steps string

@@ -44,6 +44,7 @@ func benchmarkRead(b *testing.B, data []byte) {
 }
 
 func BenchmarkVendorXML(b *testing.B) { benchmarkRead(b, vendorFile(benchmarkRows)) }
+
 func BenchmarkPSKC(b *testing.B) {
 	row := pskcKey(pskcNS+":hotp", sixDigits, plainSecret, "") + "\n"
 	benchmarkRead(b, []byte(pskc("", strings.Repeat(row, benchmarkRows), "1.0")))

@@ -1,6 +1,8 @@
 package seedfile
 
-import "strings"
+import (
+	"strings"
+)
 
 // The upload file of Entra ID: a header with at least upn, serial number, secret key and time interval, and rows of
 // time-based keys with seeds in base32. upn, which may be empty, becomes Key.User.

@@ -90,17 +90,27 @@ func noSecret(t *testing.T, data string, messages []string, k seedfile.Key) {
 	}
 }
 
-func FuzzAuto(f *testing.F)       { fuzzFormat(f, seedfile.Auto) }
-func FuzzVendorXML(f *testing.F)  { fuzzFormat(f, seedfile.VendorXML) }
-func FuzzPSKC(f *testing.F)       { fuzzFormat(f, seedfile.PSKC) }
-func FuzzOATHCSV(f *testing.F)    { fuzzFormat(f, seedfile.OATHCSV) }
-func FuzzYubicoCSV(f *testing.F)  { fuzzFormat(f, seedfile.YubicoCSV) }
-func FuzzEntraCSV(f *testing.F)   { fuzzFormat(f, seedfile.EntraCSV) }
+func FuzzAuto(f *testing.F) { fuzzFormat(f, seedfile.Auto) }
+
+func FuzzVendorXML(f *testing.F) { fuzzFormat(f, seedfile.VendorXML) }
+
+func FuzzPSKC(f *testing.F) { fuzzFormat(f, seedfile.PSKC) }
+
+func FuzzOATHCSV(f *testing.F) { fuzzFormat(f, seedfile.OATHCSV) }
+
+func FuzzYubicoCSV(f *testing.F) { fuzzFormat(f, seedfile.YubicoCSV) }
+
+func FuzzEntraCSV(f *testing.F) { fuzzFormat(f, seedfile.EntraCSV) }
+
 func FuzzSafeNetXML(f *testing.F) { fuzzFormat(f, seedfile.SafeNetXML) }
+
 func FuzzSafeNetDAT(f *testing.F) { fuzzFormat(f, seedfile.SafeNetDAT) }
-func FuzzFeitian(f *testing.F)    { fuzzFormat(f, seedfile.Feitian) }
-func FuzzOTPAuth(f *testing.F)    { fuzzFormat(f, seedfile.OTPAuth) }
-func FuzzMigration(f *testing.F)  { fuzzFormat(f, seedfile.Migration) }
+
+func FuzzFeitian(f *testing.F) { fuzzFormat(f, seedfile.Feitian) }
+
+func FuzzOTPAuth(f *testing.F) { fuzzFormat(f, seedfile.OTPAuth) }
+
+func FuzzMigration(f *testing.F) { fuzzFormat(f, seedfile.Migration) }
 
 // FuzzBadSeed puts any text where a vendor's or a CSV file has its seed: no error and no refused row shows it.
 func FuzzBadSeed(f *testing.F) {

@@ -110,6 +110,7 @@ const (
 )
 
 func be4(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
 func be8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // TestPSKCEncrypted opens secrets, counters and intervals under every cipher and MAC.

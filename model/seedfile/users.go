@@ -1,6 +1,8 @@
 package seedfile
 
-import "slices"
+import (
+	"slices"
+)
 
 // UserTable is a user import file: what its header names, and its rows.
 type UserTable struct {
@@ -18,9 +20,12 @@ type UserRow struct {
 // Fields are the values of a row. A password may be among them, so that they print as Secret does.
 type Fields []string
 
-func (Fields) String() string               { return "[secret]" }
-func (Fields) GoString() string             { return "[secret]" }
+func (Fields) String() string { return "[secret]" }
+
+func (Fields) GoString() string { return "[secret]" }
+
 func (Fields) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
 func (Fields) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
 
 // ReadUsers reads a CSV file with a header. known gives the usual spelling of a column, "" when there is none; one that is not known

@@ -16,6 +16,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 // Progress is how far a batch in parts has come. With an idempotency key it is kept, sealed, with each part that changed
@@ -118,10 +119,10 @@ func (c *Call) carry(key string, body []byte) error {
 	if len(key) > keyBytes || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return model.AttrErrorf(model.Invalid, keyHeader, "must be at most %d printable ASCII characters", keyBytes)
 	}
-	id := sha256.Sum256(store.Message(c.Agent.ID, key))
+	id := sha256.Sum256(keyring.Message(c.Agent.ID, key))
 	sum := sha256.Sum256(body)
 	// Who may less, or sees less, than he did does not get what he was answered then.
-	request := sha256.Sum256(store.Message(c.Method.Path, sum[:], string(c.Agent.Permissions), string(c.Agent.Domains)))
+	request := sha256.Sum256(keyring.Message(c.Method.Path, sum[:], string(c.Agent.Permissions), string(c.Agent.Domains)))
 	c.Idempotent = &idempotentCall{hex.EncodeToString(id[:]), request[:]}
 	return nil
 }

@@ -38,7 +38,7 @@ import (
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dialect"
 	"tokensmith/rpc/wire"
-	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 // Placed notes where a panic in a transaction comes from, for that may run on another call's goroutine.
@@ -56,8 +56,8 @@ type Server struct {
 	Methods []Method // the table
 	byPath  map[string]*Method
 	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // the methods that answer with events, by path
-	Keys    *store.Keyring
-	tokens  *store.Signer // of access tokens
+	Keys    *keyring.Keyring
+	tokens  *keyring.Signer // of access tokens
 	Limits  *limits
 	gorilla *gorilla.Server
 	Metrics *metrics

@@ -20,6 +20,7 @@ import (
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 // Auth has the methods by which logins are guarded. They tell nobody who has an account: an unknown user, token or
@@ -27,7 +28,7 @@ import (
 type Auth struct {
 	Server    *dispatch.Server
 	spraying  spraying
-	addresses *store.Signer      // chooses the slots in which failures of addresses are counted
+	addresses *keyring.Signer    // chooses the slots in which failures of addresses are counted
 	signIns   *dispatch.Attempts // at the console
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string

@@ -78,7 +78,7 @@ func (im *importing) seal() {
 				for i := start; i < min(end, len(im.tokens)); i++ {
 					t := &im.tokens[i]
 					t.Seed = im.c.Server.Keys.Seal(store.SeedPlace(t.ID), im.rows[i].seed)
-					im.c.Server.Keys.IndexSeed(t, im.rows[i].seed, im.rows[i].to.product.Crypto)
+					store.IndexSeed(im.c.Server.Keys, t, im.rows[i].seed, im.rows[i].to.product.Crypto)
 				}
 			}
 		})

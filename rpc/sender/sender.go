@@ -2,7 +2,9 @@
 // tries once; when to try again is its caller's to decide. Its errors say why without quoting the message.
 package sender
 
-import "context"
+import (
+	"context"
+)
 
 // Message is one message to one recipient.
 type Message struct {

@@ -164,7 +164,7 @@ func checkToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 			return err
 		}
 	}
-	c.Server.Keys.IndexSeed(t, seed, p.Crypto)
+	store.IndexSeed(c.Server.Keys, t, seed, p.Crypto)
 	return nil
 }
 

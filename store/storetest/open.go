@@ -9,6 +9,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 var openCases = []contractCase{
@@ -54,7 +55,7 @@ func openRace(t *testing.T, d *Database) {
 		}()
 	}
 	close(gate)
-	place := store.Place{Table: "t", Column: "c", Row: "r"}
+	place := keyring.Place{Table: "t", Column: "c", Row: "r"}
 	var sealed []byte
 	for range racers {
 		r := awaits(t, results, "Open")
@@ -133,7 +134,7 @@ func keyFileMade(t *testing.T, d *Database) {
 func keyWrong(t *testing.T, d *Database) {
 	d.Open(t)
 	other := newKeyFile(t)
-	if _, err := store.CreateKeyring(other); err != nil {
+	if _, err := keyring.Create(other); err != nil {
 		t.Fatal(err)
 	}
 	refusedOpen(t, d, other, "does not fit")
@@ -152,14 +153,14 @@ func keyMissing(t *testing.T, d *Database) {
 // keyRotation: a key added at the end seals, the ones before it still open; a database whose own key is gone is
 // refused.
 func keyRotation(t *testing.T, d *Database) {
-	place := store.Place{Table: "t", Column: "c", Row: "r"}
+	place := keyring.Place{Table: "t", Column: "c", Row: "r"}
 	old := d.Open(t).Keys().Seal(place, []byte("old"))
 	first, err := os.ReadFile(d.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	another := newKeyFile(t)
-	if _, err := store.CreateKeyring(another); err != nil {
+	if _, err := keyring.Create(another); err != nil {
 		t.Fatal(err)
 	}
 	second, err := os.ReadFile(another)
@@ -173,7 +174,7 @@ func keyRotation(t *testing.T, d *Database) {
 	if got, err := keys.Unseal(place, old); string(got) != "old" || err != nil {
 		t.Errorf("sealed before: %q, %v", got, err)
 	}
-	ring, err := store.LoadKeyring(another)
+	ring, err := keyring.Load(another)
 	if err != nil {
 		t.Fatal(err)
 	}

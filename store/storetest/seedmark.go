@@ -9,6 +9,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 var seedMarkCases = []contractCase{
@@ -22,8 +23,8 @@ var seedMarkCases = []contractCase{
 // seeded is a token of a seed.
 func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *model.Token {
 	tok := newToken(p, r)
-	tok.Seed = s.Keys().Seal(store.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
-	s.Keys().IndexSeed(tok, []byte(seed), p.Crypto)
+	tok.Seed = s.Keys().Seal(keyring.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
+	store.IndexSeed(s.Keys(), tok, []byte(seed), p.Crypto)
 	return tok
 }
 

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"tokensmith/model/modeltest"
 
 	"github.com/emersion/go-smtp"
+
+	"tokensmith/model/modeltest"
 )
 
 // Relay is a real SMTP server that keeps what it is sent.
@@ -53,10 +54,14 @@ type session struct {
 	to string
 }
 
-func (s *session) Mail(string, *smtp.MailOptions) error      { return nil }
+func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
-func (s *session) Reset()                                    {}
-func (s *session) Logout() error                             { return nil }
+
+func (s *session) Reset() {}
+
+func (s *session) Logout() error { return nil }
+
 func (s *session) Data(body io.Reader) error {
 	b, err := io.ReadAll(body)
 	if err != nil {

@@ -1,4 +1,4 @@
-package store_test
+package keyring_test
 
 import (
 	"bytes"
@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
-func newKeyring(t testing.TB) *store.Keyring {
+func newKeyring(t testing.TB) *keyring.Keyring {
 	t.Helper()
-	k, err := store.CreateKeyring(filepath.Join(t.TempDir(), "key"))
+	k, err := keyring.Create(filepath.Join(t.TempDir(), "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func newKeyring(t testing.TB) *store.Keyring {
 func TestSealedPlace(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
-	place := store.Place{Table: "tokens", Column: "seed", Row: "1"}
+	place := keyring.Place{Table: "tokens", Column: "seed", Row: "1"}
 	value := []byte("12345678901234567890")
 	sealed := k.Seal(place, value)
 	if got, err := k.Unseal(place, sealed); err != nil || !bytes.Equal(got, value) {
@@ -32,7 +32,7 @@ func TestSealedPlace(t *testing.T) {
 	if bytes.Contains(sealed, value) || bytes.Equal(sealed, k.Seal(place, value)) {
 		t.Error("the value shows, or sealing twice gives the same")
 	}
-	refused := func(what string, k *store.Keyring, p store.Place, sealed []byte) {
+	refused := func(what string, k *keyring.Keyring, p keyring.Place, sealed []byte) {
 		t.Helper()
 		got, err := k.Unseal(p, sealed)
 		if err == nil || got != nil {
@@ -41,8 +41,8 @@ func TestSealedPlace(t *testing.T) {
 			t.Errorf("%s: the error shows the value", what)
 		}
 	}
-	for _, p := range []store.Place{{"tokens", "seed", "2"}, {"tokens", "pin", "1"}, {"users", "seed", "1"}, {"tokens", "seed", ""}, {"tokens", "seed", "1\x00"},
-		{"tokens\x00seed", "", "1"}} {
+	for _, p := range []keyring.Place{{Table: "tokens", Column: "seed", Row: "2"}, {Table: "tokens", Column: "pin", Row: "1"}, {Table: "users", Column: "seed", Row: "1"}, {Table: "tokens", Column: "seed", Row: ""}, {Table: "tokens", Column: "seed", Row: "1\x00"},
+		{Table: "tokens\x00seed", Column: "", Row: "1"}} {
 		refused("moved", k, p, sealed)
 	}
 	refused("another key file", newKeyring(t), place, sealed)
@@ -90,7 +90,7 @@ func TestKeyFile(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := store.LoadKeyring(file)
+		_, err := keyring.Load(file)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -99,11 +99,11 @@ func TestKeyFile(t *testing.T) {
 		}
 	}
 	file := filepath.Join(t.TempDir(), "key")
-	if _, err := store.CreateKeyring(file); err != nil {
+	if _, err := keyring.Create(file); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := os.ReadFile(file)
-	if _, err := store.CreateKeyring(file); !os.IsExist(err) {
+	if _, err := keyring.Create(file); !os.IsExist(err) {
 		t.Errorf("made over another: %v", err)
 	}
 	if after, _ := os.ReadFile(file); !bytes.Equal(before, after) {
@@ -114,7 +114,7 @@ func TestKeyFile(t *testing.T) {
 // BenchmarkSeal measures the sealing of a seed, and the opening.
 func BenchmarkSeal(b *testing.B) {
 	k := newKeyring(b)
-	place := store.Place{Table: "tokens", Column: "seed", Row: "0198c1f2000070008000000000000000"}
+	place := keyring.Place{Table: "tokens", Column: "seed", Row: "0198c1f2000070008000000000000000"}
 	seed := make([]byte, 20)
 	sealed := k.Seal(place, seed)
 	b.Run("seal", func(b *testing.B) {

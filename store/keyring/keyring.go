@@ -1,4 +1,7 @@
-package store
+// Package keyring has the key file, and what its keys do: sealing values for the place in which they stand (AES-256-GCM), keyed hashes by which
+// sealed values are found (HMAC-SHA-256), and signers. Each purpose has a key of its own (HKDF, RFC 5869). Keys are added and retired while
+// other processes use the file. A secret never leaves the package.
+package keyring
 
 import (
 	"bytes"
@@ -12,13 +15,14 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tokensmith/store/durable"
 )
 
 // The key file. One line a key, "tokensmith-key-1 <32 bytes in hex>"; the last such line seals, every one opens. Of a
@@ -32,19 +36,20 @@ const (
 
 const (
 	masterBytes = 32
-	keyIDBytes  = 4
+	KeyIDBytes  = 4
 	nonceBytes  = 12
-	sealBytes   = keyIDBytes + nonceBytes + 16 // that sealing adds: and GCM's tag
+	SealBytes   = KeyIDBytes + nonceBytes + 16 // that sealing adds: and GCM's tag
 )
 
-const auditPurpose = "audit"
+// AuditPurpose is the purpose of the record's signer, which checks also with keys that were retired.
+const AuditPurpose = "audit"
 
 // Keyring seals what must not be readable from the database file, and makes keyed hashes of what must be found
 // without being readable. Every purpose has its own subkey (HKDF-SHA-256, RFC 5869). It reads its file again when that
 // has changed, so that keys can be rotated under it. It is safe for concurrent use.
 type Keyring struct {
-	file  string
-	keys  atomic.Pointer[[]masterKey] // the last one that is not retired seals
+	File  string
+	keys  atomic.Pointer[[]Key] // the last one that is not retired seals
 	mu    sync.RWMutex
 	aeads map[keyPurpose]cipher.AEAD
 
@@ -55,20 +60,24 @@ type Keyring struct {
 	looked  atomic.Int64 // when it was last looked at: nanoseconds
 }
 
-type masterKey struct {
-	id     [keyIDBytes]byte
+// Key is one key of the file.
+type Key struct {
+	Id     [KeyIDBytes]byte
 	secret []byte // nil = retired
 	audit  []byte // of a retired one: its subkey for the record
 }
 
+// Retired says whether the key opens nothing any more, and only checks the record.
+func (m *Key) Retired() bool { return m.secret == nil }
+
 type keyPurpose struct {
-	key     [keyIDBytes]byte
+	key     [KeyIDBytes]byte
 	purpose string
 }
 
-// LoadKeyring reads a key file.
-func LoadKeyring(file string) (*Keyring, error) {
-	k := &Keyring{file: file, aeads: map[keyPurpose]cipher.AEAD{}, macs: map[keyPurpose]*sync.Pool{}}
+// Load reads a key file.
+func Load(file string) (*Keyring, error) {
+	k := &Keyring{File: file, aeads: map[keyPurpose]cipher.AEAD{}, macs: map[keyPurpose]*sync.Pool{}}
 	if err := k.load(); err != nil {
 		return nil, err
 	}
@@ -80,7 +89,7 @@ func (k *Keyring) load() error {
 	k.reading.Lock()
 	defer k.reading.Unlock()
 	k.looked.Store(time.Now().UnixNano())
-	info, err := os.Stat(k.file)
+	info, err := os.Stat(k.File)
 	if err != nil {
 		return err
 	}
@@ -88,43 +97,44 @@ func (k *Keyring) load() error {
 		return nil
 	}
 	if info.IsDir() {
-		return errFolder(k.file)
+		return FolderError(k.File)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("key file %s can be read by everybody: chmod 600 %s", k.file, k.file)
+		return fmt.Errorf("key file %s can be read by everybody: chmod 600 %s", k.File, k.File)
 	}
-	text, err := os.ReadFile(k.file)
+	text, err := os.ReadFile(k.File)
 	if err != nil {
 		return err
 	}
 	keys, err := parseKeys(text)
 	if err != nil {
-		return fmt.Errorf("key file %s: %w", k.file, err)
+		return fmt.Errorf("key file %s: %w", k.File, err)
 	}
 	k.keys.Store(&keys)
 	k.read = info
 	return nil
 }
 
-func errFolder(keyFile string) error {
+// FolderError says that a key file is a folder.
+func FolderError(keyFile string) error {
 	return fmt.Errorf("key file %s: it is a folder; name a file in it", keyFile)
 }
 
-// keyNotice is how soon a key that was added seals, in every process that has the file.
-const keyNotice = time.Second
+// Notice is how soon a key that was added seals, in every process that has the file.
+const Notice = time.Second
 
-// all returns the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
-func (k *Keyring) all() []masterKey {
-	if time.Now().UnixNano()-k.looked.Load() > int64(keyNotice) {
+// All returns the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
+func (k *Keyring) All() []Key {
+	if time.Now().UnixNano()-k.looked.Load() > int64(Notice) {
 		_ = k.load()
 	}
 	return *k.keys.Load()
 }
 
-// last returns the key that seals.
-func (k *Keyring) last() *masterKey { return lastOf(k.all()) }
+// Last returns the key that seals.
+func (k *Keyring) Last() *Key { return lastOf(k.All()) }
 
-func lastOf(keys []masterKey) *masterKey {
+func lastOf(keys []Key) *Key {
 	for i := len(keys) - 1; i >= 0; i-- {
 		if keys[i].secret != nil {
 			return &keys[i]
@@ -133,12 +143,12 @@ func lastOf(keys []masterKey) *masterKey {
 	return nil
 }
 
-// find returns the key of an id; nil when there is none. One that is not known may have been added just now.
-func (k *Keyring) find(id []byte) *masterKey {
+// Find returns the key of an id; nil when there is none. One that is not known may have been added just now.
+func (k *Keyring) Find(id []byte) *Key {
 	for try := range 2 {
-		keys := k.all()
+		keys := k.All()
 		for i := range keys {
-			if keys[i].id == [keyIDBytes]byte(id) {
+			if keys[i].Id == [KeyIDBytes]byte(id) {
 				return &keys[i]
 			}
 		}
@@ -149,53 +159,33 @@ func (k *Keyring) find(id []byte) *masterKey {
 	return nil
 }
 
-// CreateKeyring makes a key file of one new key, readable by its owner only; an existing file is left as it is and
+// Create makes a key file of one new key, readable by its owner only; an existing file is left as it is and
 // is an error.
-func CreateKeyring(file string) (*Keyring, error) {
+func Create(file string) (*Keyring, error) {
 	secret := make([]byte, masterBytes)
 	rand.Read(secret)
 	text := fmt.Appendf(nil, "%s %x\n", keyLine, secret)
 	// Written under another name and then linked, the file is never there in part, neither to another process that
 	// starts at the same time nor after a crash.
-	f, err := createTemp(file, "new")
+	f, err := durable.CreateTemp(file, "new")
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, speakOf(err, f.Name(), file)
+		return nil, durable.NameFile(err, f.Name(), file)
 	}
 	if err = os.Link(f.Name(), file); err != nil {
 		return nil, err
 	}
-	if err = syncDir(filepath.Dir(file)); err != nil {
+	if err = durable.SyncDir(filepath.Dir(file)); err != nil {
 		return nil, err
 	}
-	return LoadKeyring(file)
+	return Load(file)
 }
 
-// createTemp makes a file beside another, whose name and what it is for it has in its own; its owner alone can read it. An
-// error names the other.
-func createTemp(file, what string) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+"."+what+"-*")
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		return nil, &fs.PathError{Op: "create", Path: file, Err: failed.Err}
-	}
-	return f, err
-}
-
-// syncDir makes a new file's name durable: losing the key file after sealing with it would lose every seed.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func parseKeys(text []byte) (keys []masterKey, err error) {
+func parseKeys(text []byte) (keys []Key, err error) {
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
@@ -213,7 +203,7 @@ func parseKeys(text []byte) (keys []masterKey, err error) {
 	return keys, nil
 }
 
-func parseKey(line string) (m masterKey, ok bool) {
+func parseKey(line string) (m Key, ok bool) {
 	words := strings.Fields(line)
 	secret, err := hex.DecodeString(words[len(words)-1])
 	if err != nil || len(secret) != masterBytes {
@@ -222,19 +212,19 @@ func parseKey(line string) (m masterKey, ok bool) {
 	switch {
 	case len(words) == 2 && words[0] == keyLine:
 		sum := sha256.Sum256(append([]byte("tokensmith key id"), secret...))
-		return masterKey{id: [keyIDBytes]byte(sum[:keyIDBytes]), secret: secret}, true
+		return Key{Id: [KeyIDBytes]byte(sum[:KeyIDBytes]), secret: secret}, true
 	case len(words) == 3 && words[0] == retiredLine:
 		id, err := hex.DecodeString(words[1])
-		if err != nil || len(id) != keyIDBytes {
+		if err != nil || len(id) != KeyIDBytes {
 			return m, false
 		}
-		return masterKey{id: [keyIDBytes]byte(id), audit: secret}, true
+		return Key{Id: [KeyIDBytes]byte(id), audit: secret}, true
 	}
 	return m, false
 }
 
 // subkey derives the key of a purpose. Of a retired key there is only the record's.
-func (m *masterKey) subkey(purpose string) []byte {
+func (m *Key) subkey(purpose string) []byte {
 	if m.secret == nil {
 		return m.audit
 	}
@@ -246,8 +236,8 @@ func (m *masterKey) subkey(purpose string) []byte {
 }
 
 // aead returns the cipher of a key and purpose; the few there are stay cached.
-func (k *Keyring) aead(m *masterKey, purpose string) cipher.AEAD {
-	name := keyPurpose{m.id, purpose}
+func (k *Keyring) aead(m *Key, purpose string) cipher.AEAD {
+	name := keyPurpose{m.Id, purpose}
 	k.mu.RLock()
 	a := k.aeads[name]
 	k.mu.RUnlock()
@@ -281,11 +271,11 @@ func (p Place) associated(keyID []byte) []byte {
 
 // Seal encrypts value for a place with AES-256-GCM: key id (4 bytes), nonce (12), ciphertext and tag.
 func (k *Keyring) Seal(p Place, value []byte) []byte {
-	m := k.last()
-	out := make([]byte, keyIDBytes+nonceBytes, len(value)+sealBytes)
-	copy(out, m.id[:])
-	rand.Read(out[keyIDBytes:])
-	return k.aead(m, p.purpose()).Seal(out, out[keyIDBytes:], value, p.associated(m.id[:]))
+	m := k.Last()
+	out := make([]byte, KeyIDBytes+nonceBytes, len(value)+SealBytes)
+	copy(out, m.Id[:])
+	rand.Read(out[KeyIDBytes:])
+	return k.aead(m, p.purpose()).Seal(out, out[KeyIDBytes:], value, p.associated(m.Id[:]))
 }
 
 // errSealed says nothing of the value; what it was sealed with is not to be told apart from outside.
@@ -293,10 +283,10 @@ var errSealed = errors.New("sealed value does not open: wrong key file, or the d
 
 // Unseal decrypts what Seal made for the same place.
 func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
-	if len(sealed) >= keyIDBytes+nonceBytes {
-		if m := k.find(sealed[:keyIDBytes]); m != nil && m.secret != nil {
-			value, err := k.aead(m, p.purpose()).Open(nil, sealed[keyIDBytes:keyIDBytes+nonceBytes],
-				sealed[keyIDBytes+nonceBytes:], p.associated(m.id[:]))
+	if len(sealed) >= KeyIDBytes+nonceBytes {
+		if m := k.Find(sealed[:KeyIDBytes]); m != nil && m.secret != nil {
+			value, err := k.aead(m, p.purpose()).Open(nil, sealed[KeyIDBytes:KeyIDBytes+nonceBytes],
+				sealed[KeyIDBytes+nonceBytes:], p.associated(m.Id[:]))
 			if err == nil {
 				return value, nil
 			}
@@ -306,11 +296,11 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 }
 
 // MAC returns the HMAC-SHA-256 of value under the current key's subkey of a purpose.
-func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.mac(k.last(), purpose, value) }
+func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.mac(k.Last(), purpose, value) }
 
 // MACs returns MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
 func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
-	keys := k.all()
+	keys := k.All()
 	for i := range keys {
 		if m := &keys[len(keys)-1-i]; m.secret != nil {
 			all = append(all, k.mac(m, purpose, value))
@@ -319,10 +309,10 @@ func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
 	return all
 }
 
-// several says whether there are keys beside the one that seals, by which something may still be hashed.
-func (k *Keyring) several() bool {
+// Several says whether there are keys beside the one that seals, by which something may still be hashed.
+func (k *Keyring) Several() bool {
 	n := 0
-	for _, m := range k.all() {
+	for _, m := range k.All() {
 		if m.secret != nil {
 			n++
 		}
@@ -330,7 +320,7 @@ func (k *Keyring) several() bool {
 	return n > 1
 }
 
-func (k *Keyring) mac(m *masterKey, purpose string, value []byte) []byte {
+func (k *Keyring) mac(m *Key, purpose string, value []byte) []byte {
 	pool := k.macsOf(m, purpose)
 	h := pool.Get().(hash.Hash)
 	h.Reset()
@@ -341,8 +331,8 @@ func (k *Keyring) mac(m *masterKey, purpose string, value []byte) []byte {
 }
 
 // macsOf returns the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
-func (k *Keyring) macsOf(m *masterKey, purpose string) *sync.Pool {
-	name := keyPurpose{m.id, purpose}
+func (k *Keyring) macsOf(m *Key, purpose string) *sync.Pool {
+	name := keyPurpose{m.Id, purpose}
 	k.mu.RLock()
 	pool := k.macs[name]
 	k.mu.RUnlock()

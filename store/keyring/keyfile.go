@@ -1,4 +1,4 @@
-package store
+package keyring
 
 import (
 	"bytes"
@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"tokensmith/store/durable"
 )
 
-// addKey adds a new key to the end of the key file, so that it seals from now on.
-func (k *Keyring) addKey() error {
+// AddKey adds a new key to the end of the key file, so that it seals from now on.
+func (k *Keyring) AddKey() error {
 	return k.rewrite(func(text []byte) []byte {
 		secret := make([]byte, masterBytes)
 		rand.Read(secret)
@@ -23,8 +25,8 @@ func (k *Keyring) addKey() error {
 	})
 }
 
-// retire takes every key but the one that seals out of the key file. What checks the record they signed stays.
-func (k *Keyring) retire() error {
+// Retire takes every key but the one that seals out of the key file. What checks the record they signed stays.
+func (k *Keyring) Retire() error {
 	return k.rewrite(func(text []byte) []byte {
 		keys, err := parseKeys(text)
 		if err != nil {
@@ -34,12 +36,12 @@ func (k *Keyring) retire() error {
 		var kept []string
 		for line := range bytes.Lines(text) {
 			line = bytes.TrimSpace(line)
-			m, ok := masterKey{}, false
+			m, ok := Key{}, false
 			if len(line) > 0 && line[0] != '#' {
 				m, ok = parseKey(string(line))
 			}
-			if ok && m.secret != nil && m.id != last.id {
-				kept = append(kept, fmt.Sprintf("%s %x %x", retiredLine, m.id, m.subkey("mac "+auditPurpose)))
+			if ok && m.secret != nil && m.Id != last.Id {
+				kept = append(kept, fmt.Sprintf("%s %x %x", retiredLine, m.Id, m.subkey("mac "+AuditPurpose)))
 			} else {
 				kept = append(kept, string(line))
 			}
@@ -50,7 +52,7 @@ func (k *Keyring) retire() error {
 
 // rewrite puts another text into the key file: durably, whole or not at all, and with the owner and mode it has.
 func (k *Keyring) rewrite(change func([]byte) []byte) error {
-	file, err := filepath.EvalSymlinks(k.file)
+	file, err := filepath.EvalSymlinks(k.File)
 	if err != nil {
 		return err
 	}
@@ -73,9 +75,9 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	}
 	text = change(text)
 	if _, err := parseKeys(text); err != nil {
-		return fmt.Errorf("key file %s: %w", k.file, err)
+		return fmt.Errorf("key file %s: %w", k.File, err)
 	}
-	f, err := createTemp(file, "new")
+	f, err := durable.CreateTemp(file, "new")
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 		err = f.Chown(int(owner.Uid), int(owner.Gid))
 	}
 	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
-		return speakOf(err, f.Name(), k.file)
+		return durable.NameFile(err, f.Name(), k.File)
 	}
 	if err = os.Rename(f.Name(), file); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package store
+package keyring
 
 import (
 	"crypto/hmac"
@@ -19,32 +19,32 @@ type Signer struct {
 // Signer returns the signer of a purpose.
 func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
-func (s *Signer) sum(m *masterKey, mac, message []byte) []byte {
-	pool, ok := s.hashes.Load(m.id)
+func (s *Signer) sum(m *Key, mac, message []byte) []byte {
+	pool, ok := s.hashes.Load(m.Id)
 	if !ok {
 		key := m.subkey("mac " + s.purpose)
 		pool = &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
-		s.hashes.Store(m.id, pool)
+		s.hashes.Store(m.Id, pool)
 	}
 	h := pool.(*sync.Pool).Get().(hash.Hash)
 	defer pool.(*sync.Pool).Put(h)
 	h.Reset()
 	h.Write(message)
-	return h.Sum(append(mac, m.id[:]...))
+	return h.Sum(append(mac, m.Id[:]...))
 }
 
 // Sign returns the key's id (4 bytes) and the hash (32 bytes) of a message.
 func (s *Signer) Sign(message []byte) []byte {
-	return s.sum(s.keys.last(), make([]byte, 0, keyIDBytes+sha256.Size), message)
+	return s.sum(s.keys.Last(), make([]byte, 0, KeyIDBytes+sha256.Size), message)
 }
 
 // Verify says, in constant time, whether Sign made mac of message, under any key of the key file.
 func (s *Signer) Verify(message, mac []byte) bool {
-	if len(mac) != keyIDBytes+sha256.Size {
+	if len(mac) != KeyIDBytes+sha256.Size {
 		return false
 	}
-	m := s.keys.find(mac[:keyIDBytes])
-	if m == nil || m.secret == nil && s.purpose != auditPurpose {
+	m := s.keys.Find(mac[:KeyIDBytes])
+	if m == nil || m.secret == nil && s.purpose != AuditPurpose {
 		return false
 	}
 	return hmac.Equal(s.sum(m, nil, message), mac)
