@@ -120,7 +120,7 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leave lets go of a body when its request has been answered. Over HTTP/1, where its rest stands before the next request,
+// leave drains what is left of a body after the answer. Over HTTP/1, where its rest stands before the next request,
 // net/http reads a little of it before the answer leaves, and closes the connection if that is not all. To close while more comes
 // would take the answer away from who still sends: more is read, for a while.
 func (a *arriving) leave(r *http.Request) {

@@ -93,7 +93,7 @@ func (c *Call) name() string {
 	return ""
 }
 
-// Touched names what the call changed.
+// Touched sets the object that the call's audit row names.
 func (c *Call) Touched(noun, id string) { c.Object = noun + " " + id }
 
 // Permits says whether the caller may use a method.
@@ -101,7 +101,7 @@ func (c *Call) Permits(path string) bool {
 	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))
 }
 
-// Showing says whether the call may show secrets among its object's attributes, and notes that it does.
+// Showing reports whether the call may show secret attributes; if so, the call is audited.
 func (c *Call) Showing() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows

@@ -74,7 +74,7 @@ func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 	return nil
 }
 
-// ask is mayChange for what was not asked yet.
+// ask calls MayChange for the users and tokens that were not checked yet in this transaction.
 func (g *Guard) ask(users, tokens []string) error {
 	known := func(id string) bool { return g.asked[id] }
 	users = slices.DeleteFunc(slices.Clone(users), known)
@@ -105,7 +105,7 @@ func (g *Guard) assignment(id string) error {
 	return err
 }
 
-// MayOpen asks for the seeds of tokens, which are then open to openSeed.
+// MayOpen checks whether the caller may open the seeds of tokens; token.OpenSeed calls it.
 func (c *Call) MayOpen(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
 		return g.ask(nil, tokens)
@@ -136,7 +136,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		*model.License, *model.Group, *model.GroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
 	default:
-		err = fmt.Errorf("rpc: nobody says whose factors a %T holds", row)
+		err = fmt.Errorf("dispatch: OwnersOf does not know whose factors a %T holds", row)
 	}
 	return users, tokens, err
 }

@@ -56,7 +56,7 @@ type begunBefore struct{ *Progress }
 
 func (*begunBefore) Error() string { return "begun before" }
 
-// readProgress reads what keepPart kept.
+// readProgress reads what KeepPart stored.
 func readProgress(kept []byte) (*Progress, error) {
 	for i, b := range kept {
 		if b != '\n' {

@@ -14,7 +14,7 @@ import (
 	"tokensmith/store"
 )
 
-// What refused claims may cost. Beyond refusedBurst, and then one each refusedEvery, an address is told to wait, and
+// What refused claims may cost. Beyond RefusedBurst, and then one each RefusedEvery, an address is told to wait, and
 // its refusals are counted and not recorded. recordRate bounds what all addresses together may write.
 const (
 	RefusedBurst = 30
@@ -137,7 +137,7 @@ func (l *limits) know(key string, k *knownCaller) {
 	l.callers.Put(key, k)
 }
 
-// RetryDetail is the detail of a refusal for want of patience; it becomes the header Retry-After.
+// RetryDetail is the detail of a rate-limit refusal; it becomes the header Retry-After.
 type RetryDetail struct {
 	RetryAfter int `json:"retryAfter"` // seconds
 }

@@ -1,7 +1,7 @@
 // Package dispatch takes one call from the socket to its committed reply. A method has two steps. Its prepare step reads parameters, hashes
 // and seals, holds nothing, and leaves a Plan. The dispatcher alone opens the transaction and runs the plan in it, with the call's row of
 // the audit record and the reply that an idempotency key keeps. A transaction may run again after a conflict, so what a run did is kept in
-// Effects, which each run begins anew.
+// effects, which each run begins anew.
 //
 //	socket ─ conn: counted, bounded in time and size
 //	  │
@@ -41,7 +41,7 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Placed notes where a panic in a transaction comes from, for that may run on another call's goroutine.
+// Placed is deferred in a transaction's function: it notes where a panic came from, because that may run on another call's goroutine.
 func (c *Call) Placed() {
 	if p := recover(); p != nil {
 		c.place = panicPlace()
@@ -100,7 +100,7 @@ func (s *Server) Register(receivers map[string]any, events map[string]func(http.
 	for _, m := range s.Methods {
 		// gorilla skips a method of the wrong shape in silence.
 		if m.Stream && events[m.Path] == nil || !m.Stream && !s.gorilla.HasMethod(m.Target) {
-			return fmt.Errorf("rpc: %s has no method %s", m.Path, m.Target)
+			return fmt.Errorf("dispatch: %s has no method %s", m.Path, m.Target)
 		}
 	}
 	return nil
@@ -315,7 +315,7 @@ func (s *Server) RunExpensive(ctx context.Context, work func()) error {
 	return inPlace(ctx, s.hashing, work)
 }
 
-// SlowlyAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// SlowlyAside is RunExpensive for work that is not a login. Such work waits for itself first: however much of it there is, it has half of the
 // places at most, or the only one in turn with logins.
 func (s *Server) SlowlyAside(ctx context.Context, work func()) error {
 	var err error
@@ -347,7 +347,7 @@ func panicPlace() string {
 	}
 }
 
-// Plan has a method prepare a call whose parameters are read, and gives what it leaves to be run.
+// Plan has a method prepare a call whose parameters are read, and returns the Plan.
 func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
 	c.planOnly = true
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.Method.Path, nil)

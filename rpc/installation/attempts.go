@@ -12,7 +12,7 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// What guessing installation codes may cost. An address that sent guessBurst unknown codes, and then one each guessEvery,
+// What guessing installation codes may cost. An address that sent GuessBurst unknown codes, and then one each GuessEvery,
 // is told to wait, whatever it sends; known codes do not count. All addresses together slow the answers down beyond
 // guessRate a second, by guessSlow at most, but are never refused: nobody can stop other people's installations.
 const (

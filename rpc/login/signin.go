@@ -20,7 +20,7 @@ import (
 	"tokensmith/store"
 )
 
-// Wrong sign-ins of an address beyond signInBurst have to wait, one each signInEvery.
+// Wrong sign-ins of an address beyond SignInBurst have to wait, one each SignInEvery.
 const (
 	SignInBurst = 5
 	SignInEvery = 10 * time.Second
@@ -114,7 +114,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	return err
 }
 
-// door is where an administrator stands who signs in to the console.
+// door is the state of a sign-in to the console: the address it comes from, and the sign-ins counted for it.
 type door struct {
 	address string         // or network, from which he comes
 	signIns *model.SignIns // how it went from there, or from wherever else he is not known
@@ -163,7 +163,7 @@ func (v *verification) known(ctx context.Context) (known bool, err error) {
 	return known, err
 }
 
-// enter lets the administrator in, or refuses him. Who is none is nobody.
+// enter lets the administrator in, or refuses him. A name that is no administrator's is refused as unknown.
 func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
 	login, err := v.login(tx)
 	if err != nil {

@@ -69,7 +69,7 @@ func tooManyFrom(now model.Time) error {
 	return e
 }
 
-// Refusals stand out when within sprayWithin there are sprayLeast, and sprayTimes as many as usual in the day before.
+// Refusals stand out when within SprayWithin there are SprayLeast, and SprayTimes as many as usual in the day before.
 const (
 	SprayWithin = 10 * time.Minute
 	SprayLeast  = 100
@@ -81,7 +81,7 @@ const (
 // spraying is whether refusals stand out over all users: somebody tries a little with each.
 type spraying struct {
 	on   atomic.Bool
-	last atomic.Int64 // refusals within sprayWithin, when last looked
+	last atomic.Int64 // refusals within SprayWithin, when last looked
 }
 
 var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)

@@ -64,7 +64,7 @@ const (
 	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
 )
 
-// carried is a delivery's sealed body.
+// carried is the subject and text of a delivery, sealed in its row's Body.
 type carried struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`

@@ -13,12 +13,12 @@ import (
 	"tokensmith/store"
 )
 
-// An object's declaration is the only list of its attributes: decoding, match, sort, return and the documents are all
+// Type is the declaration of an object: the only list of its attributes: decoding, match, sort, return and the documents are all
 // made from it. One without a table declares the attributes of a method's own, such as token/import.
 type Type struct {
 	Name         string     // on the wire: "tokenAssignment"
 	Missing      model.Noun // what a not-found of it is of; of one with a table
-	Noun         string     // for people: "token assignment"; missing's name, where there is one
+	Noun         string     // for people: "token assignment"; Missing's name, where there is one
 	Table        string     // in the store: that of its rows
 	Row          func() any // a new row: a pointer to a type of the domain
 	Attrs        []Attr
@@ -26,7 +26,7 @@ type Type struct {
 	Keys         [][]string // attributes that together name an object, besides id
 	Of           []string   // without a table: the methods that take its attributes
 	Rows         string     // the method that answers its rows, where it has none of its own
-	Order        string     // what a search is sorted by that says nothing; "" = id
+	Order        string     // the default sort of a search; "" = id
 	Naming       []string   // what tells objects apart when a selector fits several
 	UsedBy       []Use      // what refuses its deletion
 	Prepare      func(ctx context.Context, c *dispatch.Call, d *Decoded) error
@@ -80,7 +80,7 @@ type Attr struct {
 	Indexed    bool         // a search by it alone reads only what it finds
 	Object     string       // ref: which
 	Aliases    []string     // names kept for old clients
-	From       []string     // columns, in the same spelling, of the object's own row of which derive makes the value; it has no column then
+	From       []string     // columns, in the same spelling, of the object's own row from which Derive makes the value; it has no column then
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
 	Reveals    bool // shown, and then recorded, only to who may call the method by its exact name or a lone "*"
 	ZeroIsNone bool // integer: 0 is no value, and can be given as null alone
@@ -119,7 +119,7 @@ func Declare(o *Type) *Type {
 	case o.Missing != model.Noun{}:
 		o.Noun = o.Missing.String()
 	case o.Table != "":
-		panic("rpc: " + o.Name + " does not say what is not found when it is not")
+		panic("object: " + o.Name + " does not say what is not found when it is not")
 	case o.Noun == "":
 		o.Noun = o.Name
 	}
@@ -160,7 +160,7 @@ func Declare(o *Type) *Type {
 			a.Max = 255
 		}
 		if _, ok := o.fields[a.Column]; !ok && a.Path == nil && a.Column != "-" {
-			panic("rpc: " + o.Name + "." + a.Name + " has no column " + a.Column)
+			panic("object: " + o.Name + "." + a.Name + " has no column " + a.Column)
 		}
 		for _, name := range append([]string{a.Name}, a.Aliases...) {
 			o.ByName[name] = a
@@ -178,7 +178,7 @@ func Declare(o *Type) *Type {
 	return o
 }
 
-// snake turns a wire name into a column's: "loginName" → "login_name", "lastChangePIN" is spelt by hand.
+// snake turns a wire name into a column's: "loginName" → "login_name", acronyms must be spelt as words ("lastChangePin").
 func snake(name string) string {
 	var b strings.Builder
 	for _, c := range name {

@@ -199,8 +199,8 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// Pick is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
-// is said.
+// Pick is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
+// says that.
 func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error

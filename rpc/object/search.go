@@ -38,7 +38,7 @@ func (m CRUD) Search(r *http.Request, args *SearchArgs, plan *dispatch.Plan) err
 	return err
 }
 
-// PrepareSearch prepares a search; what it gives takes further conditions.
+// PrepareSearch prepares a search; the function it returns runs it, with further conditions.
 func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Plan) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.Type.Conds("match", args.Match)
 	if err != nil {

@@ -41,7 +41,7 @@ func userColumn(name string) string {
 }
 
 // Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
-// field returns nothing.
+// field changes nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	csv, ignore, err := CSVText(args.Attrs)

@@ -44,7 +44,7 @@ func CheckPassword(s *dispatch.Server, place string, password model.Secret) erro
 	return model.CheckPassword(place, password, ProfileOf(s).Password)
 }
 
-// PasswordSuits says why a user cannot have a new password that checkPassword took, so many characters long: one without an OTP
+// PasswordSuits says why a user cannot have a new password of so many characters, which CheckPassword accepted: one without an OTP
 // may need a longer one.
 func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, characters int) error {
 	if characters >= ProfileOf(s).PasswordAlone {

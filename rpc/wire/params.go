@@ -124,7 +124,7 @@ func NoNUL(place, s string) error {
 	return nil
 }
 
-// RawTextOf is textOf for what may hold a NUL character: bytes that stand as characters.
+// RawTextOf is TextOf for text that may hold a NUL character: bytes that stand as characters.
 func RawTextOf(place string, v jsontext.Value) (string, error) {
 	switch v.Kind() {
 	case '"':
