@@ -48,7 +48,6 @@ func TestPlans(t *testing.T) {
 		{"Administrators", false, func(tx store.Tx) error { _, err := tx.Administrators(); return err }},
 		{"PermissionsOf", true, func(tx store.Tx) error { _, err := tx.PermissionsOf([]string{"x", "y"}, []string{"z"}); return err }},
 		{"TokensBySerial", false, func(tx store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
-		{"ProductTokens", false, func(tx store.Tx) error { _, err := tx.ProductTokens("x"); return err }},
 		{"ProductByCodes", false, func(tx store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
 		{"RepositoryByName", false, func(tx store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},
 		{"AssignmentsOfTokens", true, func(tx store.Tx) error { _, err := tx.AssignmentsOfTokens([]string{"x", "y"}); return err }},

@@ -430,8 +430,3 @@ func (b *builder) after(q *Query, keys []string, first bool) string {
 	}
 	return lead + "(" + strings.Join(alternatives, " OR ") + ")"
 }
-
-// InUseBy refuses a deletion in the wire's words.
-func InUseBy(noun, by string) error {
-	return &model.Error{Kind: model.InUse, Msg: noun + " is still in use by " + by}
-}

@@ -53,9 +53,6 @@ func ByID(id string) Cond { return Cond{Column: "id", Op: Eq, Value: id} }
 // ByIDs fits the objects of ids.
 func ByIDs(ids []any) Cond { return Cond{Column: "id", Op: In, Value: ids} }
 
-// RefersTo fits rows from which a step leads to the object of an id.
-func RefersTo(s Step, id string) Cond { return Cond{Column: s.From, Op: Eq, Value: id} }
-
 // Assigned fits tokens that a user has.
 func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}

@@ -226,8 +226,6 @@ type ReadTx interface {
 	ProductByCodes(manufacturer, code string) (model.Product, error)
 	// Products returns all products, oldest first.
 	Products() ([]model.Product, error)
-	// ProductTokens says whether a product has tokens.
-	ProductTokens(productID string) (bool, error)
 	// RepositoryByName finds a repository by its name. None is NotFound.
 	RepositoryByName(name string) (model.Repository, error)
 	// TokensBySerial returns a product's tokens that have one of the serials, by serial.

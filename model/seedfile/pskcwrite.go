@@ -87,24 +87,6 @@ func NewPSKCWriter(w io.Writer, lock *PSKCLock) (*PSKCWriter, error) {
 	return p, nil
 }
 
-// WritePSKC writes keys as one PSKC file; see PSKCWriter.
-func WritePSKC(w io.Writer, keys []Key, password model.Secret, random io.Reader) error {
-	lock, err := NewPSKCLock(password, random)
-	if err != nil {
-		return err
-	}
-	p, err := NewPSKCWriter(w, lock)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if err := p.Write(k); err != nil {
-			return err
-		}
-	}
-	return p.Close()
-}
-
 // Write adds a key. Its algorithm and digits must be known; the Id is KeyID, or else the serial. White space around
 // texts is not kept, notes and the line are not written. A key that PSKC cannot hold is model.Invalid.
 func (p *PSKCWriter) Write(k Key) error {

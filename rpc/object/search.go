@@ -21,7 +21,12 @@ const lightRows = 100
 
 // SearchArgs are the parameters of search.
 type SearchArgs struct {
-	Match  wire.Match  `json:"match"`
+	Match wire.Match `json:"match"`
+	Paging
+}
+
+// Paging is what a search wants of what it finds, and in which order.
+type Paging struct {
 	Return wire.Return `json:"return"`
 	Sort   wire.Names  `json:"sort"`
 	Order  wire.Text   `json:"order"`

@@ -180,10 +180,10 @@ func assignmentsByToken(t *testing.T, d *Database) {
 		if state.FailCount != 0 || tok.LastUpdated != 77 {
 			t.Errorf("%+v, %+v", state, tok)
 		}
-		if has, err := tx.ProductTokens(w.product.ID); !has || err != nil {
+		if has, err := tx.Exists(store.ProductTokens, w.product.ID); !has || err != nil {
 			t.Error("ProductTokens: ", has, err)
 		}
-		if has, err := tx.ProductTokens("none"); has || err != nil {
+		if has, err := tx.Exists(store.ProductTokens, "none"); has || err != nil {
 			t.Error("ProductTokens: ", has, err)
 		}
 		return err
