@@ -322,7 +322,7 @@ func resultOfCommit(err error) runResult {
 // transaction, whose COMMIT may be on its way still, finds its place taken.
 func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
 	// What led here may have been that the Update's time was over.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), maxOutage)
 	defer stop()
 	a.restart()
 	err = errDown

@@ -221,7 +221,7 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 		return 0, err
 	}
 	for _, m := range s.keys.All() {
-		if !m.Retired() && m.Id != last.Id {
+		if !m.Retired() && m.ID != last.ID {
 			retired++
 		}
 	}

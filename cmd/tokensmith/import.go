@@ -159,7 +159,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	guarded, stop := context.WithCancel(ctx)
 	go st.Guard(guarded) // it may take hours, and somebody may upgrade meanwhile
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
-			return s.CallOnce(ctx, method, key, params), nil
+			return s.CallIdempotent(ctx, method, key, params), nil
 		}, func() {
 			stop()
 			st.Close()

@@ -181,7 +181,7 @@ func TestPskcUtils(t *testing.T) {
 
 // writePSKC writes keys as one PSKC file.
 func writePSKC(w io.Writer, keys []seedfile.Key, password model.Secret, random io.Reader) error {
-	lock, err := seedfile.NewPSKCLock(password, random)
+	lock, err := seedfile.NewPSKCKeys(password, random)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 	}
 	hash := model.HashSecret(model.Secret(clientSecret))
 	plan.Update = func(tx store.Tx) (any, error) {
-		id, err := m.Type.Pick(c, tx, one)
+		id, err := m.Type.FindSelected(c, tx, one)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 		}
 		until := c.Now + model.Time(overlap*1000)
 		a.Rotate(hash, until)
-		c.Touched(m.Type.Noun, id)
+		c.SetObject(m.Type.Noun, id)
 		return agentRotated{ClientID: id, ClientSecret: clientSecret, OldUntil: until.String()}, tx.Save(&a)
 	}
 	return nil

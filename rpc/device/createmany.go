@@ -46,7 +46,7 @@ type manyDevices struct {
 	licenses   []string
 	csv        bool
 	unlicensed bool
-	tokens     []*Minted // one a device
+	tokens     []*NewToken // one a device
 }
 
 // CreateMany makes many devices, each with its client token, and their group, all or nothing.
@@ -71,9 +71,9 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *dispatc
 			return err
 		}
 	}
-	many.tokens = make([]*Minted, quantity)
+	many.tokens = make([]*NewToken, quantity)
 	for i := range many.tokens {
-		if many.tokens[i], err = Mint(m.Server); err != nil {
+		if many.tokens[i], err = MakeToken(m.Server); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (m *manyDevices) make(tx store.Tx) (any, error) {
 			return nil, err
 		}
 	}
-	m.c.Touched("devices", fmt.Sprintf("%d of group %s", n, group))
+	m.c.SetObject("devices", fmt.Sprintf("%d of group %s", n, group))
 	return createdMany{int64(n), group, file.String()}, nil
 }
 

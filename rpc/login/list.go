@@ -252,7 +252,7 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan
 		if err != nil {
 			return nil, err
 		}
-		c.Touched(token.TokenType.Noun, t.ID)
+		c.SetObject(token.TokenType.Noun, t.ID)
 		if t.Status != model.Active {
 			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
 		}

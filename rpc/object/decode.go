@@ -266,7 +266,7 @@ func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, 
 	if r.conds == nil {
 		return nil, nil
 	}
-	id, err := Types[r.attr.Object].Pick(c, tx, BySelector(r.conds))
+	id, err := Types[r.attr.Object].FindSelected(c, tx, BySelector(r.conds))
 	if d.Place != "" {
 		err = AtAttribute(err, d.Place+"."+r.attr.Name)
 	}

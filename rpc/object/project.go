@@ -146,7 +146,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 
 // value returns the field of an attribute whose column stands where path leads.
 func (p *Projection) value(path []store.Step, a *Attr) Field {
-	if a.Reveals && !p.call.Showing() {
+	if a.Reveals && !p.call.MayShowSecrets() {
 		return Field{Kind: a.Kind, Column: -1}
 	}
 	if a.Derive == nil {

@@ -199,9 +199,9 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// Pick is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
+// FindSelected is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
 // says that.
-func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
+func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error
 	if errors.As(err, &missed) && missed.Kind == model.NotFound {
@@ -227,7 +227,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
 		}
 	}
-	return model.Missed(o.Missing)
+	return model.Missed(o.NotFound)
 }
 
 // Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
@@ -239,7 +239,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.Missing)
+		return "", model.Missed(o.NotFound)
 	case 1:
 		return AsText(rows[0][0]), nil
 	}
@@ -248,7 +248,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 		ids[i] = r[0]
 	}
 	var ret wire.Return
-	for _, name := range o.Naming {
+	for _, name := range o.ShownWhenAmbiguous {
 		ret = append(ret, wire.ReturnItem{Name: name})
 	}
 	p, err := o.Project(c, ret, "")

@@ -311,5 +311,5 @@ func (t *targets) touched(c *dispatch.Call, tokens int) {
 		}
 		ids = append(ids, to.product.ID)
 	}
-	c.Touched("product", strings.Join(ids, " ")+" "+strconv.Itoa(tokens)+" tokens")
+	c.SetObject("product", strings.Join(ids, " ")+" "+strconv.Itoa(tokens)+" tokens")
 }
