@@ -71,11 +71,21 @@ func (s *Server) watchBody(w http.ResponseWriter, r *http.Request, c *Call) *bod
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	a := &bodyReader{ReadCloser: r.Body, conn: http.NewResponseController(w), until: c.began.Add(bodyGrace)}
+	var whole time.Duration
 	if c.http2 {
-		a.wait(c.began.Add(s.longest()))
+		whole = s.longest()
+	}
+	return newBodyReader(w, r.Body, c.began, whole, c.Conn != nil)
+}
+
+// newBodyReader watches over a body of a request that began then. whole is the time that all of it has, or 0 where each part has its own; the
+// server of a counted connection has set the first deadline.
+func newBodyReader(w http.ResponseWriter, body io.ReadCloser, began time.Time, whole time.Duration, counted bool) *bodyReader {
+	a := &bodyReader{ReadCloser: body, conn: http.NewResponseController(w), until: began.Add(bodyGrace)}
+	if whole > 0 {
+		a.wait(began.Add(whole))
 		a.until = time.Time{}
-	} else if c.Conn == nil {
+	} else if !counted {
 		a.wait(a.until)
 	}
 	return a
@@ -152,9 +162,9 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 	if r.ContentLength > limit {
 		return refuse(tooLarge())
 	}
-	room := &s.bodies
+	room := s.bodies
 	if c.Method.Device {
-		room = &s.unknownBodies
+		room = s.unknownBodies
 	}
 	body, err := readAll(r.Body, r.ContentLength, min(limit, SmallBody), func(more int64) error { return c.hold(room, more) })
 	switch {
@@ -198,14 +208,25 @@ type bodies struct {
 
 var errCrowded = errors.New("too many bodies are in memory")
 
+// newBodies returns a count of at most so many bytes.
+func newBodies(most int64) *bodies { return &bodies{most: most} }
+
+// take takes room for more bytes until release.
+func (b *bodies) take(more int64) (release func(), err error) {
+	if b.now.Add(more) > b.most {
+		b.now.Add(-more)
+		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errCrowded}
+	}
+	return func() { b.now.Add(-more) }, nil
+}
+
 // hold takes room for a body until the call's end.
 func (c *Call) hold(in *bodies, more int64) error {
-	if in.now.Add(more) > in.most {
-		in.now.Add(-more)
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errCrowded}
+	release, err := in.take(more)
+	if err == nil {
+		c.AtEnd = append(c.AtEnd, release)
 	}
-	c.AtEnd = append(c.AtEnd, func() { in.now.Add(-more) })
-	return nil
+	return err
 }
 
 // UnfinishedBody is the refusal of a body that has no end.

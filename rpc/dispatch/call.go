@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -254,4 +255,16 @@ func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 	body := wire.Failure(e)
 	c.answering(w, int64(len(body)))
 	wire.WriteEnvelope(w, status, body)
+}
+
+// TakeAttempt takes one of the tries of the caller's address, which the reply decides on: a code of wrong counts.
+func (c *Call) TakeAttempt(ctx context.Context, of *Attempts, wrong ...model.Kind) error {
+	settle, err := of.Take(ctx, c.Remote, c.Now)
+	if err != nil {
+		return err
+	}
+	c.AtEnd = append(c.AtEnd, func() {
+		settle(slices.ContainsFunc(wrong, func(k model.Kind) bool { return wire.Codes[k].Number == c.Code }))
+	})
+	return nil
 }

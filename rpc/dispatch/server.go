@@ -63,7 +63,7 @@ type Server struct {
 	Metrics *metrics
 
 	spool                 *conn.Spools
-	bodies, unknownBodies bodies        // of known callers, and of others
+	bodies, unknownBodies *bodies       // of known callers, and of others
 	large                 chan struct{} // held while a large body is in memory
 	heavy                 chan struct{} // held while a reply is made that takes much memory
 	reading               chan struct{} // held while what may be long is read, so that short reads have connections left
@@ -82,7 +82,7 @@ func New(cfg Config, table []Method) *Server {
 	for i := range table {
 		s.byPath[table[i].Path] = &table[i]
 	}
-	s.bodies.most, s.unknownBodies.most = maxKnownBodies, maxUnknownBodies
+	s.bodies, s.unknownBodies = newBodies(maxKnownBodies), newBodies(maxUnknownBodies)
 	s.Metrics = newMetrics(s)
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
