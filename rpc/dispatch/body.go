@@ -146,11 +146,11 @@ func (a *bodyReader) drain(r *http.Request) {
 // ReadBody reads a call's body within its method's limit. What is large lies in a file until all of it is there; then the
 // call waits for the place of what needs much memory.
 func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]byte, error) {
-	limit := int64(SmallBody)
+	most := int64(SmallBody)
 	if c.Method.Large {
-		limit = s.Config.LargeBody
+		most = s.Config.LargeBody
 	} else if c.Method.Device {
-		limit = DeviceBody
+		most = DeviceBody
 	}
 	refuse := func(err error) ([]byte, error) {
 		if r.ProtoMajor == 1 {
@@ -158,15 +158,15 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 		}
 		return nil, err
 	}
-	tooLarge := func() error { return model.Errorf(model.TooLarge, "the request is larger than %d bytes", limit) }
-	if r.ContentLength > limit {
+	tooLarge := func() error { return model.Errorf(model.TooLarge, "the request is larger than %d bytes", most) }
+	if r.ContentLength > most {
 		return refuse(tooLarge())
 	}
 	room := s.bodies
 	if c.Method.Device {
 		room = s.unknownBodies
 	}
-	body, err := readAll(r.Body, r.ContentLength, min(limit, SmallBody), func(more int64) error { return c.hold(room, more) })
+	body, err := readAll(r.Body, r.ContentLength, min(most, SmallBody), func(more int64) error { return c.hold(room, more) })
 	switch {
 	case err == nil:
 		return body, nil
@@ -174,7 +174,7 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 		return refuse(err)
 	case !errors.Is(err, errMore):
 		return refuse(UnfinishedBody(err))
-	case limit <= SmallBody:
+	case most <= SmallBody:
 		return refuse(tooLarge())
 	}
 	file, err := s.spool.New(c.Agent.ID)
@@ -183,7 +183,7 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 	}
 	defer file.Close()
 	if _, err = file.Write(body); err == nil {
-		_, err = io.CopyN(file, r.Body, limit-int64(len(body))+1)
+		_, err = io.CopyN(file, r.Body, most-int64(len(body))+1)
 	}
 	body = nil
 	switch {
