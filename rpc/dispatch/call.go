@@ -11,6 +11,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -258,7 +259,7 @@ func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 }
 
 // TakeAttempt takes one of the tries of the caller's address, which the reply decides on: a code of wrong counts.
-func (c *Call) TakeAttempt(ctx context.Context, of *Attempts, wrong ...model.Kind) error {
+func (c *Call) TakeAttempt(ctx context.Context, of *limit.Attempts, wrong ...model.Kind) error {
 	settle, err := of.Take(ctx, c.Remote, c.Now)
 	if err != nil {
 		return err

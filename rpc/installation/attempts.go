@@ -9,6 +9,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 )
 
@@ -25,13 +26,13 @@ const (
 
 // attempts is what is known of tries at codes: those of each address, wrong ones being unknown, and those of all together.
 type attempts struct {
-	tries   *dispatch.Attempts
+	tries   *limit.Attempts
 	mu      sync.Mutex
 	unknown *rate.Limiter // codes, of all addresses
 }
 
 func newGuesses() *attempts {
-	return &attempts{tries: dispatch.NewAttempts(GuessBurst, GuessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
+	return &attempts{tries: limit.NewAttempts(GuessBurst, GuessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
 }
 
 // take takes one of the caller's tries at a code. It comes before the look-up, so that known and unknown codes are

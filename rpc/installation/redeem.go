@@ -11,6 +11,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/wire"
@@ -315,7 +316,7 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 	}
 	if made >= int64(c.Server.Config.CodeAccounts) {
 		e := model.Errorf(model.TooMany, "too many requests: the installation code has made %d accounts within the hour", made)
-		e.Detail = dispatch.RetryDetail{RetryAfter: accountsRetryAfter}
+		e.Detail = limit.RetryDetail{RetryAfter: accountsRetryAfter}
 		return "", e
 	}
 	user := &model.User{ID: c.NewID(), DomainID: *d.code.DomainID, Status: model.Active}

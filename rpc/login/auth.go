@@ -15,6 +15,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -28,8 +29,8 @@ import (
 type Auth struct {
 	Server    *dispatch.Server
 	spraying  spraying
-	addresses *keyring.Signer    // chooses the slots in which failures of addresses are counted
-	signIns   *dispatch.Attempts // at the console
+	addresses *keyring.Signer // chooses the slots in which failures of addresses are counted
+	signIns   *limit.Attempts // at the console
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
 	lastAdmin atomic.Value // id of the administrator who signed in to the console last
@@ -37,7 +38,7 @@ type Auth struct {
 
 // New makes the receiver of the methods of logins.
 func New(s *dispatch.Server) *Auth {
-	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: dispatch.NewAttempts(SignInBurst, SignInEvery)}
+	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
 	s.Metrics.Add(&m.spraying)
 	return m
 }

@@ -12,6 +12,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -64,7 +65,7 @@ func (v *verification) arrived(tx store.Tx, userID string) error {
 }
 
 func tooManyFrom(now model.Time) error {
-	e := wire.ClientError(dispatch.RetryAfter(time.Duration(model.Tomorrow(now)) * time.Millisecond))
+	e := wire.ClientError(limit.RetryAfter(time.Duration(model.Tomorrow(now)) * time.Millisecond))
 	e.Msg = "too many refused credentials from this address today"
 	return e
 }
