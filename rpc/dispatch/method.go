@@ -10,7 +10,7 @@ type Method struct {
 	Device       bool   // called by a device, which proves itself by what it sends, and not by an agent
 	Stream       bool   // answers with events instead of an envelope; it has no Go method of gorilla's
 	NotAtomic    bool   // its refusals commit, because they count towards a lock: an atomic batch may not hold it
-	// Either names further permissions of which any one opens the method; the method itself then decides which of
+	// AlsoOpenedBy names further permissions of which any one opens the method; the method itself then decides which of
 	// its uses needs which.
 	AlsoOpenedBy []string
 	// Selects names the objects that a call may select by; nil = the object in Path.
