@@ -39,12 +39,8 @@ var DomainType = object.Declare(&object.Type{
 // checkDomain refuses to change the rules of guessing, or by what passcodes are sent, where a user of the domain may do what the caller
 // may not: they could lock him out, or open a way to his account.
 func checkDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
-	if old == nil {
-		return nil
-	}
-	was, now := old.(*model.Domain), row.(*model.Domain)
-	if was.LockoutThreshold == now.LockoutThreshold && was.LockoutMinutes == now.LockoutMinutes && was.MaxFailures == now.MaxFailures &&
-		was.PasscodeChannels == now.PasscodeChannels {
+	now := row.(*model.Domain)
+	if old == nil || old.(*model.Domain).SameRules(now) {
 		return nil
 	}
 	return c.MayChangeDomain(tx, now.ID)
