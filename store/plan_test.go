@@ -47,6 +47,7 @@ func TestPlans(t *testing.T) {
 		{"UsersByLogin", false, func(tx store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
 		{"Administrators", false, func(tx store.Tx) error { _, err := tx.Administrators(); return err }},
 		{"PermissionsOf", true, func(tx store.Tx) error { _, err := tx.PermissionsOf([]string{"x", "y"}, []string{"z"}); return err }},
+		{"PermissionsOfProduct", true, func(tx store.Tx) error { _, err := tx.PermissionsOfProduct("x"); return err }},
 		{"TokensBySerial", false, func(tx store.Tx) error { _, err := tx.TokensBySerial("x", []string{"y", "z"}); return err }},
 		{"ProductByCodes", false, func(tx store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
 		{"RepositoryByName", false, func(tx store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},

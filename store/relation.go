@@ -13,6 +13,7 @@ var (
 	ToToken  = Step{From: "token_id", Table: "tokens", To: "id"}
 	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
 
+	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}

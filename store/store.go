@@ -213,11 +213,15 @@ type ReadTx interface {
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
 	// FullAgents returns the agents that may do everything in every domain, and are not disabled.
 	FullAgents() ([]model.Agent, error)
+	// LimitedAgents returns the agents that are limited to domains, disabled ones too, oldest first.
+	LimitedAgents() ([]model.Agent, error)
 	// Administrators returns the users who have permissions.
 	Administrators() ([]model.User, error)
 	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
 	// list once, and none that is empty.
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
+	// PermissionsOfProduct is PermissionsOf of all tokens of a product.
+	PermissionsOfProduct(productID string) ([]model.List, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
 	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)

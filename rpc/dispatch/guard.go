@@ -21,8 +21,8 @@ import (
 type Guard struct {
 	store.Tx
 	c     *Call
-	asked map[string]bool     // ids of users and tokens
-	names map[string]stronger // see namesOfStronger; nil = not read yet
+	asked map[string]bool // ids of users and tokens
+	names *Names          // of those who may do what the caller may not; nil = not read yet
 }
 
 // guarded gives the transaction in which a call's plan runs. What carries its own proof is not asked: logins, devices, links.
@@ -62,12 +62,47 @@ func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 	if err != nil {
 		return err
 	}
+	who := "the user"
+	if len(users) == 0 {
+		who = "a user of the token"
+	}
+	return c.covers(who, all)
+}
+
+// MayChangeProduct refuses to touch how a product's tokens are checked where a user of one may do what the caller may not.
+func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
+	if c.Full() {
+		return nil
+	}
+	all, err := tx.PermissionsOfProduct(id)
+	if err != nil {
+		return err
+	}
+	return c.covers("a user of one of its tokens", all)
+}
+
+// MayChangeDomain refuses to touch what a domain decides for its users where one of them may do what the caller may not.
+func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
+	if c.Full() {
+		return nil
+	}
+	users, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	var all []model.List
+	for i := range users {
+		if users[i].DomainID == id {
+			all = append(all, users[i].Permissions)
+		}
+	}
+	return c.covers("a user of the domain", all)
+}
+
+// covers refuses what touches somebody, as a refusal calls him, who has some permissions, where the caller lacks one of those.
+func (c *Call) covers(who string, all []model.List) error {
 	for _, permissions := range all {
 		if c.weakerThan(permissions) {
-			who := "the user"
-			if len(users) == 0 {
-				who = "a user of the token"
-			}
 			return model.Errorf(model.NotPermitted, "not permitted: %s may do what the caller may not", who)
 		}
 	}

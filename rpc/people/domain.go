@@ -2,10 +2,12 @@
 package people
 
 import (
+	"slices"
+	"strings"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
-	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -22,7 +24,7 @@ var DomainType = object.Declare(&object.Type{
 	Name: "domain", NotFound: model.DomainNoun, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}},
-	Check:  checkDomain,
+	Check:  checkDomain, AfterWrite: afterWriteDomain,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -37,28 +39,48 @@ var DomainType = object.Declare(&object.Type{
 // checkDomain refuses to change the rules of guessing, or by what passcodes are sent, where a user of the domain may do what the caller
 // may not: they could lock him out, or open a way to his account.
 func checkDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
-	if old == nil || c.Full() {
+	now := row.(*model.Domain)
+	if old == nil || old.(*model.Domain).SameRules(now) {
 		return nil
 	}
-	was, now := old.(*model.Domain), row.(*model.Domain)
-	if was.LockoutThreshold == now.LockoutThreshold && was.LockoutMinutes == now.LockoutMinutes && was.MaxFailures == now.MaxFailures &&
-		was.PasscodeChannels == now.PasscodeChannels {
+	return c.MayChangeDomain(tx, now.ID)
+}
+
+// afterWriteDomain keeps a domain's name from moving anybody's rights. An agent's list has names: those of a domain that gets another
+// follow it, and a name that stands in a list still, of a domain that was deleted, is given to no other domain.
+func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+	now := row.(*model.Domain)
+	was, _ := old.(*model.Domain)
+	if was != nil && was.Name == now.Name {
 		return nil
 	}
-	all, err := tx.Administrators()
+	agents, err := tx.LimitedAgents()
 	if err != nil {
 		return err
 	}
-	var users []string
-	for i := range all {
-		if all[i].DomainID == now.ID {
-			users = append(users, all[i].ID)
+	if was == nil || was.NameFolded != now.NameFolded {
+		if slices.ContainsFunc(agents, func(a model.Agent) bool { return a.LimitedTo(now.NameFolded) }) {
+			return model.AttrErrorf(model.InUse, "attrs.name", "is still in use by agents that were limited to a domain of this name: change their domains first")
 		}
 	}
-	if err := c.MayChange(tx, users, nil); wire.ClientError(err).Kind == model.NotPermitted {
-		return model.Errorf(model.NotPermitted, "not permitted: a user of the domain may do what the caller may not")
-	} else if err != nil {
+	if was == nil {
+		return nil
+	}
+	if err := c.MayRename(tx, was, now, agents); err != nil {
 		return err
+	}
+	for i := range agents {
+		a := &agents[i]
+		if !a.LimitedTo(was.NameFolded) {
+			continue
+		}
+		if strings.Contains(now.Name, ",") {
+			return model.AttrErrorf(model.Invalid, "attrs.name", "must have no comma: agents are limited to the domain, whose lists of domains have commas in between")
+		}
+		a.DomainRenamed(was.NameFolded, now.Name)
+		if err := tx.Save(a); err != nil {
+			return err
+		}
 	}
 	return nil
 }
