@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -153,6 +156,122 @@ func (g *guarded) wantMarks(want int64) {
 	})
 	if err != nil || have != want {
 		g.t.Errorf("%d marks, not %d: %v", have, want, err)
+	}
+}
+
+// What was used of an event-based seed is known to every token of it, and to the mark, also where a token stands higher that nothing
+// was used of, or was set to where it stands.
+func TestHigherCountersKeepMarks(t *testing.T) {
+	t.Parallel()
+	imported := func(g *guarded, serial string, counter int) {
+		g.do(g.t, "token/import", fmt.Sprintf(`{"attrs":{"data":%q}}`, fmt.Sprintf("serial,seed,type,counter\n%s,%x,hotp,%d\n", serial, seedOf("1"), counter)))
+	}
+	for name, rule := range map[string]func(g *guarded){
+		"imported over the mark": func(g *guarded) {
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			imported(g, "1", 100)
+			g.deleteToken("1")
+		},
+		"imported beside it, before": func(g *guarded) {
+			imported(g, "9", 50)
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			g.deleteToken("9")
+		},
+		"imported beside it, afterwards": func(g *guarded) {
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			imported(g, "9", 50)
+			g.deleteToken("1")
+			g.deleteToken("9")
+		},
+		"reset to where it stands": func(g *guarded) {
+			g.seeded("SE", "2", "1", "v")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"},"attrs":{"counter":8}}`)
+			g.deleteToken("2")
+		},
+		"set back, and used up to where it was": func(g *guarded) {
+			g.seeded("SE", "2", "1", "v")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"},"attrs":{"counter":2}}`)
+			g.want(0, g.verify("v", g.at(hotp, "1", 7)), "the same, which was made good")
+			g.deleteToken("1")
+			g.deleteToken("2")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) {
+				g := newGuarded(t, url)
+				g.user("u", "SE 1")
+				g.user("v")
+				rule(g)
+				g.seeded("SE", "3", "1", "u")
+				g.want(206, g.verify("u", g.at(hotp, "1", 7)), "the same OTP again")
+			})
+		})
+	}
+}
+
+// Whatever is done with the tokens of an event-based seed, in whatever order, but for a counter set back by hand: no OTP is
+// accepted twice.
+func TestEventsAreUsedOnce(t *testing.T) {
+	t.Parallel()
+	for run := range uint64(6) {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) {
+				g, dice := newGuarded(t, url), rand.New(rand.NewPCG(run, 1))
+				g.user("u")
+				var log, living []string
+				var used []int64
+				for i := range 40 {
+					serial, what := fmt.Sprint(100+i), dice.IntN(6)
+					if len(living) > 0 && what > 1 {
+						serial = living[dice.IntN(len(living))]
+					}
+					named := fmt.Sprintf(`{"token":{"serial":%q}`, serial)
+					switch {
+					case what == 0 || len(living) == 0:
+						g.seeded("SE", serial, "1", "u")
+						living = append(living, serial)
+					case what == 1:
+						counter := dice.IntN(40)
+						g.do(t, "token/import", fmt.Sprintf(`{"attrs":{"data":%q}}`, fmt.Sprintf("serial,seed,type,counter\n%s,%x,hotp,%d\n", serial, seedOf("1"), counter)))
+						g.do(t, "tokenAssignment/create", fmt.Sprintf(`{"attrs":{"token.serial":%q,"user.loginName":"u"}}`, serial))
+						living = append(living, serial)
+						serial += fmt.Sprint(" at ", counter)
+					case what == 2 || what == 3 && len(living) > 2:
+						g.do(t, "token/delete", named+"}")
+						living = slices.DeleteFunc(living, func(s string) bool { return s == serial })
+					default:
+						at, err := strconv.ParseInt(g.get("token", fmt.Sprintf(`[["serial","=",%q]]`, serial), "counter"), 10, 64)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if what == 3 {
+							g.do(t, "token/reset", named+fmt.Sprintf(`,"attrs":{"counter":%d}}`, at))
+							break
+						}
+						at += dice.Int64N(4)
+						g.want(0, g.verify("u", g.at(hotp, "1", at), `,"token":{"serial":"`+serial+`"}`), fmt.Sprint("OTP ", at, " by ", serial))
+						used = append(used, at)
+						serial += fmt.Sprint(" OTP ", at)
+					}
+					log = append(log, []string{"create", "import", "delete", "reset or delete", "use", "use"}[what]+" "+serial)
+					for _, serial := range living {
+						for _, at := range used[max(0, len(used)-4):] {
+							if g.verify("u", g.at(hotp, "1", at), `,"token":{"serial":"`+serial+`"}`) == 0 {
+								t.Fatalf("OTP %d is good again at %s, after %s", at, serial, strings.Join(log, ", "))
+							}
+						}
+					}
+					g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
+				}
+			})
+		})
 	}
 }
 

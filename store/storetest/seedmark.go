@@ -227,6 +227,14 @@ func seedKeys(t *testing.T, d *Database) {
 	if got := issue(t, s, short); !slices.Equal(got, []int64{5}) {
 		t.Errorf("counters %v", got)
 	}
+	// Found only now, it goes, and a token that was there knows what it said.
+	insert(t, s, &model.SeedMark{ID: newID(), Digest: []byte("sealed"), SeedIndex: long.FormerIndex, Algorithm: "TOTP", Crypto: "HmacSHA1", Counter: 9, Previous: 8})
+	if got := issue(t, s, seeded(s, w.product, w.repository, "a seed\x00")); !slices.Equal(got, []int64{9}) {
+		t.Errorf("counters %v", got)
+	}
+	if got := stored(t, s, short, long); !slices.Equal(got, []int64{9, 9}) {
+		t.Errorf("counters %v of those that were there", got)
+	}
 }
 
 func linkEnds(t *testing.T, d *Database) {
