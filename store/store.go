@@ -115,7 +115,9 @@ type Store interface {
 	Backup(ctx context.Context, file string) (Checked, error)
 
 	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
-	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later;
+	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later, and want two
+	// OTPs where one of later may have been used, by a clock that is ahead (Credential.Restored; other processes learn it when they open
+	// the database);
 	// event-based ones move on by advance, from 0 to a million, for nobody knows how far they were. Passcodes, provisioning
 	// links, sessions of the console and pending resynchronisations end. It is one transaction.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
