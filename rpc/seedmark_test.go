@@ -651,15 +651,13 @@ func TestAfterRestoreOfClocksAhead(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]func(g *guarded, restored func()){
 		"never used": func(g *guarded, restored func()) {
-			last, beyond := g.at(slow, "1", 30), g.at(slow, "1", 31)
+			last := g.at(slow, "1", 30)
 			restored()
 			g.want(205, g.verify("u", last), "as far as a first OTP is accepted")
 			g.want(205, g.verify("u", last), "the same again")
 			g.want(205, g.verify("u", g.at(slow, "1", 1)), "of a right clock")
 			g.want(0, g.verify("u", g.at(slow, "1", 2)), "the second of the pair")
 			g.want(0, g.verify("u", g.at(slow, "1", 3)), "the next one, alone")
-			g.clock.advance(31 * time.Minute)
-			g.want(0, g.verify("u", beyond), "when its time has come")
 		},
 		"used before the backup": func(g *guarded, restored func()) {
 			g.want(0, g.verify("u", g.at(slow, "1", 0)), "before")
@@ -700,6 +698,7 @@ func TestAfterRestoreOfClocksAhead(t *testing.T) {
 					if _, err := g.store.AfterRestore(t.Context(), g.clock.now(), 0, nil); err != nil {
 						t.Fatal(err)
 					}
+					g.clock.advance(time.Millisecond)
 					if name == "used before the backup" { // a process that opens it afterwards knows as well
 						g.service = g.second(t)
 					}
