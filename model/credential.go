@@ -43,7 +43,7 @@ type Credential struct {
 	Used      []byte  `db:"used"`
 	SeedGroup *string `db:"seed_group"`
 
-	// Restored is when the database was last restored; 0 = never.
+	// Restored is when the database was last restored (store.Store's AfterRestore); 0 = never.
 	Restored Time
 
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
@@ -143,8 +143,8 @@ func (c *Credential) state() otp.State {
 	return otpState(c.OTP(), c.Counter, c.Drift, c.Previous, c.Used)
 }
 
-// uncertain says whether the OTP of a step may have been used between a backup and the time at which it was restored, by a clock
-// that was further ahead than the backup knows, as far as one OTP was accepted then. Nothing is when the clock is known anew.
+// uncertain says whether the OTP of a step may have been used between a backup and its restore, which the backup does not know: by
+// a clock that was as far ahead as one OTP is accepted. None is, once one that was accepted since has told how the clock goes.
 func (c *Credential) uncertain(step int64) bool {
 	if c.Restored == 0 || c.Algorithm != string(otp.TOTP) || c.SyncedAt > c.Restored {
 		return false

@@ -116,10 +116,9 @@ type Store interface {
 
 	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
 	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later, and want two
-	// OTPs where one of later may have been used, by a clock that is ahead (Credential.Restored; other processes learn it when they open
-	// the database);
-	// event-based ones move on by advance, from 0 to a million, for nobody knows how far they were. Passcodes, provisioning
-	// links, sessions of the console and pending resynchronisations end. It is one transaction.
+	// OTPs of a clock that may be ahead (model.Credential's Restored); event-based ones move on by advance, from 0 to a million, for
+	// nobody knows how far they were. Passcodes, provisioning links, sessions of the console and pending resynchronisations end. It
+	// is one transaction. No other process has the database open: it would not learn when that was.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
 
 	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows

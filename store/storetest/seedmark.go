@@ -103,6 +103,27 @@ func seedGroups(t *testing.T, d *Database) {
 	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{9, 9, 0, 0}) {
 		t.Errorf("counters %v", got)
 	}
+	// An event-based one that stands higher, where nothing was used of it, stays there and says that something was used.
+	higher := seeded(s, other, w.repository, "a seed")
+	issue(t, s, higher)
+	stored(t, s, apart, higher)
+	update(t, s, func(tx store.Tx) error {
+		return tx.Save(&model.TokenState{TokenID: higher.ID, Counter: 50, Previous: 50})
+	})
+	update(t, s, func(tx store.Tx) error {
+		return tx.SaveChecked(&model.Credential{TokenID: apart.ID, Algorithm: "HOTP", Counter: 8, SeedGroup: apart.SeedGroup}, true, 1)
+	})
+	view(t, s, func(tx store.ReadTx) error {
+		var st model.TokenState
+		err := tx.Load(&st, higher.ID)
+		if use := st.Use("HOTP"); use.Counter != 50 || st.Previous != 49 {
+			t.Errorf("one that stands at 50 says that all before %d was used, and has %+v", use.Counter, st)
+		}
+		return err
+	})
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Delete(higher), tx.Save(&model.TokenState{TokenID: apart.ID}))
+	})
 	if got := issue(t, s, seeded(s, same, w.repository, "a seed"), seeded(s, other, w.repository, "a seed")); !slices.Equal(got, []int64{9, 0}) {
 		t.Errorf("new counters %v", got)
 	}
