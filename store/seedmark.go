@@ -361,12 +361,6 @@ func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
 const marksPruned = 10
 
 func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
-	if t.SeedGroup != nil {
-		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
-		if err != nil || others > 0 {
-			return err
-		}
-	}
 	var st model.TokenState
 	var p model.Product
 	err := tx.Load(&st, t.ID)
@@ -380,6 +374,17 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	m, used := st.Mark(&p)
 	if err != nil || !used {
 		return err
+	}
+	if t.SeedGroup != nil {
+		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
+		if err == nil && others > 0 && p.Algorithm == string(otp.HOTP) && m.Counter > 0 {
+			// They know already, but for those that stood higher in versions that did not tell them.
+			_, err = tx.exec(`UPDATE token_states SET previous = counter - 1
+				WHERE previous = counter AND counter >= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, m.Counter, *t.SeedGroup)
+		}
+		if err != nil || others > 0 {
+			return err
+		}
 	}
 	keys := tx.store.keys
 	seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed)

@@ -364,7 +364,7 @@ type Tx interface {
 	// those of which less is known; nil is no group.
 	RewindMarks(group *string, u model.SeedUse) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
-	// are others of its group.
+	// are others of its group: these know, or learn here that something was used.
 	LeaveMark(t *model.Token, id string, now model.Time) error
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error

@@ -15,6 +15,7 @@ import (
 var seedMarkCases = []contractCase{
 	{"seed/what was used counts for all its tokens", seedGroups},
 	{"seed/a mark stays of it, and goes with a token of it", seedMarks},
+	{"seed/one that stands higher knows what was used", seedHigher},
 	{"seed/what it answered and used is known to all its tokens", seedUse},
 	{"seed/one key to HMAC is one seed", seedKeys},
 	{"link/ends when its token is assigned", linkEnds},
@@ -172,6 +173,28 @@ func seedMarks(t *testing.T, d *Database) {
 	again := seeded(s, w.product, w.repository, "a seed")
 	if got := issue(t, s, again); !slices.Equal(got, []int64{5}) || marks() != 0 {
 		t.Errorf("counters %v, %d marks", got, marks())
+	}
+}
+
+// A database of before may have a token that stands higher and says that nothing was used. It learns otherwise where one goes that
+// knows better.
+func seedHigher(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	w.product.Algorithm = "HOTP"
+	update(t, s, func(tx store.Tx) error { return tx.Save(w.product) })
+	used, higher := seeded(s, w.product, w.repository, "a seed"), seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, used, higher)
+	stored(t, s, used, higher)
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Save(&model.TokenState{TokenID: used.ID, Counter: 8, Previous: 7}),
+			tx.Save(&model.TokenState{TokenID: higher.ID, Counter: 50, Previous: 50}))
+	})
+	for _, tok := range []*model.Token{used, higher} {
+		update(t, s, func(tx store.Tx) error { return errors.Join(tx.LeaveMark(tok, newID(), 1), tx.Delete(tok)) })
+	}
+	if got := issue(t, s, seeded(s, w.product, w.repository, "a seed")); !slices.Equal(got, []int64{50}) {
+		t.Errorf("counters %v", got)
 	}
 }
 
