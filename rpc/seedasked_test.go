@@ -131,10 +131,10 @@ func TestSeedsOfALargeFile(t *testing.T) {
 }
 
 // However many OTPs were used while a clock was ahead, none of them is good again after a reset, when its time comes; up to
-// otp.SpentMost their owner's are until then.
+// otp.MaxSpent their owner's are until then.
 func TestUsedAheadStaysUsed(t *testing.T) {
 	t.Parallel()
-	for _, used := range []int{5, otp.SpentMost - 1, otp.SpentMost + 4} {
+	for _, used := range []int{5, otp.MaxSpent - 1, otp.MaxSpent + 4} {
 		for _, also := range []string{"", "another token of the seed", "made again"} {
 			t.Run(fmt.Sprint(used, also), func(t *testing.T) {
 				t.Parallel()
@@ -161,7 +161,7 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 					}
 					g.do(t, "token/reset", `{"token":{"serial":"1"}}`)
 					want := 206
-					if used < otp.SpentMost {
+					if used < otp.MaxSpent {
 						want = 0
 					}
 					g.want(want, g.verify("u", g.at(slow, "1", 1)), "its owner, after a reset")
@@ -170,7 +170,7 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 					for i, code := range ahead {
 						g.want(206, g.verify("u", code), fmt.Sprint("used ahead as number ", i, ", when its time has come"))
 						g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
-						if want == 0 || i >= used-otp.SpentMost {
+						if want == 0 || i >= used-otp.MaxSpent {
 							g.want(0, g.verify("u", g.at(slow, "1", 1)), fmt.Sprint("the next one of number ", i))
 						}
 						g.clock.advance(10 * time.Minute)
@@ -192,7 +192,7 @@ func TestUsedAheadOfOneSetHigher(t *testing.T) {
 		g.do(t, "token/reset", fmt.Sprintf(`{"token":{"serial":"1"},"attrs":{"counter":%d}}`, g.clock.now().Unix()/30+1000))
 		g.clock.advance(time.Hour) // the server's clock is wrong
 		var ahead []string
-		for i := range otp.SpentMost + 4 {
+		for i := range otp.MaxSpent + 4 {
 			ahead = append(ahead, g.at(totp, "1", 0))
 			g.want(0, g.verify("v", ahead[i]), fmt.Sprint("ahead ", i))
 			g.clock.advance(30 * time.Second)
