@@ -43,6 +43,9 @@ type Credential struct {
 	Used      []byte  `db:"used"`
 	SeedGroup *string `db:"seed_group"`
 
+	// Restored is when the database was last restored (store.Store's AfterRestore); 0 = never.
+	Restored Time
+
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
 	// OTPs, and each guess is worth less.
 	Pressed bool
@@ -140,11 +143,22 @@ func (c *Credential) state() otp.State {
 	return otpState(c.OTP(), c.Counter, c.Drift, c.Previous, c.Used)
 }
 
+// uncertain says whether the OTP of a step may have been used between a backup and its restore, which the backup does not know: by
+// a clock that was as far ahead as one OTP is accepted. None is, once one that was accepted since has told how the clock goes.
+func (c *Credential) uncertain(step int64) bool {
+	if c.Restored == 0 || c.Algorithm != string(otp.TOTP) || c.SyncedAt > c.Restored {
+		return false
+	}
+	then := *c
+	then.Pressed = false
+	return step <= c.OTP().Step(c.Restored.Std().Unix())+c.Drift+then.Window(c.Restored)
+}
+
 // Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
 // OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
 // between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
 // answered OutOfSync, which tells that it is right, is accepted no more but as the first of two, by whichever token of its seed
-// it did.
+// it did. So is one that may have been used before the database was restored.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
 	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
@@ -158,7 +172,7 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 		return false, false, Replayed
 	case outcome != otp.Match:
 		return false, false, WrongCredential
-	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !otp.Steps(c.Asked).Has(match):
+	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !otp.Steps(c.Asked).Has(match) && !c.uncertain(match):
 		c.synced(otp.Accept(p, st, unix, match), now)
 		return true, true, 0
 	}

@@ -34,6 +34,8 @@ type sqlStore struct {
 	kept    *keptHead    // where the record's head is; nil = nowhere
 	newer   atomic.Int64 // the number of the schema, where a newer tokensmith has migrated it; else 0
 
+	restoredAt atomic.Int64 // as metaRestored was when the database was opened, or as AfterRestore has set it
+
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup // Views and Updates under way

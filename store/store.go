@@ -115,9 +115,10 @@ type Store interface {
 	Backup(ctx context.Context, file string) (Checked, error)
 
 	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
-	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later;
-	// event-based ones move on by advance, from 0 to a million, for nobody knows how far they were. Passcodes, provisioning
-	// links, sessions of the console and pending resynchronisations end. It is one transaction.
+	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later, and want two
+	// OTPs of a clock that may be ahead (model.Credential's Restored); event-based ones move on by advance, from 0 to a million, for
+	// nobody knows how far they were. Passcodes, provisioning links, sessions of the console and pending resynchronisations end. It
+	// is one transaction. No other process has the database open: it would not learn when that was.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
 
 	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows
@@ -367,7 +368,7 @@ type Tx interface {
 	// those of which less is known; nil is no group.
 	RewindMarks(group *string, u model.SeedUse) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
-	// are others of its group.
+	// are others of its group: these know, or learn here that something was used.
 	LeaveMark(t *model.Token, id string, now model.Time) error
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error
