@@ -82,3 +82,24 @@ func TestImportMany(t *testing.T) {
 		}
 	})
 }
+
+// A seed that stands where a product's code or a user belongs is in no answer.
+func TestImportHidesSeeds(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	for _, seed := range []string{"31323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "JBSWYDPEHPKPXPQA", "jbswydpehpkpxpq", "31:32:33:34:35:36:37:38:39:30"} {
+		for _, attrs := range []map[string]any{
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,totp,DN," + seed},
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,totp," + seed + ",SE"},
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,," + seed + ",SE"},
+			{"data": "serial,seed,type,manufacturer\n1,3132333435363738393031323334353637383930,totp," + seed},
+			{"data": "serial,seed,type,user\n1,3132333435363738393031323334353637383930,totp," + seed, "assign": true, "createProducts": true},
+			{"data": strings.Replace(vendorFile(1), ">ST<", ">"+seed+"<", 1)},
+		} {
+			if status, reply := s.post("/token/import", params(t, attrs)); strings.Contains(reply, `"error":0`) || strings.Contains(strings.ToLower(reply), strings.ToLower(seed)) {
+				t.Errorf("%v: %d %s", attrs, status, reply)
+			}
+		}
+	}
+}

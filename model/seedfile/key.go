@@ -167,20 +167,15 @@ func signed(s string) (int64, bool) {
 
 // shown quotes a value of a file in a message. Long values are not shown: one in the wrong column may be a seed.
 func shown(s string) string {
-	if len(s) > 15 || !printable(s) || model.MayBeSeed(s) {
+	if len(s) > 15 || !printable(s) || model.Hidden(s) {
 		return fmt.Sprintf("(a value of %d bytes)", len(s))
 	}
 	return strconv.Quote(s)
 }
 
-// spoken says whether a text that could be a seed by its letters is words all the same: a seed has digits, or letters of both cases.
-func spoken(s string) bool {
-	return strings.IndexFunc(s, unicode.IsDigit) < 0 && (strings.Contains(s, " ") || s == strings.ToLower(s) || s == strings.ToUpper(s) && len(s) < 24)
-}
-
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
-	if len(s) > 40 || !printable(s) || model.MayBeSeed(s) && !spoken(s) {
+	if len(s) > 40 || !printable(s) || model.Hidden(s) {
 		return fmt.Sprintf("(a name of %d bytes)", len(s))
 	}
 	return s

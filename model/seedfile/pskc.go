@@ -4,7 +4,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // The namespaces of a PSKC file.
@@ -193,9 +196,16 @@ func (k *Key) device(e *element) {
 	}
 }
 
-// quoted quotes a text of the file that is no secret, in a note or message.
+// quoted quotes a text of the file in a note or message. It is no secret where it belongs; what could be a seed is not shown.
 func quoted(s string) string {
-	if len(s) > 100 || !printable(s) {
+	pieces := []string{s}
+	if strings.HasPrefix(s, "urn:") || strings.Contains(s, "://") {
+		split := func(at string) []string {
+			return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) })
+		}
+		pieces = append(split("/#?=&"), split(":/#.?=&")...) // the bytes of hex may have colons between
+	}
+	if len(s) > 100 || !printable(s) || slices.ContainsFunc(pieces, model.Hidden) {
 		return fmt.Sprintf("(a text of %d bytes)", len(s))
 	}
 	return fmt.Sprintf("%q", s)
