@@ -21,7 +21,7 @@ func headerWithout(row, next []string, header *oathLayout, encoding Encoding) (r
 			named = append(named, name(column))
 		}
 	}
-	lacks := "serial, and none the seed"
+	lacks := "serial or the seed"
 	switch {
 	case header[colSerial] >= 0:
 		lacks = "seed"
