@@ -51,6 +51,11 @@ func readsLikeHeader(row, next []string, encoding Encoding) bool {
 	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(dropSpace(row[1])) != len(dropSpace(at(next, 1)))
 }
 
+// repeatsHeader tells whether a row further on is the header of another file that was put behind the first.
+func repeatsHeader(serial, seed string, encoding Encoding) bool {
+	return serial != "" && !hasDigit(serial) && seedWords(seed, encoding)
+}
+
 // sureSeed tells whether a field can hardly be anything but a seed: it has digits as a seed has, or is in the encoding that the caller
 // named and no words.
 func sureSeed(field string, encoding Encoding) bool {
@@ -71,13 +76,10 @@ func seedWords(field string, encoding Encoding) bool {
 			return true
 		}
 	}
-	parts := strings.FieldsFunc(lower, func(r rune) bool { return !unicode.IsLetter(r) })
-	for _, part := range parts {
+	for _, part := range strings.FieldsFunc(lower, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		switch part {
 		case "seed", "key", "base32", "base64", "hex", "otp", "value", "values", "code", "data":
-			if len(part) < len(lower) || part == lower {
-				return true
-			}
+			return true
 		}
 	}
 	if encoding == Base64 || strings.ToUpper(field) == field || lower == field || hasDigit(strings.TrimRight(field, "0123456789")) {

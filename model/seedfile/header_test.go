@@ -33,7 +33,16 @@ func TestHeaderWithoutSeed(t *testing.T) {
 			}
 		}
 	}
+	for _, again := range []string{"Serial Number,Shared Secret Base32", "serial,seed", "Serial,Authenticator Key Value"} {
+		for _, first := range []string{"serial,seed\n", ""} {
+			f, _, err := read([]byte(first+"1001,"+b32+"\n"+again+"\n1002,"+b32+"\n"), seedfile.Options{})
+			if said := refusal(f, err); !strings.Contains(said, "it reads like a header") {
+				t.Errorf("%q behind %q: %s", again, first, said)
+			}
+		}
+	}
 	for _, file := range []string{
+		"1001,GEZD2KEY3TQOJQ2GEZDGNBVGY3TQOJQ", "alice,GEZD2KEY3TQOJQ2GEZDGNBVGY3TQOJQQ",
 		"1001," + hex + "\n1002," + hex, "1001," + b32, "alice," + b32 + "\nbob," + b32, "abc,JBSWYDPEHPKPXPQA\nabd,JBSWYDPEHPKPXPQB",
 		"ab,ABCDEFGHIJKLMNOP\na2,ABCDEFGHIJKLMNOP", "token-a," + b32, "id," + hex, "key," + b32, "1001,Gezdgnbvgy3tqojqgezdgnbvgy3tqojq", "1001,gezd gnbv gy3t qojq gezd gnbv gy3t qojq,totp",
 		"Serial No.,Seed\n1001," + hex, "S/N,Secret\n1001," + hex, "Serial #,Seed,type\n1001," + hex + ",totp", "#,secret\n1001," + hex,

@@ -153,6 +153,9 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		if reason := misplaced(row, field(colSerial), seed, named); reason != "" {
 			return k, reason
 		}
+		if repeatsHeader(field(colSerial), seed, encoding) {
+			return k, "it reads like a header, not like a row"
+		}
 	}
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
