@@ -141,7 +141,8 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 func Characters(s string) int { return utf8.RuneCountInString(s) }
 
 // MayBeSeed says of a text in the wrong place that it could be a seed, so that no message shows it: twenty hex digits, sixteen of
-// base32, or twenty-four of base64, in a row. Blanks and dashes, which people put between groups, do not end one.
+// base32, or twenty-four of base64, in a row. Blanks and dashes, which people put between groups, do not end one, nor do the colons
+// and points between the bytes of hex.
 func MayBeSeed(s string) bool {
 	hex, base32, base64, letters := 0, 0, 0, false
 	for i := range len(s) {
@@ -153,7 +154,10 @@ func MayBeSeed(s string) bool {
 		case c == ' ' || c == '-':
 			continue
 		case !letter && !digit && c != '+' && c != '/' && c != '_':
-			hex, base32, base64, letters = 0, 0, 0, false
+			base32, base64, letters = 0, 0, false
+			if c != ':' && c != '.' {
+				hex = 0
+			}
 			continue
 		}
 		base64++
@@ -173,4 +177,46 @@ func MayBeSeed(s string) bool {
 		}
 	}
 	return false
+}
+
+// Hidden says of a text of a file that no message may show it: it could be a seed, or the better part of one, and is not words.
+func Hidden(s string) bool {
+	return (MayBeSeed(s) || len(s) >= 12 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567") == "") && !words(s)
+}
+
+// words tells words of an alphabet from letters that were drawn: they stand in camel case, which no encoding of a seed has, or a third of
+// them are vowels, which of sixteen that were drawn is so once in fourteen, and of those of a seed, which has digits, far less often.
+func words(s string) bool {
+	letters, vowels, digits, run, longest := 0, 0, 0, 0, 0
+	pieces, piece, shortest := 1, 0, len(s)
+	lower := false
+	for _, r := range s {
+		low := unicode.ToLower(r)
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+			continue
+		case !unicode.IsLetter(r):
+			run = 0
+			continue
+		}
+		letters++
+		if lower && r != low {
+			pieces, shortest, piece = pieces+1, min(shortest, piece), 0
+		}
+		piece++
+		lower = r == low
+		if strings.ContainsRune("aeiou", low) {
+			vowels++
+		}
+		if run++; strings.ContainsRune("aeiouy", low) {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	shortest = min(shortest, piece)
+	if digits > 2 || letters == 0 {
+		return false
+	}
+	return pieces > 1 && shortest > 1 && letters >= 4*pieces || 3*vowels >= letters && longest <= 5
 }

@@ -172,3 +172,21 @@ func zone(t *testing.T, name string) *time.Location {
 	}
 	return z
 }
+
+// What no message may show of a file, and what it must: the names that programs give their columns.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []string{"3132333435363738393031323334353637383930", "31:32:33:34:35:36:37:38:39:30", "31 32 33 34 35 36 37 38 39 30", "31.32.33.34.35.36.37.38.39.30",
+		"GEZDGNBVGY3TQOJQ", "gezdgnbvgy3tqojq", "gezd gnbv gy3t qojq", "GEZD-GNBV-GY3T-QOJQ", "JBSWYDPEHPKPXPQ", "jbswydpehpkpxpqa", "JBSWYDPEHPKPXPQAJBSWYDPEHPKPXPQA",
+		"ABCDEFGHIJKLMNOP", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA="} {
+		if !model.Hidden(seed) {
+			t.Errorf("%q is shown", seed)
+		}
+	}
+	for _, name := range []string{"timeIntervalInSeconds", "distinguishedName", "organizationalUnit", "physicalDeliveryOfficeName", "extensionAttribute1", "ManufacturerName",
+		"hashAlgorithmName", "physicaldeliveryofficename", "otp shared secret key", "OTP Secret Key Base32", "msDSPrincipalName", "room", "hotp", "1001", "jennifer.christopherson", "Geheimnisträger"} {
+		if model.Hidden(name) {
+			t.Errorf("%q is hidden", name)
+		}
+	}
+}

@@ -120,7 +120,7 @@ func (c *csvReader) readsLikeRow(comment []byte) bool {
 
 // isSeed tells whether a field reads like a seed of 10 bytes or more.
 func isSeed(field string) bool {
-	field = strings.Trim(strings.TrimSpace(field), `"`)
+	field = strings.ReplaceAll(strings.Trim(strings.TrimSpace(field), `"`), ":", "")
 	if strings.ContainsAny(field, " \t") {
 		return false
 	}

@@ -53,6 +53,11 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			if ok {
 				layout, width, names = header, len(row), slices.Clone(row)
 			}
+			if !ok {
+				if reason := headerWithout(row, following(prefix, d.rows), &header, encoding); reason != "" {
+					return unreadable(line, "%s", reason)
+				}
+			}
 			for _, c := range d.header {
 				if !ok || header[c] < 0 {
 					return unreadable(line, "the header is missing or lacks a column")
@@ -101,6 +106,23 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			return err
 		}
 	}
+}
+
+// following gives the second row of a file, nil when there is none.
+func following(prefix []byte, open func(*source) rowReader) []string {
+	src, err := newSource(bytes.NewReader(prefix))
+	if err != nil {
+		return nil
+	}
+	rows := open(src)
+	if _, _, err := rows.next(); err != nil {
+		return nil
+	}
+	row, _, err := rows.next()
+	if err != nil {
+		return nil
+	}
+	return row
 }
 
 // nameless returns the first field of a row whose column has no name, or -1.

@@ -19,6 +19,7 @@
 package seedfile
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -146,18 +147,47 @@ func (f *File) key(k Key) error {
 	return f.yield(f, k)
 }
 
-// unknown decides on a column, parameter or element that is not known: one that is harmless, or is to be ignored, is passed over
-// with a note, any other may be what the OTPs depend on.
+// unknown decides on a column, parameter, element or attribute that is not known: one that is harmless, or is to be ignored, is passed
+// over with a note, any other may be what the OTPs depend on.
 func (f *File) unknown(what, called string, harmless map[string]bool) (reason string) {
-	said := what + " " + name(called)
+	reason, said := f.judge(what, called, harmless)
+	if reason == "" {
+		f.note(said + " was not used")
+	}
+	return reason
+}
+
+// judge says why what is not known refuses the file, or nothing, and how it is called in a note.
+func (f *File) judge(what, called string, harmless map[string]bool) (reason, said string) {
+	said = what + " " + name(called)
 	if strings.HasSuffix(what, "element") {
 		said = what + " <" + name(called) + ">"
 	}
 	if !harmless[flatName(called)] && !ignores(f.opts.Ignore, called) {
-		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called))
+		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called)), said
 	}
-	f.note(said + " was not used")
+	return "", said
+}
+
+// unknownAttributes is unknown for the attributes of an XML element.
+func (f *File) unknownAttributes(attrs []xml.Attr, known ...string) (reason string) {
+	for _, a := range attrs {
+		if !idleAttribute(a.Name) && !slices.ContainsFunc(known, func(s string) bool { return strings.EqualFold(s, a.Name.Local) }) {
+			if reason := f.unknown("attribute", a.Name.Local, nil); reason != "" {
+				return reason
+			}
+		}
+	}
 	return ""
+}
+
+// idleAttribute tells whether an attribute is XML's own: of namespaces, schemas, languages.
+func idleAttribute(n xml.Name) bool {
+	switch n.Space {
+	case "xmlns", "xml", "xsi", "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2001/XMLSchema-instance":
+		return true
+	}
+	return n.Space == "" && n.Local == "xmlns"
 }
 
 // ignores says whether a name is one of those to be passed over. Case, blanks, dashes and underscores do not count.
