@@ -18,14 +18,17 @@ import (
 func TestNaming(t *testing.T) {
 	t.Parallel()
 	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
-		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164"}
+		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
+		"\u200d❤", "❤\ufe0f\ufe0f", "日本\u200d", "🏴\U000e0067", "🏴\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e007f", "🏴\U000e007f", "\u180bᠠ", "\ufe0fx", "+\ufe0f", "+\u200d❤"}
 	for _, n := range []model.Naming{model.Name, model.CodeName} {
 		for _, s := range refused {
 			if clean, reason := n.Clean(s); reason == "" {
 				t.Errorf("rule %d takes %+q as %+q", n, s, clean)
 			}
 		}
-		for _, s := range []string{"", "A&B<1>", "ключ-7", "0001", "a b", "'x", `"q"`, "test domain", "O'Brien", "'t Hart", "日本語", "نامه\u200cای", "क्\u200dष", "12E5678", "#1"} {
+		for _, s := range []string{"", "A&B<1>", "ключ-7", "0001", "a b", "'x", `"q"`, "test domain", "O'Brien", "'t Hart", "日本語", "نامه\u200cای", "क्\u200dष", "12E5678", "#1",
+			"❤\ufe0f", "1\ufe0f\u20e3", "🏳\ufe0f\u200d🌈", "👨\u200d👩\u200d👧", "🧑🏽\u200d⚕\ufe0f", "🙂\u200d↔\ufe0f", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "🇩🇪",
+			"葛\U000e0100城", "\u4fae\ufe00", "ᠠ\u180b", "אָ\u034fב", "کوردە\u200c", "نه\u200dـ", "क\u200dष", "الله\u064e\u200c", "ꦏ꧀\u200dꦏ", "‼\ufe0f"} {
 			if clean, reason := n.Clean(s); clean != s || reason != "" {
 				t.Errorf("rule %d makes %+q of %+q: %s", n, clean, s, reason)
 			}
@@ -52,7 +55,7 @@ func TestNaming(t *testing.T) {
 
 // FuzzNaming puts a text through every rule: what comes out is kept as it is from then on, and by CSV and XML as well.
 func FuzzNaming(f *testing.F) {
-	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t"} {
+	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t", "🏳\ufe0f\u200d🌈", "葛\U000e0100", "1\ufe0f\u20e3", "אָ\u034fב"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -99,6 +99,11 @@ func TestEveryEntranceKeepsToTheRule(t *testing.T) {
 					t.Errorf("%s, %+q: %.200s", way, text, reply)
 				}
 			}
+			for _, text := range []string{"❤\ufe0f", "1\ufe0f\u20e3", "🏳\ufe0f\u200d🌈", "葛\U000e0100城", "ᠠ\u180b", "אָ\u034fב", "کوردە\u200c"} {
+				if reply := put(text); strings.Contains(reply, "are not seen") {
+					t.Errorf("%s, %+q: %.200s", way, text, reply)
+				}
+			}
 		}
 		n, err := s.NameFaults(t.Context(), func(f object.NameFault) { t.Errorf("%+v", f) })
 		if n != 0 || err != nil {
