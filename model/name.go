@@ -26,6 +26,8 @@ const (
 	// CodeName is a Name that programs compare, such as a serial: white space around it is refused. A file's reader, where
 	// spreadsheets add it, drops it before.
 	CodeName
+	// SerialName is a CodeName that a spreadsheet leaves as it is: none that it has rounded, and none in a form that is undone in files.
+	SerialName
 )
 
 // The limits of a serial and of a text, in characters.
@@ -38,6 +40,11 @@ const (
 
 // Clean returns a text in the form in which it is kept, or says why it cannot be.
 func (n Naming) Clean(s string) (clean, reason string) {
+	if n == SerialName {
+		if reason := spreadsheetReason(s); reason != "" {
+			return "", reason
+		}
+	}
 	if n == AsWritten || plainName(s) {
 		return s, ""
 	}
@@ -49,7 +56,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 		s = strings.TrimSpace(lineEnds.Replace(s))
 	case Name:
 		s = oneSpace(strings.TrimSpace(s))
-	case CodeName:
+	case CodeName, SerialName:
 		if strings.TrimSpace(s) != s {
 			return "", "must not have white space at an end"
 		}

@@ -151,6 +151,7 @@ func TestMoment(t *testing.T) {
 		{"2026-01-31", false, "2026-01-30T23:00:00Z"}, {"2026-01-31", true, "2026-01-31T22:59:59.999Z"},
 		{"2026-03-29", true, "2026-03-29T21:59:59.999Z"}, {"2026-10-25", true, "2026-10-25T22:59:59.999Z"},
 		{"2026-01-31T10:00:00+02:00", true, "2026-01-31T08:00:00Z"},
+		{"9999-12-31T23:59:59-05:00", true, "9999-12-31T23:59:59.999Z"},
 	} {
 		m, ok := model.ParseMoment(c.text, c.ends)
 		if got := m.In(berlin).String(); !ok || got != c.want {
@@ -159,6 +160,14 @@ func TestMoment(t *testing.T) {
 	}
 	if m, ok := model.ParseMoment("2026-01-31", true); !ok || m.In(nil).String() != "2026-01-31T23:59:59.999Z" {
 		t.Error(m.In(nil))
+	}
+	// The last day there is has an end that can be written again, wherever it is.
+	for _, place := range []string{"America/New_York", "Pacific/Auckland", "UTC"} {
+		m, ok := model.ParseMoment("9999-12-31", true)
+		end := m.In(zone(t, place))
+		if again, back := model.ParseMoment(end.String(), true); !ok || !back || again.In(nil) != end {
+			t.Errorf("%s: %s, %v", place, end, back)
+		}
 	}
 	for _, bad := range []string{"", "2026-02-30", "31.01.2026", "2026-01-31T10:00:00", "tomorrow", "1960-01-01"} {
 		if _, ok := model.ParseMoment(bad, true); ok {

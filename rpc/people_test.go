@@ -105,6 +105,11 @@ func TestEveryEntranceKeepsToTheRule(t *testing.T) {
 				}
 			}
 		}
+		for _, serial := range []string{"'0001", "'=x", `="1"`, "1E+11", "1.2E+11"} {
+			if reply := entrances(s)["token/create"](serial); codeIn(reply) != 11 {
+				t.Errorf("token/create takes %s, which a file would bring back as another: %s", serial, reply)
+			}
+		}
 		n, err := s.NameFaults(t.Context(), func(f object.NameFault) { t.Errorf("%+v", f) })
 		if n != 0 || err != nil {
 			t.Error(n, err)
@@ -160,6 +165,23 @@ func TestDayAlone(t *testing.T) {
 		g.clock.advance(time.Second)
 		g.want(204, g.verify("u", g.at(hotp, "1", 2)), "the day behind")
 	}
+}
+
+// A day that no calendar has is told as that, and the last day there is comes back as it can be given.
+func TestFarDates(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Skip("no zones here:", err)
+	}
+	s := newService(t, storetest.SQLite(t), func(cfg *dispatch.Config) { cfg.TimeZone = zone })
+	for _, day := range []string{"2026-02-29", "2026-13-01", "2026-02-30T10:00:00Z"} {
+		if _, reply := s.post("/license/create", `{"attrs":{"name":"L","seats":1,"expires":"`+day+`"}}`); !strings.Contains(reply, day[:10]+" is a day that no calendar has") {
+			t.Error(reply)
+		}
+	}
+	made := s.do(t, "license/create", `{"attrs":{"name":"L","seats":1,"expires":"9999-12-31"},"return":["expires"]}`).(map[string]any)
+	s.do(t, "license/set", toJSON(map[string]any{"license": map[string]any{"name": "L"}, "attrs": made}))
 }
 
 // What is pasted counts as what was meant, and nothing of it towards a lock; a dash of a PIN stays one.

@@ -87,7 +87,7 @@ func (k *Key) clean() string {
 		rule  model.Naming
 		limit int
 	}{
-		{"serial", &k.Serial, model.CodeName, model.SerialMost},
+		{"serial", &k.Serial, model.SerialName, model.SerialMost},
 		{"key id", &k.KeyID, model.CodeName, maxText},
 		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
 		{"model", &k.Model, model.CodeName, maxText},
@@ -181,7 +181,7 @@ func spoken(s string) bool {
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
 	if len(s) > 40 || !printable(s) || model.MayBeSeed(s) && !spoken(s) {
-		return fmt.Sprintf("(a name of %d bytes)", len(s))
+		return fmt.Sprintf("(a name of %d characters)", model.Characters(s))
 	}
 	return s
 }
