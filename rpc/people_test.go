@@ -193,12 +193,14 @@ func TestPastedCredentials(t *testing.T) {
 	for i, as := range []func(string) string{
 		func(o string) string { return o[:3] + " " + o[3:] }, func(o string) string { return " " + o + "\r\n" }, func(o string) string { return o[:3] + "\u00a0" + o[3:] },
 		func(o string) string { return o[:3] + "-" + o[3:] }, func(o string) string { return o[:2] + "–" + o[2:4] + "–" + o[4:] }, func(o string) string { return "\u200b" + o },
+		func(o string) string { return o + "-" }, func(o string) string { return o + " —" },
 		func(o string) string { return strings.Map(func(r rune) rune { return r - '0' + '０' }, o) },
 	} {
 		g.want(0, g.verify("u", as(g.at(hotp, "1", int64(i)))), as("123456"))
 		g.want(0, g.verify("p", "12-34"+as(g.at(hotp, "2", int64(i)))), "12-34"+as("123456"))
 	}
-	g.want(201, g.verify("p", "1234"+g.at(hotp, "2", 8)), "the PIN without its dash")
+	g.want(0, g.verify("u", "-"+g.at(hotp, "1", 9)), "a dash in front")
+	g.want(201, g.verify("p", "1234"+g.at(hotp, "2", 10)), "the PIN without its dash")
 	if n := g.get("user", `[["loginName","=","u"]]`, "failCount"); n != "0" {
 		t.Errorf("%s failures", n)
 	}
