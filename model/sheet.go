@@ -32,7 +32,7 @@ func TextFormula(text string) (inner string, ok bool) {
 
 // Rounded says whether a spreadsheet has rounded a number and written it in powers of ten: 1E+11, 1.23457E+11. A serial such
 // as 12E5678 is none.
-func Rounded(text string) bool { return rounded.MatchString(text) }
+func Rounded(text string) bool { return strings.IndexByte(text, '+') > 0 && rounded.MatchString(text) }
 
 var rounded = regexp.MustCompile(`^[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,3}$`)
 
