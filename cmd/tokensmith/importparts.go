@@ -153,7 +153,7 @@ func (im *fileImport) twice(ctx context.Context) error {
 		case again && line == 0:
 			first[m] = k.Line
 		case again:
-			if bad++; bad <= badMost {
+			if bad++; bad <= maxBad {
 				im.badRow(k.Line, "", fmt.Sprintf("the serial stands in line %d already", line))
 			}
 		}
