@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"strings"
 
 	"tokensmith/model/otp"
 )
@@ -229,9 +230,18 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 
 // Split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
 func (c *Credential) Split(text string) (pin Secret, code string, ok bool) {
+	if bare := strings.TrimRightFunc(text, isDash); bare != text {
+		// No OTP ends with a dash, so that it was pasted with it.
+		if _, code, ok := splitOTP(bare, int(c.Digits)); ok && strings.Trim(code, "0123456789") == "" {
+			text = bare
+		}
+	}
 	head, code, ok := splitOTP(text, int(c.Digits))
 	if !ok {
 		return nil, "", false
+	}
+	if strings.TrimLeftFunc(head, isDash) == "" && CheckPIN("", Secret(head)) != nil {
+		head = "" // dashes of which no PIN is made
 	}
 	return Secret(head), code, true
 }

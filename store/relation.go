@@ -59,14 +59,23 @@ func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
 }
 
-// AdministratorCalled fits administrators with a login name, in whatever domain.
+// AdministratorCalled fits administrators with a login name as a person typed it, in whatever domain.
 func AdministratorCalled(loginName string) []Cond {
-	return []Cond{{Column: Folded("login_name"), Op: Eq, Value: model.Fold(loginName)}, {Column: "permissions", Op: Ne, Value: ""}}
+	return []Cond{{Column: Folded("login_name"), Op: Eq, Value: typed("users", Folded("login_name"), loginName)}, {Column: "permissions", Op: Ne, Value: ""}}
 }
 
-// InDomain fits what belongs to the domain of a name.
+// InDomain fits what belongs to the domain of a name as a person typed it.
 func InDomain(name string) Cond {
-	return Cond{Path: []Step{ToDomain}, Column: Folded("name"), Op: Eq, Value: model.Fold(name)}
+	return Cond{Path: []Step{ToDomain}, Column: Folded("name"), Op: Eq, Value: typed(ToDomain.Table, Folded("name"), name)}
+}
+
+// typed returns a folded name to compare a column with, as it was typed or as its rule keeps it.
+func typed(table, column, name string) any {
+	given := model.Fold(name)
+	if clean, reason := model.Name.Clean(given); reason == "" {
+		return Named(table, column, given, clean)
+	}
+	return given
 }
 
 // NamesDomain says whether a condition at the end of a path names a domain, by its id or its name.

@@ -93,7 +93,7 @@ func (k *Key) clean() string {
 		rule  model.Naming
 		limit int
 	}{
-		{"serial", &k.Serial, model.CodeName, model.MaxSerial},
+		{"serial", &k.Serial, model.SerialName, model.MaxSerial},
 		{"key id", &k.KeyID, model.CodeName, maxText},
 		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
 		{"model", &k.Model, model.CodeName, maxText},
@@ -182,7 +182,7 @@ func shown(s string) string {
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
 	if len(s) > 40 || !printable(s) || model.Hidden(s) {
-		return fmt.Sprintf("(a name of %d bytes)", len(s))
+		return fmt.Sprintf("(a name of %d characters)", model.Characters(s))
 	}
 	return s
 }

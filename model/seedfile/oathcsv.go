@@ -146,7 +146,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		if exact {
 			return at(row, layout[c])
 		}
-		return cell(at(row, layout[c]), c == colSerial)
+		return model.Cell(at(row, layout[c]), c == colSerial)
 	}
 	seed := field(colSeed)
 	if !exact {
@@ -161,7 +161,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
 	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed}} {
-		if !exact && Rounded(of.value) {
+		if !exact && model.Rounded(of.value) {
 			return k, roundedReason(of.what)
 		}
 	}

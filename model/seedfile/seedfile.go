@@ -190,18 +190,22 @@ func idleAttribute(n xml.Name) bool {
 	return n.Space == "" && n.Local == "xmlns"
 }
 
-// ignores says whether a name is one of those to be passed over. Case, blanks, dashes and underscores do not count.
+// ignores says whether a name is one of those to be passed over. Case, blanks, dashes, underscores and commas, which part the names of
+// a list, do not count.
 func ignores(list []string, called string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return flatName(s) == flatName(called) })
+	flat := func(s string) string { return flatName(strings.ReplaceAll(s, ",", "")) }
+	return slices.ContainsFunc(list, func(s string) bool { return flat(s) == flat(called) })
 }
 
-// ignoreHint says how to let a name pass.
+// ignoreHint says how to let a name pass. One that is not shown, because it could be a seed, has to be looked up.
 func ignoreHint(called string) string {
-	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(called))
+	if name(called) != called {
+		return "if they do not, let it pass with attrs.ignore, or --ignore, and its name"
+	}
+	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(strings.ReplaceAll(called, ",", "")))
 }
 
 func shellName(called string) string {
-	called = name(called)
 	if strings.ContainsAny(called, " ()\"'$&;|<>*?#") {
 		return strconv.Quote(called)
 	}

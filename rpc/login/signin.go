@@ -76,7 +76,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 		return tried
 	}
 	var err error
-	if v.user, err = m.loginConds(ctx, model.Trim(strings.ReplaceAll(string(args.LoginName), "\x00", ""))); err != nil {
+	if v.user, err = m.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
 		return err
 	}
 	if tried != nil {

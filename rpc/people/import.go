@@ -124,13 +124,13 @@ func userField(column, field string) (string, error) {
 	if column == "" || a != nil && a.Kind == object.Secret {
 		return field, nil
 	}
-	field = seedfile.Cell(field)
+	field = model.Cell(field, false)
 	switch {
 	case column == "domain":
 		return model.Name.Check(column, field)
 	case a.Kind == object.Boolean:
 		return seedfile.Boolean(field), nil
-	case a.Rule != model.AnyText && seedfile.Rounded(field):
+	case a.Rule != model.AnyText && model.Rounded(field):
 		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
 	}
 	return field, nil

@@ -129,6 +129,9 @@ func (im *importing) refused(k *seedfile.Key, serial string, to *target) string 
 		}
 		return reason
 	}
+	if _, reason := model.SerialName.Clean(serial); reason != "" {
+		return "the serial " + reason
+	}
 	switch {
 	case serial == "":
 		return "the serial is missing"
