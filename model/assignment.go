@@ -50,12 +50,15 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 	return true
 }
 
-// PINLeast is how many characters a PIN has at least.
-const PINLeast = 4
+// PINLeast is how many characters a PIN has at least, PINMost how many at most.
+const (
+	PINLeast = 4
+	PINMost  = 32
+)
 
 // CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.
 func CheckPIN(place string, pin Secret) error {
-	ok := len(pin) >= PINLeast && len(pin) <= 32
+	ok := len(pin) >= PINLeast && len(pin) <= PINMost
 	for _, c := range pin {
 		ok = ok && c > ' ' && c < 0x7f && c != ','
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"sort"
 
@@ -48,6 +49,8 @@ type Credential struct {
 	Pressed bool
 	// Fewer is by how many codes, the outermost, the window is less than that: see Share.
 	Fewer int64
+	// Search bounds what looking for an OTP costs, see Bound, and counts it.
+	Search otp.Search
 }
 
 // OTP returns the algorithm's parameters.
@@ -130,6 +133,43 @@ func Share(creds []Credential, now Time, most Chance) {
 	}
 }
 
+// CompareMost is with how many OTPs a credential is compared, over all tokens it is tried at: other logins wait for it meanwhile. It
+// is the windows of 413 tokens of the products that come with the server, and twice the widest that one token may have.
+const CompareMost = 50_000
+
+// Bound has a credential compared with no more than CompareMost OTPs of all tokens it is tried at. Those that log in at once, which
+// Share bounds, are among them whatever their number. Where the tokens have more, each gives up what it has beyond an equal part: OTPs
+// far from the one expected, which do not log in and are told no more from wrong ones.
+func Bound(creds []Credential, now Time) {
+	sum, widest := int64(0), int64(0)
+	for i := range creds {
+		c := &creds[i]
+		c.Search.Most = 0
+		all := c.compared()
+		sum, widest = sum+all, max(widest, all)
+	}
+	if sum <= CompareMost {
+		return
+	}
+	each := sort.Search(int(widest), func(n int) bool {
+		sum := int64(0)
+		for i := range creds {
+			sum += min(creds[i].compared(), int64(n)+1)
+		}
+		return sum > CompareMost
+	})
+	for i := range creds {
+		c := &creds[i]
+		c.Search.Most = max(1, int64(each), OTPCodes(c.Algorithm, c.Window(now))-c.Fewer)
+	}
+}
+
+// widest is the window in which an OTP is looked for, whatever becomes of it.
+func (c *Credential) widest() int { return int(max(c.AutoWindow, c.CheckWindow)) }
+
+// compared is with how many OTPs of the token a credential is compared where nothing bounds that.
+func (c *Credential) compared() int64 { return c.OTP().Compared(c.widest()) }
+
 // pending says whether a first OTP waits for the one behind it, which must not have answered that it is right either.
 func (c *Credential) pending(now Time) bool {
 	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep &&
@@ -147,12 +187,11 @@ func (c *Credential) state() otp.State {
 // it did.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
-	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
+	if c.pending(now) && Secret(c.second(seed)).Equal([]byte(code)) {
 		c.synced(otp.AcceptPair(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
 		return true, true, 0
 	}
-	widest := int(max(c.AutoWindow, c.CheckWindow))
-	match, outcome := otp.Verify(seed, p, st, unix, widest, code)
+	match, outcome := c.Search.Verify(seed, p, st, unix, c.widest(), code)
 	switch {
 	case outcome == otp.Replayed:
 		return false, false, Replayed
@@ -170,6 +209,20 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 	c.Asked = stepBytes(asked.With(match))
 	c.ResyncStep, c.ResyncUntil = match, now+ResyncWithin
 	return false, true, OutOfSync
+}
+
+// Miss computes what Check does for a wrong OTP, and changes nothing.
+func (c *Credential) Miss(seed []byte, now Time) {
+	if c.pending(now) {
+		c.second(seed)
+	}
+	c.Search.Miss(seed, c.OTP(), c.state(), now.Std().Unix(), c.widest())
+}
+
+// second is the OTP that completes a resynchronisation.
+func (c *Credential) second(seed []byte) string {
+	c.Search.Made++
+	return otp.Generate(seed, uint64(c.ResyncStep+1), c.OTP())
 }
 
 // synced puts the state after an accepted OTP, or a pair of them, in place.
@@ -213,34 +266,35 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 	return 0
 }
 
-// Split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
-func (c *Credential) Split(text string) (pin Secret, code string, ok bool) {
-	head, code, ok := splitOTP(text, int(c.Digits))
-	if !ok {
-		return nil, "", false
-	}
-	return Secret(head), code, true
-}
+// CredentialMost is the longest credential that is read: an old PIN, an OTP in groups with dashes between, and twice a new PIN.
+const CredentialMost = 256
 
-// PINChange is a credential read as [PIN][OTP][new PIN][new PIN].
-type PINChange struct {
+// Reading is one way in which a credential can be read: [PIN][OTP], or, where it changes the PIN, [PIN][OTP][new PIN][new PIN].
+type Reading struct {
 	PIN  Secret
-	Code string
-	New  Secret
+	Code string // as many digits as the token shows; they may stand in groups with dashes between
+	New  Secret // nil = the PIN stays
 }
 
-// SplitChange returns every way in which a credential can be read as a change of the PIN: its end is one text twice,
-// which is a PIN, with an OTP and the old PIN in front of it.
-func (c *Credential) SplitChange(text string) []PINChange {
-	var all []PINChange
-	for n := 4; n <= 32 && len(text)-2*n-int(c.Digits) >= 0; n++ {
-		fresh := text[len(text)-n:]
-		if text[len(text)-2*n:len(text)-n] != fresh || CheckPIN("", Secret(fresh)) != nil {
-			continue
+// Readings goes through every way in which a credential can be read. No two have the same PIN: between it and where the one OTP ends
+// is all of the other and a digit more.
+func (c *Credential) Readings(text string) iter.Seq[Reading] {
+	return func(yield func(Reading) bool) {
+		if len(text) > CredentialMost {
+			return
 		}
-		if pin, code, ok := splitOTP(text[:len(text)-2*n], int(c.Digits)); ok && pin != fresh {
-			all = append(all, PINChange{Secret(pin), code, Secret(fresh)})
+		if pin, code, ok := splitOTP(text, int(c.Digits)); ok && !yield(Reading{Secret(pin), code, nil}) {
+			return
+		}
+		for n := PINLeast; n <= PINMost && len(text)-2*n-int(c.Digits) >= 0; n++ {
+			fresh := text[len(text)-n:]
+			if text[len(text)-2*n:len(text)-n] != fresh || CheckPIN("", Secret(fresh)) != nil {
+				continue
+			}
+			pin, code, ok := splitOTP(text[:len(text)-2*n], int(c.Digits))
+			if ok && pin != fresh && !yield(Reading{Secret(pin), code, Secret(fresh)}) {
+				return
+			}
 		}
 	}
-	return all
 }

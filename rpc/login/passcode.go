@@ -107,6 +107,9 @@ func (v *verification) passcode(login *model.Login) (bool, error) {
 	}
 	text := []byte(v.text)
 	at := max(0, len(text)-model.PasscodeDigits)
+	if at > model.PINMost {
+		return false, nil
+	}
 	known, err := v.knowsPIN(text[:at])
 	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
 		return false, err

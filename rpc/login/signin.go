@@ -207,19 +207,9 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 // refuseBlind refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
 // administrator who signed in last.
 func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
-	v.dry = true
 	id, _ := v.auth.lastAdmin.Load().(string)
-	creds, err := v.candidates(tx, &model.Login{ID: id})
-	if err != nil {
+	if err := v.pretendAt(tx, id); err != nil {
 		return nil, err
-	}
-	if len(creds) == 0 {
-		v.pretend()
-	}
-	for i := range creds {
-		if _, err := v.try(tx, &creds[i]); err != nil {
-			return nil, err
-		}
 	}
 	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
 }
