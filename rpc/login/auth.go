@@ -32,6 +32,7 @@ type Auth struct {
 	spraying  spraying
 	addresses *keyring.Signer // chooses the slots in which failures of addresses are counted
 	signIns   *limit.Attempts // at the console
+	turns     turns           // there, of an address whose tries are used up
 	compared  prometheus.Counter
 
 	lastLogin atomic.Value // id of the user whose credential was checked last: a string
