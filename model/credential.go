@@ -95,6 +95,9 @@ func (c *Credential) codes(now Time) int64 {
 // Chance returns the chance that a guess at now is accepted: that of each code that would be.
 func (c *Credential) Chance(now Time) Chance { return Chance(c.codes(now)) * CodeChance(c.Digits) }
 
+// PairChance returns the chance that two guessed OTPs synchronise the token.
+func (c *Credential) PairChance() Chance { return PairChance(c.Algorithm, c.Digits, c.ManualWindow) }
+
 // Share makes the windows of all tokens that one credential is tried at so narrow that a guess is right with a chance of at most
 // that. All give up what they have beyond an equal part; where that is less than three codes, those that were used last have three
 // as long as there are some. One code is left to each, whatever the chance.
