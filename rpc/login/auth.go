@@ -35,7 +35,7 @@ type Auth struct {
 	turns     turns           // there, of an address whose tries are used up
 	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
 	lastAdmin atomic.Value // id of the administrator who signed in to the console last
 }
 
