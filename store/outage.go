@@ -79,7 +79,7 @@ func (p *retryBudget) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error)
 	if p.outage == nil {
 		return db.Connx(ctx)
 	}
-	most := updateMost
+	most := maxUpdate
 	if !p.until.IsZero() {
 		most = time.Until(p.until)
 	}

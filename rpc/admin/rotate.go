@@ -13,7 +13,7 @@ import (
 // How long the secret before stays good when it is rotated, in seconds.
 const (
 	overlapDefault = 24 * 60 * 60
-	overlapMost    = 90 * 24 * 60 * 60
+	maxOverlap     = 90 * 24 * 60 * 60
 )
 
 // RotateArgs are the parameters of agent/rotateSecret.
@@ -41,8 +41,8 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 	if args.Overlap.Given {
 		overlap = args.Overlap.Value
 	}
-	if overlap < 0 || overlap > overlapMost {
-		return model.AttrErrorf(model.Invalid, "overlap", "must be a number of seconds from 0 to %d", overlapMost)
+	if overlap < 0 || overlap > maxOverlap {
+		return model.AttrErrorf(model.Invalid, "overlap", "must be a number of seconds from 0 to %d", maxOverlap)
 	}
 	clientSecret, err := NewClientSecret(m.Server)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	devicesMost = 100_000 // of one device/createMany
+	maxDevices  = 100_000 // of one device/createMany
 	devicesPart = 1000    // written at once
 )
 
 var createManyAttrs = object.Declare(&object.Type{Name: "device/createMany", Of: []string{"device/createMany"}, Attrs: []object.Attr{
 	{Name: "label", Kind: object.Text, Rule: model.CodeName, When: object.OnCreate, Required: true, Max: 200, Column: "-", About: "of the devices, which are called label-001 and so on, and of their group"},
-	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: devicesMost, Column: "-", About: "from 1 to 100,000"},
+	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: maxDevices, Column: "-", About: "from 1 to 100,000"},
 	{Name: "licenses", Kind: object.List, When: object.OnCreate, Column: "-", About: "ids; their seats are used in this order"},
 	{Name: "csv", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "answers name, id, license and client token of each device"},
 	{Name: "allowUnlicensed", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "devices without a license where there are too few seats"},

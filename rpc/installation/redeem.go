@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	nonceLeast = 16
-	nonceMost  = 128
+	minNonce = 16
+	maxNonce = 128
 
 	accountsHour       = 3600_000 // milliseconds
 	accountsRetryAfter = 600      // seconds
@@ -69,8 +69,8 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 	if args.Code == "" {
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
-	if n := len(args.Nonce); n < nonceLeast || n > nonceMost {
-		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", nonceLeast, nonceMost)
+	if n := len(args.Nonce); n < minNonce || n > maxNonce {
+		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", minNonce, maxNonce)
 	}
 	var err error
 	if d.device, err = said(device.DeviceType, "device", args.Device, redeemDevice); err != nil {

@@ -212,8 +212,8 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			return model.AttrErrorf(model.Missing, "credential.password", "is required")
 		}
 		v.static, v.password = true, model.Secret(fields["password"])
-		if len(v.password) > people.PasswordMost || len(fields["newPassword"]) > people.PasswordMost {
-			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.PasswordMost)
+		if len(v.password) > people.MaxPassword || len(fields["newPassword"]) > people.MaxPassword {
+			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.MaxPassword)
 		}
 		if v.newHash, v.newPasswordAttr = fields["newPassword"], "credential.newPassword"; v.newHash != "" {
 			return people.CheckPassword(v.c.Server, v.newPasswordAttr, model.Secret(v.newHash))

@@ -81,7 +81,7 @@ func (v *verification) bound(creds []model.Credential, login *model.Login) {
 		pressed = pressed || v.from.Pressed(v.c.Now)
 	}
 	if v.auth.spraying.on.Load() {
-		most, pressed = model.GuessLeast, true
+		most, pressed = model.MinGuess, true
 	}
 	for i := range creds {
 		creds[i].Pressed = pressed

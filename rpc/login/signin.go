@@ -93,8 +93,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 		}
 		v.console.ignored = !known
 	}
-	if len(args.Password) > people.PasswordMost || len(args.NewPassword) > people.PasswordMost {
-		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.PasswordMost)
+	if len(args.Password) > people.MaxPassword || len(args.NewPassword) > people.MaxPassword {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.MaxPassword)
 	}
 	if args.NewPassword != "" {
 		if err := people.CheckPassword(m.Server, "newPassword", model.Secret(args.NewPassword)); err != nil {
@@ -279,7 +279,7 @@ func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []mo
 		if s.Address == "" || s.ID == v.console.signIns.ID {
 			continue
 		}
-		if others++; others < model.SignInKnownMost && s.Knows(v.c.Now) && s.Address != v.console.address {
+		if others++; others < model.MaxSignInKnown && s.Knows(v.c.Now) && s.Address != v.console.address {
 			continue
 		}
 		if err := tx.Delete(s); err != nil {
@@ -354,7 +354,7 @@ func (v *verification) begin(tx store.Tx, login *model.Login, session, before []
 		err = tx.DropSession(before)
 	}
 	if err == nil {
-		err = tx.DropSessions(v.c.Now - model.SessionMost)
+		err = tx.DropSessions(v.c.Now - model.MaxSession)
 	}
 	if err != nil {
 		return err

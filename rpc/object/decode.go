@@ -273,15 +273,15 @@ func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, 
 	return &id, err
 }
 
-// elementsMost bounds what a client gives as a collection.
-const elementsMost = 1000
+// maxElements bounds what a client gives as a collection.
+const maxElements = 1000
 
 // named reads an array of a collection's elements: each by a selector, or by its name alone.
 func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
 	var items []jsontext.Value
 	if v.Kind() != 'n' {
-		if err := json.Unmarshal(v, &items); err != nil || len(items) > elementsMost {
-			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", elementsMost)
+		if err := json.Unmarshal(v, &items); err != nil || len(items) > maxElements {
+			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", maxElements)
 		}
 	}
 	o := Types[c.Object]

@@ -151,15 +151,15 @@ type passwordReset struct {
 }
 
 const (
-	PasswordMost      = 255 // bytes
+	MaxPassword       = 255 // bytes
 	madePasswordBytes = 12  // 96 random bits, 16 characters
 )
 
 // ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
 func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dispatch.Plan) error {
 	password := string(args.Password)
-	if len(password) > PasswordMost {
-		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", PasswordMost)
+	if len(password) > MaxPassword {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", MaxPassword)
 	}
 	var reply any
 	if password == "" {

@@ -149,7 +149,7 @@ type SortArgs struct {
 // out come behind.
 func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	if len(args.IDs) == 0 || len(args.IDs) > object.SearchMost {
+	if len(args.IDs) == 0 || len(args.IDs) > object.MaxSearch {
 		return model.AttrErrorf(model.Missing, "ids", "is required: a user's assignments in the wished order")
 	}
 	plan.Update = func(tx store.Tx) (any, error) {

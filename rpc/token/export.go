@@ -116,7 +116,7 @@ const exportOrder = "export"
 
 // exported returns the query of the tokens to export, by id.
 func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
-	q := &store.Query{Table: m.Type.Table, Limit: object.SearchMost}
+	q := &store.Query{Table: m.Type.Table, Limit: object.MaxSearch}
 	var err error
 	if q.Where, err = m.Type.Conds("match", args.Match); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	if args.Max.Given {
 		q.Limit = args.Max.Value
 	}
-	if q.Limit < 1 || q.Limit > object.SearchMost {
-		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 1 to %d", object.SearchMost)
+	if q.Limit < 1 || q.Limit > object.MaxSearch {
+		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 1 to %d", object.MaxSearch)
 	}
 	if q.Sort, err = m.Type.Ordering(nil, ""); err != nil {
 		return nil, err
