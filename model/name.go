@@ -172,7 +172,7 @@ func Hidden(s string) bool {
 }
 
 // words tells words of an alphabet from letters that were drawn: they stand in camel case, which no encoding of a seed has, or a third of
-// them are vowels, which of sixteen that were drawn is so once in fourteen, and of those of a seed, which has digits, far less often.
+// them are vowels, which of sixteen that were drawn is so once in fourteen; and no digit stands between them, as in most seeds.
 func words(s string) bool {
 	letters, vowels, digits, run, longest := 0, 0, 0, 0, 0
 	pieces, piece, shortest := 1, 0, len(s)
@@ -183,6 +183,8 @@ func words(s string) bool {
 		case unicode.IsDigit(r):
 			digits++
 			continue
+		case digits > 0 && unicode.IsLetter(r):
+			return false // a digit between letters
 		case !unicode.IsLetter(r):
 			run = 0
 			continue

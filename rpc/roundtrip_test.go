@@ -112,6 +112,7 @@ func TestRoundTrips(t *testing.T) {
 	trials = append(trials,
 		trial{name: "auth/verify, a wrong OTP", path: "auth/verify", params: `{"user":{"id":"{User}"},"credential":{"otp":"000000"}}`},
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
+		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
 		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},

@@ -105,6 +105,7 @@ func TestPlans(t *testing.T) {
 		{"UnlockSignIns", false, func(tx store.Tx) error { return tx.UnlockSignIns("x") }},
 		{"DropSessionsOf", false, func(tx store.Tx) error { return tx.DropSessionsOf("x") }},
 		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},
+		{"PretendDelivery", false, func(tx store.Tx) error { return tx.PretendDelivery(&model.Delivery{ID: "x"}) }},
 		{"FreeSeat", false, func(tx store.Tx) error { return tx.FreeSeat("x") }},
 		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
 		{"Meta", false, func(tx store.Tx) error { _, err := tx.Meta("x"); return err }},

@@ -394,6 +394,8 @@ type Tx interface {
 	// before and is not taken. It must not be called under a Scope.
 	NewUsername(domainID, prefix string) (string, error)
 
+	// PretendDelivery writes a delivery and takes it back, so that it costs what Insert of one does and leaves nothing.
+	PretendDelivery(d *model.Delivery) error
 	// ClaimDeliveries takes up to most queued deliveries of a channel whose next try is not after now, the longest due first,
 	// and puts their next try to lease, so that no other process takes them before. It returns them as they were.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
@@ -31,15 +32,19 @@ type Auth struct {
 	spraying  spraying
 	addresses *keyring.Signer // chooses the slots in which failures of addresses are counted
 	signIns   *limit.Attempts // at the console
+	turns     turns           // there, of an address whose tries are used up
+	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
 	lastAdmin atomic.Value // id of the administrator who signed in to the console last
 }
 
 // New makes the receiver of the methods of logins.
 func New(s *dispatch.Server) *Auth {
 	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
+	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
 	s.Metrics.Add(&m.spraying)
+	s.Metrics.Add(m.compared)
 	return m
 }
 
@@ -316,21 +321,27 @@ func (v *verification) pretendOn(tx store.Tx) error {
 		return nil // the password was compared before
 	}
 	id, _ := v.auth.lastLogin.Load().(string)
+	return v.pretendAt(tx, id)
+}
+
+// pretendAt does what a check on a user's tokens does, and accepts nothing.
+func (v *verification) pretendAt(tx store.Tx, userID string) error {
 	v.dry = true
-	creds, err := v.candidates(tx, &model.Login{ID: id})
+	login := &model.Login{ID: userID}
+	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return err
 	}
 	if len(creds) == 0 {
 		v.pretend()
+		return nil
 	}
+	if v.syncing {
+		_, err := v.resync(&creds[0])
+		return err
+	}
+	v.bound(creds, login)
 	for i := range creds {
-		if v.syncing {
-			if _, err := v.resync(&creds[i]); err != nil {
-				return err
-			}
-			break
-		}
 		if _, err := v.try(tx, &creds[i]); err != nil {
 			return err
 		}
@@ -349,8 +360,10 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 
 // pretend spends the time that a check of an OTP takes.
 func (v *verification) pretend() {
-	otp.Verify(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
-		otp.State{}, v.c.Now.Std().Unix(), 10, "000000")
+	var s otp.Search
+	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+		otp.State{}, v.c.Now.Std().Unix(), 10)
+	v.auth.compared.Add(float64(s.Made))
 }
 
 // refuse records a refusal of a user's credential. 201 and 205 count towards the lock, as a guess with that chance.
