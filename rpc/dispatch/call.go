@@ -145,7 +145,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		defer c.RecordPanic()
 		once := c.Idempotent != nil && plan.Update != nil
 		if once {
-			if err := c.storedReply(tx); err != nil {
+			if err := c.findReply(tx); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ type Server struct {
 	freeing               atomic.Bool   // memory will be given back in a moment
 }
 
-// New makes a core for a table of methods. Their receivers are registered before the first call.
+// New makes a server for a table of methods. Their receivers are registered before the first call.
 func New(cfg Config, table []Method) *Server {
 	cfg.complete()
 	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
