@@ -602,19 +602,18 @@ func TestConsoleSessions(t *testing.T) {
 	c.result(t, service.url, "user/set", map[string]any{"user": map[string]string{"loginName": "ada"}, "attrs": map[string]string{"password": "another horse"}})
 	p.click("link", "Licenses")
 	p.sees("Your session has ended")
-	// Five wrong sign-ins slow the sixth, whoever tries it who did not sign in from there lately.
-	for n := 0; !strings.Contains(p.text(), "Too many requests: try again in"); n++ {
-		if n == 9 {
-			t.Fatal("wrong sign-ins are not slowed down")
-		}
+	// Five wrong sign-ins are all that an address has. Beyond them who did not sign in from there lately is not looked at, whatever the
+	// password, and told what a wrong one is told: nobody learns who did.
+	for range 9 {
 		try("wrong horse", "")
 		p.find("alert", "…", 1)
+		p.sees("do not fit")
 	}
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "grace", "password", "first horse", "mustChangePassword", true, "permissions", "audit/search"))
 	p.fill("Login name", "grace")
 	p.fill("Password", "first horse")
 	p.click("button", "Sign in")
-	p.sees("Too many requests: try again in")
+	p.sees("do not fit")
 	p.fill("Login name", "admin")
 	p.fill("Password", service.password())
 	p.click("button", "Sign in")
