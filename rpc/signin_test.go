@@ -287,15 +287,15 @@ func BenchmarkSignInRefusal(b *testing.B) {
 	s := newService(b, storetest.SQLite(b), quiet)
 	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":1000}}`)
 	for login, permissions := range map[string]string{"ada": "*", "eve": "*", "bob": ""} {
-		s.do(b, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":%q,"password":"right","permissions":%q}}`, login, permissions))
+		s.do(b, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":%q,"password":"right horse","permissions":%q}}`, login, permissions))
 		s.do(b, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":%q,"seed":"%x","user.loginName":%[1]q}}`, login, seedOf(login)))
 	}
-	if reply := s.knock("192.0.2.1", "ada", "right", `,"otp":"`+otp.Generate(seedOf("ada"), 0, hotp)+`"`); codeIn(reply) != 0 {
+	if reply := s.knock("192.0.2.1", "ada", "right horse", `,"otp":"`+otp.Generate(seedOf("ada"), 0, hotp)+`"`); codeIn(reply) != 0 {
 		b.Fatal(reply)
 	}
 	s.do(b, "user/set", `{"user":{"loginName":"eve"},"attrs":{"status":"LOCKED"}}`)
 	for _, c := range []struct{ name, login, password string }{
-		{"nobody", "x", "right"}, {"no administrator", "bob", "right"}, {"wrong password", "ada", "wrong"}, {"locked", "eve", "right"}} {
+		{"nobody", "x", "right horse"}, {"no administrator", "bob", "right horse"}, {"wrong password", "ada", "wrong"}, {"locked", "eve", "right horse"}} {
 		b.Run(c.name, func(b *testing.B) {
 			var took []time.Duration
 			for n := 0; b.Loop(); n++ {
