@@ -78,6 +78,10 @@ func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 	return tx.later(t.saveOne, t.saved(v)...)
 }
 
+func (tx *sqlTx) SaveLastLogin(userID string, at model.Time) error {
+	return tx.later("UPDATE user_states SET last_login = ? WHERE user_id = ?", at, userID)
+}
+
 func (tx *sqlTx) CountUse(assignmentID string) error {
 	return tx.later("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
 }

@@ -339,6 +339,8 @@ type Tx interface {
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
 	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
 	SaveLogin(s *model.UserState) error
+	// SaveLastLogin writes the time of a login that changed nothing else of the state of a user.
+	SaveLastLogin(userID string, at model.Time) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
 	// Stranger records a refusal of somebody who is no user, in one of 64 rows, so that it costs what a user's does.

@@ -259,6 +259,14 @@ func (g *Guard) SaveLogin(s *model.UserState) error {
 	return g.Tx.SaveLogin(s)
 }
 
+// SaveLastLogin is store.Tx's.
+func (g *Guard) SaveLastLogin(userID string, at model.Time) error {
+	if err := g.user(userID); err != nil {
+		return err
+	}
+	return g.Tx.SaveLastLogin(userID, at)
+}
+
 // CountUse is store.Tx's.
 func (g *Guard) CountUse(assignmentID string) error {
 	if err := g.assignment(assignmentID); err != nil {

@@ -91,6 +91,7 @@ type verification struct {
 type attempt struct {
 	dry        bool               // only spend the time: nothing is accepted or written
 	mustChange bool               // right, but the password must be changed
+	clear      bool               // the user has no failures and no lock, as stored
 	held       bool               // not looked at: the console takes none for a while
 	from       model.Address      // what is known of where the user is
 	all        []model.Credential // of the user's assignments, whatever their state
@@ -204,6 +205,7 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
 	v.auth.lastLogin.Store(login.ID)
+	v.clear = login.FailCount == 0 && login.Tries == 0 && login.LockedUntil == 0
 	if login.Flooded(v.c.Now) {
 		return nil, answer(model.TooMany)
 	}
@@ -287,7 +289,13 @@ func (v *verification) accept(tx store.Tx, login *model.Login, table, id string)
 		login.Cleared()
 	}
 	login.LastLogin = v.c.Now
-	if err := tx.SaveLogin(&login.UserState); err != nil {
+	var err error
+	if v.clear && table == token.AssignmentType.Table {
+		err = tx.SaveLastLogin(login.ID, login.LastLogin)
+	} else {
+		err = tx.SaveLogin(&login.UserState)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := v.arrived(tx, login.ID); err != nil {

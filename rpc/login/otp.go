@@ -104,9 +104,11 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 	}
 	v.all = all
 	if v.token == nil {
-		return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool {
-			return c.Status != model.Active || c.TokenStatus != model.Active
-		}), nil
+		inactive := func(c model.Credential) bool { return c.Status != model.Active || c.TokenStatus != model.Active }
+		if !slices.ContainsFunc(all, inactive) {
+			return all, nil
+		}
+		return slices.DeleteFunc(slices.Clone(all), inactive), nil
 	}
 	// A serial of two products is told apart by who has the token.
 	conds := append(slices.Clone(v.token), store.Assigned(login.ID))
