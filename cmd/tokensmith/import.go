@@ -12,7 +12,6 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc/dispatch"
 )
 
 const (
@@ -47,9 +46,7 @@ func importCommand(e *env) *cobra.Command {
 			return e.importFile(cmd.Context(), f, args[0])
 		},
 	}
-	f.database.flags(cmd, "")
-	f.database.bulkFlag(cmd)
-	f.serverFlags(cmd)
+	f.targetFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.product, "product", "", "product of all tokens, as MANUFACTURERCODE/PRODUCTCODE (default: as the file says)")
 	flags.StringVar(&f.repository, "repository", "", "name of the repository (default: \"default\")")
@@ -146,11 +143,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 			return callServer(ctx, f, method, key, params)
 		}, func() {}, nil
 	}
-	log, err := e.logger("json")
-	if err != nil {
-		return nil, nil, err
-	}
-	s, st, err := f.open(ctx, dispatch.Config{Log: log})
+	s, st, err := e.methods(ctx, &f.database)
 	if err != nil {
 		return nil, nil, err
 	}
