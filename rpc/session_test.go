@@ -69,7 +69,7 @@ func TestSessionsEnd(t *testing.T) {
 			"locked by others":      {func() { set(`"status":"LOCKED"`) }, true, func() { set(`"status":"ACTIVE"`) }},
 			"disabled":              {func() { set(`"status":"DISABLED"`) }, false, func() { set(`"status":"ACTIVE"`) }},
 			"no administrator more": {func() { set(`"permissions":[]`) }, false, func() { set(`"permissions":"device/*"`) }},
-			"fewer permissions":     {func() { set(`"permissions":"group/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
+			"fewer permissions":     {func() { set(`"permissions":"deviceGroup/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
 		} {
 			v := &visitor{s: s}
 			if _, reply := v.post("signIn", adaSignsIn); codeIn(reply) != 0 {

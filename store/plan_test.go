@@ -78,8 +78,8 @@ func TestPlans(t *testing.T) {
 			return tx.LeaveMark(used, "x", 1)
 		}},
 		{"DeviceNames", false, func(tx store.Tx) error { _, err := tx.DeviceNames("x-"); return err }},
-		{"GroupByName", false, func(tx store.Tx) error { _, err := tx.GroupByName("x"); return err }},
-		{"GroupNames", true, func(tx store.Tx) error { _, err := tx.GroupNames("x"); return err }},
+		{"DeviceGroupByName", false, func(tx store.Tx) error { _, err := tx.DeviceGroupByName("x"); return err }},
+		{"DeviceGroupNames", true, func(tx store.Tx) error { _, err := tx.DeviceGroupNames("x"); return err }},
 		{"Presented", false, func(tx store.Tx) error { _, err := tx.Presented([]string{"x", "y"}); return err }},
 		{"Seen", false, func(tx store.Tx) error { return tx.Seen([]string{"x", "y"}, 1) }},
 		{"TakeSeats", false, func(tx store.Tx) error { _, err := tx.TakeSeats("x", 1, 1); return err }},
@@ -89,7 +89,7 @@ func TestPlans(t *testing.T) {
 		{"InstalledBy", true, func(tx store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
 		{"MadeAccount", false, func(tx store.Tx) error { _, err := tx.MadeAccount("x", "y"); return err }},
 		{"AccountsMade", false, func(tx store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
-		{"GroupsOfCode", false, func(tx store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
+		{"DeviceGroupsOfCode", false, func(tx store.Tx) error { _, err := tx.DeviceGroupsOfCode("x"); return err }},
 		{"NewUsername", false, func(tx store.Tx) error {
 			if err := tx.Insert(&model.Domain{ID: "x", NameFolded: "x"}); err != nil {
 				return err
@@ -106,7 +106,7 @@ func TestPlans(t *testing.T) {
 		{"DropSessionsOf", false, func(tx store.Tx) error { return tx.DropSessionsOf("x") }},
 		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},
 		{"FreeSeat", false, func(tx store.Tx) error { return tx.FreeSeat("x") }},
-		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
+		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "device_group_members", "device_id")))},
 		{"Meta", false, func(tx store.Tx) error { _, err := tx.Meta("x"); return err }},
 		{"tokens of a serial", true, search("tokens", byID, eq("serial", "x"))},
 		{"tokens of a serial's beginning", true, search("tokens", byID, store.Cond{Column: "serial", Op: store.StartsOn, Value: "x"})},

@@ -61,6 +61,10 @@ const (
 	StartsOn Op = "starts"
 	EndsOn   Op = "ends"
 	Like     Op = "like"
+
+	// Calls is of a user's folded login name, and fits whom the value means in any of the forms in which users are named (see
+	// UsersCalled).
+	Calls Op = "calls"
 )
 
 // Cond is one condition on a column of the row, or of any of the rows its path leads to.
@@ -92,6 +96,11 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 	}
 	limited := *q
 	limited.scope = tx.scope
+	where, err := tx.resolve(q.Where)
+	if err != nil {
+		return err
+	}
+	limited.Where = where
 	text, args, err := limited.Select()
 	if err == nil {
 		err = fit(args)
@@ -132,8 +141,12 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	if err := q.check(); err != nil {
 		return 0, err
 	}
+	conds, err := tx.resolve(q.Where)
+	if err != nil {
+		return 0, err
+	}
 	b := &builder{scope: tx.scope}
-	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
+	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, conds))
 	if err == nil {
 		err = fit(args)
 	}
@@ -358,6 +371,8 @@ func (b *builder) cond(prefix string, c Cond) string {
 	switch c.Op {
 	case Eq, Ne, Lt, Le, Gt, Ge:
 		return add(name+" "+string(c.Op)+" ?", c.Value)
+	case Calls:
+		return add(name+" = ?", c.Value) // a bare login name: the others are resolved
 	case In:
 		if len(c.Value.([]any)) == 0 {
 			return "FALSE"

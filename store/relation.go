@@ -31,8 +31,8 @@ var (
 	TokenState  = []Step{{From: "id", Table: "token_states", To: "token_id"}}
 	ClientToken = []Step{{From: "token_id", Table: "client_tokens", To: "id"}} // of a device
 
-	DeviceGroups = []Step{{From: "id", Table: "group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
-	GroupDevices = []Step{{From: "id", Table: "group_members", To: "group_id"}, ToDevice}
+	DeviceGroups = []Step{{From: "id", Table: "device_group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+	GroupDevices = []Step{{From: "id", Table: "device_group_members", To: "group_id"}, ToDevice}
 	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
@@ -61,14 +61,17 @@ func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
 }
 
-// AdministratorCalled fits administrators with a login name, in whatever domain.
-func AdministratorCalled(loginName string) []Cond {
-	return []Cond{{Column: Folded("login_name"), Op: Eq, Value: model.Fold(loginName)}, {Column: "permissions", Op: Ne, Value: ""}}
+// AdministratorCalled fits administrators whom a name means.
+func AdministratorCalled(name string) []Cond {
+	return []Cond{{Column: loginNameFolded, Op: Calls, Value: model.Fold(name)}, {Column: "permissions", Op: Ne, Value: ""}}
 }
 
-// InDomain fits what belongs to the domain of a name.
-func InDomain(name string) Cond {
-	return Cond{Path: []Step{ToDomain}, Column: Folded("name"), Op: Eq, Value: model.Fold(name)}
+// ByName has a condition of a selector that compares a login name fit whom the name means.
+func (c Cond) ByName() Cond {
+	if c.Column == loginNameFolded && c.Op == Eq {
+		c.Op = Calls
+	}
+	return c
 }
 
 // NamesDomain says whether a condition at the end of a path names a domain, by its id or its name.
@@ -76,6 +79,9 @@ func (c *Cond) NamesDomain() bool {
 	last := len(c.Path) - 1
 	return last >= 0 && c.Path[last].Table == ToDomain.Table && c.Op == Eq && (c.Column == "id" || c.Column == Folded("name"))
 }
+
+// loginNameFolded is the column that no table but that of users has.
+var loginNameFolded = Folded("login_name")
 
 // IDColumn is the id of a row.
 var IDColumn = Column{Name: "id"}
@@ -94,19 +100,19 @@ func DomainScope(domains []any) Scope {
 		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
 	}
 	return Scope{
-		"domains":           {{Column: "id", Op: In, Value: domains}},
-		"users":             {{Column: "domain_id", Op: In, Value: domains}},
-		"token_assignments": within(ToUser),
-		"tokens":            {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
-		"devices":           within(ToUser),
-		"group_members":     within(ToDevice, ToUser),
-		"device_groups":     nil,
-		"licenses":          nil,
-		"client_tokens":     nil,
-		"products":          nil,
-		"repositories":      nil,
-		"token_states":      nil,
-		"user_states":       nil,
+		"domains":              {{Column: "id", Op: In, Value: domains}},
+		"users":                {{Column: "domain_id", Op: In, Value: domains}},
+		"token_assignments":    within(ToUser),
+		"tokens":               {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
+		"devices":              within(ToUser),
+		"device_group_members": within(ToDevice, ToUser),
+		"device_groups":        nil,
+		"licenses":             nil,
+		"client_tokens":        nil,
+		"products":             nil,
+		"repositories":         nil,
+		"token_states":         nil,
+		"user_states":          nil,
 	}
 }
 

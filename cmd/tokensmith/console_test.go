@@ -211,7 +211,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	service, c, p := administrator(t)
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "front-desk", "email", "desk@mail.example"))
 	c.result(t, service.url, "device/create", attrsOf("name", "Laptop"))
-	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+	c.result(t, service.url, "deviceGroup/create", attrsOf("name", "Lobby"))
 
 	p.opens("Installation codes")
 	p.sees("No installation codes yet")
@@ -558,7 +558,7 @@ func TestConsoleSessions(t *testing.T) {
 	p.find("link", "OpenAPI", 1)
 	p.looks("sign-in")
 	// An administrator with an active token needs its OTP; a used one is refused.
-	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,group/*,license/search"))
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,deviceGroup/*,license/search"))
 	seed := []byte("12345678901234567890")
 	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "seed", fmt.Sprintf("%x", seed), "user.loginName", "ada"))
 	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
@@ -805,7 +805,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
 	c.result(t, service.url, "license/create", attrsOf("name", "Standard", "seats", 9))
-	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+	c.result(t, service.url, "deviceGroup/create", attrsOf("name", "Lobby"))
 	c.result(t, service.url, "device/create", attrsOf("name", "licensed", "license.name", "Standard", "groups", []string{"Lobby"}))
 	c.result(t, service.url, "installationCode/create", attrsOf("description", "one", "code", "code-one", "action", "CREATE_ACCOUNT_AND_DEVICE",
 		"usernamePrefix", "g", "domain.name", "local", "license.name", "Standard", "groups", []string{"Lobby"}))

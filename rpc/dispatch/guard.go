@@ -133,7 +133,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 	case *model.DownloadLink:
 		tokens = []string{r.TokenID}
 	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.Answered, *model.Audit,
-		*model.License, *model.Group, *model.GroupMember, *model.InstallationCode, *model.InstallationUse:
+		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
 	default:
 		err = fmt.Errorf("rpc: nobody says whose factors a %T holds", row)

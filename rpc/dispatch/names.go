@@ -5,7 +5,8 @@ import (
 	"tokensmith/store"
 )
 
-// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain.
+// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
+// (store's UsersCalled and UsersNamed). The record calls an administrator by login name and domain, ada@local.
 // So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
 // nobody would know who is meant.
 
@@ -20,7 +21,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		given      bool
 	}{
 		{"loginName", u.LoginNameFolded, was == nil || was.LoginNameFolded != u.LoginNameFolded || was.Permissions == "" && u.Permissions != ""},
-		{"userPrincipalName", model.Fold(u.UserPrincipalName), u.UserPrincipalName != "" && (was == nil || was.UserPrincipalName != u.UserPrincipalName)},
+		{"userPrincipalName", u.UserPrincipalNameFolded, u.UserPrincipalName != "" && (was == nil || was.UserPrincipalNameFolded != u.UserPrincipalNameFolded)},
 	} {
 		if !n.given {
 			continue
@@ -75,7 +76,7 @@ func (g *Guard) namesOfStronger() (map[string]stronger, error) {
 		if !g.c.weakerThan(a.Permissions) {
 			continue
 		}
-		for _, name := range []string{a.LoginNameFolded + "@" + of[a.DomainID], a.EmailFolded, model.Fold(a.UserPrincipalName)} {
+		for _, name := range []string{a.LoginNameFolded + "@" + of[a.DomainID], a.EmailFolded, a.UserPrincipalNameFolded} {
 			if name != "" && name != a.LoginNameFolded {
 				g.names[name] = stronger{id: a.ID}
 			}

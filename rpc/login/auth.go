@@ -268,9 +268,14 @@ func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 	return p, nil
 }
 
-// login finds the user; nil when the selector fits none, or several.
+// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	found, err := tx.Logins(v.user)
+	if err == nil && len(found) > 1 {
+		if narrowed, ok := store.InDefaultDomain(v.user); ok {
+			found, err = tx.Logins(narrowed)
+		}
+	}
 	if err != nil || len(found) != 1 {
 		return nil, err
 	}

@@ -141,7 +141,11 @@ func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 		if a.Raw {
 			s, err = wire.RawTextOf(place, v)
 		} else if s, err = wire.TextOf(place, v); err == nil {
-			s, err = a.Rule.Check(place, s)
+			if s, err = a.Rule.Check(place, s); err == nil && a.Refuses != nil {
+				if reason := a.Refuses(s); reason != "" {
+					err = model.AttrErrorf(model.Invalid, place, "%s", reason)
+				}
+			}
 		}
 		switch {
 		case err != nil:

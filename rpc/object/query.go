@@ -160,7 +160,11 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	if len(match) == 0 {
 		return nil, model.AttrErrorf(model.Missing, place, "names no %s", o.Noun)
 	}
-	return o.Conds(place, match)
+	conds, err := o.Conds(place, match)
+	for i := range conds {
+		conds[i] = conds[i].ByName()
+	}
+	return conds, err
 }
 
 // equalities flattens {"domain":{"name":"x"}} to domain.name = x.
@@ -199,13 +203,23 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// Pick is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
-// is said.
+// Pick is find for what a client means. Of several users who have a name the one in the default domain is meant. Where nothing fits
+// for the reason that a selector names a domain that is none, that is said.
 func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error
-	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+	if !errors.As(err, &missed) {
+		return id, err
+	}
+	switch missed.Kind {
+	case model.NotFound:
 		err = o.missed(tx, s)
+	case model.Ambiguous:
+		if narrowed, ok := store.InDefaultDomain(s.conds); ok {
+			if id, narrower := o.Find(c, tx, narrowed); !wire.NoSingleMatch(narrower) {
+				return id, narrower
+			}
+		}
 	}
 	return id, err
 }
@@ -214,7 +228,17 @@ func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error)
 // the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
 func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	domains := Types["domain"].Table
+	undefined := &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
 	for _, c := range s.Named {
+		if name, ok := c.CalledIn(); ok {
+			known, err := tx.DomainsCalled([]string{name})
+			if err != nil {
+				return err
+			}
+			if len(known) == 0 {
+				return undefined
+			}
+		}
 		if !c.NamesDomain() {
 			continue
 		}
@@ -224,7 +248,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 			return err
 		}
 		if len(found) == 0 {
-			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
+			return undefined
 		}
 	}
 	return model.Missed(o.Missing)
