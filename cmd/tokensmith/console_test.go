@@ -359,7 +359,7 @@ func TestConsoleTokens(t *testing.T) {
 	p.sees("1–1 of 1")
 	p.click("button", "Actions for 10000002")
 	p.click("menuitem", "Assign")
-	p.fill("User", "ada@local")
+	p.fill("User", `local\ada`)
 	p.click("button", "Assign")
 	p.sees("The token is assigned")
 	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
@@ -843,7 +843,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 
 	// Somebody who sees neither licenses nor groups edits something else.
 	p.click("button", "Sign out")
-	p.signIn("few@local", "correct horse")
+	p.signIn(`local\few`, "correct horse")
 	p.fill("Search by name", "licensed")
 	p.click("button", "Actions for licensed")
 	p.click("menuitem", "Edit")

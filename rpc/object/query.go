@@ -227,31 +227,36 @@ func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error)
 // missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
 // the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
 func (o *Type) missed(tx store.ReadTx, s Lookup) error {
-	domains := Types["domain"].Table
-	undefined := &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
-	for _, c := range s.Named {
+	if err := UndefinedDomain(tx, s.Named); err != nil {
+		return err
+	}
+	return model.Missed(o.Missing)
+}
+
+// UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller, by itself or in front
+// of a user's name.
+func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
+	for _, c := range conds {
+		defined := true
 		if name, ok := c.CalledIn(); ok {
 			known, err := tx.DomainsCalled([]string{name})
 			if err != nil {
 				return err
 			}
-			if len(known) == 0 {
-				return undefined
+			defined = len(known) > 0
+		} else if c.NamesDomain() {
+			c.Path = nil
+			found, err := tx.Find(&store.Query{Table: Types["domain"].Table, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1, Quick: true})
+			if err != nil {
+				return err
 			}
+			defined = len(found) > 0
 		}
-		if !c.NamesDomain() {
-			continue
-		}
-		c.Path = nil
-		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 {
-			return undefined
+		if !defined {
+			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
 		}
 	}
-	return model.Missed(o.Missing)
+	return nil
 }
 
 // Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.

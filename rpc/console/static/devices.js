@@ -50,7 +50,7 @@ export function devices() {
       {label: "Name", sort: "name", cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
       {label: "Status", sort: "status", cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
       {label: "License", cell: (d) => d["license.name"]},
-      {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.loginName"] + "@" + d["user.domain.name"]}, d["user.loginName"])},
+      {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.domain.name"] + "\\" + d["user.loginName"]}, d["user.loginName"])},
       {label: "Groups", cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},
       {label: "Last seen", sort: "lastSeen", cell: (d) => when(d.lastSeen)},
       {label: "Token", cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"))},
