@@ -56,8 +56,15 @@ func TestDefaultDomainIsForTheStrongest(t *testing.T) {
 				t.Errorf("%s %s: %s", c.method, c.params, seen)
 			}
 		}
+		// Nor does who is held to the default domain take an administrator's bare name in it, which would mean the new user then.
 		s.do(t, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":true}}`)
+		if code, seen := s.answer(limited, "user/create", `{"attrs":{"domain.name":"e","loginName":"Ada"}}`); code != 5 {
+			t.Error(seen)
+		}
 		s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"isDefault":true}}`)
+		if code, seen := s.answer(limited, "user/create", `{"attrs":{"domain.name":"e","loginName":"Ada"}}`); code != 0 {
+			t.Error(seen)
+		}
 		d, e := s.idNamed(t, "domain", "d"), s.idNamed(t, "domain", "e")
 		rows := fmt.Sprint(s.do(t, "audit/search", `{"match":[["method","=","domain/set"]],"sort":"id","order":"desc","max":2,"return":["object"]}`))
 		if !strings.Contains(rows, "domain "+d) || !strings.Contains(rows, "domain "+e) {

@@ -276,7 +276,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	p.click("radio", "Create a new device")
 	p.fill("Account", "nobody at all")
 	p.click("button", "Save")
-	p.sees("Nothing is called this")
+	p.sees("User not found")
 	p.fill("Account", "front-desk")
 	p.click("button", "Save")
 	p.sees("Summer-Guests")

@@ -23,6 +23,8 @@ type Guard struct {
 	c     *Call
 	asked map[string]bool     // ids of users and tokens
 	names map[string]stronger // see namesOfStronger; nil = not read yet
+
+	defaultDomain string // its id, once names are read; "" = there is none
 }
 
 // guarded gives the transaction in which a call's plan runs. What carries its own proof is not asked: logins, devices, links.
@@ -205,7 +207,11 @@ func (g *Guard) Delete(row any) error {
 
 // Try is store.Tx's.
 func (g *Guard) Try(fn func(store.Tx) error) error {
-	return g.Tx.Try(func(tx store.Tx) error { return fn(&Guard{tx, g.c, g.asked, g.names}) })
+	return g.Tx.Try(func(tx store.Tx) error {
+		inner := *g
+		inner.Tx = tx
+		return fn(&inner)
+	})
 }
 
 // SaveChecked is store.Tx's.

@@ -31,8 +31,9 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 			return err
 		}
 		whose, taken := means[n.name]
-		// One name in two domains is two users, which is told to nobody who sees one of them alone.
-		if !taken || whose.id == u.ID || n.attr == "loginName" && whose.byLogin && c.Scope != nil {
+		// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain it would
+		// mean the new one alone.
+		if !taken || whose.id == u.ID || n.attr == "loginName" && whose.byLogin && c.Scope != nil && u.DomainID != g.defaultDomain {
 			continue
 		}
 		return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
@@ -62,6 +63,9 @@ func (g *Guard) namesOfStronger() (map[string]stronger, error) {
 	of := map[string]string{}
 	for _, d := range domains {
 		of[d.ID] = d.NameFolded
+		if d.IsDefault {
+			g.defaultDomain = d.ID
+		}
 	}
 	g.names = map[string]stronger{}
 	for i := range all {
