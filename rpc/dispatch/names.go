@@ -6,7 +6,7 @@ import (
 )
 
 // A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
-// (store's UsersCalled and UsersNamed). The record calls an administrator by login name and domain, ada@local.
+// (store's UsersCalled and UsersNamed). Rows of the record from before call an administrator ada@local.
 // So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
 // nobody would know who is meant.
 
