@@ -12,8 +12,8 @@ type DeviceGroup struct{ object.CRUD }
 
 // DeviceGroupType declares groups of devices.
 var DeviceGroupType = object.Declare(&object.Type{
-	Name: "deviceGroup", Missing: model.DeviceGroupNoun, Row: func() any { return new(model.DeviceGroup) },
-	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
+	Name: "deviceGroup", NotFound: model.DeviceGroupNoun, Row: func() any { return new(model.DeviceGroup) },
+	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.GroupsBelow, Noun: "groups"}},
 	Check:  checkDeviceGroup,
 	Attrs: []object.Attr{

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	SearchMost = 10_000  // rows one search gives
-	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
-	sortMost   = 20      // names in a sort
-	valuesMost = 30_000  // values of all conditions together
+	MaxSearch = 10_000  // rows one search gives
+	maxNested = 100_000 // rows one nested collection gives, over all rows of the search
+	maxSort   = 20      // names in a sort
+	maxValues = 30_000  // values of all conditions together
 )
 
 // Resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
@@ -27,7 +27,7 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 	}
 	var path []store.Step
 	at, rest := o, name
-	for range wire.DepthMost {
+	for range wire.MaxDepth {
 		head, tail, dotted := strings.Cut(rest, ".")
 		a := at.ByName[head]
 		switch {
@@ -84,11 +84,11 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 		}
 		if op == store.In {
 			var items []jsontext.Value
-			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > SearchMost {
-				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", SearchMost)
+			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > MaxSearch {
+				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", MaxSearch)
 			}
-			if count += len(items); count > valuesMost {
-				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", valuesMost)
+			if count += len(items); count > maxValues {
+				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", maxValues)
 			}
 			values := make([]any, len(items))
 			for i, item := range items {
@@ -107,7 +107,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			cond.Value = "%" + s + "%"
 		}
 		if cond.TooLong() {
-			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.PatternMost)
+			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.MaxPattern)
 		}
 		out = append(out, cond)
 	}
@@ -179,7 +179,7 @@ func (o *Type) equalities(place, prefix string, m wire.Members, depth int) (wire
 		if err != nil {
 			return nil, err
 		}
-		if depth > wire.DepthMost {
+		if depth > wire.MaxDepth {
 			return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
 		}
 		more, err := o.equalities(place, prefix+mem.Name+".", inner, depth+1)
@@ -203,9 +203,9 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// Pick is find for what a client means. Of several users who have a name the one in the default domain is meant. Where nothing fits
+// FindSelected is find for what a client means. Of several users who have a name the one in the default domain is meant. Where nothing fits
 // for the reason that a selector names a domain that is none, that is said.
-func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
+func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error
 	if !errors.As(err, &missed) {
@@ -230,7 +230,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	if err := UndefinedDomain(tx, s.Named); err != nil {
 		return err
 	}
-	return model.Missed(o.Missing)
+	return model.Missed(o.NotFound)
 }
 
 // UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller, by itself or in front
@@ -268,7 +268,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.Missing)
+		return "", model.Missed(o.NotFound)
 	case 1:
 		return AsText(rows[0][0]), nil
 	}
@@ -277,7 +277,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 		ids[i] = r[0]
 	}
 	var ret wire.Return
-	for _, name := range o.Naming {
+	for _, name := range o.ShownWhenAmbiguous {
 		ret = append(ret, wire.ReturnItem{Name: name})
 	}
 	p, err := o.Project(c, ret, "")
@@ -298,8 +298,8 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
 	}
-	if len(sort) > sortMost {
-		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", sortMost)
+	if len(sort) > maxSort {
+		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", maxSort)
 	}
 	if len(sort) == 0 && o.Order != "" {
 		sort = []string{o.Order}

@@ -44,7 +44,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 		if err := b.run(rows); err != nil {
 			return nil, err
 		}
-		c.Touched("tokens", strconv.Itoa(len(rows))+" rows")
+		c.SetObject("tokens", strconv.Itoa(len(rows))+" rows")
 		return nil, nil
 	}
 	return nil
@@ -161,7 +161,7 @@ func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, erro
 			return store.NamesOf{}, model.Errorf(model.DomainNotDefined, "the domain is not defined")
 		}
 	}
-	return store.NamesOf{}, model.Missed(people.UserType.Missing)
+	return store.NamesOf{}, model.Missed(people.UserType.NotFound)
 }
 
 // row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.
@@ -176,11 +176,11 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	}
 	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
 	if product == nil {
-		return model.Missed(token.ProductType.Missing)
+		return model.Missed(token.ProductType.NotFound)
 	}
 	tok, ok := b.tokens[product.ID][row.Serial]
 	if !ok {
-		return model.Missed(token.TokenType.Missing)
+		return model.Missed(token.TokenType.NotFound)
 	}
 	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
 		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)
