@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,22 @@ func (a *Agent) Rotate(hash []byte, until Time) {
 	a.OldSecretHash, a.OldSecretUntil = a.SecretHash, until
 	a.SecretHash = hash
 	a.Generation++
+}
+
+// LimitedTo says whether a domain, by its folded name, is among those that the agent is limited to.
+func (a *Agent) LimitedTo(folded string) bool {
+	return slices.ContainsFunc(a.Domains.Items(), func(name string) bool { return Fold(name) == folded })
+}
+
+// DomainRenamed has the agent's list follow a domain, given by its folded name, to another name.
+func (a *Agent) DomainRenamed(folded, name string) {
+	names := a.Domains.Items()
+	for i := range names {
+		if Fold(names[i]) == folded {
+			names[i] = name
+		}
+	}
+	a.Domains = ListOf(names)
 }
 
 // Full says whether the agent may do everything, in all domains.

@@ -50,12 +50,15 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 	return true
 }
 
-// MinPIN is how many characters a PIN has at least.
-const MinPIN = 4
+// MinPIN is how many characters a PIN has at least, MaxPIN how many at most.
+const (
+	MinPIN = 4
+	MaxPIN = 32
+)
 
 // CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.
 func CheckPIN(place string, pin Secret) error {
-	ok := len(pin) >= MinPIN && len(pin) <= 32
+	ok := len(pin) >= MinPIN && len(pin) <= MaxPIN
 	for _, c := range pin {
 		ok = ok && c > ' ' && c < 0x7f && c != ','
 	}

@@ -2,8 +2,10 @@ package model
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"sort"
+	"strings"
 
 	"tokensmith/model/otp"
 )
@@ -43,11 +45,16 @@ type Credential struct {
 	Used      []byte  `db:"used"`
 	SeedGroup *string `db:"seed_group"`
 
+	// Restored is when the database was last restored (store.Store's AfterRestore); 0 = never.
+	Restored Time
+
 	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
 	// OTPs, and each guess is worth less.
 	Pressed bool
 	// Fewer is by how many codes, the outermost, the window is less than that: see Share.
 	Fewer int64
+	// Search bounds what looking for an OTP costs, see Bound, and counts it.
+	Search otp.Search
 }
 
 // OTP returns the algorithm's parameters.
@@ -92,6 +99,9 @@ func (c *Credential) codes(now Time) int64 {
 // Chance returns the chance that a guess at now is accepted: that of each code that would be.
 func (c *Credential) Chance(now Time) Chance { return Chance(c.codes(now)) * CodeChance(c.Digits) }
 
+// PairChance returns the chance that two guessed OTPs synchronise the token.
+func (c *Credential) PairChance() Chance { return PairChance(c.Algorithm, c.Digits, c.ManualWindow) }
+
 // Share makes the windows of all tokens that one credential is tried at so narrow that a guess is right with a chance of at most
 // that. All give up what they have beyond an equal part; where that is less than three codes, those that were used last have three
 // as long as there are some. One code is left to each, whatever the chance.
@@ -130,6 +140,43 @@ func Share(creds []Credential, now Time, most Chance) {
 	}
 }
 
+// MaxCompared is with how many OTPs a credential is compared, over all tokens it is tried at: other logins wait for it meanwhile. It
+// is the windows of 413 tokens of the products that come with the server, and twice the widest that one token may have.
+const MaxCompared = 50_000
+
+// Bound has a credential compared with no more than MaxCompared OTPs of all tokens it is tried at. Those that log in at once, which
+// Share bounds, are among them whatever their number. Where the tokens have more, each gives up what it has beyond an equal part: OTPs
+// far from the one expected, which do not log in and are told no more from wrong ones.
+func Bound(creds []Credential, now Time) {
+	sum, widest := int64(0), int64(0)
+	for i := range creds {
+		c := &creds[i]
+		c.Search.Most = 0
+		all := c.compared()
+		sum, widest = sum+all, max(widest, all)
+	}
+	if sum <= MaxCompared {
+		return
+	}
+	each := sort.Search(int(widest), func(n int) bool {
+		sum := int64(0)
+		for i := range creds {
+			sum += min(creds[i].compared(), int64(n)+1)
+		}
+		return sum > MaxCompared
+	})
+	for i := range creds {
+		c := &creds[i]
+		c.Search.Most = max(1, int64(each), OTPCodes(c.Algorithm, c.Window(now))-c.Fewer)
+	}
+}
+
+// widest is the window in which an OTP is looked for, whatever becomes of it.
+func (c *Credential) widest() int { return int(max(c.AutoWindow, c.CheckWindow)) }
+
+// compared is with how many OTPs of the token a credential is compared where nothing bounds that.
+func (c *Credential) compared() int64 { return c.OTP().Compared(c.widest()) }
+
 // pending says whether a first OTP waits for the one behind it, which must not have answered that it is right either.
 func (c *Credential) pending(now Time) bool {
 	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep &&
@@ -140,25 +187,35 @@ func (c *Credential) state() otp.State {
 	return otpState(c.OTP(), c.Counter, c.Drift, c.Previous, c.Used)
 }
 
+// uncertain says whether the OTP of a step may have been used between a backup and its restore, which the backup does not know: by
+// a clock that was as far ahead as one OTP is accepted. None is, once one that was accepted since has told how the clock goes.
+func (c *Credential) uncertain(step int64) bool {
+	if c.Restored == 0 || c.Algorithm != string(otp.TOTP) || c.SyncedAt > c.Restored {
+		return false
+	}
+	then := *c
+	then.Pressed = false
+	return step <= c.OTP().Step(c.Restored.Std().Unix())+c.Drift+then.Window(c.Restored)
+}
+
 // Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
 // OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
 // between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
 // answered OutOfSync, which tells that it is right, is accepted no more but as the first of two, by whichever token of its seed
-// it did.
+// it did. So is one that may have been used before the database was restored.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
-	if c.pending(now) && Secret(otp.Generate(seed, uint64(c.ResyncStep+1), p)).Equal([]byte(code)) {
+	if c.pending(now) && Secret(c.second(seed)).Equal([]byte(code)) {
 		c.synced(otp.AcceptPair(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
 		return true, true, 0
 	}
-	widest := int(max(c.AutoWindow, c.CheckWindow))
-	match, outcome := otp.Verify(seed, p, st, unix, widest, code)
+	match, outcome := c.Search.Verify(seed, p, st, unix, c.widest(), code)
 	switch {
 	case outcome == otp.Replayed:
 		return false, false, Replayed
 	case outcome != otp.Match:
 		return false, false, WrongCredential
-	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !otp.Steps(c.Asked).Has(match):
+	case otp.Among(p, st, unix, OTPCodes(c.Algorithm, c.Window(now))-c.Fewer, match) && !otp.Steps(c.Asked).Has(match) && !c.uncertain(match):
 		c.synced(otp.Accept(p, st, unix, match), now)
 		return true, true, 0
 	}
@@ -170,6 +227,20 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 	c.Asked = stepBytes(asked.With(match))
 	c.ResyncStep, c.ResyncUntil = match, now+ResyncWithin
 	return false, true, OutOfSync
+}
+
+// Miss computes what Check does for a wrong OTP, and changes nothing.
+func (c *Credential) Miss(seed []byte, now Time) {
+	if c.pending(now) {
+		c.second(seed)
+	}
+	c.Search.Miss(seed, c.OTP(), c.state(), now.Std().Unix(), c.widest())
+}
+
+// second is the OTP that completes a resynchronisation.
+func (c *Credential) second(seed []byte) string {
+	c.Search.Made++
+	return otp.Generate(seed, uint64(c.ResyncStep+1), c.OTP())
 }
 
 // synced puts the state after an accepted OTP, or a pair of them, in place.
@@ -213,34 +284,53 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 	return 0
 }
 
-// Split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
-func (c *Credential) Split(text string) (pin Secret, code string, ok bool) {
+// split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
+func (c *Credential) split(text string) (pin Secret, code string, ok bool) {
+	if bare := strings.TrimRightFunc(text, isDash); bare != text {
+		// No OTP ends with a dash, so that it was pasted with it.
+		if _, code, ok := splitOTP(bare, int(c.Digits)); ok && strings.Trim(code, "0123456789") == "" {
+			text = bare
+		}
+	}
 	head, code, ok := splitOTP(text, int(c.Digits))
 	if !ok {
 		return nil, "", false
 	}
+	if strings.TrimLeftFunc(head, isDash) == "" && CheckPIN("", Secret(head)) != nil {
+		head = "" // dashes of which no PIN is made
+	}
 	return Secret(head), code, true
 }
 
-// PINChange is a credential read as [PIN][OTP][new PIN][new PIN].
-type PINChange struct {
+// MaxCredential is the longest credential that is read: an old PIN, an OTP in groups with dashes between, and twice a new PIN.
+const MaxCredential = 256
+
+// Reading is one way in which a credential can be read: [PIN][OTP], or, where it changes the PIN, [PIN][OTP][new PIN][new PIN].
+type Reading struct {
 	PIN  Secret
-	Code string
-	New  Secret
+	Code string // as many digits as the token shows; they may stand in groups with dashes between
+	New  Secret // nil = the PIN stays
 }
 
-// SplitChange returns every way in which a credential can be read as a change of the PIN: its end is one text twice,
-// which is a PIN, with an OTP and the old PIN in front of it.
-func (c *Credential) SplitChange(text string) []PINChange {
-	var all []PINChange
-	for n := 4; n <= 32 && len(text)-2*n-int(c.Digits) >= 0; n++ {
-		fresh := text[len(text)-n:]
-		if text[len(text)-2*n:len(text)-n] != fresh || CheckPIN("", Secret(fresh)) != nil {
-			continue
+// Readings goes through every way in which a credential can be read. No two have the same PIN: between it and where the one OTP ends
+// is all of the other and a digit more.
+func (c *Credential) Readings(text string) iter.Seq[Reading] {
+	return func(yield func(Reading) bool) {
+		if len(text) > MaxCredential {
+			return
 		}
-		if pin, code, ok := splitOTP(text[:len(text)-2*n], int(c.Digits)); ok && pin != fresh {
-			all = append(all, PINChange{Secret(pin), code, Secret(fresh)})
+		if pin, code, ok := c.split(text); ok && !yield(Reading{pin, code, nil}) {
+			return
+		}
+		for n := MinPIN; n <= MaxPIN && len(text)-2*n-int(c.Digits) >= 0; n++ {
+			fresh := text[len(text)-n:]
+			if text[len(text)-2*n:len(text)-n] != fresh || CheckPIN("", Secret(fresh)) != nil {
+				continue
+			}
+			pin, code, ok := splitOTP(text[:len(text)-2*n], int(c.Digits))
+			if ok && pin != fresh && !yield(Reading{Secret(pin), code, Secret(fresh)}) {
+				return
+			}
 		}
 	}
-	return all
 }

@@ -54,3 +54,55 @@ func TestShare(t *testing.T) {
 		}
 	}
 }
+
+// Of many tokens with wide windows each gives up OTPs far away, and none of those that log in at once.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	wide := func(n int, window int64) []model.Credential {
+		all := tokens("DN/ST", 1, n-1)
+		for i := range all {
+			all[i].CheckWindow = window
+		}
+		return all
+	}
+	eight := wide(300, 10_000)
+	for i := range eight {
+		eight[i].Digits, eight[i].AutoWindow = 8, 10_000
+	}
+	uneven := append(wide(40, 10_000), wide(100, 60)...)
+	for what, c := range map[string]struct {
+		tokens []model.Credential
+		most   []int64 // of the first and the last
+	}{
+		"one":        {wide(1, 10_000), []int64{0, 0}},
+		"two":        {wide(2, 10_000), []int64{0, 0}},
+		"three":      {wide(3, 10_000), []int64{16_666, 16_666}},
+		"413":        {wide(413, 60), []int64{0, 0}},
+		"414":        {wide(414, 60), []int64{120, 120}},
+		"uneven":     {uneven, []int64{947, 947}},
+		"100,000":    {wide(100_000, 60), []int64{1, 1}},
+		"many codes": {eight, []int64{166, 166}},
+	} {
+		model.Share(c.tokens, began, 300*1000)
+		model.Bound(c.tokens, began)
+		sum, codes := int64(0), int64(0)
+		for i := range c.tokens {
+			n := &c.tokens[i]
+			all := n.OTP().Compared(int(max(n.CheckWindow, n.AutoWindow)))
+			if n.Search.Most > 0 {
+				all = min(all, n.Search.Most)
+			}
+			has := int64(n.Chance(began) / model.CodeChance(n.Digits))
+			if has > all {
+				t.Errorf("%s: %d OTPs log in, %d are looked at", what, has, all)
+			}
+			sum, codes = sum+all, codes+has
+		}
+		if sum > max(model.MaxCompared, codes) {
+			t.Errorf("%s: %d are looked at", what, sum)
+		}
+		if got := []int64{c.tokens[0].Search.Most, c.tokens[len(c.tokens)-1].Search.Most}; !slices.Equal(got, c.most) {
+			t.Errorf("%s: %d, not %d", what, got, c.most)
+		}
+	}
+}

@@ -16,3 +16,10 @@ type Domain struct {
 	MaxFailures       int64  `db:"max_failures"`      // failed credentials in a row that lock a user until unlocked; 0 = never
 	PasscodeChannels  List   `db:"passcode_channels"` // by which passcodes may be sent, SMTP and SMS; the first that works is taken
 }
+
+// SameRules says whether two domains treat their users alike: they differ in name and description, if at all.
+func (d *Domain) SameRules(e *Domain) bool {
+	same := *d
+	same.Name, same.NameFolded, same.Description = e.Name, e.NameFolded, e.Description
+	return same == *e
+}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Kind classifies an error. The wire maps each kind to one code in rpc/errors.go, but for NotFound, whose code is its
+// Kind classifies an error. The wire maps each kind to one code in rpc/wire/errors.go, but for NotFound, whose code is its
 // noun's; nothing else names a code.
 type Kind uint8
 

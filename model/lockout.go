@@ -3,6 +3,8 @@ package model
 import (
 	"encoding/binary"
 	"time"
+
+	"tokensmith/model/otp"
 )
 
 // The limits of guessing. What decides is the budget: however an attacker spreads his tries, and whenever the user logs in
@@ -35,9 +37,8 @@ const (
 	certain   Chance = 1_000_000_000
 	sixDigits        = certain / 1_000_000 // of one code of six digits
 
-	// PasswordChance is what a wrong password counts as: an OTP of a token in daily use. PairChance is that of two OTPs.
+	// PasswordChance is what a wrong password counts as: an OTP of a token in daily use.
 	PasswordChance = 5 * sixDigits
-	PairChance     = certain / 1_000_000_000
 )
 
 // CodeChance is the chance of one code with so many digits.
@@ -47,6 +48,13 @@ func CodeChance(digits int64) Chance {
 		chance /= 10
 	}
 	return chance
+}
+
+// PairChance is the chance that two guessed OTPs synchronise a token: that of each two in a row within its manual window.
+func PairChance(algorithm string, digits, manualWindow int64) Chance {
+	one := CodeChance(digits)
+	pairs := Chance(OTPCodes(algorithm, min(manualWindow, otp.MaxWindow)) - 1)
+	return max(1, (pairs*one*one+certain-1)/certain)
 }
 
 // Flooded says whether a user was refused so often within the last minute that no further check is made.

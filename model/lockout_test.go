@@ -242,3 +242,17 @@ func TestFailuresInARowEnd(t *testing.T) {
 		t.Error("locked although neither setting says so")
 	}
 }
+
+// Two guessed OTPs are worth more where more pairs are looked through.
+func TestPairChance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		algorithm      string
+		digits, window int64
+		want           model.Chance // in 10^-9
+	}{{"HOTP", 6, 200, 1}, {"TOTP", 6, 120, 1}, {"TOTP", 6, 10_000, 20}, {"TOTP", 6, 1 << 40, 20}, {"HOTP", 6, 10_000, 10}, {"TOTP", 8, 10_000, 1}, {"HOTP", 6, 0, 1}} {
+		if got := model.PairChance(c.algorithm, c.digits, c.window); got != c.want {
+			t.Errorf("%s, %d digits, window %d: %d, not %d", c.algorithm, c.digits, c.window, got, c.want)
+		}
+	}
+}

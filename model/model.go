@@ -37,12 +37,15 @@ type Moment struct {
 	ends bool      // a day alone is its end
 }
 
+// latest is the last time that ISO 8601 writes with a year of four digits. One behind it, such as the end of 9999 west of UTC, is it.
+var latest = At(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)) - 1
+
 // ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00") or a day alone ("2026-01-31"), which is
 // its beginning or, with ends, its last millisecond.
 func ParseMoment(s string, ends bool) (Moment, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil && t.UnixMilli() > 0 {
-			return Moment{at: At(t)}, true
+			return Moment{at: min(At(t), latest)}, true
 		}
 	}
 	day, err := time.Parse(time.DateOnly, s)
@@ -60,9 +63,9 @@ func (m Moment) In(zone *time.Location) Time {
 	}
 	y, month, d := m.day.Date()
 	if !m.ends {
-		return At(time.Date(y, month, d, 0, 0, 0, 0, zone))
+		return min(At(time.Date(y, month, d, 0, 0, 0, 0, zone)), latest)
 	}
-	return At(time.Date(y, month, d+1, 0, 0, 0, 0, zone).Add(-time.Millisecond))
+	return min(At(time.Date(y, month, d+1, 0, 0, 0, 0, zone))-1, latest)
 }
 
 // Fold returns the form in which names that people type are compared: composed (NFC) and without case.

@@ -6,7 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -21,12 +20,14 @@ const (
 	AsWritten Naming = iota
 	// AnyText is free text: white space around it is dropped, line ends are \n, and tabs and lines are kept.
 	AnyText
-	// Name is of a person or thing that people call by it: white space around it is dropped; what is not seen is refused, but for
-	// the joiners that Persian, Indic and other names need, where they join (RFC 8264, RFC 5892 appendix A).
+	// Name is of a person or thing that people call by it: white space around it is dropped; what is not seen is refused, but where
+	// writing needs it: joiners in Persian, Indic and other names (RFC 8264), variants of characters, emojis.
 	Name
 	// CodeName is a Name that programs compare, such as a serial: white space around it is refused. A file's reader, where
 	// spreadsheets add it, drops it before.
 	CodeName
+	// SerialName is a CodeName that a spreadsheet leaves as it is: none that it has rounded, and none in a form that is undone in files.
+	SerialName
 )
 
 // The limits of a serial and of a text, in characters.
@@ -39,6 +40,11 @@ const (
 
 // Clean returns a text in the form in which it is kept, or says why it cannot be.
 func (n Naming) Clean(s string) (clean, reason string) {
+	if n == SerialName {
+		if reason := spreadsheetReason(s); reason != "" {
+			return "", reason
+		}
+	}
 	if n == AsWritten || plainName(s) {
 		return s, ""
 	}
@@ -50,14 +56,13 @@ func (n Naming) Clean(s string) (clean, reason string) {
 		s = strings.TrimSpace(lineEnds.Replace(s))
 	case Name:
 		s = oneSpace(strings.TrimSpace(s))
-	case CodeName:
+	case CodeName, SerialName:
 		if strings.TrimSpace(s) != s {
 			return "", "must not have white space at an end"
 		}
 		s = oneSpace(s)
 	}
 	s = norm.NFC.String(s)
-	joiner := false
 	for _, r := range s {
 		switch {
 		case r == '\n' || r == '\t':
@@ -70,15 +75,12 @@ func (n Naming) Clean(s string) (clean, reason string) {
 			return "", "has U+FFFD in place of a character that could not be read: what is its charset?"
 		case isNonCharacter(r):
 			return "", "must not have " + codePoint(r) + ", which is no character"
-		case n == AnyText:
-		case r == 0x200c || r == 0x200d:
-			joiner = true
-		case Unseen(r):
-			return "", "must not have characters that are not seen, such as " + codePoint(r)
 		}
 	}
-	if joiner && !joins(s) {
-		return "", "must not have characters that are not seen, such as a joiner that joins nothing"
+	if n != AnyText {
+		if r, found := misplaced(s); found {
+			return "", "must not have characters that are not seen, such as " + codePoint(r)
+		}
 	}
 	return s, ""
 }
@@ -92,15 +94,6 @@ func (n Naming) Check(place, s string) (string, error) {
 	return clean, nil
 }
 
-// joins says whether the joiners of a text stand where scripts have them, by the rules of RFC 5892 appendix A, which the
-// freeform class applies.
-func joins(s string) bool {
-	_, err := freeform.String(s)
-	return err == nil
-}
-
-var freeform = precis.NewFreeform()
-
 // oneSpace makes every kind of blank inside a name the usual one, as RFC 8265 section 4.2.1 has it: they look the same.
 func oneSpace(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -113,12 +106,6 @@ func oneSpace(s string) string {
 
 // Trim drops the white space that people and spreadsheets leave around a text, no-break spaces as well.
 func Trim(s string) string { return strings.TrimSpace(s) }
-
-// Unseen says of a character that it has no look of its own: of no width, or a change of the direction of writing.
-func Unseen(r rune) bool {
-	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || r == 0x034f || r == 0x115f || r == 0x1160 ||
-		r == 0x3164 || r == 0xffa0 || r == 0x2800
-}
 
 // plainName says of a text that every rule keeps it as it is: printable ASCII without a space at an end.
 func plainName(s string) bool {
@@ -141,7 +128,8 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 func Characters(s string) int { return utf8.RuneCountInString(s) }
 
 // MayBeSeed says of a text in the wrong place that it could be a seed, so that no message shows it: twenty hex digits, sixteen of
-// base32, or twenty-four of base64, in a row. Blanks and dashes, which people put between groups, do not end one.
+// base32, or twenty-four of base64, in a row. Blanks and dashes, which people put between groups, do not end one, nor do the colons
+// and points between the bytes of hex.
 func MayBeSeed(s string) bool {
 	hex, base32, base64, letters := 0, 0, 0, false
 	for i := range len(s) {
@@ -153,7 +141,10 @@ func MayBeSeed(s string) bool {
 		case c == ' ' || c == '-':
 			continue
 		case !letter && !digit && c != '+' && c != '/' && c != '_':
-			hex, base32, base64, letters = 0, 0, 0, false
+			base32, base64, letters = 0, 0, false
+			if c != ':' && c != '.' {
+				hex = 0
+			}
 			continue
 		}
 		base64++
@@ -173,4 +164,48 @@ func MayBeSeed(s string) bool {
 		}
 	}
 	return false
+}
+
+// Hidden says of a text of a file that no message may show it: it could be a seed, or the better part of one, and is not words.
+func Hidden(s string) bool {
+	return (MayBeSeed(s) || len(s) >= 12 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567") == "") && !words(s)
+}
+
+// words tells words of an alphabet from letters that were drawn: they stand in camel case, which no encoding of a seed has, or a third of
+// them are vowels, which of sixteen that were drawn is so once in fourteen; and no digit stands between them, as in most seeds.
+func words(s string) bool {
+	letters, vowels, digits, run, longest := 0, 0, 0, 0, 0
+	pieces, piece, shortest := 1, 0, len(s)
+	lower := false
+	for _, r := range s {
+		low := unicode.ToLower(r)
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+			continue
+		case digits > 0 && unicode.IsLetter(r):
+			return false // a digit between letters
+		case !unicode.IsLetter(r):
+			run = 0
+			continue
+		}
+		letters++
+		if lower && r != low {
+			pieces, shortest, piece = pieces+1, min(shortest, piece), 0
+		}
+		piece++
+		lower = r == low
+		if strings.ContainsRune("aeiou", low) {
+			vowels++
+		}
+		if run++; strings.ContainsRune("aeiouy", low) {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	shortest = min(shortest, piece)
+	if digits > 2 || letters == 0 {
+		return false
+	}
+	return pieces > 1 && shortest > 1 && letters >= 4*pieces || 3*vowels >= letters && longest <= 5
 }

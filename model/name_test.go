@@ -18,14 +18,17 @@ import (
 func TestNaming(t *testing.T) {
 	t.Parallel()
 	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
-		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164"}
+		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
+		"\u200d❤", "❤\ufe0f\ufe0f", "日本\u200d", "🏴\U000e0067", "🏴\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e007f", "🏴\U000e007f", "\u180bᠠ", "\ufe0fx", "+\ufe0f", "+\u200d❤"}
 	for _, n := range []model.Naming{model.Name, model.CodeName} {
 		for _, s := range refused {
 			if clean, reason := n.Clean(s); reason == "" {
 				t.Errorf("rule %d takes %+q as %+q", n, s, clean)
 			}
 		}
-		for _, s := range []string{"", "A&B<1>", "ключ-7", "0001", "a b", "'x", `"q"`, "test domain", "O'Brien", "'t Hart", "日本語", "نامه\u200cای", "क्\u200dष", "12E5678", "#1"} {
+		for _, s := range []string{"", "A&B<1>", "ключ-7", "0001", "a b", "'x", `"q"`, "test domain", "O'Brien", "'t Hart", "日本語", "نامه\u200cای", "क्\u200dष", "12E5678", "#1",
+			"❤\ufe0f", "1\ufe0f\u20e3", "🏳\ufe0f\u200d🌈", "👨\u200d👩\u200d👧", "🧑🏽\u200d⚕\ufe0f", "🙂\u200d↔\ufe0f", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "🇩🇪",
+			"葛\U000e0100城", "\u4fae\ufe00", "ᠠ\u180b", "אָ\u034fב", "کوردە\u200c", "نه\u200dـ", "क\u200dष", "الله\u064e\u200c", "ꦏ꧀\u200dꦏ", "‼\ufe0f"} {
 			if clean, reason := n.Clean(s); clean != s || reason != "" {
 				t.Errorf("rule %d makes %+q of %+q: %s", n, clean, s, reason)
 			}
@@ -52,7 +55,7 @@ func TestNaming(t *testing.T) {
 
 // FuzzNaming puts a text through every rule: what comes out is kept as it is from then on, and by CSV and XML as well.
 func FuzzNaming(f *testing.F) {
-	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t"} {
+	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t", "🏳\ufe0f\u200d🌈", "葛\U000e0100", "1\ufe0f\u20e3", "אָ\u034fב"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -121,12 +124,18 @@ func TestPasted(t *testing.T) {
 	}
 	for _, c := range []struct{ text, pin, code string }{
 		{"123456", "", "123456"}, {"123-456", "", "123456"}, {"1234123-456", "1234", "123456"}, {"12-34123456", "12-34", "123456"}, {"12-123456", "12-", "123456"},
-		{"abcd12–34—56", "abcd", "123456"}, {"12-3412-34-56", "12-34", "123456"}, {"-123456", "-", "123456"}, {"12345-", "", "12345-"},
+		{"abcd12–34—56", "abcd", "123456"}, {"12-3412-34-56", "12-34", "123456"}, {"-123456", "", "123456"}, {"—123456", "", "123456"}, {"----123456", "----", "123456"}, {"1234-123456", "1234-", "123456"},
+		{"123456-", "", "123456"}, {"123-456–", "", "123456"}, {"1234123456—", "1234", "123456"}, {"12-34123456-", "12-34", "123456"},
 	} {
 		cred := model.Credential{Digits: 6}
-		pin, code, ok := cred.Split(c.text)
-		if !ok || string(pin) != c.pin || code != c.code {
-			t.Errorf("%q: %q %q %v", c.text, []byte(pin), code, ok)
+		for r := range cred.Readings(c.text) {
+			if string(r.PIN) != c.pin || r.Code != c.code || r.New != nil {
+				t.Errorf("%q: %q %q", c.text, []byte(r.PIN), r.Code)
+			}
+			c.code = ""
+		}
+		if c.code != "" {
+			t.Errorf("%q is not read", c.text)
 		}
 	}
 	for _, code := range []string{"k7qf3-9tmxw", "K7QF3—9TMXW\n", " K7QF3 9TMXW ", "Ｋ７ＱＦ３９ＴＭＸＷ", "K7QF3\u200b9TMXW"} {
@@ -148,6 +157,7 @@ func TestMoment(t *testing.T) {
 		{"2026-01-31", false, "2026-01-30T23:00:00Z"}, {"2026-01-31", true, "2026-01-31T22:59:59.999Z"},
 		{"2026-03-29", true, "2026-03-29T21:59:59.999Z"}, {"2026-10-25", true, "2026-10-25T22:59:59.999Z"},
 		{"2026-01-31T10:00:00+02:00", true, "2026-01-31T08:00:00Z"},
+		{"9999-12-31T23:59:59-05:00", true, "9999-12-31T23:59:59.999Z"},
 	} {
 		m, ok := model.ParseMoment(c.text, c.ends)
 		if got := m.In(berlin).String(); !ok || got != c.want {
@@ -156,6 +166,14 @@ func TestMoment(t *testing.T) {
 	}
 	if m, ok := model.ParseMoment("2026-01-31", true); !ok || m.In(nil).String() != "2026-01-31T23:59:59.999Z" {
 		t.Error(m.In(nil))
+	}
+	// The last day there is has an end that can be written again, wherever it is.
+	for _, place := range []string{"America/New_York", "Pacific/Auckland", "UTC"} {
+		m, ok := model.ParseMoment("9999-12-31", true)
+		end := m.In(zone(t, place))
+		if again, back := model.ParseMoment(end.String(), true); !ok || !back || again.In(nil) != end {
+			t.Errorf("%s: %s, %v", place, end, back)
+		}
 	}
 	for _, bad := range []string{"", "2026-02-30", "31.01.2026", "2026-01-31T10:00:00", "tomorrow", "1960-01-01"} {
 		if _, ok := model.ParseMoment(bad, true); ok {
@@ -171,4 +189,22 @@ func zone(t *testing.T, name string) *time.Location {
 		t.Fatal(err)
 	}
 	return z
+}
+
+// What no message may show of a file, and what it must: the names that programs give their columns.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []string{"3132333435363738393031323334353637383930", "31:32:33:34:35:36:37:38:39:30", "31 32 33 34 35 36 37 38 39 30", "31.32.33.34.35.36.37.38.39.30",
+		"GEZDGNBVGY3TQOJQ", "gezdgnbvgy3tqojq", "gezd gnbv gy3t qojq", "GEZD-GNBV-GY3T-QOJQ", "JBSWYDPEHPKPXPQ", "jbswydpehpkpxpqa", "JBSWYDPEHPKPXPQAJBSWYDPEHPKPXPQA",
+		"ABCDEFGHIJKLMNOP", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA="} {
+		if !model.Hidden(seed) {
+			t.Errorf("%q is shown", seed)
+		}
+	}
+	for _, name := range []string{"timeIntervalInSeconds", "distinguishedName", "organizationalUnit", "physicalDeliveryOfficeName", "extensionAttribute1", "ManufacturerName",
+		"hashAlgorithmName", "physicaldeliveryofficename", "otp shared secret key", "OTP Secret Key Base32", "msDSPrincipalName", "room", "hotp", "1001", "jennifer.christopherson", "Geheimnisträger"} {
+		if model.Hidden(name) {
+			t.Errorf("%q is hidden", name)
+		}
+	}
 }

@@ -36,14 +36,14 @@ func PastedOTP(text string) string {
 func isDash(r rune) bool { return unicode.Is(unicode.Pd, r) || r == 0x2212 || r == 0x00ad }
 
 // splitOTP takes the OTP of so many digits off the end of a text. Dashes between its digits, as apps show them in groups, are
-// left out; what stands in front stays as it is, for a PIN may have a dash of its own.
+// left out; what stands in front stays as it is, for a PIN may have a dash of its own. A text that ends otherwise has none.
 func splitOTP(text string, digits int) (head, code string, ok bool) {
 	at := len(text) - digits
 	if at < 0 {
 		return "", "", false
 	}
 	head, code = text[:at], text[at:]
-	if strings.IndexFunc(code, isDash) < 0 {
+	if strings.Trim(code, "0123456789") == "" {
 		return head, code, true
 	}
 	found := make([]byte, digits)
@@ -56,12 +56,12 @@ func splitOTP(text string, digits int) (head, code string, ok bool) {
 			n--
 			found[n] = byte(r)
 		case !isDash(r) || n == digits:
-			return head, code, true // no groups of digits
+			return "", "", false
 		}
 		rest = rest[:len(rest)-size]
 	}
 	if n > 0 {
-		return head, code, true
+		return "", "", false
 	}
 	return rest, string(found), true
 }

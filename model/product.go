@@ -75,6 +75,13 @@ func (p *Product) SameOTP(q *Product) bool {
 	return p.Algorithm == q.Algorithm && p.Digits == q.Digits && p.Period == q.Period && p.Crypto == q.Crypto
 }
 
+// SameRules says whether two products are used alike: they differ in the texts that only people read, if at all.
+func (p *Product) SameRules(q *Product) bool {
+	same := *p
+	same.Name, same.Functions = q.Name, q.Functions
+	return same == *q
+}
+
 // DefaultNarrowWindow is the narrow window of a product that names none.
 const DefaultNarrowWindow = 2
 

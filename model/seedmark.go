@@ -13,11 +13,12 @@ type SeedUse struct {
 	Previous int64  // as a TokenState's, and below Counter where something was used
 	Asked    []byte // as a TokenState's
 	Used     []byte // as a TokenState's
+	Events   bool   // the seed is an event-based one's
 }
 
 // use puts together what a state or a mark says. Of a time-based seed the last step always counts as used.
 func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse {
-	u := SeedUse{Counter: counter, Previous: counter - 1, Asked: asked}
+	u := SeedUse{Counter: counter, Previous: counter - 1, Asked: asked, Events: algorithm == string(otp.HOTP)}
 	if algorithm != string(otp.TOTP) || counter == 0 {
 		u.Previous = max(0, u.Previous)
 		return u
@@ -63,7 +64,7 @@ func (u SeedUse) With(v SeedUse) SeedUse {
 			st = st.Spend(otp.Steps(v.Used).At(i))
 		}
 	}
-	return SeedUse{u.Counter, st.Known, stepBytes(asked), stepBytes(st.Spent)}
+	return SeedUse{u.Counter, st.Known, stepBytes(asked), stepBytes(st.Spent), u.Events || v.Events}
 }
 
 // SeedMark keeps what was used with a seed of which no token is left, so that one made again with it accepts nothing twice.
@@ -88,7 +89,7 @@ func (m *SeedMark) Use() SeedUse { return use(m.Algorithm, m.Counter, m.Previous
 // Mark returns what is to be remembered of a token that is deleted; false when nothing was used of it, and nothing asked for.
 func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
 	u := s.Use(p.Algorithm)
-	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: s.Counter, Previous: u.Previous, Asked: u.Asked, Used: u.Used}
+	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: u.Counter, Previous: u.Previous, Asked: u.Asked, Used: u.Used}
 	last := m.Counter
 	for _, list := range [][]byte{u.Asked, u.Used} {
 		if steps := otp.Steps(list); steps.Len() > 0 {

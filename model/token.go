@@ -50,9 +50,10 @@ type TokenState struct {
 	SyncedAt    Time   `db:"synced_at"` // when counter and drift were learned from an OTP; 0 = not since the token was made or reset
 	Asked       []byte `db:"asked"`     // the steps whose OTPs were answered OutOfSync, 8 bytes each: these never log in alone
 
-	// Previous is less than Counter where something was used, and else the same. Of a time-based token it is the step from which
-	// on Used has all steps that were used (otp.State's Known and Spent), 8 bytes each; of an event-based one, which has no
-	// Used, what Counter was before it was moved last. Used is nil also in a row of before it was kept.
+	// Of an event-based token, Previous is less than Counter where an OTP of its seed was used, by whichever token, or the counter was
+	// set by hand, and else the same: then nothing was used, and the counter is where the token was made. Of a time-based one it is
+	// the step from which on Used has all steps that were used (otp.State's Known and Spent), 8 bytes each. Used is nil also in a
+	// row of before it was kept.
 	Previous int64  `db:"previous"`
 	Used     []byte `db:"used"`
 }
@@ -109,12 +110,19 @@ func (s *TokenState) Use(algorithm string) SeedUse {
 	return use(algorithm, counter, s.Previous, s.Asked, s.Used)
 }
 
-// Inherit has a new token's state go on from what was used of its seed before.
+// Inherit has a new token's state go on from what was used of its seed before. A counter that is higher already stays, and counts
+// as used up to there, as store.Tx's RaiseMarks has it.
 func (s *TokenState) Inherit(u SeedUse) {
 	u = u.With(SeedUse{Asked: s.Asked, Used: s.Used})
 	s.Asked, s.Used = u.Asked, u.Used
-	if u.Counter > 0 && u.Counter >= s.Counter {
+	switch {
+	case u.Counter == 0:
+	case u.Counter >= s.Counter:
 		s.Previous, s.Counter = u.Previous, u.Counter
+	case u.Events:
+		s.Previous = min(s.Previous, s.Counter-1)
+	default:
+		s.Previous = max(s.Previous, u.Previous)
 	}
 }
 
@@ -136,7 +144,7 @@ func (s *TokenState) Reset(p otp.Params, counter *int64, now Time) (rewound bool
 		o, rewound = otp.Rewind(p, o, now.Std().Unix())
 		s.Counter = o.Next
 	case p.Algorithm == otp.HOTP:
-		s.Previous, s.Counter = s.Counter, *counter
+		s.Previous, s.Counter = max(0, *counter-1), *counter
 	case *counter < s.Counter:
 		return false, AttrErrorf(Invalid, "attrs.counter", "a time-based token's used steps stay used: give nothing or at least %d", s.Counter)
 	default:

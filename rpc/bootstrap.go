@@ -44,7 +44,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 // FirstAgent is the agent a new database is given so that somebody can call.
 type FirstAgent struct{ Name, ClientID, ClientSecret string }
 
-// FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it gives nil.
+// FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it returns nil.
 // keep is called with the secret before the agent exists for good, so that it is not lost.
 func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*FirstAgent, error) {
 	clientSecret, err := admin.NewClientSecret(s.core)

@@ -20,7 +20,7 @@ var factorless = map[string][]string{
 		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
 		"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "template/get", "template/search", "delivery/get", "delivery/search",
 		"domain/estimateGuessing", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
-	"is a rule, or a text, for everybody; TestNobodyLocksStrongerOnesByTheirDomain": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
+	"is a rule, a name or a text for everybody; TestNobodyLocksStrongerOnesByTheirDomain, TestNobodyChangesTheProductOfAStrongerOne": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
 		"repository/create", "repository/set", "repository/delete", "template/set"},
 	"makes a user, who has no factor yet; what permissions he is given is mayGrant's": {"user/create"},
 	"goes by the credential, or sends one to its user alone": {"auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken",

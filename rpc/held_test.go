@@ -301,7 +301,7 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
 		}
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"Ada","email":"Ada@mail.example","userPrincipalName":"ada@upn.example","permissions":"*"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"eve","email":"eve@mail.example","permissions":"user/get"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"eve","email":"eve@mail.example","userPrincipalName":"eve2@e","permissions":"user/get"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"bob"}}`)
 		weak := s.agent(t, `"name":"weak","permissions":"user/*"`)
 		limited := s.agent(t, `"name":"limited","permissions":"*","domains":"e"`)
@@ -317,7 +317,12 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 			`"loginName":"ada@e"`:                                    {0, 0, 0},
 			`"loginName":"eve"`:                                      {0, 0, 5},
 			`"loginName":"eve@mail.example"`:                         {0, 5, 5},
-			`"loginName":"x","email":"ada@mail.example"`:             {0, 0, 0},
+			`"loginName":"x","email":"ADA@mail.example"`:             {5, 5, 5},
+			`"loginName":"x","email":"ada@UPN.example"`:              {5, 5, 5},
+			`"loginName":"x","email":"ada@d"`:                        {5, 5, 5},
+			`"loginName":"x","email":"ada"`:                          {5, 0, 5},
+			`"loginName":"x","email":"bob@mail.example"`:             {0, 0, 0},
+			`"loginName":"eve2"`:                                     {0, 5, 5}, // who is eve2@e then
 		} {
 			for _, w := range []struct {
 				who  caller

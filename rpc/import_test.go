@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"tokensmith/model/modeltest"
+	"tokensmith/model/otp"
 	"tokensmith/store/storetest"
 )
 
@@ -81,4 +83,77 @@ func TestImportMany(t *testing.T) {
 			t.Errorf("%.200s", reply)
 		}
 	})
+}
+
+// A seed that stands where a product's code or a user belongs is in no answer.
+func TestImportHidesSeeds(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	for _, seed := range []string{"31323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "JBSWYDPEHPKPXPQA", "jbswydpehpkpxpq", "31:32:33:34:35:36:37:38:39:30"} {
+		for _, attrs := range []map[string]any{
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,totp,DN," + seed},
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,totp," + seed + ",SE"},
+			{"data": "serial,seed,type,manufacturer,model\n1,3132333435363738393031323334353637383930,," + seed + ",SE"},
+			{"data": "serial,seed,type,manufacturer\n1,3132333435363738393031323334353637383930,totp," + seed},
+			{"data": "serial,seed,type,user\n1,3132333435363738393031323334353637383930,totp," + seed, "assign": true, "createProducts": true},
+			{"data": strings.Replace(vendorFile(1), ">ST<", ">"+seed+"<", 1)},
+		} {
+			if status, reply := s.post("/token/import", params(t, attrs)); strings.Contains(reply, `"error":0`) || strings.Contains(strings.ToLower(reply), strings.ToLower(seed)) {
+				t.Errorf("%v: %d %s", attrs, status, reply)
+			}
+		}
+	}
+}
+
+// What a file says of a clock or a counter is refused where the token could not be used, or not exported and imported again. A token
+// that has used its last counter does not keep the others from coming back.
+func TestImportBounds(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t), realRandom)
+	load := func(row string) string {
+		_, reply := s.post("/token/import", params(t, map[string]any{"data": "serial,seed,type,counter,drift\n" + row, "createProducts": true}))
+		return reply
+	}
+	const seed = ",3132333435363738393031323334353637383930,"
+	for _, row := range []string{"1" + seed + "totp,,2147483648", "1" + seed + "totp,,-2147483648", "1" + seed + "totp,,-1000000000", "1" + seed + "totp,,9223372036854775807",
+		"1" + seed + "hotp,9223372036854775807,", "1" + seed + "totp,,99999999999999999999"} {
+		if reply := load(row); strings.Contains(reply, `"error":0`) {
+			t.Errorf("%s: %s", row, reply)
+		}
+	}
+	for _, row := range []string{"1" + seed + "totp,,-31556952", "2" + seed + "totp,,1999999999", "3" + seed + "hotp,9223372036854775806,"} {
+		if reply := load(row); !strings.Contains(reply, `"error":0`) {
+			t.Errorf("%s: %s", row, reply)
+		}
+	}
+	export := func() (result map[string]any, reply string) {
+		_, reply = s.post("/token/export", `{"match":[],"attrs":{"password":"p"}}`)
+		var answer struct {
+			Result map[string]any `json:"result"`
+		}
+		if err := json.Unmarshal([]byte(reply), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer.Result, reply
+	}
+	again := func(want float64) {
+		t.Helper()
+		result, reply := export()
+		if result["total"] != want {
+			t.Fatalf("%.300s", reply)
+		}
+		other := newService(t, storetest.SQLite(t), realRandom)
+		other.do(t, "token/import", params(t, map[string]any{"data": result["data"], "password": "p", "createProducts": true}))
+	}
+	again(3)
+	code := otp.Generate(bytes.Repeat([]byte("1234567890"), 2), uint64(otp.LastStep), otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1})
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"u"}}`)
+	s.do(t, "tokenAssignment/create", `{"attrs":{"token.serial":"3","user.loginName":"u"}}`)
+	s.do(t, "auth/verify", fmt.Sprintf(`{"user":{"loginName":"u"},"credential":{"otp":%q}}`, code))
+	again(2)
+	if _, reply := export(); !strings.Contains(reply, "its last counter is used") {
+		t.Errorf("%.300s", reply)
+	}
 }

@@ -7,7 +7,7 @@ import (
 // loginSelects are the objects by which a login says who it is of.
 var loginSelects = []string{"user", "token", "tokenAssignment"}
 
-// methods is THE table: path, Go method, permission, size. The API is this list.
+// methods is THE table: path, Go method and size class. A method's path is also its permission (dispatch.Call.Allowed); Reveals makes it one that only its exact name or "*" opens.
 var methods = []dispatch.Method{
 	{Path: "domain/create", Target: "Domain.Create", About: "Makes a domain."},
 	{Path: "domain/get", Target: "Domain.Get", About: "Reads one domain."},

@@ -3,108 +3,159 @@ package rpc_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"tokensmith/store/storetest"
 )
 
-// The console takes an administrator by every name that he has, and nobody else by it.
-func TestSignInByEveryName(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, url string) {
-		s := newService(t, url)
-		s.do(t, "domain/create", `{"attrs":{"name":"clients","netbiosName":"NORTH","dnsName":"north.example"}}`)
-		s.do(t, "domain/create", `{"attrs":{"name":"south"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"clients","loginName":"jdoe","userPrincipalName":"John.Doe@north.example","password":"correct horse","permissions":"*"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"south","loginName":"john","password":"correct horse"}}`)
-		for name, want := range map[string]int{`jdoe`: 0, ` JDOE `: 0, `NORTH\jdoe`: 0, `north/jdoe`: 0, `north.example\jdoe`: 0, `clients\jdoe`: 0,
-			`john.doe@NORTH.example`: 0, `NORTH\john.doe@north.example`: 0,
-			`south\jdoe`: 201, `nowhere\jdoe`: 201, `jdoe@clients`: 201, `john`: 201, `south\john`: 201, `NORTH\`: 201, `\jdoe`: 201, `@`: 201, ``: 201} {
-			if reply := s.knock("192.0.2.1", name, "correct horse", ""); codeIn(reply) != want {
-				t.Errorf("%q: %s", name, reply)
-			}
-		}
-	})
-}
-
-// Who may do less than an administrator does not say whom a bare name means: it may be the administrator's.
-func TestDefaultDomainIsForTheStrongest(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, url string) {
-		s := newService(t, url)
-		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
-		s.do(t, "domain/create", `{"attrs":{"name":"e"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","permissions":"*"}}`)
-		weak := s.agent(t, `"name":"weak","permissions":"domain/*"`)
-		limited := s.agent(t, `"name":"limited","permissions":"*","domains":"e"`)
-		for _, c := range []struct {
-			who            caller
-			method, params string
-			want           int
-		}{
-			{weak, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":true}}`, 5},
-			{weak, "domain/create", `{"attrs":{"name":"f","isDefault":true}}`, 5},
-			{weak, "domain/create", `{"attrs":{"name":"f","isDefault":false,"netbiosName":"F1"}}`, 0},
-			{weak, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":false,"dnsName":"e.example"}}`, 0},
-			{limited, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":true}}`, 5},
-			{limited, "user/get", `{"user":{"loginName":"D\\ada"}}`, 242},
-			{limited, "user/get", `{"user":{"loginName":"nowhere\\ada"}}`, 242},
-			{limited, "user/get", `{"user":{"loginName":"e.example\\ada"}}`, 101},
-		} {
-			if code, seen := s.answer(c.who, c.method, c.params); code != c.want {
-				t.Errorf("%s %s: %s", c.method, c.params, seen)
-			}
-		}
-		// Nor does who is held to the default domain take an administrator's bare name in it, which would mean the new user then.
-		s.do(t, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":true}}`)
-		if code, seen := s.answer(limited, "user/create", `{"attrs":{"domain.name":"e","loginName":"Ada"}}`); code != 5 {
-			t.Error(seen)
-		}
-		s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"isDefault":true}}`)
-		if code, seen := s.answer(limited, "user/create", `{"attrs":{"domain.name":"e","loginName":"Ada"}}`); code != 0 {
-			t.Error(seen)
-		}
-		d, e := s.idNamed(t, "domain", "d"), s.idNamed(t, "domain", "e")
-		rows := fmt.Sprint(s.do(t, "audit/search", `{"match":[["method","=","domain/set"]],"sort":"id","order":"desc","max":2,"return":["object"]}`))
-		if !strings.Contains(rows, "domain "+d) || !strings.Contains(rows, "domain "+e) {
-			t.Errorf("the record names %s, not %s and %s", rows, d, e)
-		}
-		if code, seen := s.answer(weak, "domain/set", `{"domain":{"name":"d"},"attrs":{"isDefault":false}}`); code != 5 {
-			t.Error(seen)
-		}
-	})
-}
-
-func (s *service) idNamed(t *testing.T, object, name string) string {
+// logins are the login names of the users that a caller sees.
+func (s *service) logins(t *testing.T, c caller) string {
 	t.Helper()
-	return s.do(t, object+"/get", fmt.Sprintf(`{%q:{"name":%q},"return":["id"]}`, object, name)).(map[string]any)["id"].(string)
+	_, seen := s.answer(c, "user/search", `{"return":["loginName"],"sort":["loginName"]}`)
+	var names []string
+	for _, part := range strings.Split(seen, `"loginName":"`)[1:] {
+		name, _, _ := strings.Cut(part, `"`)
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
 }
 
-// Of many who ask for one name at once one gets it.
-func TestNamesAreGivenOnce(t *testing.T) {
+// An agent that is limited to a domain is limited to it whatever it is called, and to no other that gets its name.
+func TestRenamedDomainsMoveNoRights(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := newService(t, url)
-		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
-		var all sync.WaitGroup
-		for i := range 8 {
-			all.Go(func() {
-				attrs := fmt.Sprintf(`"loginName":"u%d","userPrincipalName":"One@x.example"`, i)
-				if i%4 == 3 {
-					attrs = `"loginName":"one@X.example"`
-				}
-				s.post("/user/create", `{"attrs":{"domain.name":"d",`+attrs+`}}`)
-				s.post("/domain/create", fmt.Sprintf(`{"attrs":{"name":"d%d","netbiosName":"ONE","isDefault":true}}`, i))
-			})
+		for domain, login := range map[string]string{"dev": "ann", "prod": "bob", "other": "cat"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+domain+`"}}`)
+			s.do(t, "user/create", `{"attrs":{"domain.name":"`+domain+`","loginName":"`+login+`"}}`)
 		}
-		all.Wait()
-		users := s.do(t, "user/search", `{"match":[["userPrincipalName","=","one@x.example"]]}`).(map[string]any)["total"].(float64)
-		users += s.do(t, "user/search", `{"match":[["loginName","=","one@x.example"]]}`).(map[string]any)["total"].(float64)
-		domains := s.do(t, "domain/search", `{"match":[["netbiosName","=","one"]]}`).(map[string]any)["total"].(float64)
-		defaults := s.do(t, "domain/search", `{"match":[["isDefault","=",true]]}`).(map[string]any)["total"].(float64)
-		if users != 1 || domains != 1 || defaults != 1 {
-			t.Error(users, domains, defaults)
+		limited := s.agent(t, `"name":"limited","permissions":"user/*","domains":"DEV"`)
+		both := s.agent(t, `"name":"both","permissions":"user/*","domains":"other,dev"`)
+		renamer := s.agent(t, `"name":"renamer","permissions":"domain/*"`)
+		set := func(from, attrs string) string {
+			t.Helper()
+			_, reply := s.post("/domain/set", `{"domain":{"name":"`+from+`"},"attrs":{`+attrs+`}}`)
+			return reply
+		}
+		want := func(domains, ofLimited, ofBoth string) {
+			t.Helper()
+			got := fmt.Sprint(s.do(t, "agent/search", `{"match":[["name","in",["limited","both"]]],"return":["domains"],"sort":["name"]}`).(map[string]any)["rows"])
+			if got != domains {
+				t.Errorf("their domains are %s", got)
+			}
+			if l, b := s.logins(t, limited), s.logins(t, both); l != ofLimited || b != ofBoth {
+				t.Errorf("they see %q and %q", l, b)
+			}
+		}
+		if code, seen := s.answer(renamer, "domain/set", `{"domain":{"name":"dev"},"attrs":{"name":"x"}}`); code != 5 {
+			t.Errorf("by one who may less than the agent: %s", seen)
+		}
+		if code, seen := s.answer(renamer, "domain/set", `{"domain":{"name":"prod"},"attrs":{"name":"production"}}`); code != 0 {
+			t.Errorf("where nobody may more: %s", seen)
+		}
+		want("[map[domains:[other dev]] map[domains:[DEV]]]", "ann", "ann cat")
+		for _, c := range [][2]string{{"dev", "x"}, {"production", "dev"}, {"x", "X"}, {"other", "y z"}} {
+			if reply := set(c[0], `"name":"`+c[1]+`"`); codeIn(reply) != 0 {
+				t.Errorf("%s: %s", c, reply)
+			}
+		}
+		want("[map[domains:[y z X]] map[domains:[X]]]", "ann", "ann cat")
+		if reply := set("x", `"name":"y,dev"`); codeIn(reply) != 11 {
+			t.Errorf("a name that is two in a list: %s", reply)
+		}
+		if reply := set("dev", `"name":"a,b"`); codeIn(reply) != 0 {
+			t.Errorf("the same where no list has it: %s", reply)
+		}
+		// The name of a domain that is gone is nobody's while a list has it.
+		s.do(t, "user/delete", `{"user":{"loginName":"ann"}}`)
+		s.do(t, "domain/delete", `{"domain":{"name":"x"}}`)
+		if _, reply := s.post("/domain/create", `{"attrs":{"name":"x"}}`); codeIn(reply) != 14 {
+			t.Errorf("a new domain of the name: %s", reply)
+		}
+		if reply := set("a,b", `"name":"x"`); codeIn(reply) != 14 {
+			t.Errorf("another's new name: %s", reply)
+		}
+		want("[map[domains:[y z X]] map[domains:[X]]]", "", "cat")
+		s.do(t, "agent/delete", `{"agent":{"name":"limited"}}`)
+		s.do(t, "agent/set", `{"agent":{"name":"both"},"attrs":{"domains":"y z"}}`)
+		if _, reply := s.post("/domain/create", `{"attrs":{"name":"x"}}`); codeIn(reply) != 0 {
+			t.Errorf("when no list has it: %s", reply)
+		}
+	})
+}
+
+// Nobody gives a domain another name where one of its users may do what he may not, or by which another of its users is called what
+// such a one is called.
+func TestNobodyRenamesTheDomainOfAStrongerOne(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for _, d := range []string{"local", "other", "third"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
+		}
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"kiosk-1","email":"Boss@corp.example","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"other","loginName":"kiosk-1"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"other","loginName":"boss"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"third","loginName":"eve","permissions":"domain/set"}}`)
+		weak := s.agent(t, `"name":"weak","permissions":"domain/*,token/create"`)
+		held := s.agent(t, `"name":"held","permissions":"*","rateLimit":50`)
+		for _, c := range []struct {
+			who  caller
+			from string
+			to   string
+			want int
+		}{
+			{weak, "local", "was-local", 5}, {held, "local", "was-local", 5}, {weak, "local", "LOCAL", 5}, {weak, "local", "local", 0},
+			{weak, "other", "corp.Example", 5}, {held, "other", "corp.example", 5}, {held, "third", "corp.example", 5},
+			{weak, "third", "corp.example", 0}, {weak, "corp.example", "third", 0}, {weak, "other", "elsewhere", 0}, {held, "elsewhere", "other", 0},
+		} {
+			if code, seen := s.answer(c.who, "domain/set", `{"domain":{"name":"`+c.from+`"},"attrs":{"name":"`+c.to+`"}}`); code != c.want {
+				t.Errorf("%s to %s: %s", c.from, c.to, seen)
+			}
+		}
+		for _, c := range [][2]string{{"local", "was-local"}, {"other", "local"}} {
+			if _, reply := s.post("/domain/set", `{"domain":{"name":"`+c[0]+`"},"attrs":{"name":"`+c[1]+`"}}`); codeIn(reply) != 0 {
+				t.Errorf("by one who may everything: %s", reply)
+			}
+		}
+	})
+}
+
+// An account that an installation code makes is not called what an administrator is called, and has no e-mail address that means
+// somebody already, whoever made the code.
+func TestCodesTakeNobodysName(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for _, d := range []string{"local", "other"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
+		}
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"Kiosk-1","email":"boss@corp.example","userPrincipalName":"tab3@upn","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"plain","email":"plain@corp.example"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"eve","email":"kiosk-3@other","permissions":"user/get"}}`)
+		weak := s.agent(t, `"name":"weak","permissions":"installationCode/*,user/create,device/create"`)
+		if code, seen := s.answer(weak, "installationCode/create", `{"attrs":{"code":"weak-code","action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk-","domain.name":"other"}}`); code != 0 {
+			t.Fatal(seen)
+		}
+		for n, email := range []string{"BOSS@corp.example", "Plain@CORP.example", "fresh@corp.example", ""} {
+			user := `{"firstName":"Mallory"}`
+			if email != "" {
+				user = `{"email":"` + email + `"}`
+			}
+			if code, reply, _ := s.redeem("192.0.2.1", "weak-code", fmt.Sprint(n), `,"device":{"name":"d"},"user":`+user); code != 0 {
+				t.Fatal(code, reply)
+			}
+		}
+		got := fmt.Sprint(s.do(t, "user/search", `{"match":[["domain.name","=","other"]],"return":["loginName","email"],"sort":["loginName"]}`).(map[string]any)["rows"])
+		if want := "[map[email:<nil> loginName:kiosk-2] map[email:<nil> loginName:kiosk-4] map[email:fresh@corp.example loginName:kiosk-5] map[email:<nil> loginName:kiosk-6]]"; got != want {
+			t.Errorf("the accounts are %s", got)
+		}
+		// Another prefix is another purpose.
+		coder := s.agent(t, `"name":"coder","permissions":"installationCode/*"`)
+		for attrs, want := range map[string]int{`"usernamePrefix":"x"`: 5, `"usernamePrefix":"kiosk-"`: 0, `"description":"x"`: 0} {
+			if code, seen := s.answer(coder, "installationCode/set", `{"match":[["domain.name","=","other"]],"attrs":{`+attrs+`}}`); code != want {
+				t.Errorf("%s: %s", attrs, seen)
+			}
 		}
 	})
 }

@@ -181,6 +181,33 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 	}
 }
 
+// The same where one of two tokens stands higher, because it was set there: what is known of the other is known of both.
+func TestUsedAheadOfOneSetHigher(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "MT 1")
+		g.user("v")
+		g.seeded("GT", "2", "1", "v")
+		g.do(t, "token/reset", fmt.Sprintf(`{"token":{"serial":"1"},"attrs":{"counter":%d}}`, g.clock.now().Unix()/30+1000))
+		g.clock.advance(time.Hour) // the server's clock is wrong
+		var ahead []string
+		for i := range otp.MaxSpent + 4 {
+			ahead = append(ahead, g.at(totp, "1", 0))
+			g.want(0, g.verify("v", ahead[i]), fmt.Sprint("ahead ", i))
+			g.clock.advance(30 * time.Second)
+		}
+		g.clock.advance(-time.Hour - time.Duration(len(ahead))*30*time.Second)
+		g.do(t, "token/reset", `{"token":{"serial":"1"}}`)
+		g.clock.advance(time.Hour)
+		for i, code := range ahead {
+			g.want(206, g.verify("u", code), fmt.Sprint("used ahead as number ", i, ", when its time has come"))
+			g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
+			g.clock.advance(30 * time.Second)
+		}
+	})
+}
+
 // Seeds of which HMAC makes one key have one mark. The same seed under another hash makes other OTPs.
 func TestSeedsThatAreOneKey(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -153,6 +156,122 @@ func (g *guarded) wantMarks(want int64) {
 	})
 	if err != nil || have != want {
 		g.t.Errorf("%d marks, not %d: %v", have, want, err)
+	}
+}
+
+// What was used of an event-based seed is known to every token of it, and to the mark, also where a token stands higher that nothing
+// was used of, or was set to where it stands.
+func TestHigherCountersKeepMarks(t *testing.T) {
+	t.Parallel()
+	imported := func(g *guarded, serial string, counter int) {
+		g.do(g.t, "token/import", fmt.Sprintf(`{"attrs":{"data":%q}}`, fmt.Sprintf("serial,seed,type,counter\n%s,%x,hotp,%d\n", serial, seedOf("1"), counter)))
+	}
+	for name, rule := range map[string]func(g *guarded){
+		"imported over the mark": func(g *guarded) {
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			imported(g, "1", 50)
+			g.deleteToken("1")
+		},
+		"imported beside it, before": func(g *guarded) {
+			imported(g, "9", 50)
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			g.deleteToken("9")
+		},
+		"imported beside it, afterwards": func(g *guarded) {
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			imported(g, "9", 50)
+			g.deleteToken("1")
+			g.deleteToken("9")
+		},
+		"reset to where it stands": func(g *guarded) {
+			g.seeded("SE", "2", "1", "v")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.deleteToken("1")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"},"attrs":{"counter":8}}`)
+			g.deleteToken("2")
+		},
+		"set back, and used up to where it was": func(g *guarded) {
+			g.seeded("SE", "2", "1", "v")
+			g.want(0, g.verify("u", g.at(hotp, "1", 7)), "its OTP")
+			g.do(g.t, "token/reset", `{"token":{"serial":"2"},"attrs":{"counter":2}}`)
+			g.want(0, g.verify("v", g.at(hotp, "1", 7)), "the same, which was made good")
+			g.deleteToken("1")
+			g.deleteToken("2")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) {
+				g := newGuarded(t, url)
+				g.user("u", "SE 1")
+				g.user("v")
+				rule(g)
+				g.seeded("SE", "3", "1", "u")
+				g.want(206, g.verify("u", g.at(hotp, "1", 7)), "the same OTP again")
+			})
+		})
+	}
+}
+
+// Whatever is done with the tokens of an event-based seed, in whatever order, but for a counter set back by hand: no OTP is
+// accepted twice.
+func TestEventsAreUsedOnce(t *testing.T) {
+	t.Parallel()
+	for run := range uint64(6) {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) {
+				g, dice := newGuarded(t, url), rand.New(rand.NewPCG(run, 1))
+				g.user("u")
+				var log, living []string
+				var used []int64
+				for i := range 40 {
+					serial, what := fmt.Sprint(100+i), dice.IntN(6)
+					if len(living) > 0 && what > 1 {
+						serial = living[dice.IntN(len(living))]
+					}
+					named := fmt.Sprintf(`{"token":{"serial":%q}`, serial)
+					switch {
+					case what == 0 || len(living) == 0:
+						g.seeded("SE", serial, "1", "u")
+						living = append(living, serial)
+					case what == 1:
+						counter := dice.IntN(40)
+						g.do(t, "token/import", fmt.Sprintf(`{"attrs":{"data":%q}}`, fmt.Sprintf("serial,seed,type,counter\n%s,%x,hotp,%d\n", serial, seedOf("1"), counter)))
+						g.do(t, "tokenAssignment/create", fmt.Sprintf(`{"attrs":{"token.serial":%q,"user.loginName":"u"}}`, serial))
+						living = append(living, serial)
+						serial += fmt.Sprint(" at ", counter)
+					case what == 2 || what == 3 && len(living) > 2:
+						g.do(t, "token/delete", named+"}")
+						living = slices.DeleteFunc(living, func(s string) bool { return s == serial })
+					default:
+						at, err := strconv.ParseInt(g.get("token", fmt.Sprintf(`[["serial","=",%q]]`, serial), "counter"), 10, 64)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if what == 3 {
+							g.do(t, "token/reset", named+fmt.Sprintf(`,"attrs":{"counter":%d}}`, at))
+							break
+						}
+						at += dice.Int64N(4)
+						g.want(0, g.verify("u", g.at(hotp, "1", at), `,"token":{"serial":"`+serial+`"}`), fmt.Sprint("OTP ", at, " by ", serial))
+						used = append(used, at)
+						serial += fmt.Sprint(" OTP ", at)
+					}
+					log = append(log, []string{"create", "import", "delete", "reset or delete", "use", "use"}[what]+" "+serial)
+					for _, serial := range living {
+						for _, at := range used[max(0, len(used)-4):] {
+							if g.verify("u", g.at(hotp, "1", at), `,"token":{"serial":"`+serial+`"}`) == 0 {
+								t.Fatalf("OTP %d is good again at %s, after %s", at, serial, strings.Join(log, ", "))
+							}
+						}
+					}
+					g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
+				}
+			})
+		})
 	}
 }
 
@@ -495,9 +614,11 @@ func TestAfterRestore(t *testing.T) {
 		for n := int64(-2); n <= 2; n++ {
 			g.want(206, g.verify("u", g.at(totp, "1", n)), "what the clock that is ahead has shown")
 		}
-		g.want(0, g.verify("u", g.at(totp, "1", 3)), "what it shows next")
+		g.want(205, g.verify("u", g.at(totp, "1", 3)), "what it shows next")
+		g.want(0, g.verify("u", g.at(totp, "1", 4)), "the second of the pair")
 		g.want(206, g.verify("u", g.at(slow, "6", 0)), "of one never used")
-		g.want(0, g.verify("u", g.at(slow, "6", 1)), "the next one")
+		g.want(205, g.verify("u", g.at(slow, "6", 1)), "the next one")
+		g.want(0, g.verify("u", g.at(slow, "6", 2)), "the second of the pair")
 		g.want(206, g.verify("u", g.at(hotp, "2", 4)), "one of those that are passed over")
 		g.want(205, g.verify("u", g.at(hotp, "2", 21)), "the second of the pair, alone")
 		g.want(0, g.verify("u", g.at(hotp, "2", 5)), "the first beyond")
@@ -507,10 +628,12 @@ func TestAfterRestore(t *testing.T) {
 		}
 		g.seeded("MT", "3", "3", "u")
 		g.want(206, g.verify("u", g.at(totp, "3", 0)), "of one that was deleted")
-		g.want(0, g.verify("u", g.at(totp, "3", 1)), "the next one")
+		g.want(205, g.verify("u", g.at(totp, "3", 1)), "the next one")
+		g.want(0, g.verify("u", g.at(totp, "3", 2)), "the second of the pair")
 		g.seeded("MT", "5", "5", "u")
 		g.want(206, g.verify("u", g.at(totp, "5", 0)), "of one that the backup does not know")
-		g.want(0, g.verify("u", g.at(totp, "5", 1)), "the next one")
+		g.want(205, g.verify("u", g.at(totp, "5", 1)), "the next one")
+		g.want(0, g.verify("u", g.at(totp, "5", 2)), "the second of the pair")
 		before := g.get("token", `[["serial","=","4"]]`, "counter")
 		if r := restored(0); r.Events != 2 {
 			t.Errorf("%+v", r)
@@ -520,4 +643,67 @@ func TestAfterRestore(t *testing.T) {
 		}
 		g.do(t, "audit/verify", `{}`)
 	})
+}
+
+// Nor alone is what a clock that is ahead may have been used for since the backup, which does not know it; its owner needs two OTPs
+// once, and none is refused.
+func TestAfterRestoreOfClocksAhead(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]func(g *guarded, restored func()){
+		"never used": func(g *guarded, restored func()) {
+			last := g.at(slow, "1", 30)
+			restored()
+			g.want(205, g.verify("u", last), "as far as a first OTP is accepted")
+			g.want(205, g.verify("u", last), "the same again")
+			g.want(205, g.verify("u", g.at(slow, "1", 1)), "of a right clock")
+			g.want(0, g.verify("u", g.at(slow, "1", 2)), "the second of the pair")
+			g.want(0, g.verify("u", g.at(slow, "1", 3)), "the next one, alone")
+		},
+		"used before the backup": func(g *guarded, restored func()) {
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "before")
+			since := g.at(slow, "1", 2)
+			restored()
+			g.want(205, g.verify("u", since), "as far as the next one is accepted")
+			g.want(0, g.verify("u", g.at(slow, "1", 3)), "the second of the pair")
+		},
+		"set back since": func(g *guarded, restored func()) {
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "before")
+			restored()
+			g.clock.advance(4 * time.Minute)
+			g.do(g.t, "token/reset", `{"token":{"serial":"1"}}`)
+			g.want(205, g.verify("u", g.at(slow, "1", 1)), "in the wide window of a reset token")
+			g.want(0, g.verify("u", g.at(slow, "1", 2)), "the second of the pair")
+		},
+		"two at once": func(g *guarded, restored func()) {
+			restored()
+			g.do(g.t, "auth/syncToken", fmt.Sprintf(`{"user":{"loginName":"u"},"token":{"serial":"1"},"credential":"%s,%s"}`, g.at(slow, "1", 1), g.at(slow, "1", 2)))
+			g.want(0, g.verify("u", g.at(slow, "1", 3)), "the next one")
+		},
+		"when that time has passed": func(g *guarded, restored func()) {
+			restored()
+			g.clock.advance(31 * time.Minute)
+			g.want(0, g.verify("u", g.at(slow, "1", 0)), "alone")
+		},
+		"of events": func(g *guarded, restored func()) {
+			restored()
+			g.want(0, g.verify("u", g.at(hotp, "2", 0)), "alone")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, url string) {
+				g := newGuarded(t, url)
+				g.user("u", "ST 1", "SE 2")
+				rule(g, func() {
+					if _, err := g.store.AfterRestore(t.Context(), g.clock.now(), 0, nil); err != nil {
+						t.Fatal(err)
+					}
+					g.clock.advance(time.Millisecond)
+					if name == "used before the backup" { // a process that opens it afterwards knows as well
+						g.service = g.second(t)
+					}
+				})
+			})
+		})
+	}
 }

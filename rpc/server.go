@@ -1,5 +1,5 @@
 // Package rpc is the API over HTTP: the table of methods, and the rooms that carry them out, put together behind the paths of HTTP. What a
-// room is for stands in its package comment; each imports only those before it: dialect, wire, conn, sender, dispatch, batch, object,
+// room is for stands in its package comment; each imports only those before it: dialect, wire, conn, limit, sender, dispatch, batch, object,
 // message, people, token, seeds, login, device, installation, admin, apidoc, console, page. How a call goes through them is pictured in
 // package dispatch.
 package rpc

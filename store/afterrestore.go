@@ -58,6 +58,9 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 		}
 		return nil
 	})
+	if err == nil {
+		s.restoredAt.Store(now.UnixMilli())
+	}
 	if err == nil && s.kept != nil {
 		if err = s.keepAnew(ctx); err != nil {
 			err = fmt.Errorf("all is done, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in this database: %w", err)
@@ -115,6 +118,15 @@ func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error 
 		r.Times += n
 	}
 	return nil
+}
+
+// findRestored remembers when the database was last restored, which each login asks. No server runs while that changes.
+func (s *sqlStore) findRestored(ctx context.Context) error {
+	return s.view(ctx, true, func(tx *sqlReadTx) error {
+		at, err := tx.restored()
+		s.restoredAt.Store(int64(at))
+		return err
+	})
 }
 
 // restored returns when the database was last restored; 0 = never.

@@ -32,6 +32,10 @@ func (tx *sqlTx) AgentUsed(id string, now model.Time) error {
 	return err
 }
 
+func (tx *sqlReadTx) LimitedAgents() ([]model.Agent, error) {
+	return loadAll[model.Agent](tx, "domains > '' ORDER BY id")
+}
+
 func (tx *sqlReadTx) FullAgents() ([]model.Agent, error) {
 	all, err := loadAll[model.Agent](tx, "permissions LIKE '%*%' AND domains = '' AND status = ?", model.Active)
 	return slices.DeleteFunc(all, func(a model.Agent) bool { return !a.Permissions.Has("*") }), err

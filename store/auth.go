@@ -54,7 +54,11 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 }
 
 func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
-	return selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
+	found, err := selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
+	for i := range found {
+		found[i].Restored = model.Time(tx.store.restoredAt.Load())
+	}
+	return found, err
 }
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {

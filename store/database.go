@@ -34,6 +34,8 @@ type sqlStore struct {
 	kept    *keptHead    // where the record's head is; nil = nowhere
 	newer   atomic.Int64 // the number of the schema, where a newer tokensmith has migrated it; else 0
 
+	restoredAt atomic.Int64 // as metaRestored was when the database was opened, or as AfterRestore has set it
+
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup // Views and Updates under way
@@ -162,7 +164,7 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 	return err
 }
 
-// errOverlong is what an UpdateLong gives that took longer than it may.
+// errOverlong is the error of an UpdateLong that took longer than WithBulkTimeout allows.
 func (s *sqlStore) errOverlong() *model.Error {
 	return &model.Error{Kind: model.TooLarge, Err: errOverdue,
 		Msg: "the call took longer than the " + s.bulk.String() + " that a call of many rows may take (--bulk-timeout): nothing is changed; send fewer rows at once"}

@@ -129,6 +129,9 @@ func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	if err == nil {
 		err = db.indexSeeds(ctx)
 	}
+	if err == nil {
+		err = db.findRestored(ctx)
+	}
 	if err == nil && !o.part {
 		err = db.findKept(ctx, keyFile)
 	}

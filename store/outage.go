@@ -37,14 +37,14 @@ func (l *outage) over() {
 	}
 }
 
-// retryBudget is one caller's while connections are lost. The zero time means that it has not begun.
+// retryBudget bounds how long one caller retries while connections are lost. A zero until means that it has not begun.
 type retryBudget struct {
 	outage *outage
 	until  time.Time
 	wait   time.Duration
 }
 
-// newBudget returns a caller's. Where the server is down it begins at once: ok says whether there is room.
+// newBudget returns a caller's budget. If the server is down it begins at once; ok is false if too many callers wait already.
 func (l *outage) newBudget() (p *retryBudget, ok bool) {
 	p = &retryBudget{outage: l}
 	return p, l == nil || !l.down.Load() || p.begin()

@@ -162,7 +162,7 @@ func (c *pipeline) send(ctx context.Context, query string, args []any) (pgx.Batc
 	return answers, nil
 }
 
-// ended closes answers and gives their failure.
+// ended closes answers and returns their error.
 func (c *pipeline) ended(answers pgx.BatchResults, err error) error {
 	if closed := answers.Close(); err == nil {
 		err = closed

@@ -72,8 +72,23 @@ type Cond struct {
 	Path   []Step
 	Column string
 	Op     Op
-	Value  any // In, NotIn: []any
+	Value  any // In, NotIn: []any; a Naming, also among them, is a text
 	Test   Test
+}
+
+// Naming is a text by which a row is named. Rows of before the rule for names may be called what the rule makes another text of: a row
+// that is called exactly as Given is meant, and where there is none, one that is called Kept.
+type Naming struct {
+	Table, Column string // where rows are called so
+	Given, Kept   string
+}
+
+// Named returns the value of a condition on a column of a table: given as it is, or in the form in which it would be kept.
+func Named(table, column, given, kept string) any {
+	if given == kept {
+		return kept
+	}
+	return Naming{table, column, given, kept}
 }
 
 // Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
@@ -370,15 +385,14 @@ func (b *builder) cond(prefix string, c Cond) string {
 	}
 	switch c.Op {
 	case Eq, Ne, Lt, Le, Gt, Ge:
-		return add(name+" "+string(c.Op)+" ?", c.Value)
+		return name + " " + string(c.Op) + " " + b.value(c.Value)
 	case Calls:
-		return add(name+" = ?", c.Value) // a bare login name: the others are resolved
+		return name + " = " + b.value(c.Value) // a bare login name: the others are resolved
 	case In:
 		if len(c.Value.([]any)) == 0 {
 			return "FALSE"
 		}
-		b.lists = true
-		return add(name+" IN (?)", c.Value)
+		return name + " IN (" + b.list(c.Value.([]any)) + ")"
 	case NotIn:
 		if len(c.Value.([]any)) == 0 {
 			return "TRUE"
@@ -401,6 +415,40 @@ func (b *builder) cond(prefix string, c Cond) string {
 		return add(name+" LIKE ? ESCAPE '!'", c.pattern(c.Value.(string)))
 	}
 	panic("store: no such comparison: " + string(c.Op))
+}
+
+// value writes a value of a comparison.
+func (b *builder) value(v any) string {
+	n, ok := v.(Naming)
+	if !ok {
+		b.args = append(b.args, v)
+		return "?"
+	}
+	text := "COALESCE((SELECT MIN(" + n.Column + ") FROM " + n.Table + " WHERE "
+	for _, limit := range b.scope.of(n.Table) {
+		text += b.cond(n.Table+".", limit) + " AND "
+	}
+	b.args = append(b.args, n.Given, n.Kept)
+	return text + n.Column + " = ?), ?)"
+}
+
+// list writes the values of a list, the plain ones as one parameter, which statement spells out.
+func (b *builder) list(values []any) string {
+	var plain []any
+	var texts []string
+	for _, v := range values {
+		if _, ok := v.(Naming); ok {
+			texts = append(texts, b.value(v))
+		} else {
+			plain = append(plain, v)
+		}
+	}
+	if len(plain) > 0 {
+		b.lists = true
+		b.args = append(b.args, plain)
+		texts = append(texts, "?")
+	}
+	return strings.Join(texts, ", ")
 }
 
 var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace
@@ -444,9 +492,4 @@ func (b *builder) after(q *Query, keys []string, first bool) string {
 		lead = " WHERE "
 	}
 	return lead + "(" + strings.Join(alternatives, " OR ") + ")"
-}
-
-// InUseBy refuses a deletion in the wire's words.
-func InUseBy(noun, by string) error {
-	return &model.Error{Kind: model.InUse, Msg: noun + " is still in use by " + by}
 }

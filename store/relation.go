@@ -13,6 +13,7 @@ var (
 	ToToken  = Step{From: "token_id", Table: "tokens", To: "id"}
 	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
 
+	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}
@@ -53,17 +54,15 @@ func ByID(id string) Cond { return Cond{Column: "id", Op: Eq, Value: id} }
 // ByIDs fits the objects of ids.
 func ByIDs(ids []any) Cond { return Cond{Column: "id", Op: In, Value: ids} }
 
-// RefersTo fits rows from which a step leads to the object of an id.
-func RefersTo(s Step, id string) Cond { return Cond{Column: s.From, Op: Eq, Value: id} }
-
 // Assigned fits tokens that a user has.
 func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
 }
 
-// AdministratorCalled fits administrators whom a name means.
+// AdministratorCalled fits administrators whom a name means as a person typed it.
 func AdministratorCalled(name string) []Cond {
-	return []Cond{{Column: loginNameFolded, Op: Calls, Value: model.Fold(name)}, {Column: "permissions", Op: Ne, Value: ""}}
+	given := model.Fold(name)
+	return []Cond{{Column: loginNameFolded, Op: Calls, Value: Named("users", loginNameFolded, given, asKept(given))}, {Column: "permissions", Op: Ne, Value: ""}}
 }
 
 // ByName has a condition of a selector that compares a login name fit whom the name means.

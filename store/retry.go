@@ -79,7 +79,7 @@ const (
 	done     runResult = iota // its error, or nil, is the Update's
 	conflict                  // it lost against another: run it again
 	connLost                  // its connection was lost before it could commit: run it again on another one
-	inDoubt                   // as cut, but it may have committed, and nothing of it tells
+	inDoubt                   // its connection was lost at COMMIT: it may have committed, and no audit row tells
 )
 
 func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) (err error) {
@@ -137,7 +137,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	return w.inTime(ctx, mode, err)
 }
 
-// inTime returns an Update's error, where it took too long for its mode that it did.
+// inTime returns an Update's error, replaced by a timeout error if the Update took longer than its mode allows.
 func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) error {
 	// database/sql rolls a transaction back whose time is over, and COMMIT is then said to be done already.
 	if mode == updateUnbounded || ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, sql.ErrTxDone) {
@@ -170,7 +170,7 @@ func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) 
 	}
 }
 
-// inTurn is try for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
+// inTurn is run for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
 // has come, for those who wait must not hold what the others need.
 func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}) (runResult, error) {
 	if turn != nil {
@@ -188,7 +188,7 @@ func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}
 	return w.run(ctx, conn, a)
 }
 
-// run is once, also where a chain must begin first.
+// run is runOnce, and begins an audit chain first where the Update needs one.
 func (w *retryWriter) run(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
 	next, err := w.runOnce(ctx, conn, a)
 	if err != errNoChain {
@@ -315,7 +315,7 @@ func resultOfCommit(err error) runResult {
 	return inDoubt
 }
 
-// resolve says whether a transaction committed whose first row has a mac, and in whose place void would stand. It writes
+// resolve finds out whether a transaction whose COMMIT got no answer took effect. mac is that of its first audit row; void takes that row's place. It writes
 // void, which waits for the transaction if it is still under way. Where it then finds that row there, the transaction
 // committed; it commits as well, having written to the row, so that what it found is as durable as its own COMMIT (a
 // primary that restarts shows what its synchronous standby may not have yet). Where it does not, void stays: the

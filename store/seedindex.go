@@ -102,14 +102,7 @@ func (tx *sqlTx) indexSeeds(stale []model.Token) error {
 		if err := tx.join(g); err != nil {
 			return err
 		}
-		var ids []string
-		for _, t := range g.members {
-			ids = append(ids, t.ID)
-		}
-		err := chunks(ids, func(part []string) error { // until now each had its own
-			return tx.execIn(raise+"?)", append(raising(g.use), part)...)
-		})
-		if err != nil {
+		if err := tx.raise(g.members, g.use); err != nil { // until now each had its own
 			return err
 		}
 	}

@@ -135,6 +135,12 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 				return nil, err
 			}
 		}
+		if len(g.marks) > 0 { // which are gone: tokens that were there must know as well
+			there := slices.DeleteFunc(slices.Clone(g.members), func(t living) bool { _, made := at[t.ID]; return made })
+			if err := tx.raise(there, g.use); err != nil {
+				return nil, err
+			}
+		}
 		for _, t := range g.members {
 			i, made := at[t.ID]
 			if !made {
@@ -311,39 +317,50 @@ func (tx *sqlTx) join(g *seedGroup) error {
 	})
 }
 
-// raise has states know what was used. One that stands higher already keeps what it says of that.
-const raise = `UPDATE token_states SET previous = CASE WHEN counter >= ? OR previous > ? AND previous < ? THEN previous ELSE ? END,
-	counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`
-
-func raising(u model.SeedUse) []any {
-	return []any{u.Counter, u.Previous, u.Counter, u.Previous, u.Counter, u.Counter, u.Asked, u.Used}
+// raising returns the beginning of a statement that has states know what was used, and what goes into it. One that stands higher
+// already keeps its counter, and knows that something was used (of events), or that no more is known than the rest has (of times).
+func raising(u model.SeedUse) (string, []any) {
+	const set, counter = "UPDATE token_states SET previous = ", `,
+		counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`
+	values := []any{u.Counter, u.Counter, u.Asked, u.Used}
+	if u.Events && u.Counter > 0 {
+		return set + "CASE WHEN counter < ? THEN ? WHEN previous >= counter THEN counter - 1 ELSE previous END" + counter,
+			append([]any{u.Counter, u.Previous}, values...)
+	}
+	return set + "CASE WHEN previous < ? THEN ? ELSE previous END" + counter, append([]any{u.Previous, u.Previous}, values...)
 }
 
 func (tx *sqlTx) RaiseMarks(group *string, u model.SeedUse) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(raise+"SELECT id FROM tokens WHERE seed_group = ?)", append(raising(u), *group)...)
+	statement, args := raising(u)
+	return tx.later(statement+"SELECT id FROM tokens WHERE seed_group = ?)", append(args, *group)...)
+}
+
+// raise does the same with members of a group that has no name yet.
+func (tx *sqlTx) raise(members []living, u model.SeedUse) error {
+	var ids []string
+	for _, t := range members {
+		ids = append(ids, t.ID)
+	}
+	statement, args := raising(u)
+	return chunks(ids, func(part []string) error { return tx.execIn(statement+"?)", append(slices.Clone(args), part)...) })
 }
 
 func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(`UPDATE token_states SET counter = ?, used = ?, synced_at = 0
-		WHERE counter > ? AND previous <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, u.Counter, u.Used, u.Counter, u.Counter, *group)
+	return tx.later(`UPDATE token_states SET counter = ?, previous = CASE WHEN previous < ? THEN ? ELSE previous END, used = ?, synced_at = 0
+		WHERE counter > ? AND previous <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`,
+		u.Counter, u.Previous, u.Previous, u.Used, u.Counter, u.Counter, *group)
 }
 
 // marksPruned is how many marks that are worth nothing any more go when one is left.
 const marksPruned = 10
 
 func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
-	if t.SeedGroup != nil {
-		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
-		if err != nil || others > 0 {
-			return err
-		}
-	}
 	var st model.TokenState
 	var p model.Product
 	err := tx.Load(&st, t.ID)
@@ -357,6 +374,17 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	m, used := st.Mark(&p)
 	if err != nil || !used {
 		return err
+	}
+	if t.SeedGroup != nil {
+		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
+		if err == nil && others > 0 && p.Algorithm == string(otp.HOTP) && m.Counter > 0 {
+			// They know already, but for those that stood higher in versions that did not tell them.
+			_, err = tx.exec(`UPDATE token_states SET previous = counter - 1
+				WHERE previous = counter AND counter >= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, m.Counter, *t.SeedGroup)
+		}
+		if err != nil || others > 0 {
+			return err
+		}
 	}
 	keys := tx.store.keys
 	seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed)

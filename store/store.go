@@ -1,3 +1,6 @@
+// Package store keeps the domain's rows in SQLite or PostgreSQL behind the interface Store; its contract is in the comments of
+// Store, ReadTx and Tx. group.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
+// connection, and finds out whether a COMMIT whose answer was lost took effect (resolve).
 package store
 
 import (
@@ -112,9 +115,10 @@ type Store interface {
 	Backup(ctx context.Context, file string) (Checked, error)
 
 	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
-	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later;
-	// event-based ones move on by advance, from 0 to a million, for nobody knows how far they were. Passcodes, provisioning
-	// links, sessions of the console and pending resynchronisations end. It is one transaction.
+	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later, and want two
+	// OTPs of a clock that may be ahead (model.Credential's Restored); event-based ones move on by advance, from 0 to a million, for
+	// nobody knows how far they were. Passcodes, provisioning links, sessions of the console and pending resynchronisations end. It
+	// is one transaction. No other process has the database open: it would not learn when that was.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
 
 	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows
@@ -210,21 +214,27 @@ type ReadTx interface {
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
 	// UsersHaving returns the users who have one of the login names, or one of the principal names, in whatever domain; each once.
 	UsersHaving(logins, principals []string) ([]NamesOf, error)
-	// DomainsCalled returns the domains that have one of the names as name, NetBIOS name or DNS name, by that name, folded.
+	// DomainsCalled returns the domains that have one of the names as name, NetBIOS name or DNS name, by that name, folded; exactly as it
+	// is given or, where none has it so, as it would be kept (see Naming).
 	DomainsCalled(folded []string) (map[string]model.Domain, error)
 	// UsersCalled returns whom each name may mean in the forms in which users are named (see model.UserName), by folded name. A name
-	// without a domain in front means users of several domains, a principal name that two have neither.
+	// without a domain in front means users of several domains, a principal name that two have neither. A name of before its rule is
+	// taken as in DomainsCalled.
 	UsersCalled(folded []string) (map[string][]NamesOf, error)
 	// SharedPrincipals returns those of the next users behind an id, so many, whose principal name is also another's principal or
 	// login name: the name by the user's id; and the last id it looked at, "" when none is left.
 	SharedPrincipals(after string, limit int) (names map[string]string, last string, err error)
 	// FullAgents returns the agents that may do everything in every domain, and are not disabled.
 	FullAgents() ([]model.Agent, error)
+	// LimitedAgents returns the agents that are limited to domains, disabled ones too, oldest first.
+	LimitedAgents() ([]model.Agent, error)
 	// Administrators returns the users who have permissions.
 	Administrators() ([]model.User, error)
 	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
 	// list once, and none that is empty.
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
+	// PermissionsOfProduct is PermissionsOf of all tokens of a product.
+	PermissionsOfProduct(productID string) ([]model.List, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: whom UsersCalled finds, of several the one in the
 	// default domain; else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)
@@ -233,8 +243,6 @@ type ReadTx interface {
 	ProductByCodes(manufacturer, code string) (model.Product, error)
 	// Products returns all products, oldest first.
 	Products() ([]model.Product, error)
-	// ProductTokens says whether a product has tokens.
-	ProductTokens(productID string) (bool, error)
 	// RepositoryByName finds a repository by its name. None is NotFound.
 	RepositoryByName(name string) (model.Repository, error)
 	// TokensBySerial returns a product's tokens that have one of the serials, by serial.
@@ -372,7 +380,7 @@ type Tx interface {
 	// those of which less is known; nil is no group.
 	RewindMarks(group *string, u model.SeedUse) error
 	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
-	// are others of its group.
+	// are others of its group: these know, or learn here that something was used.
 	LeaveMark(t *model.Token, id string, now model.Time) error
 	// Touch sets a token's last update.
 	Touch(tokenID string, now model.Time) error
@@ -398,6 +406,8 @@ type Tx interface {
 	// before and is not taken. It must not be called under a Scope.
 	NewUsername(domainID, prefix string) (string, error)
 
+	// PretendDelivery writes a delivery and takes it back, so that it costs what Insert of one does and leaves nothing.
+	PretendDelivery(d *model.Delivery) error
 	// ClaimDeliveries takes up to most queued deliveries of a channel whose next try is not after now, the longest due first,
 	// and puts their next try to lease, so that no other process takes them before. It returns them as they were.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)

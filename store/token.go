@@ -24,10 +24,6 @@ func (tx *sqlReadTx) TokensBySerial(productID string, serials []string) (map[str
 	return found, err
 }
 
-func (tx *sqlReadTx) ProductTokens(productID string) (bool, error) {
-	return tx.Exists(ProductTokens, productID)
-}
-
 func (tx *sqlReadTx) ProductByCodes(manufacturer, code string) (model.Product, error) {
 	var p model.Product
 	err := tx.loadWhere(&p, "manufacturer_code = ? AND product_code = ?", manufacturer, code)

@@ -88,6 +88,12 @@ func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, er
 	return slices.Compact(all), nil
 }
 
+func (tx *sqlReadTx) PermissionsOfProduct(productID string) ([]model.List, error) {
+	// From the users, of whom few have permissions, and not from the tokens, which may be millions. CROSS JOIN has SQLite keep to it.
+	return values[model.List](tx, `SELECT DISTINCT u.permissions FROM users u CROSS JOIN token_assignments a CROSS JOIN tokens t
+		WHERE u.permissions > '' AND a.user_id = u.id AND t.id = a.token_id AND t.product_id = ? ORDER BY u.permissions`, productID)
+}
+
 func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
 	called, err := tx.UsersCalled(folded)

@@ -49,9 +49,26 @@ func (tx *sqlReadTx) UsersHaving(logins, principals []string) (found []NamesOf, 
 	return found, nil
 }
 
+// asKept returns a name in the form in which its rule keeps it, or as it is where the rule refuses it.
+func asKept(name string) string {
+	if clean, reason := model.Name.Clean(name); reason == "" {
+		return clean
+	}
+	return name
+}
+
+// spellings returns the names and the forms in which they would be kept, each once.
+func spellings(names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		all = append(all, asKept(name))
+	}
+	return distinct(all)
+}
+
 func (tx *sqlReadTx) DomainsCalled(folded []string) (map[string]model.Domain, error) {
-	found := make(map[string]model.Domain, len(folded))
-	err := chunks(folded, func(part []string) error {
+	called := make(map[string]model.Domain, len(folded))
+	err := chunks(spellings(folded), func(part []string) error {
 		where, args, err := tx.limited("domains", "(name_folded IN (?) OR netbios_name_folded IN (?) OR dns_name_folded IN (?))", part, part, part)
 		if err != nil {
 			return err
@@ -60,12 +77,22 @@ func (tx *sqlReadTx) DomainsCalled(folded []string) (map[string]model.Domain, er
 		for _, d := range rows {
 			for _, name := range []string{d.NameFolded, d.NetbiosNameFolded, d.DNSNameFolded} {
 				if name != "" && slices.Contains(part, name) {
-					found[name] = d
+					called[name] = d
 				}
 			}
 		}
 		return err
 	})
+	found := make(map[string]model.Domain, len(folded))
+	for _, name := range folded {
+		d, ok := called[name]
+		if !ok {
+			d, ok = called[asKept(name)]
+		}
+		if ok {
+			found[name] = d
+		}
+	}
 	return found, err
 }
 
@@ -92,18 +119,23 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 	if err != nil {
 		return nil, err
 	}
-	users, err := tx.UsersHaving(distinct(logins), distinct(principals))
+	users, err := tx.UsersHaving(spellings(logins), spellings(principals))
 	if err != nil {
 		return nil, err
 	}
 	byLogin, byPrincipal := map[string][]NamesOf{}, map[string][]NamesOf{}
 	for _, u := range users {
 		byLogin[u.LoginName] = append(byLogin[u.LoginName], u)
-		byPrincipal[u.PrincipalName] = append(byPrincipal[u.PrincipalName], u)
+		if u.PrincipalName != "" {
+			byPrincipal[u.PrincipalName] = append(byPrincipal[u.PrincipalName], u)
+		}
 	}
 	found := make(map[string][]NamesOf, len(folded))
 	for _, name := range folded {
 		n := model.ParseUserName(name)
+		if len(byLogin[n.Name]) == 0 && len(byPrincipal[n.Name]) == 0 {
+			n.Name = asKept(n.Name)
+		}
 		if n.Name == "" {
 			continue
 		}
@@ -140,7 +172,7 @@ func distinct(names []string) []string {
 func (tx *sqlReadTx) resolve(conds []Cond) ([]Cond, error) {
 	resolved := conds
 	for i, c := range conds {
-		name, _ := c.Value.(string)
+		name := c.calledBy()
 		if c.Op != Calls || model.IsBareName(name) {
 			continue
 		}
@@ -169,9 +201,17 @@ func (c *Cond) CalledIn() (domain string, ok bool) {
 	if c.Op != Calls {
 		return "", false
 	}
-	name, _ := c.Value.(string)
-	n := model.ParseUserName(name)
+	n := model.ParseUserName(c.calledBy())
 	return n.Domain, n.InDomain
+}
+
+// calledBy returns the name that a condition compares with, as it was given.
+func (c *Cond) calledBy() string {
+	if n, ok := c.Value.(Naming); ok {
+		return n.Given
+	}
+	name, _ := c.Value.(string)
+	return name
 }
 
 // InDefaultDomain returns conditions that name users, narrowed to those of the default domain; false when they name none. It is for

@@ -95,7 +95,8 @@ func restoreCommand(e *env) *cobra.Command {
 			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
 			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
 			"What was used since the backup is not known to it. So time-based tokens accept nothing of before the restore any more,\n" +
-			"and passcodes, provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
+			"and soon afterwards want two OTPs once, for their clocks may have been ahead of what the backup knows. Passcodes,\n" +
+			"provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
 			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +
 			"until it has caught up. Without it OTPs that were used since the backup are good again.\n\n" +
 			"With --in-place, and without a backup, it does that to a database that is there, which was restored by other tools: by\n" +

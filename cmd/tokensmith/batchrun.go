@@ -127,6 +127,11 @@ func (b *batchRun) check(ctx context.Context) error {
 
 // readLine reads a call. Its error does not quote the line, which may hold a secret.
 func readLine(line []byte) (l batchLine, err error) {
+	// What the service refuses as unreadable is found before the first call: bytes that are not UTF-8, also as escapes. A name given twice
+	// is for the method to refuse.
+	if err := wire.Strict(line); err != nil {
+		return l, err
+	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {

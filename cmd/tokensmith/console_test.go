@@ -339,6 +339,10 @@ func TestConsoleTokens(t *testing.T) {
 	p.click("button", "Import")
 	p.sees("is not UTF-8")
 	p.choose("Characters of the file", "Windows-1252 (Western Europe)")
+	p.choose("Seeds are written in", "BASE32")
+	p.click("button", "Import")
+	p.sees("the seed is not valid BASE32")
+	p.choose("Seeds are written in", "HEX")
 	p.click("button", "Import")
 	p.sees("1 token imported")
 	p.click("button", "Done")
@@ -349,7 +353,10 @@ func TestConsoleTokens(t *testing.T) {
 	p.click("button", "Assign")
 	p.sees("1 refused row")
 	p.sees("user not found")
-	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin\nlocal,ada,DN,SE,10000000,1234\nlocal,grace,DN,SE,10000001,\n"))
+	p.attach(write("batch.csv", "domain,loginName,manufacturerCode,productCode,serial,pin,room\nlocal,ada,DN,SE,10000000,1234,1\nlocal,grace,DN,SE,10000001,,2\n"))
+	p.click("button", "Assign")
+	p.sees("unknown column room")
+	p.fill("Columns to pass over (optional)", "Room")
 	p.click("button", "Assign")
 	p.sees("All rows of the file are assigned")
 	p.click("button", "Done")
@@ -595,19 +602,18 @@ func TestConsoleSessions(t *testing.T) {
 	c.result(t, service.url, "user/set", map[string]any{"user": map[string]string{"loginName": "ada"}, "attrs": map[string]string{"password": "another horse"}})
 	p.click("link", "Licenses")
 	p.sees("Your session has ended")
-	// Five wrong sign-ins slow the sixth, whoever tries it who did not sign in from there lately.
-	for n := 0; !strings.Contains(p.text(), "Too many requests: try again in"); n++ {
-		if n == 9 {
-			t.Fatal("wrong sign-ins are not slowed down")
-		}
+	// Five wrong sign-ins are all that an address has. Beyond them who did not sign in from there lately is not looked at, whatever the
+	// password, and told what a wrong one is told: nobody learns who did.
+	for range 9 {
 		try("wrong horse", "")
 		p.find("alert", "…", 1)
+		p.sees("do not fit")
 	}
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "grace", "password", "first horse", "mustChangePassword", true, "permissions", "audit/search"))
 	p.fill("Login name", "grace")
 	p.fill("Password", "first horse")
 	p.click("button", "Sign in")
-	p.sees("Too many requests: try again in")
+	p.sees("do not fit")
 	p.fill("Login name", "admin")
 	p.fill("Password", service.password())
 	p.click("button", "Sign in")

@@ -28,7 +28,7 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 }
 
 // rooms are the packages inside rpc, each of which imports only those before it.
-var rooms = []string{"dialect", "wire", "conn", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
+var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
 	"admin", "apidoc", "console", "page"}
 
 // Imports run one way: model ← store ← the rooms of rpc, in their order ← rpc ← cmd.

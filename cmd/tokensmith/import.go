@@ -24,6 +24,7 @@ type importFlags struct {
 	callFlags
 	product, repository, format, onExisting string
 	passwordFile, pskFile, crypto, charset  string
+	encode                                  string
 	ignore                                  []string
 	assign, create, dryRun                  bool
 	part                                    int
@@ -60,7 +61,8 @@ func importCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password of an encrypted file")
 	flags.StringVar(&f.pskFile, "psk-file", "", "file with the pre-shared key of an encrypted file, in hex")
 	flags.StringVar(&f.crypto, "crypto", "", "hash of keys of which the file does not say it: HmacSHA1, HmacSHA256, HmacSHA512")
-	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and has no byte order mark: windows-1252")
+	flags.StringVar(&f.encode, "encode", "", "how seeds are written where the file does not say it: HEX, BASE32, BASE64")
+	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and does not say its own: windows-1252 (auto: as the file says)")
 	flags.StringSliceVar(&f.ignore, "ignore", nil, "columns, parameters and elements that are not known and may be passed over")
 	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", maxPartRows))
 	return cmd
@@ -109,8 +111,8 @@ func (e *env) importFile(ctx context.Context, f *importFlags, path string) error
 }
 
 func (f *importFlags) options() (opts seedfile.Options, err error) {
-	opts.Format, opts.Ignore = seedfile.Format(f.format), f.ignore
-	if f.charset != "" && seedfile.Charset(f.charset) == nil {
+	opts.Format, opts.Ignore, opts.Encoding = seedfile.Format(f.format), f.ignore, seedfile.Encoding(f.encode)
+	if f.charset != "" && !strings.EqualFold(f.charset, seedfile.AutoCharset) && seedfile.Charset(f.charset) == nil {
 		return opts, fmt.Errorf("--charset: %q is not known", f.charset)
 	}
 	if f.passwordFile != "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"slices"
@@ -29,6 +30,8 @@ type fileImport struct {
 	call  callFunc
 
 	keys   int                 // of the whole file
+	marks  []uint64            // of each key of the file, by which two of one name are found
+	seed   maphash.Seed        // of the marks
 	done   int                 // imported
 	table  *seedfile.OATHTable // being filled
 	spare  *seedfile.OATHTable // being sent, or free
@@ -78,12 +81,14 @@ func (im *fileImport) check(ctx context.Context) error {
 	}
 	var found []string
 	n := 0
-	f, err := im.read(ctx, func(_ *seedfile.File, k seedfile.Key) error {
+	im.seed = maphash.MakeSeed()
+	f, err := im.read(ctx, func(f *seedfile.File, k seedfile.Key) error {
 		for _, text := range k.Notes {
 			if len(found) < 100 && !slices.Contains(found, text) {
 				found = append(found, text)
 			}
 		}
+		im.marks = append(im.marks, im.mark(f, &k))
 		if n++; n%1000 == 0 {
 			if at, err := im.file.Seek(0, io.SeekCurrent); err == nil {
 				im.bar.bytes("checking", at, im.size)
@@ -109,10 +114,55 @@ func (im *fileImport) check(ctx context.Context) error {
 		if f.Bad.More > 0 {
 			fmt.Fprintf(im.env.stderr, "and %d more\n", f.Bad.More)
 		}
-		return fmt.Errorf("%d rows are refused, nothing is changed", bad)
+		return refusedRows(bad)
 	}
 	im.keys = f.Keys
-	return nil
+	return im.twice(ctx)
+}
+
+// mark tells keys apart that become different tokens, where the file alone can tell. Two of one mark are refused in one part.
+func (im *fileImport) mark(f *seedfile.File, k *seedfile.Key) uint64 {
+	called := []string{k.Serial, k.KeyID}
+	if k.Serial+k.KeyID == "" {
+		called = []string{k.Issuer, k.User}
+	}
+	if im.flags.product == "" {
+		called = append(called, f.ManufacturerCode, f.ProductCode, k.Manufacturer, k.Model, k.Algorithm, k.Hash, fmt.Sprint(k.Digits, " ", k.Period))
+	}
+	return maphash.String(im.seed, strings.Join(called, "\x00"))
+}
+
+// twice refuses keys of one name, which parts would not see of each other. Only where there are some is the file read for their lines.
+func (im *fileImport) twice(ctx context.Context) error {
+	slices.Sort(im.marks)
+	first := map[uint64]int{}
+	for i, m := range im.marks {
+		if i > 0 && m == im.marks[i-1] {
+			first[m] = 0
+		}
+	}
+	im.marks = nil
+	if len(first) == 0 {
+		return nil
+	}
+	bad := 0
+	_, err := im.read(ctx, func(f *seedfile.File, k seedfile.Key) error {
+		m := im.mark(f, &k)
+		line, again := first[m]
+		switch {
+		case again && line == 0:
+			first[m] = k.Line
+		case again:
+			if bad++; bad <= maxBad {
+				im.badRow(k.Line, "", fmt.Sprintf("the serial stands in line %d already", line))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return plainError(err)
+	}
+	return refusedRows(bad)
 }
 
 // plainError returns what an error says to people.
@@ -125,6 +175,14 @@ func plainError(err error) error {
 		return errors.New(strings.TrimPrefix(e.Msg, "attrs.") + "; nothing is changed")
 	}
 	return err
+}
+
+// refusedRows is the error of a file whose rows were refused one by one.
+func refusedRows(n int) error {
+	if n == 1 {
+		return errors.New("1 row is refused, nothing is changed")
+	}
+	return fmt.Errorf("%d rows are refused, nothing is changed", n)
 }
 
 func (im *fileImport) badRow(line int, serial, reason string) {
@@ -170,7 +228,11 @@ func (im *fileImport) send(ctx context.Context) error {
 	im.bar.clear()
 	if err != nil {
 		if !im.flags.dryRun && im.done > 0 {
-			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; run the same command again to go on\n", im.done, im.keys)
+			next := "run"
+			if errors.As(err, new(rowsRefused)) {
+				next = "mend these rows and run"
+			}
+			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; %s the same command again to go on\n", im.done, im.keys, next)
 		}
 		if errors.Is(err, context.Canceled) {
 			return errors.New("interrupted")
@@ -179,6 +241,9 @@ func (im *fileImport) send(ctx context.Context) error {
 	}
 	return im.report()
 }
+
+// rowsRefused is the refusal of a part for its rows, which no second try mends.
+type rowsRefused struct{ error }
 
 // part sends the keys of the table, while the next ones are read, once the part before has arrived.
 func (im *fileImport) part(ctx context.Context) error {
@@ -225,7 +290,15 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 	if *envelope.Error != 0 {
 		im.bar.clear()
 		im.refused(r)
-		return fmt.Errorf("%s (error %d)", envelope.Message, *envelope.Error)
+		message := envelope.Message
+		if im.done > 0 && !im.flags.dryRun {
+			message = strings.Replace(message, "nothing is changed", "nothing of their part is imported", 1)
+		}
+		err := fmt.Errorf("%s (error %d)", message, *envelope.Error)
+		if len(r.Rows) > 0 {
+			return rowsRefused{err}
+		}
+		return err
 	}
 	for _, n := range r.Notes {
 		// A note ends with the token it is first said of; the check has printed it without.

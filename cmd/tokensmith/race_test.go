@@ -25,6 +25,7 @@ import (
 type process struct {
 	t    testing.TB
 	args []string
+	env  []string // besides the test's own
 	out  string
 	cmd  *exec.Cmd
 	url  string
@@ -73,6 +74,7 @@ func (p *process) run(cmd *exec.Cmd) {
 	defer out.Close()
 	p.cmd = cmd
 	p.cmd.Stdout = out
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)

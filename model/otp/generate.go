@@ -49,6 +49,7 @@ type generator struct {
 	modulus uint32
 	moving  [8]byte
 	sum     []byte
+	made    int64 // codes so far
 }
 
 // newGenerator refuses what no token has: parameters that fail Check, and an empty key.
@@ -67,6 +68,7 @@ func newGenerator(key []byte, p Params) (*generator, bool) {
 // code is HOTP(K, C) of RFC 4226 section 5.3 as a number: the HMAC of the eight big-endian bytes of C, dynamically
 // truncated to 31 bits, modulo 10^Digits.
 func (g *generator) code(moving uint64) uint32 {
+	g.made++
 	binary.BigEndian.PutUint64(g.moving[:], moving)
 	g.mac.Reset()
 	g.mac.Write(g.moving[:])
@@ -74,6 +76,9 @@ func (g *generator) code(moving uint64) uint32 {
 	offset := g.sum[len(g.sum)-1] & 0x0f
 	return (binary.BigEndian.Uint32(g.sum[offset:]) & 0x7fff_ffff) % g.modulus
 }
+
+// noCode is the code of no step.
+const noCode int32 = -1
 
 // is reports whether step's code is the given one, comparing in constant time.
 func (g *generator) is(step int64, code int32) bool {

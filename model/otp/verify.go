@@ -58,16 +58,41 @@ const (
 // a later step as well. A password that is not exactly Digits ASCII digits, parameters that fail Check and an empty
 // key are NoMatch.
 func Verify(key []byte, p Params, st State, now int64, window int, otp string) (match int64, outcome Outcome) {
+	return new(Search).Verify(key, p, st, now, window, otp)
+}
+
+// Search bounds what looking for a password costs, and counts it. The zero Search looks through the whole window.
+type Search struct {
+	Most int64 // steps it is compared with at most, the expected one first, a used one of HOTP last; 0 = all there are
+	Made int64 // HMACs that were computed
+}
+
+// Verify is the function Verify within the bound.
+func (s *Search) Verify(key []byte, p Params, st State, now int64, window int, otp string) (match int64, outcome Outcome) {
 	code, ok := parse(otp, p.Digits)
 	if !ok {
 		return 0, NoMatch
 	}
+	return s.look(key, p, st, now, window, code)
+}
+
+// Miss computes what Verify does for a password that fits no step.
+func (s *Search) Miss(key []byte, p Params, st State, now int64, window int) {
+	s.look(key, p, st, now, window, noCode)
+}
+
+func (s *Search) look(key []byte, p Params, st State, now int64, window int, code int32) (match int64, outcome Outcome) {
 	g, ok := newGenerator(key, p)
 	if !ok {
 		return 0, NoMatch
 	}
+	defer func() { s.Made += g.made }()
 	reach, used := p.window(st, now, window), p.used(st, window)
+	more := func() bool { return s.Most == 0 || g.made < s.Most }
 	for step := range reach.outward() {
+		if !more() {
+			return 0, NoMatch
+		}
 		if !g.is(step, code) {
 			continue
 		}
@@ -80,6 +105,9 @@ func Verify(key []byte, p Params, st State, now int64, window int, otp string) (
 		return step, Match
 	}
 	for step := range used.outward() {
+		if !more() {
+			break
+		}
 		if g.is(step, code) {
 			return step, Replayed
 		}

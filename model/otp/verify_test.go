@@ -267,3 +267,38 @@ func TestAmong(t *testing.T) {
 		}
 	}
 }
+
+// A search that is bounded finds what is within the bound, and one that finds nothing costs what a wrong password does.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	const now = 1_111_111_109
+	for _, p := range []otp.Params{hotp6, totp30} {
+		st := otp.State{Next: 500}
+		made := func(most int64, code string) (otp.Outcome, int64) {
+			s := otp.Search{Most: most}
+			_, outcome := s.Verify(key20, p, st, now, 10, code)
+			return outcome, s.Made
+		}
+		far := otp.Generate(key20, uint64(st.Next+4), p) // the fifth counter, the ninth step
+		if p.Algorithm == otp.TOTP {
+			far = otp.Generate(key20, uint64(p.Step(now)+4), p)
+		}
+		at := map[otp.Algorithm]int64{otp.HOTP: 5, otp.TOTP: 9}[p.Algorithm]
+		for most, want := range map[int64]otp.Outcome{0: otp.Match, at: otp.Match, at - 1: otp.NoMatch} {
+			if got, n := made(most, far); got != want || most > 0 && n > most+1 {
+				t.Errorf("%s within %d: outcome %d, %d HMACs", p.Algorithm, most, got, n)
+			}
+		}
+		for _, most := range []int64{0, 1, 7, 15} {
+			want := p.Compared(10)
+			if most > 0 {
+				want = most
+			}
+			miss := otp.Search{Most: most}
+			miss.Miss(key20, p, st, now, 10)
+			if outcome, n := made(most, "000000"); outcome != otp.NoMatch || n != want || miss.Made != want {
+				t.Errorf("%s within %d: outcome %d, %d HMACs, a miss %d, not %d", p.Algorithm, most, outcome, n, miss.Made, want)
+			}
+		}
+	}
+}

@@ -65,6 +65,15 @@ func (s span) outward() iter.Seq[int64] {
 	}
 }
 
+// Compared returns with how many steps Verify compares a password at most in a window of n.
+func (p Params) Compared(n int) int64 {
+	n = max(0, min(n, MaxWindow))
+	if p.Algorithm == HOTP {
+		return 2 * int64(n) // as many used ones
+	}
+	return 2*int64(n) + 1
+}
+
 func (s span) holds(step int64) bool { return s.first <= step && step <= s.last }
 
 // Among reports whether a step is one of the first n that a search goes through, outward from the one expected: for HOTP the

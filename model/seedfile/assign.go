@@ -59,21 +59,21 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 			if at[i] < 0 {
 				continue
 			}
-			value := cell(row[at[i]], assignColumns[i] == "serial")
+			value := model.Cell(row[at[i]], assignColumns[i] == "serial")
 			clean, reason := f.rule.Clean(value)
 			switch {
 			case reason != "":
 				return "", assignColumns[i] + " " + reason
 			case clean == "" && i < assignRequired:
 				return "", assignColumns[i] + " is missing"
-			case Rounded(clean):
+			case model.Rounded(clean):
 				return "", roundedReason(assignColumns[i])
 			}
 			*f.field = clean
 		}
 		if at[6] >= 0 {
 			pin := strings.TrimRight(row[at[6]], " \t")
-			if inner, ok := textFormula(pin); ok && strings.Trim(inner, "0123456789") == "" {
+			if inner, ok := model.TextFormula(pin); ok && strings.Trim(inner, "0123456789") == "" {
 				pin = inner // it keeps the zeros in front
 			}
 			if pin != "" {
@@ -117,7 +117,7 @@ func readTable(text string, maxRows int, header func([]string, int) error, known
 	for i, column := range names {
 		usual := known(column)
 		if usual == "" && !ignores(ignore, column) {
-			return bad, unreadable(line, "unknown column %s%s; attrs.ignore lets a column pass", name(column), more)
+			return bad, unreadable(line, "%s%s; attrs.ignore lets a column pass", numbered("unknown column "+name(column), fields, column), more)
 		}
 		names[i] = usual
 	}

@@ -1,8 +1,12 @@
 package seedfile
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +20,7 @@ import (
 )
 
 // AutoCharset is the charset of a file's bytes that are sent as characters, whose charset nobody names: that of the byte order mark,
-// or UTF-8. What is neither is refused.
+// or what ownCharset finds, or UTF-8. What is none of these is refused.
 const AutoCharset = "auto"
 
 // charsetNames are labels that people use and the WHATWG's table has not, without blanks, dashes, underscores and colons.
@@ -113,6 +117,11 @@ func Decode(text, charset string) (string, error) {
 		}
 		raw = append(raw, byte(r))
 	}
+	if auto {
+		if said := ownCharset(raw[:min(len(raw), ownBytes)]); said != nil && (isUTF16(said) || !utf8.Valid(raw)) {
+			enc = said
+		}
+	}
 	out, line, ok := DecodeBytes(raw, enc)
 	switch {
 	case ok:
@@ -123,18 +132,104 @@ func Decode(text, charset string) (string, error) {
 	return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not %s", max(1, line), shown(label))
 }
 
-// NewReader reads a file of a charset as UTF-8; one with a byte order mark is read as that says. "" is UTF-8. An unknown
-// charset is model.Invalid.
+// NewReader reads a file of a charset as UTF-8; one with a byte order mark is read as that says. "" and AutoCharset are what the file
+// says itself (see ownCharset), or UTF-8; an XML declaration counts where r is a file at its beginning. An unknown charset is model.Invalid.
 func NewReader(r io.Reader, charset string) (io.Reader, error) {
+	own := charset == "" || strings.EqualFold(charset, AutoCharset)
 	enc := encoding.Encoding(unicode.UTF8)
-	if charset != "" {
+	switch {
+	case own:
+		file, seekable := r.(io.ReadSeeker)
+		front := bufio.NewReaderSize(r, ownBytes)
+		head, _ := front.Peek(ownBytes) // an error comes again when it is read
+		said := ownCharset(head)
+		switch {
+		case said == nil:
+		case isUTF16(said):
+			enc = said
+		case seekable && !isUTF8(said):
+			// A declaration is often older than the file: what is UTF-8 all the same is read as that.
+			_, invalid := io.Copy(io.Discard, transform.NewReader(front, encoding.UTF8Validator))
+			if _, err := file.Seek(0, io.SeekStart); err != nil {
+				return nil, err
+			}
+			front.Reset(file)
+			if errors.Is(invalid, encoding.ErrInvalidUTF8) {
+				enc = said
+			}
+		}
+		r = front
+	default:
 		if enc = Charset(charset); enc == nil {
 			return nil, model.Errorf(model.Invalid, "the charset %s is not known", shown(charset))
 		}
 	}
+	r = &evenReader{r: r, marked: isUTF16(enc)}
 	if isUTF8(enc) {
 		// What is not UTF-8 stays as it is, to be refused where it stands.
 		return transform.NewReader(r, unicode.BOMOverride(transform.Nop)), nil
 	}
 	return transform.NewReader(r, unicode.BOMOverride(enc.NewDecoder())), nil
+}
+
+// ownBytes is how much of a file is looked at for its charset.
+const ownBytes = 512
+
+// ownCharset finds the charset that bytes without a byte order mark show themselves: UTF-16, by the zero bytes that ASCII has there, or
+// what an XML declaration names, unless the bytes that are seen are of no such charset. nil = neither.
+func ownCharset(head []byte) encoding.Encoding {
+	if len(head) >= 4 && utf8.Valid(head[:2]) {
+		switch even, odd := zeros(head, 0), zeros(head, 1); {
+		case even == 0 && odd > len(head)/4:
+			return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+		case odd == 0 && even > len(head)/4:
+			return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
+		}
+	}
+	if found := xmlEncoding.FindSubmatch(head); found != nil {
+		if enc := Charset(string(found[1])); enc != nil && !isUTF16(enc) {
+			return enc
+		}
+	}
+	return nil
+}
+
+var xmlEncoding = regexp.MustCompile(`^\s*<\?xml\s[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']`)
+
+// zeros counts the zero bytes at every second place.
+func zeros(b []byte, from int) (n int) {
+	for i := from; i < len(b); i += 2 {
+		n += one(b[i] == 0)
+	}
+	return n
+}
+
+// isUTF16 says whether an encoding is UTF-16, whose characters are of two bytes or four.
+func isUTF16(enc encoding.Encoding) bool {
+	canonical, err := htmlindex.Name(enc)
+	return strings.HasPrefix(fmt.Sprint(enc), "UTF-16") || err == nil && strings.HasPrefix(canonical, "utf-16")
+}
+
+// evenReader refuses UTF-16 that ends in the middle of a character, which would be U+FFFD at the end of something.
+type evenReader struct {
+	r      io.Reader
+	marked bool // the bytes are UTF-16, by their byte order mark or otherwise
+	n      int64
+	first  byte
+}
+
+func (e *evenReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	for i := 0; i < n && e.n+int64(i) < 2; i++ {
+		if e.n+int64(i) == 0 {
+			e.first = p[i]
+		} else if mark := [2]byte{e.first, p[i]}; mark == [2]byte{0xFE, 0xFF} || mark == [2]byte{0xFF, 0xFE} {
+			e.marked = true
+		}
+	}
+	e.n += int64(n)
+	if err == io.EOF && e.marked && e.n%2 != 0 {
+		err = unreadable(0, "the file is UTF-16 and ends in the middle of a character: is all of it there?")
+	}
+	return n, err
 }

@@ -23,6 +23,7 @@ type csvReader struct {
 	seen int // lines that have been looked at for comments
 
 	comments bool // lines that begin with # are such, whatever stands on them
+	passed   int  // of these, those that read like rows
 	bad      []*badRow
 	held     []string // a row read behind bad ones
 	heldErr  error
@@ -99,7 +100,10 @@ func (c *csvReader) skipped(text []byte) {
 		case !front || len(line) == 0:
 		case line[0] != '#':
 			front = false
-		case !c.comments && c.readsLikeRow(line[1:]):
+		case !c.readsLikeRow(line[1:]):
+		case c.comments:
+			c.passed++
+		default:
 			c.bad = append(c.bad, &badRow{c.base + c.seen, "the line begins with #, as a comment does, and reads like a row: put quotes around its first " +
 				"field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""})
 		}
@@ -120,7 +124,7 @@ func (c *csvReader) readsLikeRow(comment []byte) bool {
 
 // isSeed tells whether a field reads like a seed of 10 bytes or more.
 func isSeed(field string) bool {
-	field = strings.Trim(strings.TrimSpace(field), `"`)
+	field = strings.ReplaceAll(strings.Trim(strings.TrimSpace(field), `"`), ":", "")
 	if strings.ContainsAny(field, " \t") {
 		return false
 	}

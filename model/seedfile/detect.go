@@ -3,11 +3,12 @@ package seedfile
 import (
 	"bytes"
 	"encoding/xml"
+	"regexp"
 	"strings"
 )
 
 // Detect recognises the format of a file by its beginning, a few kilobytes of it in UTF-8; Auto means that it is none of
-// ours. Lines of text with commas or semicolons that are nothing else are taken for OATH CSV.
+// ours. Lines of text with commas, semicolons or tabs, and those behind a line sep=, that are nothing else are taken for OATH CSV.
 func Detect(prefix []byte) Format {
 	prefix = bytes.TrimPrefix(prefix, []byte{0xEF, 0xBB, 0xBF})
 	text := bytes.TrimLeft(prefix, " \t\r\n")
@@ -25,8 +26,13 @@ func undetected(prefix []byte) error {
 			return err
 		}
 	}
+	if isJSON.Match(prefix) {
+		return unreadable(0, "the file is JSON, as the backups of authenticator apps are, which is not read: have the app export otpauth:// URIs, one a line")
+	}
 	return unreadable(0, "the file is of no kind that can be read here")
 }
+
+var isJSON = regexp.MustCompile(`^\s*(?:\{\s*["}]|\[\s*[\[{"\]])`)
 
 // detectXML goes by the root element.
 func detectXML(text []byte) (Format, error) {
@@ -56,8 +62,10 @@ func detectXML(text []byte) (Format, error) {
 
 // detectText goes by the first line that says something.
 func detectText(text string) Format {
-	if _, length := sepLine([]byte(text[:min(len(text), 32)])); length > 0 {
-		text = text[length:]
+	_, told := sepLine([]byte(text[:min(len(text), 32)]))
+	text = text[told:]
+	if isJSON.MatchString(text) {
+		return Auto
 	}
 	first := ""
 	for line := range strings.Lines(text) {
@@ -71,7 +79,7 @@ func detectText(text string) Format {
 			break
 		}
 	}
-	lower := strings.ToLower(first)
+	lower := strings.ToLower(unquoted(first))
 	switch {
 	case strings.HasPrefix(lower, "otpauth-migration:"):
 		return Migration
@@ -81,10 +89,12 @@ func detectText(text string) Format {
 		return YubicoCSV
 	case isEntra(first):
 		return EntraCSV
-	case strings.ContainsAny(first, ",;"), isOATHHeader(first):
+	case told > 0, strings.ContainsAny(first, ",;"), isOATHHeader(first):
 		return OATHCSV
 	case isFeitian(first):
 		return Feitian
+	case strings.Contains(first, "\t"):
+		return OATHCSV
 	}
 	return Auto
 }

@@ -19,7 +19,7 @@ func readEntra(src *source, f *File, opts Options) error {
 }
 
 func isEntra(line string) bool {
-	row := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' || r == '"' })
+	row := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(",;|\t\"", r) })
 	layout, _, _, ok := oathHeader(row)
 	return ok && layout[colPeriod] >= 0 && strings.Contains(strings.ToLower(line), "upn")
 }

@@ -52,6 +52,10 @@ const (
 	maxPeriod = 1 << 31
 )
 
+// DriftMost is how many steps a device's clock may be ahead or behind in a file. A clock that strays further in use still fits the four
+// bytes that PSKC has for it.
+const DriftMost = 2_000_000_000
+
 // note records something the file says of the key that was not used.
 func (k *Key) note(format string, args ...any) {
 	k.Notes = append(k.Notes, fmt.Sprintf(format, args...))
@@ -73,6 +77,8 @@ func (k *Key) check() string {
 		return fmt.Sprintf("%d digits are not supported, only 6 or 8", k.Digits)
 	case k.Period < 0 || k.Period > maxPeriod:
 		return "the period is out of range"
+	case k.Drift < -DriftMost || k.Drift > DriftMost:
+		return fmt.Sprintf("the drift is not a number of steps from -%d to %d", DriftMost, DriftMost)
 	case k.Counter < 0 || k.Counter > otp.LastStep:
 		return fmt.Sprintf("the counter is not a number from 0 to %d", otp.LastStep)
 	}
@@ -87,7 +93,7 @@ func (k *Key) clean() string {
 		rule  model.Naming
 		limit int
 	}{
-		{"serial", &k.Serial, model.CodeName, model.MaxSerial},
+		{"serial", &k.Serial, model.SerialName, model.MaxSerial},
 		{"key id", &k.KeyID, model.CodeName, maxText},
 		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
 		{"model", &k.Model, model.CodeName, maxText},
@@ -159,29 +165,24 @@ func counterValue(s string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// signed reads a number of time steps, ahead or behind.
+// signed reads a number of time steps, ahead or behind. One that is out of range is refused with its key.
 func signed(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n <= maxPeriod && n >= -maxPeriod
+	return n, err == nil
 }
 
 // shown quotes a value of a file in a message. Long values are not shown: one in the wrong column may be a seed.
 func shown(s string) string {
-	if len(s) > 15 || !printable(s) || model.MayBeSeed(s) {
+	if len(s) > 15 || !printable(s) || model.Hidden(s) {
 		return fmt.Sprintf("(a value of %d bytes)", len(s))
 	}
 	return strconv.Quote(s)
 }
 
-// spoken says whether a text that could be a seed by its letters is words all the same: a seed has digits, or letters of both cases.
-func spoken(s string) bool {
-	return strings.IndexFunc(s, unicode.IsDigit) < 0 && (strings.Contains(s, " ") || s == strings.ToLower(s) || s == strings.ToUpper(s) && len(s) < 24)
-}
-
 // name quotes the name of an element, attribute or column.
 func name(s string) string {
-	if len(s) > 40 || !printable(s) || model.MayBeSeed(s) && !spoken(s) {
-		return fmt.Sprintf("(a name of %d bytes)", len(s))
+	if len(s) > 40 || !printable(s) || model.Hidden(s) {
+		return fmt.Sprintf("(a name of %d characters)", model.Characters(s))
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package seedfile
 
 import (
+	"crypto/sha512"
 	"fmt"
 	"maps"
 	"net/url"
@@ -13,8 +14,9 @@ import (
 // Google Authenticator exports keys as otpauth-migration://offline?data=..., the data being a protocol buffer in base64:
 //
 //	message Payload    { repeated Parameters 1; int32 version 2, batch_size 3, batch_index 4, batch_id 5 }
-//	message Parameters { bytes secret 1; string name 2, issuer 3; enum algorithm 4, digits 5, type 6; int64 counter 7 }
+//	message Parameters { bytes secret 1; string name 2, issuer 3; enum algorithm 4, digits 5, type 6; int64 counter 7; string unique_id 8 }
 //
+// Another field, and another parameter of the URI, is not known and refuses the payload, unless "field 9" or its name is to be ignored.
 // Time-based keys have a period of 30 seconds, the only one the app has. An export of many keys comes in several
 // payloads; a note says which are missing.
 
@@ -47,7 +49,7 @@ func (s batchSet) report(f *File) {
 
 // readMigration reads one payload. All its keys have the line of the URI.
 func readMigration(f *File, line int, text string, batches batchSet) error {
-	keys, reason := migrationKeys(text, batches)
+	keys, reason := migrationKeys(f, text, batches)
 	if reason != "" {
 		if err := f.row(); err != nil {
 			return err
@@ -73,17 +75,25 @@ func readMigration(f *File, line int, text string, batches batchSet) error {
 }
 
 // migrationKeys decodes the payload of a URI.
-func migrationKeys(text string, batches batchSet) (keys []migrationKey, reason string) {
+func migrationKeys(f *File, text string, batches batchSet) (keys []migrationKey, reason string) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, "the line is not an otpauth-migration:// URI"
 	}
 	data := ""
 	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
-		if value, ok := strings.CutPrefix(parameter, "data="); ok {
+		called, value, _ := strings.Cut(parameter, "=")
+		switch {
+		case strings.EqualFold(called, "data") && data != "":
+			return nil, "parameter data is given twice"
+		case strings.EqualFold(called, "data"):
 			// A plus sign belongs to base64 here, so that this is not form decoding.
 			if data, err = url.PathUnescape(value); err != nil {
 				return nil, "the data of the export cannot be read"
+			}
+		case called != "":
+			if reason := f.unknown("parameter", called, nil); reason != "" {
+				return nil, reason
 			}
 		}
 	}
@@ -92,25 +102,37 @@ func migrationKeys(text string, batches batchSet) (keys []migrationKey, reason s
 		return nil, "the data of the export is not valid base64"
 	}
 	var size, index, id uint64
+	strange := ""
+	unknown := func(what string, field int) {
+		if reason := f.unknown(what, fmt.Sprintf("field %d", field), nil); strange == "" {
+			strange = reason
+		}
+	}
 	whole := eachField(raw, func(field int, number uint64, bytes []byte) bool {
 		switch field {
 		case 1:
-			m, ok := migrationParameters(bytes)
+			m, ok := migrationParameters(bytes, unknown)
 			if ok {
 				keys = append(keys, m)
 			}
 			return ok
+		case 2:
 		case 3:
 			size = number
 		case 4:
 			index = number
 		case 5:
 			id = number
+		default:
+			unknown("the export's", field)
 		}
 		return true
 	})
 	if !whole || size > maxBatch || index > maxBatch {
 		return nil, "the data of the export is damaged"
+	}
+	if strange != "" {
+		return nil, strange
 	}
 	if len(keys) == 0 {
 		return nil, "the export has no keys"
@@ -126,7 +148,7 @@ func migrationKeys(text string, batches batchSet) (keys []migrationKey, reason s
 	return keys, ""
 }
 
-func migrationParameters(raw []byte) (m migrationKey, ok bool) {
+func migrationParameters(raw []byte, unknown func(what string, field int)) (m migrationKey, ok bool) {
 	ok = eachField(raw, func(field int, number uint64, bytes []byte) bool {
 		switch field {
 		case 1:
@@ -143,6 +165,9 @@ func migrationParameters(raw []byte) (m migrationKey, ok bool) {
 			m.kind = number
 		case 7:
 			m.counter = number
+		case 8: // an id for the app's own use
+		default:
+			unknown("an exported key's", field)
 		}
 		return true
 	})
@@ -161,7 +186,12 @@ func (m *migrationKey) key() (k Key, reason string) {
 		return k, fmt.Sprintf("type %d of an exported key is not supported", m.kind)
 	}
 	switch m.algorithm {
-	case 0, 1:
+	case 0:
+		// The export does not say. A seed that long is SHA-512's, so that the caller is to say it.
+		if len(m.secret) < sha512.Size {
+			k.Hash = SHA1
+		}
+	case 1:
 		k.Hash = SHA1
 	case 2:
 		k.Hash = SHA256

@@ -3,6 +3,7 @@ package seedfile
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"tokensmith/model"
@@ -27,6 +28,7 @@ import (
 // oathColumns maps the names of columns, as columnName gives them, to their meaning.
 var oathColumns = map[string]oathColumn{
 	"serial": colSerial, "serialnumber": colSerial, "serialno": colSerial, "tokenserial": colSerial, "tokenserialnumber": colSerial,
+	"s/n": colSerial, "sn": colSerial, "seriennummer": colSerial,
 	"id": colKeyID, "keyid": colKeyID,
 	"seed": colSeed, "secret": colSeed, "secretkey": colSeed, "key": colSeed, "otpkey": colSeed, "tokenseed": colSeed, "sharedsecret": colSeed,
 	"type": colType, "tokentype": colType, "otptype": colType, "algorithm": colAlgorithm,
@@ -97,9 +99,9 @@ func oathHeader(row []string) (layout oathLayout, unknown []string, twice string
 	return layout, unknown, twice, layout[colSerial] >= 0 && layout[colSeed] >= 0
 }
 
-// columnName is a column's flat name without its unit: timestep (s).
+// columnName is a column's flat name without its unit, timestep (s), and without a mark behind it: serial no., serial #.
 func columnName(column string) string {
-	column = strings.TrimSpace(column)
+	column = strings.TrimRight(strings.TrimSpace(column), ".#: ")
 	if at := strings.IndexAny(column, "(["); at > 0 && unitOf.MatchString(column[at:]) {
 		column = column[:at]
 	}
@@ -109,7 +111,7 @@ func columnName(column string) string {
 var unitOf = regexp.MustCompile(`^[(\[](?i:s|sec|secs|second|seconds)[)\]]$`)
 
 func isOATHHeader(line string) bool {
-	_, _, _, ok := oathHeader(strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' }))
+	_, _, _, ok := oathHeader(strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(",;|\t\"", r) }))
 	return ok
 }
 
@@ -144,19 +146,22 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		if exact {
 			return at(row, layout[c])
 		}
-		return cell(at(row, layout[c]), c == colSerial)
+		return model.Cell(at(row, layout[c]), c == colSerial)
 	}
 	seed := field(colSeed)
 	if !exact {
 		if reason := misplaced(row, field(colSerial), seed, named); reason != "" {
 			return k, reason
 		}
+		if repeatsHeader(field(colSerial), seed, encoding) {
+			return k, "it reads like a header, not like a row"
+		}
 	}
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
 	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed}} {
-		if !exact && Rounded(of.value) {
+		if !exact && model.Rounded(of.value) {
 			return k, roundedReason(of.what)
 		}
 	}
@@ -188,6 +193,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
 		k.Algorithm, factor = HOTP, kind
+		k.note("the third column was read as a counter; if it is a period, put totp and the digits in front of it, or name the columns in a first line")
 	}
 	if s := field(colDigits); s != "" {
 		if k.Digits, ok = digitCount(s); !ok {
@@ -273,8 +279,12 @@ func misplaced(row []string, serial, seed string, named bool) string {
 		return "the first column is the type" + order
 	case looksSwapped(serial, seed):
 		return "the serial looks like a seed: are the columns swapped?"
-	case !named && isSeed(at(row, 2)) && !isSeed(seed):
-		return "the third column looks like a seed" + order
+	case !named && !isSeed(seed):
+		for i := range row {
+			if i != 1 && isSeed(at(row, i)) && model.MayBeSeed(at(row, i)) {
+				return "column " + strconv.Itoa(i+1) + " looks like a seed" + order
+			}
+		}
 	}
 	return ""
 }

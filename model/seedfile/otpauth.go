@@ -25,7 +25,7 @@ func readURIs(src *source, f *File, _ Options) error {
 		if err != nil {
 			return readFault(n, err)
 		}
-		line := strings.TrimSpace(string(text))
+		line := unquoted(strings.TrimSpace(string(text)))
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -39,6 +39,14 @@ func readURIs(src *source, f *File, _ Options) error {
 			return err
 		}
 	}
+}
+
+// unquoted takes the quotes off a line that a spreadsheet, or somebody, has put into them.
+func unquoted(line string) string {
+	if len(line) > 2 && (line[0] == '"' || line[0] == '\'') && line[len(line)-1] == line[0] {
+		return strings.TrimSpace(line[1 : len(line)-1])
+	}
+	return line
 }
 
 func readURI(f *File, line int, text string) error {
@@ -59,7 +67,7 @@ func readURI(f *File, line int, text string) error {
 
 // idleParameters are of the looks and the order of keys in an app; flatName gives their names.
 var idleParameters = map[string]bool{"image": true, "imageurl": true, "icon": true, "color": true, "colour": true, "lock": true, "issuerext": true,
-	"issuerint": true, "group": true, "tag": true, "tags": true, "note": true, "notes": true}
+	"issuerint": true, "group": true, "tag": true, "tags": true, "note": true, "notes": true, "codedisplay": true}
 
 // keyOfURI reads one otpauth:// URI, or says why not. Parameters that are not known are passed over only when ignored.
 func keyOfURI(text string, ignored []string) (k Key, reason string) {
@@ -67,7 +75,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 	if !ok || !strings.EqualFold(scheme, "otpauth") {
 		return k, "the line is not an otpauth:// URI"
 	}
-	rest, parameters, _ := strings.Cut(rest, "?")
+	rest, parameters := cutParameters(rest)
 	kind, label, _ := strings.Cut(rest, "/")
 	values, reason := uriParameters(parameters)
 	if reason != "" {
@@ -116,7 +124,8 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 	}
 	for parameter := range values {
 		switch {
-		case parameter == "secret", parameter == "issuer", parameter == "algorithm", parameter == "digits", parameter == "period", parameter == "counter":
+		case uriParameter(parameter):
+		case parameter == "encoder" && values[parameter] == "": // which would name another kind of OTP
 		case idleParameters[flatName(parameter)], ignores(ignored, parameter):
 			k.note("parameter %s was not used", name(parameter))
 		default:
@@ -130,6 +139,32 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, "the seed is not valid BASE32"
 	}
 	return k, ""
+}
+
+// cutParameters divides a key URI at the question mark behind its label, which may have one of its own that is not encoded: the first
+// with the name of a parameter behind it, else the first.
+func cutParameters(uri string) (front, parameters string) {
+	for from := 0; ; {
+		i := strings.IndexByte(uri[from:], '?')
+		if i < 0 {
+			front, parameters, _ = strings.Cut(uri, "?")
+			return front, parameters
+		}
+		from += i + 1
+		called, _, found := strings.Cut(uri[from:], "=")
+		if called = strings.ToLower(strings.TrimSpace(called)); found && (uriParameter(called) || idleParameters[flatName(called)]) {
+			return uri[:from-1], uri[from:]
+		}
+	}
+}
+
+// uriParameter tells whether a key URI has a parameter of that name.
+func uriParameter(called string) bool {
+	switch called {
+	case "secret", "issuer", "algorithm", "digits", "period", "counter":
+		return true
+	}
+	return false
 }
 
 // uriParameters reads what stands behind the question mark of a key URI, by names in lower case.

@@ -107,6 +107,32 @@ func TestWhatPeopleSend(t *testing.T) {
 	}
 }
 
+// A column whose name is not shown is told by its number, and no switch is printed that would not let it pass.
+func TestUnknownColumnIsNamed(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("columnü", 7)
+	for _, c := range []struct{ file, want string }{
+		{"serial,secret,\"room, floor\"\n1001," + hexSeed + ",7", `column room, floor is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore "room floor"`},
+		{"serial,secret," + long + "\n1001," + hexSeed + ",7", `column 3, (a name of 49 characters) is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore, and its name`},
+	} {
+		if got := said(t, c.file, seedfile.Options{}); !strings.HasSuffix(got, c.want) {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+	const rows = "domain,loginName,manufacturerCode,productCode,serial,"
+	if _, _, err := seedfile.ReadAssignments(rows+long+"\nd,u,DN,SE,1,7\n", 0); err == nil || !strings.Contains(err.Error(), "unknown column 6, (a name of 49 characters)") {
+		t.Error(err)
+	}
+	for _, ignore := range [][]string{{"room floor"}, {"roomfloor", long}} {
+		if got := said(t, "serial,secret,\"room, floor\"\n1001,"+hexSeed+",7", seedfile.Options{Ignore: ignore}); !strings.Contains(got, "1001|") {
+			t.Error(got)
+		}
+	}
+	if got := said(t, "serial,secret\n#1001,"+hexSeed+"\n1002,"+hexSeed, seedfile.Options{Ignore: []string{"#"}}); !strings.Contains(got, "1 lines that begin with # and read like rows were passed over") {
+		t.Error(got)
+	}
+}
+
 // What is refused for not being known passes when it is named, in any spelling.
 func TestIgnore(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // The namespaces of a PSKC file.
@@ -68,6 +71,9 @@ func (p *pskcReader) container(start xml.StartElement) error {
 	if version := root.attr("Version"); version != "1.0" {
 		return unreadable(line, "PSKC version %s is not supported, only 1.0", shown(version))
 	}
+	if reason := p.f.unknownAttributes(start.Attr, "Version", "Id"); reason != "" {
+		return unreadable(line, "%s", reason)
+	}
 	return nil
 }
 
@@ -100,7 +106,9 @@ func (p *pskcReader) part(start xml.StartElement) error {
 	case start.Name.Space == nsDS && local == "Signature":
 		p.f.note("the file has an XML signature, which was not verified")
 	default:
-		p.f.note(fmt.Sprintf("element <%s> was not used", name(local)))
+		if reason := p.f.unknown("element", local, nil); reason != "" {
+			return unreadable(line, "%s", reason)
+		}
 	}
 	return p.x.skip()
 }
@@ -132,14 +140,13 @@ func (p *pskcReader) keyPackage(e *element) error {
 			}
 		case c.is(nsPSKC, "Key"):
 			keys = append(keys, c)
-		default:
-			k.unused(c)
 		}
 	}
 	if len(keys) == 0 {
 		p.f.Bad.add(k.Line, k.Serial, "the package has no key")
 		return nil
 	}
+	strange := p.known(&k, e)
 	for i, key := range keys {
 		each := k
 		if i > 0 {
@@ -153,9 +160,12 @@ func (p *pskcReader) keyPackage(e *element) error {
 			p.f.note("PIN keys are in the file and were not imported")
 			continue
 		}
-		reason, err := p.key(&each, key)
-		if err != nil {
-			return err
+		reason := strange
+		if reason == "" {
+			var err error
+			if reason, err = p.key(&each, key); err != nil {
+				return err
+			}
 		}
 		if reason != "" {
 			p.f.Bad.add(each.Line, each.Serial, reason)
@@ -182,18 +192,20 @@ func (k *Key) device(e *element) {
 			k.User = c.text
 		case c.is(nsPSKC, "StartDate"), c.is(nsPSKC, "ExpiryDate"), c.is(nsPSKC, "IssueNo"), c.is(nsPSKC, "DeviceBinding"):
 			k.note("device %s %s was not kept", c.local, quoted(c.text))
-		default:
-			k.unused(c)
 		}
 	}
 }
 
-// unused notes an element that was not used.
-func (k *Key) unused(e *element) { k.note("element <%s> was not used", name(e.local)) }
-
-// quoted quotes a text of the file that is no secret, in a note or message.
+// quoted quotes a text of the file in a note or message. It is no secret where it belongs; what could be a seed is not shown.
 func quoted(s string) string {
-	if len(s) > 100 || !printable(s) {
+	pieces := []string{s}
+	if strings.HasPrefix(s, "urn:") || strings.Contains(s, "://") {
+		split := func(at string) []string {
+			return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) })
+		}
+		pieces = append(split("/#?=&"), split(":/#.?=&")...) // the bytes of hex may have colons between
+	}
+	if len(s) > 100 || !printable(s) || slices.ContainsFunc(pieces, model.Hidden) {
 		return fmt.Sprintf("(a text of %d bytes)", len(s))
 	}
 	return fmt.Sprintf("%q", s)

@@ -8,8 +8,10 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/xml"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +51,11 @@ func pskcHash(uri string) func() hash.Hash {
 func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error) {
 	plain, encrypted := e.child(nsPSKC, "PlainValue"), e.child(nsPSKC, "EncryptedValue")
 	mac := e.child(nsPSKC, "ValueMAC")
+	for _, c := range []*element{plain, mac} {
+		if c != nil && (len(c.children) > 0 || slices.ContainsFunc(c.attrs, func(a xml.Attr) bool { return !idleAttribute(a.Name) })) {
+			return v, fmt.Sprintf("<%s> in <%s> has an attribute or an element, which is not known", c.local, e.local), nil
+		}
+	}
 	for _, c := range e.children {
 		if c != plain && c != encrypted && c != mac {
 			return v, fmt.Sprintf("<%s> has an element <%s> that is not known or there twice", e.local, name(c.local)), nil
@@ -57,7 +64,7 @@ func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error)
 	switch {
 	case plain != nil && encrypted != nil:
 		return v, fmt.Sprintf("<%s> has both a plain and an encrypted value", e.local), nil
-	case plain != nil && len(plain.children) == 0:
+	case plain != nil:
 		v.plain = plain.text
 		if mac != nil {
 			v.notes = append(v.notes, fmt.Sprintf("the MAC of the plain <%s> was not verified", e.local))
@@ -71,7 +78,25 @@ func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error)
 	}
 	v.encrypted = true
 	v.secret, reason, err = l.decrypt(encrypted, mac, &v)
+	if err == nil && reason == "" && e.local == "Secret" {
+		v.secret, v.badSecret = l.writtenSecret(v.secret)
+	}
 	return v, reason, err
+}
+
+// writtenSecret looks at a decrypted secret, which is the key's bytes. Some writers encrypt the characters that people see instead,
+// which would be a key of other bytes: refused unless the caller says how they are written. Digits alone are the seeds of RFC 4226.
+func (l *pskcDecrypter) writtenSecret(secret []byte) ([]byte, string) {
+	text := string(secret)
+	other := otherThanBase64(text)
+	switch {
+	case l.plainEncoding == Base64, other == "", strings.Trim(text, "0123456789") == "":
+		return secret, ""
+	case l.plainEncoding == other:
+		decoded, _ := other.decode(text)
+		return decoded, ""
+	}
+	return nil, fmt.Sprintf("the decrypted secret is all but surely %s characters where PSKC has the key's bytes; say encode %s, or BASE64 if they are the bytes", other, other)
 }
 
 // plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex or base32, which a few writers put there, reads as

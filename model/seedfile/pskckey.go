@@ -9,6 +9,9 @@ import (
 
 // key reads a Key element into k. It answers why the key is refused, or an error that refuses the file.
 func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
+	if reason := p.known(k, e); reason != "" {
+		return reason, nil
+	}
 	k.KeyID = e.attr("Id")
 	algorithm := e.attr("Algorithm")
 	if k.Algorithm = pskcAlgorithm(algorithm); k.Algorithm == "" {
@@ -41,8 +44,6 @@ func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 				reason = "the key has <Data> twice"
 			}
 			data = c
-		default:
-			k.unused(c)
 		}
 		if reason != "" {
 			return reason, nil
@@ -87,27 +88,14 @@ func (p *pskcReader) parameters(k *Key, e *element) (reason string) {
 				k.Hash, ok = hashName(c.text)
 			}
 			if !ok {
-				return fmt.Sprintf("suite %s is not supported", quoted(c.text))
+				return fmt.Sprintf("suite %s is not supported", shown(c.text))
 			}
 		case c.is(nsPSKC, "ResponseFormat"):
 			if reason := k.responseFormat(c); reason != "" {
 				return reason
 			}
-		default:
-			if reason := p.unknown(k, c); reason != "" {
-				return reason
-			}
 		}
 	}
-	return ""
-}
-
-// unknown decides on an element that may say how the OTPs are made: it is passed over only when it is to be ignored.
-func (p *pskcReader) unknown(k *Key, e *element) (reason string) {
-	if !ignores(p.f.opts.Ignore, e.local) {
-		return fmt.Sprintf("element <%s> is not known, and the OTPs may depend on it; %s", name(e.local), ignoreHint(e.local))
-	}
-	k.unused(e)
 	return ""
 }
 
@@ -132,9 +120,6 @@ func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
 	seen := map[string]bool{}
 	for _, c := range e.children {
 		if c.space != nsPSKC {
-			if reason := p.unknown(k, c); reason != "" {
-				return reason, nil
-			}
 			continue
 		}
 		if seen[c.local] {
@@ -146,9 +131,6 @@ func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
 		case "Secret", "Counter", "Time", "TimeInterval", "TimeDrift":
 			value, reason, err = p.lock.open(c)
 		default:
-			if reason := p.unknown(k, c); reason != "" {
-				return reason, nil
-			}
 			continue
 		}
 		if err != nil || reason != "" {
@@ -170,16 +152,12 @@ func (k *Key) datum(element string, v pskcValue) (reason string) {
 		k.Secret = v.secret
 		return v.badSecret
 	}
-	n, ok := v.integer(element == "Counter" || element == "Time")
-	switch {
-	case ok && element == "TimeDrift" && v.encrypted && len(v.secret) < 4 && v.secret[0] >= 0x80:
-		return "the value of <TimeDrift> is too short to say whether it is ahead or behind"
-	case !ok && v.encrypted && (len(v.secret) == 4 || len(v.secret) == 8):
-		return fmt.Sprintf("the value of <%s> may be a number in bytes or in digits: which one cannot be told", element)
-	case !ok && v.encrypted:
-		return fmt.Sprintf("the value of <%s> is not a number of 1 to 8 bytes", element)
-	case !ok:
-		return fmt.Sprintf("the value of <%s> is not a number", element)
+	n, reason := v.integer(element == "Counter" || element == "Time")
+	if reason == "" && element == "TimeDrift" && v.encrypted && len(v.secret) < 4 && v.secret[0] >= 0x80 {
+		reason = "is too short to say whether it is ahead or behind"
+	}
+	if reason != "" {
+		return fmt.Sprintf("the value of <%s> %s", element, reason)
 	}
 	switch {
 	case element == "Counter" && k.Algorithm == HOTP:
@@ -196,9 +174,6 @@ func (k *Key) datum(element string, v pskcValue) (reason string) {
 	default:
 		k.note("<%s> %d was not used", element, n)
 	}
-	if k.Drift > maxPeriod || k.Drift < -maxPeriod {
-		return "the time drift is out of range"
-	}
 	return ""
 }
 
@@ -211,30 +186,52 @@ type pskcValue struct {
 	encrypted bool
 }
 
-// integer reads an int (4 bytes) or long (8 bytes) data element. Decrypted, RFC 6030 writes it as that many bytes in
-// network order; some writers encrypt its decimal digits instead, and many as few bytes as it has. Digits that could be either are
+// integer reads an int (4 bytes) or long (8 bytes) data element, or says what is wrong with it. Decrypted, RFC 6030 writes it as that
+// many bytes in network order; some writers encrypt its decimal digits instead, and many as few bytes as it has. What could be either is
 // refused, as is what is negative in a shorter form: the MAC was verified, so what is read is what was written.
-func (v pskcValue) integer(long bool) (int64, bool) {
+func (v pskcValue) integer(long bool) (n int64, reason string) {
 	if !v.encrypted {
 		n, err := strconv.ParseInt(v.plain, 10, 64)
-		return n, err == nil && (long || n == int64(int32(n)))
+		if err != nil || !long && n != int64(int32(n)) {
+			return 0, "is not a number"
+		}
+		return n, ""
 	}
 	b := v.secret
-	digits := len(b) > 0
-	for _, c := range b {
-		digits = digits && '0' <= c && c <= '9'
-	}
+	typed, plain := typedNumber(b)
 	switch {
-	case digits && len(b) != 4 && len(b) != 8:
+	case plain && len(b) != 4 && len(b) != 8:
 		n, err := strconv.ParseInt(string(b), 10, 64)
-		return n, err == nil
-	case digits, len(b) == 0, len(b) > 8:
-		return 0, false
+		if err != nil {
+			return 0, "is not a number that fits in 8 bytes"
+		}
+		return n, ""
+	case typed && len(b) > 8:
+		return 0, "is not a number in bytes or in digits alone"
+	case typed:
+		return 0, "may be a number in bytes or in digits: which one cannot be told"
+	case len(b) == 0, len(b) > 8:
+		return 0, "is not a number of 1 to 8 bytes"
 	case len(b) == 4 && !long:
-		return int64(int32(binary.BigEndian.Uint32(b))), true
+		return int64(int32(binary.BigEndian.Uint32(b))), ""
 	}
 	var whole [8]byte
 	copy(whole[8-len(b):], b)
-	n := int64(binary.BigEndian.Uint64(whole[:]))
-	return n, n >= 0 || !long
+	n = int64(binary.BigEndian.Uint64(whole[:]))
+	if n < 0 && long {
+		return 0, "is not a number of 1 to 8 bytes"
+	}
+	return n, ""
+}
+
+// typedNumber tells whether bytes read like a number that somebody typed: digits, perhaps with a sign, a point, white space around
+// them, a zero byte at the end, or 0x in front. plain says that they are digits alone.
+func typedNumber(b []byte) (typed, plain bool) {
+	text := strings.TrimLeft(strings.TrimRight(string(b), " \t\r\n\x00"), " \t\r\n")
+	digits := strings.TrimLeft(text, "+-")
+	if rest, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
+		return rest != "" && strings.Trim(rest, "0123456789abcdef") == "", false
+	}
+	typed = strings.ContainsAny(digits, "0123456789") && strings.Trim(digits, "0123456789.,' ") == ""
+	return typed, typed && strings.Trim(string(b), "0123456789") == ""
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"tokensmith/model"
 )
@@ -87,26 +86,9 @@ func NewPSKCWriter(w io.Writer, lock *PSKCKeys) (*PSKCWriter, error) {
 	return p, nil
 }
 
-// WritePSKC writes keys as one PSKC file; see PSKCWriter.
-func WritePSKC(w io.Writer, keys []Key, password model.Secret, random io.Reader) error {
-	lock, err := NewPSKCKeys(password, random)
-	if err != nil {
-		return err
-	}
-	p, err := NewPSKCWriter(w, lock)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if err := p.Write(k); err != nil {
-			return err
-		}
-	}
-	return p.Close()
-}
-
 // Write adds a key. Its algorithm and digits must be known; the Id is KeyID, or else the serial. White space around
-// texts is not kept, notes and the line are not written. A key that PSKC cannot hold is model.Invalid.
+// texts is not kept, a character that XML cannot hold becomes U+FFFD, notes and the line are not written. A key that PSKC cannot hold is
+// model.Invalid.
 func (p *PSKCWriter) Write(k Key) error {
 	id := k.KeyID
 	if id == "" {
@@ -122,11 +104,6 @@ func (p *PSKCWriter) Write(k Key) error {
 		why = "its number of digits is not known"
 	case id == "":
 		why = "it has no serial"
-	}
-	for _, s := range []string{k.Serial, id, k.Manufacturer, k.Model, k.Issuer, k.User, k.Description} {
-		if !isXMLText(s) {
-			why = "it has a character that XML cannot hold"
-		}
 	}
 	if why != "" {
 		return model.Errorf(model.Invalid, "the key of token %s cannot be exported: %s", quoted(k.Serial), why)
@@ -224,14 +201,4 @@ func (p *PSKCKeys) encrypt(plain []byte) ([]byte, error) {
 func encryptedData(data []byte) string {
 	return `<xenc:EncryptionMethod Algorithm="` + nsXENC + `aes256-cbc"/><xenc:CipherData><xenc:CipherValue>` +
 		base64.StdEncoding.EncodeToString(data) + `</xenc:CipherValue></xenc:CipherData>`
-}
-
-// isXMLText tells whether XML 1.0 can hold every character of s.
-func isXMLText(s string) bool {
-	for _, r := range s {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF || r == utf8.RuneError {
-			return false
-		}
-	}
-	return true
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // rowReader hands out rows as csvReader does.
@@ -37,6 +39,9 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		var bad *badRow
 		switch {
 		case err == io.EOF:
+			if r, is := rows.(*csvReader); is && r.passed > 0 && layout[colLine] < 0 {
+				f.note(fmt.Sprintf("%d lines that begin with # and read like rows were passed over", r.passed))
+			}
 			return nil
 		case errors.As(err, &bad):
 			if err := f.row(); err != nil {
@@ -52,6 +57,11 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			header, unknown, twice, ok := oathHeader(row)
 			if ok {
 				layout, width, names = header, len(row), slices.Clone(row)
+			}
+			if !ok {
+				if reason := headerWithout(row, following(prefix, d.rows), &header, encoding); reason != "" {
+					return unreadable(line, "%s", reason)
+				}
 			}
 			for _, c := range d.header {
 				if !ok || header[c] < 0 {
@@ -70,7 +80,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 				}
 				for _, column := range unknown {
 					if reason := f.unknown("column", column, idleColumns); reason != "" {
-						return unreadable(line, "%s", reason)
+						return unreadable(line, "%s", numbered(reason, row, column))
 					}
 				}
 				continue
@@ -101,6 +111,32 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			return err
 		}
 	}
+}
+
+// following returns the second row of a file, nil when there is none.
+func following(prefix []byte, open func(*source) rowReader) []string {
+	src, err := newSource(bytes.NewReader(prefix))
+	if err != nil {
+		return nil
+	}
+	rows := open(src)
+	if _, _, err := rows.next(); err != nil {
+		return nil
+	}
+	row, _, err := rows.next()
+	if err != nil {
+		return nil
+	}
+	return row
+}
+
+// numbered says in a refusal which column it is whose name is not shown.
+func numbered(reason string, row []string, column string) string {
+	if name(column) == column {
+		return reason
+	}
+	n := 1 + slices.IndexFunc(row, func(s string) bool { return strings.TrimSpace(s) == column })
+	return strings.Replace(reason, "column ", fmt.Sprintf("column %d, ", n), 1)
 }
 
 // nameless returns the first field of a row whose column has no name, or -1.
@@ -163,7 +199,7 @@ func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout
 		if err != nil {
 			break
 		}
-		seed := cell(at(row, layout[colSeed]), false)
+		seed := model.Cell(at(row, layout[colSeed]), false)
 		if _, _, _, header := oathHeader(row); header || seed == "" {
 			continue
 		}

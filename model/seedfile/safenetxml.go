@@ -19,6 +19,21 @@ func readSafeNetXML(src *source, f *File, opts Options) error {
 	if encoding == "" {
 		encoding = Hex
 	}
+	x.attributes = func(e xml.StartElement) error {
+		known := []string{"version", "id"}
+		switch called := flatName(e.Name.Local); {
+		case called == "token":
+			known = append(known, "serial")
+		case called == "application":
+			known = append(known, "ConnectorID")
+		case idleSafeNet[called], ignores(opts.Ignore, called):
+			return nil
+		}
+		if reason := f.unknownAttributes(e.Attr, known...); reason != "" {
+			return unreadable(x.line(), "%s", reason)
+		}
+		return nil
+	}
 	return x.children("Tokens", func(start xml.StartElement) error {
 		if start.Name.Local != "Token" {
 			if reason := f.unknown("element", start.Name.Local, nil); reason != "" {
@@ -51,7 +66,15 @@ func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string)
 	var walk func(e *element) string
 	walk = func(e *element) string {
 		for _, c := range e.children {
-			switch strings.ToLower(c.local) {
+			local := strings.ToLower(c.local)
+			if local == "seed" || local == "movingfactor" || local == "productname" {
+				for _, inner := range c.children {
+					if reason := f.unknown("token element", inner.local, nil); reason != "" {
+						return reason
+					}
+				}
+			}
+			switch local {
 			case "seed":
 				if seed != "" && seed != c.text {
 					return "the token has two seeds"

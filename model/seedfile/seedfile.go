@@ -19,6 +19,7 @@
 package seedfile
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -146,32 +147,65 @@ func (f *File) key(k Key) error {
 	return f.yield(f, k)
 }
 
-// unknown decides on a column, parameter or element that is not known: one that is harmless, or is to be ignored, is passed over
-// with a note, any other may be what the OTPs depend on.
+// unknown decides on a column, parameter, element or attribute that is not known: one that is harmless, or is to be ignored, is passed
+// over with a note, any other may be what the OTPs depend on.
 func (f *File) unknown(what, called string, harmless map[string]bool) (reason string) {
-	said := what + " " + name(called)
+	reason, said := f.judge(what, called, harmless)
+	if reason == "" {
+		f.note(said + " was not used")
+	}
+	return reason
+}
+
+// judge says why what is not known refuses the file, or nothing, and how it is called in a note.
+func (f *File) judge(what, called string, harmless map[string]bool) (reason, said string) {
+	said = what + " " + name(called)
 	if strings.HasSuffix(what, "element") {
 		said = what + " <" + name(called) + ">"
 	}
 	if !harmless[flatName(called)] && !ignores(f.opts.Ignore, called) {
-		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called))
+		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called)), said
 	}
-	f.note(said + " was not used")
+	return "", said
+}
+
+// unknownAttributes is unknown for the attributes of an XML element.
+func (f *File) unknownAttributes(attrs []xml.Attr, known ...string) (reason string) {
+	for _, a := range attrs {
+		if !idleAttribute(a.Name) && !slices.ContainsFunc(known, func(s string) bool { return strings.EqualFold(s, a.Name.Local) }) {
+			if reason := f.unknown("attribute", a.Name.Local, nil); reason != "" {
+				return reason
+			}
+		}
+	}
 	return ""
 }
 
-// ignores says whether a name is one of those to be passed over. Case, blanks, dashes and underscores do not count.
-func ignores(list []string, called string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return flatName(s) == flatName(called) })
+// idleAttribute tells whether an attribute is XML's own: of namespaces, schemas, languages.
+func idleAttribute(n xml.Name) bool {
+	switch n.Space {
+	case "xmlns", "xml", "xsi", "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2001/XMLSchema-instance":
+		return true
+	}
+	return n.Space == "" && n.Local == "xmlns"
 }
 
-// ignoreHint says how to let a name pass.
+// ignores says whether a name is one of those to be passed over. Case, blanks, dashes, underscores and commas, which part the names of
+// a list, do not count.
+func ignores(list []string, called string) bool {
+	flat := func(s string) string { return flatName(strings.ReplaceAll(s, ",", "")) }
+	return slices.ContainsFunc(list, func(s string) bool { return flat(s) == flat(called) })
+}
+
+// ignoreHint says how to let a name pass. One that is not shown, because it could be a seed, has to be looked up.
 func ignoreHint(called string) string {
-	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(called))
+	if name(called) != called {
+		return "if they do not, let it pass with attrs.ignore, or --ignore, and its name"
+	}
+	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(strings.ReplaceAll(called, ",", "")))
 }
 
 func shellName(called string) string {
-	called = name(called)
 	if strings.ContainsAny(called, " ()\"'$&;|<>*?#") {
 		return strconv.Quote(called)
 	}

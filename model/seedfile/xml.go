@@ -24,6 +24,8 @@ type xmlReader struct {
 	path  []string // local names of the open elements
 	ended bool     // the root element is closed
 	buf   []byte   // the text being put together
+
+	attributes func(xml.StartElement) error // looks at the attributes of each element that is not skipped; may be nil
 }
 
 // newXMLReader reads src. With namespaces, the Space of a name is its URI; without, it is the prefix as written.
@@ -63,6 +65,11 @@ func (x *xmlReader) token() (xml.Token, error) {
 				return nil, unreadable(x.line(), "an element has more than %d attributes", maxAttrs)
 			}
 			x.path = append(x.path, t.Name.Local)
+			if x.attributes != nil && len(t.Attr) > 0 {
+				if err := x.attributes(t); err != nil {
+					return nil, err
+				}
+			}
 			return token, nil
 		case xml.EndElement:
 			if len(x.path) == 0 || x.path[len(x.path)-1] != t.Name.Local {
@@ -111,6 +118,9 @@ func (x *xmlReader) fault(err error) error {
 
 // skip reads to the end of the element just started.
 func (x *xmlReader) skip() error {
+	attributes := x.attributes
+	x.attributes = nil
+	defer func() { x.attributes = attributes }()
 	for depth := len(x.path); len(x.path) >= depth; {
 		if _, err := x.token(); err != nil {
 			return err

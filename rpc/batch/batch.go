@@ -223,7 +223,7 @@ func (p *prepared) tells() []string {
 	return p.call.Tells()
 }
 
-// look runs one call that only reads, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+// look runs one call that only reads, or takes the refusal it has already, and returns its envelope; an error is the whole batch's.
 func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	if p.plan == nil {
 		return m.refused(p), nil
@@ -258,7 +258,7 @@ func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
 	return wire.Success(b)
 }
 
-// step runs one call, or takes the refusal it has already, and gives its envelope; an error is the whole batch's.
+// step runs one call, or takes the refusal it has already, and returns its envelope; an error is the whole batch's.
 func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	if p.plan == nil {
 		return m.refused(p), nil

@@ -58,7 +58,7 @@ func result(p *dispatch.Progress, outer *dispatch.Call) (any, error) {
 	return reply.End()
 }
 
-// part runs the next part of a batch and gives how far it has come by it.
+// part runs the next part of a batch and returns the new progress.
 func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepared, at *dispatch.Progress) (next *dispatch.Progress, err error) {
 	end := at.Done + 1
 	for changes := calls[at.Done].changes(); end < len(calls) && calls[end].changes() == changes; {

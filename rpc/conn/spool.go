@@ -73,7 +73,7 @@ func spoolFailed(err error) error {
 	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: fmt.Errorf("%w: %w", ErrSpool, err)}
 }
 
-// take takes room for a caller, or gives it back.
+// take takes n bytes of the quota for a caller; a negative n gives them back.
 func (s *Spools) take(caller string, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

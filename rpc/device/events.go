@@ -12,6 +12,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -193,7 +194,7 @@ func (m *Device) Events(w http.ResponseWriter, r *http.Request, c *dispatch.Call
 	m.streams.mu.Unlock()
 	// The rest of the request, so that net/http sees when the device leaves. One that owes it has its time to send it.
 	if _, err := io.CopyN(io.Discard, r.Body, dispatch.DeviceBody); err != io.EOF {
-		c.Fail(w, dispatch.UnfinishedBody(err), false)
+		c.Fail(w, limit.Unfinished(err), false)
 		return
 	}
 	c.Conn.Stream(1)

@@ -1,3 +1,4 @@
+// Package dialect turns the forgiving JSON dialect of old clients into strict JSON: text in, text out. Strict JSON is tried first.
 package dialect
 
 import (
@@ -46,7 +47,7 @@ const (
 // read in the documented dialect, unless strict forbids it. A body of nothing, or of white space, is the empty
 // object; a byte order mark in front is dropped.
 //
-// Every error is a *syntaxError. Invalid UTF-8 and a name given twice are refused in either reading, so they do not
+// Every error is a *SyntaxError. Invalid UTF-8 and a name given twice are refused in either reading, so they do not
 // start the second. When both readings fail, the error is the dialect's.
 func ReadParams(body []byte, strict bool) (jsontext.Value, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
@@ -118,7 +119,7 @@ func invalidUTF8(text []byte) int {
 //   - a word needs no quotes, or has one at one end only (see word and string).
 //
 // A body of nothing but white space is the empty object. Nesting ends at dialectDepth. Every error is a
-// *syntaxError.
+// *SyntaxError.
 //
 // The time is linear. The one place that reads text twice is string, which goes back to behind a quote when it read
 // too far. What it read holds no other quote of the kind that opened it, except behind a backslash, and a backslash

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -93,7 +95,7 @@ func (c *Call) name() string {
 	return ""
 }
 
-// SetObject names what the call changed.
+// SetObject sets the object that the call's audit row names.
 func (c *Call) SetObject(noun, id string) { c.Object = noun + " " + id }
 
 // AlsoTouched records another object that the call changed, beside the one it was made for.
@@ -106,7 +108,7 @@ func (c *Call) Permits(path string) bool {
 	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))
 }
 
-// MayShowSecrets says whether the call may show secrets among its object's attributes, and notes that it does.
+// MayShowSecrets reports whether the call may show secret attributes; if so, the call is audited.
 func (c *Call) MayShowSecrets() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows
@@ -148,7 +150,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		defer c.RecordPanic()
 		once := c.Idempotent != nil && plan.Update != nil
 		if once {
-			if err := c.storedReply(tx); err != nil {
+			if err := c.findReply(tx); err != nil {
 				return err
 			}
 		}
@@ -259,4 +261,16 @@ func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 	body := wire.Failure(e)
 	c.answering(w, int64(len(body)))
 	wire.WriteEnvelope(w, status, body)
+}
+
+// TakeAttempt takes one of the tries of the caller's address, which the reply decides on: a code of wrong counts.
+func (c *Call) TakeAttempt(ctx context.Context, of *limit.Attempts, wrong ...model.Kind) error {
+	settle, err := of.Take(ctx, c.Remote, c.Now)
+	if err != nil {
+		return err
+	}
+	c.AtEnd = append(c.AtEnd, func() {
+		settle(slices.ContainsFunc(wrong, func(k model.Kind) bool { return wire.Codes[k].Number == c.Code }))
+	})
+	return nil
 }

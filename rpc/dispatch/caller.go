@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -71,7 +71,7 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 	}
 	c.Agent, c.generation = a, generation
 	s.used(a, c.Now)
-	return s.Limits.agent(a, s.Config.AgentRate, c.Now)
+	return s.Limits.Agent(a, s.Config.AgentRate, c.Now)
 }
 
 // claimed returns the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
@@ -102,10 +102,10 @@ func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Ag
 		return 0
 	}
 	version := s.Config.Store.Callers()
-	if known := s.Limits.known(key, version, c.Now); known != nil && (known.agent.ID == id || given.spki != "") {
-		if generation = proves(known.agent); generation != 0 {
-			c.Scope = known.scope
-			return known.agent, generation, nil
+	if known := s.Limits.Known(key, version, c.Now); known != nil && (known.Agent.ID == id || given.spki != "") {
+		if generation = proves(known.Agent); generation != 0 {
+			c.Scope = known.Scope
+			return known.Agent, generation, nil
 		}
 	}
 	err = s.Config.Store.ViewOne(ctx, func(tx store.ReadTx) error {
@@ -128,7 +128,7 @@ func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Ag
 		return s.limitTo(tx, c, a)
 	})
 	if err == nil && generation != 0 && version >= 0 {
-		s.Limits.know(key, &knownCaller{a, c.Scope, version, c.Now})
+		s.Limits.Know(key, &limit.KnownCaller{Agent: a, Scope: c.Scope, Version: version, Read: c.Now})
 	}
 	return a, generation, err
 }
@@ -153,7 +153,7 @@ func addressed(ranges model.List, remote string) bool {
 // refuse answers a claim that does not hold. The row of the record names an agent only where the claim named one.
 func (s *Server) refuse(ctx context.Context, c *Call, given claim, name string) error {
 	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
-	before, err := s.Limits.refused(c.Remote, c.Now)
+	before, err := s.Limits.Refused(c.Remote, c.Now)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (s *Server) refuse(ctx context.Context, c *Call, given claim, name string) 
 
 // record writes a refusal to the record, up to a rate, and gives it back.
 func (s *Server) record(ctx context.Context, c *Call, name, object string, refused *model.Error) error {
-	if !s.Limits.mayRecord(c.Now) {
+	if !s.Limits.MayRecord(c.Now) {
 		return refused
 	}
 	row := model.Audit{Time: c.Now, Agent: name, Method: c.Method.Path, Outcome: int64(wire.CodeOf(refused).Number), Remote: c.Remote, Object: object}
@@ -175,12 +175,9 @@ func (s *Server) record(ctx context.Context, c *Call, name, object string, refus
 	return refused
 }
 
-// usedInterval is how often an agent's last use is written at most.
-const usedInterval = time.Minute
-
 // used notes an agent's last use, beside the call and at most once a minute.
 func (s *Server) used(a *model.Agent, now model.Time) {
-	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.Limits.lastUseDue(a.ID, now) {
+	if now-a.LastUsed < model.Time(limit.UsedInterval.Milliseconds()) || !s.Limits.LastUseDue(a.ID, now) {
 		return
 	}
 	id := a.ID
@@ -205,7 +202,7 @@ func (c *Call) Refused(ctx context.Context, err error) error {
 		if e == model.ErrMalformedToken {
 			return err
 		}
-		before, held := c.Server.Limits.refused(c.Remote, c.Now)
+		before, held := c.Server.Limits.Refused(c.Remote, c.Now)
 		if held != nil {
 			return held
 		}
@@ -213,7 +210,7 @@ func (c *Call) Refused(ctx context.Context, err error) error {
 	case model.CodeUnknown,
 		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
 		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
-		before, held := c.Server.Limits.refused(c.Remote, c.Now)
+		before, held := c.Server.Limits.Refused(c.Remote, c.Now)
 		if held != nil {
 			return err
 		}

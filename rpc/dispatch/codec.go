@@ -15,10 +15,10 @@ import (
 // functions is set; the dispatcher opens the transaction and runs it, perhaps more than once.
 type Plan struct {
 	View   func(tx store.ReadTx) (any, error)
-	Reads  Reads // by view
+	Reads  Reads // how much View reads
 	Update func(tx store.Tx) (any, error)
 	Parts  func(ctx context.Context) (any, error) // a batch, which opens one transaction after the other by itself
-	Long   bool                                   // update is of many rows, and has the time of those: see store.Store.UpdateLong; view may take long as well
+	Long   bool                                   // Update runs by Store.UpdateLong, and View takes one of the places for long reads
 	Heavy  bool                                   // it takes much memory while it runs
 }
 
@@ -31,7 +31,7 @@ const (
 	NoStatement
 )
 
-// CommittedRefusal is a reply that is an error and yet commits: a refused credential counts.
+// CommittedRefusal is an error whose transaction commits all the same, because a refused credential must be counted.
 type CommittedRefusal struct{ Err *model.Error }
 
 // codec ties gorilla's server to the envelope: the middleware has found the method and read its parameters, gorilla

@@ -21,10 +21,8 @@ import (
 type Guard struct {
 	store.Tx
 	c     *Call
-	asked map[string]bool     // ids of users and tokens
-	names map[string]stronger // see namesOfStronger; nil = not read yet
-
-	defaultDomain string // its id, once names are read; "" = there is none
+	asked map[string]bool // ids of users and tokens
+	names *Names          // of those who may do what the caller may not; nil = not read yet
 }
 
 // guarded gives the transaction in which a call's plan runs. What carries its own proof is not asked: logins, devices, links.
@@ -64,19 +62,72 @@ func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 	if err != nil {
 		return err
 	}
+	who := "the user"
+	if len(users) == 0 {
+		who = "a user of the token"
+	}
+	return c.covers(who, all)
+}
+
+// MayChangeProduct refuses to touch how a product's tokens are checked where a user of one may do what the caller may not.
+func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
+	if c.Full() {
+		return nil
+	}
+	all, err := tx.PermissionsOfProduct(id)
+	if err != nil {
+		return err
+	}
+	return c.covers("a user of one of its tokens", all)
+}
+
+// MayChangeDomain refuses to touch what a domain decides for its users where one of them may do what the caller may not.
+func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
+	if c.Full() {
+		return nil
+	}
+	users, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	var all []model.List
+	for i := range users {
+		if users[i].DomainID == id {
+			all = append(all, users[i].Permissions)
+		}
+	}
+	return c.covers("a user of the domain", all)
+}
+
+// MayChooseDefault refuses, of an attribute, to change which domain is the default where any administrator may do what the caller may not:
+// it says whom a bare name means.
+func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
+	if c.Full() {
+		return nil
+	}
+	users, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	for i := range users {
+		if c.weakerThan(users[i].Permissions) {
+			return model.AttrErrorf(model.NotPermitted, attr, "not permitted: an administrator may do what the caller may not")
+		}
+	}
+	return nil
+}
+
+// covers refuses what touches somebody, as a refusal calls him, who has some permissions, where the caller lacks one of those.
+func (c *Call) covers(who string, all []model.List) error {
 	for _, permissions := range all {
 		if c.weakerThan(permissions) {
-			who := "the user"
-			if len(users) == 0 {
-				who = "a user of the token"
-			}
 			return model.Errorf(model.NotPermitted, "not permitted: %s may do what the caller may not", who)
 		}
 	}
 	return nil
 }
 
-// ask is mayChange for what was not asked yet.
+// ask calls MayChange for the users and tokens that were not checked yet in this transaction.
 func (g *Guard) ask(users, tokens []string) error {
 	known := func(id string) bool { return g.asked[id] }
 	users = slices.DeleteFunc(slices.Clone(users), known)
@@ -107,7 +158,7 @@ func (g *Guard) assignment(id string) error {
 	return err
 }
 
-// CheckSeedAccess asks for the seeds of tokens, which are then open to openSeed.
+// CheckSeedAccess checks whether the caller may open the seeds of tokens; token.OpenSeed calls it.
 func (c *Call) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
 		return g.ask(nil, tokens)
@@ -138,7 +189,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
 	default:
-		err = fmt.Errorf("rpc: nobody says whose factors a %T holds", row)
+		err = fmt.Errorf("dispatch: OwnersOf does not know whose factors a %T holds", row)
 	}
 	return users, tokens, err
 }

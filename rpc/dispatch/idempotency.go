@@ -20,7 +20,7 @@ import (
 )
 
 // Progress is how far a batch in parts has come. With an idempotency key it is kept, sealed, with each part that changed
-// something, under the mark partly in place of the answer: whoever repeats the batch, also at the same time or after a crash, goes
+// something, under progressMark in place of the answer: whoever repeats the batch, also at the same time or after a crash, goes
 // on from there, so that each call is carried out once.
 type Progress struct {
 	Done      int
@@ -43,7 +43,7 @@ func (p *Progress) Add(envelope []byte) {
 
 // Kept returns how far a batch has come by what is kept of it; nil = nothing is. What has come to its end is the error that answers.
 func (c *Call) Kept(tx store.ReadTx) (*Progress, error) {
-	err := c.storedReply(tx)
+	err := c.findReply(tx)
 	var begun *begunBefore
 	if errors.As(err, &begun) {
 		return begun.Progress, nil
@@ -56,7 +56,7 @@ type begunBefore struct{ *Progress }
 
 func (*begunBefore) Error() string { return "begun before" }
 
-// readProgress reads what keepPart kept.
+// readProgress reads what KeepPart stored.
 func readProgress(kept []byte) (*Progress, error) {
 	for i, b := range kept {
 		if b != '\n' {
@@ -127,8 +127,8 @@ func (c *Call) setKey(key string, body []byte) error {
 	return nil
 }
 
-// storedReply returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
-func (c *Call) storedReply(tx store.ReadTx) error {
+// findReply returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
+func (c *Call) findReply(tx store.ReadTx) error {
 	a, err := tx.Answered(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
 		return err

@@ -12,7 +12,7 @@ import (
 // Operator is the caller of in-process calls: whoever holds the database and the key file may do everything.
 var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
 
-// Call calls a method in-process, as the operator, and gives the reply's envelope.
+// Call calls a method in-process, as the operator, and returns the reply's envelope.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.CallIdempotent(ctx, path, "", params)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"tokensmith/model"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 )
 
@@ -157,8 +158,8 @@ func (s *Server) tokenRefused(w http.ResponseWriter, c *Call, err error, answer 
 
 // setRetryAfter says when to try again.
 func setRetryAfter(w http.ResponseWriter, e *model.Error) {
-	var t RetryDetail
-	if d, ok := e.Detail.(RetryDetail); ok {
+	var t limit.RetryDetail
+	if d, ok := e.Detail.(limit.RetryDetail); ok {
 		t = d
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, t.RetryAfter)))

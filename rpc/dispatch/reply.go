@@ -38,7 +38,7 @@ func (c *Call) Reply() *reply {
 	return &reply{call: c}
 }
 
-// Add appends text; a failure is told by write or end.
+// Add appends text; Write or End returns the failure.
 func (r *reply) Add(text ...string) {
 	for _, t := range text {
 		r.mem = append(r.mem, t...)
@@ -80,7 +80,7 @@ func (r *reply) Size() int64 {
 	return n
 }
 
-// End returns the result: a jsontext.Value or, where it is in a file, a *bulky.
+// End returns the result: a jsontext.Value or, where it is in a file, a *FileResult.
 func (r *reply) End() (any, error) {
 	if r.file == nil {
 		return jsontext.Value(r.mem), nil
@@ -91,7 +91,7 @@ func (r *reply) End() (any, error) {
 	return &FileResult{r.file}, nil
 }
 
-// FileResult is a result in a file, which is there until its call ends.
+// FileResult is a result that lies in a spool file; the file lasts until the call ends.
 type FileResult struct{ File *conn.SpoolFile }
 
 // MarshalJSON returns the result where it is needed in memory.

@@ -8,8 +8,8 @@ import (
 )
 
 // An agent limited to domains sees their users, those users' assignments and devices, and tokens that are unassigned or
-// assigned only there. What every domain shares it only reads. The store applies the scope to whatever a transaction of its
-// calls finds; a table that is not named here it does not see.
+// assigned only there. It only reads what all domains share. The tables are in store.DomainScope, which the store applies to each transaction of its
+// calls; the maps below say which methods are open.
 
 var (
 	readOnlyFor = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "deviceGroup": true} // objects it reads

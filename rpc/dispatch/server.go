@@ -1,21 +1,3 @@
-// Package dispatch takes one call from the socket to its committed reply. A method has two steps. Its prepare step reads parameters, hashes
-// and seals, holds nothing, and leaves a Plan. The dispatcher alone opens the transaction and runs the plan in it, with the call's row of
-// the audit record and the reply that an idempotency key keeps. A transaction may run again after a conflict, so what a run did is kept in
-// Effects, which each run begins anew.
-//
-//	socket ─ conn: counted, bounded in time and size
-//	  │
-//	begin: request id, remote address ─ log line, recovery
-//	  │
-//	serve: method by path ─ who calls ─ may it ─ body ─ dialect → strict JSON
-//	  │
-//	gorilla: codec → arguments ─ method's prepare step ─ Plan        (nothing is held)
-//	  │
-//	run: store.Update { guard ─ idempotency ─ plan ─ audit row }       (one transaction, perhaps more than once)
-//	  │
-//	group commit ─ fsync ─ envelope
-//
-// What a method refuses is an error and changes nothing, but for a CommittedRefusal: a refused credential counts, so its transaction commits.
 package dispatch
 
 import (
@@ -37,11 +19,12 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dialect"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store/keyring"
 )
 
-// RecordPanic notes where a panic in a transaction comes from, for that may run on another call's goroutine.
+// RecordPanic is deferred in a transaction's function: it notes where a panic came from, because that may run on another call's goroutine.
 func (c *Call) RecordPanic() {
 	if p := recover(); p != nil {
 		c.place = panicPlace()
@@ -58,12 +41,12 @@ type Server struct {
 	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // the methods that answer with events, by path
 	Keys    *keyring.Keyring
 	tokens  *keyring.Signer // of access tokens
-	Limits  *limits
+	Limits  *limit.Limits
 	gorilla *gorilla.Server
 	Metrics *metrics
 
 	spool                 *conn.Spools
-	bodies, unknownBodies bodies        // of known callers, and of others
+	bodies, unknownBodies *limit.Bodies // of known callers, and of others
 	large                 chan struct{} // held while a large body is in memory
 	heavy                 chan struct{} // held while a reply is made that takes much memory
 	reading               chan struct{} // held while what may be long is read, so that short reads have connections left
@@ -72,17 +55,17 @@ type Server struct {
 	freeing               atomic.Bool   // memory will be given back in a moment
 }
 
-// New makes a core for a table of methods. Their receivers are registered before the first call.
+// New makes a server for a table of methods. Their receivers are registered before the first call.
 func New(cfg Config, table []Method) *Server {
 	cfg.complete()
 	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
-		Keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), Limits: newLimits(), gorilla: gorilla.NewServer(),
+		Keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), Limits: limit.New(), gorilla: gorilla.NewServer(),
 		spool: conn.NewSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1), heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))),
 		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), nonLogin: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
 	for i := range table {
 		s.byPath[table[i].Path] = &table[i]
 	}
-	s.bodies.most, s.unknownBodies.most = maxKnownBodies, maxUnknownBodies
+	s.bodies, s.unknownBodies = limit.NewBodies(limit.MaxKnownBodies), limit.NewBodies(limit.MaxUnknownBodies)
 	s.Metrics = newMetrics(s)
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
@@ -100,7 +83,7 @@ func (s *Server) Register(receivers map[string]any, events map[string]func(http.
 	for _, m := range s.Methods {
 		// gorilla skips a method of the wrong shape in silence.
 		if m.Stream && events[m.Path] == nil || !m.Stream && !s.gorilla.HasMethod(m.Target) {
-			return fmt.Errorf("rpc: %s has no method %s", m.Path, m.Target)
+			return fmt.Errorf("dispatch: %s has no method %s", m.Path, m.Target)
 		}
 	}
 	return nil
@@ -140,7 +123,7 @@ func (s *Server) begin(next http.Handler) http.Handler {
 			c.Conn.Known(c.began)
 		}
 		if body != nil {
-			body.drain(r)
+			body.Drain(r)
 		}
 	})
 }
@@ -315,7 +298,7 @@ func (s *Server) RunExpensive(ctx context.Context, work func()) error {
 	return withSlot(ctx, s.hashing, work)
 }
 
-// RunExpensiveAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// RunExpensiveAside is RunExpensive for work that is not a login. Such work waits for itself first: however much of it there is, it has half of the
 // places at most, or the only one in turn with logins.
 func (s *Server) RunExpensiveAside(ctx context.Context, work func()) error {
 	var err error
@@ -347,7 +330,7 @@ func panicPlace() string {
 	}
 }
 
-// Plan has a method prepare a call whose parameters are read, and gives what it leaves to be run.
+// Plan has a method prepare a call whose parameters are read, and returns the Plan.
 func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
 	c.planOnly = true
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.Method.Path, nil)

@@ -9,10 +9,11 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 )
 
-// What guessing installation codes may cost. An address that sent guessBurst unknown codes, and then one each guessEvery,
+// What guessing installation codes may cost. An address that sent GuessBurst unknown codes, and then one each GuessEvery,
 // is told to wait, whatever it sends; known codes do not count. All addresses together slow the answers down beyond
 // guessRate a second, by guessSlow at most, but are never refused: nobody can stop other people's installations.
 const (
@@ -25,13 +26,13 @@ const (
 
 // attempts is what is known of tries at codes: those of each address, wrong ones being unknown, and those of all together.
 type attempts struct {
-	tries   *dispatch.Attempts
+	tries   *limit.Attempts
 	mu      sync.Mutex
 	unknown *rate.Limiter // codes, of all addresses
 }
 
 func newGuesses() *attempts {
-	return &attempts{tries: dispatch.NewAttempts(GuessBurst, GuessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
+	return &attempts{tries: limit.NewAttempts(GuessBurst, GuessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
 }
 
 // take takes one of the caller's tries at a code. It comes before the look-up, so that known and unknown codes are

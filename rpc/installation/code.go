@@ -149,7 +149,8 @@ var installs = map[string][]string{
 func mayInstall(c *dispatch.Call, old any, code *model.InstallationCode) error {
 	if old != nil {
 		if same := old.(*model.InstallationCode); same.Action == code.Action && string(same.CodeIndex) == string(code.CodeIndex) &&
-			device.SameID(same.UserID, code.UserID) && device.SameID(same.DeviceID, code.DeviceID) && device.SameID(same.DomainID, code.DomainID) {
+			device.SameID(same.UserID, code.UserID) && device.SameID(same.DeviceID, code.DeviceID) && device.SameID(same.DomainID, code.DomainID) &&
+			same.UsernamePrefix == code.UsernamePrefix {
 			return nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/wire"
@@ -315,17 +316,43 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 	}
 	if made >= int64(c.Server.Config.CodeAccounts) {
 		e := model.Errorf(model.TooMany, "too many requests: the installation code has made %d accounts within the hour", made)
-		e.Detail = dispatch.RetryDetail{RetryAfter: accountsRetryAfter}
+		e.Detail = limit.RetryDetail{RetryAfter: accountsRetryAfter}
 		return "", e
 	}
 	user := &model.User{ID: c.NewID(), DomainID: *d.code.DomainID, Status: model.Active}
 	if err := d.user.Into(c, tx, user); err != nil {
 		return "", err
 	}
-	if user.LoginName, err = tx.NewUsername(user.DomainID, d.code.UsernamePrefix); err != nil {
+	if err := d.nameAccount(tx, user); err != nil {
 		return "", err
 	}
-	user.LoginNameFolded = model.Fold(user.LoginName)
 	d.newUser = true
 	return user.ID, (object.CRUD{Server: c.Server, Type: people.UserType}).Write(c, tx, d.user, nil, user)
+}
+
+// nameAccount gives a new account the next login name of the code that is free and means no administrator. Its e-mail address, which
+// whoever redeems a code only says is his, stays empty where it means somebody already: neither would be found by it.
+func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
+	administrators, err := dispatch.NamesOf(tx, func(model.List) bool { return true })
+	if err != nil {
+		return err
+	}
+	if user.EmailFolded != "" {
+		taken, err := tx.Exists(store.UsersByEmail, user.EmailFolded)
+		if err != nil {
+			return err
+		}
+		if taken || administrators.Email(user) {
+			user.Email, user.EmailFolded = "", ""
+		}
+	}
+	for {
+		if user.LoginName, err = tx.NewUsername(user.DomainID, d.code.UsernamePrefix); err != nil {
+			return err
+		}
+		user.LoginNameFolded = model.Fold(user.LoginName)
+		if !administrators.Login(user) {
+			return nil
+		}
+	}
 }

@@ -27,13 +27,7 @@ var UseType = object.Declare(&object.Type{
 // UsesArgs are the parameters of installationCode/listUses: the code's selection, and a search's without match.
 type UsesArgs struct {
 	object.Selection
-	Return wire.Return `json:"return"`
-	Sort   wire.Names  `json:"sort"`
-	Order  wire.Text   `json:"order"`
-	Max    wire.Int    `json:"max"`
-	Offset wire.Int    `json:"offset"`
-	Cursor *wire.Text  `json:"cursor"`
-	Count  *bool       `json:"count"`
+	object.Paging
 }
 
 // ListUses lists who used a code when.
@@ -44,7 +38,8 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *dispa
 		return err
 	}
 	ret := args.Return.Or(wire.ReturnNames("*", "device.id", "device.name", "user.id", "user.loginName"))
-	search := &object.SearchArgs{Return: ret, Sort: args.Sort, Order: args.Order, Max: args.Max, Offset: args.Offset, Cursor: args.Cursor, Count: args.Count}
+	search := &object.SearchArgs{Paging: args.Paging}
+	search.Return = ret
 	uses, err := object.CRUD{Server: m.Server, Type: UseType}.PrepareSearch(r, search, plan)
 	if err != nil {
 		return err

@@ -7,14 +7,15 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -28,17 +29,21 @@ import (
 type Auth struct {
 	Server    *dispatch.Server
 	spraying  spraying
-	addresses *keyring.Signer    // chooses the slots in which failures of addresses are counted
-	signIns   *dispatch.Attempts // at the console
+	addresses *keyring.Signer // chooses the slots in which failures of addresses are counted
+	signIns   *limit.Attempts // at the console
+	turns     turns           // there, of an address whose tries are used up
+	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id of the user whose credential was checked last: a string
+	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
 	lastAdmin atomic.Value // id of the administrator who signed in to the console last
 }
 
 // New makes the receiver of the methods of logins.
 func New(s *dispatch.Server) *Auth {
-	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: dispatch.NewAttempts(SignInBurst, SignInEvery)}
+	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
+	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
 	s.Metrics.Add(&m.spraying)
+	s.Metrics.Add(m.compared)
 	return m
 }
 
@@ -174,100 +179,6 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// credential reads {"otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
-func (v *verification) credential(raw jsontext.Value) (err error) {
-	switch raw.Kind() {
-	case '"', '0':
-		v.text, err = wire.TextOf("credential", raw)
-		v.text = model.Pasted(v.text)
-		return err
-	case '{':
-	default:
-		return model.AttrErrorf(model.Missing, "credential", "is required: {\"otp\":...} or {\"method\":\"SPASS\",\"password\":...}")
-	}
-	m, err := wire.MembersOf("credential", raw)
-	if err != nil {
-		return err
-	}
-	fields := map[string]string{}
-	for _, f := range m {
-		switch f.Name {
-		case "method", "otp", "password", "newPassword":
-			if fields[f.Name], err = wire.TextOf("credential."+f.Name, f.Value); err != nil {
-				return err
-			}
-		default:
-			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "a credential has no such member")
-		}
-	}
-	switch method := fields["method"]; {
-	case method == "SPASS":
-		if fields["password"] == "" {
-			return model.AttrErrorf(model.Missing, "credential.password", "is required")
-		}
-		v.static, v.password = true, model.Secret(fields["password"])
-		if len(v.password) > people.MaxPassword || len(fields["newPassword"]) > people.MaxPassword {
-			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.MaxPassword)
-		}
-		if v.newHash, v.newPasswordAttr = fields["newPassword"], "credential.newPassword"; v.newHash != "" {
-			return people.CheckPassword(v.c.Server, v.newPasswordAttr, model.Secret(v.newHash))
-		}
-	case method != "" && method != "OTP":
-		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
-	case model.Pasted(fields["otp"]) == "":
-		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
-	case fields["password"] != "" || fields["newPassword"] != "":
-		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
-	default:
-		v.text = model.Pasted(fields["otp"])
-	}
-	return nil
-}
-
-// project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
-// tokenAssignment.* of the token used, which are null where none was.
-func project(ret wire.Names, byToken bool) (*object.Projection, error) {
-	p := &object.Projection{Root: object.Node{Present: -1}}
-	for _, name := range ret {
-		head, rest, dotted := strings.Cut(name, ".")
-		obj, path, attrName := people.UserType, []store.Step{store.ToUser}, name
-		if dotted && head == "tokenAssignment" {
-			obj, path, attrName = token.AssignmentType, nil, rest
-		} else if dotted && head == "token" {
-			obj, path, attrName = token.TokenType, []store.Step{store.ToToken}, rest
-		}
-		known := func(attrName, label string) error {
-			steps, a, err := obj.Resolve("return", attrName, false)
-			if err != nil {
-				return err
-			}
-			if !byToken && obj != people.UserType {
-				p.AddField(label, object.Field{Kind: a.Kind, Column: -1})
-				return nil
-			}
-			if byToken {
-				steps = object.Join(path, steps)
-			}
-			p.AddField(label, object.Field{Kind: a.Kind, Column: p.AddColumn(steps, a.Column)})
-			return nil
-		}
-		if attrName != "*" {
-			if err := known(attrName, name); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for i := range obj.Attrs {
-			if a := &obj.Attrs[i]; a.Simple() {
-				if err := known(a.Name, strings.TrimSuffix(name, "*")+a.Name); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return p, nil
-}
-
 // login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	found, err := tx.Logins(v.user)
@@ -320,21 +231,27 @@ func (v *verification) pretendOn(tx store.Tx) error {
 		return nil // the password was compared before
 	}
 	id, _ := v.auth.lastLogin.Load().(string)
+	return v.pretendAt(tx, id)
+}
+
+// pretendAt does what a check on a user's tokens does, and accepts nothing.
+func (v *verification) pretendAt(tx store.Tx, userID string) error {
 	v.dry = true
-	creds, err := v.candidates(tx, &model.Login{ID: id})
+	login := &model.Login{ID: userID}
+	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return err
 	}
 	if len(creds) == 0 {
 		v.pretend()
+		return nil
 	}
+	if v.syncing {
+		_, err := v.resync(&creds[0])
+		return err
+	}
+	v.bound(creds, login)
 	for i := range creds {
-		if v.syncing {
-			if _, err := v.resync(&creds[i]); err != nil {
-				return err
-			}
-			break
-		}
 		if _, err := v.try(tx, &creds[i]); err != nil {
 			return err
 		}
@@ -353,8 +270,10 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 
 // pretend spends the time that a check of an OTP takes.
 func (v *verification) pretend() {
-	otp.Verify(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
-		otp.State{}, v.c.Now.Std().Unix(), 10, "000000")
+	var s otp.Search
+	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+		otp.State{}, v.c.Now.Std().Unix(), 10)
+	v.auth.compared.Add(float64(s.Made))
 }
 
 // refuse records a refusal of a user's credential. 201 and 205 count towards the lock, as a guess with that chance.

@@ -51,7 +51,7 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 	}
 	if len(creds) == 0 {
 		v.pretend()
-		return refuse(v.c, tx, login, model.OutOfSync, model.PairChance)
+		return refuse(v.c, tx, login, model.OutOfSync, 0)
 	}
 	c := &creds[0]
 	ok, err := v.resync(c)
@@ -59,7 +59,7 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 		return nil, err
 	}
 	if !ok || v.dry {
-		return refuse(v.c, tx, login, model.OutOfSync, model.PairChance)
+		return refuse(v.c, tx, login, model.OutOfSync, c.PairChance())
 	}
 	if err := tx.SaveChecked(c, true, v.c.Now); err != nil {
 		return nil, err
@@ -262,7 +262,7 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan
 		}
 		ok := st.Resync(seed, p, c.Now, first, second)
 		if !ok && login != nil {
-			if _, err := refuse(c, tx, login, model.OutOfSync, model.PairChance); err != nil {
+			if _, err := refuse(c, tx, login, model.OutOfSync, model.PairChance(p.Algorithm, p.Digits, p.ManualWindow)); err != nil {
 				return nil, err
 			}
 		}

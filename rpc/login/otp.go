@@ -28,7 +28,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		v.pretend()
 	}
 	best, chance := model.WrongCredential, v.passcodeChance(login)
-	v.narrow(creds, login)
+	v.bound(creds, login)
 	for i := range creds {
 		c := &creds[i]
 		if !v.dry {
@@ -41,7 +41,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		if !found.accepted {
 			best = better(best, found.kind)
 			for j := range creds[i+1:] { // what it answered, those of its seed do not accept alone either
-				if next := &creds[i+1+j]; c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
+				if next := &creds[i+1+j]; found.asked && c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
 					next.Asked = c.Asked
 				}
 			}
@@ -71,9 +71,9 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	return v.refuse(tx, login, best, chance)
 }
 
-// narrow makes the windows of the tokens that a credential is tried at narrower where much is guessed: of the user, from where he
-// is, or of many users.
-func (v *verification) narrow(creds []model.Credential, login *model.Login) {
+// bound makes the windows of the tokens that a credential is tried at narrower where much is guessed, of the user, from where he
+// is, or of many users; and it bounds what the check costs.
+func (v *verification) bound(creds []model.Credential, login *model.Login) {
 	most := login.GuessMost(v.c.Now)
 	pressed := login.Pressed(v.c.Now)
 	if v.address != "" && v.console == nil {
@@ -87,6 +87,7 @@ func (v *verification) narrow(creds []model.Credential, login *model.Login) {
 		creds[i].Pressed = pressed
 	}
 	model.Share(creds, v.c.Now, most-v.passcodeChance(login))
+	model.Bound(creds, v.c.Now)
 }
 
 // better returns the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
@@ -121,11 +122,13 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 type tried struct {
 	accepted bool
 	kind     model.Kind   // when not accepted
+	asked    bool         // it is remembered as the first OTP of two
 	pin      model.Secret // the new PIN, where the credential changes it
 }
 
-// try checks the credential on one assignment and writes what it makes of the token's state. A wrong PIN costs the
-// same time as a right one, and leaves the OTP unused.
+// try checks the credential on one assignment and writes what it makes of the token's state. However it can be read, the token's OTPs
+// are gone through once: for the one reading that has the right PIN, or else for none, which takes the time of a wrong OTP and leaves
+// the OTP unused.
 func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	keys := v.c.Server.Keys
 	seed, err := keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
@@ -138,45 +141,30 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 			return tried{}, err
 		}
 	}
-	right := func(pin model.Secret) bool {
-		if pinHash == nil {
-			return len(pin) == 0
-		}
-		return model.PINMatches(pinHash, pin)
-	}
 	result := tried{kind: model.WrongCredential}
-	check := func(pin model.Secret, code string, fresh model.Secret) error {
-		after := *c
-		accepted, changed, kind := after.Check(seed, v.c.Now, code)
-		if !right(pin) || v.dry || fresh != nil && pinHash == nil { // who has an OTP and no more sets no PIN
-			return nil
+	code, read := "", false
+	for r := range c.Readings(v.text) {
+		right := len(r.PIN) == 0 && r.New == nil // who has an OTP and no more sets no PIN
+		if pinHash != nil {
+			right = model.PINMatches(pinHash, r.PIN) && (r.New == nil || people.CheckPIN(v.c.Server, "", r.New) == nil)
 		}
-		if accepted {
-			result.accepted, result.pin = true, fresh
-		} else {
-			result.kind = better(result.kind, kind)
-		}
-		if !changed {
-			return nil
-		}
-		*c = after
-		return tx.SaveChecked(c, accepted, v.c.Now)
-	}
-	if pin, code, ok := c.Split(v.text); ok {
-		if err := check(pin, code, nil); err != nil {
-			return tried{}, err
+		if right {
+			code, read, result.pin = r.Code, true, r.New
 		}
 	}
-	for _, change := range c.SplitChange(v.text) {
-		if result.accepted {
-			break
-		}
-		if people.CheckPIN(v.c.Server, "", change.New) != nil {
-			continue
-		}
-		if err := check(change.PIN, change.Code, change.New); err != nil {
-			return tried{}, err
-		}
+	defer func(before int64) { v.auth.compared.Add(float64(c.Search.Made - before)) }(c.Search.Made)
+	if !read || v.dry {
+		c.Miss(seed, v.c.Now)
+		return tried{kind: model.WrongCredential}, nil
 	}
-	return result, nil
+	accepted, changed, kind := c.Check(seed, v.c.Now, code)
+	if accepted {
+		result.accepted = true
+	} else {
+		result.kind, result.asked, result.pin = kind, changed, nil
+	}
+	if changed {
+		err = tx.SaveChecked(c, accepted, v.c.Now)
+	}
+	return result, err
 }

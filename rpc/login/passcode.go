@@ -51,40 +51,56 @@ func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Pla
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
 		login, err := v.login(tx)
-		if err != nil || login == nil {
+		if err != nil {
 			return nil, err
 		}
-		c.SetObject(people.UserType.Noun, login.ID)
-		end := c.Now + model.PasscodeWithin
-		open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(c.Now)
-		if !open || login.Flooded(c.Now) || login.PasscodeUntil > end-PasscodeInterval || !login.MaySendPasscode(c.Now) {
-			return nil, nil
+		id, _ := m.lastLogin.Load().(string) // whose rows are read for somebody unknown
+		if login != nil {
+			c.SetObject(people.UserType.Noun, login.ID)
+			id = login.ID
+			m.lastLogin.Store(id)
 		}
 		var u model.User
-		if err := tx.Load(&u, login.ID); err != nil {
-			return nil, err
-		}
 		var domain model.Domain
-		if err := tx.Load(&domain, u.DomainID); err != nil {
+		none := func(err error) bool { return login == nil && wire.ClientError(err).Kind == model.NotFound }
+		if err = tx.Load(&u, id); err == nil || none(err) {
+			err = tx.Load(&domain, u.DomainID)
+		}
+		if err != nil && !none(err) {
 			return nil, err
 		}
+		end := c.Now + model.PasscodeWithin
+		values := map[string]string{"code": code, "expires": token.Until(end)}
 		for _, way := range domain.PasscodeChannels.Items() {
-			if channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
+			if login == nil || !maySend(login, c.Now) || channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
 				continue
 			}
-			err = message.Send(c, tx, &u, way, model.PasscodeMessage, map[string]string{"code": code, "expires": token.Until(end)}, end)
+			err = message.Send(c, tx, &u, way, model.PasscodeMessage, values, end)
 			if err == nil {
 				login.SentPasscode(c.Now)
 				login.Passcode, login.PasscodeUntil = m.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code)), end
-				return nil, tx.Save(&login.UserState)
+				return nil, tx.SaveLogin(&login.UserState)
 			}
 			if wire.ClientError(err).Kind != model.Invalid {
 				return nil, err
 			}
 		}
-		return nil, nil // no address, or no way there
+		// There is no such user, no address, or no way there.
+		if err := message.Pretend(c, tx, model.SMS, model.PasscodeMessage, values, end); err != nil {
+			return nil, err
+		}
+		if login != nil {
+			return nil, tx.SaveLogin(&login.UserState) // as it is
+		}
+		return nil, tx.Stranger(c.Now)
 	}
 	return nil
+}
+
+// maySend says whether a user may be sent a passcode now.
+func maySend(login *model.Login, now model.Time) bool {
+	open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(now)
+	return open && !login.Flooded(now) && login.PasscodeUntil <= now+model.PasscodeWithin-PasscodeInterval && login.MaySendPasscode(now)
 }
 
 // passcodeChance is the chance that a guess is the user's passcode.
@@ -107,6 +123,9 @@ func (v *verification) passcode(login *model.Login) (bool, error) {
 	}
 	text := []byte(v.text)
 	at := max(0, len(text)-model.PasscodeDigits)
+	if at > model.MaxPIN {
+		return false, nil
+	}
 	known, err := v.knowsPIN(text[:at])
 	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
 		return false, err

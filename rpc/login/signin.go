@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tokensmith/model"
@@ -20,7 +21,7 @@ import (
 	"tokensmith/store"
 )
 
-// Wrong sign-ins of an address beyond signInBurst have to wait, one each signInEvery.
+// Wrong sign-ins of an address beyond SignInBurst have to wait, one each SignInEvery.
 const (
 	SignInBurst = 5
 	SignInEvery = 10 * time.Second
@@ -75,12 +76,19 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	if tried != nil && wire.ClientError(tried).Kind != model.TooMany {
 		return tried
 	}
-	v.user = store.AdministratorCalled(model.Trim(strings.ReplaceAll(string(args.LoginName), "\x00", "")))
+	v.user = store.AdministratorCalled(strings.ReplaceAll(string(args.LoginName), "\x00", ""))
 	if tried != nil {
-		// Others may have used up the tries of an address that he shares with them.
-		if known, err := v.known(ctx); err != nil || !known {
+		// Others may have used up the tries of an address that he shares with them. They are not told whose it is.
+		done, err := m.turns.take(ctx, v.console.address)
+		if err != nil {
+			return err
+		}
+		defer done()
+		shared, known, err := v.known(ctx)
+		if err != nil || !shared {
 			return cmp.Or(err, tried)
 		}
+		v.console.ignored = !known
 	}
 	if len(args.Password) > people.MaxPassword || len(args.NewPassword) > people.MaxPassword {
 		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.MaxPassword)
@@ -111,13 +119,33 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	return err
 }
 
-// consoleSignIn is where an administrator stands who signs in to the console.
+// consoleSignIn is the state of a sign-in to the console: the address it comes from, and the sign-ins counted for it.
 type consoleSignIn struct {
 	address string         // or network, from which he comes
 	signIns *model.SignIns // how it went from there, or from wherever else he is not known
 	fresh   bool           // they are not stored yet
 
 	lockedElsewhere bool // and stays so, whoever enters here
+	ignored         bool // not looked at, as one try too many of an address
+}
+
+// turns let those go one after the other who come from one address.
+type turns struct {
+	mu      sync.Mutex
+	address conn.RecentMap[chan struct{}]
+}
+
+// take waits for the turn of one who comes from an address, until done.
+func (t *turns) take(ctx context.Context, address string) (done func(), err error) {
+	t.mu.Lock()
+	turn := t.address.Get(address, func() chan struct{} { return make(chan struct{}, 1) })
+	t.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // read finds how an administrator's sign-ins went from where he is now.
@@ -141,33 +169,35 @@ func (d *consoleSignIn) save(tx store.Tx, c *dispatch.Call) error {
 	return tx.Save(d.signIns)
 }
 
-// known says whether the administrator signed in from the same address lately, and has not as many failures of his own there as an
-// address may have. Where nobody did, no name is looked up: who only knocks learns none by the time that takes.
-func (v *verification) known(ctx context.Context) (known bool, err error) {
+// known says whether the address is shared with somebody who signed in from there lately, and whether that is the administrator who is
+// named, who has not as many failures of his own there as an address may have. Where nobody did, no name is looked up. Where somebody
+// did, that alone decides what every name is answered: his failures do not show either.
+func (v *verification) known(ctx context.Context) (shared, known bool, err error) {
 	err = v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		known = false
+		shared, known = false, false
 		from, err := tx.SignInsFrom(v.console.address)
-		from = slices.DeleteFunc(from, func(s model.SignIns) bool {
-			return !s.Knows(v.c.Now) || s.Held(v.c.Now) || s.FailCount >= SignInBurst
-		})
+		from = slices.DeleteFunc(from, func(s model.SignIns) bool { return !s.Knows(v.c.Now) })
 		if err != nil || len(from) == 0 {
 			return err
 		}
+		shared = true
 		login, err := v.login(tx)
-		known = login != nil && slices.ContainsFunc(from, func(s model.SignIns) bool { return s.UserID == login.ID })
+		known = login != nil && slices.ContainsFunc(from, func(s model.SignIns) bool {
+			return s.UserID == login.ID && !s.Held(v.c.Now) && s.FailCount < SignInBurst
+		})
 		return err
 	})
-	return known, err
+	return shared, known, err
 }
 
-// signIn lets the administrator in, or refuses him. Who is none is nobody.
+// signIn lets the administrator in, or refuses him. A name that is no administrator's is refused as unknown.
 func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) {
 	login, err := v.login(tx)
 	if err != nil {
 		return nil, err
 	}
-	if login == nil {
-		v.c.Object = ""
+	if login == nil || v.console.ignored {
+		v.c.Object, v.c.Quiet = "", v.console.ignored // nobody fills the record from an address whose tries are used up
 		return v.refuseBlind(tx, model.WrongCredential)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
@@ -204,19 +234,9 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 // refuseBlind refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
 // administrator who signed in last.
 func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
-	v.dry = true
 	id, _ := v.auth.lastAdmin.Load().(string)
-	creds, err := v.candidates(tx, &model.Login{ID: id})
-	if err != nil {
+	if err := v.pretendAt(tx, id); err != nil {
 		return nil, err
-	}
-	if len(creds) == 0 {
-		v.pretend()
-	}
-	for i := range creds {
-		if _, err := v.try(tx, &creds[i]); err != nil {
-			return nil, err
-		}
 	}
 	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
 }

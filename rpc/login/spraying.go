@@ -12,6 +12,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -64,12 +65,12 @@ func (v *verification) arrived(tx store.Tx, userID string) error {
 }
 
 func tooManyFrom(now model.Time) error {
-	e := wire.ClientError(dispatch.RetryAfter(time.Duration(model.Tomorrow(now)) * time.Millisecond))
+	e := wire.ClientError(limit.RetryAfter(time.Duration(model.Tomorrow(now)) * time.Millisecond))
 	e.Msg = "too many refused credentials from this address today"
 	return e
 }
 
-// Refusals stand out when within sprayWithin there are sprayLeast, and sprayTimes as many as usual in the day before.
+// Refusals stand out when within SprayWithin there are MinSpray, and SprayTimes as many as usual in the day before.
 const (
 	SprayWithin = 10 * time.Minute
 	MinSpray    = 100
@@ -81,7 +82,7 @@ const (
 // spraying is whether refusals stand out over all users: somebody tries a little with each.
 type spraying struct {
 	on   atomic.Bool
-	last atomic.Int64 // refusals within sprayWithin, when last looked
+	last atomic.Int64 // refusals within SprayWithin, when last looked
 }
 
 var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)

@@ -64,7 +64,7 @@ const (
 	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
 )
 
-// content is a delivery's sealed body.
+// content is the subject and text of a delivery, sealed in its row's Body.
 type content struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
@@ -75,23 +75,40 @@ func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string
 	if c.Server.Config.Senders[channel] == nil {
 		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
 	}
-	to := u.Address(channel)
-	if to == "" {
+	if u.Address(channel) == "" {
 		return model.AttrErrorf(model.Invalid, "channel", "the user has no address for %s", channel)
 	}
-	t, err := tx.TemplateByName(template)
+	d, err := compose(c, tx, u, channel, template, values, goodUntil)
 	if err != nil {
 		return err
+	}
+	return tx.Insert(d)
+}
+
+// Pretend does what Send does, and leaves no message: the time it takes does not tell whether there is somebody to send one to.
+func Pretend(c *dispatch.Call, tx store.Tx, channel, template string, values map[string]string, goodUntil model.Time) error {
+	d, err := compose(c, tx, &model.User{LoginName: "nobody", Email: "nobody@invalid.invalid", Mobile: "+000000000000"}, channel, template, values, goodUntil)
+	if err != nil {
+		return err
+	}
+	return tx.PretendDelivery(d)
+}
+
+// compose makes the message of a template.
+func compose(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) (*model.Delivery, error) {
+	t, err := tx.TemplateByName(template)
+	if err != nil {
+		return nil, err
 	}
 	values["loginName"], values["firstName"], values["lastName"] = u.LoginName, u.FirstName, u.LastName
 	subject, text := t.Fill(values)
 	body, err := json.Marshal(content{subject, text})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	id := c.NewID()
-	return tx.Insert(&model.Delivery{ID: id, Channel: channel, Template: template, Recipient: to, Status: model.Queued,
-		Body: c.Server.Keys.Seal(store.MessagePlace(id), body), NextTry: c.Now, GoodUntil: goodUntil, DateCreated: c.Now, LastUpdated: c.Now})
+	return &model.Delivery{ID: id, Channel: channel, Template: template, Recipient: u.Address(channel), Status: model.Queued,
+		Body: c.Server.Keys.Seal(store.MessagePlace(id), body), NextTry: c.Now, GoodUntil: goodUntil, DateCreated: c.Now, LastUpdated: c.Now}, nil
 }
 
 // Deliver carries queued messages out until ctx ends. Several processes may do so on one database.

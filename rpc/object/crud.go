@@ -130,7 +130,7 @@ func (m CRUD) CreateWith(r *http.Request, args *CreateArgs, plan *dispatch.Plan,
 	return nil
 }
 
-// PrepareCreate prepares the making of an object from decoded attributes; what it returns gives the new id.
+// PrepareCreate prepares the making of an object from decoded attributes; the function it returns creates it in a transaction and returns its id.
 func (m CRUD) PrepareCreate(ctx context.Context, c *dispatch.Call, d *Decoded) (func(store.Tx) (string, error), error) {
 	if m.Type.Prepare != nil {
 		if err := m.Type.Prepare(ctx, c, d); err != nil {

@@ -105,5 +105,5 @@ func AsText(v any) string {
 	case []byte:
 		return string(s)
 	}
-	panic(fmt.Sprintf("rpc: a text column gave %T", v))
+	panic(fmt.Sprintf("object: a text column gave %T", v))
 }

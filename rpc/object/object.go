@@ -13,12 +13,12 @@ import (
 	"tokensmith/store"
 )
 
-// An object's declaration is the only list of its attributes: decoding, match, sort, return and the documents are all
+// Type is the declaration of an object: the only list of its attributes: decoding, match, sort, return and the documents are all
 // made from it. One without a table declares the attributes of a method's own, such as token/import.
 type Type struct {
 	Name               string     // on the wire: "tokenAssignment"
 	NotFound           model.Noun // what a not-found of it is of; of one with a table
-	Noun               string     // for people: "token assignment"; missing's name, where there is one
+	Noun               string     // for people: "token assignment"; Missing's name, where there is one
 	Table              string     // in the store: that of its rows
 	Row                func() any // a new row: a pointer to a type of the domain
 	Attrs              []Attr
@@ -26,7 +26,7 @@ type Type struct {
 	Keys               [][]string // attributes that together name an object, besides id
 	Of                 []string   // without a table: the methods that take its attributes
 	Rows               string     // the method that answers its rows, where it has none of its own
-	Order              string     // what a search is sorted by that says nothing; "" = id
+	Order              string     // the default sort of a search; "" = id
 	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
 	UsedBy             []Use      // what refuses its deletion
 	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
@@ -120,7 +120,7 @@ func Declare(o *Type) *Type {
 	case o.NotFound != model.Noun{}:
 		o.Noun = o.NotFound.String()
 	case o.Table != "":
-		panic("rpc: " + o.Name + " does not say what is not found when it is not")
+		panic("object: " + o.Name + " does not say what is not found when it is not")
 	case o.Noun == "":
 		o.Noun = o.Name
 	}
@@ -161,7 +161,7 @@ func Declare(o *Type) *Type {
 			a.Max = 255
 		}
 		if _, ok := o.fields[a.Column]; !ok && a.Path == nil && a.Column != "-" {
-			panic("rpc: " + o.Name + "." + a.Name + " has no column " + a.Column)
+			panic("object: " + o.Name + "." + a.Name + " has no column " + a.Column)
 		}
 		for _, name := range append([]string{a.Name}, a.Aliases...) {
 			o.ByName[name] = a
@@ -179,7 +179,7 @@ func Declare(o *Type) *Type {
 	return o
 }
 
-// snake turns a wire name into a column's: "loginName" → "login_name", "lastChangePIN" is spelt by hand.
+// snake turns a wire name into a column's: "loginName" → "login_name", acronyms must be spelt as words ("lastChangePin").
 func snake(name string) string {
 	var b strings.Builder
 	for _, c := range name {

@@ -194,13 +194,13 @@ func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, p
 	return m, nil
 }
 
-// Rows runs a query and gives each row as a JSON object.
+// Rows runs a query and returns each row as a JSON object.
 func (p *Projection) Rows(tx store.ReadTx, q store.Query) ([][]byte, error) {
 	out, _, err := p.Fetch(tx, q)
 	return out, err
 }
 
-// Fetch is rows with what was found.
+// Fetch is Rows, and also returns the rows as they were found.
 func (p *Projection) Fetch(tx store.ReadTx, q store.Query) (objects [][]byte, found []store.Row, err error) {
 	err = p.each(tx, q, func(object []byte, row store.Row) error {
 		objects, found = append(objects, slices.Clone(object)), append(found, slices.Clone(row))

@@ -101,7 +101,11 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			return nil, err
 		}
 		if op == store.Eq || op == store.Ne || op == store.In {
-			cond.Value = a.asKept(cond.Value)
+			table := o.Table
+			if len(path) > 0 {
+				table = path[len(path)-1].Table
+			}
+			cond.Value = a.asKept(table, cond.Column, cond.Value)
 		}
 		if s, isString := cond.Value.(string); op == store.Like && isString && c.Op == "~=" && !strings.Contains(s, "%") {
 			cond.Value = "%" + s + "%"
@@ -132,20 +136,20 @@ func (a *Attr) matched(place string, v jsontext.Value) (any, error) {
 	return s, err
 }
 
-// asKept returns the text, or texts, that a condition compares with in the form in which the attribute is kept, so that whoever names an
-// object may write it as whoever made it.
-func (a *Attr) asKept(value any) any {
+// asKept returns what a condition compares with, one text or several: as it was given where an object of before the rule is called exactly
+// so, else in the form in which the attribute is kept, so that whoever names an object may write it as whoever made it.
+func (a *Attr) asKept(table, column string, value any) any {
 	switch v := value.(type) {
 	case []any:
 		for i := range v {
-			v[i] = a.asKept(v[i])
+			v[i] = a.asKept(table, column, v[i])
 		}
 	case string:
 		if a.Rule == model.AsWritten {
 			break
 		}
 		if clean, reason := a.Rule.Clean(model.Trim(v)); reason == "" {
-			return clean
+			return store.Named(table, column, v, clean)
 		}
 	}
 	return value
@@ -203,8 +207,8 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// FindSelected is find for what a client means. Of several users who have a name the one in the default domain is meant. Where nothing fits
-// for the reason that a selector names a domain that is none, that is said.
+// FindSelected is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
+// says that.
 func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error

@@ -21,7 +21,12 @@ const lightRows = 100
 
 // SearchArgs are the parameters of search.
 type SearchArgs struct {
-	Match  wire.Match  `json:"match"`
+	Match wire.Match `json:"match"`
+	Paging
+}
+
+// Paging is what a search wants of what it finds, and in which order.
+type Paging struct {
 	Return wire.Return `json:"return"`
 	Sort   wire.Names  `json:"sort"`
 	Order  wire.Text   `json:"order"`
@@ -38,7 +43,7 @@ func (m CRUD) Search(r *http.Request, args *SearchArgs, plan *dispatch.Plan) err
 	return err
 }
 
-// PrepareSearch prepares a search; what it gives takes further conditions.
+// PrepareSearch prepares a search; the function it returns runs it, with further conditions.
 func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Plan) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.Type.Conds("match", args.Match)
 	if err != nil {

@@ -2,10 +2,12 @@
 package people
 
 import (
+	"slices"
+	"strings"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
-	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -22,7 +24,7 @@ var DomainType = object.Declare(&object.Type{
 	Name: "domain", NotFound: model.DomainNoun, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}},
-	Check:  checkDomain, AfterWrite: wroteDomain,
+	Check:  checkDomain, AfterWrite: afterWriteDomain,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "netbiosName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Max: 15, Fold: true, Indexed: true,
@@ -39,49 +41,78 @@ var DomainType = object.Declare(&object.Type{
 	},
 })
 
-// checkDomain refuses names that are another domain's; and to change the rules of guessing, or by what passcodes are sent, where a user
-// of the domain may do what the caller may not: they could lock him out, or open a way to his account. Which domain is the default
-// decides whom a name means, an administrator's too, wherever he is.
+// checkDomain refuses names that are another domain's; and to change the rules of guessing, by what passcodes are sent, or what stands
+// before a user's name, where a user of the domain may do what the caller may not: they could lock him out, open a way to his account, or
+// have his name mean another. Which domain is the default decides whom a name means, an administrator's too, wherever he is.
 func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	now := row.(*model.Domain)
 	was, _ := old.(*model.Domain)
 	if was == nil {
-		was = &model.Domain{ID: now.ID, LockoutThreshold: now.LockoutThreshold, LockoutMinutes: now.LockoutMinutes, MaxFailures: now.MaxFailures,
-			PasscodeChannels: now.PasscodeChannels}
+		was = &model.Domain{}
 	}
-	if err := domainNamesFree(tx, d, now, was); err != nil || c.Full() {
+	if err := domainNamesFree(tx, d, now, was); err != nil {
 		return err
 	}
-	everywhere := was.IsDefault != now.IsDefault
-	if !everywhere && was.LockoutThreshold == now.LockoutThreshold && was.LockoutMinutes == now.LockoutMinutes && was.MaxFailures == now.MaxFailures &&
-		was.PasscodeChannels == now.PasscodeChannels {
+	if was.IsDefault != now.IsDefault {
+		if err := c.MayChooseDefault(tx, d.Place+".isDefault"); err != nil {
+			return err
+		}
+	}
+	if old == nil || was.SameRules(now) {
 		return nil
 	}
-	all, err := tx.Administrators()
+	return c.MayChangeDomain(tx, now.ID)
+}
+
+func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+	now := row.(*model.Domain)
+	was, _ := old.(*model.Domain)
+	if err := followName(c, tx, was, now); err != nil {
+		return err
+	}
+	return takeDefault(c, tx, was, now)
+}
+
+// followName keeps a domain's name from moving anybody's rights. An agent's list has names: those of a domain that gets another follow
+// it, and a name that stands in a list still, of a domain that was deleted, is given to no other domain.
+func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
+	if was != nil && was.Name == now.Name {
+		return nil
+	}
+	agents, err := tx.LimitedAgents()
 	if err != nil {
 		return err
 	}
-	var users []string
-	for i := range all {
-		if everywhere || all[i].DomainID == now.ID {
-			users = append(users, all[i].ID)
+	if was == nil || was.NameFolded != now.NameFolded {
+		if slices.ContainsFunc(agents, func(a model.Agent) bool { return a.LimitedTo(now.NameFolded) }) {
+			return model.AttrErrorf(model.InUse, "attrs.name", "is still in use by agents that were limited to a domain of this name: change their domains first")
 		}
 	}
-	if err := c.MayChange(tx, users, nil); wire.ClientError(err).Kind == model.NotPermitted {
-		if everywhere {
-			return model.AttrErrorf(model.NotPermitted, d.Place+".isDefault", "not permitted: an administrator may do what the caller may not")
-		}
-		return model.Errorf(model.NotPermitted, "not permitted: a user of the domain may do what the caller may not")
-	} else if err != nil {
+	if was == nil {
+		return nil
+	}
+	if err := c.MayRename(tx, was, now, agents); err != nil {
 		return err
+	}
+	for i := range agents {
+		a := &agents[i]
+		if !a.LimitedTo(was.NameFolded) {
+			continue
+		}
+		if strings.Contains(now.Name, ",") {
+			return model.AttrErrorf(model.Invalid, "attrs.name", "must have no comma: agents are limited to the domain, whose lists of domains have commas in between")
+		}
+		a.DomainRenamed(was.NameFolded, now.Name)
+		if err := tx.Save(a); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// wroteDomain takes the default from the domain that had it.
-func wroteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
-	now := row.(*model.Domain)
-	if was, _ := old.(*model.Domain); !now.IsDefault || was != nil && was.IsDefault {
+// takeDefault takes the default from the domain that had it.
+func takeDefault(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
+	if !now.IsDefault || was != nil && was.IsDefault {
 		return nil
 	}
 	all, err := tx.Domains()

@@ -41,7 +41,7 @@ func userColumn(name string) string {
 }
 
 // Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
-// field returns nothing.
+// field changes nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	csv, ignore, err := CSVText(args.Attrs)
@@ -124,13 +124,13 @@ func userField(column, field string) (string, error) {
 	if column == "" || a != nil && a.Kind == object.Secret {
 		return field, nil
 	}
-	field = seedfile.Cell(field)
+	field = model.Cell(field, false)
 	switch {
 	case column == "domain":
 		return model.Name.Check(column, field)
 	case a.Kind == object.Boolean:
 		return seedfile.Boolean(field), nil
-	case a.Rule != model.AnyText && seedfile.Rounded(field):
+	case a.Rule != model.AnyText && model.Rounded(field):
 		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
 	}
 	return field, nil

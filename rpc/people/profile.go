@@ -23,7 +23,7 @@ type profile struct {
 }
 
 // Profiles are those that Config names.
-var Profiles = map[string]profile{
+var Profiles = map[string]*profile{
 	"": {PasswordAlone: model.MinPassword, Password: model.MinPassword, pin: model.MinPIN, commonPINs: true, Mail: true},
 	// NIST SP 800-63B-4, AAL2: passwords section 3.1.1, also for PINs, which the verifier checks; out-of-band 3.1.3.1, which e-mail is
 	// not; time-based OTPs 3.1.4.2.
@@ -34,17 +34,14 @@ var Profiles = map[string]profile{
 func IsProfile(name string) bool { _, ok := Profiles[name]; return ok }
 
 // ProfileOf returns what a server demands.
-func ProfileOf(s *dispatch.Server) *profile {
-	p := Profiles[s.Config.Profile]
-	return &p
-}
+func ProfileOf(s *dispatch.Server) *profile { return Profiles[s.Config.Profile] }
 
 // CheckPassword says why a new password cannot be taken. It asks nothing of whose it is.
 func CheckPassword(s *dispatch.Server, place string, password model.Secret) error {
 	return model.CheckPassword(place, password, ProfileOf(s).Password)
 }
 
-// PasswordSuits says why a user cannot have a new password that checkPassword took, so many characters long: one without an OTP
+// PasswordSuits says why a user cannot have a new password of so many characters, which CheckPassword accepted: one without an OTP
 // may need a longer one.
 func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, characters int) error {
 	if characters >= ProfileOf(s).PasswordAlone {

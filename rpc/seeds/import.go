@@ -42,7 +42,7 @@ func (m *Token) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 
 var importAttrs = object.Declare(&object.Type{Name: "token/import", Of: []string{"token/import"}, Noun: "import", Attrs: []object.Attr{
 	{Name: "data", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-", About: "the token file's text"},
-	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "of bytes sent as characters; `auto` goes by their byte order mark, or UTF-8"},
+	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "of bytes sent as characters; `auto` goes by what they say themselves, or UTF-8"},
 	{Name: "format", Kind: object.Enum, When: object.OnCreate, Values: formats(), Column: "-", About: "recognised by the file's content if not given"},
 	{Name: "product", Kind: object.Ref, When: object.OnCreate, Object: "product", Column: "-", About: "of all keys; else the file's codes or the keys' kind choose it"},
 	{Name: "repository", Kind: object.Ref, When: object.OnCreate, Object: "repository", Column: "-", About: "\"default\" if not given"},

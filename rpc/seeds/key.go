@@ -129,6 +129,9 @@ func (im *importing) refused(k *seedfile.Key, serial string, to *target) string 
 		}
 		return reason
 	}
+	if _, reason := model.SerialName.Clean(serial); reason != "" {
+		return "the serial " + reason
+	}
 	switch {
 	case serial == "":
 		return "the serial is missing"
@@ -150,6 +153,8 @@ func (im *importing) refused(k *seedfile.Key, serial string, to *target) string 
 		return clash("the period", k.Period, "none")
 	case k.Period != 0 && k.Period != p.Period:
 		return clash("the period", k.Period, p.Period)
+	case p.Algorithm == string(otp.TOTP) && k.Drift < -im.c.Now.Std().Unix()/p.Period:
+		return fmt.Sprintf("with a drift of %d steps of %d s the token's clock is before 1970: it has no OTPs there", k.Drift, p.Period)
 	}
 	return ""
 }

@@ -82,7 +82,7 @@ func has(held []model.Assignment, userID string) bool {
 
 // shownUser quotes a user of the file. A long one that is no address may be a seed in the wrong column.
 func shownUser(name string) string {
-	if len(name) <= 20 || len(name) <= 100 && strings.Contains(name, "@") {
+	if (len(name) <= 20 || len(name) <= 100 && strings.Contains(name, "@")) && !model.Hidden(name) {
 		return strconv.Quote(name)
 	}
 	return "the one named in the file (" + strconv.Itoa(len(name)) + " bytes)"

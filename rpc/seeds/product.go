@@ -120,7 +120,7 @@ func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target,
 	if !t.begun {
 		t.begun = true
 		if codes := f.ManufacturerCode + "/" + f.ProductCode; t.client != nil && codes != "/" && codes != t.client.product.Codes() {
-			return nil, "", model.Errorf(model.ImportRefused, "the file is for product %s, not for %s", codes, t.client.product.Codes())
+			return nil, "", model.Errorf(model.ImportRefused, "the file is for product %s, not for %s", shownCodes(f.ManufacturerCode, f.ProductCode), t.client.product.Codes())
 		}
 	}
 	if t.client != nil {
@@ -171,7 +171,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		case to != nil:
 			other, named = to, false
 		case want.inHeader && !im.create:
-			return chosen{}, &model.Error{Kind: model.NotFound, Noun: model.ProductNoun, Msg: "product not found: the file is for " + want.maker + "/" + want.code}
+			return chosen{}, &model.Error{Kind: model.NotFound, Noun: model.ProductNoun, Msg: "product not found: the file is for " + shownCodes(want.maker, want.code)}
 		}
 	}
 	if want.kind.Algorithm == "" {
@@ -179,7 +179,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		case other != nil:
 			return chosen{to: other}, nil
 		case named:
-			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s/%s, and the file does not say the algorithm", want.maker, want.code)
+			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s, and the file does not say the algorithm", shownCodes(want.maker, want.code))
 		}
 		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")
 	}
@@ -202,7 +202,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	case other != nil:
 		return chosen{to: other}, nil // and refused says in what it differs
 	case named:
-		return chosen{reason: fmt.Sprintf("there is no product %s/%s, %s; make it, name another, or let createProducts make it", want.maker, want.code, kindText(kind))}, nil
+		return chosen{reason: fmt.Sprintf("there is no product %s, %s; make it, name another, or let createProducts make it", shownCodes(want.maker, want.code), kindText(kind))}, nil
 	}
 	return t.only(want, kind), nil
 }
@@ -224,7 +224,7 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 	}
 	switch len(fit) {
 	case 0:
-		return chosen{reason: fmt.Sprintf("no product is of %s; make one, such as %s/%s, or let createProducts make it", kindText(kind), want.maker, want.code)}
+		return chosen{reason: fmt.Sprintf("no product is of %s; make one, such as %s, or let createProducts make it", kindText(kind), shownCodes(want.maker, want.code))}
 	case 1:
 		return chosen{to: fit[0]}
 	}
@@ -236,6 +236,16 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 
 // maxPeriod is what the product's attribute takes.
 const maxPeriod = 86400
+
+// shownCodes names a product as a file does. A code that could be a seed, in the wrong column, is not shown.
+func shownCodes(maker, product string) string {
+	for _, code := range []*string{&maker, &product} {
+		if model.Hidden(*code) {
+			*code = fmt.Sprintf("(a code of %d characters)", model.Characters(*code))
+		}
+	}
+	return maker + "/" + product
+}
 
 // isCode says whether a text may be a product's code.
 func isCode(s string) bool {

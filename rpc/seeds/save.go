@@ -24,7 +24,7 @@ type settled struct {
 
 type keptToken struct{ id, serial string }
 
-// write stores the tokens and gives those of the file, in its order.
+// write stores the tokens and returns those of the file, in its order.
 func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if err := im.targets.settle(tx); err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (im *importing) reply(tx store.Tx, p *object.Projection, asked wire.Return,
 	return jsontext.Value(append(body, '}')), nil
 }
 
-// byID projects the objects with these ids, at most searchMost, in their order.
+// byID projects the objects with these ids, at most object.MaxSearch, in their order.
 func byID(p *object.Projection, tx store.Tx, o *object.Type, kept []keptToken) ([][]byte, error) {
 	wanted := make([]any, len(kept))
 	for i, t := range kept {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -27,6 +28,18 @@ func exportNotes(row store.Row) (notes []string) {
 	}
 	slices.Sort(notes)
 	return notes
+}
+
+// leftOut says why the row of an export's query is not written: an import would refuse it, and with it the file.
+func leftOut(row store.Row) string {
+	whose := "token " + object.AsText(row[0]) + ", " + object.QuotedName(object.AsText(row[1])) + ": "
+	switch totp := object.AsText(row[8]) == string(otp.TOTP); {
+	case !totp && row[4].(int64) > otp.LastStep:
+		return whose + "it was left out: its last counter is used, so that it has no OTP any more"
+	case totp && (row[5].(int64) > seedfile.DriftMost || row[5].(int64) < -seedfile.DriftMost):
+		return whose + "it was left out: its drift is out of range; token/reset takes it back"
+	}
+	return ""
 }
 
 // ExportArgs are the parameters of token/export.
@@ -87,6 +100,23 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		if err := mayExport(c, tx, found); err != nil {
 			return nil, err
 		}
+		var next string
+		if more {
+			if next, err = object.WriteCursor(exportOrder, q.Sort, found[limit-1][:1]); err != nil {
+				return nil, err
+			}
+		}
+		var said wire.Notes
+		found = slices.DeleteFunc(found, func(row store.Row) bool {
+			why := leftOut(row)
+			if why != "" {
+				said.File([]string{why})
+			}
+			return why != ""
+		})
+		if len(found) == 0 {
+			return nil, model.Errorf(model.Invalid, "%s", strings.Join(said.List(), "; "))
+		}
 		file, err := exportFile(c, tx, lock, found)
 		if err != nil {
 			return nil, err
@@ -97,13 +127,8 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 			return nil, err
 		}
 		if more {
-			next, err := object.WriteCursor(exportOrder, q.Sort, found[limit-1][:1])
-			if err != nil {
-				return nil, err
-			}
 			body, _ = jsontext.AppendQuote(append(body, `,"next":`...), next)
 		}
-		var said wire.Notes
 		for _, row := range found {
 			said.File(exportNotes(row))
 		}

@@ -56,6 +56,8 @@ func (m *Product) Create(r *http.Request, args *object.CreateArgs, plan *dispatc
 		})
 }
 
+// checkProduct also refuses to change how tokens are checked where one of them is a user's who may do what the caller may not: it
+// could take his factor away, or have more OTPs accepted in his name.
 func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	p := row.(*model.Product)
 	switch {
@@ -85,7 +87,8 @@ func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any
 		}
 		return nil
 	}
-	if q := old.(*model.Product); !q.SameOTP(p) || q.Kind != p.Kind {
+	q := old.(*model.Product)
+	if !q.SameOTP(p) || q.Kind != p.Kind {
 		used, err := tx.Exists(store.ProductTokens, p.ID)
 		if err != nil {
 			return err
@@ -94,5 +97,8 @@ func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any
 			return model.Errorf(model.InUse, "product is still in use by tokens: algorithm, digits, period, crypto and kind stay as they are")
 		}
 	}
-	return nil
+	if q.SameRules(p) {
+		return nil
+	}
+	return c.MayChangeProduct(tx, p.ID)
 }

@@ -40,7 +40,7 @@ var TokenType = object.Declare(&object.Type{
 	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	Prepare: prepareToken, Check: checkToken, AfterWrite: afterWriteToken, BeforeDelete: beforeDeleteToken,
 	Attrs: []object.Attr{
-		{Name: "serial", Kind: object.Text, Rule: model.CodeName, When: object.Always, Max: 64, Indexed: true, About: "unique in its product; 10 digits if not given"},
+		{Name: "serial", Kind: object.Text, Rule: model.SerialName, When: object.Always, Max: 64, Indexed: true, About: "unique in its product; 10 digits if not given"},
 		{Name: "identifier", Kind: object.Text, Rule: model.CodeName, When: object.Always, Aliases: []string{"Identifier"}, About: "the serial if not given"},
 		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.DisabledBy, model.Deceased}, Indexed: true,
 			Aliases: []string{"Status"}, About: "DECEASED is final"},

@@ -14,6 +14,9 @@ import (
 // DecodeCharset turns a body into UTF-8 by its byte order mark or the charset its content type names; none means UTF-8. The type
 // itself does not matter: old clients send JSON as text, as a form, or as nothing.
 func DecodeCharset(body []byte, contentType string) ([]byte, error) {
+	if bytes.HasPrefix(body, []byte("\xff\xfe\x00\x00")) || bytes.HasPrefix(body, []byte("\x00\x00\xfe\xff")) {
+		return nil, model.Errorf(model.Unreadable, "the request is in UTF-32, which is not supported: send UTF-8 or UTF-16")
+	}
 	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
 		contentType = "text/plain; charset=utf-16"
 	}

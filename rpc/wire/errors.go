@@ -78,7 +78,7 @@ func publish(codes map[model.Kind]ErrorCode, shared map[model.Noun]model.Kind) [
 	list := []ErrorInfo{{0, http.StatusOK, "success"}}
 	add := func(c ErrorCode) {
 		if c.Number <= 0 || c.meaning == "" || slices.ContainsFunc(list, func(e ErrorInfo) bool { return e.Code == c.Number }) {
-			panic(fmt.Sprintf("rpc: the code %d is 0, without a meaning, or that of two errors", c.Number))
+			panic(fmt.Sprintf("wire: the code %d is 0, without a meaning, or that of two errors", c.Number))
 		}
 		if c.Status == 0 {
 			c.Status = http.StatusOK
@@ -88,7 +88,7 @@ func publish(codes map[model.Kind]ErrorCode, shared map[model.Noun]model.Kind) [
 	for _, k := range model.Kinds() {
 		c, ok := codes[k]
 		if ok == (k == model.NotFound) {
-			panic(fmt.Sprintf("rpc: the error of kind %d has no code, or it has one beside its noun's", k))
+			panic(fmt.Sprintf("wire: the error of kind %d has no code, or it has one beside its noun's", k))
 		}
 		if ok {
 			add(c)
@@ -98,7 +98,7 @@ func publish(codes map[model.Kind]ErrorCode, shared map[model.Noun]model.Kind) [
 		k, twice := shared[n]
 		switch {
 		case twice && codes[k].Number != n.Code():
-			panic(fmt.Sprintf("rpc: a missing %s has not the code of its kind", n))
+			panic(fmt.Sprintf("wire: a missing %s has not the code of its kind", n))
 		case !twice && n.Code() != 0:
 			add(ErrorCode{Number: n.Code(), meaning: n.Meaning()})
 		}

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -124,7 +126,7 @@ func NoNUL(place, s string) error {
 	return nil
 }
 
-// RawTextOf is textOf for what may hold a NUL character: bytes that stand as characters.
+// RawTextOf is TextOf for text that may hold a NUL character: bytes that stand as characters.
 func RawTextOf(place string, v jsontext.Value) (string, error) {
 	switch v.Kind() {
 	case '"':
@@ -177,11 +179,18 @@ func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 		return model.Moment{}, err
 	}
 	m, ok := model.ParseMoment(s, ends)
+	if day := s[:min(len(s), len(time.DateOnly))]; !ok && isoDay.MatchString(day) {
+		if _, err := time.Parse(time.DateOnly, day); err != nil {
+			return m, model.AttrErrorf(model.Invalid, place, "%s is a day that no calendar has", day)
+		}
+	}
 	if !ok {
 		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date with its zone, such as 2026-01-31T10:00:00Z, or a day alone")
 	}
 	return m, nil
 }
+
+var isoDay = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
 // ListOf reads an array of strings, or one comma-separated string.
 func ListOf(place string, v jsontext.Value) (model.List, error) {

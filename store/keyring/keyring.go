@@ -123,7 +123,7 @@ func FolderError(keyFile string) error {
 // Notice is how soon a key that was added seals, in every process that has the file.
 const Notice = time.Second
 
-// All returns the keys, of a file looked at within keyNotice. One that cannot be read now leaves the keys as they are.
+// All returns the keys, of a file looked at within Notice. One that cannot be read now leaves the keys as they are.
 func (k *Keyring) All() []Key {
 	if time.Now().UnixNano()-k.looked.Load() > int64(Notice) {
 		_ = k.load()

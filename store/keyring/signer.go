@@ -63,7 +63,7 @@ func Message(fields ...any) []byte {
 		case int64:
 			m = binary.BigEndian.AppendUint64(append(m, 8), uint64(v))
 		default:
-			panic("store: a field of a message is neither text nor number")
+			panic("keyring: a field of a message is neither text nor number")
 		}
 	}
 	return m

@@ -180,10 +180,10 @@ func assignmentsByToken(t *testing.T, d *Database) {
 		if state.FailCount != 0 || tok.LastUpdated != 77 {
 			t.Errorf("%+v, %+v", state, tok)
 		}
-		if has, err := tx.ProductTokens(w.product.ID); !has || err != nil {
+		if has, err := tx.Exists(store.ProductTokens, w.product.ID); !has || err != nil {
 			t.Error("ProductTokens: ", has, err)
 		}
-		if has, err := tx.ProductTokens("none"); has || err != nil {
+		if has, err := tx.Exists(store.ProductTokens, "none"); has || err != nil {
 			t.Error("ProductTokens: ", has, err)
 		}
 		return err
@@ -199,7 +199,12 @@ func permissionsOf(t *testing.T, d *Database) {
 	twin := newUser(w.domain)
 	twin.Permissions = clerk.Permissions
 	shared := newToken(w.product, w.repository)
-	insert(t, s, boss, clerk, twin, shared, newAssignment(w.token, w.user), newAssignment(shared, w.user), newAssignment(shared, boss))
+	other := newProduct()
+	others := newToken(other, w.repository)
+	limited := &model.Agent{ID: newID(), Name: "limited", SecretHash: []byte{1}, Domains: "x,y", Status: model.DisabledBy}
+	insert(t, s, boss, clerk, twin, shared, newAssignment(w.token, w.user), newAssignment(shared, w.user), newAssignment(shared, boss),
+		other, others, newAssignment(others, clerk), newAssignment(others, twin), newAssignment(others, w.user),
+		limited, &model.Agent{ID: newID(), Name: "free", SecretHash: []byte{1}})
 	nobody := make([]string, 1200)
 	for i := range nobody {
 		nobody[i] = fmt.Sprint("nobody", i)
@@ -232,6 +237,15 @@ func permissionsOf(t *testing.T, d *Database) {
 			if fmt.Sprint(got) != c.want {
 				t.Errorf("of %.3q and %.3q: %v, not %s", c.users, c.tokens, got, c.want)
 			}
+		}
+		for product, want := range map[string]string{w.product.ID: "[*]", other.ID: "[token/search,user/*]", "none": "[]"} {
+			if got, err := tx.PermissionsOfProduct(product); err != nil || fmt.Sprint(got) != want {
+				t.Errorf("of product %s: %v, %v", product, got, err)
+			}
+		}
+		agents, err := tx.LimitedAgents()
+		if err != nil || len(agents) != 1 || agents[0].ID != limited.ID {
+			t.Errorf("limited are %v, %v", agents, err)
 		}
 		return nil
 	})

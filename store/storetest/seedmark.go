@@ -15,6 +15,7 @@ import (
 var seedMarkCases = []contractCase{
 	{"seed/what was used counts for all its tokens", seedGroups},
 	{"seed/a mark stays of it, and goes with a token of it", seedMarks},
+	{"seed/one that stands higher knows what was used", seedHigher},
 	{"seed/what it answered and used is known to all its tokens", seedUse},
 	{"seed/one key to HMAC is one seed", seedKeys},
 	{"link/ends when its token is assigned", linkEnds},
@@ -103,6 +104,27 @@ func seedGroups(t *testing.T, d *Database) {
 	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{9, 9, 0, 0}) {
 		t.Errorf("counters %v", got)
 	}
+	// An event-based one that stands higher, where nothing was used of it, stays there and says that something was used.
+	higher := seeded(s, other, w.repository, "a seed")
+	issue(t, s, higher)
+	stored(t, s, apart, higher)
+	update(t, s, func(tx store.Tx) error {
+		return tx.Save(&model.TokenState{TokenID: higher.ID, Counter: 50, Previous: 50})
+	})
+	update(t, s, func(tx store.Tx) error {
+		return tx.SaveChecked(&model.Credential{TokenID: apart.ID, Algorithm: "HOTP", Counter: 8, SeedGroup: apart.SeedGroup}, true, 1)
+	})
+	view(t, s, func(tx store.ReadTx) error {
+		var st model.TokenState
+		err := tx.Load(&st, higher.ID)
+		if use := st.Use("HOTP"); use.Counter != 50 || st.Previous != 49 {
+			t.Errorf("one that stands at 50 says that all before %d was used, and has %+v", use.Counter, st)
+		}
+		return err
+	})
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Delete(higher), tx.Save(&model.TokenState{TokenID: apart.ID}))
+	})
 	if got := issue(t, s, seeded(s, same, w.repository, "a seed"), seeded(s, other, w.repository, "a seed")); !slices.Equal(got, []int64{9, 0}) {
 		t.Errorf("new counters %v", got)
 	}
@@ -151,6 +173,28 @@ func seedMarks(t *testing.T, d *Database) {
 	again := seeded(s, w.product, w.repository, "a seed")
 	if got := issue(t, s, again); !slices.Equal(got, []int64{5}) || marks() != 0 {
 		t.Errorf("counters %v, %d marks", got, marks())
+	}
+}
+
+// A database of before may have a token that stands higher and says that nothing was used. It learns otherwise where one goes that
+// knows better.
+func seedHigher(t *testing.T, d *Database) {
+	s := d.Open(t)
+	w := newWorld(t, s)
+	w.product.Algorithm = "HOTP"
+	update(t, s, func(tx store.Tx) error { return tx.Save(w.product) })
+	used, higher := seeded(s, w.product, w.repository, "a seed"), seeded(s, w.product, w.repository, "a seed")
+	issue(t, s, used, higher)
+	stored(t, s, used, higher)
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Save(&model.TokenState{TokenID: used.ID, Counter: 8, Previous: 7}),
+			tx.Save(&model.TokenState{TokenID: higher.ID, Counter: 50, Previous: 50}))
+	})
+	for _, tok := range []*model.Token{used, higher} {
+		update(t, s, func(tx store.Tx) error { return errors.Join(tx.LeaveMark(tok, newID(), 1), tx.Delete(tok)) })
+	}
+	if got := issue(t, s, seeded(s, w.product, w.repository, "a seed")); !slices.Equal(got, []int64{50}) {
+		t.Errorf("counters %v", got)
 	}
 }
 
@@ -226,6 +270,14 @@ func seedKeys(t *testing.T, d *Database) {
 	}
 	if got := issue(t, s, short); !slices.Equal(got, []int64{5}) {
 		t.Errorf("counters %v", got)
+	}
+	// Found only now, it goes, and a token that was there knows what it said.
+	insert(t, s, &model.SeedMark{ID: newID(), Digest: []byte("sealed"), SeedIndex: long.FormerIndex, Algorithm: "TOTP", Crypto: "HmacSHA1", Counter: 9, Previous: 8})
+	if got := issue(t, s, seeded(s, w.product, w.repository, "a seed\x00")); !slices.Equal(got, []int64{9}) {
+		t.Errorf("counters %v", got)
+	}
+	if got := stored(t, s, short, long); !slices.Equal(got, []int64{9, 9}) {
+		t.Errorf("counters %v of those that were there", got)
 	}
 }
 

@@ -17,6 +17,7 @@ var textCases = []contractCase{
 	{"text/comparisons", textComparisons},
 	{"text/comparisons through a path", textThroughPath},
 	{"text/folded columns", folded},
+	{"text/names of before a rule", named},
 }
 
 // texts are those that databases order, fold and match differently unless told not to, and the edges of UTF-8 and of
@@ -172,4 +173,35 @@ func folded(t *testing.T, d *Database) {
 	again := newUser(dom)
 	again.LoginName, again.LoginNameFolded = "JÖRG müller", model.Fold("JÖRG müller")
 	wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(again) }), model.Exists)
+}
+
+// named: a row is meant that is called exactly as given, and where there is none, one that is called as it would be kept.
+func named(t *testing.T, d *Database) {
+	s := d.Open(t)
+	old, other := newDomain(), newDomain()
+	old.Name, old.NameFolded = "corp ", "corp "
+	other.Name, other.NameFolded = "corp", "corp"
+	of, unlike := newUser(old), newUser(other)
+	insert(t, s, old, other, of, unlike)
+	name := func(given, kept string) any { return store.Named("domains", "name_folded", given, kept) }
+	view(t, s, func(tx store.ReadTx) error {
+		for _, c := range []struct {
+			op    store.Op
+			value any
+			want  string
+		}{
+			{store.Eq, name("corp ", "corp"), of.ID}, {store.Eq, name(" corp", "corp"), unlike.ID}, {store.Eq, name("corp", "corp"), unlike.ID},
+			{store.Ne, name("corp ", "corp"), unlike.ID}, {store.In, []any{name("corp ", "corp"), "none"}, of.ID}, {store.In, []any{name("corp\n", "corp")}, unlike.ID},
+		} {
+			rows, err := tx.Find(&store.Query{Table: "users", Columns: []store.Column{store.IDColumn}, Limit: 9,
+				Where: []store.Cond{{Path: []store.Step{store.ToDomain}, Column: "name_folded", Op: c.op, Value: c.value}}})
+			if err != nil {
+				return err
+			}
+			if len(rows) != 1 || rows[0][0] != c.want {
+				t.Errorf("%s %+v: %v", c.op, c.value, rows)
+			}
+		}
+		return nil
+	})
 }

@@ -13,6 +13,7 @@ import (
 
 var nameCases = []contractCase{
 	{"name/whom a name means", calledUsers},
+	{"name/names of before a rule", calledAsBefore},
 	{"name/principal names that two have", sharedPrincipals},
 }
 
@@ -167,4 +168,45 @@ func sharedPrincipals(t *testing.T, d *Database) {
 			t.Errorf("by %d: %v, not %v", limit, all, want)
 		}
 	}
+}
+
+// calledAsBefore: whoever is called exactly as a name's parts are given is meant, and where there is none, who is called as they would be
+// kept. So it is for a bare name, which is no text of its own to resolve.
+func calledAsBefore(t *testing.T, d *Database) {
+	s := d.Open(t)
+	corp, old := newDomain(), newDomain()
+	corp.Name, corp.NameFolded, old.Name, old.NameFolded = "corp", "corp", "corp ", "corp "
+	bob, oldBob, ada, oldAda := called(corp, "bob", "bob@x"), called(corp, "bob ", ""), called(corp, "ada", ""), called(old, "ada", "ada@x ")
+	none := called(corp, "none", "")
+	insert(t, s, corp, old, bob, oldBob, ada, oldAda, none)
+	for _, u := range []*model.User{bob, oldBob, ada, oldAda} {
+		insert(t, s, &model.UserState{UserID: u.ID})
+	}
+	view(t, s, func(tx store.ReadTx) error {
+		for name, want := range map[string][]*model.User{"bob": {bob}, "bob ": {oldBob}, " bob": {bob}, `corp\bob `: {oldBob}, `corp\ bob`: {bob}, ` corp\bob`: {bob},
+			`corp \bob`: nil, `corp\ada`: {ada}, `corp \ada`: {oldAda}, "\tcorp/ada\n": {ada}, "bob@x ": {bob}, "ada@x ": {oldAda}, "ada@x": nil, `corp\ `: nil} {
+			given := model.Fold(name)
+			clean, _ := model.Name.Clean(given)
+			cond := []store.Cond{{Column: "login_name_folded", Op: store.Calls, Value: store.Named("users", "login_name_folded", given, clean)}}
+			found, err := tx.Logins(cond)
+			if err != nil {
+				return err
+			}
+			var got, wanted []string
+			for _, l := range found {
+				got = append(got, l.ID)
+			}
+			for _, u := range want {
+				wanted = append(wanted, u.ID)
+			}
+			if !slices.Equal(got, wanted) {
+				t.Errorf("%q means %v, not %v", name, got, wanted)
+			}
+		}
+		domains, err := tx.DomainsCalled([]string{"corp ", "corp", " corp", "other "})
+		if err != nil || len(domains) != 3 || domains["corp "].ID != old.ID || domains["corp"].ID != corp.ID || domains[" corp"].ID != corp.ID {
+			t.Error(domains, err)
+		}
+		return nil
+	})
 }

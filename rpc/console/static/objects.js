@@ -3,7 +3,7 @@ import {h, when, number, plural} from "./dom.js";
 import {call, may, upload, Refused} from "./api.js";
 import {attempt, button, chip, confirm, editor, field, menu, secret} from "./ui.js";
 import {listPage, status} from "./list.js";
-import {fileDialog} from "./tokens.js";
+import {fileDialog, ignored} from "./tokens.js";
 
 const active = [{value: "ACTIVE", label: "Active"}, {value: "DISABLED", label: "Disabled"}];
 const statuses = ["ACTIVE", "INACTIVE", "LOCKED", "DISABLED"].map((value) => ({value, label: value[0] + value.slice(1).toLowerCase()}));
@@ -55,10 +55,10 @@ export const users = () => page("user", "user", {
       {label: "Last login", cell: (u) => when(u.lastLogin)},
     ],
     empty: {title: "No users yet", text: "Users are accounts of a domain, to which tokens and devices belong."}},
-  tools: (list) => [may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [],
+  tools: (list) => [may("user/import") && button("Import", (e) => fileDialog({title: "Import users", label: "Import", opener: e.currentTarget, accept: ".csv,text/csv", fields: [ignored()],
     intro: "A CSV file with the columns domain, loginName and, if wanted, firstName, lastName, email, mobile and others. Users that are there are updated.",
     send: async (v, csv, progress) => {
-      const made = await upload("user/import", {attrs: {csv, charset: v.charset}}, progress);
+      const made = await upload("user/import", {attrs: {csv, charset: v.charset, ignore: v.ignore ?? ""}}, progress);
       list().restart();
       return h("p", {class: "big"}, `${plural(made.created, "user")} made, ${number(made.updated)} updated.`);
     }}))],

@@ -105,6 +105,9 @@ async function bytesOf(file) {
   return parts.join("");
 }
 
+// ignored is the field of columns that are not known.
+export const ignored = () => field({name: "ignore", label: "Columns to pass over", optional: true, hint: "Names of columns that are not known, with commas between."});
+
 // fileDialog asks for a file and what goes with it, sends it with a progress bar, and lists rows that were refused. send gets the
 // file's bytes as characters, and their charset among the values.
 export function fileDialog({title, label, fields, accept, intro, send, opener}) {
@@ -156,10 +159,12 @@ function importTokens(opener, changed) {
     field({name: "createProducts", label: "Make products that are missing", type: "checkbox"}),
     field({name: "assign", label: "Assign each token to the user the file names", type: "checkbox"}),
     field({name: "crypto", label: "Hash", type: "select", value: "", options: [{value: "", label: "As the file says"}, ...["HmacSHA1", "HmacSHA256", "HmacSHA512"].map((value) => ({value, label: value}))], hint: "Of keys of which the file does not say it."}),
-    field({name: "ignore", label: "Columns to pass over", optional: true, hint: "Names of columns that are not known, with commas between."}),
+    field({name: "encode", label: "Seeds are written in", type: "select", value: "", options: [{value: "", label: "As the file says"}, ...["HEX", "BASE32", "BASE64"].map((value) => ({value, label: value}))], hint: "Where the file does not say it."}),
+    ignored(),
   ], send: async (v, data, progress) => {
     const attrs = {data, charset: v.charset, createProducts: v.createProducts, assign: v.assign};
     if (v.crypto) attrs.crypto = v.crypto;
+    if (v.encode) attrs.encode = v.encode;
     if (v.ignore) attrs.ignore = v.ignore;
     if (v.product) attrs.product = v.product;
     if (v.password) attrs.password = v.password;
@@ -172,9 +177,9 @@ function importTokens(opener, changed) {
 }
 
 function batchAssign(opener, changed) {
-  fileDialog({title: "Batch assign", label: "Assign", opener, accept: ".csv,text/csv", fields: [], intro: "A CSV file with the columns domain, loginName, manufacturerCode, productCode, serial and, if wanted, status and pin. All of it is assigned, or nothing.",
+  fileDialog({title: "Batch assign", label: "Assign", opener, accept: ".csv,text/csv", fields: [ignored()], intro: "A CSV file with the columns domain, loginName, manufacturerCode, productCode, serial and, if wanted, status and pin. All of it is assigned, or nothing.",
     send: async (v, text, progress) => {
-      await upload("token/batchAssignTokens", {attrs: {csv: text, charset: v.charset}}, progress);
+      await upload("token/batchAssignTokens", {attrs: {csv: text, charset: v.charset, ignore: v.ignore ?? ""}}, progress);
       changed();
       return h("p", {class: "big"}, "All rows of the file are assigned.");
     }});

@@ -1,8 +1,7 @@
-package dispatch
+package limit
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/conn"
-	"tokensmith/rpc/wire"
 )
 
 // Attempts hold addresses to a number of wrong tries. They are taken before a try is looked at, right or wrong, so that many
@@ -34,38 +32,37 @@ type addressAttempts struct {
 	decided   chan struct{} // closed, and made anew, when one is
 }
 
-// TakeAttempt takes one of the caller's tries, which its reply decides on: a code of wrong counts. It refuses an address that has
-// none left, and waits while all that are left are under way.
-func (c *Call) TakeAttempt(ctx context.Context, of *Attempts, wrong ...model.Kind) error {
+// Take takes one of an address's tries; settle says in the end whether it was wrong. It refuses an address that has none left, and
+// waits while all that are left are under way.
+func (of *Attempts) Take(ctx context.Context, remote string, now model.Time) (settle func(wrong bool), err error) {
 	of.mu.Lock()
 	defer of.mu.Unlock()
-	a := of.address.Get(conn.Network(c.Remote), func() *addressAttempts {
+	a := of.address.Get(conn.Network(remote), func() *addressAttempts {
 		return &addressAttempts{limiter: rate.NewLimiter(rate.Every(of.every), of.burst), decided: make(chan struct{})}
 	})
 	for {
-		tokens := a.limiter.TokensAt(c.Now.Std())
+		tokens := a.limiter.TokensAt(now.Std())
 		if tokens < 1 {
-			return RetryAfter(time.Duration((1 - tokens) * float64(of.every)))
+			return nil, RetryAfter(time.Duration((1 - tokens) * float64(of.every)))
 		}
 		if a.undecided < int(tokens) {
 			break
 		}
 		if err := waits(ctx, &of.mu, a.decided); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	a.undecided++
-	c.AtEnd = append(c.AtEnd, func() {
+	return func(wrong bool) {
 		of.mu.Lock()
 		defer of.mu.Unlock()
 		a.undecided--
 		close(a.decided)
 		a.decided = make(chan struct{})
-		if slices.ContainsFunc(wrong, func(k model.Kind) bool { return wire.Codes[k].Number == c.Code }) {
-			a.limiter.AllowN(c.Now.Std(), 1)
+		if wrong {
+			a.limiter.AllowN(now.Std(), 1)
 		}
-	})
-	return nil
+	}, nil
 }
 
 // waits waits without holding mu.

@@ -1,4 +1,6 @@
-package dispatch
+// Package limit bounds what a caller may take: refused claims and calls of an agent in a time, wrong tries of an address, the time in which
+// a body must come, and the memory of bodies. What it remembers of callers is bounded, whoever calls.
+package limit
 
 import (
 	"fmt"
@@ -14,7 +16,10 @@ import (
 	"tokensmith/store"
 )
 
-// What refused claims may cost. Beyond refusedBurst, and then one each refusedEvery, an address is told to wait, and
+// UsedInterval is how often an agent's last use is written at most.
+const UsedInterval = time.Minute
+
+// What refused claims may cost. Beyond RefusedBurst, and then one each RefusedEvery, an address is told to wait, and
 // its refusals are counted and not recorded. recordRate bounds what all addresses together may write.
 const (
 	RefusedBurst = 30
@@ -23,12 +28,12 @@ const (
 	recordBurst  = 1000
 )
 
-// limits is what the server remembers of callers to hold them back. Its size is bounded, whoever calls.
-type limits struct {
+// Limits is what the server remembers of callers to hold them back. Its size is bounded, whoever calls.
+type Limits struct {
 	mu      sync.Mutex
 	address conn.RecentMap[*refusedBy]
 	agents  conn.RecentMap[*agentUse]
-	callers conn.RecentMap[*knownCaller]
+	callers conn.RecentMap[*KnownCaller]
 
 	record *rate.Limiter
 	Unsaid atomic.Int64 // refusals that were not recorded, since the log last told
@@ -47,13 +52,14 @@ type agentUse struct {
 	written model.Time // when its last use was last written
 }
 
-func newLimits() *limits {
-	return &limits{record: rate.NewLimiter(recordRate, recordBurst)}
+// New remembers nobody yet.
+func New() *Limits {
+	return &Limits{record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
-// refused counts a refused claim of an address. Past the rate it gives the error that says when to try again; else
+// Refused counts a refused claim of an address. Past the rate it gives the error that says when to try again; else
 // what the record shall say of those before that it does not hold.
-func (l *limits) refused(remote string, now model.Time) (before string, err error) {
+func (l *Limits) Refused(remote string, now model.Time) (before string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.address.Get(conn.Network(remote), func() *refusedBy {
@@ -71,8 +77,8 @@ func (l *limits) refused(remote string, now model.Time) (before string, err erro
 	return before, nil
 }
 
-// mayRecord says whether one more refusal may be written.
-func (l *limits) mayRecord(now model.Time) bool {
+// MayRecord says whether one more refusal may be written.
+func (l *Limits) MayRecord(now model.Time) bool {
 	if l.record.AllowN(now.Std(), 1) {
 		return true
 	}
@@ -80,8 +86,8 @@ func (l *limits) mayRecord(now model.Time) bool {
 	return false
 }
 
-// agent holds an agent to its rate; its own or, where it has none, the server's default. 0 = none.
-func (l *limits) agent(a *model.Agent, most int, now model.Time) error {
+// Agent holds an agent to its rate; its own or, where it has none, the server's default. 0 = none.
+func (l *Limits) Agent(a *model.Agent, most int, now model.Time) error {
 	if a.RateLimit > 0 {
 		most = int(a.RateLimit)
 	}
@@ -98,46 +104,46 @@ func (l *limits) agent(a *model.Agent, most int, now model.Time) error {
 	return wait(u.limiter, now)
 }
 
-// lastUseDue says whether an agent's last use is to be written now.
-func (l *limits) lastUseDue(id string, now model.Time) bool {
+// LastUseDue says whether an agent's last use is to be written now.
+func (l *Limits) LastUseDue(id string, now model.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := l.agents.Get(id, func() *agentUse { return &agentUse{} })
-	if u.written != 0 && now-u.written < model.Time(usedInterval.Milliseconds()) {
+	if u.written != 0 && now-u.written < model.Time(UsedInterval.Milliseconds()) {
 		return false
 	}
 	u.written = now
 	return true
 }
 
-// knownCaller is an agent as it was read a moment ago.
-type knownCaller struct {
-	agent   *model.Agent
-	scope   store.Scope
-	version int64      // of the store's callers, before it was read
-	read    model.Time // when
+// KnownCaller is an agent as it was read a moment ago.
+type KnownCaller struct {
+	Agent   *model.Agent
+	Scope   store.Scope
+	Version int64      // of the store's callers, before it was read
+	Read    model.Time // when
 }
 
-// known returns the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
+// Known returns the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
 // process has changed none since.
-func (l *limits) known(key string, version int64, now model.Time) *knownCaller {
+func (l *Limits) Known(key string, version int64, now model.Time) *KnownCaller {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, ok := l.callers.Peek(key)
-	if !ok || k.version != version || now < k.read || now-k.read >= model.Time(store.CallersKept.Milliseconds()) {
+	if !ok || k.Version != version || now < k.Read || now-k.Read >= model.Time(store.CallersKept.Milliseconds()) {
 		return nil
 	}
 	return k
 }
 
-// know keeps an agent that has proven who it is.
-func (l *limits) know(key string, k *knownCaller) {
+// Know keeps an agent that has proven who it is.
+func (l *Limits) Know(key string, k *KnownCaller) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.callers.Put(key, k)
 }
 
-// RetryDetail is the detail of a refusal for want of patience; it becomes the header Retry-After.
+// RetryDetail is the detail of a rate-limit refusal; it becomes the header Retry-After.
 type RetryDetail struct {
 	RetryAfter int `json:"retryAfter"` // seconds
 }

@@ -1,0 +1,116 @@
+package model
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
+)
+
+// Characters that are not seen by themselves, and where writing needs them all the same: they change the look of what stands before
+// them. Anywhere else they would make two names that look like one.
+
+// Unseen says of a character that it has no look of its own: of no width, or a change of the direction of writing.
+func Unseen(r rune) bool {
+	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || r == 0x034f || r == 0x115f || r == 0x1160 ||
+		r == 0x3164 || r == 0xffa0 || r == 0x2800
+}
+
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+	graphemeJoiner     = '\u034f'
+	keycap             = '\u20e3'
+	blackFlag          = '\U0001f3f4'
+	tagEnd             = '\U000e007f'
+	flagTagsMost       = 6 // of a region's flag, such as gbeng
+)
+
+// joining are the scripts in which joiners decide how a letter looks, between two as well as at the end of a word.
+var joining = []*unicode.RangeTable{unicode.Arabic, unicode.Syriac, unicode.Mandaic, unicode.Mongolian, unicode.Nko, unicode.Phags_Pa, unicode.Adlam,
+	unicode.Hanifi_Rohingya, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu,
+	unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar}
+
+// varied are the scripts whose characters have variants, as symbols do.
+var varied = []*unicode.RangeTable{unicode.Han, unicode.Mongolian, unicode.Myanmar, unicode.Phags_Pa}
+
+// misplaced returns the first character of a name, in NFC, that is not seen and that no writing has there.
+func misplaced(s string) (misplaced rune, found bool) {
+	joiner := false // one of which only the rules of RFC 8264 can say whether it is in its place
+	for i, r := range s {
+		if !Unseen(r) || belongs(s[:i], r, s[i+utf8.RuneLen(r):]) {
+			continue
+		}
+		if r != zeroWidthNonJoiner && r != zeroWidthJoiner {
+			return r, true
+		}
+		joiner, misplaced = true, r
+	}
+	if joiner {
+		_, err := freeform.String(s)
+		return misplaced, err != nil
+	}
+	return 0, false
+}
+
+var freeform = precis.NewFreeform()
+
+// belongs says of a character that is not seen whether it changes the look of what it stands behind.
+func belongs(before string, r rune, behind string) bool {
+	if before == "" {
+		return false
+	}
+	last, _ := utf8.DecodeLastRuneInString(before)
+	next, _ := utf8.DecodeRuneInString(behind)
+	switch {
+	case r == zeroWidthJoiner && isEmoji(next):
+		return isEmoji(lastSeen(before))
+	case r == zeroWidthJoiner, r == zeroWidthNonJoiner:
+		return last != zeroWidthJoiner && last != zeroWidthNonJoiner && unicode.In(lastSeen(before), joining...)
+	case r == graphemeJoiner:
+		return unicode.Is(unicode.Hebrew, last)
+	case 0x180b <= r && r <= 0x180d, r == 0x180f:
+		return unicode.Is(unicode.Mongolian, last)
+	case 0xe0100 <= r && r <= 0xe01ef:
+		return unicode.Is(unicode.Han, last)
+	case unicode.Is(unicode.Variation_Selector, r):
+		// ‼, ⁉, ℹ and 〰 are emojis, and the digits, # and * below a keycap.
+		return isEmoji(last) || unicode.In(last, varied...) || strings.ContainsRune("‼⁉ℹ〰", last) || next == keycap && strings.ContainsRune("0123456789#*", last)
+	case 0xe0020 <= r && r <= tagEnd:
+		return ofFlag(before, r, behind)
+	}
+	return false
+}
+
+// lastSeen returns the last character of a text that has a look, without its marks and the tone of its skin; 0 if there is none.
+func lastSeen(s string) rune {
+	for s != "" {
+		r, size := utf8.DecodeLastRuneInString(s)
+		if !unicode.In(r, unicode.Variation_Selector, unicode.Inherited) && (r < 0x1f3fb || 0x1f3ff < r) {
+			return r
+		}
+		s = s[:len(s)-size]
+	}
+	return 0
+}
+
+// isEmoji says whether a character may be one: a symbol, such as an arrow.
+func isEmoji(r rune) bool {
+	return r > unicode.MaxASCII && r != utf8.RuneError && unicode.In(r, unicode.So, unicode.Sm)
+}
+
+// ofFlag says of a tag whether it is one of those behind a black flag that make it a region's.
+func ofFlag(before string, r rune, behind string) bool {
+	isTag := func(r rune) bool {
+		c := r - 0xe0000
+		return 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+	}
+	flag := strings.TrimRightFunc(before, isTag)
+	tags := before[len(flag):] + string(r) + behind
+	rest := strings.TrimLeftFunc(tags, isTag)
+	n := utf8.RuneCountInString(tags) - utf8.RuneCountInString(rest)
+	last, _ := utf8.DecodeLastRuneInString(flag)
+	end, _ := utf8.DecodeRuneInString(rest)
+	return last == blackFlag && end == tagEnd && 0 < n && n <= flagTagsMost
+}

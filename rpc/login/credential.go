@@ -1,0 +1,108 @@
+package login
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"tokensmith/model"
+	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
+	"tokensmith/store"
+)
+
+// credential reads {"otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
+func (v *verification) credential(raw jsontext.Value) (err error) {
+	switch raw.Kind() {
+	case '"', '0':
+		v.text, err = wire.TextOf("credential", raw)
+		v.text = model.Pasted(v.text)
+		return err
+	case '{':
+	default:
+		return model.AttrErrorf(model.Missing, "credential", "is required: {\"otp\":...} or {\"method\":\"SPASS\",\"password\":...}")
+	}
+	m, err := wire.MembersOf("credential", raw)
+	if err != nil {
+		return err
+	}
+	fields := map[string]string{}
+	for _, f := range m {
+		switch f.Name {
+		case "method", "otp", "password", "newPassword":
+			if fields[f.Name], err = wire.TextOf("credential."+f.Name, f.Value); err != nil {
+				return err
+			}
+		default:
+			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "a credential has no such member")
+		}
+	}
+	switch method := fields["method"]; {
+	case method == "SPASS":
+		if fields["password"] == "" {
+			return model.AttrErrorf(model.Missing, "credential.password", "is required")
+		}
+		v.static, v.password = true, model.Secret(fields["password"])
+		if len(v.password) > people.MaxPassword || len(fields["newPassword"]) > people.MaxPassword {
+			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.MaxPassword)
+		}
+		if v.newHash, v.newPasswordAttr = fields["newPassword"], "credential.newPassword"; v.newHash != "" {
+			return people.CheckPassword(v.c.Server, v.newPasswordAttr, model.Secret(v.newHash))
+		}
+	case method != "" && method != "OTP":
+		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
+	case model.Pasted(fields["otp"]) == "":
+		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
+	case fields["password"] != "" || fields["newPassword"] != "":
+		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
+	default:
+		v.text = model.Pasted(fields["otp"])
+	}
+	return nil
+}
+
+// project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
+// tokenAssignment.* of the token used, which are null where none was.
+func project(ret wire.Names, byToken bool) (*object.Projection, error) {
+	p := &object.Projection{Root: object.Node{Present: -1}}
+	for _, name := range ret {
+		head, rest, dotted := strings.Cut(name, ".")
+		obj, path, attrName := people.UserType, []store.Step{store.ToUser}, name
+		if dotted && head == "tokenAssignment" {
+			obj, path, attrName = token.AssignmentType, nil, rest
+		} else if dotted && head == "token" {
+			obj, path, attrName = token.TokenType, []store.Step{store.ToToken}, rest
+		}
+		known := func(attrName, label string) error {
+			steps, a, err := obj.Resolve("return", attrName, false)
+			if err != nil {
+				return err
+			}
+			if !byToken && obj != people.UserType {
+				p.AddField(label, object.Field{Kind: a.Kind, Column: -1})
+				return nil
+			}
+			if byToken {
+				steps = object.Join(path, steps)
+			}
+			p.AddField(label, object.Field{Kind: a.Kind, Column: p.AddColumn(steps, a.Column)})
+			return nil
+		}
+		if attrName != "*" {
+			if err := known(attrName, name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for i := range obj.Attrs {
+			if a := &obj.Attrs[i]; a.Simple() {
+				if err := known(a.Name, strings.TrimSuffix(name, "*")+a.Name); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return p, nil
+}

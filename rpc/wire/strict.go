@@ -1,0 +1,23 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Strict says why a text does not begin with a JSON value in UTF-8, and at which byte. It does not quote the text, and lets names be given
+// twice.
+func Strict(text []byte) error {
+	err := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true)).SkipValue()
+	var at *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &at):
+		return fmt.Errorf("it is no JSON in UTF-8, byte %d", at.ByteOffset+1)
+	}
+	return errors.New("it is no JSON in UTF-8: it ends too early")
+}
