@@ -34,6 +34,11 @@ type Type struct {
 	BeforeDelete func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
 	AfterWrite   func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
 
+	// Documented names of which this server keeps nothing: they read as empty, so that a client's list of names does not fail, and cannot
+	// be given, searched by or sorted by. They are none of "*".
+	EmptyCollections []string // read as []
+	EmptyTexts       []string // texts and objects, read as null
+
 	ByName map[string]*Attr
 	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
 }

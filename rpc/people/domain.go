@@ -32,6 +32,8 @@ var DomainType = object.Declare(&object.Type{
 		{Name: "passcodeChannels", Kind: object.List, When: object.Always, Initial: model.List(model.SMTP + "," + model.SMS), Values: []string{model.SMTP, model.SMS},
 			About: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
 	},
+	EmptyCollections: []string{"policies", "radiusAttributes", "failThruServers"},
+	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
 })
 
 // checkDomain refuses to change the rules of guessing, or by what passcodes are sent, where a user of the domain may do what the caller
