@@ -51,7 +51,7 @@ type VerifyArgs struct {
 	Credential  jsontext.Value `json:"credential"`
 	Return      wire.Names     `json:"return"`
 	RemoteIP    wire.Text      `json:"remoteIp"`
-	Application wire.Text      `json:"application"`
+	Application wire.Named     `json:"application"` // read, and of no effect: this server is one
 }
 
 // verification is one credential being checked.
@@ -61,6 +61,7 @@ type verification struct {
 	user     []store.Cond
 	token    []store.Cond // nil = whichever of the user's
 	text     string       // [PIN][OTP]
+	sent     bool         // only a passcode that was sent is looked for in text
 	static   bool         // a static password instead
 	password model.Secret
 	fresh    string // argon2id of a new password; "" = unchanged
@@ -89,6 +90,9 @@ type attempt struct {
 	held bool               // not looked at: the console takes none for a while
 	from model.Address      // what is known of where the user is
 	all  []model.Credential // of the user's assignments, whatever their state
+
+	tokenID string       // of the token that is named, where it is one of the user's
+	code    model.Secret // the user's passcode that may be tried; nil = none
 }
 
 // answers to a credential, one message each.
@@ -174,7 +178,14 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// credential reads {"otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
+// The methods of credentials.
+const (
+	otpMethod      = "OTP"
+	onDemandMethod = "OTPoD" // a passcode that was sent
+	staticMethod   = "SPASS"
+)
+
+// credential reads {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
 func (v *verification) credential(raw jsontext.Value) (err error) {
 	switch raw.Kind() {
 	case '"', '0':
@@ -196,12 +207,16 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			if fields[f.Name], err = wire.TextOf("credential."+f.Name, f.Value); err != nil {
 				return err
 			}
+		case "cc": // of a challenge; there are none yet
+			if string(f.Value) != `""` && f.Value.Kind() != 'n' {
+				return model.AttrErrorf(model.UnknownAttr, "credential.cc", "there are no challenges on this server")
+			}
 		default:
 			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "a credential has no such member")
 		}
 	}
 	switch method := fields["method"]; {
-	case method == "SPASS":
+	case method == staticMethod:
 		if fields["password"] == "" {
 			return model.AttrErrorf(model.Missing, "credential.password", "is required")
 		}
@@ -212,14 +227,14 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		if v.fresh, v.at = fields["newPassword"], "credential.newPassword"; v.fresh != "" {
 			return people.CheckPassword(v.c.Server, v.at, model.Secret(v.fresh))
 		}
-	case method != "" && method != "OTP":
-		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
+	case method != "" && method != otpMethod && method != onDemandMethod:
+		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP, OTPoD or SPASS")
 	case model.Pasted(fields["otp"]) == "":
 		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
 	case fields["password"] != "" || fields["newPassword"] != "":
 		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
 	default:
-		v.text = model.Pasted(fields["otp"])
+		v.text, v.sent = model.Pasted(fields["otp"]), method == onDemandMethod
 	}
 	return nil
 }
@@ -235,6 +250,10 @@ func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 			obj, path, attrName = token.AssignmentType, nil, rest
 		} else if dotted && head == "token" {
 			obj, path, attrName = token.TokenType, []store.Step{store.ToToken}, rest
+		}
+		if always := obj.Nothing(attrName); always != "" {
+			p.AddField(name, object.Field{Always: always})
+			continue
 		}
 		known := func(attrName, label string) error {
 			steps, a, err := obj.Resolve("return", attrName, false)
@@ -289,6 +308,9 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return nil, cmp.Or(err, tooManyFrom(v.c.Now))
 	}
 	if login == nil {
+		if err := object.UndefinedDomain(tx, v.user); err != nil {
+			return nil, err
+		}
 		return v.counted(tx, v.nobody)
 	}
 	v.c.Touched(people.UserType.Noun, login.ID)
@@ -305,7 +327,11 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 			return nil, err
 		}
 	}
-	return v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	reply, err := v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	if _, refused := reply.(dispatch.CommittedRefusal); refused && err == nil {
+		err = object.UndefinedDomain(tx, v.user) // which an unknown user's refusal costs as well
+	}
+	return reply, err
 }
 
 // pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a

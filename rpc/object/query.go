@@ -262,13 +262,21 @@ func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error)
 // missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
 // the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
 func (o *Type) missed(tx store.ReadTx, s Lookup) error {
+	if err := UndefinedDomain(tx, s.Named); err != nil {
+		return err
+	}
+	return model.Missed(o.Missing)
+}
+
+// UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller.
+func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
 	domains := Types["domain"].Table
-	for _, c := range s.Named {
+	for _, c := range conds {
 		if !c.NamesDomain() {
 			continue
 		}
 		c.Path = nil
-		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1})
+		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1, Quick: true})
 		if err != nil {
 			return err
 		}
@@ -276,7 +284,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
 		}
 	}
-	return model.Missed(o.Missing)
+	return nil
 }
 
 // Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
