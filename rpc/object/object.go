@@ -171,6 +171,11 @@ func Declare(o *Type) *Type {
 			o.ByName[name] = a
 		}
 	}
+	for _, name := range slices.Concat(o.EmptyCollections, o.EmptyTexts) {
+		if o.ByName[name] != nil || o.Collection(name, false) != nil {
+			panic("rpc: " + o.Name + "." + name + " is kept, and said to be empty")
+		}
+	}
 	if o.Table != "" {
 		Types[o.Name] = o
 	}
