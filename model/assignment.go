@@ -31,8 +31,8 @@ type Assignment struct {
 	ActivationTries int64  `db:"activation_tries"` // wrong ones so far
 }
 
-// ActivationTriesMost is how many wrong activation codes end the right one.
-const ActivationTriesMost = 5
+// MaxActivationTries is how many wrong activation codes end the right one.
+const MaxActivationTries = 5
 
 // Activate makes the assignment active if sum, the SHA-1 of a code, is want. A wrong one counts; too many end it.
 func (a *Assignment) Activate(want, sum []byte, now Time) bool {
@@ -40,7 +40,7 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 		return false
 	}
 	if subtle.ConstantTimeCompare(want, sum) != 1 {
-		if a.ActivationTries++; a.ActivationTries >= ActivationTriesMost {
+		if a.ActivationTries++; a.ActivationTries >= MaxActivationTries {
 			a.Activation = nil
 		}
 		return false
@@ -50,12 +50,12 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 	return true
 }
 
-// PINLeast is how many characters a PIN has at least.
-const PINLeast = 4
+// MinPIN is how many characters a PIN has at least.
+const MinPIN = 4
 
 // CheckPIN says what a PIN at place must be: 4 to 32 printable ASCII characters, no space, no comma.
 func CheckPIN(place string, pin Secret) error {
-	ok := len(pin) >= PINLeast && len(pin) <= 32
+	ok := len(pin) >= MinPIN && len(pin) <= 32
 	for _, c := range pin {
 		ok = ok && c > ' ' && c < 0x7f && c != ','
 	}

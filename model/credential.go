@@ -164,7 +164,7 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 	}
 	// Nobody can be asked for it who may have been asked for so many, and answers nothing.
 	asked := otp.Steps(c.Asked)
-	if !asked.Has(match) && asked.Keep(func(step int64) bool { return step >= c.Counter }).Len() >= askedMost {
+	if !asked.Has(match) && asked.Keep(func(step int64) bool { return step >= c.Counter }).Len() >= maxAsked {
 		return false, false, WrongCredential
 	}
 	c.Asked = stepBytes(asked.With(match))
@@ -192,9 +192,9 @@ func (c *Credential) Use() SeedUse {
 	return use(c.Algorithm, c.Counter, c.Previous, c.Asked, c.Used)
 }
 
-// askedMost bounds the steps of one seed that were answered OutOfSync and are not used or passed. A person's are passed with
+// maxAsked bounds the steps of one seed that were answered OutOfSync and are not used or passed. A person's are passed with
 // the next OTP; who guesses finds one in thousands of tries.
-const askedMost = 8
+const maxAsked = 8
 
 // Usable says why an accepted credential does not log in, or 0.
 func (c *Credential) Usable(userStatus string, now Time) Kind {

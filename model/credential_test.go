@@ -35,14 +35,14 @@ func TestShare(t *testing.T) {
 		"one less":                            {tokens("DN/ST", 1, 1), 65 * code, []int64{5, 60}},
 		"equal parts":                         {tokens("DN/ST", 0, 3), 92 * code, []int64{31, 31, 30}},
 		"who has little gives up nothing":     {tokens("DN/SE", 2, 2), 25 * code, []int64{5, 5, 8, 7}},
-		"one token, when much was guessed":    {tokens("DN/ST", 0, 1), model.GuessLeast, []int64{5}},
-		"two":                                 {used(tokens("DN/MT", 2, 0), 1), model.GuessLeast, []int64{2, 3}},
-		"three":                               {used(tokens("DN/MT", 3, 0), 2), model.GuessLeast, []int64{1, 1, 3}},
-		"five":                                {tokens("DN/MT", 5, 0), model.GuessLeast, []int64{1, 1, 1, 1, 1}},
-		"seven, each of which has one":        {tokens("DN/MT", 7, 0), model.GuessLeast, []int64{1, 1, 1, 1, 1, 1, 1}},
-		"the second of a pair counts":         {pending, model.GuessLeast, []int64{5}},
-		"eight digits are a hundredth of six": {eight, model.GuessLeast, []int64{5, 61}},
-		"none":                                {nil, model.GuessLeast, nil},
+		"one token, when much was guessed":    {tokens("DN/ST", 0, 1), model.MinGuess, []int64{5}},
+		"two":                                 {used(tokens("DN/MT", 2, 0), 1), model.MinGuess, []int64{2, 3}},
+		"three":                               {used(tokens("DN/MT", 3, 0), 2), model.MinGuess, []int64{1, 1, 3}},
+		"five":                                {tokens("DN/MT", 5, 0), model.MinGuess, []int64{1, 1, 1, 1, 1}},
+		"seven, each of which has one":        {tokens("DN/MT", 7, 0), model.MinGuess, []int64{1, 1, 1, 1, 1, 1, 1}},
+		"the second of a pair counts":         {pending, model.MinGuess, []int64{5}},
+		"eight digits are a hundredth of six": {eight, model.MinGuess, []int64{5, 61}},
+		"none":                                {nil, model.MinGuess, nil},
 	} {
 		model.Share(c.tokens, began, c.most)
 		var got []int64

@@ -39,8 +39,8 @@ type Delivery struct {
 const (
 	deliveryTries  = 8
 	deliveryWait   = 10_000 // milliseconds
-	deliveryMost   = 3600_000
-	reasonMost     = 500 // bytes
+	maxDelivery    = 3600_000
+	maxReason      = 500 // bytes
 	PasscodeWithin = 5 * 60_000
 )
 
@@ -48,10 +48,10 @@ const (
 func (d *Delivery) Ended(now Time, reason string) {
 	d.Attempts++
 	d.LastUpdated = now
-	d.Reason = strings.ToValidUTF8(reason[:min(len(reason), reasonMost)], "")
+	d.Reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 	wait := Time(deliveryWait)
 	for range d.Attempts - 1 {
-		wait = min(4*wait, deliveryMost)
+		wait = min(4*wait, maxDelivery)
 	}
 	d.NextTry = now + wait
 	switch {

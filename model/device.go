@@ -34,8 +34,8 @@ func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
 }
 
-// nameMost is how long a device's name is at most, in bytes.
-const nameMost = 255
+// maxName is how long a device's name is at most, in bytes.
+const maxName = 255
 
 // NumberedName returns the nth name of devices that would have the same: the name itself, name-2, name-3, ...; a long one is
 // cut so that the number has room.
@@ -44,7 +44,7 @@ func NumberedName(name string, n int) string {
 		return name
 	}
 	number := "-" + strconv.Itoa(n)
-	for len(name)+len(number) > nameMost {
+	for len(name)+len(number) > maxName {
 		_, size := utf8.DecodeLastRuneInString(name)
 		name = name[:len(name)-size]
 	}

@@ -47,13 +47,13 @@ func EstimateGuessing(d *Domain, p *Product, tokens int64) Estimate {
 		return sum
 	}
 	code, passcode := CodeChance(p.Digits), CodeChance(PasscodeDigits)
-	shared := within(inUse, GuessLeast-passcode)
-	e := Estimate{InUse: shared + passcode, Unused: within(unused, GuessedMost/2-passcode) + passcode, wide: within(unused, AddressGuess-passcode) + passcode,
-		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / within(inUse, GuessLeast)), passcodes: d.PasscodeChannels != ""}
+	shared := within(inUse, MinGuess-passcode)
+	e := Estimate{InUse: shared + passcode, Unused: within(unused, MaxGuessed/2-passcode) + passcode, wide: within(unused, AddressGuess-passcode) + passcode,
+		Codes: int64(shared/code) + 1, Typos: int64(GuessedDaily / within(inUse, MinGuess)), passcodes: d.PasscodeChannels != ""}
 	e.First = int64((e.Unused-passcode)/code) + 1
 	// What answers "out of sync" costs no budget.
 	free := min(certain/2, Chance(tokens*OTPCodes(p.Algorithm, max(p.AutoWindow, p.CheckWindow)))*code)
-	budget := (float64(GuessedMost) + float64(e.InUse) + year*float64(GuessedDaily)) / float64(certain-free) * float64(certain)
+	budget := (float64(MaxGuessed) + float64(e.InUse) + year*float64(GuessedDaily)) / float64(certain-free) * float64(certain)
 	e.Guesses, e.unused = d.guesses(budget/float64(e.InUse), true), d.guesses(budget/float64(e.Unused), false)
 	return e
 }
@@ -80,7 +80,7 @@ func atLeastOnce(one Chance, pin, guesses float64) float64 {
 // guesses bounds the guesses of a year at a user who logs in daily or never. Within the budget are so many: what was guessed away at
 // once, a last guess, and what comes back.
 func (d *Domain) guesses(budget float64, daily bool) float64 {
-	most := float64(year) * float64(day) / RefusedWithin * RefusedMost
+	most := float64(year) * float64(day) / RefusedWithin * MaxRefused
 	row := float64(d.MaxFailures) // between two logins
 	if d.MaxFailures == 0 {
 		row = math.Inf(1)
@@ -111,5 +111,5 @@ func OTPCodes(algorithm string, n int64) int64 {
 // Sprayed is how many accounts one address that sends guesses at many users enters within a year at most, by the rules of
 // Address: some of its guesses a day find the windows of tokens never used, the rest narrow ones.
 func (e *Estimate) Sprayed() float64 {
-	return year * float64(AddressPressed*e.wide+(AddressMost-AddressPressed)*e.InUse) / float64(certain)
+	return year * float64(AddressPressed*e.wide+(MaxAddress-AddressPressed)*e.InUse) / float64(certain)
 }

@@ -67,12 +67,12 @@ const ReplayWithin = 15 * 60_000
 
 var codeText = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 
-// codeLeast is how many characters of a code's normal form there are at least.
-const codeLeast = 6
+// minCode is how many characters of a code's normal form there are at least.
+const minCode = 6
 
 // CheckCode refuses a text at place that is no installation code.
 func CheckCode(place, text string) error {
-	if !codeText.MatchString(text) || len(NormalCode(text)) < codeLeast {
+	if !codeText.MatchString(text) || len(NormalCode(text)) < minCode {
 		return AttrErrorf(Invalid, place, "must be 6 to 64 of A-Z a-z 0-9 - _, and six at least besides hyphens")
 	}
 	return nil

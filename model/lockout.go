@@ -6,27 +6,27 @@ import (
 )
 
 // The limits of guessing. What decides is the budget: however an attacker spreads his tries, and whenever the user logs in
-// between, the chances of all his guesses within a year add up to GuessedMost and 365 times GuessedDaily, a hundredth. The
+// between, the chances of all his guesses within a year add up to MaxGuessed and 365 times GuessedDaily, a hundredth. The
 // locks come earlier for who guesses fast.
 const (
-	RefusedMost   = 20        // refused checks of one user within RefusedWithin; the next are not looked at
+	MaxRefused    = 20        // refused checks of one user within RefusedWithin; the next are not looked at
 	RefusedWithin = 60 * 1000 // milliseconds
 
-	GuessedMost  = 600 * sixDigits      // that may be guessed away at once: ten tries at a hardware token never used
-	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries of GuessLeast, and a little
+	MaxGuessed   = 600 * sixDigits      // that may be guessed away at once: ten tries at a hardware token never used
+	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries of MinGuess, and a little
 
-	GuessLeast = 5 * sixDigits // that one guess may hit, whatever is left: the window of a token in daily use
+	MinGuess = 5 * sixDigits // that one guess may hit, whatever is left: the window of a token in daily use
 
 	lockGrowth     = 4   // by which a lock is longer than the one before
 	lockDecay      = day // after which the next lock is one step shorter
-	lockMost       = day // that locks grow to
+	maxLock        = day // that locks grow to
 	triesAfterLock = 3   // until the growth has decayed
 
 	day = Time(24 * time.Hour / time.Millisecond)
 )
 
-// guessedSpan is the time in which GuessedMost comes back.
-const guessedSpan = Time(GuessedMost) * day / Time(GuessedDaily)
+// guessedSpan is the time in which MaxGuessed comes back.
+const guessedSpan = Time(MaxGuessed) * day / Time(GuessedDaily)
 
 // Chance is the probability that a guess is right, in 10^-9.
 type Chance int64
@@ -50,7 +50,7 @@ func CodeChance(digits int64) Chance {
 }
 
 // Flooded says whether a user was refused so often within the last minute that no further check is made.
-func (s *UserState) Flooded(now Time) bool { return len(s.recent(now)) >= RefusedMost }
+func (s *UserState) Flooded(now Time) bool { return len(s.recent(now)) >= MaxRefused }
 
 // recent returns the refusals of the last minute.
 func (s *UserState) recent(now Time) []Time {
@@ -67,7 +67,7 @@ func (s *UserState) recent(now Time) []Time {
 // whether it locks the user.
 func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	times := append(s.recent(now), now)
-	times = times[max(0, len(times)-RefusedMost):]
+	times = times[max(0, len(times)-MaxRefused):]
 	s.RefusedAt = make([]byte, 0, 8*len(times))
 	for _, t := range times {
 		s.RefusedAt = binary.BigEndian.AppendUint64(s.RefusedAt, uint64(t))
@@ -105,7 +105,7 @@ func (s *Login) lock(now Time) {
 		return
 	}
 	length := Time(s.LockoutMinutes * 60_000)
-	most, growth := max(length, lockMost), s.growth(now)
+	most, growth := max(length, maxLock), s.growth(now)
 	for range min(growth, 10) {
 		length = min(length*lockGrowth, most)
 	}
@@ -122,20 +122,20 @@ func (s *UserState) Spend(now Time, chance Chance) {
 }
 
 // Overspent says whether more was guessed than may be at once.
-func (s *UserState) Overspent(now Time) bool { return s.Guessed(now) > GuessedMost }
+func (s *UserState) Overspent(now Time) bool { return s.Guessed(now) > MaxGuessed }
 
 // Guessed is the chance that refused guesses have used up and that has not come back.
 func (s *UserState) Guessed(now Time) Chance {
 	return Chance(int64(max(0, s.GuessedUntil-now)) * int64(GuessedDaily) / int64(day))
 }
 
-// GuessMost is what one guess may hit, over all tokens it is tried at: what is left of half of the budget, and GuessLeast at
+// GuessMost is what one guess may hit, over all tokens it is tried at: what is left of half of the budget, and MinGuess at
 // least. Five of these a day come back within it, so that nobody is locked who mistypes that often, however many tokens he has,
 // up to the five codes it has.
-func (s *UserState) GuessMost(now Time) Chance { return max(GuessLeast, GuessedMost/2-s.Guessed(now)) }
+func (s *UserState) GuessMost(now Time) Chance { return max(MinGuess, MaxGuessed/2-s.Guessed(now)) }
 
 // Pressed says whether so much was guessed lately that windows are narrow.
-func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= GuessedMost/2 }
+func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= MaxGuessed/2 }
 
 // LockEnded says whether a locked user's lock has run out.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }

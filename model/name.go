@@ -31,10 +31,10 @@ const (
 
 // The limits of a serial and of a text, in characters.
 const (
-	SerialMost      = 64
-	IdentifierMost  = 255
-	DescriptionMost = 1024
-	CodeMost        = 32 // of a product's codes
+	MaxSerial      = 64
+	MaxIdentifier  = 255
+	MaxDescription = 1024
+	MaxCode        = 32 // of a product's codes
 )
 
 // Clean returns a text in the form in which it is kept, or says why it cannot be.

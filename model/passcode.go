@@ -8,12 +8,12 @@ import (
 // asked for it.
 const (
 	PasscodeDigits  = 6
-	PasscodesMost   = 3
+	MaxPasscodes    = 3
 	PasscodesWithin = 3600_000
 )
 
 // MaySendPasscode says whether one more passcode may be sent to the user.
-func (s *UserState) MaySendPasscode(now Time) bool { return len(s.passcodes(now)) < PasscodesMost }
+func (s *UserState) MaySendPasscode(now Time) bool { return len(s.passcodes(now)) < MaxPasscodes }
 
 // SentPasscode notes that one is sent.
 func (s *UserState) SentPasscode(now Time) {

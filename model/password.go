@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// PasswordLeast is how many characters a new password has at least.
-const PasswordLeast = 8
+// MinPassword is how many characters a new password has at least.
+const MinPassword = 8
 
 // commonPasswords has one in each line behind its head, which says where they are from.
 //

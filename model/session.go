@@ -9,14 +9,14 @@ type Session struct {
 	LastUsed        Time   `db:"last_used"`
 }
 
-// SessionMost is how long a session lasts, however much it is used, in milliseconds.
-const SessionMost = 12 * 3600_000
+// MaxSession is how long a session lasts, however much it is used, in milliseconds.
+const MaxSession = 12 * 3600_000
 
 // Good says whether the session still stands for its user: neither idle for too long, nor too old, nor begun before the
 // password was changed, and of an administrator who is not disabled. A lock bars new sign-ins and ends no session: else
 // anybody who sends wrong passwords could end an administrator's.
 func (s *Session) Good(u *User, now, idle Time) bool {
-	return u.MayHaveSession() && u.LastChangePassword == s.PasswordChanged && now-s.LastUsed < idle && now-s.DateCreated < SessionMost
+	return u.MayHaveSession() && u.LastChangePassword == s.PasswordChanged && now-s.LastUsed < idle && now-s.DateCreated < MaxSession
 }
 
 // Full says whether the user is an administrator who may do everything and, unless somebody locked him, sign in.

@@ -19,15 +19,15 @@ type SignIns struct {
 }
 
 // What an administrator's failures at the console lead to. The domain's lockoutThreshold and lockoutMinutes make the first lock; each
-// further one is twice as long, up to SignInLockMost, and comes after SignInTries failures, until the locks have faded: one for each
+// further one is twice as long, up to MaxSignInLock, and comes after SignInTries failures, until the locks have faded: one for each
 // SignInFade without a failure or lock. A success ends the count of failures alone.
 const (
 	SignInThreshold = 10                 // where the domain never locks: this lock keeps nobody from his tokens
 	SignInTries     = 3                  // between two locks
-	SignInLockMost  = 24 * 3600_000      // milliseconds
+	MaxSignInLock   = 24 * 3600_000      // milliseconds
 	SignInFade      = 24 * 3600_000      // milliseconds
 	SignInKnown     = 90 * 24 * 3600_000 // milliseconds for which an address is known after a success
-	SignInKnownMost = 16                 // addresses known of an administrator
+	MaxSignInKnown  = 16                 // addresses known of an administrator
 )
 
 const never Time = math.MaxInt64
@@ -56,7 +56,7 @@ func (s *SignIns) Failed(now Time, threshold, minutes int64) {
 	s.Locks++
 	s.LockedUntil = never
 	if minutes > 0 {
-		s.LockedUntil = now + Time(min(SignInLockMost, float64(minutes)*60_000*math.Pow(2, float64(s.Locks-1))))
+		s.LockedUntil = now + Time(min(MaxSignInLock, float64(minutes)*60_000*math.Pow(2, float64(s.Locks-1))))
 	}
 }
 

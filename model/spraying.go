@@ -2,7 +2,7 @@ package model
 
 // What one address may fail with users it has no success with. Trying few OTPs with each of many users locks none of them.
 const (
-	AddressMost    = 200            // failures a day
+	MaxAddress     = 200            // failures a day
 	AddressPressed = 20             // beyond which windows are narrow
 	AddressGuess   = 61 * sixDigits // that one guess may hit before, over all tokens: the first window of a hardware token
 	AddressKnown   = 90 * day       // after the last success of a user from there
@@ -19,7 +19,7 @@ type Address struct {
 func (a *Address) Knows(now Time) bool { return a.LastSuccess != 0 && now-a.LastSuccess < AddressKnown }
 
 // Held says whether the address has failed so often today that this user's credential is not looked at.
-func (a *Address) Held(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressMost }
+func (a *Address) Held(now Time) bool { return !a.Knows(now) && a.today(now) >= MaxAddress }
 
 // Pressed says whether it has failed so often today that this user's windows are narrow.
 func (a *Address) Pressed(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressPressed }
@@ -30,7 +30,7 @@ func (a *Address) GuessMost(now Time) Chance {
 	case a.Knows(now):
 		return certain
 	case a.Pressed(now):
-		return GuessLeast
+		return MinGuess
 	}
 	return AddressGuess
 }

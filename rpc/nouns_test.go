@@ -13,9 +13,9 @@ func TestEveryObjectHasItsNoun(t *testing.T) {
 	t.Parallel()
 	seen := map[model.Noun]string{}
 	for _, o := range object.Types {
-		if other, twice := seen[o.Missing]; twice || o.Missing.Code() == 0 && o != installation.UseType {
-			t.Errorf("%s is missed as %q, which has the code %d and is %q's", o.Name, o.Missing, o.Missing.Code(), other)
+		if other, twice := seen[o.NotFound]; twice || o.NotFound.Code() == 0 && o != installation.UseType {
+			t.Errorf("%s is missed as %q, which has the code %d and is %q's", o.Name, o.NotFound, o.NotFound.Code(), other)
 		}
-		seen[o.Missing] = o.Name
+		seen[o.NotFound] = o.Name
 	}
 }

@@ -69,7 +69,7 @@ func TestSecurityFigures(t *testing.T) {
 		longest = max(longest, length)
 	}
 	chance := func(c model.Chance) float64 { return float64(c) / 1e9 }
-	passwords := float64(model.GuessedMost+model.PasswordChance+365*model.GuessedDaily) / float64(model.PasswordChance)
+	passwords := float64(model.MaxGuessed+model.PasswordChance+365*model.GuessedDaily) / float64(model.PasswordChance)
 	codeTries := installation.GuessBurst + 365*24*float64(time.Hour/installation.GuessEvery)
 	codeBits := 2 * installation.CodeGroup * 5
 	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
@@ -83,28 +83,28 @@ func TestSecurityFigures(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("after %d failures, %d minutes; after %d each, %d times as long, up to %s", first, firstLength/60_000, second, secondLength/firstLength, ms(int64(longest))),
 		fmt.Sprintf("until an administrator unlocks | %d |", u.MaxFailures),
-		fmt.Sprintf("%.1e at once and %.2e a day: %.1e a year", chance(model.GuessedMost), chance(model.GuessedDaily), chance(model.GuessedMost+365*model.GuessedDaily)),
+		fmt.Sprintf("%.1e at once and %.2e a day: %.1e a year", chance(model.MaxGuessed), chance(model.GuessedDaily), chance(model.MaxGuessed+365*model.GuessedDaily)),
 		fmt.Sprintf("%s at most, each counted as %.1e", thousands(int(passwords)), chance(model.PasswordChance)),
-		fmt.Sprintf("%d a %s |", model.RefusedMost, map[int]string{60_000: "minute"}[model.RefusedWithin]),
-		fmt.Sprintf("had no success with in %d days | %d a day, at %d codes of a user's tokens; from %d on windows are narrow", model.AddressKnown/day, model.AddressMost,
+		fmt.Sprintf("%d a %s |", model.MaxRefused, map[int]string{60_000: "minute"}[model.RefusedWithin]),
+		fmt.Sprintf("had no success with in %d days | %d a day, at %d codes of a user's tokens; from %d on windows are narrow", model.AddressKnown/day, model.MaxAddress,
 			model.AddressGuess/model.CodeChance(6), model.AddressPressed),
-		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.SprayLeast, login.SprayWithin/time.Minute, login.SprayTimes),
-		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.PasscodesMost, ms(login.PasscodeInterval)),
-		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.SignInLockMost), model.SignInKnownMost, model.SignInKnown/day),
-		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.SessionMost)),
-		fmt.Sprintf("console: %s, idle %s", ms(model.SessionMost), short(login.SessionIdle)),
+		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.MinSpray, login.SprayWithin/time.Minute, login.SprayTimes),
+		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes, ms(login.PasscodeInterval)),
+		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.MaxSignInLock), model.MaxSignInKnown, model.SignInKnown/day),
+		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.MaxSession)),
+		fmt.Sprintf("console: %s, idle %s", ms(model.MaxSession), short(login.SessionIdle)),
 		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),
 		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, installation.GuessBurst, short(installation.GuessEvery)),
-		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.ActivationTriesMost),
+		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.MaxActivationTries),
 		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", login.SignInBurst, short(login.SignInEvery)),
 		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", admin.ClientSecretBytes*8, short(dispatch.TokenLife)),
 		fmt.Sprintf("%d refusals an address, then one each %s", dispatch.RefusedBurst, short(dispatch.RefusedEvery)),
 		fmt.Sprintf("%d random bits, once, %d hours", token.LinkBytes*8, model.LinkHours),
 		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),
-		fmt.Sprintf("at least %d characters, none of %s common ones", model.PasswordLeast, thousands(common)),
-		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.PasswordLeast, p.PasswordAlone, p.Password),
+		fmt.Sprintf("at least %d characters, none of %s common ones", model.MinPassword, thousands(common)),
+		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.MinPassword, p.PasswordAlone, p.Password),
 		fmt.Sprintf("profile: %d s, older products", p.Period),
-		fmt.Sprintf("%d bytes; %d where each takes 4", people.PasswordMost, people.PasswordMost/4),
+		fmt.Sprintf("%d bytes; %d where each takes 4", people.MaxPassword, people.MaxPassword/4),
 		fmt.Sprintf("made ones have %d; imported ones from %d bits", token.GeneratedSeedBytes*8, model.MinSeedBytes*8),
 		fmt.Sprintf("TOTP %d or %d s with two steps either way, so %d or %d s; hardware tokens at the first use %d steps", soft.Period, hard.Period,
 			model.OTPCodes(soft.Algorithm, soft.NarrowWindow)*soft.Period, model.OTPCodes(hard.Algorithm, hard.NarrowWindow)*hard.Period, model.OTPCodes(hard.Algorithm, hard.AutoWindow)),

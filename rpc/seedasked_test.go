@@ -131,10 +131,10 @@ func TestSeedsOfALargeFile(t *testing.T) {
 }
 
 // However many OTPs were used while a clock was ahead, none of them is good again after a reset, when its time comes; up to
-// otp.SpentMost their owner's are until then.
+// otp.MaxSpent their owner's are until then.
 func TestUsedAheadStaysUsed(t *testing.T) {
 	t.Parallel()
-	for _, used := range []int{5, otp.SpentMost - 1, otp.SpentMost + 4} {
+	for _, used := range []int{5, otp.MaxSpent - 1, otp.MaxSpent + 4} {
 		for _, also := range []string{"", "another token of the seed", "made again"} {
 			t.Run(fmt.Sprint(used, also), func(t *testing.T) {
 				t.Parallel()
@@ -161,7 +161,7 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 					}
 					g.do(t, "token/reset", `{"token":{"serial":"1"}}`)
 					want := 206
-					if used < otp.SpentMost {
+					if used < otp.MaxSpent {
 						want = 0
 					}
 					g.want(want, g.verify("u", g.at(slow, "1", 1)), "its owner, after a reset")
@@ -170,7 +170,7 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 					for i, code := range ahead {
 						g.want(206, g.verify("u", code), fmt.Sprint("used ahead as number ", i, ", when its time has come"))
 						g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
-						if want == 0 || i >= used-otp.SpentMost {
+						if want == 0 || i >= used-otp.MaxSpent {
 							g.want(0, g.verify("u", g.at(slow, "1", 1)), fmt.Sprint("the next one of number ", i))
 						}
 						g.clock.advance(10 * time.Minute)

@@ -128,9 +128,9 @@ func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.core.Call(ctx, path, params)
 }
 
-// CallOnce is Call with an idempotency key; "" is none.
-func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
-	return s.core.CallOnce(ctx, path, key, params)
+// CallIdempotent is Call with an idempotency key; "" is none.
+func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []byte) []byte {
+	return s.core.CallIdempotent(ctx, path, key, params)
 }
 
 // DropAnswers removes the answers to calls with an idempotency key whose time is over.

@@ -9,8 +9,8 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// addressesMost bounds the addresses kept of one user.
-const addressesMost = 32
+// maxAddresses bounds the addresses kept of one user.
+const maxAddresses = 32
 
 // failures is a row of guess_addresses.
 type failures struct {
@@ -49,7 +49,7 @@ func (tx *sqlTx) AddressKnown(userID, address string, now model.Time) error {
 	}
 	return tx.later(`DELETE FROM user_addresses WHERE user_id = ? AND (last_success < ? OR address NOT IN
 		(SELECT address FROM user_addresses WHERE user_id = ? ORDER BY last_success DESC, address LIMIT ?))`,
-		userID, now-model.AddressKnown, userID, int64(addressesMost))
+		userID, now-model.AddressKnown, userID, int64(maxAddresses))
 }
 
 func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error) {

@@ -148,7 +148,7 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 }
 
 // LostCallers bounds how many look for a server that is gone.
-const LostCallers = lostCallers
+const LostCallers = maxOutageWaiters
 
 // Waits returns how many do.
 func Waits(s Store) int64 { return s.(opened).database().outage.waiting.Load() }

@@ -20,7 +20,7 @@ import (
 // Who comes to a free connection leads: its goroutine runs its own function, then those that came meanwhile, commits, and
 // gives the connection to the first that waits. From one function to the next goes no time for waking a goroutine.
 const (
-	groupMost = 256                  // Updates in one transaction
+	maxGroup  = 256                  // Updates in one transaction
 	groupTime = 2 * time.Millisecond // after which no more join, so that some are answered while others run
 )
 
@@ -143,7 +143,7 @@ func (w *groupWriter) lead(j *job) {
 	defer w.settle()
 	began := time.Now()
 	w.run(j, true)
-	for ran := 1; ran < groupMost && time.Since(began) < groupTime; ran++ {
+	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
 		next := w.next(false)
 		if next == nil {
 			return

@@ -6,8 +6,8 @@ import (
 	"tokensmith/model"
 )
 
-func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.Answered, error) {
-	var a model.Answered
+func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.StoredReply, error) {
+	var a model.StoredReply
 	err := tx.loadWhere(&a, "id = ? AND expires > ?", id, now)
 	var missed *model.Error
 	if errors.As(err, &missed) && missed.Kind == model.NotFound {
@@ -16,7 +16,7 @@ func (tx *sqlReadTx) Answered(id string, now model.Time) (*model.Answered, error
 	return &a, err
 }
 
-func (tx *sqlTx) KeepAnswer(a *model.Answered) error {
+func (tx *sqlTx) KeepAnswer(a *model.StoredReply) error {
 	_, err := tx.exec(`INSERT INTO idempotency_keys (id, request, reply, expires) VALUES (?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET request = excluded.request, reply = excluded.reply, expires = excluded.expires`,
 		a.ID, a.Request, a.Reply, a.Expires)

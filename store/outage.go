@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	lostMost    = 15 * time.Second      // that a View or Update looks for another connection, counted from its first loss
-	lostCallers = 256                   // who do so at once; others are Unavailable without delay
-	lostWait    = 20 * time.Millisecond // before the second try, doubling up to lostWaitMax, with jitter; the first is made at once
-	lostWaitMax = 250 * time.Millisecond
+	maxOutage        = 15 * time.Second      // that a View or Update looks for another connection, counted from its first loss
+	maxOutageWaiters = 256                   // who do so at once; others are Unavailable without delay
+	outageWait       = 20 * time.Millisecond // before the second try, doubling up to lostWaitMax, with jitter; the first is made at once
+	maxOutageWait    = 250 * time.Millisecond
 )
 
 // outage is what a process knows of connections that broke or could not be made. A server that fails over breaks them
@@ -51,11 +51,11 @@ func (l *outage) newBudget() (p *retryBudget, ok bool) {
 }
 
 func (p *retryBudget) begin() bool {
-	if p.outage.waiting.Add(1) > lostCallers {
+	if p.outage.waiting.Add(1) > maxOutageWaiters {
 		p.outage.waiting.Add(-1)
 		return false
 	}
-	p.until = time.Now().Add(lostMost)
+	p.until = time.Now().Add(maxOutage)
 	return true
 }
 
@@ -64,7 +64,7 @@ func (p *retryBudget) restart() {
 	if p.until.IsZero() {
 		p.outage.waiting.Add(1)
 	}
-	p.until, p.wait = time.Now().Add(lostMost), 0
+	p.until, p.wait = time.Now().Add(maxOutage), 0
 }
 
 func (p *retryBudget) end() {
@@ -79,7 +79,7 @@ func (p *retryBudget) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error)
 	if p.outage == nil {
 		return db.Connx(ctx)
 	}
-	most := updateMost
+	most := maxUpdate
 	if !p.until.IsZero() {
 		most = time.Until(p.until)
 	}
@@ -105,6 +105,6 @@ func (p *retryBudget) more(ctx context.Context) bool {
 			return false
 		}
 	}
-	p.wait = min(max(2*p.wait, lostWait), lostWaitMax)
+	p.wait = min(max(2*p.wait, outageWait), maxOutageWait)
 	return ctx.Err() == nil && time.Now().Before(p.until)
 }

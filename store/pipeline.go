@@ -25,8 +25,8 @@ type pipeline struct {
 	queue *pgx.Batch // what has not gone yet; nil = nothing
 }
 
-// queueMost is how many statements are put off before they are sent.
-const queueMost = 64
+// maxQueue is how many statements are put off before they are sent.
+const maxQueue = 64
 
 // pipelines opens them.
 type pipelines struct {
@@ -107,7 +107,7 @@ type laterKey struct{}
 
 // ExecContext runs a statement or, where its caller does not wait for the answer, puts it off.
 func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.inTx && ctx.Value(laterKey{}) != nil && (c.queue == nil || c.queue.Len() < queueMost) {
+	if c.inTx && ctx.Value(laterKey{}) != nil && (c.queue == nil || c.queue.Len() < maxQueue) {
 		if c.queue == nil {
 			c.queue = &pgx.Batch{}
 		}

@@ -156,23 +156,23 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 // What both databases take in one statement: SQLite 32,766 parameters and expressions 1,000 deep, PostgreSQL 65,535
 // parameters.
 const (
-	paramsMost = 32_000
-	condsMost  = 500
-	sortMost   = 50
+	maxParams = 32_000
+	maxConds  = 500
+	maxSort   = 50
 )
 
-// PatternMost is how many bytes what a text ends with, or is like, may have with its special characters escaped: what SQLite's
+// MaxPattern is how many bytes what a text ends with, or is like, may have with its special characters escaped: what SQLite's
 // LIKE takes.
-const PatternMost = 50_000
+const MaxPattern = 50_000
 
-// TooLong says whether the condition's pattern is longer than PatternMost.
+// TooLong says whether the condition's pattern is longer than MaxPattern.
 func (c *Cond) TooLong() bool {
 	text, ok := c.Value.(string)
-	if !ok || c.Op != EndsOn && c.Op != Like || len(text) < PatternMost/2 {
+	if !ok || c.Op != EndsOn && c.Op != Like || len(text) < MaxPattern/2 {
 		return false
 	}
 	_, isStart := c.starts(text)
-	return !isStart && len(c.pattern(text)) > PatternMost
+	return !isStart && len(c.pattern(text)) > MaxPattern
 }
 
 // starts says whether a pattern only says how a text starts, which needs no LIKE.
@@ -202,10 +202,10 @@ func (q *Query) check() error {
 			values += len(list)
 		}
 		if c.TooLong() {
-			return model.Errorf(model.Invalid, "a pattern is longer than %d bytes", PatternMost)
+			return model.Errorf(model.Invalid, "a pattern is longer than %d bytes", MaxPattern)
 		}
 	}
-	if len(q.Where) > condsMost || len(q.Sort) > sortMost || values > paramsMost {
+	if len(q.Where) > maxConds || len(q.Sort) > maxSort || values > maxParams {
 		return errTooMany
 	}
 	return nil
@@ -213,7 +213,7 @@ func (q *Query) check() error {
 
 // fit refuses parameters that are too many with those of a scope.
 func fit(args []any) error {
-	if len(args) > paramsMost {
+	if len(args) > maxParams {
 		return errTooMany
 	}
 	return nil

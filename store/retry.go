@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	updateMost   = time.Minute      // that a short Update takes with all its runs
+	maxUpdate    = time.Minute      // that a short Update takes with all its runs
 	bulkSlack    = 30 * time.Second // that a server lets an UpdateLong go on after its time
-	retryMost    = 60               // runs of one Update before it gives up
+	maxRetry     = 60               // runs of one Update before it gives up
 	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax = 64 * time.Millisecond
 )
@@ -35,7 +35,7 @@ type retryWriter struct {
 	store    *sqlStore
 	turn     chan struct{} // of short Updates
 	longTurn chan struct{} // of the others, which would keep it for too long
-	most     time.Duration // updateMost
+	most     time.Duration // maxUpdate
 
 	mu        sync.Mutex
 	free      []chain    // audit chains that no transaction holds; the last one is taken first
@@ -120,7 +120,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	// A panic gives the chain back as it was: nothing of its transaction is left.
 	defer func() { w.give(a.head) }()
 	next, err := w.run(ctx, conn, a)
-	for run, wait := 1, retryWait; next == conflict && run < retryMost || next == connLost && a.more(ctx); run++ {
+	for run, wait := 1, retryWait; next == conflict && run < maxRetry || next == connLost && a.more(ctx); run++ {
 		if next == conflict {
 			time.Sleep(wait/2 + rand.N(wait))
 			wait = min(2*wait, retryWaitMax)
@@ -220,7 +220,7 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		}
 		var known *model.Error
 		switch {
-		case run == retryMost:
+		case run == maxRetry:
 			return err
 		case next == connLost || next == inDoubt: // one that may be there and has no rows does no harm
 			if !a.more(ctx) {
@@ -322,7 +322,7 @@ func resultOfCommit(err error) runResult {
 // transaction, whose COMMIT may be on its way still, finds its place taken.
 func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
 	// What led here may have been that the Update's time was over.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lostMost)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), maxOutage)
 	defer stop()
 	a.restart()
 	err = errDown

@@ -15,7 +15,7 @@ const (
 	metaRotated  = "key rotated" // when a rotation last began, in milliseconds
 	retireAfter  = time.Hour     // longer than any call takes
 	rotatePage   = 50            // values resealed in one transaction
-	insistMost   = time.Minute   // that one transaction may lose against others
+	maxInsist    = time.Minute   // that one transaction may lose against others
 	rotatePasses = 10            // over everything, until nothing is found that another process sealed with an old key meanwhile
 )
 
@@ -154,7 +154,7 @@ func (s *sqlStore) insist(ctx context.Context, fn func(*sqlTx) error) error {
 	for began := time.Now(); ; {
 		err := s.update(ctx, updateUnbounded, fn)
 		var known *model.Error
-		if !errors.As(err, &known) || known.Kind != model.Unavailable || time.Since(began) > insistMost {
+		if !errors.As(err, &known) || known.Kind != model.Unavailable || time.Since(began) > maxInsist {
 			return err
 		}
 		select {
@@ -221,7 +221,7 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 		return 0, err
 	}
 	for _, m := range s.keys.All() {
-		if !m.Retired() && m.Id != last.Id {
+		if !m.Retired() && m.ID != last.ID {
 			retired++
 		}
 	}

@@ -79,7 +79,7 @@ func SealedColumns() (names []string) {
 func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *keyring.Key) ([]string, error) {
 	where, args := "", []any{after}
 	if other != nil {
-		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyring.KeyIDBytes), append(args, other.Id[:])
+		where, args = fmt.Sprintf(" AND substr(%s, 1, %d) <> ?", c.column, keyring.KeyIDBytes), append(args, other.ID[:])
 	}
 	return values[string](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %s IS NOT NULL%s%s ORDER BY %s LIMIT ?",
 		c.key, c.table, c.key, c.column, c.only, where, c.key), append(args, most)...)
@@ -110,4 +110,4 @@ func (c *sealedColumn) place(row string) keyring.Place {
 }
 
 // under says whether a value was sealed with a key.
-func under(m *keyring.Key, sealed []byte) bool { return bytes.HasPrefix(sealed, m.Id[:]) }
+func under(m *keyring.Key, sealed []byte) bool { return bytes.HasPrefix(sealed, m.ID[:]) }

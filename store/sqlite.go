@@ -204,7 +204,7 @@ func (f foundIn) String() string {
 }
 
 const (
-	connectMost = 10 * time.Second // that others may be turning a new database to its write-ahead log
+	maxConnect  = 10 * time.Second // that others may be turning a new database to its write-ahead log
 	connectWait = 10 * time.Millisecond
 )
 
@@ -220,7 +220,7 @@ func connectSQLite(ctx context.Context, source string, o *options) (*sqlx.DB, er
 		}
 		err = errors.Join(err, db.Close())
 		var e sqlite3.Error
-		if !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || time.Since(began) > connectMost {
+		if !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || time.Since(began) > maxConnect {
 			return nil, err
 		}
 		select {

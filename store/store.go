@@ -266,7 +266,7 @@ type ReadTx interface {
 	// TemplateByName finds a template of messages. None is NotFound.
 	TemplateByName(name string) (model.Template, error)
 	// Answered returns the answer kept for an idempotency key; nil when there is none that expires after now.
-	Answered(id string, now model.Time) (*model.Answered, error)
+	Answered(id string, now model.Time) (*model.StoredReply, error)
 
 	// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
 	// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
@@ -393,7 +393,7 @@ type Tx interface {
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
 
 	// KeepAnswer keeps an answer, in place of any of the same key.
-	KeepAnswer(a *model.Answered) error
+	KeepAnswer(a *model.StoredReply) error
 	// DropAnswers removes up to most answers that expire at now or before, the first to expire first, and says how many there were.
 	DropAnswers(now model.Time, most int) (int64, error)
 }

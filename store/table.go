@@ -106,7 +106,7 @@ func init() {
 	keep[model.InstallationUse]("installation_uses", model.InstallationUseNoun, "id")
 	keep[model.Session]("sessions", model.SessionNoun, "hash")
 	keep[model.SignIns]("sign_ins", model.SignInsNoun, "id")
-	keep[model.Answered]("idempotency_keys", model.AnsweredNoun, "id")
+	keep[model.StoredReply]("idempotency_keys", model.AnsweredNoun, "id")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
 	keep[mark]("audit_marks", model.AuditMarkNoun, "number")
 }

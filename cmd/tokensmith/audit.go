@@ -98,8 +98,8 @@ func auditExportCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// pruneLeast is how old a row of the record must be to be removed: longer than a COMMIT whose answer was lost is looked for.
-const pruneLeast = time.Minute
+// minPrune is how old a row of the record must be to be removed: longer than a COMMIT whose answer was lost is looked for.
+const minPrune = time.Minute
 
 func auditPruneCommand(e *env) *cobra.Command {
 	var d database
@@ -118,7 +118,7 @@ func auditPruneCommand(e *env) *cobra.Command {
 				return err
 			}
 			at := moment.In(zone)
-			if at.Std().After(time.Now().Add(-pruneLeast)) {
+			if at.Std().After(time.Now().Add(-minPrune)) {
 				return errors.New("--before must lie a minute back: the last rows say what was committed when a database is lost")
 			}
 			log, err := e.logger("json")

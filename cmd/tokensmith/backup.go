@@ -82,8 +82,8 @@ func (e *env) whole(what string, c store.Checked) {
 	fmt.Fprintf(e.stdout, "%s is whole: %d sealed values opened, %d rows of the record, head %s\n", what, c.Sealed, c.Audit, c.Head)
 }
 
-// advanceMost bounds --advance-hotp: beyond it, it is a mistake.
-const advanceMost = 1_000_000
+// maxAdvance bounds --advance-hotp: beyond it, it is a mistake.
+const maxAdvance = 1_000_000
 
 func restoreCommand(e *env) *cobra.Command {
 	var d database
@@ -105,8 +105,8 @@ func restoreCommand(e *env) *cobra.Command {
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key --advance-hotp 5\n" +
 			"  tokensmith restore --in-place --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if advance < 0 || advance > advanceMost {
-				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", advanceMost, advance)
+			if advance < 0 || advance > maxAdvance {
+				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", maxAdvance, advance)
 			}
 			if inPlace == (len(args) == 1) {
 				return withUsage(cmd, "restore takes either a backup or --in-place")

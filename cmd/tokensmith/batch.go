@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const parallelMost = 256
+const maxParallel = 256
 
 type batchFlags struct {
 	callFlags
@@ -43,15 +43,15 @@ func batchCommand(e *env) *cobra.Command {
 	f.serverFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "file for the results (default: the standard output)")
-	flags.IntVar(&f.parallel, "parallel", 1, fmt.Sprintf("calls at a time, 1 to %d", parallelMost))
+	flags.IntVar(&f.parallel, "parallel", 1, fmt.Sprintf("calls at a time, 1 to %d", maxParallel))
 	flags.BoolVar(&f.resume, "resume", false, "go on where the results in --out end")
 	return cmd
 }
 
 func (e *env) batch(ctx context.Context, f *batchFlags, path string) error {
 	switch {
-	case f.parallel < 1 || f.parallel > parallelMost:
-		return fmt.Errorf("--parallel must be a number from 1 to %d", parallelMost)
+	case f.parallel < 1 || f.parallel > maxParallel:
+		return fmt.Errorf("--parallel must be a number from 1 to %d", maxParallel)
 	case f.resume && f.out == "":
 		return errors.New("--resume needs --out: it goes on where the results end")
 	}

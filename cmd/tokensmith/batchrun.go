@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	lineMost  = 256 << 20 // bytes, as many as the largest call
-	badMost   = 100       // bad lines told
+	maxLine   = 256 << 20 // bytes, as many as the largest call
+	maxBad    = 100       // bad lines told
 	aheadEach = 4         // lines read ahead for each call at a time
-	tryMost   = 90 * time.Second
+	maxTry    = 90 * time.Second
 	tryWait   = 100 * time.Millisecond // before the second try of a call, doubling up to tryWaitMax
 	tryMaxGap = 5 * time.Second
 )
@@ -71,7 +71,7 @@ func (b *batchRun) each(ctx context.Context, see func(number int, line []byte) e
 		return err
 	}
 	in := bufio.NewScanner(text)
-	in.Buffer(make([]byte, 64<<10), lineMost)
+	in.Buffer(make([]byte, 64<<10), maxLine)
 	n := 0
 	for in.Scan() {
 		n++
@@ -85,7 +85,7 @@ func (b *batchRun) each(ctx context.Context, see func(number int, line []byte) e
 		}
 	}
 	if errors.Is(in.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("line %d is longer than %d bytes", n+1, lineMost)
+		return fmt.Errorf("line %d is longer than %d bytes", n+1, maxLine)
 	}
 	if in.Err() != nil {
 		return in.Err()
@@ -113,7 +113,7 @@ func (b *batchRun) check(ctx context.Context) error {
 			err = fmt.Errorf("%s cannot be carried out just once, so it has no place in a batch", l.Method)
 		}
 		if err != nil {
-			if bad++; bad <= badMost {
+			if bad++; bad <= maxBad {
 				fmt.Fprintf(b.env.stderr, "line %d: %v\n", number, err)
 			}
 		}
@@ -221,9 +221,9 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 			return nil, errors.New("the caller is not authenticated")
 		case err == nil && !wire.Retryable(code):
 			return reply, nil
-		case time.Since(began) > tryMost && err != nil:
+		case time.Since(began) > maxTry && err != nil:
 			return nil, err
-		case time.Since(began) > tryMost:
+		case time.Since(began) > maxTry:
 			return nil, fmt.Errorf("the service answers error %d", code)
 		}
 		select {

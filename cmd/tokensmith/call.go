@@ -140,7 +140,7 @@ func (e *env) callHere(ctx context.Context, d *database, method string, params [
 	return s.Call(ctx, method, params), nil
 }
 
-const replyMost = 1 << 30 // bytes
+const maxReply = 1 << 30 // bytes
 
 func callServer(ctx context.Context, f *callFlags, method, key string, params []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.server, "/")+"/"+method, bytes.NewReader(params))
@@ -161,5 +161,5 @@ func callServer(ctx context.Context, f *callFlags, method, key string, params []
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return io.ReadAll(io.LimitReader(resp.Body, replyMost))
+	return io.ReadAll(io.LimitReader(resp.Body, maxReply))
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// readmeMost is how many lines the README has at most. What is more than a newcomer needs stands beside what it speaks of.
-const readmeMost = 200
+// maxReadme is how many lines the README has at most. What is more than a newcomer needs stands beside what it speaks of.
+const maxReadme = 200
 
 func TestReadmeIsShort(t *testing.T) {
 	t.Parallel()
@@ -20,8 +20,8 @@ func TestReadmeIsShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Count(string(text), "\n"); lines > readmeMost {
-		t.Errorf("README.md has %d lines: at most %d", lines, readmeMost)
+	if lines := strings.Count(string(text), "\n"); lines > maxReadme {
+		t.Errorf("README.md has %d lines: at most %d", lines, maxReadme)
 	}
 }
 

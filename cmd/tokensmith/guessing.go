@@ -36,7 +36,7 @@ chosen PIN      the same where the PIN is one that people choose: 10.7 %% of the
 passcode        what of "no PIN" is by passcodes, where somebody has them sent to the user; 0 where the domain sends none
 one address     accounts that one address enters within a year, if callers send remoteIp: %d failures a day
 many addresses  accounts of all these users that any number of addresses enter, and one where callers send no remoteIp
-`, model.AddressMost)
+`, model.MaxAddress)
 	for _, warning := range g.Warnings {
 		fmt.Fprintln(e.stdout, "warning: "+warning)
 	}

@@ -60,7 +60,7 @@ func TestSilentBodiesOverHTTP2(t *testing.T) {
 			taken += n
 		}
 	}
-	if taken == 0 || taken > 4*streamsMost*2 {
+	if taken == 0 || taken > 4*maxStreams*2 {
 		t.Errorf("%d were on their way", taken)
 	}
 	resp, err := client.Get(p.url + "/healthz")

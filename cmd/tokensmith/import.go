@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	partRows     = 50_000 // tokens one call imports
-	partRowsMost = 100_000
+	partRows    = 50_000 // tokens one call imports
+	maxPartRows = 100_000
 )
 
 type importFlags struct {
@@ -62,7 +62,7 @@ func importCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.crypto, "crypto", "", "hash of keys of which the file does not say it: HmacSHA1, HmacSHA256, HmacSHA512")
 	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and has no byte order mark: windows-1252")
 	flags.StringSliceVar(&f.ignore, "ignore", nil, "columns, parameters and elements that are not known and may be passed over")
-	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", partRowsMost))
+	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", maxPartRows))
 	return cmd
 }
 
@@ -76,8 +76,8 @@ func formatNames() []string {
 
 // importFile checks a file and imports it in parts.
 func (e *env) importFile(ctx context.Context, f *importFlags, path string) error {
-	if f.part < 1 || f.part > partRowsMost {
-		return fmt.Errorf("--part must be a number from 1 to %d", partRowsMost)
+	if f.part < 1 || f.part > maxPartRows {
+		return fmt.Errorf("--part must be a number from 1 to %d", maxPartRows)
 	}
 	opts, err := f.options()
 	if err != nil {
@@ -159,7 +159,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	guarded, stop := context.WithCancel(ctx)
 	go st.Guard(guarded) // it may take hours, and somebody may upgrade meanwhile
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
-			return s.CallOnce(ctx, method, key, params), nil
+			return s.CallIdempotent(ctx, method, key, params), nil
 		}, func() {
 			stop()
 			st.Close()

@@ -23,12 +23,12 @@ import (
 )
 
 const (
-	streamsMost = 32 // calls at once on one HTTP/2 connection: connections are counted, and not these
+	maxStreams  = 32 // calls at once on one HTTP/2 connection: connections are counted, and not these
 	idleTimeout = 2 * time.Minute
 	stopTimeout = 30 * time.Second // for calls in flight
 	headerBytes = 64 << 10
 	filesKept   = 384 // open files that are not connections: the database's, those of large calls, connections to others, and those turned away
-	faultsMost  = 20  // lines a minute about connections that came to nothing
+	maxFaults   = 20  // lines a minute about connections that came to nothing
 )
 
 // listeners are where serve is called: one serves everything, the other, if there is one, auth/* alone.
@@ -153,12 +153,12 @@ func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log z
 	served := make(chan error, 2)
 	var servers []*http.Server
 	// Failed handshakes tell why a client cannot connect, but there are as many as there are scanners in the world.
-	faults := log.Sample(&zerolog.BurstSampler{Burst: faultsMost, Period: time.Minute})
+	faults := log.Sample(&zerolog.BurstSampler{Burst: maxFaults, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
 		at = l.open.Listen(at, l.tls)
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: dispatch.HeadTime, ReadTimeout: dispatch.ReadTime, WriteTimeout: dispatch.AnswerTime,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
-			HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streamsMost}, ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
+			HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
 		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())

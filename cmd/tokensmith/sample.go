@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	sampleMost  = 100_000
+	maxSample   = 100_000
 	sampleFirst = 10_000_000 // serial of the first token
 )
 
@@ -20,8 +20,8 @@ func sampleCommand(e *env) *cobra.Command {
 			"with serials from 10000000 on. Their seeds are the same for everybody: they protect nothing.",
 		Example: "  tokensmith sample >seeds.xml\n  tokensmith import seeds.xml --db tokensmith.db",
 		RunE: func(*cobra.Command, []string) error {
-			if tokens < 1 || tokens > sampleMost {
-				return fmt.Errorf("--tokens must be from 1 to %d, not %d", sampleMost, tokens)
+			if tokens < 1 || tokens > maxSample {
+				return fmt.Errorf("--tokens must be from 1 to %d, not %d", maxSample, tokens)
 			}
 			out := bufio.NewWriter(e.stdout)
 			fmt.Fprint(out, "<data>\n<header><manufacturerCode>DN</manufacturerCode><productCode>SE</productCode><encode>HEX</encode><encrypt>NONE</encrypt></header>\n<tokens>\n")

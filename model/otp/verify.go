@@ -17,8 +17,8 @@ type State struct {
 	Known int64
 }
 
-// SpentMost is how many of the steps that were used are kept.
-const SpentMost = 16
+// MaxSpent is how many of the steps that were used are kept.
+const MaxSpent = 16
 
 // Used reports whether a step's password was used or passed over.
 func (st State) Used(step int64) bool {
@@ -31,7 +31,7 @@ func (st State) Spend(step int64) State {
 		return st
 	}
 	st.Spent = st.Spent.With(step)
-	for st.Spent.Len() > SpentMost {
+	for st.Spent.Len() > MaxSpent {
 		st.Known, st.Spent = st.Spent.At(0)+1, st.Spent[stepBytes:]
 	}
 	return st

@@ -196,13 +196,13 @@ func TestLearnedDriftFollowsTheClock(t *testing.T) {
 // stays in front of what was forgotten.
 func TestRewind(t *testing.T) {
 	t.Parallel()
-	for used := int64(1); used <= 3*otp.SpentMost; used++ {
+	for used := int64(1); used <= 3*otp.MaxSpent; used++ {
 		st := otp.Accept(totp30, otp.State{}, now, 990)
 		for n := range used { // each step but one, hours ahead
 			st = otp.Accept(totp30, st, now+7200, 1200+2*n)
 		}
 		back, _ := otp.Rewind(totp30, st, now)
-		if used < otp.SpentMost && back.Next != 1000 {
+		if used < otp.MaxSpent && back.Next != 1000 {
 			t.Errorf("%d used: the mark is %d, not 1000", used, back.Next)
 		}
 		for step := range st.Next {
@@ -216,7 +216,7 @@ func TestRewind(t *testing.T) {
 			if !back.Used(step) {
 				back = otp.Accept(totp30, back, step*30, step)
 			}
-			if back.Spent.Len() > otp.SpentMost {
+			if back.Spent.Len() > otp.MaxSpent {
 				t.Fatalf("%d steps are kept", back.Spent.Len())
 			}
 			again, _ := otp.Rewind(totp30, back, now)

@@ -26,7 +26,7 @@ func (b *Bad) add(line int, serial, reason string) {
 		b.More++
 		return
 	}
-	if model.Characters(serial) > model.SerialMost || !printable(serial) || mayHoldSeed(serial) {
+	if model.Characters(serial) > model.MaxSerial || !printable(serial) || mayHoldSeed(serial) {
 		serial = ""
 	}
 	b.Rows = append(b.Rows, model.RowError{Line: line, Serial: serial, Reason: reason})

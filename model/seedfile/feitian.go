@@ -46,7 +46,7 @@ func (r *fieldReader) next() ([]string, int, error) {
 
 func isFeitian(line string) bool {
 	fields := strings.Fields(line)
-	if len(fields) != 2 || model.Characters(fields[0]) > model.SerialMost {
+	if len(fields) != 2 || model.Characters(fields[0]) > model.MaxSerial {
 		return false
 	}
 	if _, _, _, ok := oathHeader(fields); ok {

@@ -87,13 +87,13 @@ func (k *Key) clean() string {
 		rule  model.Naming
 		limit int
 	}{
-		{"serial", &k.Serial, model.CodeName, model.SerialMost},
+		{"serial", &k.Serial, model.CodeName, model.MaxSerial},
 		{"key id", &k.KeyID, model.CodeName, maxText},
 		{"manufacturer", &k.Manufacturer, model.CodeName, maxText},
 		{"model", &k.Model, model.CodeName, maxText},
 		{"issuer", &k.Issuer, model.Name, maxText},
 		{"user", &k.User, model.Name, maxText},
-		{"description", &k.Description, model.AnyText, model.DescriptionMost},
+		{"description", &k.Description, model.AnyText, model.MaxDescription},
 	} {
 		trimmed := model.Trim(*t.text)
 		clean, reason := t.rule.Clean(trimmed)

@@ -21,7 +21,7 @@ const (
 type pskcReader struct {
 	x    *xmlReader
 	f    *File
-	lock pskcLock
+	lock pskcDecrypter
 	keys bool // a key package was read
 }
 

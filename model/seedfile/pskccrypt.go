@@ -46,7 +46,7 @@ func pskcHash(uri string) func() hash.Hash {
 }
 
 // open returns the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.
-func (l *pskcLock) open(e *element) (v pskcValue, reason string, err error) {
+func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error) {
 	plain, encrypted := e.child(nsPSKC, "PlainValue"), e.child(nsPSKC, "EncryptedValue")
 	mac := e.child(nsPSKC, "ValueMAC")
 	for _, c := range e.children {
@@ -76,7 +76,7 @@ func (l *pskcLock) open(e *element) (v pskcValue, reason string, err error) {
 
 // plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex or base32, which a few writers put there, reads as
 // valid base64 of other bytes, so that it is refused unless the caller says which it is.
-func (l *pskcLock) plainSecret(text string) (secret []byte, reason string) {
+func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) {
 	if l.plainEncoding != "" && l.plainEncoding != Base64 {
 		secret, ok := l.plainEncoding.decode(text)
 		if !ok {
@@ -97,7 +97,7 @@ func (l *pskcLock) plainSecret(text string) (secret []byte, reason string) {
 }
 
 // decrypt opens an xenc:EncryptedDataType.
-func (l *pskcLock) decrypt(e, mac *element, v *pskcValue) (plain []byte, reason string, err error) {
+func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, reason string, err error) {
 	method := e.child(nsXENC, "EncryptionMethod")
 	uri := method.attr("Algorithm")
 	algorithm, known := pskcCiphers[uri]
@@ -137,7 +137,7 @@ func (l *pskcLock) decrypt(e, mac *element, v *pskcValue) (plain []byte, reason 
 
 // openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC over the encrypted bytes; a MAC over the plain ones,
 // which some writers make, is verified too, and noted.
-func (l *pskcLock) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
+func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
 	want, bad := base64.StdEncoding.DecodeString(dropSpace(mac.text))
 	if bad != nil || len(want) == 0 {
 		return nil, "a ValueMAC is not valid base64", nil
@@ -169,7 +169,7 @@ func (l *pskcLock) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcVa
 }
 
 // openMACKey decrypts the MAC key; without one it is the encryption key.
-func (l *pskcLock) openMACKey(encryptionKey []byte) ([]byte, error) {
+func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	switch {
 	case l.macKey != nil:
 		return l.macKey, nil

@@ -20,22 +20,22 @@ import (
 // pskcIterations is the number of PBKDF2 rounds of files we write.
 const pskcIterations = 600_000
 
-// PSKCLock is what locks a PSKC file: a key derived from a password, and a MAC key under it. Deriving takes a good part of
+// PSKCKeys is what locks a PSKC file: a key derived from a password, and a MAC key under it. Deriving takes a good part of
 // a second, on purpose. A lock may serve several files.
-type PSKCLock struct {
+type PSKCKeys struct {
 	random io.Reader
 	salt   []byte
 	block  cipher.Block
 	macKey []byte
 }
 
-// NewPSKCLock derives a key from a password, which must not be empty. random gives the salt, the MAC key and the
+// NewPSKCKeys derives a key from a password, which must not be empty. random gives the salt, the MAC key and the
 // initialisation vectors: crypto/rand's Reader outside tests.
-func NewPSKCLock(password model.Secret, random io.Reader) (*PSKCLock, error) {
+func NewPSKCKeys(password model.Secret, random io.Reader) (*PSKCKeys, error) {
 	if len(password) == 0 {
 		return nil, model.AttrErrorf(model.Missing, "attrs.password", "a PSKC file needs a password")
 	}
-	l := &PSKCLock{random: random, salt: make([]byte, 16), macKey: make([]byte, sha256.Size)}
+	l := &PSKCKeys{random: random, salt: make([]byte, 16), macKey: make([]byte, sha256.Size)}
 	for _, b := range [][]byte{l.salt, l.macKey} {
 		if _, err := io.ReadFull(random, b); err != nil {
 			return nil, &model.Error{Kind: model.Internal, Msg: "no random bytes", Err: err}
@@ -54,14 +54,14 @@ func NewPSKCLock(password model.Secret, random io.Reader) (*PSKCLock, error) {
 // PSKCWriter writes a PSKC file (RFC 6030) whose secrets are encrypted with AES-256-CBC under a key derived from a password
 // (PBKDF2, HMAC-SHA-256, 600,000 rounds) and authenticated with HMAC-SHA-256. What is no secret is written plain.
 type PSKCWriter struct {
-	*PSKCLock
+	*PSKCKeys
 	out  *bufio.Writer
 	keys int
 }
 
 // NewPSKCWriter starts a file on w.
-func NewPSKCWriter(w io.Writer, lock *PSKCLock) (*PSKCWriter, error) {
-	p := &PSKCWriter{PSKCLock: lock, out: bufio.NewWriter(w)}
+func NewPSKCWriter(w io.Writer, lock *PSKCKeys) (*PSKCWriter, error) {
+	p := &PSKCWriter{PSKCKeys: lock, out: bufio.NewWriter(w)}
 	macKey, err := p.encrypt(p.macKey)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func NewPSKCWriter(w io.Writer, lock *PSKCLock) (*PSKCWriter, error) {
 
 // WritePSKC writes keys as one PSKC file; see PSKCWriter.
 func WritePSKC(w io.Writer, keys []Key, password model.Secret, random io.Reader) error {
-	lock, err := NewPSKCLock(password, random)
+	lock, err := NewPSKCKeys(password, random)
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (p *PSKCWriter) number(local string, n int64) {
 }
 
 // encrypt answers initialisation vector and blocks, padded as XML Encryption has it.
-func (p *PSKCLock) encrypt(plain []byte) ([]byte, error) {
+func (p *PSKCKeys) encrypt(plain []byte) ([]byte, error) {
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	out := make([]byte, aes.BlockSize+len(plain)+pad)
 	if _, err := io.ReadFull(p.random, out[:aes.BlockSize]); err != nil {

@@ -27,9 +27,9 @@ func Receivers(s *dispatch.Server) map[string]any {
 
 // AgentType declares agents.
 var AgentType = object.Declare(&object.Type{
-	Name: "agent", Missing: model.AgentNoun, Row: func() any { return new(model.Agent) },
-	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
-	Check: checkAgent, AfterWrite: wroteAgent,
+	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
+	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
+	Check: checkAgent, AfterWrite: afterWriteAgent,
 	EmptyTexts: []string{"signature", "agentConfigurePack", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
@@ -88,8 +88,8 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	return keepAgent(tx, old.(*model.Agent), a)
 }
 
-// wroteAgent keeps the agent's public keys where a call looks them up.
-func wroteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
+// afterWriteAgent keeps the agent's public keys where a call looks them up.
+func afterWriteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
 	if a := row.(*model.Agent); d.Has("certificates") {
 		return tx.SetCertificates(a.ID, a.Certificates.Items())
 	}

@@ -18,7 +18,7 @@ type Audit struct{ object.CRUD }
 
 // AuditType declares rows of the audit record.
 var AuditType = object.Declare(&object.Type{
-	Name: "audit", Missing: model.AuditNoun, Row: func() any { return new(model.Audit) }, Order: "time",
+	Name: "audit", NotFound: model.AuditNoun, Row: func() any { return new(model.Audit) }, Order: "time",
 	Attrs: []object.Attr{
 		{Name: "time", Kind: object.Date, Indexed: true, About: "a search is sorted by it if not told otherwise"},
 		{Name: "agent", Kind: object.Text, About: "the caller's name; none when nobody known called"},

@@ -13,7 +13,7 @@ import (
 // How long the secret before stays good when it is rotated, in seconds.
 const (
 	overlapDefault = 24 * 60 * 60
-	overlapMost    = 90 * 24 * 60 * 60
+	maxOverlap     = 90 * 24 * 60 * 60
 )
 
 // RotateArgs are the parameters of agent/rotateSecret.
@@ -41,8 +41,8 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 	if args.Overlap.Given {
 		overlap = args.Overlap.Value
 	}
-	if overlap < 0 || overlap > overlapMost {
-		return model.AttrErrorf(model.Invalid, "overlap", "must be a number of seconds from 0 to %d", overlapMost)
+	if overlap < 0 || overlap > maxOverlap {
+		return model.AttrErrorf(model.Invalid, "overlap", "must be a number of seconds from 0 to %d", maxOverlap)
 	}
 	clientSecret, err := NewClientSecret(m.Server)
 	if err != nil {
@@ -50,7 +50,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 	}
 	hash := model.HashSecret(model.Secret(clientSecret))
 	plan.Update = func(tx store.Tx) (any, error) {
-		id, err := m.Type.Pick(c, tx, one)
+		id, err := m.Type.FindSelected(c, tx, one)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.P
 		}
 		until := c.Now + model.Time(overlap*1000)
 		a.Rotate(hash, until)
-		c.Touched(m.Type.Noun, id)
+		c.SetObject(m.Type.Noun, id)
 		return agentRotated{ClientID: id, ClientSecret: clientSecret, OldUntil: until.String()}, tx.Save(&a)
 	}
 	return nil

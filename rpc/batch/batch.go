@@ -144,7 +144,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 	switch {
 	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, p.name == dispatch.ExecutePath:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
-	case atomic && method.Counts:
+	case atomic && method.NotAtomic:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, whose refusals count", p.name)
 	case len(c.Params) == 0 || c.Params.Kind() == 'n':
 		c.Params = jsontext.Value("{}")
@@ -182,7 +182,7 @@ func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared
 		if err != nil {
 			return nil, err
 		}
-		outer.Told = append(outer.Told, p.tells()...)
+		outer.SecretsTold = append(outer.SecretsTold, p.tells()...)
 		if i > 0 {
 			reply.Add(",")
 		}

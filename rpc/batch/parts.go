@@ -97,7 +97,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 		return next, err
 	}
 	err = m.Server.Config.Store.UpdateLong(ctx, func(tx store.Tx) error {
-		defer outer.Placed()
+		defer outer.RecordPanic()
 		from, run := at, run
 		if outer.Idempotent != nil {
 			kept, err := outer.Kept(tx)

@@ -32,7 +32,7 @@ const (
 	knownEvery  = time.Minute     // how often a connection notes that its caller is known
 	newPatience = 3 * time.Second // for a new connection's first request, where its place is wanted
 
-	turnedAwayMost  = 128                    // connections that are told to try again at the same time; further ones are closed
+	maxTurnedAway   = 128                    // connections that are told to try again at the same time; further ones are closed
 	turnedAwayTime  = 2 * time.Second        // for a handshake and all
 	turnedAwayWait  = 500 * time.Millisecond // of it, for the request
 	turnedAwayQuick = 10 * time.Millisecond  // where there are too many: what the system takes at once
@@ -72,7 +72,7 @@ func NewConnections(l ConnectionLimits) *Connections {
 	if l.Streams == 0 {
 		l.Streams = DefaultStreams
 	}
-	return &Connections{limits: l, away: make(chan struct{}, turnedAwayMost), of: map[string]map[*Connection]struct{}{}}
+	return &Connections{limits: l, away: make(chan struct{}, maxTurnedAway), of: map[string]map[*Connection]struct{}{}}
 }
 
 // Streams returns how many event streams may be open.

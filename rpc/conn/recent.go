@@ -1,6 +1,6 @@
 package conn
 
-const recentMost = 8192 // entries remembered at least; at most twice as many
+const maxRecent = 8192 // entries remembered at least; at most twice as many
 
 // RecentMap is a map that forgets what was not used lately: it keeps two generations, and when the younger is full the
 // older goes.
@@ -29,7 +29,7 @@ func (r *RecentMap[V]) Peek(key string) (v V, ok bool) {
 
 // Put keeps an entry.
 func (r *RecentMap[V]) Put(key string, v V) {
-	if r.young == nil || len(r.young) >= recentMost {
+	if r.young == nil || len(r.young) >= maxRecent {
 		r.old, r.young = r.young, make(map[string]V)
 	}
 	r.young[key] = v

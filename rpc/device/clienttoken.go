@@ -13,30 +13,30 @@ import (
 // metaLoggedOut is a text that changes whenever a device may have been logged out: what streams go by.
 const metaLoggedOut = "logged out"
 
-// Minted is a new client token that is not stored yet.
-type Minted struct {
+// NewToken is a new client token that is not stored yet.
+type NewToken struct {
 	Text model.Secret
 	Row  model.ClientToken
 }
 
-// Mint makes a client token.
-func Mint(s *dispatch.Server) (*Minted, error) {
+// MakeToken makes a client token.
+func MakeToken(s *dispatch.Server) (*NewToken, error) {
 	text, row, err := model.NewClientToken(s.Config.Rand)
 	if err != nil {
 		return nil, err
 	}
 	row.Sealed = s.Keys.Seal(store.ClientTokenPlace(row.ID), text)
-	return &Minted{text, row}, nil
+	return &NewToken{text, row}, nil
 }
 
 // of returns the row of a device's client token.
-func (m *Minted) of(deviceID string, now model.Time) model.ClientToken {
+func (m *NewToken) of(deviceID string, now model.Time) model.ClientToken {
 	row := m.Row
 	row.DeviceID, row.DateCreated = deviceID, now
 	return row
 }
 
-func (m *Minted) insert(tx store.Tx, deviceID string, now model.Time) error {
+func (m *NewToken) insert(tx store.Tx, deviceID string, now model.Time) error {
 	row := m.of(deviceID, now)
 	return tx.Insert(&row)
 }
@@ -54,12 +54,12 @@ func LoadDevice(c *dispatch.Call, tx store.Tx, id string) (*model.Device, *model
 	}
 	var tok model.ClientToken
 	err := tx.Load(&tok, dev.TokenID)
-	c.Touched(DeviceType.Noun, id)
+	c.SetObject(DeviceType.Noun, id)
 	return &dev, &tok, err
 }
 
 // Renew gives a device a new client token and ends the old one.
-func Renew(c *dispatch.Call, tx store.Tx, dev *model.Device, old *model.ClientToken, token *Minted) error {
+func Renew(c *dispatch.Call, tx store.Tx, dev *model.Device, old *model.ClientToken, token *NewToken) error {
 	if err := end(c, tx, old, model.Superseded); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ type GenerateArgs struct {
 // GenerateToken gives a device a new client token; the old one is logged out. Of two who replace the same token, by its
 // hint, one wins.
 func (m *Device) GenerateToken(r *http.Request, args *GenerateArgs, plan *dispatch.Plan) error {
-	token, err := Mint(m.Server)
+	token, err := MakeToken(m.Server)
 	if err != nil {
 		return err
 	}

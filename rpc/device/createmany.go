@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	devicesMost = 100_000 // of one device/createMany
+	maxDevices  = 100_000 // of one device/createMany
 	devicesPart = 1000    // written at once
 )
 
 var createManyAttrs = object.Declare(&object.Type{Name: "device/createMany", Of: []string{"device/createMany"}, Attrs: []object.Attr{
 	{Name: "label", Kind: object.Text, Rule: model.CodeName, When: object.OnCreate, Required: true, Max: 200, Column: "-", About: "of the devices, which are called label-001 and so on, and of their group"},
-	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: devicesMost, Column: "-", About: "from 1 to 100,000"},
+	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: maxDevices, Column: "-", About: "from 1 to 100,000"},
 	{Name: "licenses", Kind: object.List, When: object.OnCreate, Column: "-", About: "ids; their seats are used in this order"},
 	{Name: "csv", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "answers name, id, license and client token of each device"},
 	{Name: "allowUnlicensed", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "devices without a license where there are too few seats"},
@@ -46,7 +46,7 @@ type manyDevices struct {
 	licenses   []string
 	csv        bool
 	unlicensed bool
-	tokens     []*Minted // one a device
+	tokens     []*NewToken // one a device
 }
 
 // CreateMany makes many devices, each with its client token, and their group, all or nothing.
@@ -71,9 +71,9 @@ func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *dispatc
 			return err
 		}
 	}
-	many.tokens = make([]*Minted, quantity)
+	many.tokens = make([]*NewToken, quantity)
 	for i := range many.tokens {
-		if many.tokens[i], err = Mint(m.Server); err != nil {
+		if many.tokens[i], err = MakeToken(m.Server); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (m *manyDevices) make(tx store.Tx) (any, error) {
 			return nil, err
 		}
 	}
-	m.c.Touched("devices", fmt.Sprintf("%d of group %s", n, group))
+	m.c.SetObject("devices", fmt.Sprintf("%d of group %s", n, group))
 	return createdMany{int64(n), group, file.String()}, nil
 }
 

@@ -26,9 +26,9 @@ func Receivers(s *dispatch.Server) map[string]any {
 
 // DeviceType declares devices.
 var DeviceType = object.Declare(&object.Type{
-	Name: "device", Missing: model.DeviceNoun, Row: func() any { return new(model.Device) },
-	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
-	Check: checkDevice, AfterWrite: wroteDevice, BeforeDelete: removesDevice,
+	Name: "device", NotFound: model.DeviceNoun, Row: func() any { return new(model.Device) },
+	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
+	Check: checkDevice, AfterWrite: afterWriteDevice, BeforeDelete: beforeDeleteDevice,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -66,7 +66,7 @@ func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	}
 	var had *string
 	if old == nil {
-		dev.TokenID = d.Extra.(*Minted).Row.ID
+		dev.TokenID = d.Extra.(*NewToken).Row.ID
 	} else {
 		had = old.(*model.Device).LicenseID
 	}
@@ -84,11 +84,11 @@ func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	return nil
 }
 
-// wroteDevice gives a new device its client token, and logs out one that is active no longer.
-func wroteDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+// afterWriteDevice gives a new device its client token, and logs out one that is active no longer.
+func afterWriteDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if old == nil {
-		return d.Extra.(*Minted).insert(tx, dev.ID, c.Now)
+		return d.Extra.(*NewToken).insert(tx, dev.ID, c.Now)
 	}
 	if old.(*model.Device).Status == dev.Status {
 		return nil
@@ -96,7 +96,7 @@ func wroteDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	return loggedOut(c, tx)
 }
 
-func removesDevice(c *dispatch.Call, tx store.Tx, row any) error {
+func beforeDeleteDevice(c *dispatch.Call, tx store.Tx, row any) error {
 	if license := row.(*model.Device).LicenseID; license != nil {
 		if err := tx.FreeSeat(*license); err != nil {
 			return err

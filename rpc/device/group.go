@@ -12,8 +12,8 @@ type Group struct{ object.CRUD }
 
 // GroupType declares groups of devices.
 var GroupType = object.Declare(&object.Type{
-	Name: "group", Missing: model.GroupNoun, Row: func() any { return new(model.Group) },
-	Keys: [][]string{{"name"}}, Naming: []string{"id", "name"},
+	Name: "group", NotFound: model.GroupNoun, Row: func() any { return new(model.Group) },
+	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.GroupsBelow, Noun: "groups"}},
 	Check:  checkGroup,
 	Attrs: []object.Attr{

@@ -12,10 +12,10 @@ type License struct{ object.CRUD }
 
 // LicenseType declares licenses.
 var LicenseType = object.Declare(&object.Type{
-	Name: "license", Missing: model.LicenseNoun, Row: func() any { return new(model.License) },
-	Naming: []string{"id", "name", "seats", "expires"},
-	UsedBy: []object.Use{{Rows: store.LicenseDevices, Noun: "devices"}, {Rows: store.LicenseCodes, Noun: "installation codes"}},
-	Check:  checkLicense,
+	Name: "license", NotFound: model.LicenseNoun, Row: func() any { return new(model.License) },
+	ShownWhenAmbiguous: []string{"id", "name", "seats", "expires"},
+	UsedBy:             []object.Use{{Rows: store.LicenseDevices, Noun: "devices"}, {Rows: store.LicenseCodes, Noun: "installation codes"}},
+	Check:              checkLicense,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},

@@ -34,9 +34,9 @@ type addressAttempts struct {
 	decided   chan struct{} // closed, and made anew, when one is
 }
 
-// Attempt takes one of the caller's tries, which its reply decides on: a code of wrong counts. It refuses an address that has
+// TakeAttempt takes one of the caller's tries, which its reply decides on: a code of wrong counts. It refuses an address that has
 // none left, and waits while all that are left are under way.
-func (c *Call) Attempt(ctx context.Context, of *Attempts, wrong ...model.Kind) error {
+func (c *Call) TakeAttempt(ctx context.Context, of *Attempts, wrong ...model.Kind) error {
 	of.mu.Lock()
 	defer of.mu.Unlock()
 	a := of.address.Get(conn.Network(c.Remote), func() *addressAttempts {

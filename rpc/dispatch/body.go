@@ -34,8 +34,8 @@ const (
 
 	// Bytes of bodies in memory, but for what atOnce takes of each: so that no number of callers takes more, nor strangers what
 	// is for known ones.
-	bodiesKnown    = 128 << 20
-	bodiesStranger = 48 << 20
+	maxKnownBodies   = 128 << 20
+	maxUnknownBodies = 48 << 20
 
 	// What nobody wants of a body is read for so long and so far, so that its sender reads the answer before the connection
 	// ends.
@@ -51,8 +51,8 @@ func bodyTime(size int64) time.Duration {
 // rated is how long so many bytes take at the least rate.
 func rated(size int64) time.Duration { return time.Duration(size) * time.Second / bodyRate }
 
-// arriving is the body of a request on its way: it must not stand still, whoever sends it and whether anybody reads it.
-type arriving struct {
+// bodyReader is the body of a request on its way: it must not stand still, whoever sends it and whether anybody reads it.
+type bodyReader struct {
 	io.ReadCloser
 	conn  *http.ResponseController
 	until time.Time // the deadline that is set
@@ -61,17 +61,17 @@ type arriving struct {
 	over  error     // how it ended: io.EOF when all of it has come
 }
 
-// arrive watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
+// watchBody watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
 // Over HTTP/2 one that has passed cannot be moved, so there the whole call's stands until the body is read; and what is not read
 // costs nothing.
-func (s *Server) arrive(w http.ResponseWriter, r *http.Request, c *Call) *arriving {
+func (s *Server) watchBody(w http.ResponseWriter, r *http.Request, c *Call) *bodyReader {
 	if c.http2 = r.ProtoMajor != 1; c.http2 {
 		answerWithin(w, s.longest())
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	a := &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w), until: c.began.Add(bodyGrace)}
+	a := &bodyReader{ReadCloser: r.Body, conn: http.NewResponseController(w), until: c.began.Add(bodyGrace)}
 	if c.http2 {
 		a.wait(c.began.Add(s.longest()))
 		a.until = time.Time{}
@@ -94,7 +94,7 @@ func (c *Call) answering(w http.ResponseWriter, size int64) {
 }
 
 // wait sets the deadline. A writer that has none, as in a test, has none here.
-func (a *arriving) wait(until time.Time) error {
+func (a *bodyReader) wait(until time.Time) error {
 	a.until = until
 	if err := a.conn.SetReadDeadline(until); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -102,7 +102,7 @@ func (a *arriving) wait(until time.Time) error {
 	return nil
 }
 
-func (a *arriving) Read(p []byte) (int, error) {
+func (a *bodyReader) Read(p []byte) (int, error) {
 	if a.began.IsZero() || a.got >= bodyPart {
 		a.began, a.got = time.Now(), 0
 	}
@@ -120,10 +120,10 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leave lets go of a body when its request has been answered. Over HTTP/1, where its rest stands before the next request,
+// drain lets go of a body when its request has been answered. Over HTTP/1, where its rest stands before the next request,
 // net/http reads a little of it before the answer leaves, and closes the connection if that is not all. To close while more comes
 // would take the answer away from who still sends: more is read, for a while.
-func (a *arriving) leave(r *http.Request) {
+func (a *bodyReader) drain(r *http.Request) {
 	if a.over != nil || r.ProtoMajor != 1 {
 		return // what came too slowly is not waited for again: its deadline stands
 	}
@@ -154,7 +154,7 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 	}
 	room := &s.bodies
 	if c.Method.Device {
-		room = &s.strangers
+		room = &s.unknownBodies
 	}
 	body, err := readAll(r.Body, r.ContentLength, min(limit, SmallBody), func(more int64) error { return c.hold(room, more) })
 	switch {

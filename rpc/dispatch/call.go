@@ -64,11 +64,11 @@ type Caller struct {
 
 // effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
 type effects struct {
-	Object string       // what it was done to
-	Shown  []string     // ids of the objects of which a secret was shown
-	Told   []string     // of a batch: what its calls told a secret of
-	Quiet  bool         // it changes nothing that belongs into the record, but when something was last used
-	Person *model.Agent // who signed in by it
+	Object      string       // what it was done to
+	Shown       []string     // ids of the objects of which a secret was shown
+	SecretsTold []string     // of a batch: what its calls told a secret of
+	Quiet       bool         // it changes nothing that belongs into the record, but when something was last used
+	Person      *model.Agent // who signed in by it
 }
 
 type callKey struct{}
@@ -93,16 +93,16 @@ func (c *Call) name() string {
 	return ""
 }
 
-// Touched names what the call changed.
-func (c *Call) Touched(noun, id string) { c.Object = noun + " " + id }
+// SetObject names what the call changed.
+func (c *Call) SetObject(noun, id string) { c.Object = noun + " " + id }
 
 // Permits says whether the caller may use a method.
 func (c *Call) Permits(path string) bool {
 	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))
 }
 
-// Showing says whether the call may show secrets among its object's attributes, and notes that it does.
-func (c *Call) Showing() bool {
+// MayShowSecrets says whether the call may show secrets among its object's attributes, and notes that it does.
+func (c *Call) MayShowSecrets() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows
 }
@@ -140,10 +140,10 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		update = c.Server.Config.Store.UpdateLong
 	}
 	change := func(tx store.Tx) error {
-		defer c.Placed()
+		defer c.RecordPanic()
 		once := c.Idempotent != nil && plan.Update != nil
 		if once {
-			if err := c.repeated(tx); err != nil {
+			if err := c.storedReply(tx); err != nil {
 				return err
 			}
 		}
@@ -161,7 +161,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {
 			// The same call may have been carried out at the same moment, and refused this one's change.
-			if found := c.before(ctx); asStoredReply(found) != nil {
+			if found := c.replayIfStored(ctx); asStoredReply(found) != nil {
 				return nil, found
 			}
 			return nil, err

@@ -180,7 +180,7 @@ const usedInterval = time.Minute
 
 // used notes an agent's last use, beside the call and at most once a minute.
 func (s *Server) used(a *model.Agent, now model.Time) {
-	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.Limits.once(a.ID, now) {
+	if now-a.LastUsed < model.Time(usedInterval.Milliseconds()) || !s.Limits.lastUseDue(a.ID, now) {
 		return
 	}
 	id := a.ID

@@ -51,7 +51,7 @@ func (c *codecRequest) Method() (string, error) { return c.call.Method.Target, n
 
 // ReadRequest reads the parameters, unless the call was answered before.
 func (c *codecRequest) ReadRequest(args any) error {
-	if err := c.call.before(c.ctx); err != nil {
+	if err := c.call.replayIfStored(c.ctx); err != nil {
 		return err
 	}
 	return wire.ReadArgs(c.call.Params, args)

@@ -105,8 +105,8 @@ func (g *Guard) assignment(id string) error {
 	return err
 }
 
-// MayOpen asks for the seeds of tokens, which are then open to openSeed.
-func (c *Call) MayOpen(tx store.ReadTx, tokens ...string) error {
+// CheckSeedAccess asks for the seeds of tokens, which are then open to openSeed.
+func (c *Call) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
 		return g.ask(nil, tokens)
 	}
@@ -132,7 +132,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		tokens = []string{r.TokenID}
 	case *model.DownloadLink:
 		tokens = []string{r.TokenID}
-	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.Answered, *model.Audit,
+	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.StoredReply, *model.Audit,
 		*model.License, *model.Group, *model.GroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
 	default:

@@ -30,8 +30,8 @@ type Progress struct {
 	Kept      bool     // its answer is kept
 }
 
-// partly begins what is kept of a batch that has not come to its end. No envelope begins so.
-const partly = '['
+// progressMark begins what is kept of a batch that has not come to its end. No envelope begins so.
+const progressMark = '['
 
 // Add appends the envelope of the next call.
 func (p *Progress) Add(envelope []byte) {
@@ -43,7 +43,7 @@ func (p *Progress) Add(envelope []byte) {
 
 // Kept returns how far a batch has come by what is kept of it; nil = nothing is. What has come to its end is the error that answers.
 func (c *Call) Kept(tx store.ReadTx) (*Progress, error) {
-	err := c.repeated(tx)
+	err := c.storedReply(tx)
 	var begun *begunBefore
 	if errors.As(err, &begun) {
 		return begun.Progress, nil
@@ -72,7 +72,7 @@ func readProgress(kept []byte) (*Progress, error) {
 // KeepPart stores how far a batch has come, for a repeat to go on from there.
 func (c *Call) KeepPart(tx store.Tx, p *Progress) error {
 	head := strings.Join(append([]string{strconv.Itoa(p.Done)}, p.Told...), toldBegins)
-	return c.keepSealed(tx, append(append([]byte{partly}, head+"\n"...), p.Envelopes...))
+	return c.keepSealed(tx, append(append([]byte{progressMark}, head+"\n"...), p.Envelopes...))
 }
 
 // KeepLast keeps the answer of a batch that has come to its end, unless another was faster.
@@ -80,7 +80,7 @@ func (c *Call) KeepLast(tx store.Tx, p *Progress) error {
 	if _, err := c.Kept(tx); err != nil {
 		return err
 	}
-	p.Kept, c.Told = true, p.Told
+	p.Kept, c.SecretsTold = true, p.Told
 	return c.keep(tx, jsontext.Value("["+string(p.Envelopes)+"]"))
 }
 
@@ -111,8 +111,8 @@ const toldBegins = "\x00"
 
 func (*storedReply) Error() string { return "answered before" }
 
-// carry gives a call its idempotency key. Calls that check credentials, and devices', have protections of their own.
-func (c *Call) carry(key string, body []byte) error {
+// setKey gives a call its idempotency key. Calls that check credentials, and devices', have protections of their own.
+func (c *Call) setKey(key string, body []byte) error {
 	if key == "" || c.Method.Device || strings.HasPrefix(c.Method.Path, "auth/") {
 		return nil
 	}
@@ -127,8 +127,8 @@ func (c *Call) carry(key string, body []byte) error {
 	return nil
 }
 
-// repeated returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
-func (c *Call) repeated(tx store.ReadTx) error {
+// storedReply returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
+func (c *Call) storedReply(tx store.ReadTx) error {
 	a, err := tx.Answered(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
 		return err
@@ -140,7 +140,7 @@ func (c *Call) repeated(tx store.ReadTx) error {
 	if err != nil {
 		return err
 	}
-	if envelope[0] == partly {
+	if envelope[0] == progressMark {
 		begun, err := readProgress(envelope)
 		if err != nil {
 			return err
@@ -151,8 +151,8 @@ func (c *Call) repeated(tx store.ReadTx) error {
 	return &storedReply{[]byte(parts[0]), parts[1:]}
 }
 
-// before is repeated in a snapshot of its own, before anything is prepared.
-func (c *Call) before(ctx context.Context) error {
+// replayIfStored is repeated in a snapshot of its own, before anything is prepared.
+func (c *Call) replayIfStored(ctx context.Context) error {
 	if c.Idempotent == nil {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (c *Call) replay(ctx context.Context, err error) error {
 	if object, _, _ := strings.Cut(c.Method.Path, "/"); object == "agent" || object == "domain" || c.Method.Path == ExecutePath {
 		time.Sleep(store.CallersKept) // for which the first answer may still be waiting
 	}
-	if !c.Method.Reveals && !c.Method.Hands && c.Method.Path != ExecutePath {
+	if !c.Method.Reveals && !c.Method.IssuesSecret && c.Method.Path != ExecutePath {
 		return err
 	}
 	failed := c.Server.Config.Store.Update(ctx, func(tx store.Tx) error {
@@ -203,9 +203,9 @@ func (a *storedReply) of() []string {
 // Tells names what the call told a secret of, or may have; none where it is no such call.
 func (c *Call) Tells() []string {
 	switch {
-	case len(c.Told) > 0:
-		return c.Told
-	case !c.Method.Reveals && !c.Method.Hands && !c.shows || c.Method.Path == ExecutePath:
+	case len(c.SecretsTold) > 0:
+		return c.SecretsTold
+	case !c.Method.Reveals && !c.Method.IssuesSecret && !c.shows || c.Method.Path == ExecutePath:
 		return nil
 	case len(c.Shown) > 0:
 		return c.Shown
@@ -226,7 +226,7 @@ func (c *Call) keep(tx store.Tx, result any) error {
 }
 
 func (c *Call) keepSealed(tx store.Tx, envelope []byte) error {
-	return tx.KeepAnswer(&model.Answered{ID: c.Idempotent.id, Request: c.Idempotent.request, Reply: c.Server.Keys.Seal(store.AnswerPlace(c.Idempotent.id), envelope),
+	return tx.KeepAnswer(&model.StoredReply{ID: c.Idempotent.id, Request: c.Idempotent.request, Reply: c.Server.Keys.Seal(store.AnswerPlace(c.Idempotent.id), envelope),
 		Expires: c.Now + model.Time(answerLife.Milliseconds())})
 }
 

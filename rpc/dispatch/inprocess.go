@@ -14,11 +14,11 @@ var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", 
 
 // Call calls a method in-process, as the operator, and gives the reply's envelope.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
-	return s.CallOnce(ctx, path, "", params)
+	return s.CallIdempotent(ctx, path, "", params)
 }
 
-// CallOnce is Call with an idempotency key; "" is none.
-func (s *Server) CallOnce(ctx context.Context, path, key string, params []byte) []byte {
+// CallIdempotent is Call with an idempotency key; "" is none.
+func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
 	c := &Call{Server: s, Method: s.Method(path), Caller: Caller{Agent: Operator}, Request: Request{Now: model.At(s.Config.Now()), Remote: "local"}}
 	if c.Method == nil || c.Method.Stream {

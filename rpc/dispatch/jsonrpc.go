@@ -142,12 +142,12 @@ func (q *jsonrpcRequest) ReadRequest(args any) error {
 	if value.Kind() != '{' {
 		return model.Errorf(model.Unreadable, "params must be an object, or an array of one object")
 	}
-	err := q.call.carry(q.key, value)
+	err := q.call.setKey(q.key, value)
 	if err == nil {
 		q.call.Params, err = dialect.ReadParams(value, q.call.Server.Config.StrictJSON)
 	}
 	if err == nil {
-		err = q.call.before(q.ctx)
+		err = q.call.replayIfStored(q.ctx)
 	}
 	if err != nil {
 		return err

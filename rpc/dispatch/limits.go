@@ -98,8 +98,8 @@ func (l *limits) agent(a *model.Agent, most int, now model.Time) error {
 	return wait(u.limiter, now)
 }
 
-// once says whether an agent's last use is to be written now.
-func (l *limits) once(id string, now model.Time) bool {
+// lastUseDue says whether an agent's last use is to be written now.
+func (l *limits) lastUseDue(id string, now model.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := l.agents.Get(id, func() *agentUse { return &agentUse{} })

@@ -2,17 +2,17 @@ package dispatch
 
 // Method is one row of the table of methods.
 type Method struct {
-	Path    string // "token/create"; also its permission
-	Target  string // gorilla's name of the Go method: "Token.Create"
-	Large   bool   // takes a large body (a file, a batch)
-	Reveals bool   // answers with a secret: only its exact name or a lone "*" permits it
-	Hands   bool   // may answer with a secret that it makes itself: each repeat of the answer is recorded
-	Device  bool   // called by a device, which proves itself by what it sends, and not by an agent
-	Stream  bool   // answers with events instead of an envelope; it has no Go method of gorilla's
-	Counts  bool   // refuses credentials, which counts: it cannot be undone
+	Path         string // "token/create"; also its permission
+	Target       string // gorilla's name of the Go method: "Token.Create"
+	Large        bool   // takes a large body (a file, a batch)
+	Reveals      bool   // answers with a secret: only its exact name or a lone "*" permits it
+	IssuesSecret bool   // may answer with a secret that it makes itself: each repeat of the answer is recorded
+	Device       bool   // called by a device, which proves itself by what it sends, and not by an agent
+	Stream       bool   // answers with events instead of an envelope; it has no Go method of gorilla's
+	NotAtomic    bool   // refuses credentials, which counts: it cannot be undone
 	// either names further permissions of which any one opens the method; the method itself then decides which of
 	// its uses needs which.
-	Either []string
+	AlsoOpenedBy []string
 	// selects names the objects by which a call may say what it means, where it is not the method's own.
 	Selects []string
 	About   string // what it does, one line

@@ -17,7 +17,7 @@ import (
 // MetricsPermission is what opens /metrics. It is no method.
 const MetricsPermission = "metrics/get"
 
-const scrapeMost = 10 * time.Second // that reading the database may take
+const maxScrape = 10 * time.Second // that reading the database may take
 
 // metrics is what is counted of the calls of one server, and what a scrape reads of its database.
 type metrics struct {
@@ -76,7 +76,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(open), "calls")
 	to <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(streams), "events")
 	to <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(refused))
-	ctx, stop := context.WithTimeout(context.Background(), scrapeMost)
+	ctx, stop := context.WithTimeout(context.Background(), maxScrape)
 	defer stop()
 	st, err := m.s.Config.Store.Stats(ctx)
 	if err != nil {

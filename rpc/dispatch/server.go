@@ -41,8 +41,8 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Placed notes where a panic in a transaction comes from, for that may run on another call's goroutine.
-func (c *Call) Placed() {
+// RecordPanic notes where a panic in a transaction comes from, for that may run on another call's goroutine.
+func (c *Call) RecordPanic() {
 	if p := recover(); p != nil {
 		c.place = panicPlace()
 		panic(p)
@@ -62,14 +62,14 @@ type Server struct {
 	gorilla *gorilla.Server
 	Metrics *metrics
 
-	spool             *conn.Spools
-	bodies, strangers bodies        // of known callers, and of others
-	large             chan struct{} // held while a large body is in memory
-	heavy             chan struct{} // held while a reply is made that takes much memory
-	reading           chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing           chan struct{} // held while a password is hashed or a key derived
-	aside             chan struct{} // held beside it by what is no login, so that this never waits for much of that
-	freeing           atomic.Bool   // memory will be given back in a moment
+	spool                 *conn.Spools
+	bodies, unknownBodies bodies        // of known callers, and of others
+	large                 chan struct{} // held while a large body is in memory
+	heavy                 chan struct{} // held while a reply is made that takes much memory
+	reading               chan struct{} // held while what may be long is read, so that short reads have connections left
+	hashing               chan struct{} // held while a password is hashed or a key derived
+	nonLogin              chan struct{} // held beside it by what is no login, so that this never waits for much of that
+	freeing               atomic.Bool   // memory will be given back in a moment
 }
 
 // New makes a core for a table of methods. Their receivers are registered before the first call.
@@ -78,11 +78,11 @@ func New(cfg Config, table []Method) *Server {
 	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
 		Keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), Limits: newLimits(), gorilla: gorilla.NewServer(),
 		spool: conn.NewSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1), heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))),
-		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), aside: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
+		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), nonLogin: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
 	for i := range table {
 		s.byPath[table[i].Path] = &table[i]
 	}
-	s.bodies.most, s.strangers.most = bodiesKnown, bodiesStranger
+	s.bodies.most, s.unknownBodies.most = maxKnownBodies, maxUnknownBodies
 	s.Metrics = newMetrics(s)
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
@@ -130,7 +130,7 @@ func (s *Server) begin(next http.Handler) http.Handler {
 			Conn: conn.ConnectionOf(r.Context()), began: time.Now()}}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.AuthOnly = r.Context().Value(authOnlyKey{}).(bool)
-		body := s.arrive(w, r, c)
+		body := s.watchBody(w, r, c)
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		if body != nil {
 			r.Body = body
@@ -140,7 +140,7 @@ func (s *Server) begin(next http.Handler) http.Handler {
 			c.Conn.Known(c.began)
 		}
 		if body != nil {
-			body.leave(r)
+			body.drain(r)
 		}
 	})
 }
@@ -270,7 +270,7 @@ func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, auth
 
 // Allowed refuses a caller whose permissions do not open the method.
 func (c *Call) Allowed() error {
-	for _, path := range append([]string{c.Method.Path}, c.Method.Either...) {
+	for _, path := range append([]string{c.Method.Path}, c.Method.AlsoOpenedBy...) {
 		if c.Permits(path) {
 			return nil
 		}
@@ -280,7 +280,7 @@ func (c *Call) Allowed() error {
 
 // dispatch reads the parameters and lets gorilla call the method.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *Call, body []byte, contentType string) {
-	err := c.carry(r.Header.Get(keyHeader), body)
+	err := c.setKey(r.Header.Get(keyHeader), body)
 	if err == nil {
 		body, err = wire.DecodeCharset(body, contentType)
 	}
@@ -312,19 +312,19 @@ type position struct {
 
 // RunExpensive runs work that is slow on purpose for a login; few run at once, so that it cannot starve the rest.
 func (s *Server) RunExpensive(ctx context.Context, work func()) error {
-	return inPlace(ctx, s.hashing, work)
+	return withSlot(ctx, s.hashing, work)
 }
 
-// SlowlyAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
+// RunExpensiveAside is slowly for what is no login. Such work waits for itself first: however much of it there is, it has half of the
 // places at most, or the only one in turn with logins.
-func (s *Server) SlowlyAside(ctx context.Context, work func()) error {
+func (s *Server) RunExpensiveAside(ctx context.Context, work func()) error {
 	var err error
-	waited := inPlace(ctx, s.aside, func() { err = s.RunExpensive(ctx, work) })
+	waited := withSlot(ctx, s.nonLogin, func() { err = s.RunExpensive(ctx, work) })
 	return cmp.Or(waited, err)
 }
 
-// inPlace runs work when it has one of the places, which go to whoever waits first.
-func inPlace(ctx context.Context, places chan struct{}, work func()) error {
+// withSlot runs work when it has one of the places, which go to whoever waits first.
+func withSlot(ctx context.Context, places chan struct{}, work func()) error {
 	select {
 	case places <- struct{}{}:
 	case <-ctx.Done():

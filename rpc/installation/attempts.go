@@ -54,5 +54,5 @@ func (g *attempts) take(ctx context.Context, c *dispatch.Call) error {
 			g.unknown.ReserveN(c.Now.Std(), 1)
 		}
 	})
-	return c.Attempt(ctx, g.tries, model.CodeUnknown)
+	return c.TakeAttempt(ctx, g.tries, model.CodeUnknown)
 }

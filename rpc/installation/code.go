@@ -24,17 +24,17 @@ type InstallationCode struct {
 
 // Receivers are those of the methods of this room.
 func Receivers(s *dispatch.Server, devices *device.Device) map[string]any {
-	return map[string]any{"InstallationCode": &InstallationCode{object.CRUD{Server: s, Type: CodeType}, newGuesses()}, "Device": &installed{devices}}
+	return map[string]any{"InstallationCode": &InstallationCode{object.CRUD{Server: s, Type: CodeType}, newGuesses()}, "Device": &deviceWithCodes{devices}}
 }
 
-// installed has the methods of devices, of which one makes installation codes.
-type installed struct{ *device.Device }
+// deviceWithCodes has the methods of devices, of which one makes installation codes.
+type deviceWithCodes struct{ *device.Device }
 
 // CodeType declares installation codes.
 var CodeType = object.Declare(&object.Type{
-	Name: "installationCode", Missing: model.InstallationCodeNoun, Row: func() any { return new(model.InstallationCode) },
-	Keys: [][]string{{"code"}}, Naming: []string{"id", "description"},
-	Prepare: prepareCode, Check: checkCode, AfterWrite: wroteCode,
+	Name: "installationCode", NotFound: model.InstallationCodeNoun, Row: func() any { return new(model.InstallationCode) },
+	Keys: [][]string{{"code"}}, ShownWhenAmbiguous: []string{"id", "description"},
+	Prepare: prepareCode, Check: checkCode, AfterWrite: afterWriteCode,
 	Attrs: []object.Attr{
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "code", Kind: object.Text, When: object.Always, Max: 64, From: []string{"id", "code"}, Reveals: true,
@@ -161,8 +161,8 @@ func mayInstall(c *dispatch.Call, old any, code *model.InstallationCode) error {
 	return nil
 }
 
-// wroteCode takes the groups from a code that makes no device.
-func wroteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any) error {
+// afterWriteCode takes the groups from a code that makes no device.
+func afterWriteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any) error {
 	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
 		return tx.Relate(store.CodeGroups[0], store.CodeGroups[1], code.ID, nil)
 	}
@@ -190,7 +190,7 @@ func usableCode(c *dispatch.Call, tx store.Tx, id string) (*model.InstallationCo
 	if err := tx.Load(&code, id); err != nil {
 		return nil, "", err
 	}
-	c.Touched(CodeType.Noun, id)
+	c.SetObject(CodeType.Noun, id)
 	if err := code.Refusal(c.Now); err != nil {
 		return nil, "", err
 	}

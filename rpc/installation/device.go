@@ -14,8 +14,8 @@ import (
 )
 
 // Create makes a device and its client token, which the reply carries.
-func (m *installed) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
-	token, err := device.Mint(m.Server)
+func (m *deviceWithCodes) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
+	token, err := device.MakeToken(m.Server)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	nonceLeast = 16
-	nonceMost  = 128
+	minNonce = 16
+	maxNonce = 128
 
 	accountsHour       = 3600_000 // milliseconds
 	accountsRetryAfter = 600      // seconds
@@ -56,7 +56,7 @@ type redemption struct {
 	user      *object.Decoded
 	installed string // public id of the client token of a device installed before; "" = none was sent
 	hash      []byte // of its secret
-	token     *device.Minted
+	token     *device.NewToken
 	code      model.InstallationCode
 	newUser   bool
 }
@@ -68,8 +68,8 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 	if args.Code == "" {
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
-	if n := len(args.Nonce); n < nonceLeast || n > nonceMost {
-		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", nonceLeast, nonceMost)
+	if n := len(args.Nonce); n < minNonce || n > maxNonce {
+		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", minNonce, maxNonce)
 	}
 	var err error
 	if d.device, err = said(device.DeviceType, "device", args.Device, redeemDevice); err != nil {
@@ -84,7 +84,7 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 			return model.ErrMalformedToken
 		}
 	}
-	if d.token, err = device.Mint(m.Server); err != nil {
+	if d.token, err = device.MakeToken(m.Server); err != nil {
 		return err
 	}
 	nonce := sha256.Sum256([]byte(args.Nonce))
@@ -116,7 +116,7 @@ func findCode(c *dispatch.Call, tx store.ReadTx, indexes [][]byte) (model.Instal
 	if wire.NoSingleMatch(err) {
 		return model.InstallationCode{}, model.ErrUnknownCode
 	}
-	c.Touched(CodeType.Noun, code.ID)
+	c.SetObject(CodeType.Noun, code.ID)
 	return code, err
 }
 
@@ -160,7 +160,7 @@ func (d *redemption) run(tx store.Tx) (any, error) {
 }
 
 func (d *redemption) reply(dev *model.Device) redeemed {
-	d.c.Touched(CodeType.Noun, d.code.ID+" "+device.DeviceType.Noun+" "+dev.ID)
+	d.c.SetObject(CodeType.Noun, d.code.ID+" "+device.DeviceType.Noun+" "+dev.ID)
 	return redeemed{dev.ID, dev.UserID, string(d.token.Text)}
 }
 
@@ -283,7 +283,7 @@ func freeName(tx store.Tx, name string) (string, error) {
 func (d *redemption) account(tx store.Tx) (string, error) {
 	c := d.c
 	if d.installed != "" {
-		p, err := device.Presented(tx, d.installed, d.hash)
+		p, err := device.CheckToken(tx, d.installed, d.hash)
 		if err != nil {
 			return "", err
 		}

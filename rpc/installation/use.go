@@ -12,7 +12,7 @@ import (
 
 // UseType declares uses of installation codes.
 var UseType = object.Declare(&object.Type{
-	Name: "installationUse", Rows: "installationCode/listUses", Missing: model.InstallationUseNoun, Row: func() any { return new(model.InstallationUse) },
+	Name: "installationUse", Rows: "installationCode/listUses", NotFound: model.InstallationUseNoun, Row: func() any { return new(model.InstallationUse) },
 	Order: "time",
 	Attrs: []object.Attr{
 		{Name: "time", Kind: object.Date},
@@ -50,7 +50,7 @@ func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *dispa
 		return err
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
-		id, err := m.Type.Pick(c, tx, one)
+		id, err := m.Type.FindSelected(c, tx, one)
 		if err != nil {
 			return nil, err
 		}

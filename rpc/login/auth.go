@@ -56,24 +56,24 @@ type VerifyArgs struct {
 
 // verification is one credential being checked.
 type verification struct {
-	auth     *Auth
-	c        *dispatch.Call
-	user     []store.Cond
-	token    []store.Cond // nil = whichever of the user's
-	text     string       // [PIN][OTP]
-	sent     bool         // only a passcode that was sent is looked for in text
-	static   bool         // a static password instead
-	password model.Secret
-	fresh    string // argon2id of a new password; "" = unchanged
-	length   int    // of the new password, in characters
-	at       string // the new password's attribute
-	seen     []byte // the sealed password that matched was decided on
-	matched  bool
-	beside   bool // the password was set as one beside an OTP
-	syncing  bool // two OTPs that synchronise: first, second
-	first    string
-	second   string
-	door     *door // of a sign-in to the console; nil elsewhere
+	auth            *Auth
+	c               *dispatch.Call
+	user            []store.Cond
+	token           []store.Cond // nil = whichever of the user's
+	text            string       // [PIN][OTP]
+	sent            bool         // only a passcode that was sent is looked for in text
+	static          bool         // a static password instead
+	password        model.Secret
+	newHash         string // argon2id of a new password; "" = unchanged
+	length          int    // of the new password, in characters
+	newPasswordAttr string // the new password's attribute
+	checkedHash     []byte // the sealed password that matched was decided on
+	matched         bool
+	setBesideOTP    bool // the password was set as one beside an OTP
+	syncing         bool // two OTPs that synchronise: first, second
+	first           string
+	second          string
+	console         *consoleSignIn // of a sign-in to the console; nil elsewhere
 	attempt
 
 	address string // where the user is, as failures are counted; "" = not known
@@ -85,11 +85,11 @@ type verification struct {
 
 // attempt is what one run of a check finds. Each begins with none, for a transaction may run again.
 type attempt struct {
-	dry  bool               // only spend the time: nothing is accepted or written
-	due  bool               // right, but the password must be changed
-	held bool               // not looked at: the console takes none for a while
-	from model.Address      // what is known of where the user is
-	all  []model.Credential // of the user's assignments, whatever their state
+	dry        bool               // only spend the time: nothing is accepted or written
+	mustChange bool               // right, but the password must be changed
+	held       bool               // not looked at: the console takes none for a while
+	from       model.Address      // what is known of where the user is
+	all        []model.Credential // of the user's assignments, whatever their state
 
 	tokenID string       // of the token that is named, where it is one of the user's
 	code    model.Secret // the user's passcode that may be tried; nil = none
@@ -221,11 +221,11 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			return model.AttrErrorf(model.Missing, "credential.password", "is required")
 		}
 		v.static, v.password = true, model.Secret(fields["password"])
-		if len(v.password) > people.PasswordMost || len(fields["newPassword"]) > people.PasswordMost {
-			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.PasswordMost)
+		if len(v.password) > people.MaxPassword || len(fields["newPassword"]) > people.MaxPassword {
+			return model.AttrErrorf(model.Invalid, "credential", "a password is longer than %d bytes", people.MaxPassword)
 		}
-		if v.fresh, v.at = fields["newPassword"], "credential.newPassword"; v.fresh != "" {
-			return people.CheckPassword(v.c.Server, v.at, model.Secret(v.fresh))
+		if v.newHash, v.newPasswordAttr = fields["newPassword"], "credential.newPassword"; v.newHash != "" {
+			return people.CheckPassword(v.c.Server, v.newPasswordAttr, model.Secret(v.newHash))
 		}
 	case method != "" && method != otpMethod && method != onDemandMethod:
 		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP, OTPoD or SPASS")
@@ -311,9 +311,9 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		if err := object.UndefinedDomain(tx, v.user); err != nil {
 			return nil, err
 		}
-		return v.counted(tx, v.nobody)
+		return v.counted(tx, v.refuseUnknown)
 	}
-	v.c.Touched(people.UserType.Noun, login.ID)
+	v.c.SetObject(people.UserType.Noun, login.ID)
 	v.auth.lastLogin.Store(login.ID)
 	if login.Flooded(v.c.Now) {
 		return nil, answer(model.TooMany)
@@ -363,8 +363,8 @@ func (v *verification) pretendOn(tx store.Tx) error {
 	return nil
 }
 
-// nobody refuses an unknown user, with the reads and the write that a known one costs. The record names no object.
-func (v *verification) nobody(tx store.Tx) (any, error) {
+// refuseUnknown refuses an unknown user, with the reads and the write that a known one costs. The record names no object.
+func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 	v.c.Object = ""
 	if err := v.pretendOn(tx); err != nil {
 		return nil, err
@@ -390,7 +390,7 @@ func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, cha
 
 // accept records a success, and answers what was asked for of it.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
-	if v.door == nil || !v.door.lockedElsewhere {
+	if v.console == nil || !v.console.lockedElsewhere {
 		login.Cleared()
 	}
 	login.LastLogin = v.c.Now

@@ -43,9 +43,9 @@ type GuessingRow struct {
 
 // What is warned about beyond.
 const (
-	guessingMost = 1e-2 // of a user and year
-	sprayedMost  = 1    // accounts a year
-	mistypedMost = 5    // a day, less
+	maxGuessing = 1e-2 // of a user and year
+	maxSprayed  = 1    // accounts a year
+	maxMistyped = 5    // a day, less
 )
 
 // EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
@@ -114,13 +114,13 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
 		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)
-	if e.Chance(1) > guessingMost {
+	if e.Chance(1) > maxGuessing {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing enters without a PIN with a chance of %.1e a user and year", d.Name, p.Codes(), e.Chance(1)))
 	}
-	if e.Sprayed() >= sprayedMost {
+	if e.Sprayed() >= maxSprayed {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: one address enters %.1f accounts a year of users who have %d tokens", d.Name, p.Codes(), e.Sprayed(), tokens))
 	}
-	if e.Typos < mistypedMost {
+	if e.Typos < maxMistyped {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: who has %d tokens is locked after a while if he mistypes more than %d times a day: name the token",
 			d.Name, p.Codes(), tokens, e.Typos))
 	}

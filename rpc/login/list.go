@@ -107,7 +107,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 	if err != nil {
 		return err
 	}
-	q := store.Query{Table: o.Table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.SearchMost}
+	q := store.Query{Table: o.Table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.MaxSearch}
 	if of != "" {
 		if v.user, err = args.Selector("user", people.UserType, true); err != nil {
 			return err
@@ -214,7 +214,7 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan
 		if err != nil {
 			return nil, err
 		}
-		c.Touched(token.TokenType.Noun, t.ID)
+		c.SetObject(token.TokenType.Noun, t.ID)
 		if t.Status != model.Active {
 			return nil, model.Errorf(model.TokenUnusable, "token %s is %s", t.Serial, strings.ToLower(t.Status))
 		}

@@ -80,12 +80,12 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 func (v *verification) narrow(creds []model.Credential, login *model.Login) {
 	most := login.GuessMost(v.c.Now)
 	pressed := login.Pressed(v.c.Now)
-	if v.address != "" && v.door == nil {
+	if v.address != "" && v.console == nil {
 		most = min(most, v.from.GuessMost(v.c.Now))
 		pressed = pressed || v.from.Pressed(v.c.Now)
 	}
 	if v.auth.spraying.on.Load() {
-		most, pressed = model.GuessLeast, true
+		most, pressed = model.MinGuess, true
 	}
 	for i := range creds {
 		creds[i].Pressed = pressed

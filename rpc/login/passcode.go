@@ -90,7 +90,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if err != nil || login == nil {
 			return nil, err
 		}
-		c.Touched(people.UserType.Noun, login.ID)
+		c.SetObject(people.UserType.Noun, login.ID)
 		end := c.Now + model.PasscodeWithin
 		open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(c.Now)
 		if !open || login.Flooded(c.Now) || login.PasscodeUntil > end-PasscodeInterval || !login.MaySendPasscode(c.Now) {

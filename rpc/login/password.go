@@ -27,18 +27,18 @@ func (v *verification) hash(ctx context.Context) error {
 	}
 	against := noPassword()
 	if login != nil && login.Password != nil {
-		v.seen = login.Password
+		v.checkedHash = login.Password
 		plain, err := v.c.Server.Keys.Unseal(store.PasswordPlace(login.ID), login.Password)
 		if err != nil {
 			return err
 		}
-		against, v.beside = strings.CutPrefix(string(plain), people.BesideOTP)
+		against, v.setBesideOTP = strings.CutPrefix(string(plain), people.BesideOTP)
 	}
 	return v.c.Server.RunExpensive(ctx, func() {
-		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.fresh), v.password)
-		if v.fresh != "" {
-			v.length = people.Characters(model.Secret(v.fresh))
-			v.fresh = model.HashPassword(model.Secret(v.fresh))
+		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.newHash), v.password)
+		if v.newHash != "" {
+			v.length = people.Characters(model.Secret(v.newHash))
+			v.newHash = model.HashPassword(model.Secret(v.newHash))
 		}
 	})
 }
@@ -52,23 +52,23 @@ var noPassword = sync.OnceValue(func() string {
 
 func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
-	case !bytes.Equal(login.Password, v.seen):
+	case !bytes.Equal(login.Password, v.checkedHash):
 		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
 	case !v.matched:
 		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:
 		return v.refuse(tx, login, model.Disabled, 0)
-	case v.tooShort() && v.fresh != "":
-		return nil, model.AttrErrorf(model.Invalid, v.at, "has fewer than %d characters, and stands alone", people.ProfileOf(v.c.Server).PasswordAlone)
+	case v.tooShort() && v.newHash != "":
+		return nil, model.AttrErrorf(model.Invalid, v.newPasswordAttr, "has fewer than %d characters, and stands alone", people.ProfileOf(v.c.Server).PasswordAlone)
 	case v.tooShort():
-		v.due = true
+		v.mustChange = true
 		return v.refuse(tx, login, model.PINExpired, 0)
-	case v.fresh != "":
+	case v.newHash != "":
 		if err := v.setPassword(tx, login); err != nil {
 			return nil, err
 		}
 	case login.MustChangePassword:
-		v.due = true
+		v.mustChange = true
 		return v.refuse(tx, login, model.PINExpired, 0)
 	}
 	return v.accept(tx, login, people.UserType.Table, login.ID)
@@ -76,14 +76,14 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 
 // setPassword puts the new password in place, whose user knew the old one.
 func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
-	if err := people.PasswordSuits(v.c.Server, tx, v.at, login.ID, v.length); err != nil {
+	if err := people.PasswordSuits(v.c.Server, tx, v.newPasswordAttr, login.ID, v.length); err != nil {
 		return err
 	}
-	return tx.SetPassword(login.ID, people.SealPassword(v.c.Server, login.ID, v.fresh, v.length), false, v.c.Now)
+	return tx.SetPassword(login.ID, people.SealPassword(v.c.Server, login.ID, v.newHash, v.length), false, v.c.Now)
 }
 
 // tooShort says whether a password that was set beside an OTP stands alone, and no longer one takes its place.
 func (v *verification) tooShort() bool {
 	alone := people.ProfileOf(v.c.Server).PasswordAlone
-	return v.beside && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
+	return v.setBesideOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
 }

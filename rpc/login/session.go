@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	SessionBytes    = 32
-	SessionIdle     = 30 * time.Minute
-	sessionUsedMost = 60_000 // milliseconds between two writes of a session's last use
+	SessionBytes   = 32
+	SessionIdle    = 30 * time.Minute
+	maxSessionUsed = 60_000 // milliseconds between two writes of a session's last use
 )
 
 // SignedIn tells the console who is signed in.
@@ -85,7 +85,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 		return refused
 	}
 	c.Agent = personOf(&user, &domain)
-	if c.Now-session.LastUsed >= sessionUsedMost {
+	if c.Now-session.LastUsed >= maxSessionUsed {
 		return m.Server.Config.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.Now) })
 	}
 	return nil

@@ -67,10 +67,10 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 // signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
 // transaction.
 func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs, session, before []byte) error {
-	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), fresh: string(args.NewPassword),
-		door: &door{address: conn.Network(c.Remote)}}
+	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), newHash: string(args.NewPassword),
+		console: &consoleSignIn{address: conn.Network(c.Remote)}}
 	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
-	tried := c.Attempt(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
+	tried := c.TakeAttempt(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
 		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany)
 	if tried != nil && wire.ClientError(tried).Kind != model.TooMany {
 		return tried
@@ -85,8 +85,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 			return cmp.Or(err, tried)
 		}
 	}
-	if len(args.Password) > people.PasswordMost || len(args.NewPassword) > people.PasswordMost {
-		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.PasswordMost)
+	if len(args.Password) > people.MaxPassword || len(args.NewPassword) > people.MaxPassword {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", people.MaxPassword)
 	}
 	if args.NewPassword != "" {
 		if err := people.CheckPassword(m.Server, "newPassword", model.Secret(args.NewPassword)); err != nil {
@@ -94,17 +94,17 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
-	v.at = "newPassword"
+	v.newPasswordAttr = "newPassword"
 	v.comesFrom(c.Remote)
 	if err := v.hash(ctx); err != nil {
 		return err
 	}
 	_, err = c.Run(ctx, &dispatch.Plan{Update: func(tx store.Tx) (any, error) {
 		v.attempt = attempt{}
-		return v.enter(tx, session, before)
+		return v.signIn(tx, session, before)
 	}})
 	switch {
-	case v.due && err != nil:
+	case v.mustChange && err != nil:
 		// And not the PIN, which is changed otherwise.
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
 	case v.held && err != nil && wire.ClientError(err).Kind == model.Locked, err != nil && wire.ClientError(err).Kind == model.WrongCredential:
@@ -114,8 +114,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	return err
 }
 
-// door is where an administrator stands who signs in to the console.
-type door struct {
+// consoleSignIn is where an administrator stands who signs in to the console.
+type consoleSignIn struct {
 	address string         // or network, from which he comes
 	signIns *model.SignIns // how it went from there, or from wherever else he is not known
 	fresh   bool           // they are not stored yet
@@ -124,7 +124,7 @@ type door struct {
 }
 
 // read finds how an administrator's sign-ins went from where he is now.
-func (d *door) read(tx store.ReadTx, userID string, now model.Time) (all []model.SignIns, err error) {
+func (d *consoleSignIn) read(tx store.ReadTx, userID string, now model.Time) (all []model.SignIns, err error) {
 	all, err = tx.SignIns(userID)
 	d.signIns, d.fresh = &model.SignIns{UserID: userID}, true
 	for i := range all {
@@ -136,7 +136,7 @@ func (d *door) read(tx store.ReadTx, userID string, now model.Time) (all []model
 }
 
 // save stores how it went from there.
-func (d *door) save(tx store.Tx, c *dispatch.Call) error {
+func (d *consoleSignIn) save(tx store.Tx, c *dispatch.Call) error {
 	if d.fresh {
 		d.signIns.ID = c.NewID()
 		return tx.Insert(d.signIns)
@@ -149,7 +149,7 @@ func (d *door) save(tx store.Tx, c *dispatch.Call) error {
 func (v *verification) known(ctx context.Context) (known bool, err error) {
 	err = v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
 		known = false
-		from, err := tx.SignInsFrom(v.door.address)
+		from, err := tx.SignInsFrom(v.console.address)
 		from = slices.DeleteFunc(from, func(s model.SignIns) bool {
 			return !s.Knows(v.c.Now) || s.Held(v.c.Now) || s.FailCount >= SignInBurst
 		})
@@ -163,27 +163,27 @@ func (v *verification) known(ctx context.Context) (known bool, err error) {
 	return known, err
 }
 
-// enter lets the administrator in, or refuses him. Who is none is nobody.
-func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
+// signIn lets the administrator in, or refuses him. Who is none is nobody.
+func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) {
 	login, err := v.login(tx)
 	if err != nil {
 		return nil, err
 	}
 	if login == nil {
 		v.c.Object = ""
-		return v.unseen(tx, model.WrongCredential)
+		return v.refuseBlind(tx, model.WrongCredential)
 	}
-	v.c.Touched(people.UserType.Noun, login.ID)
-	all, err := v.door.read(tx, login.ID, v.c.Now)
+	v.c.SetObject(people.UserType.Noun, login.ID)
+	all, err := v.console.read(tx, login.ID, v.c.Now)
 	if err != nil {
 		return nil, err
 	}
 	locked := login.Status == model.LockedBy && !login.LockEnded(v.c.Now)
 	// His failures elsewhere lock him there alone, where a stranger may have made them.
-	v.door.lockedElsewhere = locked && login.LockedByFailures()
-	if locked && !v.door.lockedElsewhere || v.door.signIns.Held(v.c.Now) || !v.door.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
+	v.console.lockedElsewhere = locked && login.LockedByFailures()
+	if locked && !v.console.lockedElsewhere || v.console.signIns.Held(v.c.Now) || !v.console.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
 		v.held = true
-		return v.unseen(tx, model.Locked)
+		return v.refuseBlind(tx, model.Locked)
 	}
 	switch {
 	case locked:
@@ -198,15 +198,15 @@ func (v *verification) enter(tx store.Tx, session, before []byte) (any, error) {
 	if _, refused := found.(dispatch.CommittedRefusal); refused || err != nil {
 		return found, err
 	}
-	if err := v.entered(tx, login, all); err != nil {
+	if err := v.rememberAddress(tx, login, all); err != nil {
 		return nil, err
 	}
 	return nil, v.begin(tx, login, session, before)
 }
 
-// unseen refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
+// refuseBlind refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
 // administrator who signed in last.
-func (v *verification) unseen(tx store.Tx, k model.Kind) (any, error) {
+func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	v.dry = true
 	id, _ := v.auth.lastAdmin.Load().(string)
 	creds, err := v.candidates(tx, &model.Login{ID: id})
@@ -226,7 +226,7 @@ func (v *verification) unseen(tx store.Tx, k model.Kind) (any, error) {
 
 // refuse records a refusal: at the console, where it locks the console alone, or of the user.
 func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
-	if v.door == nil {
+	if v.console == nil {
 		return refuse(v.c, tx, login, k, chance)
 	}
 	if failed(k) {
@@ -235,38 +235,38 @@ func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, cha
 		if err := tx.SaveLogin(&login.UserState); err != nil {
 			return nil, err
 		}
-		v.door.signIns.Failed(v.c.Now, login.LockoutThreshold, login.LockoutMinutes)
+		v.console.signIns.Failed(v.c.Now, login.LockoutThreshold, login.LockoutMinutes)
 	}
-	return dispatch.CommittedRefusal{Err: answer(k)}, v.door.save(tx, v.c)
+	return dispatch.CommittedRefusal{Err: answer(k)}, v.console.save(tx, v.c)
 }
 
-// entered makes the address known from which the administrator signed in, and forgets those from which he did not lately.
-func (v *verification) entered(tx store.Tx, login *model.Login, all []model.SignIns) error {
+// rememberAddress makes the address known from which the administrator signed in, and forgets those from which he did not lately.
+func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []model.SignIns) error {
 	v.auth.lastAdmin.Store(login.ID)
-	if at := v.door.signIns; at.Address == "" {
-		if at.FailCount = 0; !v.door.fresh {
-			if err := v.door.save(tx, v.c); err != nil {
+	if at := v.console.signIns; at.Address == "" {
+		if at.FailCount = 0; !v.console.fresh {
+			if err := v.console.save(tx, v.c); err != nil {
 				return err
 			}
 		}
-		v.door.signIns, v.door.fresh = &model.SignIns{UserID: login.ID, Address: v.door.address}, true
+		v.console.signIns, v.console.fresh = &model.SignIns{UserID: login.ID, Address: v.console.address}, true
 	}
-	v.door.signIns.Succeeded(v.c.Now)
+	v.console.signIns.Succeeded(v.c.Now)
 	slices.SortFunc(all, func(a, b model.SignIns) int { return cmp.Compare(b.LastSuccess, a.LastSuccess) })
 	others := 0
 	for i := range all {
 		s := &all[i]
-		if s.Address == "" || s.ID == v.door.signIns.ID {
+		if s.Address == "" || s.ID == v.console.signIns.ID {
 			continue
 		}
-		if others++; others < model.SignInKnownMost && s.Knows(v.c.Now) && s.Address != v.door.address {
+		if others++; others < model.MaxSignInKnown && s.Knows(v.c.Now) && s.Address != v.console.address {
 			continue
 		}
 		if err := tx.Delete(s); err != nil {
 			return err
 		}
 	}
-	return v.door.save(tx, v.c)
+	return v.console.save(tx, v.c)
 }
 
 // loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
@@ -304,7 +304,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 		v.pretend()
 		return v.staticPassword(tx, login)
 	}
-	right := v.matched && string(login.Password) == string(v.seen)
+	right := v.matched && string(login.Password) == string(v.checkedHash)
 	v.dry = !right
 	found, err := v.otp(tx, login)
 	if _, refused := found.(dispatch.CommittedRefusal); refused || err != nil {
@@ -313,10 +313,10 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 	switch {
 	case !right:
 		return nil, errors.New("a sign-in was accepted without its password")
-	case v.fresh != "":
+	case v.newHash != "":
 		return found, v.setPassword(tx, login)
 	case login.MustChangePassword:
-		v.due = true
+		v.mustChange = true
 		return v.refuse(tx, login, model.PINExpired, 0)
 	}
 	return found, nil
@@ -334,7 +334,7 @@ func (v *verification) begin(tx store.Tx, login *model.Login, session, before []
 		err = tx.DropSession(before)
 	}
 	if err == nil {
-		err = tx.DropSessions(v.c.Now - model.SessionMost)
+		err = tx.DropSessions(v.c.Now - model.MaxSession)
 	}
 	if err != nil {
 		return err

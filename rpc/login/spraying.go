@@ -72,7 +72,7 @@ func tooManyFrom(now model.Time) error {
 // Refusals stand out when within sprayWithin there are sprayLeast, and sprayTimes as many as usual in the day before.
 const (
 	SprayWithin = 10 * time.Minute
-	SprayLeast  = 100
+	MinSpray    = 100
 	SprayTimes  = 5
 	sprayLook   = 15 * time.Second // how often is looked
 	sprayCount  = 1_000_000        // refusals counted at most
@@ -125,7 +125,7 @@ func (m *Auth) LookForSpraying(ctx context.Context) error {
 		refused := []int64{int64(wire.Codes[model.WrongCredential].Number), int64(wire.Codes[model.OutOfSync].Number)}
 		within := model.Time(SprayWithin.Milliseconds())
 		var err error
-		if count, err = tx.CountOutcomes("auth/", now-within, refused, sprayCount); err != nil || count < SprayLeast {
+		if count, err = tx.CountOutcomes("auth/", now-within, refused, sprayCount); err != nil || count < MinSpray {
 			return err
 		}
 		all, err := tx.CountOutcomes("auth/", now-day, refused, sprayCount)
@@ -136,9 +136,9 @@ func (m *Auth) LookForSpraying(ctx context.Context) error {
 		return err
 	}
 	m.spraying.last.Store(count)
-	on := count >= SprayLeast && count >= SprayTimes*before
+	on := count >= MinSpray && count >= SprayTimes*before
 	if m.spraying.on.Load() {
-		on = count >= SprayLeast/2 && count >= SprayTimes/2*before
+		on = count >= MinSpray/2 && count >= SprayTimes/2*before
 	}
 	if m.spraying.on.Swap(on) == on {
 		return nil

@@ -29,7 +29,7 @@ type Template struct{ object.CRUD }
 
 // DeliveryType declares messages on their way.
 var DeliveryType = object.Declare(&object.Type{
-	Name: "delivery", Missing: model.DeliveryNoun, Row: func() any { return new(model.Delivery) },
+	Name: "delivery", NotFound: model.DeliveryNoun, Row: func() any { return new(model.Delivery) },
 	Attrs: []object.Attr{
 		{Name: "channel", Kind: object.Enum, Values: []string{model.SMTP, model.SMS}},
 		{Name: "template", Kind: object.Text},
@@ -46,7 +46,7 @@ var DeliveryType = object.Declare(&object.Type{
 
 // TemplateType declares the texts of messages.
 var TemplateType = object.Declare(&object.Type{
-	Name: "template", Missing: model.TemplateNoun, Row: func() any { return new(model.Template) }, Naming: []string{"id", "name"},
+	Name: "template", NotFound: model.TemplateNoun, Row: func() any { return new(model.Template) }, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: func(_ *dispatch.Call, _ store.Tx, _ *object.Decoded, _, row any) error {
 		return row.(*model.Template).Check()
 	},
@@ -64,8 +64,8 @@ const (
 	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
 )
 
-// carried is a delivery's sealed body.
-type carried struct {
+// content is a delivery's sealed body.
+type content struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 }
@@ -85,7 +85,7 @@ func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string
 	}
 	values["loginName"], values["firstName"], values["lastName"] = u.LoginName, u.FirstName, u.LastName
 	subject, text := t.Fill(values)
-	body, err := json.Marshal(carried{subject, text})
+	body, err := json.Marshal(content{subject, text})
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func deliver(s *dispatch.Server, ctx context.Context, d *model.Delivery, by send
 	if d.GoodUntil != 0 && model.At(s.Config.Now()) >= d.GoodUntil {
 		reason = "it came too late to be of use"
 	} else {
-		var c carried
+		var c content
 		body, err := s.Keys.Unseal(store.MessagePlace(d.ID), d.Body)
 		if err == nil {
 			err = json.Unmarshal(body, &c)

@@ -172,7 +172,7 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 	if err := d.relate(c, tx, m.Type.idOf(row)); err != nil {
 		return err
 	}
-	c.Touched(m.Type.Noun, m.Type.idOf(row))
+	c.SetObject(m.Type.Noun, m.Type.idOf(row))
 	if m.Type.AfterWrite != nil {
 		return m.Type.AfterWrite(c, tx, d, old, row)
 	}
@@ -238,7 +238,7 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 			case len(rows) == 1:
 				return jsontext.Value(rows[0]), nil
 			}
-			if _, err := m.Type.Pick(c, tx, one); err != nil {
+			if _, err := m.Type.FindSelected(c, tx, one); err != nil {
 				return nil, err // which names them
 			}
 			// Without a snapshot: the others went meanwhile.
@@ -293,7 +293,7 @@ func (m CRUD) UpdateSelected(r *http.Request, s *Selection, plan *dispatch.Plan,
 		return err
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
-		id, err := m.Type.Pick(c, tx, one)
+		id, err := m.Type.FindSelected(c, tx, one)
 		if err != nil {
 			return nil, err
 		}
@@ -329,6 +329,6 @@ func (m CRUD) Remove(c *dispatch.Call, tx store.Tx, id string) error {
 			return err
 		}
 	}
-	c.Touched(m.Type.Noun, id)
+	c.SetObject(m.Type.Noun, id)
 	return tx.Delete(row)
 }

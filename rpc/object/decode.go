@@ -269,22 +269,22 @@ func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, 
 	if r.conds == nil {
 		return nil, nil
 	}
-	id, err := Types[r.attr.Object].Pick(c, tx, BySelector(r.conds))
+	id, err := Types[r.attr.Object].FindSelected(c, tx, BySelector(r.conds))
 	if d.Place != "" {
 		err = AtAttribute(err, d.Place+"."+r.attr.Name)
 	}
 	return &id, err
 }
 
-// elementsMost bounds what a client gives as a collection.
-const elementsMost = 1000
+// maxElements bounds what a client gives as a collection.
+const maxElements = 1000
 
 // named reads an array of a collection's elements: each by a selector, or by its name alone.
 func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
 	var items []jsontext.Value
 	if v.Kind() != 'n' {
-		if err := json.Unmarshal(v, &items); err != nil || len(items) > elementsMost {
-			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", elementsMost)
+		if err := json.Unmarshal(v, &items); err != nil || len(items) > maxElements {
+			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", maxElements)
 		}
 	}
 	o := Types[c.Object]

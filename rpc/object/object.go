@@ -16,23 +16,23 @@ import (
 // An object's declaration is the only list of its attributes: decoding, match, sort, return and the documents are all
 // made from it. One without a table declares the attributes of a method's own, such as token/import.
 type Type struct {
-	Name         string     // on the wire: "tokenAssignment"
-	Missing      model.Noun // what a not-found of it is of; of one with a table
-	Noun         string     // for people: "token assignment"; missing's name, where there is one
-	Table        string     // in the store: that of its rows
-	Row          func() any // a new row: a pointer to a type of the domain
-	Attrs        []Attr
-	Collections  []Collection
-	Keys         [][]string // attributes that together name an object, besides id
-	Of           []string   // without a table: the methods that take its attributes
-	Rows         string     // the method that answers its rows, where it has none of its own
-	Order        string     // what a search is sorted by that says nothing; "" = id
-	Naming       []string   // what tells objects apart when a selector fits several
-	UsedBy       []Use      // what refuses its deletion
-	Prepare      func(ctx context.Context, c *dispatch.Call, d *Decoded) error
-	Check        func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
-	BeforeDelete func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
-	AfterWrite   func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
+	Name               string     // on the wire: "tokenAssignment"
+	NotFound           model.Noun // what a not-found of it is of; of one with a table
+	Noun               string     // for people: "token assignment"; missing's name, where there is one
+	Table              string     // in the store: that of its rows
+	Row                func() any // a new row: a pointer to a type of the domain
+	Attrs              []Attr
+	Collections        []Collection
+	Keys               [][]string // attributes that together name an object, besides id
+	Of                 []string   // without a table: the methods that take its attributes
+	Rows               string     // the method that answers its rows, where it has none of its own
+	Order              string     // what a search is sorted by that says nothing; "" = id
+	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
+	UsedBy             []Use      // what refuses its deletion
+	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
+	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
+	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
+	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
 
 	// Documented names of which this server keeps nothing: they read as empty, so that a client's list of names does not fail, and cannot
 	// be given, searched by or sorted by. They are none of "*".
@@ -121,15 +121,15 @@ func Declare(o *Type) *Type {
 		o.Table = store.TableOf(o.Row())
 	}
 	switch {
-	case o.Missing != model.Noun{}:
-		o.Noun = o.Missing.String()
+	case o.NotFound != model.Noun{}:
+		o.Noun = o.NotFound.String()
 	case o.Table != "":
 		panic("rpc: " + o.Name + " does not say what is not found when it is not")
 	case o.Noun == "":
 		o.Noun = o.Name
 	}
-	if o.Naming == nil {
-		o.Naming = []string{"id"}
+	if o.ShownWhenAmbiguous == nil {
+		o.ShownWhenAmbiguous = []string{"id"}
 	}
 	if o.Table != "" {
 		o.Attrs = append([]Attr{{Name: "id", Kind: Text, Indexed: true, About: "opaque, made by the server"}}, o.Attrs...)

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	collectionsMost = 20 // of one reply, each of which is a query
+	maxCollections = 20 // of one reply, each of which is a query
 
 	blockRows  = 1000     // rows whose collections are read at once
-	heldMost   = 32 << 20 // bytes of rows that wait for their collections
+	maxHeld    = 32 << 20 // bytes of rows that wait for their collections
 	lightBytes = 4 << 20  // of the same, for which no place is needed of those that take memory
 	nestedMore = 48 << 20 // bytes of the JSON of collections that waits for its rows
 )
@@ -67,8 +67,8 @@ func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projec
 	if len(p.Columns) == 0 {
 		p.AddColumn(nil, "id") // of an object of which nothing may be seen, it is still seen that it is there
 	}
-	if len(p.Columns) > wire.ColumnsMost {
-		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.ColumnsMost)
+	if len(p.Columns) > wire.MaxColumns {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.MaxColumns)
 	}
 	p.Root = *n
 	return p, nil
@@ -106,8 +106,8 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 		}
 	}
 	for _, r := range ret {
-		if len(p.Columns) > wire.ColumnsMost {
-			return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.ColumnsMost)
+		if len(p.Columns) > wire.MaxColumns {
+			return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.MaxColumns)
 		}
 		if r.Name == "*" && r.Nested == nil {
 			for i := range o.Attrs {
@@ -163,7 +163,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 
 // value returns the field of an attribute whose column stands where path leads.
 func (p *Projection) value(path []store.Step, a *Attr) Field {
-	if a.Reveals && !p.call.Showing() {
+	if a.Reveals && !p.call.MayShowSecrets() {
 		return Field{Kind: a.Kind, Column: -1}
 	}
 	if a.Derive == nil {
@@ -197,8 +197,8 @@ func (p *Projection) value(path []store.Step, a *Attr) Field {
 func Join(a, b []store.Step) []store.Step { return append(append([]store.Step(nil), a...), b...) }
 
 func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, place string) (*many, error) {
-	if *p.colls++; *p.colls > collectionsMost {
-		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d collections", collectionsMost)
+	if *p.colls++; *p.colls > maxCollections {
+		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d collections", maxCollections)
 	}
 	m := &many{key: p.AddColumn(path, c.Steps[0].From), step: c.Steps[0], order: cmp.Or(c.Order, "id"), proj: &Projection{call: p.call, colls: p.colls}, elements: r.Elements}
 	n, err := m.proj.node(Types[c.Object], r.Nested.Or(wire.ReturnNames("id")), c.Steps[1:], place)
@@ -302,16 +302,16 @@ func (in *nesting) hold(row store.Row) error {
 			in.held += int64(len(s))
 		}
 	}
-	if in.held > heldMost {
-		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: ask for fewer at once", heldMost>>20)
+	if in.held > maxHeld {
+		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: ask for fewer at once", maxHeld>>20)
 	}
 	return nil
 }
 
 // add counts an element of a collection.
 func (in *nesting) add(m *many, object []byte) error {
-	if in.rows[m]++; in.rows[m] > nestedMost {
-		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", nestedMost)
+	if in.rows[m]++; in.rows[m] > maxNested {
+		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", maxNested)
 	}
 	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
 		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
@@ -352,7 +352,7 @@ func (n *Node) collect(tx store.ReadTx, found []store.Row, in *nesting, into par
 		}
 		of := map[string][]byte{}
 		err := f.many.proj.eachOf(tx, store.Query{Table: f.many.step.Table, Where: where,
-			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: nestedMost + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
+			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: maxNested + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
 			k := AsText(row[len(f.many.proj.Columns)-1])
 			b := of[k]
 			if len(b) > 0 && len(object) > 0 { // of a bare one there may be nothing

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	SearchMost = 10_000  // rows one search gives
-	nestedMost = 100_000 // rows one nested collection gives, over all rows of the search
-	sortMost   = 20      // names in a sort
-	valuesMost = 30_000  // values of all conditions together
+	MaxSearch = 10_000  // rows one search gives
+	maxNested = 100_000 // rows one nested collection gives, over all rows of the search
+	maxSort   = 20      // names in a sort
+	maxValues = 30_000  // values of all conditions together
 )
 
 // Resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
@@ -28,7 +28,7 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 	}
 	var path []store.Step
 	at, rest := o, name
-	for range wire.DepthMost {
+	for range wire.MaxDepth {
 		head, tail, dotted := strings.Cut(rest, ".")
 		a := at.ByName[head]
 		switch {
@@ -53,7 +53,7 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 // where there is none.
 func (o *Type) Through(name string) (path []store.Step, c *Collection, rest string) {
 	at, rest := o, name
-	for range wire.DepthMost {
+	for range wire.MaxDepth {
 		head, tail, dotted := strings.Cut(rest, ".")
 		if !dotted {
 			return nil, nil, ""
@@ -75,7 +75,7 @@ func (o *Type) Through(name string) (path []store.Step, c *Collection, rest stri
 // Nothing returns the JSON of what a dotted name leads to that the documentation has and this server keeps nothing of; "" where there
 // is something, or no such name.
 func (o *Type) Nothing(name string) string {
-	for range wire.DepthMost {
+	for range wire.MaxDepth {
 		head, tail, dotted := strings.Cut(name, ".")
 		switch {
 		case slices.Contains(o.EmptyCollections, head):
@@ -133,11 +133,11 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 		}
 		if op == store.In {
 			var items []jsontext.Value
-			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > SearchMost {
-				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", SearchMost)
+			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > MaxSearch {
+				return nil, model.AttrErrorf(model.Invalid, here, "in needs an array of at most %d values", MaxSearch)
 			}
-			if count += len(items); count > valuesMost {
-				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", valuesMost)
+			if count += len(items); count > maxValues {
+				return nil, model.AttrErrorf(model.Invalid, place, "has more than %d values", maxValues)
 			}
 			values := make([]any, len(items))
 			for i, item := range items {
@@ -156,7 +156,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			cond.Value = "%" + s + "%"
 		}
 		if cond.TooLong() {
-			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.PatternMost)
+			return nil, model.AttrErrorf(model.Invalid, here, "is a pattern of more than %d bytes", store.MaxPattern)
 		}
 		out = append(out, cond)
 	}
@@ -224,7 +224,7 @@ func (o *Type) equalities(place, prefix string, m wire.Members, depth int) (wire
 		if err != nil {
 			return nil, err
 		}
-		if depth > wire.DepthMost {
+		if depth > wire.MaxDepth {
 			return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
 		}
 		more, err := o.equalities(place, prefix+mem.Name+".", inner, depth+1)
@@ -248,9 +248,9 @@ type Lookup struct {
 // BySelector is what a selector alone says.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// Pick is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
+// FindSelected is find for what a client means. Where nothing fits for the reason that a selector names a domain that is none, that
 // is said.
-func (o *Type) Pick(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
+func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	id, err := o.Find(c, tx, s.conds)
 	var missed *model.Error
 	if errors.As(err, &missed) && missed.Kind == model.NotFound {
@@ -265,7 +265,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	if err := UndefinedDomain(tx, s.Named); err != nil {
 		return err
 	}
-	return model.Missed(o.Missing)
+	return model.Missed(o.NotFound)
 }
 
 // UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller.
@@ -296,7 +296,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.Missing)
+		return "", model.Missed(o.NotFound)
 	case 1:
 		return AsText(rows[0][0]), nil
 	}
@@ -305,7 +305,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 		ids[i] = r[0]
 	}
 	var ret wire.Return
-	for _, name := range o.Naming {
+	for _, name := range o.ShownWhenAmbiguous {
 		ret = append(ret, wire.ReturnItem{Name: name})
 	}
 	p, err := o.Project(c, ret, "")
@@ -326,8 +326,8 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
 	}
-	if len(sort) > sortMost {
-		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", sortMost)
+	if len(sort) > maxSort {
+		return nil, model.AttrErrorf(model.Invalid, "sort", "has more than %d names", maxSort)
 	}
 	if len(sort) == 0 && o.Order != "" {
 		sort = []string{o.Order}

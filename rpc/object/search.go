@@ -48,12 +48,12 @@ func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Pl
 	if err != nil {
 		return nil, err
 	}
-	q := store.Query{Table: m.Type.Table, Where: conds, Limit: SearchMost, Offset: args.Offset.Value}
+	q := store.Query{Table: m.Type.Table, Where: conds, Limit: MaxSearch, Offset: args.Offset.Value}
 	if args.Max.Given {
 		q.Limit = args.Max.Value
 	}
-	if q.Limit < 0 || q.Limit > SearchMost {
-		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", SearchMost)
+	if q.Limit < 0 || q.Limit > MaxSearch {
+		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 0 to %d", MaxSearch)
 	}
 	if q.Offset < 0 {
 		return nil, model.AttrErrorf(model.Invalid, "offset", "must be a number from 0")

@@ -16,7 +16,7 @@ import (
 	"tokensmith/store"
 )
 
-const aliveMost = 5 * time.Second // that a database may take to answer
+const maxAlive = 5 * time.Second // that a database may take to answer
 
 // Pages are what a browser gets: the console, the pages that links and QR codes lead to, and what is read by GET and is no method.
 type Pages struct {
@@ -56,7 +56,7 @@ func (p *Pages) healthy(w http.ResponseWriter, _ *http.Request, _ *dispatch.Call
 
 // ready says whether calls can be served: whether the database answers, and takes changes.
 func (p *Pages) ready(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
-	ctx, stop := context.WithTimeout(r.Context(), aliveMost)
+	ctx, stop := context.WithTimeout(r.Context(), maxAlive)
 	defer stop()
 	err, what := p.Server.Config.Store.Alive(ctx), "the database does not answer\n"
 	if err == nil {

@@ -76,7 +76,7 @@ func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error
 		if err != nil {
 			return nil, err
 		}
-		c.Touched("users", strconv.Itoa(made+changed)+" rows")
+		c.SetObject("users", strconv.Itoa(made+changed)+" rows")
 		return importedUsers{made + changed, made, changed}, nil
 	}
 	return nil
@@ -189,7 +189,7 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 				}
 				return 0, 0, err
 			}
-			if err := wroteUser(c, tx, values, was, &row); err != nil {
+			if err := afterWriteUser(c, tx, values, was, &row); err != nil {
 				return 0, 0, err
 			}
 		default:

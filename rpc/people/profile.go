@@ -24,7 +24,7 @@ type profile struct {
 
 // Profiles are those that Config names.
 var Profiles = map[string]profile{
-	"": {PasswordAlone: model.PasswordLeast, Password: model.PasswordLeast, pin: model.PINLeast, commonPINs: true, Mail: true},
+	"": {PasswordAlone: model.MinPassword, Password: model.MinPassword, pin: model.MinPIN, commonPINs: true, Mail: true},
 	// NIST SP 800-63B-4, AAL2: passwords section 3.1.1, also for PINs, which the verifier checks; out-of-band 3.1.3.1, which e-mail is
 	// not; time-based OTPs 3.1.4.2.
 	"nist": {Name: "nist", PasswordAlone: 15, Password: 8, pin: 8, Period: 120},

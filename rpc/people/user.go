@@ -18,10 +18,10 @@ type User struct{ object.CRUD }
 
 // UserType declares users.
 var UserType = object.Declare(&object.Type{
-	Name: "user", Missing: model.UserNoun, Row: func() any { return new(model.User) },
-	Keys: [][]string{{"domain", "loginName"}}, Naming: []string{"id", "loginName", "domain.name"},
+	Name: "user", NotFound: model.UserNoun, Row: func() any { return new(model.User) },
+	Keys: [][]string{{"domain", "loginName"}}, ShownWhenAmbiguous: []string{"id", "loginName", "domain.name"},
 	UsedBy:  []object.Use{{Rows: store.UserAssignments, Noun: "tokens"}, {Rows: store.UserDevices, Noun: "devices"}, {Rows: store.UserCodes, Noun: "installation codes"}},
-	Prepare: prepareUser, Check: checkUser, AfterWrite: wroteUser,
+	Prepare: prepareUser, Check: checkUser, AfterWrite: afterWriteUser,
 	BeforeDelete: func(_ *dispatch.Call, tx store.Tx, row any) error {
 		return keepAdministrator(tx, row.(*model.User), nil)
 	},
@@ -66,7 +66,7 @@ func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error
 		if err := CheckPassword(c.Server, d.Place+".password", pw); err != nil {
 			return err
 		}
-		return c.Server.SlowlyAside(ctx, func() { d.Extra = model.HashPassword(pw) })
+		return c.Server.RunExpensiveAside(ctx, func() { d.Extra = model.HashPassword(pw) })
 	}
 	return nil
 }
@@ -95,9 +95,9 @@ func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) e
 	return keepAdministrator(tx, was, u)
 }
 
-// wroteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
+// afterWriteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
 // he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
-func wroteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+func afterWriteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
 		return tx.Insert(&model.UserState{UserID: u.ID})
@@ -127,7 +127,7 @@ func (m *User) Unlock(r *http.Request, args *object.DeleteArgs, plan *dispatch.P
 		if err != nil {
 			return nil, err
 		}
-		c.Touched(m.Type.Noun, id)
+		c.SetObject(m.Type.Noun, id)
 		login.Forgiven()
 		if login.Status == model.LockedBy {
 			if err := tx.SetUserStatus(id, model.Active); err != nil {
@@ -153,15 +153,15 @@ type passwordReset struct {
 }
 
 const (
-	PasswordMost      = 255 // bytes
+	MaxPassword       = 255 // bytes
 	madePasswordBytes = 12  // 96 random bits, 16 characters
 )
 
 // ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
 func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dispatch.Plan) error {
 	password := string(args.Password)
-	if len(password) > PasswordMost {
-		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", PasswordMost)
+	if len(password) > MaxPassword {
+		return model.AttrErrorf(model.Invalid, "password", "is longer than %d bytes", MaxPassword)
 	}
 	var reply any
 	if password == "" {
@@ -175,14 +175,14 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dis
 		return err
 	}
 	var hash string
-	if err := m.Server.SlowlyAside(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
+	if err := m.Server.RunExpensiveAside(r.Context(), func() { hash = model.HashPassword(model.Secret(password)) }); err != nil {
 		return err
 	}
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		if err := PasswordSuits(m.Server, tx, "password", id, Characters(model.Secret(password))); err != nil {
 			return nil, err
 		}
-		c.Touched(m.Type.Noun, id)
+		c.SetObject(m.Type.Noun, id)
 		return reply, tx.SetPassword(id, SealPassword(m.Server, id, hash, Characters(model.Secret(password))), true, c.Now)
 	})
 }

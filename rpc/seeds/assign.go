@@ -44,7 +44,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 		if err := b.run(rows); err != nil {
 			return nil, err
 		}
-		c.Touched("tokens", strconv.Itoa(len(rows))+" rows")
+		c.SetObject("tokens", strconv.Itoa(len(rows))+" rows")
 		return nil, nil
 	}
 	return nil
@@ -151,15 +151,15 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	}
 	user, ok := b.users[domain.ID][model.Fold(row.LoginName)]
 	if !ok {
-		return model.Missed(people.UserType.Missing)
+		return model.Missed(people.UserType.NotFound)
 	}
 	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
 	if product == nil {
-		return model.Missed(token.ProductType.Missing)
+		return model.Missed(token.ProductType.NotFound)
 	}
 	tok, ok := b.tokens[product.ID][row.Serial]
 	if !ok {
-		return model.Missed(token.TokenType.Missing)
+		return model.Missed(token.TokenType.NotFound)
 	}
 	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
 		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)

@@ -125,7 +125,7 @@ func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	if err := im.prepare(r, d); err != nil {
 		return err
 	}
-	opts.Slowly = func(work func()) error { return c.Server.SlowlyAside(r.Context(), work) }
+	opts.Slowly = func(work func()) error { return c.Server.RunExpensiveAside(r.Context(), work) }
 	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {

@@ -60,18 +60,18 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	return nil
 }
 
-// sealMost is how many seeds one goroutine seals at a time.
-const sealMost = 1000
+// maxSeal is how many seeds one goroutine seals at a time.
+const maxSeal = 1000
 
 // seal seals the seeds of all tokens, on every processor.
 func (im *importing) seal() {
 	var workers sync.WaitGroup
 	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), 1+len(im.tokens)/sealMost) {
+	for range min(runtime.GOMAXPROCS(0), 1+len(im.tokens)/maxSeal) {
 		workers.Go(func() {
 			for {
-				end := int(next.Add(sealMost))
-				start := end - sealMost
+				end := int(next.Add(maxSeal))
+				start := end - maxSeal
 				if start >= len(im.tokens) {
 					return
 				}
@@ -98,7 +98,7 @@ func serialOf(k *seedfile.Key) string {
 		return k.User
 	}
 	label := k.Issuer + ":" + k.User
-	if model.Characters(label) > model.SerialMost && model.Characters(k.User) <= model.SerialMost && model.Characters(label) <= model.IdentifierMost {
+	if model.Characters(label) > model.MaxSerial && model.Characters(k.User) <= model.MaxSerial && model.Characters(label) <= model.MaxIdentifier {
 		k.KeyID = label
 		k.Notes = append(k.Notes, "the label is longer than a serial may be: its account is the serial, and all of it the identifier")
 		return k.User
@@ -132,10 +132,10 @@ func (im *importing) refused(k *seedfile.Key, serial string, to *target) string 
 	switch {
 	case serial == "":
 		return "the serial is missing"
-	case model.Characters(serial) > model.SerialMost:
-		return fmt.Sprintf("the key id or label, which is its serial, is longer than %d characters", model.SerialMost)
-	case model.Characters(k.KeyID) > model.IdentifierMost:
-		return fmt.Sprintf("the key id is longer than %d characters", model.IdentifierMost)
+	case model.Characters(serial) > model.MaxSerial:
+		return fmt.Sprintf("the key id or label, which is its serial, is longer than %d characters", model.MaxSerial)
+	case model.Characters(k.KeyID) > model.MaxIdentifier:
+		return fmt.Sprintf("the key id is longer than %d characters", model.MaxIdentifier)
 	case len(k.Secret) < model.MinSeedBytes:
 		return fmt.Sprintf("the seed is shorter than %d bytes", model.MinSeedBytes)
 	case len(k.Secret) > model.MaxSeedBytes:

@@ -234,13 +234,13 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 	return chosen{reason: fmt.Sprintf("several products are of %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
 }
 
-// periodMost is what the product's attribute takes.
-const periodMost = 86400
+// maxPeriod is what the product's attribute takes.
+const maxPeriod = 86400
 
 // isCode says whether a text may be a product's code.
 func isCode(s string) bool {
 	clean, reason := model.CodeName.Clean(s)
-	return s != "" && reason == "" && clean == s && model.Characters(s) <= model.CodeMost
+	return s != "" && reason == "" && clean == s && model.Characters(s) <= model.MaxCode
 }
 
 // make prepares a product that is missing.
@@ -248,12 +248,12 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 	switch err := kind.Check(); {
 	case err != nil:
 		return chosen{reason: "no product can be made for it: " + err.Error()}
-	case kind.Period > periodMost:
-		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", periodMost)}
+	case kind.Period > maxPeriod:
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", maxPeriod)}
 	case people.CheckPeriod(im.c.Server, kind) != nil:
 		return chosen{reason: fmt.Sprintf("no product can be made for it: its period is longer than %d s", people.ProfileOf(im.c.Server).Period)}
 	case !isCode(want.maker) || !isCode(want.code):
-		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d characters each", model.CodeMost)}
+		return chosen{reason: fmt.Sprintf("no product can be made for it: its codes are not 1 to %d characters each", model.MaxCode)}
 	}
 	p := model.Product{ID: im.c.NewID(), Name: kindText(kind), ManufacturerCode: want.maker, ProductCode: want.code, Algorithm: string(kind.Algorithm),
 		Digits: int64(kind.Digits), Period: kind.Period, Crypto: string(kind.Hash), Kind: model.Hardware,
@@ -311,5 +311,5 @@ func (t *targets) touched(c *dispatch.Call, tokens int) {
 		}
 		ids = append(ids, to.product.ID)
 	}
-	c.Touched("product", strings.Join(ids, " ")+" "+strconv.Itoa(tokens)+" tokens")
+	c.SetObject("product", strings.Join(ids, " ")+" "+strconv.Itoa(tokens)+" tokens")
 }

@@ -208,8 +208,8 @@ func (im *importing) reply(tx store.Tx, p *object.Projection, asked wire.Return,
 		}
 		kept = nil
 	}
-	for start := 0; start < len(kept); start += object.SearchMost {
-		values, err := byID(p, tx, token.TokenType, kept[start:min(start+object.SearchMost, len(kept))])
+	for start := 0; start < len(kept); start += object.MaxSearch {
+		values, err := byID(p, tx, token.TokenType, kept[start:min(start+object.MaxSearch, len(kept))])
 		if err != nil {
 			return nil, err
 		}
@@ -239,7 +239,7 @@ func byID(p *object.Projection, tx store.Tx, o *object.Type, kept []keptToken) (
 		wanted[i] = t.id
 	}
 	values, rows, err := p.Fetch(tx, store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn},
-		Where: []store.Cond{store.ByIDs(wanted)}, Limit: object.SearchMost})
+		Where: []store.Cond{store.ByIDs(wanted)}, Limit: object.MaxSearch})
 	if err != nil {
 		return nil, err
 	}

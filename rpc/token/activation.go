@@ -70,7 +70,7 @@ type addressee struct {
 }
 
 func addresseeOf(c *dispatch.Call, tx store.Tx, one object.Lookup) (*addressee, error) {
-	id, err := AssignmentType.Pick(c, tx, one)
+	id, err := AssignmentType.FindSelected(c, tx, one)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func addresseeOf(c *dispatch.Call, tx store.Tx, one object.Lookup) (*addressee, 
 		return nil, err
 	}
 	to.token, to.product, _, err = LoadToken(tx, to.assignment.TokenID)
-	c.Touched(AssignmentType.Noun, id)
+	c.SetObject(AssignmentType.Noun, id)
 	return &to, err
 }
 
@@ -229,7 +229,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	}
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
-		id, err := AssignmentType.Pick(c, tx, one)
+		id, err := AssignmentType.FindSelected(c, tx, one)
 		if blind && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun {
 			return wrong, nil
 		}
@@ -240,7 +240,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 		if err := tx.Load(&a, id); err != nil {
 			return nil, err
 		}
-		c.Touched(AssignmentType.Noun, id)
+		c.SetObject(AssignmentType.Noun, id)
 		var want []byte
 		if a.Activation != nil {
 			if want, err = s.Keys.Unseal(store.ActivationPlace(id), a.Activation); err != nil {

@@ -17,8 +17,8 @@ type TokenAssignment struct{ object.CRUD }
 
 // AssignmentType declares token assignments.
 var AssignmentType = object.Declare(&object.Type{
-	Name: "tokenAssignment", Missing: model.AssignmentNoun, Row: func() any { return new(model.Assignment) },
-	Keys: [][]string{{"token", "user"}}, Naming: []string{"id", "token.serial", "user.loginName"},
+	Name: "tokenAssignment", NotFound: model.AssignmentNoun, Row: func() any { return new(model.Assignment) },
+	Keys: [][]string{{"token", "user"}}, ShownWhenAmbiguous: []string{"id", "token.serial", "user.loginName"},
 	Prepare: prepareAssignment, Check: checkAssignment, BeforeDelete: unassign,
 	Attrs: []object.Attr{
 		{Name: "token", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "token", Indexed: true},
@@ -151,7 +151,7 @@ type SortArgs struct {
 // out come behind.
 func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	if len(args.IDs) == 0 || len(args.IDs) > object.SearchMost {
+	if len(args.IDs) == 0 || len(args.IDs) > object.MaxSearch {
 		return model.AttrErrorf(model.Missing, "ids", "is required: a user's assignments in the wished order")
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
@@ -190,7 +190,7 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.P
 				return nil, err
 			}
 		}
-		c.Touched(people.UserType.Noun, user)
+		c.SetObject(people.UserType.Noun, user)
 		return nil, nil
 	}
 	return nil

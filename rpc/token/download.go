@@ -44,7 +44,7 @@ func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *dispat
 		if err != nil {
 			return nil, err
 		}
-		c.Touched(m.Type.Noun, t.ID)
+		c.SetObject(m.Type.Noun, t.ID)
 		made, err := putLink(c, tx, t, p, link)
 		if err != nil || !args.QRCode {
 			return made, err
@@ -104,7 +104,7 @@ func Reveal(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, st 
 	}
 	t.Downloads++
 	t.LastDownload = c.Now
-	c.Touched(TokenType.Noun, t.ID)
+	c.SetObject(TokenType.Noun, t.ID)
 	return &Retrieved{model.KeyURI(p, account, seed, st.Counter), model.Base32(seed), t.Serial}, tx.Save(t)
 }
 

@@ -60,8 +60,8 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 	if len(d.Secrets["password"]) == 0 {
 		return model.AttrErrorf(model.Missing, "attrs.password", "is required")
 	}
-	var lock *seedfile.PSKCLock
-	if waited := c.Server.SlowlyAside(r.Context(), func() { lock, err = seedfile.NewPSKCLock(d.Secrets["password"], c.Server.Config.Rand) }); waited != nil {
+	var lock *seedfile.PSKCKeys
+	if waited := c.Server.RunExpensiveAside(r.Context(), func() { lock, err = seedfile.NewPSKCKeys(d.Secrets["password"], c.Server.Config.Rand) }); waited != nil {
 		return waited
 	}
 	if err != nil {
@@ -82,7 +82,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		case more:
 			found = found[:limit]
 		case len(found) == 0:
-			return nil, model.Missed(m.Type.Missing)
+			return nil, model.Missed(m.Type.NotFound)
 		}
 		if err := mayExport(c, tx, found); err != nil {
 			return nil, err
@@ -91,7 +91,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		if err != nil {
 			return nil, err
 		}
-		c.Touched("tokens", strconv.Itoa(len(found))+" exported")
+		c.SetObject("tokens", strconv.Itoa(len(found))+" exported")
 		body := strconv.AppendInt(append(make([]byte, 0, len(file)+len(file)/8), `{"total":`...), int64(len(found)), 10)
 		if body, err = jsontext.AppendQuote(append(body, `,"data":`...), file); err != nil {
 			return nil, err
@@ -116,7 +116,7 @@ const exportOrder = "export"
 
 // exported returns the query of the tokens to export, by id.
 func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
-	q := &store.Query{Table: m.Type.Table, Limit: object.SearchMost}
+	q := &store.Query{Table: m.Type.Table, Limit: object.MaxSearch}
 	var err error
 	if q.Where, err = m.Type.Conds("match", args.Match); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	if args.Max.Given {
 		q.Limit = args.Max.Value
 	}
-	if q.Limit < 1 || q.Limit > object.SearchMost {
-		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 1 to %d", object.SearchMost)
+	if q.Limit < 1 || q.Limit > object.MaxSearch {
+		return nil, model.AttrErrorf(model.Invalid, "max", "must be a number from 1 to %d", object.MaxSearch)
 	}
 	if q.Sort, err = m.Type.Ordering(nil, ""); err != nil {
 		return nil, err
@@ -152,12 +152,12 @@ func mayExport(c *dispatch.Call, tx store.Tx, found []store.Row) error {
 	for i, row := range found {
 		ids[i] = object.AsText(row[0])
 	}
-	all := c.MayOpen(tx, ids...)
+	all := c.CheckSeedAccess(tx, ids...)
 	if all == nil || wire.ClientError(all).Kind != model.NotPermitted {
 		return all
 	}
 	for i, id := range ids {
-		if err := c.MayOpen(tx, id); err != nil {
+		if err := c.CheckSeedAccess(tx, id); err != nil {
 			return model.Errorf(model.NotPermitted, "token %s: %s", object.AsText(found[i][1]), wire.ClientError(err).Msg)
 		}
 	}
@@ -165,7 +165,7 @@ func mayExport(c *dispatch.Call, tx store.Tx, found []store.Row) error {
 }
 
 // exportFile writes the rows of an export's query as a PSKC file.
-func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCLock, found []store.Row) ([]byte, error) {
+func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCKeys, found []store.Row) ([]byte, error) {
 	var file bytes.Buffer
 	w, err := seedfile.NewPSKCWriter(&file, lock)
 	if err != nil {

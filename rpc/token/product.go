@@ -19,8 +19,8 @@ type Product struct{ object.CRUD }
 
 // ProductType declares products.
 var ProductType = object.Declare(&object.Type{
-	Name: "product", Missing: model.ProductNoun, Row: func() any { return new(model.Product) },
-	Keys: [][]string{{"manufacturerCode", "productCode"}}, Naming: []string{"id", "manufacturerCode", "productCode"},
+	Name: "product", NotFound: model.ProductNoun, Row: func() any { return new(model.Product) },
+	Keys: [][]string{{"manufacturerCode", "productCode"}}, ShownWhenAmbiguous: []string{"id", "manufacturerCode", "productCode"},
 	UsedBy: []object.Use{{Rows: store.ProductTokens, Noun: "tokens"}},
 	Check:  checkProduct,
 	Attrs: []object.Attr{

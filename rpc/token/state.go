@@ -42,7 +42,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *dispatch.Plan) err
 		if err != nil {
 			return nil, err
 		}
-		c.Touched(m.Type.Noun, t.ID)
+		c.SetObject(m.Type.Noun, t.ID)
 		switch {
 		case counter != nil:
 			c.Object += " counter " + strconv.FormatInt(*counter, 10)
@@ -95,14 +95,14 @@ func (m *Token) confine(r *http.Request, args *TokenArgs, plan *dispatch.Plan, c
 		if err := tx.DropLink(t.ID); err != nil {
 			return nil, err
 		}
-		c.Touched(m.Type.Noun, t.ID)
+		c.SetObject(m.Type.Noun, t.ID)
 		return nil, tx.Save(&t)
 	})
 }
 
 // OpenSeed opens the seed of a token, to show or to use it.
 func OpenSeed(c *dispatch.Call, tx store.ReadTx, tokenID string, sealed []byte) (model.Secret, error) {
-	if err := c.MayOpen(tx, tokenID); err != nil {
+	if err := c.CheckSeedAccess(tx, tokenID); err != nil {
 		return nil, err
 	}
 	return c.Server.Keys.Unseal(store.SeedPlace(tokenID), sealed)

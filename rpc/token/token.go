@@ -36,9 +36,9 @@ func NewToken(s *dispatch.Server) Token { return Token{object.CRUD{Server: s, Ty
 
 // TokenType declares tokens.
 var TokenType = object.Declare(&object.Type{
-	Name: "token", Missing: model.TokenNoun, Row: func() any { return new(model.Token) },
-	Keys: [][]string{{"serial", "product"}}, Naming: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
-	Prepare: prepareToken, Check: checkToken, AfterWrite: wroteToken, BeforeDelete: removeToken,
+	Name: "token", NotFound: model.TokenNoun, Row: func() any { return new(model.Token) },
+	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
+	Prepare: prepareToken, Check: checkToken, AfterWrite: afterWriteToken, BeforeDelete: beforeDeleteToken,
 	Attrs: []object.Attr{
 		{Name: "serial", Kind: object.Text, Rule: model.CodeName, When: object.Always, Max: 64, Indexed: true, About: "unique in its product; 10 digits if not given"},
 		{Name: "identifier", Kind: object.Text, Rule: model.CodeName, When: object.Always, Aliases: []string{"Identifier"}, About: "the serial if not given"},
@@ -169,8 +169,8 @@ func checkToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	return nil
 }
 
-// removeToken leaves behind what was used of a token's seed.
-func removeToken(c *dispatch.Call, tx store.Tx, row any) error {
+// beforeDeleteToken leaves behind what was used of a token's seed.
+func beforeDeleteToken(c *dispatch.Call, tx store.Tx, row any) error {
 	return tx.LeaveMark(row.(*model.Token), c.NewID(), c.Now)
 }
 
@@ -191,8 +191,8 @@ func newSerial(s *dispatch.Server) (string, error) {
 	return string(serial), nil
 }
 
-// wroteToken gives a new token its state and, where a user is named, its first assignment.
-func wroteToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+// afterWriteToken gives a new token its state and, where a user is named, its first assignment.
+func afterWriteToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	if old != nil {
 		return nil
 	}
@@ -262,7 +262,7 @@ func (m *Token) Delete(r *http.Request, args *object.DeleteArgs, plan *dispatch.
 
 // Assigned finds the assignment by which a user has a token.
 func Assigned(c *dispatch.Call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
-	userID, err := people.UserType.Pick(c, tx, object.BySelector(user))
+	userID, err := people.UserType.FindSelected(c, tx, object.BySelector(user))
 	if err != nil {
 		return nil, err
 	}
@@ -275,5 +275,5 @@ func Assigned(c *dispatch.Call, tx store.Tx, tokenID string, user []store.Cond) 
 			return &a, nil
 		}
 	}
-	return nil, model.Missed(AssignmentType.Missing)
+	return nil, model.Missed(AssignmentType.NotFound)
 }

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	DepthMost   = 8   // of dotted names and nested returns
-	condsMost   = 100 // conditions of a match, or of a selector
-	ColumnsMost = 500 // values of a row that a return asks for, as of one query; SQLite has 2,000, PostgreSQL 1,664
+	MaxDepth   = 8   // of dotted names and nested returns
+	maxConds   = 100 // conditions of a match, or of a selector
+	MaxColumns = 500 // values of a row that a return asks for, as of one query; SQLite has 2,000, PostgreSQL 1,664
 )
 
 // Match is a list of conditions as a client sends them.
@@ -95,8 +95,8 @@ func (m *Match) triple(place string, dec *jsontext.Decoder) error {
 
 // Check refuses a match before anything is made of it that would cost more than to read it.
 func (m *Match) Check(place string) error {
-	if len(*m) > condsMost {
-		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", condsMost)
+	if len(*m) > maxConds {
+		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", maxConds)
 	}
 	return nil
 }

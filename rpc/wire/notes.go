@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// notesMost bounds the notes of a reply; the rest is counted.
-const notesMost = 100
+// maxNotes bounds the notes of a reply; the rest is counted.
+const maxNotes = 100
 
 // Notes collect what a file says and was not used, each sentence once.
 type Notes struct {
@@ -26,7 +26,7 @@ func (n *Notes) Add(text, serial string) {
 		n.said[i].others++
 		return
 	}
-	if len(n.said) == notesMost {
+	if len(n.said) == maxNotes {
 		n.more++
 		return
 	}

@@ -41,14 +41,14 @@ func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return model.AttrErrorf(model.Invalid, place, "must be an object of attributes")
 }
 
-// membersMost is how many members attrs or a selector may have.
-const membersMost = 1000
+// maxMembers is how many members attrs or a selector may have.
+const maxMembers = 1000
 
 func (m *Members) object(dec *jsontext.Decoder, place string) error {
 	dec.ReadToken()
 	for dec.PeekKind() == '"' {
-		if len(*m) >= membersMost {
-			return model.AttrErrorf(model.Invalid, place, "has more than %d members", membersMost)
+		if len(*m) >= maxMembers {
+			return model.AttrErrorf(model.Invalid, place, "has more than %d members", maxMembers)
 		}
 		name, err := dec.ReadToken()
 		if err != nil {

@@ -25,7 +25,7 @@ func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 }
 
 func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
-	if depth > DepthMost {
+	if depth > MaxDepth {
 		return nil, model.AttrErrorf(model.Invalid, place, "is nested too deep")
 	}
 	switch dec.PeekKind() {
@@ -72,8 +72,8 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 			if err != nil {
 				return nil, err
 			}
-			if ret = append(ret, inner...); len(ret) > ColumnsMost {
-				return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", ColumnsMost)
+			if ret = append(ret, inner...); len(ret) > MaxColumns {
+				return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", MaxColumns)
 			}
 		}
 		if dec.PeekKind() == ']' {

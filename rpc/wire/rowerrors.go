@@ -10,14 +10,14 @@ import (
 
 // shownSerial returns a serial that may stand in a refusal: none that is too long, cannot be read, or may be a seed in the wrong place.
 func shownSerial(s string) string {
-	if clean, reason := model.CodeName.Clean(s); reason != "" || clean != s || model.Characters(s) > model.SerialMost || model.MayBeSeed(s) {
+	if clean, reason := model.CodeName.Clean(s); reason != "" || clean != s || model.Characters(s) > model.MaxSerial || model.MayBeSeed(s) {
 		return ""
 	}
 	return s
 }
 
-// refusalsMost bounds the refused rows a reply lists; the rest is counted.
-const refusalsMost = 1000
+// maxRefusals bounds the refused rows a reply lists; the rest is counted.
+const maxRefusals = 1000
 
 // RowErrors collects the bad rows of a file; it becomes the result of the refusal.
 type RowErrors struct {
@@ -34,7 +34,7 @@ type RowError struct {
 
 // Add refuses the row at a line, counted from 1.
 func (r *RowErrors) Add(line int, serial, format string, args ...any) {
-	if len(r.Rows) >= refusalsMost {
+	if len(r.Rows) >= maxRefusals {
 		r.More++
 		return
 	}

@@ -40,8 +40,8 @@ func (k *Keyring) Retire() error {
 			if len(line) > 0 && line[0] != '#' {
 				m, ok = parseKey(string(line))
 			}
-			if ok && m.secret != nil && m.Id != last.Id {
-				kept = append(kept, fmt.Sprintf("%s %x %x", retiredLine, m.Id, m.subkey("mac "+AuditPurpose)))
+			if ok && m.secret != nil && m.ID != last.ID {
+				kept = append(kept, fmt.Sprintf("%s %x %x", retiredLine, m.ID, m.subkey("mac "+AuditPurpose)))
 			} else {
 				kept = append(kept, string(line))
 			}

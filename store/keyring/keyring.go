@@ -62,7 +62,7 @@ type Keyring struct {
 
 // Key is one key of the file.
 type Key struct {
-	Id     [KeyIDBytes]byte
+	ID     [KeyIDBytes]byte
 	secret []byte // nil = retired
 	audit  []byte // of a retired one: its subkey for the record
 }
@@ -148,7 +148,7 @@ func (k *Keyring) Find(id []byte) *Key {
 	for try := range 2 {
 		keys := k.All()
 		for i := range keys {
-			if keys[i].Id == [KeyIDBytes]byte(id) {
+			if keys[i].ID == [KeyIDBytes]byte(id) {
 				return &keys[i]
 			}
 		}
@@ -212,13 +212,13 @@ func parseKey(line string) (m Key, ok bool) {
 	switch {
 	case len(words) == 2 && words[0] == keyLine:
 		sum := sha256.Sum256(append([]byte("tokensmith key id"), secret...))
-		return Key{Id: [KeyIDBytes]byte(sum[:KeyIDBytes]), secret: secret}, true
+		return Key{ID: [KeyIDBytes]byte(sum[:KeyIDBytes]), secret: secret}, true
 	case len(words) == 3 && words[0] == retiredLine:
 		id, err := hex.DecodeString(words[1])
 		if err != nil || len(id) != KeyIDBytes {
 			return m, false
 		}
-		return Key{Id: [KeyIDBytes]byte(id), audit: secret}, true
+		return Key{ID: [KeyIDBytes]byte(id), audit: secret}, true
 	}
 	return m, false
 }
@@ -237,7 +237,7 @@ func (m *Key) subkey(purpose string) []byte {
 
 // aead returns the cipher of a key and purpose; the few there are stay cached.
 func (k *Keyring) aead(m *Key, purpose string) cipher.AEAD {
-	name := keyPurpose{m.Id, purpose}
+	name := keyPurpose{m.ID, purpose}
 	k.mu.RLock()
 	a := k.aeads[name]
 	k.mu.RUnlock()
@@ -273,9 +273,9 @@ func (p Place) associated(keyID []byte) []byte {
 func (k *Keyring) Seal(p Place, value []byte) []byte {
 	m := k.Last()
 	out := make([]byte, KeyIDBytes+nonceBytes, len(value)+SealBytes)
-	copy(out, m.Id[:])
+	copy(out, m.ID[:])
 	rand.Read(out[KeyIDBytes:])
-	return k.aead(m, p.purpose()).Seal(out, out[KeyIDBytes:], value, p.associated(m.Id[:]))
+	return k.aead(m, p.purpose()).Seal(out, out[KeyIDBytes:], value, p.associated(m.ID[:]))
 }
 
 // errSealed says nothing of the value; what it was sealed with is not to be told apart from outside.
@@ -286,7 +286,7 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 	if len(sealed) >= KeyIDBytes+nonceBytes {
 		if m := k.Find(sealed[:KeyIDBytes]); m != nil && m.secret != nil {
 			value, err := k.aead(m, p.purpose()).Open(nil, sealed[KeyIDBytes:KeyIDBytes+nonceBytes],
-				sealed[KeyIDBytes+nonceBytes:], p.associated(m.Id[:]))
+				sealed[KeyIDBytes+nonceBytes:], p.associated(m.ID[:]))
 			if err == nil {
 				return value, nil
 			}
@@ -332,7 +332,7 @@ func (k *Keyring) mac(m *Key, purpose string, value []byte) []byte {
 
 // macsOf returns the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
 func (k *Keyring) macsOf(m *Key, purpose string) *sync.Pool {
-	name := keyPurpose{m.Id, purpose}
+	name := keyPurpose{m.ID, purpose}
 	k.mu.RLock()
 	pool := k.macs[name]
 	k.mu.RUnlock()

@@ -20,17 +20,17 @@ type Signer struct {
 func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
 func (s *Signer) sum(m *Key, mac, message []byte) []byte {
-	pool, ok := s.hashes.Load(m.Id)
+	pool, ok := s.hashes.Load(m.ID)
 	if !ok {
 		key := m.subkey("mac " + s.purpose)
 		pool = &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
-		s.hashes.Store(m.Id, pool)
+		s.hashes.Store(m.ID, pool)
 	}
 	h := pool.(*sync.Pool).Get().(hash.Hash)
 	defer pool.(*sync.Pool).Put(h)
 	h.Reset()
 	h.Write(message)
-	return h.Sum(append(mac, m.Id[:]...))
+	return h.Sum(append(mac, m.ID[:]...))
 }
 
 // Sign returns the key's id (4 bytes) and the hash (32 bytes) of a message.

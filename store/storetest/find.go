@@ -312,7 +312,7 @@ func tooMuch(t *testing.T, d *Database) {
 		"an end":       {where(1, store.Cond{Column: "name", Op: store.EndsOn, Value: strings.Repeat("_", 25_000)}), false},
 		"a long text":  {where(1, store.Cond{Column: "name", Op: store.Ne, Value: long}), true},
 		"a long start": {where(1, store.Cond{Column: "name", Op: store.Like, Value: long + "%"}), true},
-		"most":         {where(1, store.Cond{Column: "name", Op: store.Like, Value: "%" + strings.Repeat("x", store.PatternMost-1)}), true},
+		"most":         {where(1, store.Cond{Column: "name", Op: store.Like, Value: "%" + strings.Repeat("x", store.MaxPattern-1)}), true},
 	} {
 		view(t, s, func(tx store.ReadTx) error {
 			q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "name"}}, Where: c.where, Limit: 4}

@@ -103,7 +103,7 @@ func answersKept(t *testing.T, d *Database) {
 	s := d.Open(t)
 	update(t, s, func(tx store.Tx) error {
 		for i := range 10 {
-			if err := tx.KeepAnswer(&model.Answered{ID: fmt.Sprint("a", i), Request: []byte("r"), Reply: []byte("first"), Expires: model.Time(100 + i)}); err != nil {
+			if err := tx.KeepAnswer(&model.StoredReply{ID: fmt.Sprint("a", i), Request: []byte("r"), Reply: []byte("first"), Expires: model.Time(100 + i)}); err != nil {
 				return err
 			}
 		}
@@ -119,7 +119,7 @@ func answersKept(t *testing.T, d *Database) {
 		if a, err := tx.Answered("b", 0); err != nil || a != nil {
 			t.Errorf("none is kept: %v, %v", a, err)
 		}
-		if err := tx.KeepAnswer(&model.Answered{ID: "a5", Request: []byte("r"), Reply: []byte("second"), Expires: 300}); err != nil {
+		if err := tx.KeepAnswer(&model.StoredReply{ID: "a5", Request: []byte("r"), Reply: []byte("second"), Expires: 300}); err != nil {
 			return err
 		}
 		if a, err := tx.Answered("a5", 105); err != nil || a == nil || string(a.Reply) != "second" {

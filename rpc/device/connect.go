@@ -42,21 +42,21 @@ func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *dispatch.Plan
 func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id string, hash []byte) (plan dispatch.Plan, err error) {
 	var p *model.Presented
 	err = s.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		p, err = Presented(tx, id, hash)
+		p, err = CheckToken(tx, id, hash)
 		return err
 	})
 	if p != nil {
-		c.Touched(DeviceType.Noun, p.DeviceID)
+		c.SetObject(DeviceType.Noun, p.DeviceID)
 	}
 	if err != nil {
 		return plan, err
 	}
 	answer := func(tx store.ReadTx) (*model.Presented, any, error) {
-		p, err := Presented(tx, id, hash)
+		p, err := CheckToken(tx, id, hash)
 		if err != nil {
 			return nil, nil, err
 		}
-		c.Touched(DeviceType.Noun, p.DeviceID)
+		c.SetObject(DeviceType.Noun, p.DeviceID)
 		groups, err := tx.GroupNames(p.DeviceID)
 		return p, connected{p.DeviceID, p.Device, groups, int64(checkIn(s) / 1000)}, err
 	}
@@ -82,8 +82,8 @@ func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id st
 	return plan, nil
 }
 
-// Presented finds a client token and says why it is not accepted. What it is of is told also where it has ended.
-func Presented(tx store.ReadTx, id string, hash []byte) (*model.Presented, error) {
+// CheckToken finds a client token and says why it is not accepted. What it is of is told also where it has ended.
+func CheckToken(tx store.ReadTx, id string, hash []byte) (*model.Presented, error) {
 	found, err := tx.Presented([]string{id})
 	if err != nil {
 		return nil, err

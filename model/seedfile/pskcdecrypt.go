@@ -17,8 +17,8 @@ const (
 	maxSalt       = 1024
 )
 
-// pskcLock opens the encrypted values of a file. The key is derived and the MAC key decrypted when first needed.
-type pskcLock struct {
+// pskcDecrypter opens the encrypted values of a file. The key is derived and the MAC key decrypted when first needed.
+type pskcDecrypter struct {
 	password, preShared model.Secret
 	plainEncoding       Encoding                // what a PlainValue is written in against the RFC, when the caller says so
 	slowly              func(work func()) error // see Options
@@ -43,7 +43,7 @@ type pskcDerivation struct {
 }
 
 // setEncryption reads EncryptionKey. What is not supported counts only when a value is encrypted.
-func (l *pskcLock) setEncryption(e *element) error {
+func (l *pskcDecrypter) setEncryption(e *element) error {
 	for _, c := range e.children {
 		switch {
 		case c.is(nsDS, "KeyName"):
@@ -59,7 +59,7 @@ func (l *pskcLock) setEncryption(e *element) error {
 	return nil
 }
 
-func (l *pskcLock) setDerivation(e *element) error {
+func (l *pskcDecrypter) setDerivation(e *element) error {
 	method := e.childNamed("KeyDerivationMethod")
 	uri := method.attr("Algorithm")
 	if uri != nsPKCS5+"pbkdf2" && uri != nsXENC11+"pbkdf2" {
@@ -96,7 +96,7 @@ func (l *pskcLock) setDerivation(e *element) error {
 	return nil
 }
 
-func (l *pskcLock) setMAC(e *element) error {
+func (l *pskcDecrypter) setMAC(e *element) error {
 	uri := e.attr("Algorithm")
 	if l.macHash = pskcHash(uri); l.macHash == nil {
 		return unreadable(e.line, "MAC method %s is not supported", quoted(uri))
@@ -117,7 +117,7 @@ func wrongKey(line int, format string, args ...any) error {
 }
 
 // key is the encryption key for a cipher that needs n bytes.
-func (l *pskcLock) key(line, n int) ([]byte, error) {
+func (l *pskcDecrypter) key(line, n int) ([]byte, error) {
 	if k := l.keys[n]; k != nil {
 		return k, nil
 	}
