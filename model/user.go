@@ -53,7 +53,7 @@ type UserState struct {
 	CalmAt       Time   `db:"calm_at"`       // when the next lock is no longer than the first again
 	GuessedUntil Time   `db:"guessed_until"` // when all the chance that was guessed away has come back
 
-	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent; nil = none
+	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent, behind it the id of the token it was sent for, if any; nil = none
 	PasscodeUntil Time   `db:"passcode_until"`
 	PasscodesAt   []byte `db:"passcodes_at"` // times of the passcodes of the last hour, 8 bytes each
 }

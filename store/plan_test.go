@@ -128,6 +128,8 @@ func TestPlans(t *testing.T) {
 		{"assignments of a user", true, search("token_assignments", byID, eq("user_id", "x"))},
 		{"assignments of a token", true, search("token_assignments", byID, eq("serial", "x", step("token_id", "tokens", "id")))},
 		{"repositories of a parent", false, search("repositories", byID, eq("parent_id", "x"))},
+		{"repositories without a parent", false, search("repositories", byID, store.Cond{Path: []store.Step{step("parent_id", "repositories", "id")}, Op: store.None})},
+		{"devices without a user", false, search("devices", byID, store.Cond{Path: []store.Step{store.ToUser}, Op: store.None})},
 		{"agents of a name", true, search("agents", byID, eq("name", "x"))},
 		{"audit since", true, search("audit", append([]store.Sort{{Column: store.Column{Name: "time"}}}, byID...), store.Cond{Column: "time", Op: store.Ge, Value: int64(1)})},
 	} {

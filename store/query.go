@@ -48,7 +48,8 @@ type Sort struct {
 // Op is how a condition compares.
 type Op string
 
-// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run.
+// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run. None and Some take no value:
+// whether the path leads to no row, or to one, is all they ask, whatever the column.
 const (
 	Eq       Op = "="
 	Ne       Op = "!="
@@ -61,6 +62,8 @@ const (
 	StartsOn Op = "starts"
 	EndsOn   Op = "ends"
 	Like     Op = "like"
+	None     Op = "none"
+	Some     Op = "some"
 
 	// Calls is of a user's folded login name, and fits whom the value means in any of the forms in which users are named (see
 	// UsersCalled).
@@ -356,6 +359,9 @@ var unique = map[string]bool{"domains.name_folded": true, "repositories.name": t
 
 // cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
 func (b *builder) cond(prefix string, c Cond) string {
+	if c.Op == None || c.Op == Some {
+		return b.leads(prefix, c)
+	}
 	if c.Test != viaIndex {
 		return b.exists(prefix, c)
 	}

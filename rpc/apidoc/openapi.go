@@ -148,6 +148,12 @@ func schemas() schema {
 		for _, c := range o.Collections {
 			properties[c.Name] = schema{"type": []string{"array", "object"}, "items": schema{"$ref": "#/components/schemas/" + c.Object}}
 		}
+		for _, name := range o.EmptyCollections {
+			properties[name] = schema{"type": []string{"array", "object"}, "readOnly": true, "description": "not kept by this server: always empty"}
+		}
+		for _, name := range o.EmptyTexts {
+			properties[name] = schema{"type": "null", "readOnly": true, "description": "not kept by this server"}
+		}
 		all[o.Name] = schema{"type": "object", "properties": properties}
 	}
 	return all

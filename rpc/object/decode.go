@@ -73,6 +73,9 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 				d.members = append(d.members, elements{coll, here, each})
 				continue
 			}
+			if o.Nothing(head) != "" {
+				return nil, model.AttrErrorf(model.Invalid, here, "is not kept by this server")
+			}
 			return nil, model.AttrErrorf(model.UnknownAttr, here, "%s has no such attribute", o.Noun)
 		}
 		if a.When&on == 0 {

@@ -34,6 +34,11 @@ type Type struct {
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
 	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
 
+	// Documented names of which this server keeps nothing: they read as empty, so that a client's list of names does not fail, and cannot
+	// be given, searched by or sorted by. They are none of "*".
+	EmptyCollections []string // read as []
+	EmptyTexts       []string // texts and objects, read as null
+
 	ByName map[string]*Attr
 	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
 }
@@ -165,6 +170,11 @@ func Declare(o *Type) *Type {
 		}
 		for _, name := range append([]string{a.Name}, a.Aliases...) {
 			o.ByName[name] = a
+		}
+	}
+	for _, name := range slices.Concat(o.EmptyCollections, o.EmptyTexts) {
+		if o.ByName[name] != nil || o.Collection(name, false) != nil {
+			panic("rpc: " + o.Name + "." + name + " is kept, and said to be empty")
 		}
 	}
 	if o.Table != "" {

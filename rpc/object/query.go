@@ -2,6 +2,7 @@ package object
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -48,6 +49,49 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 	return nil, nil, unknown()
 }
 
+// Through follows a dotted name to the first collection that it leads through, and returns what of it names something in there; nil
+// where there is none.
+func (o *Type) Through(name string) (path []store.Step, c *Collection, rest string) {
+	at, rest := o, name
+	for range wire.MaxDepth {
+		head, tail, dotted := strings.Cut(rest, ".")
+		if !dotted {
+			return nil, nil, ""
+		}
+		if c := at.Collection(head, false); c != nil {
+			return path, c, tail
+		}
+		a := at.ByName[head]
+		if a == nil || a.Kind != Ref || a.Column == "-" {
+			return nil, nil, ""
+		}
+		next := Types[a.Object]
+		path = append(path, store.Step{From: a.Column, Table: next.Table, To: "id"})
+		at, rest = next, tail
+	}
+	return nil, nil, ""
+}
+
+// Nothing returns the JSON of what a dotted name leads to that the documentation has and this server keeps nothing of; "" where there
+// is something, or no such name.
+func (o *Type) Nothing(name string) string {
+	for range wire.MaxDepth {
+		head, tail, dotted := strings.Cut(name, ".")
+		switch {
+		case slices.Contains(o.EmptyCollections, head):
+			return "[]"
+		case slices.Contains(o.EmptyTexts, head):
+			return "null"
+		}
+		a := o.ByName[head]
+		if a == nil || a.Kind != Ref || a.Column == "-" || !dotted {
+			return ""
+		}
+		o, name = Types[a.Object], tail
+	}
+	return ""
+}
+
 // operators that a client may use on an attribute's kind.
 var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt, "<": store.Lt, ">=": store.Ge, "<=": store.Le,
 	">>": store.StartsOn, "<<": store.EndsOn, "~=": store.Like, "like": store.Like, "in": store.In}
@@ -66,6 +110,11 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			return nil, model.AttrErrorf(model.Invalid, here, "cannot be searched by")
 		}
 		op, ok := operators[c.Op]
+		if related := path[:len(path)-len(a.Path)]; len(related) > 0 && c.Value.Kind() == 'n' && (op == store.Eq || op == store.Ne) {
+			// No value of what is related is: there is no such object.
+			out = append(out, store.Cond{Path: related, Column: a.Column, Op: map[store.Op]store.Op{store.Eq: store.None, store.Ne: store.Some}[op]})
+			continue
+		}
 		isText := a.Kind == Text || a.Kind == Enum || a.Kind == List
 		ordered := a.Kind == Integer || a.Kind == Date
 		switch op {

@@ -39,6 +39,8 @@ var DomainType = object.Declare(&object.Type{
 		{Name: "passcodeChannels", Kind: object.List, When: object.Always, Initial: model.List(model.SMTP + "," + model.SMS), Values: []string{model.SMTP, model.SMS},
 			About: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
 	},
+	EmptyCollections: []string{"policies", "radiusAttributes", "failThruServers"},
+	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
 })
 
 // checkDomain refuses names that are another domain's; and to change the rules of guessing, by what passcodes are sent, or what stands

@@ -57,6 +57,8 @@ var UserType = object.Declare(&object.Type{
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.UserAssignments}},
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
 	},
+	EmptyCollections: []string{"groups", "tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
+	EmptyTexts:       []string{"unit"},
 })
 
 // prepareUser hashes a new password, which is slow on purpose, before any transaction.
