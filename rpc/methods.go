@@ -107,11 +107,11 @@ var methods = []dispatch.Method{
 	{Path: "license/delete", Target: "License.Delete", About: "Deletes a license that no device has."},
 	{Path: "license/search", Target: "License.Search", About: "Finds licenses."},
 
-	{Path: "group/create", Target: "Group.Create", About: "Makes a group of devices."},
-	{Path: "group/get", Target: "Group.Get", About: "Reads one group."},
-	{Path: "group/set", Target: "Group.Set", About: "Changes a group."},
-	{Path: "group/delete", Target: "Group.Delete", About: "Deletes a group without groups in it; its devices stay."},
-	{Path: "group/search", Target: "Group.Search", About: "Finds groups."},
+	{Path: "deviceGroup/create", Target: "DeviceGroup.Create", About: "Makes a group of devices."},
+	{Path: "deviceGroup/get", Target: "DeviceGroup.Get", About: "Reads one group of devices."},
+	{Path: "deviceGroup/set", Target: "DeviceGroup.Set", About: "Changes a group of devices."},
+	{Path: "deviceGroup/delete", Target: "DeviceGroup.Delete", About: "Deletes a group of devices without groups in it; its devices stay."},
+	{Path: "deviceGroup/search", Target: "DeviceGroup.Search", About: "Finds groups of devices."},
 
 	{Path: dispatch.ExecutePath, Target: "Batch.Execute", Large: true, About: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
 

@@ -91,6 +91,8 @@ func TestRoundTrips(t *testing.T) {
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
+		trial{name: "auth/verify, a wrong OTP, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"000000"}}`},
+		trial{name: "auth/verify, an unknown user of a domain", path: "auth/verify", params: `{"user":{"loginName":"nobody","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
 		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},
 		trial{name: "batch/execute, 20 token/create", path: "batch/execute", params: `{"atomic":true,"calls":[` + many + `]}`},

@@ -27,14 +27,14 @@ func (tx *sqlReadTx) DeviceNames(start string) ([]string, error) {
 	return values[string](tx, "SELECT name_folded FROM devices WHERE "+where, b.args...)
 }
 
-func (tx *sqlReadTx) GroupByName(folded string) (model.Group, error) {
-	var g model.Group
+func (tx *sqlReadTx) DeviceGroupByName(folded string) (model.DeviceGroup, error) {
+	var g model.DeviceGroup
 	err := tx.loadWhere(&g, "name_folded = ?", folded)
 	return g, err
 }
 
-func (tx *sqlReadTx) GroupNames(deviceID string) ([]string, error) {
-	names, err := values[string](tx, `SELECT g.name FROM group_members m JOIN device_groups g ON g.id = m.group_id
+func (tx *sqlReadTx) DeviceGroupNames(deviceID string) ([]string, error) {
+	names, err := values[string](tx, `SELECT g.name FROM device_group_members m JOIN device_groups g ON g.id = m.group_id
 		WHERE m.device_id = ? ORDER BY g.name_folded`, deviceID)
 	if names == nil {
 		names = []string{} // a list, though empty

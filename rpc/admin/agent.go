@@ -30,6 +30,7 @@ var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkAgent, AfterWrite: afterWriteAgent,
+	EmptyTexts: []string{"signature", "agentConfigurePack", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
 			return err

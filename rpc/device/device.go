@@ -21,7 +21,7 @@ func New(s *dispatch.Server) *Device {
 
 // Receivers are those of the methods of this room, but for what the installation of a device adds to them.
 func Receivers(s *dispatch.Server) map[string]any {
-	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "Group": &Group{object.CRUD{Server: s, Type: GroupType}}}
+	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "DeviceGroup": &DeviceGroup{object.CRUD{Server: s, Type: DeviceGroupType}}}
 }
 
 // DeviceType declares devices.
@@ -54,7 +54,7 @@ var DeviceType = object.Declare(&object.Type{
 		{Name: "tokenHint", Kind: object.Text, Path: store.ClientToken, Column: "hint", About: "its last four characters"},
 	},
 	Collections: []object.Collection{
-		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Order: "groupId", Steps: store.DeviceGroups},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "deviceGroup", Order: "groupId", Steps: store.DeviceGroups},
 	},
 })
 

@@ -98,6 +98,11 @@ func (c *Call) name() string {
 // SetObject sets the object that the call's audit row names.
 func (c *Call) SetObject(noun, id string) { c.Object = noun + " " + id }
 
+// AlsoTouched records another object that the call changed, beside the one it was made for.
+func (c *Call) AlsoTouched(tx store.Tx, noun, id string) error {
+	return tx.Audit(&model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: noun + " " + id, Remote: c.Remote})
+}
+
 // Permits says whether the caller may use a method.
 func (c *Call) Permits(path string) bool {
 	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))

@@ -12,7 +12,7 @@ import (
 // calls; the maps below say which methods are open.
 
 var (
-	readOnlyFor = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
+	readOnlyFor = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "deviceGroup": true} // objects it reads
 	writableFor = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
 	openFor     = map[string]bool{"auth": true, "batch": true} // methods without an object of their own
 )

@@ -1,8 +1,10 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"tokensmith/model"
@@ -17,7 +19,8 @@ import (
 // AuthArgs are the parameters of the authentication methods that take a user and what to return.
 type AuthArgs struct {
 	object.Selection
-	Return wire.Return `json:"return"`
+	Application wire.Named  `json:"application"` // read, and of no effect: this server is one
+	Return      wire.Return `json:"return"`
 }
 
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
@@ -109,31 +112,51 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 		if v.user, err = args.Selector("user", people.UserType, true); err != nil {
 			return err
 		}
+		if q.Where, err = args.ofToken(o); err != nil {
+			return err
+		}
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
+		his := q
 		if of != "" {
 			login, err := v.login(tx)
 			if err != nil {
 				return nil, err
 			}
 			if login == nil {
-				return nil, answer(model.WrongCredential)
+				return nil, cmp.Or(object.UndefinedDomain(tx, v.user), error(answer(model.WrongCredential)))
 			}
 			path, a, err := o.Resolve("match", of, true)
 			if err != nil {
 				return nil, err
 			}
-			q.Where = []store.Cond{{Path: path, Column: a.Column, Op: store.Eq, Value: login.ID}}
+			his.Where = append(slices.Clone(q.Where), store.Cond{Path: path, Column: a.Column, Op: store.Eq, Value: login.ID})
 		}
-		return object.CRUD{Server: m.Server, Type: o}.PageOf(tx, p, q, &object.SearchArgs{}, "")
+		return object.CRUD{Server: m.Server, Type: o}.PageOf(tx, p, his, &object.SearchArgs{}, "")
 	}
 	return nil
+}
+
+// ofToken returns the conditions that a token, where one is described, sets on tokens or on their assignments. Those by who has the token are
+// refused: they would tell of others of a shared one.
+func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
+	conds, err := a.Selector("token", token.TokenType, false)
+	for i := range conds {
+		if slices.ContainsFunc(conds[i].Path, func(s store.Step) bool { return s.Table == token.AssignmentType.Table }) {
+			return nil, model.AttrErrorf(model.Invalid, "token", "is not told by who has it here")
+		}
+		if o != token.TokenType {
+			conds[i].Path = object.Join([]store.Step{store.ToToken}, conds[i].Path)
+		}
+	}
+	return conds, err
 }
 
 // own refuses collections: they would lead to other users of a shared token.
 func own(r wire.Return, o *object.Type) error {
 	for _, item := range r {
-		if o.Collection(item.Name, false) != nil {
+		_, through, _ := o.Through(item.Name)
+		if through != nil || o.Collection(item.Name, false) != nil {
 			return model.AttrErrorf(model.Invalid, "return", "%q is not listed here", item.Name)
 		}
 		if a := o.ByName[item.Name]; a != nil && a.Kind == object.Ref {
@@ -143,67 +166,6 @@ func own(r wire.Return, o *object.Type) error {
 		}
 	}
 	return nil
-}
-
-// named is a row of a list of things that are no stored objects.
-type named struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-type namedRows struct {
-	Total int     `json:"total"`
-	Rows  []named `json:"rows"`
-}
-
-func fixed(plan *dispatch.Plan, rows ...named) error {
-	return constant(plan, namedRows{len(rows), rows})
-}
-
-// constant leaves a reply that is always the same.
-func constant(plan *dispatch.Plan, result any) error {
-	plan.View, plan.Reads = func(store.ReadTx) (any, error) { return result, nil }, dispatch.NoStatement
-	return nil
-}
-
-// ListApplications lists the applications one may log in to: this server is one.
-func (m *Auth) ListApplications(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return fixed(plan, named{"tokensmith", "tokensmith"})
-}
-
-// ListAuthenticators lists the kinds of credential that auth/verify takes.
-func (m *Auth) ListAuthenticators(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return fixed(plan, named{"OTP", "one-time password, with the PIN in front where there is one"}, named{"SPASS", "static password"})
-}
-
-// logonStep is one step of a logon and the kinds of credential of which one passes it.
-type logonStep struct {
-	Step           int      `json:"step"`
-	Authenticators []string `json:"authenticators"`
-}
-
-type logonSteps struct {
-	Total int         `json:"total"`
-	Rows  []logonStep `json:"rows"`
-}
-
-// GetLogonSteps says how a user logs on: one step, by either kind of credential. It is the same for everybody, so that
-// it does not tell who has an account.
-func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	if _, err := args.Selector("user", people.UserType, true); err != nil {
-		return err
-	}
-	return constant(plan, logonSteps{1, []logonStep{{1, []string{"OTP", "SPASS"}}}})
-}
-
-// Logout ends a logon. There are no sessions, so there is nothing to end.
-func (m *Auth) Logout(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return constant(plan, nil)
-}
-
-// ResetLogon gives up a logon in steps. There are no sessions, so there is nothing to give up.
-func (m *Auth) ResetLogon(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return constant(plan, nil)
 }
 
 // otps reads "otp1,otp2".

@@ -24,6 +24,9 @@ const namesPage = 5000 // rows read at a time
 // Fault says why a text is not kept as it is by the attribute's rule.
 func (a *Attr) Fault(text string) string {
 	clean, reason := a.Rule.Clean(text)
+	if reason == "" && a.Refuses != nil {
+		reason = a.Refuses(text)
+	}
 	switch {
 	case reason != "":
 		return reason
@@ -80,7 +83,25 @@ func NameFaults(s *dispatch.Server, ctx context.Context, see func(NameFault)) (n
 			}
 		}
 	}
-	return n, nil
+	return sharedNames(s, ctx, n, see)
+}
+
+// sharedNames hands over the principal names that name two users, and counts them with those before.
+func sharedNames(s *dispatch.Server, ctx context.Context, n int, see func(NameFault)) (int, error) {
+	for last := ""; ; {
+		var shared map[string]string
+		err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+			shared, last, err = tx.SharedPrincipals(last, namesPage)
+			return err
+		})
+		if err != nil || last == "" {
+			return n, err
+		}
+		for _, id := range slices.Sorted(maps.Keys(shared)) {
+			n++
+			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is a name of another user as well: it names nobody"})
+		}
+	}
 }
 
 // CountNames logs how many names of the database keep to the rules no more, if any. It reads all of them, and changes nothing.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"tokensmith/model"
@@ -25,10 +24,15 @@ type SendArgs struct {
 
 // CheckedChannel returns the channel, SMTP or SMS.
 func (a *SendArgs) CheckedChannel() (string, error) {
-	if ch := string(a.Channel); slices.Contains([]string{model.SMTP, model.SMS}, ch) {
-		return ch, nil
+	return string(a.Channel), CheckChannel("channel", string(a.Channel))
+}
+
+// CheckChannel refuses what is no channel; place names it in the refusal.
+func CheckChannel(place, channel string) error {
+	if channel == model.SMTP || channel == model.SMS {
+		return nil
 	}
-	return "", model.AttrErrorf(model.Invalid, "channel", "must be SMTP or SMS")
+	return model.AttrErrorf(model.Invalid, place, "must be SMTP or SMS")
 }
 
 // assignment selects an assignment by itself, or by its user and token.
@@ -109,6 +113,11 @@ func NewCode(s *dispatch.Server, n int64) (string, error) {
 	return string(b), nil
 }
 
+// assignmentID is the reply of what was done with an assignment.
+type assignmentID struct {
+	ID string `json:"id"`
+}
+
 // sending leaves a plan that sends something to an assignment's user.
 func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatch.Plan, do func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error) error {
 	c := dispatch.CallFrom(r.Context())
@@ -125,7 +134,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatc
 		if err != nil {
 			return nil, err
 		}
-		return nil, do(c, tx, to, channel)
+		return assignmentID{to.assignment.ID}, do(c, tx, to, channel)
 	}
 	return nil
 }
@@ -209,8 +218,10 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	if err != nil {
 		return err
 	}
-	if blind {
-		one.Named = nil // nor is the domain looked up
+	if blind { // of whom it is not told whether he is there, it is told that his domain is none
+		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
+			return err
+		}
 	}
 	sum, err := args.sum()
 	if err != nil {
@@ -219,7 +230,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := AssignmentType.FindSelected(c, tx, one)
-		if blind && wire.NoSingleMatch(err) {
+		if blind && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun {
 			return wrong, nil
 		}
 		if err != nil {
@@ -239,7 +250,10 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 		if !a.Activate(want, sum, c.Now) {
 			return wrong, tx.Save(&a)
 		}
-		return nil, tx.Save(&a)
+		if blind {
+			return nil, tx.Save(&a)
+		}
+		return assignmentID{id}, tx.Save(&a)
 	}
 	return nil
 }

@@ -38,6 +38,8 @@ var AssignmentType = object.Declare(&object.Type{
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
 	},
+	EmptyCollections: []string{"challengeCodes"},
+	EmptyTexts:       []string{"activationCode"},
 })
 
 func prepareAssignment(_ context.Context, c *dispatch.Call, d *object.Decoded) error {

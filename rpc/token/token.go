@@ -66,6 +66,7 @@ var TokenType = object.Declare(&object.Type{
 		{Name: "sharedUsers", Object: "user", Steps: []store.Step{store.OwnerAssignments(false), store.ToUser}, About: "the others"},
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.TokenAssignments}},
 	},
+	EmptyTexts: []string{"oobDeviceModel", "oobDeviceType"},
 })
 
 // GeneratedSeedBytes is what RFC 4226 section 4 recommends: 160 bits.
