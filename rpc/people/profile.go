@@ -96,7 +96,7 @@ func CheckPeriod(s *dispatch.Server, p otp.Params) error {
 }
 
 // Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
-func Warnings(s *dispatch.Server, ctx context.Context) (list []string, err error) {
+func Warnings(ctx context.Context, s *dispatch.Server) (list []string, err error) {
 	if ProfileOf(s).Period == 0 {
 		return nil, nil
 	}
