@@ -29,6 +29,7 @@ type Type struct {
 	Order              string     // the default sort of a search; "" = id
 	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
 	UsedBy             []Use      // what refuses its deletion
+	Limited            Limited    // what an agent that is limited to domains may do with such objects
 	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
 	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
@@ -41,6 +42,20 @@ type Type struct {
 
 	ByName map[string]*Attr
 	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
+}
+
+// Limited says what an agent that is limited to domains may do with objects of a type. Which of them it sees, store.DomainScope says.
+type Limited uint8
+
+const (
+	NoAccess Limited = iota
+	Reads            // it gets and searches them, since all domains share them
+	Changes          // it may call all their methods, for those of its domains
+)
+
+// OpenToLimited says whether an agent that is limited to domains may call a method of such objects, by the last part of its path.
+func (o *Type) OpenToLimited(verb string) bool {
+	return o.Limited == Changes || o.Limited == Reads && (verb == "get" || verb == "search")
 }
 
 // kind is an attribute's type on the wire.

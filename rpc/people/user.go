@@ -18,7 +18,7 @@ type User struct{ object.CRUD }
 
 // UserType declares users.
 var UserType = object.Declare(&object.Type{
-	Name: "user", NotFound: model.UserNoun, Row: func() any { return new(model.User) },
+	Name: "user", NotFound: model.UserNoun, Limited: object.Changes, Row: func() any { return new(model.User) },
 	Keys: [][]string{{"domain", "loginName"}}, ShownWhenAmbiguous: []string{"id", "loginName", "domain.name"},
 	UsedBy:  []object.Use{{Rows: store.UserAssignments, Noun: "tokens"}, {Rows: store.UserDevices, Noun: "devices"}, {Rows: store.UserCodes, Noun: "installation codes"}},
 	Prepare: prepareUser, Check: checkUser, AfterWrite: afterWriteUser,

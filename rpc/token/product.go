@@ -19,7 +19,7 @@ type Product struct{ object.CRUD }
 
 // ProductType declares products.
 var ProductType = object.Declare(&object.Type{
-	Name: "product", NotFound: model.ProductNoun, Row: func() any { return new(model.Product) },
+	Name: "product", NotFound: model.ProductNoun, Limited: object.Reads, Row: func() any { return new(model.Product) },
 	Keys: [][]string{{"manufacturerCode", "productCode"}}, ShownWhenAmbiguous: []string{"id", "manufacturerCode", "productCode"},
 	UsedBy: []object.Use{{Rows: store.ProductTokens, Noun: "tokens"}},
 	Check:  checkProduct,

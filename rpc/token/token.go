@@ -36,7 +36,7 @@ func NewToken(s *dispatch.Server) Token { return Token{object.CRUD{Server: s, Ty
 
 // TokenType declares tokens.
 var TokenType = object.Declare(&object.Type{
-	Name: "token", NotFound: model.TokenNoun, Row: func() any { return new(model.Token) },
+	Name: "token", NotFound: model.TokenNoun, Limited: object.Changes, Row: func() any { return new(model.Token) },
 	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	Prepare: prepareToken, Check: checkToken, AfterWrite: afterWriteToken, BeforeDelete: beforeDeleteToken,
 	Attrs: []object.Attr{
