@@ -18,7 +18,7 @@ import (
 func TestNaming(t *testing.T) {
 	t.Parallel()
 	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
-		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
+		"soft\u00adhyphen", "a\u2028b", "a\u2029b", "ខ\u17b5", "a\ufffcb", "a\u2065b", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
 		"\u200d❤", "❤\ufe0f\ufe0f", "日本\u200d", "🏴\U000e0067", "🏴\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e007f", "🏴\U000e007f", "\u180bᠠ", "\ufe0fx", "+\ufe0f", "+\u200d❤"}
 	for _, n := range []model.Naming{model.Name, model.CodeName} {
 		for _, s := range refused {
