@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -127,8 +126,9 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 		if err != nil {
 			return opts, err
 		}
-		if opts.PreSharedKey, err = hex.DecodeString(strings.Join(strings.Fields(string(text)), "")); err != nil {
-			return opts, errors.New("--psk-file: the key is not hex")
+		var reason string
+		if opts.PreSharedKey, reason = seedfile.DecodeSeed(text, seedfile.Hex); reason != "" {
+			return opts, errors.New("--psk-file: the key " + reason)
 		}
 	}
 	if f.product != "" {

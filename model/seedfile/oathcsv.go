@@ -258,17 +258,9 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		}
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
-		return k, encoding.mismatch()
+		return k, encoding.mismatch(seed)
 	}
 	return k, ""
-}
-
-// mismatch says that a seed is not written as the others.
-func (e Encoding) mismatch() string {
-	if e == "" {
-		return "the seed is neither hex nor base32, or the file mixes both; say encode in a column"
-	}
-	return "the seed is not valid " + string(e)
 }
 
 // misplaced says that values stand where others belong, without showing any: a seed in the serial's place, a type in front.

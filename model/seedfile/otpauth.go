@@ -136,7 +136,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Base32.decode(values["secret"]); !ok {
-		return k, "the seed is not valid BASE32"
+		return k, Base32.mismatch(values["secret"])
 	}
 	return k, ""
 }

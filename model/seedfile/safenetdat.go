@@ -165,7 +165,7 @@ func (r *datRecord) read() (k Key, reason string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Hex.decode(r.key); !ok {
-		return k, "the seed is not valid HEX"
+		return k, Hex.mismatch(r.key)
 	}
 	return k, ""
 }

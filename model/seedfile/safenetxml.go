@@ -113,7 +113,7 @@ func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string)
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
-		return k, encoding.mismatch()
+		return k, encoding.mismatch(seed)
 	}
 	return k, ""
 }

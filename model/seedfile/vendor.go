@@ -260,7 +260,7 @@ func (v *vendorReader) token(t vendorToken) error {
 		return nil
 	}
 	if k.Secret, ok = h.encoding.decode(t.seed); !ok {
-		v.f.Bad.add(t.line, t.serial, "the seed is not valid "+string(h.encoding))
+		v.f.Bad.add(t.line, t.serial, h.encoding.mismatch(t.seed))
 		return nil
 	}
 	return v.f.key(k)

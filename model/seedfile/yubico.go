@@ -136,7 +136,7 @@ func (k Key) yubicoSecret(text string) (Key, string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Hex.decode(text); !ok {
-		return k, "the seed is not valid HEX"
+		return k, Hex.mismatch(text)
 	}
 	return k, ""
 }
