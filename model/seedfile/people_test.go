@@ -77,6 +77,9 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"an encoded colon in the issuer", uri + "Text%3A%20More%20Text:Secret?secret=" + b32Seed + "&issuer=Text%3A%20More%20Text", "|Text: More Text|Secret TOTP-6-30-HmacSHA1"},
 		{"everything encoded", uri + "Test%3A%20Foo%3AUser?secret=" + b32Seed + "&issuer=Test%3A%20Foo", "|Test: Foo|User TOTP-6-30-HmacSHA1"},
 		{"without the parameter", uri + "Text%3A%20More:Secret?secret=" + b32Seed, "|Text: More|Secret TOTP-6-30-HmacSHA1"},
+		{"in another case", uri + "acme: vpn:ada?secret=" + b32Seed + "&issuer=Acme: VPN", "|Acme: VPN|ada TOTP-6-30-HmacSHA1"},
+		{"decomposed", uri + "Acme%3A%20Mu%CC%88:ada?secret=" + b32Seed + "&issuer=Acme%3A%20M%C3%BC", "|Acme: Mü|ada TOTP-6-30-HmacSHA1"},
+		{"an account with colons", uri + "acme:a:b%3Ac?secret=" + b32Seed + "&issuer=Acme", "|Acme|a:b:c TOTP-6-30-HmacSHA1"},
 		{"a colon that is not encoded", uri + "Acme: VPN:ada?secret=" + b32Seed + "&issuer=Acme: VPN", "|Acme: VPN|ada TOTP-6-30-HmacSHA1"},
 		{"blanks around", uri + "Foo%20:%20ada?secret=" + b32Seed + "&issuer=Foo%20", "|Foo|ada TOTP-6-30-HmacSHA1"},
 		// Spreadsheets.

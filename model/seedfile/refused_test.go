@@ -111,7 +111,7 @@ func TestRefusedRows(t *testing.T) {
 		{"uri md5", "otpauth://totp/a?secret=" + b32 + "&algorithm=MD5", `1 "" hash "MD5" is not supported`},
 		{"uri digits", "otpauth://totp/a?secret=" + b32 + "&digits=7", `1 "" digits "7" are not supported, only 6 or 8`},
 		{"uri type", "otpauth://steam/a?secret=" + b32, `1 "" type "steam" is not supported, only hotp or totp`},
-		{"uri counter", "otpauth://hotp/a?secret=" + b32, `1 "" counter "" is not a number from 0 up`},
+		{"uri counter", "otpauth://hotp/a?secret=" + b32, `1 "" the parameter counter is missing, without which an event-based key has no OTPs`},
 		{"uri secret", "otpauth://totp/a?secret=01", `1 "" the seed is not valid BASE32`},
 		{"uri twice", "otpauth://totp/a?secret=AA&secret=AB", `1 "" parameter secret is given twice`},
 		{"uri other", "otpauth://totp/a?secret=" + b32 + "\nhttp://example.com/", `2 "" the line is not an otpauth:// URI`},
