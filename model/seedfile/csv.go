@@ -152,14 +152,16 @@ func (c *csvReader) fault(err error) error {
 	return readFault(c.last+1, err)
 }
 
-// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number: a
-// field that has a quote behind its first character is no CSV otherwise.
+// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number, and the
+// blanks behind one, "1001" ,: a field that has a quote elsewhere than around all of it is no CSV otherwise.
 type formulas struct {
 	src    io.Reader
 	comma  byte
 	front  bool // at the beginning of a field
 	quoted bool
 	equals bool // an = at the beginning of a field is kept back
+	closed bool // a quote was the last but for blanks
+	blanks int  // kept back behind it
 	buf    [4096]byte
 	out    []byte
 	rest   []byte // of out, not handed over yet
@@ -194,8 +196,19 @@ func (f *formulas) filter(out, in []byte) []byte {
 				f.front = false
 			}
 		}
+		if f.closed && c == ' ' {
+			f.blanks++
+			continue
+		}
+		if f.closed && c != f.comma && c != '\r' && c != '\n' {
+			for ; f.blanks > 0; f.blanks-- {
+				out = append(out, ' ')
+			}
+		}
+		f.closed, f.blanks = false, 0
 		switch {
 		case c == '"':
+			f.closed = f.quoted
 			f.quoted, f.front = !f.quoted, false
 		case f.quoted:
 		case c == f.comma || c == '\n':
@@ -233,15 +246,15 @@ func (t *tape) take(offset int64) []byte {
 }
 
 // commaOf guesses what separates the fields of a file by its first line that says something: a comma, a semicolon or
-// a tab, whichever is most frequent outside quotes; a comma if in doubt.
+// a tab, whichever is most frequent outside quotes, else a vertical bar; a comma if in doubt.
 func commaOf(prefix []byte) rune {
+	var commas, semicolons, tabs, bars int
+	quoted := false
 	for line := range strings.Lines(string(prefix)) {
 		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
+		if line == "" || line[0] == '#' && !quoted {
 			continue
 		}
-		var commas, semicolons, tabs int
-		quoted := false
 		for _, r := range line {
 			switch {
 			case r == '"':
@@ -253,13 +266,19 @@ func commaOf(prefix []byte) rune {
 				semicolons++
 			case r == '\t':
 				tabs++
+			case r == '|':
+				bars++
 			}
 		}
 		switch {
+		case quoted: // the field goes on in the next line
+			continue
 		case semicolons > commas && semicolons >= tabs:
 			return ';'
 		case tabs > commas:
 			return '\t'
+		case bars > 0 && commas == 0:
+			return '|'
 		}
 		return ','
 	}

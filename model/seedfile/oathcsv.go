@@ -160,9 +160,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
-	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed}} {
-		if !exact && model.Rounded(of.value) {
-			return k, roundedReason(of.what)
+	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed},
+		{"issuer", k.Issuer}, {"manufacturer", k.Manufacturer}, {"model", k.Model}} {
+		if reason := sheetReason(of.what, of.value); reason != "" && !exact {
+			return k, reason
 		}
 	}
 	if seed == "" {

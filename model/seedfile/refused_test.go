@@ -23,7 +23,7 @@ func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("<a>", 40)
 	for _, c := range []struct{ name, file, want string }{
-		{"empty", "", "FileUnreadable: the file is of no kind that can be read here"},
+		{"empty", "", "FileUnreadable: the file is empty"},
 		{"nonsense", "\x00\x01\x02", "FileUnreadable: the file is of no kind that can be read here"},
 		{"prose", "Dear customer", "FileUnreadable: the file is of no kind that can be read here"},
 		{"other xml", "<html></html>", "FileUnreadable: line 1: an XML file with the root element <html> is of no kind that can be read here"},
@@ -49,7 +49,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"long text", vendor("", "<token><seed>"+strings.Repeat("0", 2<<20)), "FileUnreadable: line 1: the text of an element is longer than 4096 bytes"},
 		{"long name", "<data><" + strings.Repeat("x", 2<<20), "FileUnreadable: line 1: a line or element is too long"},
 		{"doctype", "<!DOCTYPE data><data/>", "FileUnreadable: line 1: the XML has a DOCTYPE or another declaration, which is not read"},
-		{"entity", vendor("", "<token><serial>&nbsp;1</serial></token>"), "FileUnreadable: line 1: the XML uses an entity that is not one of XML's own"},
+		{"entity", vendor("", "<token><serial>&nbsp;1</serial></token>"), "FileUnreadable: line 1: the XML uses an entity that is not one of XML's own, or has an & that begins none: write &amp;"},
 		{"not utf-8", "<data><header><productCode>\xff</productCode></header></data>", "FileUnreadable: line 1: the file is not UTF-8"},
 		{"draft pskc", `<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:container:1.0"/>`, "FileUnreadable: line 1: the namespace of <KeyContainer> is not that of RFC 6030; drafts of it are not supported"},
 		{"pskc 2", pskc(``, ``, "2.0"), `FileUnreadable: line 1: PSKC version "2.0" is not supported, only 1.0`},
