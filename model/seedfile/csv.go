@@ -29,6 +29,9 @@ type csvReader struct {
 	heldErr  error
 }
 
+// endOfFile is how old programs end a file.
+const endOfFile = "\x1a"
+
 // badRow is a row that is not CSV; reading can go on after it.
 type badRow struct {
 	line   int
@@ -80,7 +83,7 @@ func (c *csvReader) next() ([]string, int, error) {
 		c.last, _ = c.csv.FieldPos(0)
 		c.last += c.base
 		for _, f := range fields {
-			if strings.TrimSpace(f) != "" {
+			if strings.Trim(f, endOfFile) != "" && strings.TrimSpace(f) != "" {
 				return fields, c.last, nil
 			}
 		}
@@ -159,9 +162,9 @@ type formulas struct {
 	comma  byte
 	front  bool // at the beginning of a field
 	quoted bool
-	equals bool // an = at the beginning of a field is kept back
-	closed bool // a quote was the last but for blanks
-	blanks int  // kept back behind it
+	equals bool   // an = at the beginning of a field is kept back
+	closed bool   // a quote was the last but for blanks
+	blanks []byte // kept back behind it
 	buf    [4096]byte
 	out    []byte
 	rest   []byte // of out, not handed over yet
@@ -196,16 +199,14 @@ func (f *formulas) filter(out, in []byte) []byte {
 				f.front = false
 			}
 		}
-		if f.closed && c == ' ' {
-			f.blanks++
+		if f.closed && (c == ' ' || c == '\t') && c != f.comma {
+			f.blanks = append(f.blanks, c)
 			continue
 		}
 		if f.closed && c != f.comma && c != '\r' && c != '\n' {
-			for ; f.blanks > 0; f.blanks-- {
-				out = append(out, ' ')
-			}
+			out = append(out, f.blanks...)
 		}
-		f.closed, f.blanks = false, 0
+		f.closed, f.blanks = false, f.blanks[:0]
 		switch {
 		case c == '"':
 			f.closed = f.quoted

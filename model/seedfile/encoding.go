@@ -23,9 +23,9 @@ const (
 
 func (e Encoding) known() bool { return e == Hex || e == Base32 || e == Base64 }
 
-// encodingName reads the name of an encoding, in any case.
+// encodingName reads the name of an encoding, in any spelling: base-32.
 func encodingName(s string) (Encoding, bool) {
-	e := Encoding(strings.ToUpper(s))
+	e := Encoding(strings.ToUpper(flatName(s)))
 	return e, e.known()
 }
 

@@ -176,8 +176,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			k.Hash = hash
 		} else if kind == "" || strings.EqualFold(kind, s) {
 			kind = s
-		} else {
+		} else if strings.EqualFold(s, HOTP) || strings.EqualFold(s, TOTP) {
 			return k, fmt.Sprintf("type is %s, and algorithm %s", shown(kind), shown(s))
+		} else {
+			return k, fmt.Sprintf("algorithm %s is neither a type nor a hash that is supported", shown(s))
 		}
 	}
 	switch strings.ToLower(kind) {
