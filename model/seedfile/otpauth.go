@@ -98,7 +98,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, "the label of the URI cannot be read: a % in it begins no code of a character"
 	}
 	if issuer := model.Trim(values["issuer"]); issuer != "" {
-		if k.Issuer != "" && model.Fold(k.Issuer) != model.Fold(issuer) {
+		if k.Issuer != "" && !sameIssuer(k.Issuer, issuer) {
 			k.note("issuer %s of the label was not used, the parameter issuer names another", quoted(k.Issuer))
 		}
 		k.Issuer = issuer
@@ -206,7 +206,7 @@ func splitLabel(label, issuer string) (first, account string, ok bool) {
 		behind, _ = url.PathUnescape(behind)
 	}
 	issuer = model.Trim(issuer)
-	if rest, found := withoutIssuer(whole, issuer); found && !(raw && model.Fold(model.Trim(before)) == model.Fold(issuer)) {
+	if rest, found := withoutIssuer(whole, issuer); found && !(raw && sameIssuer(model.Trim(before), issuer)) {
 		return issuer, rest, true
 	}
 	if !raw {
@@ -218,7 +218,10 @@ func splitLabel(label, issuer string) (first, account string, ok bool) {
 	return model.Trim(before), model.Trim(behind), true
 }
 
-// withoutIssuer takes an issuer and the colon behind it off the front of a label. Case and composition do not count.
+// sameIssuer compares two issuers. Case and composition do not count.
+func sameIssuer(a, b string) bool { return a == b || model.Fold(a) == model.Fold(b) }
+
+// withoutIssuer takes an issuer and the colon behind it off the front of a label.
 func withoutIssuer(label, issuer string) (account string, found bool) {
 	end := 0 // the colon behind as many as the issuer has
 	for range strings.Count(issuer, ":") + 1 {
@@ -228,7 +231,7 @@ func withoutIssuer(label, issuer string) (account string, found bool) {
 		}
 		end += i + 1
 	}
-	if model.Fold(model.Trim(label[:end-1])) != model.Fold(issuer) {
+	if !sameIssuer(model.Trim(label[:end-1]), issuer) {
 		return "", false
 	}
 	return model.Trim(label[end:]), true
