@@ -132,9 +132,12 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 		}
 	}
 	if f.product != "" {
-		if maker, code, ok := strings.Cut(f.product, "/"); !ok || maker == "" || code == "" {
+		maker, code, _ := strings.Cut(f.product, "/")
+		maker, _ = model.Name.Clean(maker)
+		if code, _ = model.Name.Clean(code); maker == "" || code == "" {
 			return opts, errors.New("--product must be MANUFACTURERCODE/PRODUCTCODE, such as DN/ST")
 		}
+		f.product = maker + "/" + code
 	}
 	return opts, nil
 }
