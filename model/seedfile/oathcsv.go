@@ -18,7 +18,7 @@ import (
 // type is hotp or totp; ocra is refused by name. A column "algorithm" has types or, as in key URIs, hashes. The fifth column is the
 // period of a totp row and the counter of a hotp row. A named period makes a row totp, as SafeID's files have it. Where a file
 // without a header has types in some rows, the others are hotp, as NetIQ has it, unless the product says otherwise. Lines that
-// start with # are comments. Fields are separated by commas, semicolons or tabs, or as a first line sep= says.
+// start with # are comments. Fields are separated by commas, semicolons, tabs or vertical bars, or as a first line sep= says.
 //
 // Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
 // first 32 KiB: as most of the seeds there can only be read, hex or base32. A seed of letters A to F and digits 2 to 7
