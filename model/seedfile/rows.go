@@ -103,6 +103,9 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		if n, ok := positive(at(row, layout[colLine])); ok {
 			k.Line = int(n)
 		}
+		if _, is := rows.(*csvReader); is && k.Serial != "" && len(row) == 1 && strings.ContainsAny(row[0], ",;|") {
+			reason = "the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line"
+		}
 		if reason != "" {
 			f.Bad.add(k.Line, k.Serial, reason)
 			continue

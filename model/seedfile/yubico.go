@@ -41,13 +41,16 @@ func isYubicoRow(row []string) bool {
 }
 
 func isYubico(line string) bool {
-	row := strings.Split(line, ",")
+	row := strings.Split(line, string(commaOf([]byte(line))))
+	for i := range row {
+		row[i] = strings.Trim(strings.TrimSpace(row[i]), `"`)
+	}
 	return len(row) > 1 && (yubicoModes[yubicoMode(row[0])] || isYubicoStart(row[0]) || isYubicoRow(row))
 }
 
 func readYubico(src *source, f *File, _ Options) error {
-	rows := newCSVReader(src, ',', '#')
-	rows.comments = true // no serial of a device begins so
+	rows := openCSV(src, '#') // spreadsheets change the commas
+	rows.comments = true      // no serial of a device begins so
 	for {
 		row, line, err := rows.next()
 		var bad *badRow
@@ -136,7 +139,7 @@ func (k Key) yubicoSecret(text string) (Key, string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Hex.decode(text); !ok {
-		return k, "the seed is not valid HEX"
+		return k, Hex.mismatch(text)
 	}
 	return k, ""
 }
