@@ -116,7 +116,7 @@ var methods = []dispatch.Method{
 	{Path: "deviceGroup/delete", Target: "DeviceGroup.Delete", About: "Deletes a group of devices without groups in it; its devices stay."},
 	{Path: "deviceGroup/search", Target: "DeviceGroup.Search", About: "Finds groups of devices."},
 
-	{Path: dispatch.ExecutePath, Target: "Batch.Execute", Large: true, About: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
+	{Path: dispatch.ExecutePath, Limited: true, Target: "Batch.Execute", Large: true, About: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
 
 	{Path: "template/get", Target: "Template.Get", About: "Reads the text of a kind of message."},
 	{Path: "template/set", Target: "Template.Set", About: "Changes it; an unknown parameter is refused."},
@@ -141,8 +141,8 @@ var methods = []dispatch.Method{
 func init() {
 	for i := range methods {
 		noun, verb, _ := strings.Cut(methods[i].Path, "/")
-		if o := object.Types[noun]; o != nil {
-			methods[i].Limited = o.OpenToLimited(verb)
+		if o := object.Types[noun]; o != nil && o.OpenToLimited(verb) {
+			methods[i].Limited = true
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"tokensmith/store/durable"
@@ -42,7 +41,7 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 		return false, fmt.Errorf("database %s: %w", file, err)
 	}
 	// Who makes another at the same time comes later, and finds this one.
-	unlock, err := lockFolder(keyFile)
+	unlock, err := durable.LockFolder(keyFile)
 	if err != nil {
 		return false, err
 	}
@@ -133,18 +132,6 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 		return durable.NameFile(err, key, keyFile)
 	}
 	return durable.SyncDir(filepath.Dir(keyFile))
-}
-
-// lockFolder keeps others out who lock a file's folder; the lock goes with the process.
-func lockFolder(file string) (unlock func() error, err error) {
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
-	}
-	return dir.Close, nil
 }
 
 // naming has an error name the database file that was being made, unless it names that or the key file: a full disk is SQLite's

@@ -1,7 +1,6 @@
 package seedfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -52,17 +51,10 @@ func readYubico(src *source, f *File, _ Options) error {
 	rows := openCSV(src, '#') // spreadsheets change the commas
 	rows.comments = true      // no serial of a device begins so
 	for {
-		row, line, err := rows.next()
-		var bad *badRow
+		row, line, err := f.next(rows)
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.As(err, &bad):
-			if err := f.row(); err != nil {
-				return err
-			}
-			f.Bad.add(bad.line, "", bad.reason)
-			continue
 		case err != nil:
 			return err
 		case isYubicoStart(row[0]):

@@ -156,7 +156,7 @@ func (c *Call) Acquire(ctx context.Context, plan *Plan) (release func(), err err
 			held = append(held, place)
 			return nil
 		case <-wait.Done():
-			return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+			return model.UnavailableError(errors.New("other large calls are under way"))
 		}
 	}
 	if plan.Heavy && !c.heavy {
@@ -192,7 +192,7 @@ func (c *Call) AcquireHeavy() error {
 		})
 		return nil
 	default:
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+		return model.UnavailableError(errors.New("other large calls are under way"))
 	}
 }
 
@@ -214,4 +214,11 @@ func (c *Call) AnswerPage(w http.ResponseWriter, result any) {
 		return
 	}
 	c.answer(w, body)
+}
+
+// NotAllowed refuses a request for its HTTP method; allowed names those that it could have.
+func (c *Call) NotAllowed(w http.ResponseWriter, allowed, why string) {
+	w.Header().Set("Allow", allowed)
+	c.Code = wire.Codes[model.NoMethod].Number
+	wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "%s", why)))
 }

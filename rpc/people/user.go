@@ -2,8 +2,6 @@ package people
 
 import (
 	"context"
-	"encoding/base64"
-	"io"
 	"net/http"
 
 	"tokensmith/model"
@@ -173,11 +171,10 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dis
 	}
 	var reply any
 	if password == "" {
-		b := make([]byte, madePasswordBytes)
-		if _, err := io.ReadFull(m.Server.Config.Rand, b); err != nil {
+		var err error
+		if password, err = m.Server.RandomText(madePasswordBytes); err != nil {
 			return err
 		}
-		password = base64.RawURLEncoding.EncodeToString(b)
 		reply = passwordReset{password}
 	} else if err := CheckPassword(m.Server, "password", model.Secret(password)); err != nil {
 		return err

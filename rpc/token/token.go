@@ -81,8 +81,7 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 		if d.Has("encode") {
 			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is of a seed: give one")
 		}
-		seed := make([]byte, GeneratedSeedBytes)
-		_, err := io.ReadFull(c.Server.Config.Rand, seed)
+		seed, err := c.Server.Random(GeneratedSeedBytes)
 		d.Extra = model.Secret(seed)
 		return err
 	}
