@@ -45,7 +45,7 @@ type Server struct {
 	tokens  *keyring.Signer // of access tokens
 	Limits  *limit.Limits
 	gorilla *gorilla.Server
-	Metrics *metrics
+	Metrics *Metrics
 
 	spool                 *conn.Spools
 	bodies, unknownBodies *limit.Bodies // of known callers, and of others

@@ -58,11 +58,11 @@ func (o *Type) OpenToLimited(verb string) bool {
 	return o.Limited == Changes || o.Limited == Reads && (verb == "get" || verb == "search")
 }
 
-// kind is an attribute's type on the wire.
-type kind uint8
+// Kind is an attribute's type on the wire.
+type Kind uint8
 
 const (
-	Text    kind = iota // a string; a number is taken as its literal text
+	Text    Kind = iota // a string; a number is taken as its literal text
 	Integer             // a 64-bit integer; also as a string
 	Boolean
 	Date   // ISO 8601
@@ -85,7 +85,7 @@ const (
 // Attr is one attribute of an object.
 type Attr struct {
 	Name       string
-	Kind       kind
+	Kind       Kind
 	When       When
 	Required   bool
 	Initial    any                               // value of a new object when none is given; nil = the type's zero
