@@ -65,7 +65,7 @@ func (o *options) clear(file, keyFile string) error {
 		if err != nil || info.Size() == 0 {
 			continue
 		}
-		if !o.anew {
+		if o.make != makeAnew {
 			return fmt.Errorf("there is no database at %s, but %s%s, the log of one, is there: changes that were acknowledged are in it. "+
 				"Put the database back beside it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
 		}
@@ -98,7 +98,7 @@ func (o *options) unused(file, keyFile string) error {
 	if err == nil && info.IsDir() {
 		return keyring.FolderError(keyFile)
 	}
-	if err == nil && o.fresh && !o.anew {
+	if err == nil && o.make == makeFresh {
 		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}
@@ -117,7 +117,7 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 		defer os.Remove(key)
 	}
 	inner := *o
-	inner.serving, inner.fresh, inner.part = false, false, true
+	inner.use, inner.make, inner.part = toWork, makeMissing, true
 	s, err := open(ctx, part, key, &inner)
 	if err != nil {
 		return durable.NameFile(durable.NameFile(err, part, file), key, keyFile)
