@@ -53,14 +53,29 @@ func (tx *sqlTx) Audit(row *model.Audit) error {
 		}
 	}
 	next := tx.store.behind(row, *h)
-	t, v := tableOf(row)
-	if err := tx.later(t.insertOne, t.values(v, nil)...); err != nil {
+	if err := tx.insertAudit(row); err != nil {
 		return err
 	}
 	if h.seq == tx.taken.seq {
 		tx.first = next.mac
 	}
 	*h = next
+	return nil
+}
+
+// insertAudit writes a row of the record, or has it written with others.
+func (tx *sqlTx) insertAudit(row *model.Audit) error {
+	if tx.record == nil {
+		t, v := tableOf(row)
+		return tx.later(t.insertOne, t.values(v, nil)...)
+	}
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	tx.record.rows = append(tx.record.rows, *row)
+	if len(tx.record.rows)-tx.record.written >= maxUnwritten {
+		return tx.record.flush(&tx.sqlReadTx)
+	}
 	return nil
 }
 

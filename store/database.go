@@ -53,9 +53,13 @@ type updateMode uint8
 
 const (
 	updateShort     updateMode = iota
+	updateSure                 // see Store.UpdateSure
 	updateLong                 // see Store.UpdateLong
 	updateUnbounded            // as long, and without a limit but ctx's end: for what an operator runs
 )
+
+// short says whether others wait little for such an Update.
+func (m updateMode) short() bool { return m == updateShort || m == updateSure }
 
 // dialect is all in which the databases differ once they are open.
 type dialect struct {
@@ -126,6 +130,10 @@ var errClosed = unavailableError("the store is closed")
 
 func (s *sqlStore) Update(ctx context.Context, fn func(Tx) error) error {
 	return s.update(ctx, updateShort, func(tx *sqlTx) error { return fn(tx) })
+}
+
+func (s *sqlStore) UpdateSure(ctx context.Context, fn func(Tx) error) error {
+	return s.update(ctx, updateSure, func(tx *sqlTx) error { return fn(tx) })
 }
 
 func (s *sqlStore) UpdateLong(ctx context.Context, fn func(Tx) error) error {

@@ -50,6 +50,7 @@ type groupWriter struct {
 	held    []*job    // have run, the first one without error, and wait for the commit: what they saw may be undone
 	head    chain     // of the audit rows, where the transaction has brought it
 	durable chain     // where it stood before
+	record  unwritten // its audit rows
 	looked  time.Time // where the files are
 }
 
@@ -113,7 +114,7 @@ func (w *groupWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 func (w *groupWriter) enter(j *job) (leads bool, err error) {
 	w.mu.Lock()
 	if !w.taken {
-		w.taken, w.afterLong = true, j.mode != updateShort
+		w.taken, w.afterLong = true, !j.mode.short()
 		w.mu.Unlock()
 		return true, nil
 	}
@@ -141,6 +142,7 @@ func (w *groupWriter) enter(j *job) (leads bool, err error) {
 func (w *groupWriter) lead(j *job) {
 	defer w.give() // however a function ends
 	defer w.settle()
+	runtime.Gosched() // others who are about to ask join the group
 	began := time.Now()
 	w.run(j, true)
 	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
@@ -162,7 +164,7 @@ func (w *groupWriter) next(leads bool) *job {
 	}
 	at := 0
 	if !leads || w.afterLong {
-		at = slices.IndexFunc(w.waiting, func(j *job) bool { return j.mode == updateShort })
+		at = slices.IndexFunc(w.waiting, func(j *job) bool { return j.mode.short() })
 	}
 	if at < 0 && !leads {
 		return nil
@@ -170,7 +172,7 @@ func (w *groupWriter) next(leads bool) *job {
 	first := w.waiting[max(at, 0)]
 	w.waiting = slices.Delete(w.waiting, max(at, 0), max(at, 0)+1)
 	if leads {
-		w.afterLong = first.mode != updateShort
+		w.afterLong = !first.mode.short()
 	}
 	return first
 }
@@ -188,9 +190,11 @@ var errEnded = errors.New("store: an Update's function ended its goroutine")
 
 // run runs a job in the open transaction, or begins one. A panic of another's is kept for its own goroutine.
 func (w *groupWriter) run(j *job, own bool) {
-	first, word := len(w.held) == 0, savepoint
+	first, word, before := len(w.held) == 0, savepoint, w.record.point()
 	if first {
 		w.durable, word = w.head, begin
+	} else if j.mode == updateSure {
+		word = ""
 	}
 	if err := w.exec(word); err != nil {
 		j.end(w.store.kind(err))
@@ -198,7 +202,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	}
 	// It is carried through now, whoever hangs up.
 	ctx := context.WithoutCancel(j.ctx)
-	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts}, chain: w.head}
+	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts, record: &w.record}, chain: w.head}
 	if j.mode == updateLong {
 		tx.limit(w.store.bulk, w.store.errOverlong())
 	}
@@ -207,30 +211,25 @@ func (w *groupWriter) run(j *job, own bool) {
 		if !own {
 			j.panicked = recover()
 		}
-		w.ended(j, first, err, tx.chain)
+		w.ended(j, tx, word, before, err)
 	}()
 	err = tx.run(j.fn)
 }
 
-// ended keeps what a job has done in the open transaction, or takes it out again.
-func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
-	if err == nil && !first {
+// ended keeps what a job has done in the open transaction, or takes it out again. word is what began it.
+func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err error) {
+	if err == nil && word == savepoint {
 		err = w.store.kind(w.exec(release))
 	}
 	if err == nil {
-		w.head = head
+		w.head = tx.chain
 		w.held = append(w.held, j)
 		return
 	}
-	var failed error
-	if first {
-		failed = w.exec(rollback)
-	} else if failed = w.exec(undo); failed == nil {
-		failed = w.exec(release)
-	}
-	if failed != nil {
+	w.record.back(before)
+	if !w.takeOut(word, tx.wrote) {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
-		w.exec(rollback)
+		w.rollback()
 		w.head = w.durable
 		w.finish(errLost)
 	}
@@ -242,6 +241,23 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 	j.end(err)
 }
 
+// takeOut undoes what a job has done, and leaves what those before it have. It says whether it could.
+func (w *groupWriter) takeOut(word string, wrote bool) bool {
+	switch word {
+	case begin:
+		return w.exec(rollback) == nil
+	case savepoint:
+		return w.exec(undo) == nil && w.exec(release) == nil
+	}
+	return !wrote
+}
+
+// rollback undoes the open transaction.
+func (w *groupWriter) rollback() {
+	w.exec(rollback) // unless SQLite did it already
+	w.record.back(point{})
+}
+
 var errLost = unavailableError("the transaction was lost with another Update's fault")
 
 // settle commits what is held.
@@ -249,17 +265,22 @@ func (w *groupWriter) settle() {
 	if len(w.held) == 0 {
 		return
 	}
-	if err := w.inPlace(); err != nil {
-		w.exec(rollback)
+	err := w.inPlace()
+	if err == nil {
+		ctx := context.Background()
+		err = w.record.flush(&sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts})
+	}
+	if err != nil {
+		w.rollback()
 		w.head = w.durable
 		w.finish(err)
 		return
 	}
-	err := w.exec(commit)
-	if err != nil {
+	if err = w.exec(commit); err != nil {
 		w.exec(rollback) // unless SQLite did it already
 		w.head = chain{} // what is on the disk is in doubt
 	}
+	w.record.back(point{})
 	w.check.commit()
 	w.finish(w.store.kind(err))
 }
@@ -281,6 +302,9 @@ func (j *job) end(err error) {
 }
 
 func (w *groupWriter) exec(word string) error {
+	if word == "" {
+		return nil
+	}
 	_, err := w.words[word].ExecContext(context.Background())
 	return err
 }

@@ -8,6 +8,9 @@ import (
 )
 
 func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error) {
+	if err := tx.reads("audit"); err != nil {
+		return 0, err
+	}
 	query, args, err := sqlx.In("SELECT COUNT(*) FROM (SELECT 1 AS one FROM audit WHERE time >= ? AND outcome IN (?) AND method LIKE ? LIMIT ?) AS found",
 		since, outcomes, methods+"%", most)
 	if err != nil {

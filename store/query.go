@@ -112,6 +112,9 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 	if err := q.check(); err != nil {
 		return err
 	}
+	if err := tx.reads(q.Table); err != nil {
+		return err
+	}
 	limited := *q
 	limited.scope = tx.scope
 	where, err := tx.resolve(q.Where)
@@ -157,6 +160,9 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 
 func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	if err := q.check(); err != nil {
+		return 0, err
+	}
+	if err := tx.reads(q.Table); err != nil {
 		return 0, err
 	}
 	conds, err := tx.resolve(q.Where)

@@ -126,7 +126,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 			wait = min(2*wait, retryWaitMax)
 		}
 		turn := w.longTurn
-		if mode == updateShort {
+		if mode.short() {
 			turn = w.turn
 		}
 		if next != conflict {

@@ -42,6 +42,10 @@ type Store interface {
 	// One that saves or deletes an agent or a domain, or calls SetCertificates, returns CallersKept later, however it ends.
 	Update(ctx context.Context, fn func(Tx) error) error
 
+	// UpdateSure is Update for an fn that returns no error once it has written something, unless a statement fails: SQLite then sets no
+	// savepoint for it. Where it returns one all the same, the Updates that share its transaction are lost with it, and Unavailable.
+	UpdateSure(ctx context.Context, fn func(Tx) error) error
+
 	// UpdateLong is Update for what may take long, such as an import or a batch. Updates that ran before it are committed
 	// before it begins; those behind it may have to wait until it has ended. It has a limit of its own (WithBulkTimeout),
 	// after which it is TooLarge, and nothing of it remains.

@@ -166,6 +166,9 @@ func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 		return err
 	}
 	t, v := tableOf(dst)
+	if err := tx.reads(t.name); err != nil {
+		return err
+	}
 	row := tx.q.QueryRowxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
 	err := tx.did(row.Scan(places(v, t.fields, make([]any, len(t.fields)))...))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -180,6 +183,9 @@ func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
 		return nil, err
 	}
 	t := tables[reflect.TypeFor[T]()]
+	if err := tx.reads(t.name); err != nil {
+		return nil, err
+	}
 	rows, err := tx.q.QueryxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
 	if err != nil {
 		return nil, tx.did(err)

@@ -8,7 +8,10 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 	if err := tx.later("SAVEPOINT try"); err != nil {
 		return err
 	}
-	before := tx.chain
+	before, unwritten := tx.chain, point{}
+	if tx.record != nil {
+		unwritten = tx.record.point()
+	}
 	err := tx.run(func(tx *sqlTx) error { return fn(tx) })
 	if err == nil {
 		_, err = tx.exec("RELEASE SAVEPOINT try")
@@ -22,6 +25,9 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 		before = tx.taken // by fn, of the rows that are undone now
 	}
 	tx.chain = before
+	if tx.record != nil {
+		tx.record.back(unwritten)
+	}
 	for _, undo := range []string{"ROLLBACK TO SAVEPOINT try", "RELEASE SAVEPOINT try"} {
 		if _, lost := tx.exec(undo); lost != nil {
 			return lost // SQLite has ended the whole transaction

@@ -25,7 +25,8 @@ type sqlReadTx struct {
 	until    time.Time    // when it is over; zero = no such time
 	overdue  *model.Error // what is said then
 
-	scope Scope // what Find, Count and the look-ups by name see; nil = everything
+	record *unwritten // rows of the record that the transaction has made and not written; nil = it writes each at once
+	scope  Scope      // what Find, Count and the look-ups by name see; nil = everything
 }
 
 // queryer is what a transaction and a connection have in common.
@@ -43,6 +44,7 @@ type sqlTx struct {
 	take      func() chain // gives one with the first row; nil = it has one from the start
 	chainFrom model.Time   // when it asked for a new one
 	callers   bool         // see changesCallers
+	wrote     bool         // it ran a statement that may have changed something
 }
 
 // changesCallers says that the transaction is about to change who may call, but for new ones.
@@ -119,6 +121,7 @@ func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
 	}
+	tx.wrote = true
 	return tx.changed(tx.q.ExecContext(tx.short, tx.store.text(query), args...))
 }
 
@@ -130,6 +133,7 @@ func (tx *sqlTx) execOften(query string, args ...any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
 	}
+	tx.wrote = true
 	stmt, err := tx.prepared.of(tx.short, query)
 	if err != nil {
 		return 0, tx.did(err)

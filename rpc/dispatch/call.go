@@ -143,6 +143,9 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
 	}
 	update := c.Server.Config.Store.Update
+	if plan.Sure && c.Idempotent == nil { // what is kept for a repeat may be refused
+		update = c.Server.Config.Store.UpdateSure
+	}
 	if plan.Long {
 		update = c.Server.Config.Store.UpdateLong
 	}

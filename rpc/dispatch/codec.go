@@ -18,6 +18,7 @@ type Plan struct {
 	Reads  Reads // how much View reads
 	Update func(tx store.Tx) (any, error)
 	Parts  func(ctx context.Context) (any, error) // a batch, which opens one transaction after the other by itself
+	Sure   bool                                   // Update returns no error once it has written something, see store.Store.UpdateSure
 	Long   bool                                   // Update runs by Store.UpdateLong, and View takes one of the places for long reads
 	Heavy  bool                                   // it takes much memory while it runs
 }

@@ -134,6 +134,7 @@ func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) er
 	if err != nil {
 		return err
 	}
+	plan.Sure = true
 	plan.Update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -96,6 +97,8 @@ func rollbackGoexit(t *testing.T, d *Database) {
 
 var groupCases = []contractCase{
 	{"group/neighbours are undisturbed", neighbours},
+	{"group/the record of neighbours is whole", neighboursRecord},
+	{"group/one that was sure and fails", sureFails},
 	{"group/close waits", closeWaits},
 	{"group/closed is Unavailable", closedUnavailable},
 }
@@ -154,6 +157,143 @@ func neighbours(t *testing.T, d *Database) {
 	slices.Sort(want)
 	if got := repositories(t, s); !slices.Equal(got, want) {
 		t.Errorf("kept %q\nnot  %q", got, want)
+	}
+}
+
+// together runs Updates that wait together until all have ended, each by its number.
+func together(t *testing.T, d *Database, s store.Store, many int, run func(i int)) {
+	t.Helper()
+	release := occupy(t, d.Updates, func(inside func()) error {
+		s.Update(context.Background(), func(tx store.Tx) error { inside(); return nil }) // what becomes of it is no matter
+		return nil
+	})
+	var group, started sync.WaitGroup
+	for i := range many {
+		started.Add(1)
+		group.Go(func() {
+			started.Done()
+			run(i)
+		})
+	}
+	started.Wait()
+	release()
+	group.Wait()
+}
+
+// wantRecord wants a record of so many rows that have a method, whole.
+func wantRecord(t *testing.T, s store.Store, method string, want int64) {
+	t.Helper()
+	if _, err := s.VerifyAudit(context.Background(), ""); err != nil {
+		t.Error(err)
+	}
+	view(t, s, func(tx store.ReadTx) error {
+		n, err := tx.Count(&store.Query{Table: "audit", Where: []store.Cond{{Column: "method", Op: store.Eq, Value: method}}})
+		if n != want {
+			t.Errorf("%d rows of the record, not %d", n, want)
+		}
+		return err
+	})
+}
+
+// neighboursRecord: many Updates wait together, which write few rows of the record or many, read it, and fail in a part or as a
+// whole. Each one's rows are there or not as it is.
+func neighboursRecord(t *testing.T, d *Database) {
+	s := d.Open(t)
+	const many = 60
+	rows := func(tx store.Tx, n int, method string) error {
+		for range n {
+			if err := tx.Audit(&model.Audit{Time: 1, Method: method}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var want int64
+	for i := range many {
+		if i%4 != 1 {
+			want += int64(1 + i%3*70)
+		}
+	}
+	together(t, d, s, many, func(i int) {
+		n, mine := 1+i%3*70, fmt.Sprint("mine", i)
+		err := s.Update(context.Background(), func(tx store.Tx) error {
+			if err := rows(tx, n, "kept"); err != nil {
+				return err
+			}
+			switch i % 4 {
+			case 1:
+				return errors.New("in the middle")
+			case 2:
+				failed := errors.New("in a part")
+				if err := tx.Try(func(tx store.Tx) error { return errors.Join(rows(tx, n, "kept"), failed) }); !errors.Is(err, failed) {
+					return fmt.Errorf("the part gave %w", err)
+				}
+			case 3:
+				if err := rows(tx, n, mine); err != nil {
+					return err
+				}
+				found, err := tx.Count(&store.Query{Table: "audit", Where: []store.Cond{{Column: "method", Op: store.Eq, Value: mine}}})
+				if err != nil || found != int64(n) {
+					return fmt.Errorf("%d of %d rows are seen: %w", found, n, err)
+				}
+			}
+			return nil
+		})
+		if (err == nil) != (i%4 != 1) {
+			t.Errorf("%d gave %v", i, err)
+		}
+	})
+	wantRecord(t, s, "kept", want)
+}
+
+// sureFails: an UpdateSure that fails leaves nothing, and takes others along only where it had written.
+func sureFails(t *testing.T, d *Database) {
+	s := d.Open(t)
+	for _, writes := range []bool{false, true} {
+		var mu sync.Mutex
+		var want []string
+		kept := int64(0)
+		together(t, d, s, 40, func(i int) {
+			name := fmt.Sprintf("%v%02d", writes, i)
+			fails := i%8 == 5
+			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+				if !fails || writes {
+					if err := tx.Insert(repository(name)); err != nil {
+						return err
+					}
+					if err := tx.Audit(&model.Audit{Time: 1, Method: fmt.Sprint("sure", writes)}); err != nil {
+						return err
+					}
+				}
+				if fails {
+					return errors.New("all the same")
+				}
+				return nil
+			})
+			var e *model.Error
+			switch {
+			case err == nil && !fails:
+				mu.Lock()
+				defer mu.Unlock()
+				want = append(want, name)
+				kept++
+			case fails && err != nil && err.Error() == "all the same":
+			case !fails && writes && errors.As(err, &e) && e.Kind == model.Unavailable:
+			default:
+				t.Errorf("%s gave %v", name, err)
+			}
+		})
+		var got []string
+		for _, name := range repositories(t, s) {
+			if strings.HasPrefix(name, fmt.Sprint(writes)) {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("kept %q\nnot  %q", got, want)
+		}
+		wantRecord(t, s, fmt.Sprint("sure", writes), kept)
 	}
 }
 
