@@ -24,7 +24,7 @@ type AuthArgs struct {
 }
 
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
-func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *dispatch.Plan) error {
+func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context()), syncing: true}
 	var err error
 	if v.user, err = args.Selector("user", people.UserType, true); err != nil {
@@ -108,10 +108,10 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 		return err
 	}
 	q := store.Query{Table: o.Table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.MaxSearch}
+	if v.user, err = args.Selector("user", people.UserType, of != ""); err != nil {
+		return err
+	}
 	if of != "" {
-		if v.user, err = args.Selector("user", people.UserType, true); err != nil {
-			return err
-		}
 		if q.Where, err = args.ofToken(o); err != nil {
 			return err
 		}
@@ -131,6 +131,8 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 				return nil, err
 			}
 			his.Where = append(slices.Clone(q.Where), store.Cond{Path: path, Column: a.Column, Op: store.Eq, Value: login.ID})
+		} else if err := object.UndefinedDomain(tx, v.user); err != nil {
+			return nil, err
 		}
 		return object.CRUD{Server: m.Server, Type: o}.PageOf(tx, p, his, &object.SearchArgs{}, "")
 	}
@@ -186,6 +188,12 @@ type SyncArgs struct {
 	Credential *wire.Text `json:"credential"`
 }
 
+// AuthSyncArgs are the parameters of auth/syncToken.
+type AuthSyncArgs struct {
+	SyncArgs
+	Application wire.Named `json:"application"` // read, and of no effect: this server is one
+}
+
 // SyncSelected is token/syncToken: it synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
 func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan) error {
 	user, err := args.Selector("user", people.UserType, false)
@@ -235,7 +243,13 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan
 	})
 }
 
+// AuthActivateArgs are the parameters of auth/activateTokenAssignment.
+type AuthActivateArgs struct {
+	token.ActivateArgs
+	Application wire.Named `json:"application"` // read, and of no effect: this server is one
+}
+
 // ActivateTokenAssignment is Activate for a login: it does not tell whether the assignment exists.
-func (m *Auth) ActivateTokenAssignment(r *http.Request, args *token.ActivateArgs, plan *dispatch.Plan) error {
-	return token.Activate(m.Server, r, args, plan, true)
+func (m *Auth) ActivateTokenAssignment(r *http.Request, args *AuthActivateArgs, plan *dispatch.Plan) error {
+	return token.Activate(m.Server, r, &args.ActivateArgs, plan, true)
 }
