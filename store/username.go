@@ -144,8 +144,9 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 			principal = same
 		}
 		if !n.InDomain {
-			if len(principal) == 1 && principal[0].LoginName != n.Name {
-				fit = append(fit, principal...)
+			// One that is another's login name names him alone, as it did before it was a name of anybody else.
+			if len(fit) == 0 {
+				fit = slices.Clone(principal)
 			}
 		} else {
 			elsewhere := func(u NamesOf) bool { return u.DomainID != known[n.Domain].ID }
