@@ -264,7 +264,7 @@ func TestImportFilesOfOtherTools(t *testing.T) {
 		{Serial: "1002", Algorithm: "TOTP", Digits: 8, Period: 60, Secret: []byte("12345678901234567890123456789012")},
 	}
 	for file, key := range map[string][3]string{"keys.csv": {}, "plain.xml": {},
-		"psk.xml": {"preSharedKey", secret, "ff" + secret[2:]}, "pbe.xml": {"password", "s3cret", "S3cret"}} {
+		"psk.xml": {"preSharedKey", secret[:16] + "\r\n " + secret[16:], "ff" + secret[2:]}, "pbe.xml": {"password", "s3cret", "S3cret"}} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t, storetest.SQLite(t))

@@ -33,7 +33,7 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "repository/create", `{"attrs":{"name":"child"}}`)
 	s.do(t, "repository/create", `{"attrs":{"name":"root"}}`)
 	s.do(t, "repository/set", `{"repository":{"name":"child"},"attrs":{"parent.name":"root"}}`)
-	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"password":"correct horse","firstName":"Jörg <\u2028>"}}`)
+	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"password":"correct horse","firstName":"Jörg","description":"<\u2028>"}}`)
 	s.do(t, "tokenAssignment/set", `{"id":"`+w.Assignment+`","attrs":{"pin":"1234"}}`)
 	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"certificates":"`+strings.Repeat("0a", 32)+`"}}`)
 	s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"gone","seed":"%x"}}`, seedOf("gone")))

@@ -68,18 +68,6 @@ func (tx *sqlTx) Seen(ids []string, now model.Time) error {
 	})
 }
 
-func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
-	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
-		return err
-	}
-	for _, other := range others {
-		if _, err := tx.exec("INSERT INTO "+first.Table+" ("+first.To+", "+second.From+") VALUES (?, ?)", id, other); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (tx *sqlReadTx) DeviceNamed(name string) (bool, error) {
 	return tx.Exists(Step{Table: "devices", To: Folded("name")}, model.Fold(name))
 }

@@ -173,3 +173,15 @@ func CodePlace(id string) keyring.Place {
 func AnswerPlace(id string) keyring.Place {
 	return keyring.Place{Table: "idempotency_keys", Column: "reply", Row: id}
 }
+
+func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
+	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
+		return err
+	}
+	for _, other := range others {
+		if _, err := tx.exec("INSERT INTO "+first.Table+" ("+first.To+", "+second.From+") VALUES (?, ?)", id, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,5 +1,5 @@
 // Package store keeps the domain's rows in SQLite or PostgreSQL behind the interface Store; its contract is in the comments of
-// Store, ReadTx and Tx. group.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
+// Store, ReadTx and Tx. groupcommit.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
 // connection, and finds out whether a COMMIT whose answer was lost took effect (resolve).
 package store
 

@@ -108,7 +108,7 @@ func init() {
 	keep[model.SignIns]("sign_ins", model.SignInsNoun, "id")
 	keep[model.StoredReply]("idempotency_keys", model.AnsweredNoun, "id")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
-	keep[mark]("audit_marks", model.AuditMarkNoun, "number")
+	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }
 
 // tableOf returns the table of a row, a pointer to a type of the domain.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -124,14 +123,18 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 		if err != nil {
 			return opts, err
 		}
-		if opts.PreSharedKey, err = hex.DecodeString(strings.Join(strings.Fields(string(text)), "")); err != nil {
-			return opts, errors.New("--psk-file: the key is not hex")
+		var reason string
+		if opts.PreSharedKey, reason = seedfile.DecodeSeed(text, seedfile.Hex); reason != "" {
+			return opts, errors.New("--psk-file: the key " + reason)
 		}
 	}
 	if f.product != "" {
-		if maker, code, ok := strings.Cut(f.product, "/"); !ok || maker == "" || code == "" {
+		maker, code, _ := strings.Cut(f.product, "/")
+		maker, _ = model.Name.Clean(maker)
+		if code, _ = model.Name.Clean(code); maker == "" || code == "" {
 			return opts, errors.New("--product must be MANUFACTURERCODE/PRODUCTCODE, such as DN/ST")
 		}
+		f.product = maker + "/" + code
 	}
 	return opts, nil
 }

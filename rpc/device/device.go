@@ -26,7 +26,7 @@ func Receivers(s *dispatch.Server) map[string]any {
 
 // DeviceType declares devices.
 var DeviceType = object.Declare(&object.Type{
-	Name: "device", NotFound: model.DeviceNoun, Row: func() any { return new(model.Device) },
+	Name: "device", NotFound: model.DeviceNoun, Limited: object.Changes, Row: func() any { return new(model.Device) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkDevice, AfterWrite: afterWriteDevice, BeforeDelete: beforeDeleteDevice,
 	Attrs: []object.Attr{

@@ -12,7 +12,7 @@ type DeviceGroup struct{ object.CRUD }
 
 // DeviceGroupType declares groups of devices.
 var DeviceGroupType = object.Declare(&object.Type{
-	Name: "deviceGroup", NotFound: model.DeviceGroupNoun, Row: func() any { return new(model.DeviceGroup) },
+	Name: "deviceGroup", NotFound: model.DeviceGroupNoun, Limited: object.Reads, Row: func() any { return new(model.DeviceGroup) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.GroupsBelow, Noun: "groups"}},
 	Check:  checkDeviceGroup,

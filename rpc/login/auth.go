@@ -284,7 +284,7 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 // pretend spends the time that a check of an OTP takes.
 func (v *verification) pretend() {
 	var s otp.Search
-	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP}.WithDefaults(),
 		otp.State{}, v.c.Now.Std().Unix(), 10)
 	v.auth.compared.Add(float64(s.Made))
 }

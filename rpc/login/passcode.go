@@ -1,7 +1,6 @@
 package login
 
 import (
-	"io"
 	"math/big"
 	"net/http"
 
@@ -19,8 +18,8 @@ const PasscodeInterval = 30_000 // milliseconds between two to the same user
 
 // newPasscode makes six random digits.
 func newPasscode(s *dispatch.Server) (string, error) {
-	b := make([]byte, 16) // 128 bits: the bias of the remainder is far below notice
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+	b, err := s.Random(16) // 128 bits: the bias of the remainder is far below notice
+	if err != nil {
 		return "", err
 	}
 	n := new(big.Int).Mod(new(big.Int).SetBytes(b), big.NewInt(1_000_000)).String()

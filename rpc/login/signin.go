@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,12 +48,11 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 		c.Fail(w, err, true)
 		return
 	}
-	key := make([]byte, SessionBytes)
-	if _, err := io.ReadFull(m.Server.Config.Rand, key); err != nil {
+	value, err := m.Server.RandomText(SessionBytes)
+	if err != nil {
 		c.Fail(w, err, true)
 		return
 	}
-	value := base64.RawURLEncoding.EncodeToString(key)
 	hash := sha256.Sum256([]byte(value))
 	if err := m.signingIn(r.Context(), c, &args, hash[:], m.SessionOf(r)); err != nil {
 		c.Fail(w, err, true)

@@ -77,7 +77,7 @@ func JoinValues(b []byte, values [][]byte) []byte {
 }
 
 // write appends a value; what is empty is null.
-func (k kind) write(b []byte, v any) []byte {
+func (k Kind) write(b []byte, v any) []byte {
 	switch x := v.(type) {
 	case nil:
 		return append(b, "null"...)

@@ -29,6 +29,7 @@ type Type struct {
 	Order              string     // the default sort of a search; "" = id
 	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
 	UsedBy             []Use      // what refuses its deletion
+	Limited            Limited    // what an agent that is limited to domains may do with such objects
 	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
 	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
@@ -43,11 +44,25 @@ type Type struct {
 	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
 }
 
-// kind is an attribute's type on the wire.
-type kind uint8
+// Limited says what an agent that is limited to domains may do with objects of a type. Which of them it sees, store.DomainScope says.
+type Limited uint8
 
 const (
-	Text    kind = iota // a string; a number is taken as its literal text
+	NoAccess Limited = iota
+	Reads            // it gets and searches them, since all domains share them
+	Changes          // it may call all their methods, for those of its domains
+)
+
+// OpenToLimited says whether an agent that is limited to domains may call a method of such objects, by the last part of its path.
+func (o *Type) OpenToLimited(verb string) bool {
+	return o.Limited == Changes || o.Limited == Reads && (verb == "get" || verb == "search")
+}
+
+// Kind is an attribute's type on the wire.
+type Kind uint8
+
+const (
+	Text    Kind = iota // a string; a number is taken as its literal text
 	Integer             // a 64-bit integer; also as a string
 	Boolean
 	Date   // ISO 8601
@@ -70,7 +85,7 @@ const (
 // Attr is one attribute of an object.
 type Attr struct {
 	Name       string
-	Kind       kind
+	Kind       Kind
 	When       When
 	Required   bool
 	Initial    any                               // value of a new object when none is given; nil = the type's zero

@@ -40,7 +40,7 @@ type Node struct {
 // Field is one member of a reply's object.
 type Field struct {
 	name   []byte // quoted
-	Kind   kind
+	Kind   Kind
 	Column int
 	derive func(row store.Row) (any, error) // nil = the column's value
 	Always string                           // JSON that stands there whatever the row; "" = the row's

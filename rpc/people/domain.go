@@ -21,7 +21,7 @@ func Receivers(s *dispatch.Server) map[string]any {
 
 // DomainType declares domains.
 var DomainType = object.Declare(&object.Type{
-	Name: "domain", NotFound: model.DomainNoun, Row: func() any { return new(model.Domain) },
+	Name: "domain", NotFound: model.DomainNoun, Limited: object.Reads, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}},
 	Check:  checkDomain, AfterWrite: afterWriteDomain,

@@ -27,13 +27,13 @@ type userRow struct {
 }
 
 // userColumn returns the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
-// which is the domain's name, in any case.
+// which is the domain's name, in any spelling.
 func userColumn(name string) string {
-	if strings.EqualFold(name, "domain") || strings.EqualFold(name, "domain.name") {
+	if seedfile.SameColumn("domain", name) || seedfile.SameColumn("domain.name", name) {
 		return "domain"
 	}
 	for known, a := range UserType.ByName {
-		if strings.EqualFold(name, known) && a.When != object.ReadOnly && a.Kind != object.Ref {
+		if seedfile.SameColumn(known, name) && a.When != object.ReadOnly && a.Kind != object.Ref {
 			return a.Name
 		}
 	}
@@ -130,8 +130,8 @@ func userField(column, field string) (string, error) {
 		return model.Name.Check(column, field)
 	case a.Kind == object.Boolean:
 		return seedfile.Boolean(field), nil
-	case a.Rule != model.AnyText && model.Rounded(field):
-		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
+	case a.Rule != model.AnyText && model.SheetFault(field) != "":
+		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.SheetReason(column, field))
 	}
 	return field, nil
 }

@@ -2,8 +2,6 @@ package people
 
 import (
 	"context"
-	"encoding/base64"
-	"io"
 	"net/http"
 
 	"tokensmith/model"
@@ -18,7 +16,7 @@ type User struct{ object.CRUD }
 
 // UserType declares users.
 var UserType = object.Declare(&object.Type{
-	Name: "user", NotFound: model.UserNoun, Row: func() any { return new(model.User) },
+	Name: "user", NotFound: model.UserNoun, Limited: object.Changes, Row: func() any { return new(model.User) },
 	Keys: [][]string{{"domain", "loginName"}}, ShownWhenAmbiguous: []string{"id", "loginName", "domain.name"},
 	UsedBy:  []object.Use{{Rows: store.UserAssignments, Noun: "tokens"}, {Rows: store.UserDevices, Noun: "devices"}, {Rows: store.UserCodes, Noun: "installation codes"}},
 	Prepare: prepareUser, Check: checkUser, AfterWrite: afterWriteUser,
@@ -173,11 +171,10 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dis
 	}
 	var reply any
 	if password == "" {
-		b := make([]byte, madePasswordBytes)
-		if _, err := io.ReadFull(m.Server.Config.Rand, b); err != nil {
+		var err error
+		if password, err = m.Server.RandomText(madePasswordBytes); err != nil {
 			return err
 		}
-		password = base64.RawURLEncoding.EncodeToString(b)
 		reply = passwordReset{password}
 	} else if err := CheckPassword(m.Server, "password", model.Secret(password)); err != nil {
 		return err

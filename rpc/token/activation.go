@@ -3,7 +3,6 @@ package token
 import (
 	"crypto/sha1"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strings"
 
@@ -103,8 +102,8 @@ const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // NewCode makes a random code of n letters, 5 bits each.
 func NewCode(s *dispatch.Server, n int64) (string, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+	b, err := s.Random(int(n))
+	if err != nil {
 		return "", err
 	}
 	for i := range b {
