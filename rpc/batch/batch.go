@@ -230,7 +230,11 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	}
 	p.err = nil // of a run before
 	tx.Limit(p.call.Scope)
-	result, err := p.plan.View(tx)
+	var result any
+	err := p.call.StillMay(tx)
+	if err == nil {
+		result, err = p.plan.View(tx)
+	}
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
 	}

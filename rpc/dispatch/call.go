@@ -62,6 +62,7 @@ type Caller struct {
 	Agent      *model.Agent // nil until authenticated
 	Scope      store.Scope  // what it sees; nil = everything
 	generation int64        // of the secret by which it proved itself
+	proof      *proof       // nil = whoever calls has no rights that could be taken away
 }
 
 // effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
@@ -179,13 +180,16 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 // read runs a plan that only reads.
 func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 	view := c.Server.Config.Store.View
-	switch plan.Reads {
-	case NoStatement:
+	switch {
+	case plan.Reads == NoStatement:
 		return plan.View(nil)
-	case OneStatement:
+	case plan.Reads == OneStatement && !c.late():
 		view = c.Server.Config.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
+		if err := c.StillMay(tx); err != nil {
+			return err
+		}
 		c.effects = effects{}
 		tx.Limit(c.Scope)
 		result, err = plan.View(tx)
@@ -199,6 +203,9 @@ func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
 // Apply runs a plan inside a transaction and writes its row of the record.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
+	if err := c.StillMay(tx); err != nil {
+		return nil, err
+	}
 	c.effects = effects{}
 	tx = c.guarded(tx)
 	tx.Limit(c.Scope)
