@@ -69,6 +69,17 @@ func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row
 	if err := c.MayRename(tx, was, now, agents); err != nil {
 		return err
 	}
+	administrators, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	for i := range administrators {
+		if a := &administrators[i]; a.DomainID == now.ID {
+			if err := dispatch.AdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
+				return err
+			}
+		}
+	}
 	for i := range agents {
 		a := &agents[i]
 		if !a.LimitedTo(was.NameFolded) {
