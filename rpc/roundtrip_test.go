@@ -94,7 +94,10 @@ func TestRoundTrips(t *testing.T) {
 			}
 		}
 	})
-	type trial struct{ name, path, params, header string }
+	type trial struct {
+		name, path, params, header string
+		code                       int // of the reply
+	}
 	var trials []trial
 	for _, m := range rpc.Methods() {
 		if m.Path != "device/events" && m.Path != "audit/verify" { // which stays open, and which grows with the record
@@ -113,6 +116,8 @@ func TestRoundTrips(t *testing.T) {
 		trial{name: "auth/verify, a wrong OTP", path: "auth/verify", params: `{"user":{"id":"{User}"},"credential":{"otp":"000000"}}`},
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
+		trial{name: "auth/activateTokenAssignment, another code", code: 304, path: "auth/activateTokenAssignment", params: `{"id":"{Sleeping}","code":"00000000"}`},
+		trial{name: "auth/activateTokenAssignment, of nobody", code: 304, path: "auth/activateTokenAssignment", params: `{"id":"nothing","code":"00000000"}`},
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
 		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},
@@ -157,7 +162,10 @@ func TestRoundTrips(t *testing.T) {
 			if seen[cost]++; try == 0 || cost < least {
 				least = cost
 			}
-			want := map[bool]int{false: 0, true: 201}[strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown")]
+			want := trial.code
+			if strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown") {
+				want = 201
+			}
 			if codeIn(reply) != want {
 				t.Fatalf("%s: %s", trial.name, reply)
 			}

@@ -36,6 +36,8 @@ type Auth struct {
 
 	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
 	lastAdmin atomic.Value // id of the administrator who signed in to the console last
+
+	lastActivated atomic.Value // id of the assignment of which an activation code was tried last
 }
 
 // New makes the receiver of the methods of logins.

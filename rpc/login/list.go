@@ -275,5 +275,5 @@ func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan
 
 // ActivateTokenAssignment is Activate for a login: it does not tell whether the assignment exists.
 func (m *Auth) ActivateTokenAssignment(r *http.Request, args *token.ActivateArgs, plan *dispatch.Plan) error {
-	return token.Activate(m.Server, r, args, plan, true)
+	return token.Activate(m.Server, r, args, plan, &m.lastActivated)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -199,17 +200,18 @@ func (a *ActivateArgs) sum() ([]byte, error) {
 
 // Activate makes an assignment active by its activation code.
 func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
-	return Activate(m.Server, r, args, plan, false)
+	return Activate(m.Server, r, args, plan, nil)
 }
 
-// Activate makes an assignment active by its activation code. With blind it does not tell whether the assignment exists.
-func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, blind bool) error {
+// Activate makes an assignment active by its activation code. With last, the id of the assignment that was tried last, it does not tell
+// whether the assignment exists: of one that does not, that one is looked at for the time it takes.
+func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, last *atomic.Value) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := assignment(&args.Selection)
 	if err != nil {
 		return err
 	}
-	if blind {
+	if last != nil {
 		one.Named = nil // nor is the domain looked up
 	}
 	sum, err := args.sum()
@@ -219,22 +221,32 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := AssignmentType.FindSelected(c, tx, one)
-		if blind && wire.NoSingleMatch(err) {
-			return wrong, nil
-		}
-		if err != nil {
+		unknown := last != nil && wire.NoSingleMatch(err)
+		if err != nil && !unknown {
 			return nil, err
+		}
+		if unknown {
+			id, _ = last.Load().(string)
 		}
 		var a model.Assignment
-		if err := tx.Load(&a, id); err != nil {
+		if err := tx.Load(&a, id); err != nil && !(unknown && wire.NoSingleMatch(err)) {
 			return nil, err
 		}
-		c.SetObject(AssignmentType.Noun, id)
 		var want []byte
 		if a.Activation != nil {
 			if want, err = s.Keys.Unseal(store.ActivationPlace(id), a.Activation); err != nil {
 				return nil, err
 			}
+		}
+		if unknown && a.ID == "" {
+			return wrong, tx.Stranger(c.Now)
+		}
+		if unknown {
+			return wrong, tx.Save(&a) // as it is
+		}
+		c.SetObject(AssignmentType.Noun, id)
+		if last != nil {
+			last.Store(id)
 		}
 		if !a.Activate(want, sum, c.Now) {
 			return wrong, tx.Save(&a)
