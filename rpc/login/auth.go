@@ -156,13 +156,8 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	if v.token, err = args.Selector("token", token.TokenType, false); err != nil {
 		return nil, err
 	}
-	if args.RemoteIP != "" {
-		ip, err := netip.ParseAddr(string(args.RemoteIP))
-		if err != nil || ip.Zone() != "" {
-			return nil, model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
-		}
-		v.comesFrom(ip.String())
-		v.c.Remote = ip.String() + " by " + v.c.Remote
+	if err := v.remoteIP(args.RemoteIP); err != nil {
+		return nil, err
 	}
 	if err := v.credential(args.Credential); err != nil {
 		return nil, err
@@ -179,6 +174,20 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 		err = v.hash(ctx)
 	}
 	return v, err
+}
+
+// remoteIP takes where the user is, as the front end says; "" = not known.
+func (v *verification) remoteIP(text wire.Text) error {
+	if text == "" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(string(text))
+	if err != nil || ip.Zone() != "" {
+		return model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
+	}
+	v.comesFrom(ip.String())
+	v.c.Remote = ip.String() + " by " + v.c.Remote
+	return nil
 }
 
 // login finds the user; nil when the selector fits none, or several.

@@ -20,8 +20,14 @@ type AuthArgs struct {
 	Return wire.Return `json:"return"`
 }
 
+// SyncLoginArgs are the parameters of auth/syncToken.
+type SyncLoginArgs struct {
+	SyncArgs
+	RemoteIP wire.Text `json:"remoteIp"`
+}
+
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
-func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *dispatch.Plan) error {
+func (m *Auth) SyncToken(r *http.Request, args *SyncLoginArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context()), syncing: true}
 	var err error
 	if v.user, err = args.Selector("user", people.UserType, true); err != nil {
@@ -31,6 +37,9 @@ func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *dispatch.Plan) e
 		return err
 	}
 	if v.first, v.second, err = args.otps(); err != nil {
+		return err
+	}
+	if err = v.remoteIP(args.RemoteIP); err != nil {
 		return err
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
