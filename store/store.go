@@ -359,7 +359,8 @@ type Tx interface {
 
 	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and whose states, beside them,
 	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
-	// that do, and returns their states as what was used before has them; those it is given stay as they are.
+	// that do, and returns their states as what was used before has them; those it is given stay as they are. A group of more than
+	// model.MaxSeedTokens is Invalid.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks has all tokens of a group know what was used of their seed, and what it answered, and moves their counters up to
 	// that; nil is no group.
