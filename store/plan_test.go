@@ -45,6 +45,10 @@ func TestPlans(t *testing.T) {
 		{"Delete", false, func(tx store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
 		{"DomainsByName", false, func(tx store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
 		{"UsersByLogin", false, func(tx store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
+		{"UsersNamed", false, func(tx store.Tx) error {
+			_, err := tx.UsersNamed([]string{"x", "y"}, map[string][]string{"x": {"z"}})
+			return err
+		}},
 		{"Administrators", false, func(tx store.Tx) error { _, err := tx.Administrators(); return err }},
 		{"PermissionsOf", true, func(tx store.Tx) error { _, err := tx.PermissionsOf([]string{"x", "y"}, []string{"z"}); return err }},
 		{"PermissionsOfProduct", true, func(tx store.Tx) error { _, err := tx.PermissionsOfProduct("x"); return err }},

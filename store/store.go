@@ -152,7 +152,7 @@ const CallersKept = 100 * time.Millisecond
 // caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
 // Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
 type ReadTx interface {
-	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
+	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin, Principals, UsersNamed and TokensBySerial to a scope until the end of
 	// the transaction; nil lifts it. Nothing else is limited: ids come from Find.
 	Limit(scope Scope)
 
@@ -223,9 +223,12 @@ type ReadTx interface {
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
 	// PermissionsOfProduct is PermissionsOf of all tokens of a product.
 	PermissionsOfProduct(productID string) ([]model.List, error)
+	// Principals returns the ids of the users with each user principal name, by folded name. It goes through all users: for a View.
+	Principals(folded []string) (map[string][]string, error)
 	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
 	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
-	UsersNamed(folded []string) (map[string][]string, error)
+	// principals are what Principals returned before; whoever is not called so any more is not meant.
+	UsersNamed(folded []string, principals map[string][]string) (map[string][]string, error)
 
 	// ProductByCodes finds a product by manufacturer and product code. None is NotFound.
 	ProductByCodes(manufacturer, code string) (model.Product, error)

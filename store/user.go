@@ -94,7 +94,12 @@ func (tx *sqlReadTx) PermissionsOfProduct(productID string) ([]model.List, error
 		WHERE u.permissions > '' AND a.user_id = u.id AND t.id = a.token_id AND t.product_id = ? ORDER BY u.permissions`, productID)
 }
 
-func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
+func (tx *sqlReadTx) Principals(folded []string) (map[string][]string, error) {
+	return tx.principals(folded, "user_principal_name <> ''")
+}
+
+// principals are the users of those that fit who have one of the principal names.
+func (tx *sqlReadTx) principals(folded []string, fit string, args ...any) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
 	if len(folded) == 0 {
 		return found, nil
@@ -103,19 +108,34 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	for _, name := range folded {
 		wanted[name] = true
 	}
-	// Principal names have no index of their own: one pass over the users serves all names of a file.
-	where, args, err := tx.limited("users", "user_principal_name <> ''")
+	where, args, err := tx.limited("users", fit, args...)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := selectPrincipals.all(tx, " WHERE "+where, args...)
-	if err != nil {
-		return nil, err
-	}
 	for _, u := range rows {
 		if name := model.Fold(u.Name); wanted[name] {
 			found[name] = append(found[name], u.ID)
 		}
+	}
+	return found, err
+}
+
+func (tx *sqlReadTx) UsersNamed(folded []string, principals map[string][]string) (map[string][]string, error) {
+	found := make(map[string][]string, len(folded))
+	var ids []string
+	for _, name := range folded {
+		ids = append(ids, principals[name]...)
+	}
+	err := chunks(ids, func(part []string) error {
+		still, err := tx.principals(folded, "id IN (?)", part)
+		for name, ids := range still {
+			found[name] = append(found[name], ids...)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, by := range []struct {
 		column string

@@ -80,8 +80,12 @@ type importing struct {
 	tokens  []model.Token      // beside rows
 	states  []model.TokenState // beside rows
 	unseen  map[string]bool    // ids of tokens that are there and that the caller does not see
-	bad     wire.RowErrors
-	notes   wire.Notes
+
+	owners     []string            // names of users, folded, each once
+	principals map[string][]string // ids of those that have such a principal name
+
+	bad   wire.RowErrors
+	notes wire.Notes
 }
 
 // importRow is what of a key is not in its token.
@@ -129,6 +133,9 @@ func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {
+		return err
+	}
+	if err := im.findOwners(r.Context()); err != nil {
 		return err
 	}
 	im.notes.File(file.Notes)
