@@ -31,6 +31,8 @@ type Call struct {
 	plan     *Plan // then: what the method's prepare step left
 	refusal  error // then: why it left none
 
+	beside map[string][]any // ids of what was looked for beside its change
+
 	HasLarge bool     // it has the place of what needs much memory
 	heavy    bool     // it has one of those of replies that do
 	shows    bool     // it shows a secret, in an attribute
@@ -159,7 +161,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.Parts != nil {
 		result, err = plan.Parts(ctx)
 	} else {
-		err = update(ctx, change)
+		err = c.besides(ctx, func() error { return update(ctx, change) })
 	}
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {

@@ -192,7 +192,11 @@ func (v *verification) remoteIP(text wire.Text) error {
 
 // login finds the user; nil when the selector fits none, or several.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
-	found, err := tx.Logins(v.user)
+	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
+	if err != nil {
+		return nil, err
+	}
+	found, err := tx.Logins(conds)
 	if err != nil || len(found) != 1 {
 		return nil, err
 	}
