@@ -28,6 +28,14 @@ func (w watched) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return w.Store.Update(ctx, func(tx store.Tx) error { return fn(watchedTx{tx, w.through}) })
 }
 
+func (w watched) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
+	return w.Store.UpdateLong(ctx, func(tx store.Tx) error { return fn(watchedTx{tx, w.through}) })
+}
+
+func (w watchedTx) Try(fn func(store.Tx) error) error {
+	return w.Tx.Try(func(tx store.Tx) error { return fn(watchedTx{tx, w.through}) })
+}
+
 func (w watchedTx) Find(q *store.Query) ([]store.Row, error) {
 	w.through(q.Where)
 	return w.Tx.Find(q)
@@ -63,6 +71,7 @@ func TestNoChangeLooksThroughATable(t *testing.T) {
 		`token/delete {"token":{"description":"x"},"user":{"mobile":"+1"}}`, `auth/verify {"user":{"mobile":"+1"},"credential":{"otp":"000000"}}`,
 		`auth/sendOTP {"user":{"canonicalName":"x"}}`, `auth/syncToken {"user":{"mobile":"+1"},"token":{"serial":"1"},"credential":"000000,111111"}`,
 		`auth/activateTokenAssignment {"user":{"mobile":"+1"},"code":"00000000"}`,
+		`batch/execute {"calls":[{"method":"user/set","params":{"user":{"mobile":"+1"},"attrs":{"firstName":"B"}}},{"method":"user/set","params":{"user":{"firstName":"B"},"attrs":{"firstName":"C"}}}]}`,
 	} {
 		method, params, _ := strings.Cut(call, " ")
 		_, reply := s.post("/"+method, params)
@@ -106,6 +115,9 @@ func TestFoundBeside(t *testing.T) {
 			{`auth/sendOTP {"user":{"mobile":"+3"}}`, 0},
 			{`batch/execute {"atomic":true,"calls":[{"method":"user/create","params":{"attrs":{"domain.name":"d","loginName":"x","mobile":"+9"}}},
 				{"method":"user/set","params":{"user":{"mobile":"+9"},"attrs":{"firstName":"X"}}}]}`, 0},
+			{`batch/execute {"calls":[{"method":"user/set","params":{"user":{"mobile":"+9"},"attrs":{"mobile":"+8"}}},
+				{"method":"user/set","params":{"user":{"mobile":"+8"},"attrs":{"mobile":"+7"}}}, {"method":"user/set","params":{"user":{"mobile":"+9"},"attrs":{"mobile":"+6"}}},
+				{"method":"user/set","params":{"user":{"mobile":"+7"},"attrs":{"lastName":"Y"}}}]}`, 0},
 		} {
 			method, params, _ := strings.Cut(c.call, " ")
 			if _, reply := g.post("/"+method, params); codeIn(reply) != c.want {
@@ -117,9 +129,9 @@ func TestFoundBeside(t *testing.T) {
 				t.Errorf("%s by one who is held to a domain: %s", attrs, seen)
 			}
 		}
-		rows := fmt.Sprint(g.do(t, "user/search", `{"match":[["loginName","in",["u","v","w","x"]]],"return":["loginName","firstName","description"],"sort":["loginName"]}`).(map[string]any)["rows"])
-		if want := "[map[description:one firstName:U loginName:u] map[description:<nil> firstName:<nil> loginName:v] map[description:both firstName:L loginName:w] " +
-			"map[description:<nil> firstName:X loginName:x]]"; rows != want {
+		rows := fmt.Sprint(g.do(t, "user/search", `{"match":[["loginName","in",["u","v","w","x"]]],"return":["loginName","firstName","lastName","mobile","description"],"sort":["loginName"]}`).(map[string]any)["rows"])
+		if want := "[map[description:one firstName:U lastName:<nil> loginName:u mobile:+1] map[description:<nil> firstName:<nil> lastName:<nil> loginName:v mobile:<nil>] " +
+			"map[description:both firstName:L lastName:<nil> loginName:w mobile:+2] map[description:<nil> firstName:X lastName:Y loginName:x mobile:+7]]"; rows != want {
 			t.Errorf("the users are %s", rows)
 		}
 	})

@@ -136,7 +136,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
-	p.call = c
+	p.call, c.LooksInside = c, atomic
 	limit := dispatch.SmallBody
 	if method.Large {
 		limit = int(m.Server.Config.LargeBody)
@@ -281,6 +281,9 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	})
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
+	}
+	if dispatch.EndsForBeside(err) {
+		return nil, err
 	}
 	if err != nil {
 		p.err = err

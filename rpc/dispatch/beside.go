@@ -20,9 +20,9 @@ func (*besideError) Error() string { return "is looked for beside the change" }
 
 // FoundBeside returns the ids of what was looked for beside the change whose transaction tx is, by a key of the call. Where that
 // was not done yet, the error ends the change, and whoever gets it returns it. Not known says that it is looked for in tx: that is no change's, or
-// one of a batch, of which a call names what one before it made.
+// that of an atomic batch, of which a call names what one before it made.
 func (c *Call) FoundBeside(tx store.ReadTx, key string, find func(tx store.ReadTx) ([]any, error)) (ids []any, known bool, err error) {
-	if _, changes := tx.(store.Tx); !changes || c.Outer != nil {
+	if _, changes := tx.(store.Tx); !changes || c.LooksInside {
 		return nil, false, nil
 	}
 	if ids, known = c.beside[key]; !known {
@@ -35,17 +35,27 @@ func (c *Call) FoundBeside(tx store.ReadTx, key string, find func(tx store.ReadT
 func (c *Call) besides(ctx context.Context, change func() error) error {
 	for {
 		err := change()
-		var b *besideError
-		if !errors.As(err, &b) {
+		if !EndsForBeside(err) {
 			return err
 		}
-		if err := c.lookBeside(ctx, b); err != nil {
+		if err := c.LookBeside(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Call) lookBeside(ctx context.Context, b *besideError) error {
+// EndsForBeside says whether an error ends a change because something is to be looked for beside it.
+func EndsForBeside(err error) bool {
+	var b *besideError
+	return errors.As(err, &b)
+}
+
+// LookBeside looks for what a change ended for, so that it can run anew.
+func (c *Call) LookBeside(ctx context.Context, ended error) error {
+	var b *besideError
+	if !errors.As(ended, &b) {
+		return ended
+	}
 	release, err := c.Acquire(ctx, &Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Long: true}) // for its place
 	if err != nil {
 		return err

@@ -31,7 +31,8 @@ type Call struct {
 	plan     *Plan // then: what the method's prepare step left
 	refusal  error // then: why it left none
 
-	beside map[string][]any // ids of what was looked for beside its change
+	beside      map[string][]any // ids of what was looked for beside its change
+	LooksInside bool             // it looks for everything in its transaction
 
 	HasLarge bool     // it has the place of what needs much memory
 	heavy    bool     // it has one of those of replies that do
