@@ -56,6 +56,7 @@ func TestPlans(t *testing.T) {
 		{"ProductByCodes", false, func(tx store.Tx) error { _, err := tx.ProductByCodes("x", "y"); return err }},
 		{"RepositoryByName", false, func(tx store.Tx) error { _, err := tx.RepositoryByName("x"); return err }},
 		{"AssignmentsOfTokens", true, func(tx store.Tx) error { _, err := tx.AssignmentsOfTokens([]string{"x", "y"}); return err }},
+		{"AssignedTo", false, func(tx store.Tx) error { _, err := tx.AssignedTo([]string{"x", "y"}); return err }},
 		{"AssignedOfProduct", false, func(tx store.Tx) error { _, err := tx.AssignedOfProduct("x", "y"); return err }},
 		{"DisownToken", false, func(tx store.Tx) error { return tx.DisownToken("x", 1) }},
 		{"Touch", false, func(tx store.Tx) error { return tx.Touch("x", 1) }},

@@ -242,6 +242,8 @@ type ReadTx interface {
 	AssignmentsOfUser(userID string) ([]model.Assignment, error)
 	// AssignmentsOfTokens returns the assignments of tokens, by token, oldest first.
 	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
+	// AssignedTo counts the assignments of users, given by id; who has none is not in it.
+	AssignedTo(userIDs []string) (map[string]int64, error)
 	// AssignedOfProduct counts a user's assignments to tokens of a product.
 	AssignedOfProduct(userID, productID string) (int64, error)
 	// AccountOf returns the login name of a token's owner, or of the user of its oldest assignment, and the domain's name; ""
