@@ -10,8 +10,8 @@ import (
 )
 
 // A call may be long on its way behind the moment in which its caller was found: its body comes slowly, it waits for a place or for
-// others' changes, or it is one of many in a batch. Whoever takes a right away is answered store.CallersKept later, and nothing goes by that right from
-// then on. So a caller who was read longer ago is read anew, in the transaction that goes by it.
+// others' changes, or it is one of many in a batch. Whoever takes a right away is answered store.CallersKept later, and nothing goes
+// by that right from then on. So a caller who was read longer ago is read anew, in the transaction that goes by it.
 
 // proof is what a call goes by of its caller. The calls of a batch share one.
 type proof struct {
@@ -25,9 +25,13 @@ func (c *Call) ProvenBy(read model.Time, again func(tx store.ReadTx) error) {
 	c.proof.read.Store(int64(read))
 }
 
-// late says whether the caller is to be read anew. That of a login is not: it changes nothing but what its credential says, and is called most.
+// late says whether the caller is to be read anew. That of a login is not: it changes nothing but what its credential says, and is
+// called most.
 func (c *Call) late() bool {
-	return c.proof != nil && !strings.HasPrefix(c.Method.Path, "auth/") && c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
+	if c.proof == nil || strings.HasPrefix(c.Method.Path, "auth/") {
+		return false
+	}
+	return c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
 }
 
 // clock is what time it is, where Now is when the call began.
@@ -40,7 +44,7 @@ func (c *Call) StillMay(tx store.ReadTx) error {
 	}
 	now := c.clock()
 	err := c.proof.again(tx)
-	if err == nil {
+	if _, writes := tx.(store.Tx); writes && err == nil { // a snapshot may be old
 		c.proof.read.Store(int64(now))
 	}
 	return err

@@ -70,5 +70,6 @@ func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (
 
 // lookup asks for the ids of what fits, and for one more than are named.
 func (o *Type) lookup(conds []store.Cond) *store.Query {
-	return &store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxAmbiguous + 1}
+	return &store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxAmbiguous + 1}
 }
