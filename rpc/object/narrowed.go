@@ -17,7 +17,7 @@ var fewColumns = sync.OnceValue(func() map[string][]string {
 	few := map[string][]string{}
 	for _, name := range grows {
 		o := Types[name]
-		columns := []string{"id", "user_id"}
+		columns := []string{store.IDColumn.Name, store.ToUser.From}
 		for i := range o.Attrs {
 			if a := &o.Attrs[i]; a.Indexed && a.Kind == Text {
 				columns = append(columns, a.Column)
