@@ -296,7 +296,7 @@ func (c *Credential) split(text string) (pin Secret, code string, ok bool) {
 	if !ok {
 		return nil, "", false
 	}
-	if strings.TrimLeftFunc(head, isDash) == "" && CheckPIN("", Secret(head)) != nil {
+	if head != "" && strings.TrimLeftFunc(head, isDash) == "" && CheckPIN("", Secret(head)) != nil {
 		head = "" // dashes of which no PIN is made
 	}
 	return Secret(head), code, true

@@ -177,15 +177,23 @@ func TestNobodyIsRecordedAsAnother(t *testing.T) {
 			want int
 		}{
 			{`agent/create {"attrs":{"name":"boss@LOCAL","permissions":"user/get"}}`, 13},
+			{`agent/create {"attrs":{"name":"LOCAL\\boss","permissions":"user/get"}}`, 13},
+			{`agent/create {"attrs":{"name":"other\\Max","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"local\\plain","permissions":"user/get"}}`, 0},
 			{`agent/create {"attrs":{"name":"Console","permissions":"user/get"}}`, 13},
 			{`agent/create {"attrs":{"name":"plain@local","permissions":"user/get"}}`, 0},
 			{`agent/create {"attrs":{"name":"eve@elsewhere","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"third\\eve","permissions":"user/get"}}`, 0},
 			{`agent/set {"agent":{"name":"plain@local"},"attrs":{"name":"serve"}}`, 13},
 			{`agent/set {"agent":{"name":"plain@local"},"attrs":{"name":"plain@local","rateLimit":5}}`, 0},
 			{`user/set {"user":{"loginName":"plain"},"attrs":{"firstName":"Pat"}}`, 0},
 			{`user/set {"user":{"loginName":"plain"},"attrs":{"permissions":"user/get"}}`, 13},
+			{`user/create {"attrs":{"domain.name":"other","loginName":"Max","permissions":"user/get"}}`, 13},
+			{`agent/delete {"agent":{"name":"plain@local"}}`, 0},
+			{`user/set {"user":{"loginName":"plain"},"attrs":{"permissions":"user/get"}}`, 13},
 			{`user/create {"attrs":{"domain.name":"other","loginName":"x","permissions":"user/get"}}`, 0},
 			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"elsewhere"}}`, 13},
+			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"third"}}`, 13},
 			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"else"}}`, 0},
 		} {
 			method, params, _ := strings.Cut(c.call, " ")

@@ -38,6 +38,10 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	if err := (&Query{Where: user}).check(); err != nil {
 		return nil, err
 	}
+	user, err := tx.resolve(user)
+	if err != nil {
+		return nil, err
+	}
 	b := &builder{scope: scope}
 	where, args, err := b.statement(b.where("users", user))
 	if err == nil {
@@ -76,6 +80,10 @@ func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) err
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 	t, v := tableOf(s)
 	return tx.later(t.saveOne, t.saved(v)...)
+}
+
+func (tx *sqlTx) SaveLastLogin(userID string, at model.Time) error {
+	return tx.later("UPDATE user_states SET last_login = ? WHERE user_id = ?", at, userID)
 }
 
 func (tx *sqlTx) CountUse(assignmentID string) error {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,6 @@ type named struct {
 
 var (
 	selectPrincipals = selects[named]("SELECT id, user_principal_name AS name FROM users")
-	selectLoginNames = selects[named]("SELECT id, login_name_folded AS name FROM users")
 	selectEmails     = selects[named]("SELECT id, email_folded AS name FROM users")
 )
 
@@ -94,73 +94,75 @@ func (tx *sqlReadTx) PermissionsOfProduct(productID string) ([]model.List, error
 		WHERE u.permissions > '' AND a.user_id = u.id AND t.id = a.token_id AND t.product_id = ? ORDER BY u.permissions`, productID)
 }
 
-func (tx *sqlReadTx) Principals(folded []string) (map[string][]string, error) {
-	return tx.principals(folded, "user_principal_name <> ''")
-}
-
-// principals are the users of those that fit who have one of the principal names.
-func (tx *sqlReadTx) principals(folded []string, fit string, args ...any) (map[string][]string, error) {
+func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
-	if len(folded) == 0 {
-		return found, nil
-	}
-	wanted := make(map[string]bool, len(folded))
-	for _, name := range folded {
-		wanted[name] = true
-	}
-	where, args, err := tx.limited("users", fit, args...)
+	called, err := tx.UsersCalled(folded)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := selectPrincipals.all(tx, " WHERE "+where, args...)
-	for _, u := range rows {
-		if name := model.Fold(u.Name); wanted[name] {
+	visible, err := tx.visible(called)
+	if err != nil {
+		return nil, err
+	}
+	var rest []string
+	for _, name := range folded {
+		fit := slices.DeleteFunc(called[name], func(u NamesOf) bool { return !visible[u.ID] })
+		for _, u := range preferred(fit) {
 			found[name] = append(found[name], u.ID)
 		}
+		if len(fit) == 0 {
+			rest = append(rest, name)
+		}
 	}
-	return found, err
-}
-
-func (tx *sqlReadTx) UsersNamed(folded []string, principals map[string][]string) (map[string][]string, error) {
-	found := make(map[string][]string, len(folded))
-	var ids []string
-	for _, name := range folded {
-		ids = append(ids, principals[name]...)
-	}
-	err := chunks(ids, func(part []string) error {
-		still, err := tx.principals(folded, "id IN (?)", part)
-		for name, ids := range still {
-			found[name] = append(found[name], ids...)
+	err = chunks(rest, func(part []string) error {
+		where, args, err := tx.limited("users", "email_folded IN (?)", part)
+		if err != nil {
+			return err
+		}
+		rows, err := selectEmails.all(tx, " WHERE "+where, args...)
+		for _, u := range rows {
+			found[u.Name] = append(found[u.Name], u.ID)
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, by := range []struct {
-		column string
-		rows   *selection[named]
-	}{{"login_name_folded", selectLoginNames}, {"email_folded", selectEmails}} {
-		var rest []string
-		for _, name := range folded {
-			if found[name] == nil {
-				rest = append(rest, name)
-			}
+	return found, err
+}
+
+// preferred returns the one user of several who is in the default domain, or all.
+func preferred(users []NamesOf) []NamesOf {
+	var ours []NamesOf
+	for _, u := range users {
+		if u.InDefaultDomain {
+			ours = append(ours, u)
 		}
-		err := chunks(rest, func(part []string) error {
-			where, args, err := tx.limited("users", by.column+" IN (?)", part)
-			if err != nil {
-				return err
-			}
-			rows, err := by.rows.all(tx, " WHERE "+where, args...)
-			for _, u := range rows {
-				found[u.Name] = append(found[u.Name], u.ID)
-			}
-			return err
-		})
+	}
+	if len(ours) == 1 {
+		return ours
+	}
+	return users
+}
+
+// visible returns which of the users the transaction's scope leaves.
+func (tx *sqlReadTx) visible(called map[string][]NamesOf) (map[string]bool, error) {
+	visible := map[string]bool{}
+	for _, users := range called {
+		for _, u := range users {
+			visible[u.ID] = tx.scope == nil
+		}
+	}
+	if tx.scope == nil {
+		return visible, nil
+	}
+	err := chunks(slices.Collect(maps.Keys(visible)), func(part []string) error {
+		where, args, err := tx.limited("users", "id IN (?)", part)
 		if err != nil {
-			return nil, err
+			return err
 		}
-	}
-	return found, nil
+		ids, err := values[string](tx, "SELECT id FROM users WHERE "+where, args...)
+		for _, id := range ids {
+			visible[id] = true
+		}
+		return err
+	})
+	return visible, err
 }

@@ -80,7 +80,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 		Long: "Make an administrator, who may sign in to the console at /console/. The domain is made when it is not there; a user\n" +
 			"that is there gets the password and the permissions.",
 		Example: `  tokensmith admin create ada
-  tokensmith admin create grace --permissions 'device/*,group/*,license/*'`,
+  tokensmith admin create grace --permissions 'device/*,deviceGroup/*,license/*'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := d.exists(); err != nil {
 				return err

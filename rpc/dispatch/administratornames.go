@@ -8,16 +8,18 @@ import (
 	"tokensmith/store"
 )
 
-// A name that a person types, or a file brings, is looked for among login names, principal and canonical names and e-mail addresses of every domain.
+// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
+// (store's UsersCalled and UsersNamed), and among canonical names where somebody asks for one.
 // So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
 // nobody would know who is meant. That goes for all of a user's names, and for every way to one: what a user is given, the number
-// behind an installation code's prefix, and the domain's name behind the login names of its users.
+// behind an installation code's prefix, and the domain's name behind the login names of its users: rows of the record from before call
+// an administrator ada@local.
 
 // Names are those that mean administrators.
 type Names struct {
 	logins  map[string][]*model.User // administrators by login name
 	others  map[string][]*model.User // by principal name, canonical name and e-mail address
-	domains map[string]string        // names by id, of those that were asked for
+	domains map[string]*model.Domain // by id, those that were asked for
 }
 
 // NamesOf returns the names of the administrators whose permissions are such.
@@ -26,14 +28,14 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	if err != nil {
 		return nil, err
 	}
-	n := &Names{map[string][]*model.User{}, map[string][]*model.User{}, map[string]string{}}
+	n := &Names{map[string][]*model.User{}, map[string][]*model.User{}, map[string]*model.Domain{}}
 	for i := range all {
 		a := &all[i]
 		if !such(a.Permissions) {
 			continue
 		}
 		n.logins[a.LoginNameFolded] = append(n.logins[a.LoginNameFolded], a)
-		for _, name := range []string{model.Fold(a.UserPrincipalName), model.Fold(a.CanonicalName), a.EmailFolded} {
+		for _, name := range []string{a.UserPrincipalNameFolded, model.Fold(a.CanonicalName), a.EmailFolded} {
 			if name != "" {
 				n.others[name] = append(n.others[name], a)
 			}
@@ -42,18 +44,45 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	return n, nil
 }
 
-// inDomain is a user's login name with his domain, folded. No domain is read but those that matter: there may be many.
-func (n *Names) inDomain(tx store.ReadTx, u *model.User) (string, error) {
-	name, known := n.domains[u.DomainID]
+// domain is a user's. No domain is read but those that matter: there may be many.
+func (n *Names) domain(tx store.ReadTx, u *model.User) (*model.Domain, error) {
+	d, known := n.domains[u.DomainID]
 	if !known {
-		var d model.Domain
-		if err := tx.Load(&d, u.DomainID); err != nil {
-			return "", err
+		d = &model.Domain{}
+		if err := tx.Load(d, u.DomainID); err != nil {
+			return nil, err
 		}
-		name = d.NameFolded
-		n.domains[u.DomainID] = name
+		n.domains[u.DomainID] = d
 	}
-	return u.LoginNameFolded + "@" + name, nil
+	return d, nil
+}
+
+// inDomain is a user's login name with his domain behind it, folded.
+func (n *Names) inDomain(tx store.ReadTx, u *model.User) (string, error) {
+	d, err := n.domain(tx, u)
+	if err != nil {
+		return "", err
+	}
+	return u.LoginNameFolded + "@" + d.NameFolded, nil
+}
+
+// calledInDomain returns the administrators whose login name with their domain behind it is a name.
+func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.User, err error) {
+	for i := range name {
+		if name[i] != '@' {
+			continue
+		}
+		for _, a := range n.logins[name[:i]] {
+			called, err := n.inDomain(tx, a)
+			if err != nil {
+				return nil, err
+			}
+			if called == name {
+				found = append(found, a)
+			}
+		}
+	}
+	return found, nil
 }
 
 // mean says whether a name is one of an administrator who is not the user of an id, and whether it is a login name alone.
@@ -62,16 +91,9 @@ func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err
 	if slices.ContainsFunc(n.others[name], another) {
 		return true, false, nil
 	}
-	for i := range name {
-		if name[i] != '@' {
-			continue
-		}
-		for _, a := range n.logins[name[:i]] {
-			called, err := n.inDomain(tx, a)
-			if err != nil || called == name && another(a) {
-				return err == nil, false, err
-			}
-		}
+	called, err := n.calledInDomain(tx, name)
+	if err != nil || slices.ContainsFunc(called, another) {
+		return err == nil, false, err
 	}
 	taken = slices.ContainsFunc(n.logins[name], another)
 	return taken, taken, nil
@@ -103,13 +125,17 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		return nil
 	}
 	login := was == nil || was.LoginNameFolded != u.LoginNameFolded || was.Permissions == "" && u.Permissions != ""
-	principal := u.UserPrincipalName != "" && (was == nil || was.UserPrincipalName != u.UserPrincipalName)
+	principal := u.UserPrincipalName != "" && (was == nil || was.UserPrincipalNameFolded != u.UserPrincipalNameFolded)
 	canonical := u.CanonicalName != "" && (was == nil || was.CanonicalName != u.CanonicalName)
 	email := u.EmailFolded != "" && (was == nil || was.EmailFolded != u.EmailFolded)
 	if !login && !principal && !canonical && !email {
 		return nil
 	}
 	names, err := g.namesOfStronger()
+	if err != nil {
+		return err
+	}
+	domain, err := names.domain(tx, u)
 	if err != nil {
 		return err
 	}
@@ -120,12 +146,13 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	for _, n := range []struct {
 		attr, name string
 		given      bool
+		told       bool // also where it is an administrator's login name and no more
 	}{
-		{"loginName", u.LoginNameFolded, login},
-		{"loginName", inDomain, login},
-		{"userPrincipalName", model.Fold(u.UserPrincipalName), principal},
-		{"canonicalName", model.Fold(u.CanonicalName), canonical},
-		{"email", u.EmailFolded, email},
+		{"loginName", u.LoginNameFolded, login, domain.IsDefault},
+		{"loginName", inDomain, login, domain.IsDefault},
+		{"userPrincipalName", u.UserPrincipalNameFolded, principal, true},
+		{"canonicalName", model.Fold(u.CanonicalName), canonical, false},
+		{"email", u.EmailFolded, email, false},
 	} {
 		if !n.given {
 			continue
@@ -135,8 +162,9 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		case err != nil:
 			return err
 		case !taken:
-		case n.attr != "userPrincipalName" && byLogin && c.Scope != nil:
-			// One name in two domains is two users, which is told to nobody who sees one of them alone.
+		case byLogin && !n.told && c.Scope != nil:
+			// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain a login
+			// name would mean the new one alone, and a principal name is one user's over all domains.
 		default:
 			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
 		}

@@ -58,7 +58,7 @@ type VerifyArgs struct {
 	Credential  jsontext.Value `json:"credential"`
 	Return      wire.Names     `json:"return"`
 	RemoteIP    wire.Text      `json:"remoteIp"`
-	Application wire.Text      `json:"application"`
+	Application wire.Named     `json:"application"` // read, and of no effect: this server is one
 }
 
 // verification is one credential being checked.
@@ -68,6 +68,7 @@ type verification struct {
 	user            []store.Cond
 	token           []store.Cond // nil = whichever of the user's
 	text            string       // [PIN][OTP]
+	sent            bool         // only a passcode that was sent is looked for in text
 	static          bool         // a static password instead
 	password        model.Secret
 	newHash         string // argon2id of a new password; "" = unchanged
@@ -93,9 +94,13 @@ type verification struct {
 type attempt struct {
 	dry        bool               // only spend the time: nothing is accepted or written
 	mustChange bool               // right, but the password must be changed
+	clear      bool               // the user has no failures and no lock, as stored
 	held       bool               // not looked at: the console takes none for a while
 	from       model.Address      // what is known of where the user is
 	all        []model.Credential // of the user's assignments, whatever their state
+
+	tokenID string       // of the token that is named, where it is one of the user's
+	code    model.Secret // the user's passcode that may be tried; nil = none
 }
 
 // answers to a credential, one message each.
@@ -190,13 +195,18 @@ func (v *verification) remoteIP(text wire.Text) error {
 	return nil
 }
 
-// login finds the user; nil when the selector fits none, or several.
+// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
 	if err != nil {
 		return nil, err
 	}
 	found, err := tx.Logins(conds)
+	if err == nil && len(found) > 1 {
+		if narrowed, ok := store.InDefaultDomain(conds); ok {
+			found, err = tx.Logins(narrowed)
+		}
+	}
 	if err != nil || len(found) != 1 {
 		return nil, err
 	}
@@ -215,10 +225,14 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return nil, cmp.Or(err, tooManyFrom(v.c.Now))
 	}
 	if login == nil {
+		if err := object.UndefinedDomain(tx, v.user); err != nil {
+			return nil, err
+		}
 		return v.counted(tx, v.refuseUnknown)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
 	v.auth.lastLogin.Store(login.ID)
+	v.clear = login.FailCount == 0 && login.Tries == 0 && login.LockedUntil == 0
 	if login.Flooded(v.c.Now) {
 		return nil, answer(model.TooMany)
 	}
@@ -231,7 +245,11 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 			return nil, err
 		}
 	}
-	return v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	reply, err := v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	if _, refused := reply.(dispatch.CommittedRefusal); refused && err == nil {
+		err = object.UndefinedDomain(tx, v.user) // which an unknown user's refusal costs as well
+	}
+	return reply, err
 }
 
 // pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
@@ -281,7 +299,7 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 // pretend spends the time that a check of an OTP takes.
 func (v *verification) pretend() {
 	var s otp.Search
-	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP}.WithDefaults(),
 		otp.State{}, v.c.Now.Std().Unix(), 10)
 	v.auth.compared.Add(float64(s.Made))
 }
@@ -302,7 +320,13 @@ func (v *verification) accept(tx store.Tx, login *model.Login, table, id string)
 		login.Cleared()
 	}
 	login.LastLogin = v.c.Now
-	if err := tx.SaveLogin(&login.UserState); err != nil {
+	var err error
+	if v.clear && table == token.AssignmentType.Table {
+		err = tx.SaveLastLogin(login.ID, login.LastLogin)
+	} else {
+		err = tx.SaveLogin(&login.UserState)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := v.arrived(tx, login.ID); err != nil {

@@ -103,7 +103,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 
 // personOf makes an administrator an agent with his permissions.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
-	return &model.Agent{ID: u.ID, Name: u.LoginName + "@" + d.Name, Permissions: u.Permissions, Status: model.Active}
+	return &model.Agent{ID: u.ID, Name: dispatch.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }
 
 // SignOut ends the session.

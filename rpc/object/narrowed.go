@@ -42,7 +42,7 @@ func (o *Type) direct(conds []store.Cond) bool {
 		if n := len(c.Path); n > 0 {
 			table = c.Path[n-1].Table
 		}
-		return (c.Op == store.Eq || c.Op == store.In) && slices.Contains(few[table], c.Column)
+		return (c.Op == store.Eq || c.Op == store.In || c.Op == store.Calls) && slices.Contains(few[table], c.Column)
 	})
 }
 

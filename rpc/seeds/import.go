@@ -2,7 +2,6 @@
 package seeds
 
 import (
-	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -80,12 +79,8 @@ type importing struct {
 	tokens  []model.Token      // beside rows
 	states  []model.TokenState // beside rows
 	unseen  map[string]bool    // ids of tokens that are there and that the caller does not see
-
-	owners     []string            // names of users, folded, each once
-	principals map[string][]string // ids of those that have such a principal name
-
-	bad   wire.RowErrors
-	notes wire.Notes
+	bad     wire.RowErrors
+	notes   wire.Notes
 }
 
 // importRow is what of a key is not in its token.
@@ -133,9 +128,6 @@ func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	im.expect(len(data))
 	file, err := seedfile.Read(strings.NewReader(data), opts, im.key)
 	if err != nil {
-		return err
-	}
-	if err := im.findOwners(r.Context()); err != nil {
 		return err
 	}
 	im.notes.File(file.Notes)
@@ -187,9 +179,9 @@ func (im *importing) options(d *object.Decoded) (seedfile.Options, string, error
 		return opts, "", err
 	}
 	if psk := d.Secrets["preSharedKey"]; len(psk) > 0 {
-		key, err := hex.DecodeString(string(psk))
-		if err != nil {
-			return opts, "", model.AttrErrorf(model.Invalid, "attrs.preSharedKey", "is not hex")
+		key, reason := seedfile.DecodeSeed(string(psk), seedfile.Hex)
+		if reason != "" {
+			return opts, "", model.AttrErrorf(model.Invalid, "attrs.preSharedKey", "%s", reason)
 		}
 		opts.PreSharedKey = key
 	}

@@ -1,53 +1,30 @@
 package seeds
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
 
 	"tokensmith/model"
-	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
-// findOwners looks for the users that the file names by their principal names, which goes through all users, so that no writer does.
-func (im *importing) findOwners(ctx context.Context) error {
-	var folded []string
-	for i := range im.rows {
-		if im.rows[i].user != "" {
-			folded = append(folded, model.Fold(im.rows[i].user))
-		}
-	}
-	im.owners = slices.Compact(slices.Sorted(slices.Values(folded)))
-	if len(im.owners) == 0 {
-		return nil
-	}
-	release, err := im.c.Acquire(ctx, &dispatch.Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Long: true}) // for its place
-	if err != nil {
-		return err
-	}
-	defer release()
-	return im.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
-		tx.Limit(im.c.Scope)
-		im.principals, err = tx.Principals(im.owners)
-		return err
-	})
-}
-
 // claims returns the assignments that the file's users need: wanted are the rows that have a token, known the tokens of
-// those that were there before. A user is found by user principal name, else login name, else e-mail address; none or
-// several refuse the row.
+// those that were there before. A user is found as store's UsersNamed says; none or several refuse the row.
 func (im *importing) claims(tx store.ReadTx, wanted []int, known map[int]model.Token, bad *wire.RowErrors) ([]model.Assignment, error) {
-	var ids []string
+	var folded, ids []string
 	for _, i := range wanted {
-		if t, ok := known[i]; ok && im.rows[i].user != "" {
+		if im.rows[i].user == "" {
+			continue
+		}
+		folded = append(folded, model.Fold(im.rows[i].user))
+		if t, ok := known[i]; ok {
 			ids = append(ids, t.ID)
 		}
 	}
-	users, err := tx.UsersNamed(im.owners, im.principals)
+	users, err := tx.UsersNamed(slices.Compact(slices.Sorted(slices.Values(folded))))
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,10 @@
 package token
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -26,10 +25,15 @@ type SendArgs struct {
 
 // CheckedChannel returns the channel, SMTP or SMS.
 func (a *SendArgs) CheckedChannel() (string, error) {
-	if ch := string(a.Channel); slices.Contains([]string{model.SMTP, model.SMS}, ch) {
-		return ch, nil
+	return string(a.Channel), CheckChannel("channel", string(a.Channel))
+}
+
+// CheckChannel refuses what is no channel; place names it in the refusal.
+func CheckChannel(place, channel string) error {
+	if channel == model.SMTP || channel == model.SMS {
+		return nil
 	}
-	return "", model.AttrErrorf(model.Invalid, "channel", "must be SMTP or SMS")
+	return model.AttrErrorf(model.Invalid, place, "must be SMTP or SMS")
 }
 
 // assignment selects an assignment by itself, or by its user and token.
@@ -100,14 +104,19 @@ const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // NewCode makes a random code of n letters, 5 bits each.
 func NewCode(s *dispatch.Server, n int64) (string, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+	b, err := s.Random(int(n))
+	if err != nil {
 		return "", err
 	}
 	for i := range b {
 		b[i] = codeLetters[b[i]%32]
 	}
 	return string(b), nil
+}
+
+// assignmentID is the reply of what was done with an assignment.
+type assignmentID struct {
+	ID string `json:"id"`
 }
 
 // sending leaves a plan that sends something to an assignment's user.
@@ -126,7 +135,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatc
 		if err != nil {
 			return nil, err
 		}
-		return nil, do(c, tx, to, channel)
+		return assignmentID{to.assignment.ID}, do(c, tx, to, channel)
 	}
 	return nil
 }
@@ -211,8 +220,10 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	if err != nil {
 		return err
 	}
-	if last != nil {
-		one.Named = nil // nor is the domain looked up
+	if last != nil { // of whom it is not told whether he is there, it is told that his domain is none
+		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
+			return err
+		}
 	}
 	sum, err := args.sum()
 	if err != nil {
@@ -221,7 +232,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := AssignmentType.FindSelected(c, tx, one)
-		unknown := last != nil && wire.NoSingleMatch(err)
+		unknown := last != nil && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun
 		if err != nil && !unknown {
 			return nil, err
 		}
@@ -249,9 +260,15 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 			last.Store(id)
 		}
 		if !a.Activate(want, sum, c.Now) {
-			return wrong, tx.Save(&a)
+			if last != nil { // which the refusal of one that does not exist costs as well
+				err = object.UndefinedDomain(tx, one.Named)
+			}
+			return wrong, cmp.Or(err, tx.Save(&a))
 		}
-		return nil, tx.Save(&a)
+		if last != nil {
+			return nil, tx.Save(&a)
+		}
+		return assignmentID{id}, tx.Save(&a)
 	}
 	return nil
 }

@@ -221,6 +221,43 @@ func ListOf(place string, v jsontext.Value) (model.List, error) {
 	return model.ListOf(kept), nil
 }
 
+// Named names what is no object of the store: by {"id":...} or {"name":...}, or by a text alone.
+type Named struct{ ID, Name string }
+
+// UnmarshalJSONFrom reads a selector, a string or a number.
+func (n *Named) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if k := v.Kind(); k != '{' && k != '[' {
+		if n.Name, err = TextOf(place, v); err != nil {
+			err = model.AttrErrorf(model.Invalid, place, "must be named by id or name")
+		}
+		return err
+	}
+	members, err := MembersOf(place, v)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		here := place + "." + m.Name
+		switch m.Name {
+		case "id":
+			n.ID, err = TextOf(here, m.Value)
+		case "name":
+			n.Name, err = TextOf(here, m.Value)
+		default:
+			return model.AttrErrorf(model.UnknownAttr, here, "is named by id or name")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Int is an integer; also as a string.
 type Int struct {
 	Value int64

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ var textCases = []contractCase{
 	{"text/comparisons through a path", textThroughPath},
 	{"text/folded columns", folded},
 	{"text/names of before a rule", named},
-	{"text/users by what they are called", usersNamed},
 }
 
 // texts are those that databases order, fold and match differently unless told not to, and the edges of UTF-8 and of
@@ -206,36 +204,4 @@ func named(t *testing.T, d *Database) {
 		}
 		return nil
 	})
-}
-
-// usersNamed: a principal name comes before a login name, and that before an e-mail address; who is not called so any more is not meant.
-func usersNamed(t *testing.T, d *Database) {
-	s := d.Open(t)
-	dom := newDomain()
-	principal, login, mail := newUser(dom), newUser(dom), newUser(dom)
-	principal.UserPrincipalName = "X@Upn"
-	login.LoginName, login.LoginNameFolded = "x@upn", "x@upn"
-	mail.Email, mail.EmailFolded = "y@mail", "y@mail"
-	insert(t, s, dom, principal, login, mail)
-	names := []string{"none", "x@upn", "y@mail"}
-	principals := map[string][]string{}
-	want := func(x string) {
-		t.Helper()
-		view(t, s, func(tx store.ReadTx) error {
-			found, err := tx.UsersNamed(names, principals)
-			if err == nil && !reflect.DeepEqual(found, map[string][]string{"x@upn": {x}, "y@mail": {mail.ID}}) {
-				t.Errorf("found %v", found)
-			}
-			return err
-		})
-	}
-	want(login.ID)
-	view(t, s, func(tx store.ReadTx) (err error) {
-		principals, err = tx.Principals(names)
-		return err
-	})
-	want(principal.ID)
-	principal.UserPrincipalName = "another"
-	update(t, s, func(tx store.Tx) error { return tx.Save(principal) })
-	want(login.ID)
 }
