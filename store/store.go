@@ -218,8 +218,8 @@ type ReadTx interface {
 	// is given or, where none has it so, as it would be kept (see Naming).
 	DomainsCalled(folded []string) (map[string]model.Domain, error)
 	// UsersCalled returns whom each name may mean in the forms in which users are named (see model.UserName), by folded name. A name
-	// without a domain in front means users of several domains, a principal name that two have neither. A name of before its rule is
-	// taken as in DomainsCalled.
+	// without a domain in front means users of several domains, a principal name that two have neither, and one that is another's
+	// login name that other. A name of before its rule is taken as in DomainsCalled.
 	UsersCalled(folded []string) (map[string][]NamesOf, error)
 	// SharedPrincipals returns those of the next users behind an id, so many, whose principal name is also another's principal or
 	// login name: the name by the user's id; and the last id it looked at, "" when none is left.

@@ -26,6 +26,9 @@ type Members []Member
 func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	switch dec.PeekKind() {
+	case 'n': // as if it were not sent
+		_, err := dec.ReadToken()
+		return err
 	case '{':
 		return m.object(dec, place)
 	case '[':
@@ -85,7 +88,7 @@ func placeOf(dec *jsontext.Decoder) string {
 	return strings.ReplaceAll(strings.TrimPrefix(string(dec.StackPointer()), "/"), "/", ".")
 }
 
-// MembersOf reads a value as members.
+// MembersOf reads a value as members; null is none.
 func MembersOf(place string, v jsontext.Value) (Members, error) {
 	var m Members
 	if err := json.Unmarshal(v, &m); err != nil {
