@@ -26,6 +26,9 @@ type Agent struct {
 	RateLimit      int64  `db:"rate_limit"` // calls a second; 0 = the server's default
 }
 
+// RecordedAs are the names that the audit record has for those who are neither agents nor administrators.
+var RecordedAs = []string{"operator", "serve", "device", "link", "console"}
+
 // HashSecret returns the stored form of a client secret.
 func HashSecret(secret Secret) []byte {
 	sum := sha256.Sum256(secret)

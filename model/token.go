@@ -10,6 +10,9 @@ const (
 	MaxSeedBytes = 256
 )
 
+// MaxSeedTokens is how many tokens may have one seed. What one of them uses all of them know, which each login waits for.
+const MaxSeedTokens = 1000
+
 // Token is an OTP token: a device or app that makes one-time passwords of its seed.
 type Token struct {
 	ID           string `db:"id"`

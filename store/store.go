@@ -255,6 +255,8 @@ type ReadTx interface {
 	AssignmentsOfUser(userID string) ([]model.Assignment, error)
 	// AssignmentsOfTokens returns the assignments of tokens, by token, oldest first.
 	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
+	// AssignedTo counts the assignments of users, given by id; who has none is not in it.
+	AssignedTo(userIDs []string) (map[string]int64, error)
 	// AssignedOfProduct counts a user's assignments to tokens of a product.
 	AssignedOfProduct(userID, productID string) (int64, error)
 	// AccountOf returns the login name of a token's owner, or of the user of its oldest assignment, and the domain's name; ""
@@ -377,7 +379,8 @@ type Tx interface {
 
 	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and whose states, beside them,
 	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
-	// that do, and returns their states as what was used before has them; those it is given stay as they are.
+	// that do, and returns their states as what was used before has them; those it is given stay as they are. A group of more than
+	// model.MaxSeedTokens is Invalid.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks has all tokens of a group know what was used of their seed, and what it answered, and moves their counters up to
 	// that; nil is no group.

@@ -31,6 +31,9 @@ type Call struct {
 	plan     *Plan // then: what the method's prepare step left
 	refusal  error // then: why it left none
 
+	beside      map[string][]any // ids of what was looked for beside its change
+	LooksInside bool             // it looks for everything in its transaction
+
 	HasLarge bool     // it has the place of what needs much memory
 	heavy    bool     // it has one of those of replies that do
 	shows    bool     // it shows a secret, in an attribute
@@ -62,6 +65,7 @@ type Caller struct {
 	Agent      *model.Agent // nil until authenticated
 	Scope      store.Scope  // what it sees; nil = everything
 	generation int64        // of the secret by which it proved itself
+	proof      *proof       // nil = whoever calls has no rights that could be taken away
 }
 
 // Effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
@@ -166,7 +170,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.Parts != nil {
 		result, err = plan.Parts(ctx)
 	} else {
-		err = update(ctx, change)
+		err = c.besides(ctx, func() error { return update(ctx, change) })
 	}
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {
@@ -187,13 +191,16 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 // read runs a plan that only reads.
 func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 	view := c.Server.Config.Store.View
-	switch plan.Reads {
-	case NoStatement:
+	switch {
+	case plan.Reads == NoStatement:
 		return plan.View(nil)
-	case OneStatement:
+	case plan.Reads == OneStatement && !c.late():
 		view = c.Server.Config.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
+		if err := c.StillMay(tx); err != nil {
+			return err
+		}
 		c.Effects = Effects{}
 		tx.Limit(c.Scope)
 		result, err = plan.View(tx)
@@ -207,6 +214,9 @@ func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
 // Apply runs a plan inside a transaction and writes its row of the record.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
+	if err := c.StillMay(tx); err != nil {
+		return nil, err
+	}
 	c.Effects = Effects{}
 	tx = c.guarded(tx)
 	tx.Limit(c.Scope)

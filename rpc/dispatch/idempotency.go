@@ -129,6 +129,9 @@ func (c *Call) setKey(key string, body []byte) error {
 
 // findReply returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
 func (c *Call) findReply(tx store.ReadTx) error {
+	if err := c.StillMay(tx); err != nil {
+		return err
+	}
 	a, err := tx.Answered(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
 		return err
