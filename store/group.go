@@ -193,6 +193,8 @@ func (w *groupWriter) run(j *job, own bool) {
 		w.durable, word = w.head, begin
 	}
 	if err := w.exec(word); err != nil {
+		// Whether it took effect all the same, or SQLite has ended the transaction by itself, is not known.
+		w.lose()
 		j.end(w.store.kind(err))
 		return
 	}
@@ -230,9 +232,7 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 	}
 	if failed != nil {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
-		w.exec(rollback)
-		w.head = w.durable
-		w.finish(errLost)
+		w.lose()
 	}
 	if len(w.held) > 0 {
 		j.err = err
@@ -243,6 +243,13 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 }
 
 var errLost = unavailableError("the transaction was lost with another Update's fault")
+
+// lose gives up the open transaction, if there is one, and what is held.
+func (w *groupWriter) lose() {
+	w.exec(rollback)
+	w.head = w.durable
+	w.finish(errLost)
+}
 
 // settle commits what is held.
 func (w *groupWriter) settle() {

@@ -45,7 +45,7 @@ var frames = map[string][]string{
 	"idempotency_keys": {"*"},
 	"audit":            {"*"},
 	"audit_marks":      {"*"},
-	"meta":             {},
+	"meta":             {"device/*", "installationCode/redeem"}, // that devices were logged out
 }
 
 // aside are columns that are noted beside a call, whatever becomes of it.
@@ -57,7 +57,9 @@ func counts(method string) bool {
 }
 
 // effective says whether a call may have changed something.
-func (c *Call) effective() bool { return c.Doubt || c.Code == 0 || counts(c.Method) }
+func (c *Call) effective() bool {
+	return !c.Dry && (c.Doubt || c.Code == 0 && !c.Replay || counts(c.Method) && c.Code >= 200)
+}
 
 // effective returns the calls, those inside of others too, that may have changed something.
 func effective(calls []Call) (list []Call) {
@@ -217,12 +219,13 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 // reading are verbs of methods that change nothing, or nothing that belongs into the record.
 var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify"}
 
-// changes says whether a method's success stands in the record.
-func changes(c *Call) bool {
-	if c.object() == "auth" {
-		return fits([]string{"auth/verify", "auth/logon", "auth/syncToken", "auth/sendOTP", "auth/activateTokenAssignment"}, c.Method)
+// Changes says whether a method's success stands in the record.
+func Changes(method string) bool {
+	object, verb, _ := strings.Cut(method, "/")
+	if object == "auth" {
+		return fits([]string{"auth/verify", "auth/logon", "auth/syncToken", "auth/sendOTP", "auth/activateTokenAssignment"}, method)
 	}
-	return !slices.ContainsFunc(reading, func(verb string) bool { return strings.HasPrefix(c.verb(), verb) })
+	return !slices.ContainsFunc(reading, func(r string) bool { return strings.HasPrefix(verb, r) })
 }
 
 // Recorded says what the record lacks of what was done, and what it holds that was not.
@@ -246,8 +249,8 @@ func Recorded(before, after Rows, calls []Call) (broken Broken) {
 			switch {
 			case c.Doubt || doubt:
 				doubtful[c.Method]++
-			case c.Replay:
-			case c.Code == 0 && changes(c), counted(c):
+			case c.Replay, c.Dry:
+			case c.Code == 0 && Changes(c.Method), counted(c):
 				acknowledged[kind{c.Method, int64(c.Code)}]++
 			}
 			if c.Code == 0 || c.Doubt || doubt {
@@ -262,7 +265,7 @@ func Recorded(before, after Rows, calls []Call) (broken Broken) {
 		}
 	}
 	for k, n := range wrote {
-		exact := k.method != "" && fits([]string{"auth/verify", "auth/logon"}, k.method)
+		exact := fits([]string{"auth/verify", "auth/logon"}, k.method) && (k.code == 0 || k.code >= 200)
 		if exact && n > acknowledged[k]+doubtful[k.method] {
 			broken.add("the record has %d calls of %s that ended with %d, and %d were answered so", n, k.method, k.code, acknowledged[k])
 		}

@@ -2,7 +2,9 @@ package promise
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"tokensmith/model/otp"
 )
@@ -26,6 +28,8 @@ type Attempt struct {
 	User string
 	Now  int64 // milliseconds
 	At   []At  // what it is tried at
+
+	Stranger bool // whoever called does not see the user: he is told what he is told of nobody
 }
 
 // At is what a credential is at one token of the user.
@@ -117,7 +121,7 @@ type person struct {
 	refused                              []int64 // when, within the last minute
 	tokens                               map[string]credential
 	uses                                 map[string]int64 // of assignments
-	spends                               int              // wrong credentials, each of which takes something of the budget
+	least, greatest                      int64            // what guessedUntil must be by what was guessed wrong, and may be
 	budget                               int64            // guessedUntil at the end
 }
 
@@ -205,6 +209,9 @@ func (p *person) usable(as Row, t credential, now int64) int {
 // step is what an attempt with a code as its answer makes of the person; false where it must not have that answer. after decides
 // where several factors, or tokens, may be meant.
 func (p *person) step(before, after Rows, a *Attempt, code int) bool {
+	if a.Stranger {
+		return code == wrong
+	}
 	if len(p.recent(a.Now)) >= most {
 		return code == tooMany
 	}
@@ -232,8 +239,10 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 	}
 	switch code {
 	case wrong:
+		p.guess(a, int64(len(a.At)), atOnce)
 		return !must && p.refuse(a.Now, true)
-	case outOfSync:
+	case outOfSync: // which was right, and so no guess
+		p.guess(a, 0, 0)
 		return may && !must && p.refuse(a.Now, true)
 	case replayed:
 		return old && !must && p.refuse(a.Now, false)
@@ -270,6 +279,19 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 	return false
 }
 
+// perCode is how long it takes until the chance of one code of six digits comes back, of which 25.2 do a day; atOnce is how many codes one
+// guess hits at most, over all tokens.
+const (
+	perCode = day * 10 / 252
+	atOnce  = 300
+)
+
+// guess takes out of the budget what a credential could have hit: for a wrong one a code of each token at least.
+func (p *person) guess(a *Attempt, least, greatest int64) {
+	p.least = max(p.least, a.Now) + least*perCode
+	p.greatest = max(p.greatest, a.Now) + greatest*perCode
+}
+
 // refuse notes a refusal; one that failed counts.
 func (p *person) refuse(now int64, failed bool) bool {
 	p.refused = append(p.recent(now), now)
@@ -279,7 +301,6 @@ func (p *person) refuse(now int64, failed bool) bool {
 	}
 	p.failures++
 	p.tries++
-	p.spends++
 	growth := max(0, (p.calmAt-now+day-1)/day)
 	tries := p.threshold
 	if growth > 0 {
@@ -340,52 +361,90 @@ func (p *person) is(q *person) string {
 	return ""
 }
 
-// Logins says what became of users that their credentials, in no order in which they can have been looked at, explain. It looks at
-// users for whom nothing but logins whose credentials are known was called.
-func Logins(before, after Rows, calls []Call) (broken Broken) {
-	tries := map[string][]Call{}
-	for _, c := range effective(calls) {
-		if c.Login != nil {
-			tries[c.Login.User] = append(tries[c.Login.User], c)
-		} else if fits([]string{"auth/*", "user/*", "token/*", "tokenAssignment/*", "domain/*", "product/*"}, c.Method) && (changes(&c) || c.object() == "auth") {
-			return nil // whose user it was of is not known
+// people are the users of whom credentials were tried.
+type people map[string]*person
+
+func (all people) clone() people {
+	c := people{}
+	for id, p := range all {
+		c[id] = p.clone()
+	}
+	return c
+}
+
+// step is person's of the one whose credential it is. What is used up of a seed, the tokens of others know that have it.
+func (all people) step(before, after Rows, a *Attempt, code int) bool {
+	if !all[a.User].step(before, after, a, code) {
+		return false
+	}
+	for _, p := range all {
+		for id, t := range p.tokens {
+			group := before["tokens"][id].Text("seed_group")
+			for other, mine := range all[a.User].tokens {
+				if group != "" && before["tokens"][other].Text("seed_group") == group && mine.next > t.next {
+					t.next = mine.next
+					p.tokens[id] = t
+				}
+			}
 		}
 	}
-	for user, calls := range tries {
-		if before["user_states"][user] == nil || after["user_states"][user] == nil {
-			continue
+	return true
+}
+
+// is says what of the people is not as it was expected.
+func (all people) is(want people) string {
+	for id, p := range all {
+		why := p.is(want[id])
+		if b := want[id].guessedUntil; why == "" && (b > p.greatest || b < p.least) {
+			why = "the budget of guesses"
 		}
-		want := personOf(after, user)
-		start := personOf(before, user)
-		start.budget = want.guessedUntil
-		reason := ""
-		if !explained(start, want, before, after, calls, &reason) {
-			broken.add("user %s: %s: no order explains %s", user, describe(calls), cmp.Or(reason, "the answers"))
+		if why != "" {
+			return why + " of user " + id
 		}
+	}
+	return ""
+}
+
+// Logins says what became of users that their credentials, in no order in which they can have been looked at, explain. It says nothing
+// where something else was called that may change users or tokens, or credentials of which it is not known what they are.
+func Logins(before, after Rows, calls []Call) (broken Broken) {
+	var tries []Call
+	start, end := people{}, people{}
+	for _, c := range effective(calls) {
+		switch {
+		case c.Login != nil:
+			id := c.Login.User
+			if before["user_states"][id] == nil || after["user_states"][id] == nil {
+				return nil
+			}
+			tries = append(tries, c)
+			start[id], end[id] = personOf(before, id), personOf(after, id)
+			start[id].budget, start[id].least, start[id].greatest = end[id].guessedUntil, start[id].guessedUntil, start[id].guessedUntil
+		case fits([]string{"auth/*", "user/*", "token/*", "tokenAssignment/*", "domain/*", "product/*"}, c.Method):
+			if Changes(c.Method) || strings.HasPrefix(c.Method, "auth/") {
+				return nil
+			}
+		}
+	}
+	reason := ""
+	if len(tries) > 0 && !explained(start, end, before, after, tries, &reason) {
+		broken.add("%s: no order explains %s", describe(tries), cmp.Or(reason, "the answers"))
 	}
 	return broken
 }
 
-func describe(calls []Call) (text string) {
+func describe(calls []Call) string {
+	var parts []string
 	for _, c := range calls {
-		text += c.Method + " "
-		if c.Doubt {
-			text += "(in doubt) "
-			continue
-		}
-		text += string('0'+rune(c.Code/100)) + string('0'+rune(c.Code/10%10)) + string('0'+rune(c.Code%10)) + " "
+		parts = append(parts, fmt.Sprintf("%s of user %s, answered %d%s", c.Method, c.Login.User, c.Code, map[bool]string{true: " (in doubt)"}[c.Doubt]))
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
 // explained looks for an order, and for what was in doubt an outcome or none, that leads from one state to another.
-func explained(p, want *person, before, after Rows, left []Call, reason *string) bool {
+func explained(from, to people, before, after Rows, left []Call, reason *string) bool {
 	if len(left) == 0 {
-		why := p.is(want)
-		spent := want.guessedUntil > p.guessedUntil
-		if why == "" && p.spends == 0 && spent {
-			why = "the budget of guesses"
-		}
+		why := from.is(to)
 		*reason = cmp.Or(why, *reason)
 		return why == ""
 	}
@@ -393,14 +452,14 @@ func explained(p, want *person, before, after Rows, left []Call, reason *string)
 		rest := slices.Delete(slices.Clone(left), i, i+1)
 		outcomes := []int{c.Code}
 		if c.Doubt {
-			if explained(p, want, before, after, rest, reason) {
+			if explained(from, to, before, after, rest, reason) {
 				return true
 			}
 			outcomes = []int{accepted, wrong, locked, disabled, notNow, outOfSync, replayed, mustChange, usedUp}
 		}
 		for _, code := range outcomes {
-			q := p.clone()
-			if q.step(before, after, c.Login, code) && explained(q, want, before, after, rest, reason) {
+			next := from.clone()
+			if next.step(before, after, c.Login, code) && explained(next, to, before, after, rest, reason) {
 				return true
 			}
 		}

@@ -152,6 +152,7 @@ type Call struct {
 	Agent  string // id of who called; "" = a device
 	Code   int    // the reply's error
 	Doubt  bool   // the answer was lost, or it is error 8
+	Dry    bool   // it only says what it would do
 	Replay bool   // it was answered with what is kept of the same call before
 	Inner  []Call // of a batch: what each of its calls was answered
 
@@ -160,20 +161,6 @@ type Call struct {
 
 // Acknowledged says whether the call was answered that it succeeded.
 func (c *Call) Acknowledged() bool { return !c.Doubt && c.Code == 0 }
-
-// object is the part of a method before the slash, verb what stands behind it.
-func (c *Call) object() string { object, _, _ := strings.Cut(c.Method, "/"); return object }
-
-func (c *Call) verb() string { _, verb, _ := strings.Cut(c.Method, "/"); return verb }
-
-// All goes through calls and those inside of them.
-func All(calls []Call) (list []Call) {
-	for _, c := range calls {
-		list = append(list, c)
-		list = append(list, All(c.Inner)...)
-	}
-	return list
-}
 
 // Broken are promises that were broken, one sentence each.
 type Broken []string

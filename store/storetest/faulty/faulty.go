@@ -101,6 +101,11 @@ func (c *conn) run(ctx context.Context, op Op, text string, do func() error) err
 			return err
 		}
 	}
+	return c.fail(fate)
+}
+
+// fail does to the connection what comes with an error, and returns that.
+func (c *conn) fail(fate Fate) error {
 	if fate.Undo {
 		c.undo()
 	}
@@ -191,22 +196,20 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return c.query(ctx, query, func() (driver.Rows, error) { return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args) })
 }
 
-// query runs what has rows.
-func (c *conn) query(ctx context.Context, text string, do func() (driver.Rows, error)) (rows driver.Rows, err error) {
-	err = c.run(ctx, Statement, text, func() (err error) {
-		rows, err = do()
-		return err
-	})
-	switch {
-	case err == nil:
-		return rows, nil
-	case rows == nil:
-		return nil, err
-	case c.gone:
-		rows.Close()
-		return nil, err
+// query runs what has rows. One that fails late does so when its second row is asked for.
+func (c *conn) query(ctx context.Context, text string, do func() (driver.Rows, error)) (driver.Rows, error) {
+	if c.gone {
+		return nil, driver.ErrBadConn
 	}
-	return &broken{Rows: rows, err: err}, nil
+	fate := c.decide(Point{Statement, text, c.number, ctx})
+	if fate.Err == nil && !fate.Cut || fate.Late {
+		rows, err := do()
+		if err == nil && fate.Late {
+			rows = &broken{Rows: rows, fail: func() error { return c.fail(fate) }}
+		}
+		return rows, err
+	}
+	return nil, c.fail(fate)
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -299,17 +302,16 @@ func (t *tx) Rollback() error {
 // broken are rows that end with an error behind the first.
 type broken struct {
 	driver.Rows
-	err  error
+	fail func() error
 	read bool
 }
 
 func (b *broken) Next(row []driver.Value) error {
-	if b.read {
-		return b.err
+	if !b.read {
+		b.read = true
+		if err := b.Rows.Next(row); err == nil {
+			return nil
+		}
 	}
-	b.read = true
-	if err := b.Rows.Next(row); err != nil {
-		return b.err // also where there is none
-	}
-	return nil
+	return b.fail()
 }
