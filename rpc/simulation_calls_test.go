@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tokensmith/model/modeltest/promise"
@@ -55,21 +56,20 @@ func (g *generator) call(number int) *simulated {
 	return c
 }
 
-func (g *generator) method() apidoc.MethodInfo {
-	all, sum := rpc.Methods(), 0
+// weighted are the methods, each as often as it is called beside others.
+var weighted = sync.OnceValue(func() (list []*apidoc.MethodInfo) {
+	all := rpc.Methods()
 	for i := range all {
-		sum += weightOf(all[i].Path)
-	}
-	n := g.IntN(sum)
-	for i := range all {
-		if n -= weightOf(all[i].Path); n < 0 {
-			return all[i]
+		for range weightOf(all[i].Path) {
+			list = append(list, &all[i])
 		}
 	}
-	panic("no method")
-}
+	return list
+})
 
-func (g *generator) callOf(m apidoc.MethodInfo) *simulated {
+func (g *generator) method() *apidoc.MethodInfo { return pick(g, weighted()) }
+
+func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	c := &simulated{path: m.Path}
 	if !m.Device {
 		c.by = g.w.agents[0]
@@ -107,7 +107,7 @@ func (g *generator) callOf(m apidoc.MethodInfo) *simulated {
 }
 
 // parameter gives a value to a parameter that is no attribute; nil = none.
-func (g *generator) parameter(m apidoc.MethodInfo, noun string, p apidoc.Parameter, text *typed, c *simulated) any {
+func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parameter, text *typed, c *simulated) any {
 	switch p.Type {
 	case "selector":
 		return g.selector(m.Path, noun, p.Name, text)

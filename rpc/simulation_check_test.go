@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tokensmith/model/modeltest/promise"
@@ -12,13 +13,13 @@ import (
 	"tokensmith/rpc/object"
 )
 
-var revealing = func() map[string]bool {
+var revealing = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for _, m := range rpc.Methods() {
 		all[m.Path] = m.Reveals
 	}
 	return all
-}
+})
 
 // found holds what the database is now to what was before and the calls between.
 func (w *simulation) found(after promise.Rows, calls []*simulated, when string) {

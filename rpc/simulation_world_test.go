@@ -453,6 +453,8 @@ var simulationTemplate = func() func(t *testing.T) *template {
 }()
 
 func makeTemplate(t *testing.T) *template {
+	weighted() // what is made once is made outside of any run
+	revealing()
 	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	w.open()

@@ -43,7 +43,7 @@ type At struct {
 type Seeds func(token Row) []byte
 
 // look is how far around what is expected an OTP is looked for: farther than any window of a product that tests make.
-const look = 300
+const look = 130
 
 // Try says what a credential is: for all of a user's tokens or, where one is named, that one. Where a seed or a PIN is not known, or the
 // user has a passcode that may be what was sent, it says false.

@@ -63,7 +63,7 @@ func Whole(rows Rows) (broken Broken) {
 			}
 		}
 	}
-	return append(broken, sameSeed(rows)...)
+	return broken
 }
 
 // references are what a row must have: the database's foreign keys, and what it does not know.
@@ -73,34 +73,6 @@ var references = []struct{ table, column, to string }{
 	{"devices", "license_id", "licenses"}, {"installation_codes", "domain_id", "domains"}, {"installation_codes", "user_id", "users"},
 	{"installation_codes", "device_id", "devices"}, {"installation_codes", "license_id", "licenses"}, {"repositories", "parent_id", "repositories"},
 	{"device_groups", "parent_id", "device_groups"}, {"sessions", "user_id", "users"},
-}
-
-// sameSeed: what is used up of a seed, every token knows that makes the same OTPs of it.
-func sameSeed(rows Rows) (broken Broken) {
-	used := map[string]map[int64]bool{} // by group
-	for id, t := range rows["tokens"] {
-		if group := t.Text("seed_group"); group != "" {
-			if used[group] == nil {
-				used[group] = map[int64]bool{}
-			}
-			for _, step := range steps(rows["token_states"][id].Bytes("used")) {
-				used[group][step] = true
-			}
-		}
-	}
-	for id, t := range rows["tokens"] {
-		state := rows["token_states"][id]
-		mine := map[int64]bool{}
-		for _, step := range steps(state.Bytes("used")) {
-			mine[step] = true
-		}
-		for step := range used[t.Text("seed_group")] {
-			if step >= state.Int("counter") && !mine[step] {
-				broken.add("token %s would take the OTP of step %d, which another token of its seed has used", id, step)
-			}
-		}
-	}
-	return broken
 }
 
 // steps reads a list of time steps of 8 bytes each.
