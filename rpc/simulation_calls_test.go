@@ -37,7 +37,7 @@ func pick[T any](g *generator, of []T) T { return of[g.IntN(len(of))] }
 func (g *generator) call(number int) *simulated {
 	if len(g.w.kept) > 0 && g.once(15) { // the same again
 		before := pick(g, g.w.kept)
-		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, again: before}
+		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, inner: before.inner, again: before}
 		switch {
 		case g.w.clock.Load() >= before.until:
 			c.again = nil // what it was answered is forgotten
@@ -73,7 +73,7 @@ func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	c := &simulated{path: m.Path}
 	if !m.Device {
 		c.by = g.w.agents[0]
-		if g.once(4) {
+		if g.once(6) {
 			c.by = pick(g, g.w.agents)
 		}
 	}
@@ -83,16 +83,22 @@ func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 		text = g.credential(strings.HasSuffix(m.Path, "syncToken"))
 	}
 	object, _, _ := strings.Cut(m.Path, "/")
-	attrs := map[string]any{}
+	attrs, some := map[string]any{}, []string{}
 	for _, p := range m.Parameters {
 		if name, ok := strings.CutPrefix(p.Name, "attrs."); ok {
-			g.attribute(m.Path, name, attrs)
+			g.attribute(m.Path, name, attrs, 3)
+			some = append(some, name)
 		} else if v := g.parameter(m, object, p, text, c); v != nil {
 			params[p.Name] = v
 		}
 	}
-	if len(attrs) > 0 {
+	for try := 0; try < 9 && len(some) > 0 && len(attrs) == 0; try++ { // a change of nothing is refused
+		g.attribute(m.Path, pick(g, some), attrs, 1)
+	}
+	if len(some) > 0 {
 		g.fit(m.Path, attrs)
+	}
+	if len(attrs) > 0 {
 		params["attrs"] = attrs
 	}
 	body, err := json.Marshal(params)
@@ -143,8 +149,18 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		return nil
 	case "password":
 		return nil
-	case "ids":
-		return g.w.rows.Sorted("token_assignments")
+	case "ids": // of one user
+		rows := g.w.rows["token_assignments"]
+		ids := g.w.rows.Sorted("token_assignments")
+		if len(ids) == 0 {
+			return ids
+		}
+		user := rows[pick(g, ids)].Text("user_id")
+		return slices.DeleteFunc(ids, func(id string) bool { return rows[id].Text("user_id") != user })
+	case "clientToken":
+		if !g.once(4) {
+			return nil
+		}
 	case "atomic":
 		return g.once(2)
 	case "calls":
@@ -190,7 +206,7 @@ func (g *generator) selector(path, noun, name string, text *typed) any {
 			u := g.w.rows["users"][text.user]
 			return map[string]any{"loginName": u.Text("login_name"), "domain.name": g.w.rows["domains"][u.Text("domain_id")].Text("name")}
 		case text != nil && name == "token":
-			return map[bool]any{true: map[string]any{"id": text.token}}[text.named]
+			return map[bool]any{true: map[string]any{"id": text.token}}[text.named || path == "auth/syncToken"]
 		case name == "user":
 			return g.object(name)
 		case name == "token":
@@ -228,17 +244,17 @@ func declared(path string) (*object.Type, object.When) {
 	return object.Types[noun], object.OnCreate
 }
 
-// attribute gives a value to an attribute, or leaves it out.
-func (g *generator) attribute(path, name string, attrs map[string]any) {
+// attribute gives a value to an attribute in one of so many cases, or leaves it out.
+func (g *generator) attribute(path, name string, attrs map[string]any, in int) {
 	o, at := declared(path)
 	a := o.ByName[name]
 	if a == nil { // a collection
-		if c := o.Collection(name, false); c != nil && g.once(3) {
+		if c := o.Collection(name, false); c != nil && g.once(in) {
 			attrs[name] = []any{g.object(c.Object)}
 		}
 		return
 	}
-	if !(a.Required && at == object.OnCreate) && !g.once(3) {
+	if !(a.Required && at == object.OnCreate) && !g.once(in) {
 		return
 	}
 	if v := g.value(path, a); v != nil {
@@ -287,6 +303,8 @@ func (g *generator) list(a *object.Attr) any {
 		return a.Values[:g.IntN(len(a.Values)+1)]
 	case a.Name == "permissions":
 		return pick(g, [][]string{{"auth/*"}, {"token/*", "user/get"}, {"user/*", "device/*"}, {"*"}})
+	case a.Name == "licenses":
+		return g.w.rows.Sorted("licenses")
 	case a.Name == "domains":
 		return []string{pick(g, []string{"d1", "d2"})}
 	}
@@ -373,8 +391,9 @@ func (g *generator) fit(path string, attrs map[string]any) {
 		if attrs["code"] == nil && path == "installationCode/create" {
 			attrs["code"] = g.text(path, "code")
 		}
-	case "device/createMany":
-		attrs["count"] = 1 + g.IntN(3)
+	case "template/set":
+		delete(attrs, "subject")
+		attrs["text"] = fmt.Sprintf("A text %d {code} {url}", g.IntN(3))
 	}
 }
 

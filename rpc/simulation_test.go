@@ -32,9 +32,6 @@ var (
 	simulateSeed = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
 )
 
-// simulationSteps is how many steps a run has at most.
-const simulationSteps = 40
-
 // step is what happens between two looks at the database.
 type step struct {
 	Calls  []uint32 // each is a seed, of which a call is made
@@ -46,19 +43,32 @@ type step struct {
 }
 
 var (
-	stepsOfAll = rapid.SliceOfN(rapid.Custom(drawStep), 1, simulationSteps)
-	clocks     = []int{1, 0, 5, 30, 31, 60, 61, 600, 3600, 90_000, -1, -30, -45, -4000}
+	stepsOfAll = rapid.Custom(func(t *rapid.T) (steps []step) {
+		for range 6 { // rapid makes short lists, and leaves out of each what it can
+			steps = append(steps, rapid.SliceOfN(rapid.Custom(drawStep), 0, 8).Draw(t, "steps")...)
+		}
+		return steps
+	})
+	seeds  = rapid.Custom(drawSeed)
+	clocks = []int{1, 0, 5, 30, 31, 60, 61, 600, 3600, 90_000, -1, -30, -45, -4000}
 )
 
 func drawStep(t *rapid.T) step {
+	n := rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "together")
 	return step{
-		Calls:  rapid.SliceOfN(rapid.Uint32(), 1, rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "together")).Draw(t, "calls"),
-		Order:  rapid.Uint32().Draw(t, "order"),
+		Calls:  rapid.SliceOfN(seeds, n, n).Draw(t, "calls"),
+		Order:  seeds.Draw(t, "order"),
 		Clock:  rapid.SampledFrom(clocks).Draw(t, "clock"),
 		Faults: rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(t, "faults"),
 		Twice:  rapid.SampledFrom([]bool{false, false, true}).Draw(t, "twice"),
 		Crash:  rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 30}).Draw(t, "crash"),
 	}
+}
+
+// drawSeed draws one of a million, all about as often: of two numbers, for those that rapid draws are small mostly.
+func drawSeed(t *rapid.T) uint32 {
+	small := rapid.Uint32Range(0, 1<<20-1)
+	return small.Draw(t, "one") ^ small.Draw(t, "two")<<7&(1<<20-1)
 }
 
 // TestSimulation makes runs of new seeds.
@@ -75,6 +85,7 @@ func TestSimulation(t *testing.T) {
 	t.Logf("seeds %d to %d", first, first+uint64(runs)-1)
 	var next atomic.Int64
 	var failed atomic.Uint64
+	var done tally
 	began := time.Now()
 	t.Run("runs", func(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
@@ -86,7 +97,7 @@ func TestSimulation(t *testing.T) {
 						return
 					}
 					seed := first + uint64(n)
-					if broken := simulate(t, stepsOfAll.Example(int(seed)), nil); len(broken) > 0 {
+					if broken := simulate(t, stepsOfAll.Example(int(seed)), &done, nil); len(broken) > 0 {
 						failed.CompareAndSwap(0, seed)
 						t.Logf("seed %d, run %d:\n%s", seed, n+1, strings.Join(broken, "\n"))
 					}
@@ -94,7 +105,12 @@ func TestSimulation(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d runs in %s", min(int(next.Load()), runs), time.Since(began).Round(time.Millisecond))
+	t.Logf("%d runs in %s: %s", min(int(next.Load()), runs), time.Since(began).Round(time.Millisecond), &done)
+	if os.Getenv("TALLY") != "" {
+		for _, m := range rpc.Methods() {
+			t.Logf("%-35s %v", m.Path, done.answered[m.Path])
+		}
+	}
 	if seed := failed.Load(); seed != 0 {
 		shrink(t, seed)
 		t.Errorf("seed %d failed once, and did not again", seed)
@@ -110,7 +126,7 @@ func shrink(t *testing.T, seed uint64) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		var talk strings.Builder
-		if broken := simulate(t, stepsOfAll.Draw(r, "steps"), &talk); len(broken) > 0 {
+		if broken := simulate(t, stepsOfAll.Draw(r, "steps"), nil, &talk); len(broken) > 0 {
 			r.Logf("%s", talk.String())
 			r.Fatalf("go test ./rpc -run TestSimulation -simulate.seed %d\n%s", seed, strings.Join(broken, "\n"))
 		}
@@ -118,8 +134,8 @@ func shrink(t *testing.T, seed uint64) {
 }
 
 // simulate makes one run, and returns what was broken. What was said goes to talk.
-func simulate(t *testing.T, steps []step, talk *strings.Builder) (broken []string) {
-	w := &simulation{template: simulationTemplate(t), talk: talk, turns: newTurns()}
+func simulate(t *testing.T, steps []step, tally *tally, talk *strings.Builder) (broken []string) {
+	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns()}
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		broken = w.run(steps)

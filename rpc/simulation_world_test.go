@@ -24,9 +24,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"tokensmith/model"
 	"tokensmith/model/modeltest/promise"
 	"tokensmith/rpc"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/sender"
 	"tokensmith/store"
 	"tokensmith/store/storetest/faulty"
 )
@@ -35,6 +37,7 @@ import (
 type simulation struct {
 	t        *testing.T
 	template *template
+	tally    *tally           // may be nil
 	talk     *strings.Builder // what was asked and answered; nil = nobody listens
 
 	dir   string
@@ -54,6 +57,41 @@ type simulation struct {
 	once   promise.Once
 	broken []string
 	log    logBuffer
+}
+
+// tally counts what simulations did.
+type tally struct {
+	mu                              sync.Mutex
+	steps, calls, doubtful, crashes int
+	answered                        map[string]map[int]int // by method and code
+}
+
+func (n *tally) step(calls []*simulated, crashed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.answered == nil {
+		n.answered = map[string]map[int]int{}
+	}
+	n.steps++
+	if crashed {
+		n.crashes++
+	}
+	for _, c := range calls {
+		n.calls++
+		code := c.code
+		if c.lost || code == 8 {
+			n.doubtful++
+			code = -1
+		}
+		if n.answered[c.path] == nil {
+			n.answered[c.path] = map[int]int{}
+		}
+		n.answered[c.path][code]++
+	}
+}
+
+func (n *tally) String() string {
+	return fmt.Sprintf("%d steps, %d calls, %d of them in doubt, %d crashes", n.steps, n.calls, n.doubtful, n.crashes)
 }
 
 // agentSecret is an agent that calls; without a secret nobody knows it any more.
@@ -111,7 +149,8 @@ func (w *simulation) open() {
 }
 
 func (w *simulation) config(st store.Store) dispatch.Config {
-	return dispatch.Config{Store: st, Now: func() time.Time { return time.UnixMilli(w.clock.Load()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
+	post := make(letterbox) // in which nothing is put: messages wait
+	return dispatch.Config{Store: st, Senders: map[string]sender.Sender{model.SMTP: post, model.SMS: post}, Now: func() time.Time { return time.UnixMilli(w.clock.Load()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
 		NewID: func() string {
 			var b [16]byte
 			b[0] = 1
@@ -168,6 +207,9 @@ func (w *simulation) step(s *step) {
 	}
 	for _, c := range calls {
 		w.say("%d was answered %d %s%s", c.number, c.code, c.reply, map[bool]string{true: ", which nobody heard"}[c.lost])
+	}
+	if w.tally != nil {
+		w.tally.step(calls, crashed)
 	}
 	if crashed {
 		w.store.Close()

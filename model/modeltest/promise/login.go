@@ -3,6 +3,7 @@ package promise
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -374,14 +375,18 @@ func (all people) clone() people {
 
 // step is person's of the one whose credential it is. What is used up of a seed, the tokens of others know that have it.
 func (all people) step(before, after Rows, a *Attempt, code int) bool {
+	was := maps.Clone(all[a.User].tokens)
 	if !all[a.User].step(before, after, a, code) {
 		return false
 	}
-	for _, p := range all {
-		for id, t := range p.tokens {
-			group := before["tokens"][id].Text("seed_group")
-			for other, mine := range all[a.User].tokens {
-				if group != "" && before["tokens"][other].Text("seed_group") == group && mine.next > t.next {
+	for used, mine := range all[a.User].tokens {
+		group := before["tokens"][used].Text("seed_group")
+		if group == "" || mine.next == was[used].next {
+			continue
+		}
+		for _, p := range all {
+			for id, t := range p.tokens {
+				if before["tokens"][id].Text("seed_group") == group && mine.next > t.next {
 					t.next = mine.next
 					p.tokens[id] = t
 				}
