@@ -37,9 +37,14 @@ func pick[T any](g *generator, of []T) T { return of[g.IntN(len(of))] }
 func (g *generator) call(number int) *simulated {
 	if len(g.w.kept) > 0 && g.once(15) { // the same again
 		before := pick(g, g.w.kept)
+		if before.called == g.w.steps {
+			before = &simulated{path: before.path, body: before.body, by: before.by, inner: before.inner} // without its key: it is another call
+		} else {
+			before.called = g.w.steps
+		}
 		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, inner: before.inner, again: before}
 		switch {
-		case g.w.clock.Load() >= before.until:
+		case before.key == "", g.w.clock.Load() >= before.until:
 			c.again = nil // what it was answered is forgotten
 		case g.once(5):
 			c.again, c.body = nil, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call

@@ -70,7 +70,7 @@ func (w *simulation) held(broken promise.Broken, when string) {
 
 // asPromised is a call as the promises know it.
 func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call {
-	p := promise.Call{Method: c.path, Agent: c.by.id, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: c.again != nil && c.code == 0}
+	p := promise.Call{Method: c.path, Agent: c.by.id, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: (c.again != nil || c.beside != nil && c.beside.code == 0) && c.code == 0}
 	if p.Doubt {
 		p.Replay = false
 	}
@@ -80,8 +80,13 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 			token = c.otp.token
 		}
 		if a, ok := promise.Try(before, seedOfToken, c.otp.user, token, c.otp.text, w.clock.Load()); ok {
-			by := promise.AgentOf(before, c.by.id)
-			a.Stranger = by.Active() && by.Hidden(before)[c.otp.user]
+			if by := promise.AgentOf(before, c.by.id); by != nil {
+				hidden := by.Hidden(before)
+				a.Stranger = hidden[c.otp.user]
+				if token != "" && hidden[token] {
+					a.At = nil
+				}
+			}
 			p.Login = a
 		}
 	}
@@ -109,6 +114,9 @@ func dry(c *simulated) bool { return strings.Contains(c.body, `"dryRun":true`) }
 
 // same: a call that is made again with its idempotency key is answered what it was answered before, byte for byte.
 func (w *simulation) same(c *simulated) {
+	if b := c.beside; b != nil && c.code == 0 && b.code == 0 && c.reply != b.reply {
+		w.breaks("calls %d and %d are the same with one key, and were answered %s and %s", b.number, c.number, b.reply, c.reply)
+	}
 	if c.again == nil || c.lost {
 		return
 	}

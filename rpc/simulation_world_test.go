@@ -51,6 +51,7 @@ type simulation struct {
 	rows   promise.Rows
 	reader promise.Reader
 	calls  int
+	steps  int
 	agents []agentSecret
 	told   map[string][]string // texts that replies had, by the member's name
 	kept   []*simulated        // calls with an idempotency key that were acknowledged
@@ -188,11 +189,15 @@ func (w *simulation) look() promise.Rows {
 
 // step makes the calls of a step, all at once, and looks what has become of them.
 func (w *simulation) step(s *step) {
+	w.steps++
 	w.clock.Add(int64(s.Clock) * 1000)
 	calls := make([]*simulated, len(s.Calls))
 	for i, seed := range s.Calls {
 		w.calls++
 		calls[i] = newGenerator(w, seed).call(w.calls)
+		if first := calls[0]; i == 1 && first.key != "" && s.Order%2 == 0 { // the same, at the same time
+			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first}
+		}
 		w.say("%s %+d s, faults %d, twice %v, crash %d: %d %s %s %s", time.UnixMilli(w.clock.Load()).UTC().Format(time.DateTime), s.Clock, s.Faults, s.Twice, s.Crash,
 			calls[i].number, calls[i].by.id, calls[i].path, calls[i].body)
 	}
@@ -267,6 +272,8 @@ type simulated struct {
 	key    string       // of idempotency
 	by     agentSecret  // without an id: a device
 	again  *simulated   // that it is, once more
+	beside *simulated   // with which it shares its key, at the same time
+	called int          // in which step it was made again last
 	until  int64        // when its answer is forgotten
 	inner  []*simulated // of a batch
 	otp    *typed       // what it tries
@@ -408,6 +415,9 @@ func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 
 // note keeps in which order things were done.
 func (t *turns) note(w *waiter) {
+	if os.Getenv("TRACE") != "" {
+		t.say("\t\t%d conn %d op %d %.90s", w.call, w.point.Conn, w.point.Op, w.point.Text)
+	}
 	if t.trace != nil {
 		fmt.Fprintf(t.trace, "%d %d %.60s\n", w.call, w.point.Op, w.point.Text)
 	}

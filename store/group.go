@@ -233,6 +233,9 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 	if failed != nil {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
 		w.lose()
+		if !first {
+			err = errLost // it is of what it saw of the others, which is lost
+		}
 	}
 	if len(w.held) > 0 {
 		j.err = err

@@ -69,7 +69,7 @@ func effective(calls []Call) (list []Call) {
 				list = append(list, c)
 			}
 		} else if c.Doubt || c.Code == 0 {
-			list = append(list, effective(c.Inner)...)
+			list = append(append(list, c), effective(c.Inner)...)
 			for _, inner := range c.Inner {
 				if c.Doubt && !inner.effective() { // as the answer would have said
 					inner.Doubt = true
