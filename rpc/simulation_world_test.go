@@ -140,7 +140,7 @@ func (w *simulation) open() {
 	w.store = st
 	// Ids grow with each start.
 	w.ids.Store(uint64(w.boots) << 32)
-	w.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, w.turns.again), w.turns}))
+	w.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, w.turns.again), w.turns, make(chan struct{}, 1)}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -457,7 +457,15 @@ func (t *turns) next() *waiter {
 // turning is a Store whose transactions wait for their turn as well, so that which comes first does not depend on the machine.
 type turning struct {
 	store.Store
-	turns *turns
+	turns   *turns
+	marking chan struct{} // holds one while somebody does
+}
+
+// MarkAudit is one at a time: the store has a lock there while it reads, and who waits for a lock is not seen to wait.
+func (s *turning) MarkAudit(ctx context.Context, now time.Time) (string, error) {
+	s.marking <- struct{}{}
+	defer func() { <-s.marking }()
+	return s.Store.MarkAudit(ctx, now)
 }
 
 func (s *turning) turn(ctx context.Context) {
