@@ -91,6 +91,16 @@ func (n *tally) step(calls []*simulated, crashed bool) {
 	}
 }
 
+// never are the methods that never succeeded.
+func (n *tally) never() (list []string) {
+	for _, m := range rpc.Methods() {
+		if n.answered[m.Path][0] == 0 && weightOf(m.Path) > 0 {
+			list = append(list, m.Path)
+		}
+	}
+	return list
+}
+
 func (n *tally) String() string {
 	return fmt.Sprintf("%d steps, %d calls, %d of them in doubt, %d crashes", n.steps, n.calls, n.doubtful, n.crashes)
 }
@@ -415,7 +425,7 @@ func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 
 // note keeps in which order things were done.
 func (t *turns) note(w *waiter) {
-	if os.Getenv("TRACE") != "" {
+	if *simulateSays {
 		t.say("\t\t%d conn %d op %d %.90s", w.call, w.point.Conn, w.point.Op, w.point.Text)
 	}
 	if t.trace != nil {

@@ -254,7 +254,9 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 // accept takes an OTP that is right: it is used up, also where it does not log in.
 func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 	// Of two tokens of one seed it is the one whose use was counted.
-	counted := func(at At) int { return int(after["token_assignments"][at.Assignment].Int("usage_count") - p.uses[at.Assignment]) }
+	counted := func(at At) int {
+		return int(after["token_assignments"][at.Assignment].Int("usage_count") - p.uses[at.Assignment])
+	}
 	tried := slices.SortedStableFunc(slices.Values(a.At), func(a, b At) int { return counted(b) - counted(a) })
 	for _, at := range tried {
 		t := p.tokens[at.Token]
