@@ -66,8 +66,8 @@ func NumberedNames(label string, n int, taken func(folded string) bool) []string
 	return names
 }
 
-// Group is a set of devices, in a tree of groups.
-type Group struct {
+// DeviceGroup is a set of devices, in a tree of groups.
+type DeviceGroup struct {
 	ID          string  `db:"id"`
 	Name        string  `db:"name"`
 	NameFolded  string  `db:"name_folded"`
@@ -75,8 +75,8 @@ type Group struct {
 	ParentID    *string `db:"parent_id"`
 }
 
-// GroupMember says that a device is in a group.
-type GroupMember struct {
+// DeviceGroupMember says that a device is in a group.
+type DeviceGroupMember struct {
 	DeviceID string `db:"device_id"`
 	GroupID  string `db:"group_id"`
 }

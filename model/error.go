@@ -93,6 +93,11 @@ func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Msg: fmt.Sprintf(format, args...)}
 }
 
+// UnavailableError makes the error of what failed for now; why is for the log.
+func UnavailableError(why error) *Error {
+	return &Error{Kind: Unavailable, Msg: "temporarily unavailable, try again", Err: why}
+}
+
 // AttributeDetail names the attribute a refusal is about.
 type AttributeDetail struct {
 	Attribute string `json:"attribute"`

@@ -6,6 +6,7 @@
 package model
 
 import (
+	"strings"
 	"time"
 
 	"golang.org/x/text/cases"
@@ -40,10 +41,16 @@ type Moment struct {
 // latest is the last time that ISO 8601 writes with a year of four digits. One behind it, such as the end of 9999 west of UTC, is it.
 var latest = At(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)) - 1
 
-// ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00") or a day alone ("2026-01-31"), which is
-// its beginning or, with ends, its last millisecond.
+// ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00"), also as RFC 3339 and programs write it
+// ("2026-01-31 10:00:00+01"), or a day alone ("2026-01-31"), which is its beginning or, with ends, its last millisecond.
 func ParseMoment(s string, ends bool) (Moment, bool) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
+	if len(s) > len(time.DateOnly) && (s[len(time.DateOnly)] == ' ' || s[len(time.DateOnly)] == 't') {
+		s = s[:len(time.DateOnly)] + "T" + s[len(time.DateOnly)+1:]
+	}
+	if bare, zulu := strings.CutSuffix(s, "z"); zulu {
+		s = bare + "Z"
+	}
+	for _, layout := range momentLayouts {
 		if t, err := time.Parse(layout, s); err == nil && t.UnixMilli() > 0 {
 			return Moment{at: min(At(t), latest)}, true
 		}
@@ -51,6 +58,9 @@ func ParseMoment(s string, ends bool) (Moment, bool) {
 	day, err := time.Parse(time.DateOnly, s)
 	return Moment{day: day, ends: ends}, err == nil && day.Year() > 1970
 }
+
+var momentLayouts = [...]string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999Z07",
+	"2006-01-02T15:04Z0700", "2006-01-02T15:04Z07"}
 
 // In returns the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
 // the clocks do in between.

@@ -18,7 +18,7 @@ import (
 func TestNaming(t *testing.T) {
 	t.Parallel()
 	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
-		"soft\u00adhyphen", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
+		"soft\u00adhyphen", "a\u2028b", "a\u2029b", "ខ\u17b5", "a\ufffcb", "a\u2065b", "tag\U000e0041", "\u2066x\u2069", "hangul\u3164", "a\ufe0f", "1\ufe0f", "a\U000e0100", "ب\U000e0100", "a\u180b", "a\u034fb", "x\u200c", "ه\u200c\u200c", "❤\u200dx", "x\u200d❤",
 		"\u200d❤", "❤\ufe0f\ufe0f", "日本\u200d", "🏴\U000e0067", "🏴\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e0067\U000e007f", "🏴\U000e007f", "\u180bᠠ", "\ufe0fx", "+\ufe0f", "+\u200d❤"}
 	for _, n := range []model.Naming{model.Name, model.CodeName} {
 		for _, s := range refused {
@@ -158,6 +158,9 @@ func TestMoment(t *testing.T) {
 		{"2026-03-29", true, "2026-03-29T21:59:59.999Z"}, {"2026-10-25", true, "2026-10-25T22:59:59.999Z"},
 		{"2026-01-31T10:00:00+02:00", true, "2026-01-31T08:00:00Z"},
 		{"9999-12-31T23:59:59-05:00", true, "9999-12-31T23:59:59.999Z"},
+		// As PostgreSQL, Java, the shell's date and others write it.
+		{"2026-01-31 10:00:00+02", true, "2026-01-31T08:00:00Z"}, {"2026-01-31T10:00:00.5+0200", true, "2026-01-31T08:00:00.5Z"},
+		{"2026-01-31 10:00:00+02:00", true, "2026-01-31T08:00:00Z"}, {"2026-01-31t10:00z", true, "2026-01-31T10:00:00Z"}, {"2026-01-31 10:00-0330", true, "2026-01-31T13:30:00Z"},
 	} {
 		m, ok := model.ParseMoment(c.text, c.ends)
 		if got := m.In(berlin).String(); !ok || got != c.want {
@@ -175,7 +178,7 @@ func TestMoment(t *testing.T) {
 			t.Errorf("%s: %s, %v", place, end, back)
 		}
 	}
-	for _, bad := range []string{"", "2026-02-30", "31.01.2026", "2026-01-31T10:00:00", "tomorrow", "1960-01-01"} {
+	for _, bad := range []string{"", "2026-02-30", "31.01.2026", "2026-01-31T10:00:00", "2026-01-31 10:00:00", "2026-01-31 10:00 PM", "2026-01-31T10:00:00+2", "20260131T100000Z", "2026-01-31Z", "tomorrow", "1960-01-01"} {
 		if _, ok := model.ParseMoment(bad, true); ok {
 			t.Errorf("%q is a date", bad)
 		}

@@ -19,7 +19,7 @@ var (
 	AssignmentNoun       = noun(103, "token assignment")
 	ProductNoun          = noun(104, "product")
 	RepositoryNoun       = noun(105, "repository")
-	GroupNoun            = noun(106, "group", "device group")
+	DeviceGroupNoun      = noun(106, "device group")
 	DeviceNoun           = noun(107, "device")
 	LicenseNoun          = noun(108, "license")
 	AgentNoun            = noun(109, "agent")
@@ -37,14 +37,14 @@ var (
 // then told in other words. A not-found of one that reaches a client all the same is a fault of ours, and he is told that
 // much; what was missed stands in the log.
 var (
-	LinkNoun            = inner("link")
-	GroupMemberNoun     = inner("group member")
-	InstallationUseNoun = inner("installation use")
-	SignInsNoun         = inner("count of sign-ins")
-	SessionNoun         = inner("session")
-	AnsweredNoun        = inner("idempotency key")
-	AuditMarkNoun       = inner("mark")
-	SeedMarkNoun        = inner("mark of a seed")
+	LinkNoun              = inner("link")
+	DeviceGroupMemberNoun = inner("device group member")
+	InstallationUseNoun   = inner("installation use")
+	SignInsNoun           = inner("count of sign-ins")
+	SessionNoun           = inner("session")
+	AnsweredNoun          = inner("idempotency key")
+	AuditMarkNoun         = inner("mark")
+	SeedMarkNoun          = inner("mark of a seed")
 )
 
 var nouns []Noun

@@ -11,10 +11,11 @@ import (
 // Characters that are not seen by themselves, and where writing needs them all the same: they change the look of what stands before
 // them. Anywhere else they would make two names that look like one.
 
-// Unseen says of a character that it has no look of its own: of no width, or a change of the direction of writing.
+// Unseen says of a character that it has no look of its own: of no width, a break of a line or paragraph, a change of the direction of
+// writing, or a place for a picture.
 func Unseen(r rune) bool {
-	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || r == 0x034f || r == 0x115f || r == 0x1160 ||
-		r == 0x3164 || r == 0xffa0 || r == 0x2800
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) ||
+		r == 0x2800 || r == 0xfffc
 }
 
 const (

@@ -170,7 +170,7 @@ func TestVerifyRules(t *testing.T) {
 				"no PIN":             `{"user":{"loginName":"u"},"credential":{"otp":"` + g.at(totp, "1", 0) + `"}}`,
 				"empty":              `{"user":{"loginName":"u"},"credential":"1"}`,
 				"unknown user":       `{"user":{"loginName":"x"},"credential":{"otp":"` + right + `"}}`,
-				"unknown domain":     `{"user":{"loginName":"u","domain.name":"z"},"credential":{"otp":"` + right + `"}}`,
+				"of another domain":  `{"user":{"loginName":"u","domain.name":"e"},"credential":{"otp":"` + right + `"}}`,
 				"a name in two":      `{"user":{"loginName":"twin"},"credential":{"otp":"` + right + `"}}`,
 				"unknown token":      `{"user":{"loginName":"u"},"token":{"serial":"2"},"credential":{"otp":"` + right + `"}}`,
 				"no token":           `{"user":{"loginName":"twin","domain.name":"d"},"credential":{"otp":"000000"}}`,

@@ -59,7 +59,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Sleeping = make("tokenAssignment", `"token.id":"%s","user.id":"%s","status":"INACTIVE"`, make("token", `"product.productCode":"GT"`),
 		make("user", `"domain.id":"%s","loginName":"sleeper%d","email":"sleeper@mail.example"`, w.Domain, n))
 	w.License = make("license", `"name":"license%d","seats":1`, n)
-	w.Group = make("group", `"name":"group%d"`, n)
+	w.Group = make("deviceGroup", `"name":"group%d"`, n)
 	w.Device = make("device", `"name":"device%d","user.id":"%s"`, n, w.User)
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
@@ -145,11 +145,11 @@ var tried = map[string]string{
 	"license/set":                        `{"id":"{License}","attrs":{"description":"x"}}`,
 	"license/delete":                     `{"id":"{License}"}`,
 	"license/search":                     `{"match":[["id","=","{License}"]]}`,
-	"group/create":                       `{"attrs":{"name":"new{Name}"}}`,
-	"group/get":                          `{"id":"{Group}"}`,
-	"group/set":                          `{"id":"{Group}","attrs":{"description":"x"}}`,
-	"group/delete":                       `{"id":"{Group}"}`,
-	"group/search":                       `{"match":[["id","=","{Group}"]]}`,
+	"deviceGroup/create":                 `{"attrs":{"name":"new{Name}"}}`,
+	"deviceGroup/get":                    `{"id":"{Group}"}`,
+	"deviceGroup/set":                    `{"id":"{Group}","attrs":{"description":"x"}}`,
+	"deviceGroup/delete":                 `{"id":"{Group}"}`,
+	"deviceGroup/search":                 `{"match":[["id","=","{Group}"]]}`,
 	"batch/execute":                      `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"new{Name}"}}}]}`,
 	"installationCode/create":            `{"attrs":{"action":"CREATE_DEVICE","user.id":"{User}"}}`,
 	"installationCode/get":               `{"id":"{Installation}"}`,
@@ -181,7 +181,7 @@ var tried = map[string]string{
 var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
 // shared are the methods in which every caller sees the same, limited to a domain or not.
-var shared = []string{"license/get", "license/search", "group/get", "group/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
+var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
 	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"}
 
 func (w world) fill(params string) string {

@@ -127,7 +127,7 @@ func TestRepliesInFiles(t *testing.T) {
 		if _, reply := s.post("/device/createMany", of); !strings.HasPrefix(reply, `{"error":0`) {
 			t.Fatalf("%.300s", reply)
 		}
-		_, reply = s.post("/group/get", `{"group":{"name":"m"},"return":["name",{"devices":["*"]}]}`)
+		_, reply = s.post("/deviceGroup/get", `{"deviceGroup":{"name":"m"},"return":["name",{"devices":["*"]}]}`)
 		if !strings.HasPrefix(reply, `{"error":0`) || len(reply) < 5<<20 || strings.Count(reply, `"dateCreated"`) != 30_000 {
 			t.Errorf("%d bytes: %.300s", len(reply), reply)
 		}

@@ -434,7 +434,7 @@ func TestDevicesOfADomain(t *testing.T) {
 			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
 			s.do(t, "user/create", `{"attrs":{"domain.name":"`+d+`","loginName":"u`+d+`"}}`)
 		}
-		s.do(t, "group/create", `{"attrs":{"name":"g"}}`)
+		s.do(t, "deviceGroup/create", `{"attrs":{"name":"g"}}`)
 		s.device(t, `"name":"mine","user.loginName":"uhere","groups":["g"]`)
 		s.device(t, `"name":"theirs","user.loginName":"uthere","groups":["g"]`)
 		s.device(t, `"name":"nobody's","groups":["g"]`)
@@ -445,7 +445,7 @@ func TestDevicesOfADomain(t *testing.T) {
 			sees           string
 		}{
 			{"device/search", `{"return":["name"]}`, 0, `{"total":1,"rows":[{"name":"mine"}]}`},
-			{"group/get", `{"group":{"name":"g"},"return":[{"devices":["name"]}]}`, 0, `{"devices":[{"name":"mine"}]}`},
+			{"deviceGroup/get", `{"deviceGroup":{"name":"g"},"return":[{"devices":["name"]}]}`, 0, `{"devices":[{"name":"mine"}]}`},
 			{"device/search", `{"match":[["groups.name","=","g"]],"return":["name"]}`, 0, `{"total":1,"rows":[{"name":"mine"}]}`},
 			{"user/search", `{"return":["loginName",{"devices":["name"]}]}`, 0, `[{"loginName":"uhere","devices":[{"name":"mine"}]}]`},
 			{"device/create", `{"attrs":{"name":"x"}}`, 10, ""},
@@ -454,7 +454,7 @@ func TestDevicesOfADomain(t *testing.T) {
 			{"device/set", `{"device":{"name":"x"},"attrs":{"user":null}}`, 10, ""},
 			{"device/generateToken", `{"device":{"name":"theirs"}}`, 107, ""},
 			{"device/createMany", `{"attrs":{"label":"m","quantity":1,"allowUnlicensed":true}}`, 5, ""},
-			{"group/set", `{"group":{"name":"g"},"attrs":{"name":"h"}}`, 5, ""},
+			{"deviceGroup/set", `{"deviceGroup":{"name":"g"},"attrs":{"name":"h"}}`, 5, ""},
 			{"license/create", `{"attrs":{"name":"l","seats":1}}`, 5, ""},
 		} {
 			if code, seen := s.answer(limited, c.method, c.params); code != c.code || !strings.Contains(seen, c.sees) {

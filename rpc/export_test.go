@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,15 +21,6 @@ import (
 	"tokensmith/rpc/dispatch"
 	"tokensmith/store/storetest"
 )
-
-func runTool(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(modeltest.Tool(t, name), args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", name, err, out)
-	}
-	return string(out)
-}
 
 // everyKind is a file of tokens of every algorithm, hash, number of digits and state.
 const everyKind = "seed,serial,keyid,type,digits,period,counter,drift,hash,manufacturer,model,description\n" +
@@ -128,10 +118,10 @@ func checkByTools(t *testing.T, file string) {
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := runTool(t, "pskctool", "--validate", path); !strings.Contains(out, "OK") {
+	if out := modeltest.Run(t, "pskctool", "--validate", path); !strings.Contains(out, "OK") {
 		t.Errorf("pskctool --validate: %s", out)
 	}
-	got := runTool(t, "pskc2csv", "-p", "correct horse", "-c", "serial,secret,algorithm,response_length,counter,time_interval", path)
+	got := modeltest.Run(t, "pskc2csv", "-p", "correct horse", "-c", "serial,secret,algorithm,response_length,counter,time_interval", path)
 	for _, k := range keysOf(t, file) {
 		if !strings.Contains(got, k.Serial+","+hex.EncodeToString(k.Secret)) {
 			t.Errorf("pskc2csv does not read token %s:\n%s", k.Serial, got)
@@ -194,7 +184,7 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 			}
 			args = append(args, "-c", fmt.Sprint(k.Counter))
 		}
-		otps := strings.Fields(runTool(t, "oathtool", append(args, hex.EncodeToString(k.Secret))...))
+		otps := strings.Fields(modeltest.Run(t, "oathtool", append(args, hex.EncodeToString(k.Secret))...))
 		used[string(k.Secret)] = true
 		_, reply := s.post("/token/syncToken", fmt.Sprintf(`{"token":{"id":%q},"credential":"%s,%s"}`, token["id"], otps[0], otps[1]))
 		if reply != `{"error":0}` {
@@ -267,24 +257,14 @@ func TestImportVectors(t *testing.T) {
 // Files that Debian's tools make, plain, with a pre-shared key and with a password, import through the method.
 func TestImportFilesOfOtherTools(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	path := func(name string) string { return filepath.Join(dir, name) }
-	const secret = "000102030405060708090a0b0c0d0e0f"
-	table := "id,serial,secret,algorithm,response_length,counter,time_interval,issuer,manufacturer\n" +
-		"a1,1001,3132333435363738393031323334353637383930,hotp,6,5,,Example,oath.EX\n" +
-		"a2,1002,3132333435363738393031323334353637383930313233343536373839303132,totp,8,,60,Example,oath.EX\n"
-	if err := os.WriteFile(path("keys.csv"), []byte(table), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runTool(t, "csv2pskc", "-o", path("plain.xml"), path("keys.csv"))
-	runTool(t, "csv2pskc", "-s", secret, "-o", path("psk.xml"), path("keys.csv"))
-	runTool(t, "pskc2pskc", "--new-password", "s3cret", "-o", path("pbe.xml"), path("plain.xml"))
+	path := modeltest.KeyFiles(t)
+	const secret = modeltest.KeyFileSecret
 	keys := []seedfile.Key{
 		{Serial: "1001", Algorithm: "HOTP", Digits: 6, Counter: 5, Secret: []byte("12345678901234567890")},
 		{Serial: "1002", Algorithm: "TOTP", Digits: 8, Period: 60, Secret: []byte("12345678901234567890123456789012")},
 	}
 	for file, key := range map[string][3]string{"keys.csv": {}, "plain.xml": {},
-		"psk.xml": {"preSharedKey", secret, "ff" + secret[2:]}, "pbe.xml": {"password", "s3cret", "S3cret"}} {
+		"psk.xml": {"preSharedKey", secret[:16] + "\r\n " + secret[16:], "ff" + secret[2:]}, "pbe.xml": {"password", "s3cret", "S3cret"}} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t, storetest.SQLite(t))

@@ -18,7 +18,7 @@ import (
 var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
 		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
-		"license/get", "license/search", "group/get", "group/search", "template/get", "template/search", "delivery/get", "delivery/search",
+		"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "template/get", "template/search", "delivery/get", "delivery/search",
 		"domain/estimateGuessing", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
 	"is a rule, a name or a text for everybody; TestNobodyLocksStrongerOnesByTheirDomain, TestNobodyChangesTheProductOfAStrongerOne": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
 		"repository/create", "repository/set", "repository/delete", "template/set"},
@@ -29,7 +29,7 @@ var factorless = map[string][]string{
 		"auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"},
 	"is of devices: what they prove themselves with proves no user": {"device/create", "device/set", "device/delete", "device/createMany",
 		"device/revealToken", "device/generateToken", "device/revokeToken", "device/connect", "device/events", "license/create",
-		"license/set", "license/delete", "group/create", "group/set", "group/delete", "installationCode/create", "installationCode/get",
+		"license/set", "license/delete", "deviceGroup/create", "deviceGroup/set", "deviceGroup/delete", "installationCode/create", "installationCode/get",
 		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
 		"installationCode/getQRCode", "installationCode/send", "installationCode/redeem", "installationCode/check"},
 	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret"},

@@ -19,7 +19,7 @@ func TestGetRace(t *testing.T) {
 		for range 3 {
 			all.Go(func() {
 				for !stop.Load() {
-					_, reply := s.post("/group/get", `{"match":{"name":"race"},"return":["id","name"]}`)
+					_, reply := s.post("/deviceGroup/get", `{"match":{"name":"race"},"return":["id","name"]}`)
 					if !strings.HasPrefix(reply, `{"error":0,"result":{"id":"`) && codeIn(reply) != 106 {
 						t.Errorf("it gives %s", reply)
 						return
@@ -28,8 +28,8 @@ func TestGetRace(t *testing.T) {
 			})
 		}
 		for range 300 {
-			s.do(t, "group/create", `{"attrs":{"name":"race"}}`)
-			s.do(t, "group/delete", `{"match":{"name":"race"}}`)
+			s.do(t, "deviceGroup/create", `{"attrs":{"name":"race"}}`)
+			s.do(t, "deviceGroup/delete", `{"match":{"name":"race"}}`)
 		}
 		stop.Store(true)
 		all.Wait()

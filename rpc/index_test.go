@@ -76,8 +76,8 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{installation.CodeType, `[["domain.name","=","x"]]`},
 		{installation.CodeType, `[["groups.id","=","x"]]`},
 		{installation.UseType, `[["device.id","=","x"]]`},
-		{device.GroupType, `[["name","=","x"]]`},
-		{device.GroupType, `[["devices.name","=","x"]]`},
+		{device.DeviceGroupType, `[["name","=","x"]]`},
+		{device.DeviceGroupType, `[["devices.name","=","x"]]`},
 		{device.LicenseType, `[["name","=","x"]]`},
 		{people.UserType, `[["devices.name","=","x"]]`},
 		{admin.AuditType, `[["time",">=","2026-01-01"]]`},
@@ -127,7 +127,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			continue
 		}
 		for _, step := range plan {
-			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "group_members", "client_tokens"} {
+			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
 					t.Errorf("%s %s: %s\n%s\n%s", c.obj.Name, c.match, step, text, strings.Join(plan, "\n"))
 				}

@@ -1,7 +1,10 @@
 package rpc
 
 import (
+	"strings"
+
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
 )
 
 // loginSelects are the objects by which a login says who it is of.
@@ -63,19 +66,19 @@ var methods = []dispatch.Method{
 	{Path: "tokenAssignment/getTokenQRCode", Target: "TokenAssignment.GetTokenQRCode", Reveals: true, About: "Answers a soft token's QR code, a PNG in base64."},
 	{Path: "tokenAssignment/sort", Target: "TokenAssignment.Sort", About: "Sets the order in which a user's tokens are tried."},
 
-	{Path: "auth/verify", Target: "Auth.Verify", Selects: loginSelects, About: "Checks a login's OTP, with the PIN in front, or static password."},
-	{Path: "auth/logon", Target: "Auth.Logon", Selects: loginSelects, About: "The same, for one-step logons."},
-	{Path: "auth/sendOTP", Target: "Auth.SendOTP", Selects: loginSelects, About: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},
-	{Path: "auth/syncToken", Target: "Auth.SyncToken", Selects: loginSelects, About: "Synchronises a user's token by two consecutive OTPs."},
-	{Path: "auth/listTokens", Target: "Auth.ListTokens", Selects: loginSelects, About: "Lists a user's tokens."},
-	{Path: "auth/listTokenAssignments", Target: "Auth.ListTokenAssignments", Selects: loginSelects, About: "Lists a user's token assignments."},
-	{Path: "auth/listDomains", Target: "Auth.ListDomains", Selects: loginSelects, About: "Lists the domains one may log in to."},
-	{Path: "auth/listApplications", Target: "Auth.ListApplications", Selects: loginSelects, About: "Lists the applications one may log in to: this server."},
-	{Path: "auth/listAuthenticators", Target: "Auth.ListAuthenticators", Selects: loginSelects, About: "Lists the kinds of credential."},
-	{Path: "auth/getLogonSteps", Target: "Auth.GetLogonSteps", Selects: loginSelects, About: "Says how a user logs on."},
-	{Path: "auth/activateTokenAssignment", Target: "Auth.ActivateTokenAssignment", Selects: loginSelects, About: "Makes an assignment active by its activation code; five wrong ones end it."},
-	{Path: "auth/logout", Target: "Auth.Logout", Selects: loginSelects, About: "Ends a logon; there are no sessions."},
-	{Path: "auth/resetLogon", Target: "Auth.ResetLogon", Selects: loginSelects, About: "Gives up a logon in steps; there are no sessions."},
+	{Path: "auth/verify", Target: "Auth.Verify", Limited: true, Selects: loginSelects, About: "Checks a login's OTP, with the PIN in front, or static password."},
+	{Path: "auth/logon", Target: "Auth.Logon", Limited: true, Selects: loginSelects, About: "The same, for one-step logons."},
+	{Path: "auth/sendOTP", Target: "Auth.SendOTP", Limited: true, Selects: loginSelects, About: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},
+	{Path: "auth/syncToken", Target: "Auth.SyncToken", Limited: true, Selects: loginSelects, About: "Synchronises a user's token by two consecutive OTPs."},
+	{Path: "auth/listTokens", Target: "Auth.ListTokens", Limited: true, Selects: loginSelects, About: "Lists a user's tokens."},
+	{Path: "auth/listTokenAssignments", Target: "Auth.ListTokenAssignments", Limited: true, Selects: loginSelects, About: "Lists a user's token assignments."},
+	{Path: "auth/listDomains", Target: "Auth.ListDomains", Limited: true, Selects: loginSelects, About: "Lists the domains one may log in to."},
+	{Path: "auth/listApplications", Target: "Auth.ListApplications", Limited: true, Selects: loginSelects, About: "Lists the applications one may log in to: this server."},
+	{Path: "auth/listAuthenticators", Target: "Auth.ListAuthenticators", Limited: true, Selects: loginSelects, About: "Lists the kinds of credential."},
+	{Path: "auth/getLogonSteps", Target: "Auth.GetLogonSteps", Limited: true, Selects: loginSelects, About: "Says how a user logs on."},
+	{Path: "auth/activateTokenAssignment", Target: "Auth.ActivateTokenAssignment", Limited: true, Selects: loginSelects, About: "Makes an assignment active by its activation code; five wrong ones end it."},
+	{Path: "auth/logout", Target: "Auth.Logout", Limited: true, Selects: loginSelects, About: "Ends a logon; there are no sessions."},
+	{Path: "auth/resetLogon", Target: "Auth.ResetLogon", Limited: true, Selects: loginSelects, About: "Gives up a logon in steps; there are no sessions."},
 
 	{Path: "device/create", Target: "Device.Create", IssuesSecret: true, About: "Makes a device and answers its client token."},
 	{Path: "device/get", Target: "Device.Get", About: "Reads one device."},
@@ -107,13 +110,13 @@ var methods = []dispatch.Method{
 	{Path: "license/delete", Target: "License.Delete", About: "Deletes a license that no device has."},
 	{Path: "license/search", Target: "License.Search", About: "Finds licenses."},
 
-	{Path: "group/create", Target: "Group.Create", About: "Makes a group of devices."},
-	{Path: "group/get", Target: "Group.Get", About: "Reads one group."},
-	{Path: "group/set", Target: "Group.Set", About: "Changes a group."},
-	{Path: "group/delete", Target: "Group.Delete", About: "Deletes a group without groups in it; its devices stay."},
-	{Path: "group/search", Target: "Group.Search", About: "Finds groups."},
+	{Path: "deviceGroup/create", Target: "DeviceGroup.Create", About: "Makes a group of devices."},
+	{Path: "deviceGroup/get", Target: "DeviceGroup.Get", About: "Reads one group of devices."},
+	{Path: "deviceGroup/set", Target: "DeviceGroup.Set", About: "Changes a group of devices."},
+	{Path: "deviceGroup/delete", Target: "DeviceGroup.Delete", About: "Deletes a group of devices without groups in it; its devices stay."},
+	{Path: "deviceGroup/search", Target: "DeviceGroup.Search", About: "Finds groups of devices."},
 
-	{Path: dispatch.ExecutePath, Target: "Batch.Execute", Large: true, About: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
+	{Path: dispatch.ExecutePath, Limited: true, Target: "Batch.Execute", Large: true, About: "Carries out up to 10,000 calls; `atomic` undoes all of them when one is refused."},
 
 	{Path: "template/get", Target: "Template.Get", About: "Reads the text of a kind of message."},
 	{Path: "template/set", Target: "Template.Set", About: "Changes it; an unknown parameter is refused."},
@@ -132,4 +135,14 @@ var methods = []dispatch.Method{
 	{Path: "audit/get", Target: "Audit.Get", About: "Reads one row of the record."},
 	{Path: "audit/search", Target: "Audit.Search", About: "Finds rows of the record: who did what, and how it ended."},
 	{Path: "audit/verify", Target: "Audit.Verify", About: "Checks that nobody bent the record, nor cut off its end since `expectHead` or what is kept beside the key file."},
+}
+
+// Whether an agent that is limited to domains may call a method of an object, the object's declaration says.
+func init() {
+	for i := range methods {
+		noun, verb, _ := strings.Cut(methods[i].Path, "/")
+		if o := object.Types[noun]; o != nil && o.OpenToLimited(verb) {
+			methods[i].Limited = true
+		}
+	}
 }

@@ -152,6 +152,98 @@ func TestAPasscodeNeedsThePIN(t *testing.T) {
 	})
 }
 
+// A passcode that was sent for a token is good with that token named, or with none; by the method OTPoD a passcode is the only thing that is. It
+// goes by the channel that is asked for, and for a token of the user's alone.
+func TestAPasscodeForAToken(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		post := make(letterbox, 10)
+		g := &guarded{newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMS: post, model.SMTP: post} }), t}
+		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		g.user("u", "SE 1", "SE 2")
+		g.user("other", "SE 3")
+		g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"mobile":"1"}}`)
+		sent := 0
+		send := func(want int, more string) {
+			t.Helper()
+			g.clock.advance(time.Hour)
+			if got := g.do(t, "auth/sendOTP", `{"user":{"loginName":"u"}`+more+`}`); got != nil {
+				t.Errorf("%s: %v", more, got)
+			}
+			total := int(g.do(t, "delivery/search", `{"max":0}`).(map[string]any)["total"].(float64))
+			if total-sent != want {
+				t.Errorf("%s: %d went", more, total-sent)
+			}
+			sent = total
+		}
+		const one, two = `,"token":{"serial":"1"}`, `,"token":{"serial":"2"}`
+
+		send(1, one)
+		code := g.passcodeOf("u")
+		g.want(201, g.verify("u", code, two), "with another token")
+		g.want(201, g.verify("u", code, `,"token":{"serial":"3"}`), "with a token of somebody else")
+		g.want(0, g.verify("u", code, one), "with the token")
+		g.want(201, g.verify("u", code, one), "again")
+		send(1, one+`,"options":{"channel":"SMS"}`)
+		g.want(0, g.verify("u", g.passcodeOf("u")), "with no token")
+		send(1, "")
+		code = g.passcodeOf("u")
+		g.want(201, g.verify("u", code, one), "with a token, and sent for none")
+		g.want(0, g.verify("u", code), "with none, and sent for none")
+
+		send(0, one+`,"options":{"channel":"SMTP"}`) // he has no address there
+		send(0, `,"token":{"serial":"3"}`)
+		send(0, `,"token":{"serial":"none"}`)
+		send(1, `,"options":{"channel":null,"colour":"blue"}`)
+		for options, want := range map[string]string{`{"channel":"TWITTER"}`: "options.channel: must be", `{"channel":"SMTP"},"channel":"SMS"`: "options.channel: is another", `{"channel":{}}`: "options.channel"} {
+			if _, reply := g.post("/auth/sendOTP", `{"user":{"loginName":"u"},"options":`+options+`}`); codeIn(reply) != 11 || !strings.Contains(reply, want) {
+				t.Errorf("%s: %s", options, reply)
+			}
+		}
+
+		code = g.passcodeOf("u")
+		by := func(method, otp string) int {
+			_, reply := g.post("/auth/logon", `{"application":{"id":"a1"},"user":{"loginName":"u"},"credential":{"method":"`+method+`","otp":"`+otp+`"}}`)
+			return codeIn(reply)
+		}
+		g.want(201, by("OTPoD", g.at(hotp, "1", 0)), "an OTP where a passcode is asked for")
+		g.want(0, by("OTPoD", code), "a passcode where one is asked for")
+		g.want(201, by("OTPoD", code), "again")
+		g.want(0, by("OTP", g.at(hotp, "1", 0)), "the OTP is unused")
+		if got := fmt.Sprint(g.do(t, "auth/listAuthenticators", `{"return":["code"]}`).(map[string]any)["rows"]); got != "[map[code:OTP] map[code:OTPoD] map[code:SPASS]]" {
+			t.Error(got)
+		}
+	})
+}
+
+// What was done with an assignment answers whose id it was; to whoever logs in it does not.
+func TestTheAssignmentIsTold(t *testing.T) {
+	t.Parallel()
+	post := make(letterbox, 10)
+	g := &guarded{newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMS: post} }), t}
+	g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	g.user("u", "MT 1")
+	g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"mobile":"1"}}`)
+	id := g.get("tokenAssignment", `[["token.serial","=","1"]]`, "id")
+	want := fmt.Sprint(map[string]any{"id": id})
+	told := func(want, method, more string) {
+		t.Helper()
+		if got := fmt.Sprint(g.do(t, method, `{"user":{"loginName":"u"},"token":{"serial":"1"}`+more+`}`)); got != want {
+			t.Errorf("%s: %s", method, got)
+		}
+	}
+	code := func() string {
+		t.Helper()
+		g.do(t, "tokenAssignment/set", `{"id":"`+id+`","attrs":{"status":"INACTIVE"}}`)
+		told(want, "tokenAssignment/sendActivationCode", `,"channel":"SMS"`)
+		code, _ := g.carry(t, post)
+		return code
+	}
+	told(want, "tokenAssignment/activate", `,"code":"`+code()+`"`)
+	told("<nil>", "auth/activateTokenAssignment", `,"application":{"id":"a1"},"code":"`+code()+`"`)
+	told(want, "tokenAssignment/sendDownloadUrl", `,"channel":"SMS"`)
+}
+
 // passcodeOf is the passcode that was sent to a user last.
 func (g *guarded) passcodeOf(login string) (code string) {
 	g.t.Helper()
@@ -161,7 +253,7 @@ func (g *guarded) passcodeOf(login string) (code string) {
 			return err
 		}
 		plain, err := g.store.Keys().Unseal(keyring.Place{Table: "user_states", Column: "passcode", Row: found[0].ID}, found[0].Passcode)
-		code = string(plain)
+		code = string(plain[:model.PasscodeDigits]) // behind it, the token it was sent for
 		return err
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func entrances(s *service) map[string]func(text string) string {
 		"domain/create":         method("domain/create", "name", nil),
 		"repository/create":     method("repository/create", "name", nil),
 		"agent/create":          method("agent/create", "name", map[string]any{"permissions": "auth/verify"}),
-		"group/create":          method("group/create", "name", nil),
+		"deviceGroup/create":    method("deviceGroup/create", "name", nil),
 		"license/create":        method("license/create", "name", map[string]any{"seats": 1}),
 		"device/create":         method("device/create", "name", nil),
 		"device/createMany":     method("device/createMany", "label", map[string]any{"quantity": 1, "allowUnlicensed": true}),

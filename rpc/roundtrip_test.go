@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -26,39 +25,17 @@ type counting struct{ trips atomic.Int64 }
 
 func newCounting(t *testing.T, database string) (c *counting, through string) {
 	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := u.Host
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	u.Host = l.Addr().String()
 	c = &counting{}
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
+	through, _ = storetest.Proxy(t, database, func(client, server net.Conn) {
+		var asked atomic.Bool
+		go carry(server, client, func() { asked.Store(false) })
+		carry(client, server, func() {
+			if asked.CompareAndSwap(false, true) {
+				c.trips.Add(1)
 			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				return
-			}
-			var asked atomic.Bool
-			go carry(in, out, func() {
-				if asked.CompareAndSwap(false, true) {
-					c.trips.Add(1)
-				}
-			})
-			go carry(out, in, func() { asked.Store(false) })
-		}
-	}()
-	return c, u.String()
+		})
+	})
+	return c, through
 }
 
 // carry copies, and calls each before it passes something on.
@@ -114,6 +91,8 @@ func TestRoundTrips(t *testing.T) {
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
+		trial{name: "auth/verify, a wrong OTP, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"000000"}}`},
+		trial{name: "auth/verify, an unknown user of a domain", path: "auth/verify", params: `{"user":{"loginName":"nobody","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "token/create, without a user", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`},
 		trial{name: "token/create, without a user, Idempotency-Key", path: "token/create", params: `{"attrs":{"product.productCode":"SE"}}`, header: "key{Name}"},
 		trial{name: "batch/execute, 20 token/create", path: "batch/execute", params: `{"atomic":true,"calls":[` + many + `]}`},

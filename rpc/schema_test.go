@@ -2,9 +2,11 @@ package rpc_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
+	"tokensmith/rpc/object"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -59,7 +62,8 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	if have, newest, err := store.Schema(t.Context(), url); err != nil || have != number || newest <= number {
 		t.Fatal(have, newest, err)
 	}
-	// What every row had, it still has, but for what version 11 has otherwise; columns may have been added to it.
+	// What every row had, it still has, but for what version 11 has otherwise, and the groups of devices, which version 12 calls so;
+	// columns may have been added to it.
 	st, err := store.Open(t.Context(), url, s.keyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +76,8 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 		if strings.Contains(row, "name=schema\t") {
 			continue
 		}
+		row = strings.Replace(row, "group_members\t", "device_group_members\t", 1)
+		row = regexp.MustCompile(`(\tpermissions=|,)group/`).ReplaceAllString(row, "${1}deviceGroup/")
 		fields := slices.DeleteFunc(strings.Split(strings.TrimSuffix(row, "\t"), "\t"), func(field string) bool {
 			name, _, _ := strings.Cut(field, "=")
 			return slices.Contains([]string{"seed_index", "seed_group", "previous", "spent", "counter"}, name)
@@ -104,9 +110,88 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	if number == 10 {
 		seedsOfTen(t, s)
 	}
+	if number == 11 {
+		namesOfEleven(t, s)
+	}
 	if _, err := s.store.Check(t.Context(), 100, true); err != nil {
 		t.Error(err)
 	}
+}
+
+// Version 11 called groups of devices group/*, and let two users have one name.
+func namesOfEleven(t *testing.T, s *service) {
+	for name, want := range map[string]string{"reader": "deviceGroup/search", "keeper": "token/*,deviceGroup/*,device/search",
+		"both": "device/*,deviceGroup/get,deviceGroup/set", "none": "token/search", "limited": "auth/verify,deviceGroup/get", "own": "device/*", "first": "*"} {
+		reply := string(s.Call(t.Context(), "agent/get", fmt.Appendf(nil, `{"agent":{"name":%q},"return":["permissions"]}`, name)))
+		if want = `["` + strings.ReplaceAll(want, ",", `","`) + `"]`; !strings.Contains(reply, want) {
+			t.Errorf("%s: %s, not %s", name, reply, want)
+		}
+	}
+	// Who could read groups of devices can, and nothing else.
+	for _, c := range []struct {
+		agent, method string
+		want          int
+	}{
+		{"reader", "deviceGroup/search", 0}, {"reader", "deviceGroup/get", 5}, {"reader", "device/search", 5}, {"reader", "group/search", 3},
+		{"both", "deviceGroup/get", 0}, {"both", "device/search", 0}, {"both", "deviceGroup/search", 5}, {"both", "deviceGroup/delete", 5},
+		{"keeper", "deviceGroup/search", 0}, {"keeper", "token/search", 0}, {"keeper", "user/search", 5},
+		{"none", "deviceGroup/search", 5}, {"own", "deviceGroup/search", 5}, {"limited", "deviceGroup/get", 0}, {"limited", "deviceGroup/search", 5},
+	} {
+		params := "{}"
+		if strings.HasSuffix(c.method, "/get") {
+			params = `{"deviceGroup":{"name":"child"}}`
+		}
+		as := secretOf(t, s, c.agent)
+		if _, reply := as.post("/"+c.method, params); codeIn(reply) != c.want {
+			t.Errorf("%s calls %s: %s, not %d", c.agent, c.method, reply, c.want)
+		}
+	}
+	for name, want := range map[string]string{
+		"john.smith@upn.example":       `"loginName":"john.smith"`,
+		"EXAMPLE.COM\\john.smith":      `"loginName":"john.smith"`,
+		"jörg@UPN.example":             `"loginName":"umlaut"`,
+		"example.com/JÖRG@upn.example": `"loginName":"umlaut"`,
+		"twin@upn.example":             `{"error":101,`, // two have it
+		"example.com/twin@upn.example": `{"error":101,`,
+		"taken@upn.example":            `"loginName":"taken@upn.example"`, // and another's principal name
+		"CORP\\bob":                    `{"error":242,`,
+		"john":                         `{"error":15,`,
+		"a/b/john":                     `{"error":242,`,
+	} {
+		if reply := string(s.Call(t.Context(), "user/get", fmt.Appendf(nil, `{"user":{"loginName":%q},"return":["loginName"]}`, name))); !strings.Contains(reply, want) {
+			t.Errorf("%s: %s, not %s", name, reply, want)
+		}
+	}
+	// What breaks the rules is listed, reached by its id, and keeps its name until it is given another.
+	var faults []string
+	_, err := s.NameFaults(t.Context(), func(f object.NameFault) { faults = append(faults, f.Object+" "+f.Attribute+" "+f.Text) })
+	slices.Sort(faults)
+	want := []string{`domain name "a/b"`, `user loginName "CORP\\bob"`, `user userPrincipalName "Taken@upn.example"`, `user userPrincipalName "Twin@upn.example"`,
+		`user userPrincipalName "twin@UPN.example"`}
+	if err != nil || !slices.Equal(faults, want) {
+		t.Errorf("faults %q, %v", faults, err)
+	}
+	id := regexp.MustCompile(`"id":"([0-9a-f]+)"`).FindSubmatch(s.Call(t.Context(), "user/search", []byte(`{"match":[["loginName","=","CORP\\bob"]],"return":["id"]}`)))
+	for _, c := range []struct{ attrs, want string }{{`"firstName":"Bob"`, `{"error":0}`}, {`"loginName":"CORP\\bobby"`, `{"error":11,`}, {`"loginName":"bob"`, `{"error":0}`}} {
+		if reply := string(s.Call(t.Context(), "user/set", fmt.Appendf(nil, `{"id":%q,"attrs":{%s}}`, id[1], c.attrs))); !strings.HasPrefix(reply, c.want) {
+			t.Errorf("%s: %s", c.attrs, reply)
+		}
+	}
+}
+
+// secretOf gives an agent a new secret, and returns the service as the agent calls it.
+func secretOf(t *testing.T, s *service, agent string) *service {
+	t.Helper()
+	reply := s.Call(t.Context(), "agent/rotateSecret", fmt.Appendf(nil, `{"agent":{"name":%q}}`, agent))
+	var made struct {
+		Result struct{ ClientID, ClientSecret string }
+	}
+	if err := json.Unmarshal(reply, &made); err != nil {
+		t.Fatal(err, string(reply))
+	}
+	as := *s
+	as.id, as.key = made.Result.ClientID, made.Result.ClientSecret
+	return &as
 }
 
 // Version 10 told seeds apart of which HMAC makes one key, and kept a used step above a mark that was taken back elsewhere.

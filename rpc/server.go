@@ -137,7 +137,7 @@ func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []
 func (s *Server) DropAnswers(ctx context.Context) error { return s.core.DropAnswers(ctx) }
 
 // Deliver sends queued messages until ctx ends.
-func (s *Server) Deliver(ctx context.Context) { message.Deliver(s.core, ctx) }
+func (s *Server) Deliver(ctx context.Context) { message.Deliver(ctx, s.core) }
 
 // Follow tells devices with an event stream here, until ctx ends, when they are logged out.
 func (s *Server) Follow(ctx context.Context) { s.devices.Follow(ctx) }
@@ -152,20 +152,20 @@ func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) 
 func (s *Server) LookForSpraying(ctx context.Context) error { return s.auth.LookForSpraying(ctx) }
 
 // Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
-func (s *Server) Warnings(ctx context.Context) ([]string, error) { return people.Warnings(s.core, ctx) }
+func (s *Server) Warnings(ctx context.Context) ([]string, error) { return people.Warnings(ctx, s.core) }
 
 // PruneAudit removes rows of the record from before a time.
 func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
-	return admin.PruneAudit(s.core, ctx, before)
+	return admin.PruneAudit(ctx, s.core, before)
 }
 
 // Watch keeps the head of the record, until ctx ends.
-func (s *Server) Watch(ctx context.Context) { admin.Watch(s.core, ctx) }
+func (s *Server) Watch(ctx context.Context) { admin.Watch(ctx, s.core) }
 
 // NameFaults hands over every text that its rule takes no more, of all objects, and counts them.
 func (s *Server) NameFaults(ctx context.Context, see func(object.NameFault)) (n int, err error) {
-	return object.NameFaults(s.core, ctx, see)
+	return object.NameFaults(ctx, s.core, see)
 }
 
 // CountNames says in the log how many texts their rule takes no more.
-func (s *Server) CountNames(ctx context.Context) error { return object.CountNames(s.core, ctx) }
+func (s *Server) CountNames(ctx context.Context) error { return object.CountNames(ctx, s.core) }

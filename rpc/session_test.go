@@ -69,7 +69,7 @@ func TestSessionsEnd(t *testing.T) {
 			"locked by others":      {func() { set(`"status":"LOCKED"`) }, true, func() { set(`"status":"ACTIVE"`) }},
 			"disabled":              {func() { set(`"status":"DISABLED"`) }, false, func() { set(`"status":"ACTIVE"`) }},
 			"no administrator more": {func() { set(`"permissions":[]`) }, false, func() { set(`"permissions":"device/*"`) }},
-			"fewer permissions":     {func() { set(`"permissions":"group/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
+			"fewer permissions":     {func() { set(`"permissions":"deviceGroup/*"`) }, false, func() { set(`"permissions":"device/*"`) }},
 		} {
 			v := &visitor{s: s}
 			if _, reply := v.post("signIn", adaSignsIn); codeIn(reply) != 0 {
@@ -141,9 +141,9 @@ func TestSignInNeedsBoth(t *testing.T) {
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"bob","password":"battery staple"}}`)
 		_, reply := (&visitor{s: g.service}).post("signIn", `{"loginName":"bob","password":"battery staple"}`)
 		g.want(201, codeIn(reply), "no administrator")
-		// ada@d means her, as the console calls her.
+		// d\ada means her, as the console calls her.
 		g.clock.advance(time.Hour)
-		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"ADA@d","password":"correct horse","otp":%q}`, g.at(hotp, "1", 2)))
+		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"d\\ADA","password":"correct horse","otp":%q}`, g.at(hotp, "1", 2)))
 		g.want(0, codeIn(reply), "with her domain")
 		// A password that must be changed is no way around the OTP.
 		g.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"mustChangePassword":true}}`)
@@ -220,14 +220,14 @@ func TestSessionCookieAndRecord(t *testing.T) {
 		t.Error(v.cookie)
 	}
 	v.post("api/device/create", `{"attrs":{"name":"x"}}`)
-	if n := s.recorded(t, `["method","=","device/create"],["agent","=","ada@d"]`); n != 1 {
+	if n := s.recorded(t, `["method","=","device/create"],["agent","=","d\\ada"]`); n != 1 {
 		t.Errorf("%d rows of the record", n)
 	}
 	for _, method := range []string{"console/signIn", "console/signOut"} {
 		if method == "console/signOut" {
 			(&visitor{s: s, cookie: v.cookie}).post("signOut", "{}")
 		}
-		if n := s.recorded(t, `["method","=","`+method+`"],["agent","=","ada@d"]`); n != 1 {
+		if n := s.recorded(t, `["method","=","`+method+`"],["agent","=","d\\ada"]`); n != 1 {
 			t.Errorf("%d rows of %s", n, method)
 		}
 	}

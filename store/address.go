@@ -3,10 +3,7 @@ package store
 import (
 	"errors"
 
-	"github.com/jmoiron/sqlx"
-
 	"tokensmith/model"
-	"tokensmith/store/keyring"
 )
 
 // maxAddresses bounds the addresses kept of one user.
@@ -50,42 +47,4 @@ func (tx *sqlTx) AddressKnown(userID, address string, now model.Time) error {
 	return tx.later(`DELETE FROM user_addresses WHERE user_id = ? AND (last_success < ? OR address NOT IN
 		(SELECT address FROM user_addresses WHERE user_id = ? ORDER BY last_success DESC, address LIMIT ?))`,
 		userID, now-model.AddressKnown, userID, int64(maxAddresses))
-}
-
-func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error) {
-	query, args, err := sqlx.In("SELECT COUNT(*) FROM (SELECT 1 AS one FROM audit WHERE time >= ? AND outcome IN (?) AND method LIKE ? LIMIT ?) AS found",
-		since, outcomes, methods+"%", most)
-	if err != nil {
-		return 0, err
-	}
-	return value[int64](tx, query, args...)
-}
-
-// Held is how many users of a domain have active assignments to active tokens of a product.
-type Held struct {
-	DomainID  string `db:"domain_id"`
-	ProductID string `db:"product_id"`
-	Users     int64  `db:"users"`
-	Most      int64  `db:"most"` // that one of them has, of any product
-}
-
-var selectHeld = selects[Held](`
-	SELECT domain_id, product_id, COUNT(*) AS users, MAX(tokens) AS most FROM (
-		SELECT u.domain_id, t.product_id, a.user_id, MAX(n.tokens) AS tokens
-		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN users u ON u.id = a.user_id JOIN (
-			SELECT a.user_id, COUNT(*) AS tokens FROM token_assignments a JOIN tokens t ON t.id = a.token_id
-			WHERE a.status = 'ACTIVE' AND t.status = 'ACTIVE' GROUP BY a.user_id) AS n ON n.user_id = a.user_id
-		WHERE a.status = 'ACTIVE' AND t.status = 'ACTIVE'
-		GROUP BY u.domain_id, t.product_id, a.user_id
-	) AS held GROUP BY domain_id, product_id ORDER BY domain_id, product_id`)
-
-func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
-
-func (tx *sqlReadTx) ShortSeeds(bytes int64) (int64, error) {
-	// What sealing adds to a seed is always as long.
-	return value[int64](tx, "SELECT COUNT(*) FROM tokens WHERE LENGTH(seed) < ?", bytes+keyring.SealBytes)
-}
-
-func (tx *sqlReadTx) Domains() ([]model.Domain, error) {
-	return loadAll[model.Domain](tx, "TRUE ORDER BY name_folded")
 }

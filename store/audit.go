@@ -29,7 +29,7 @@ type chain struct {
 const (
 	writerBytes = 8
 	// A chain that stood still for chainIdle is not continued, so that one which stood still for longer, whose process
-	// may have died, can be declared ended (marks.go).
+	// may have died, can be declared ended (auditmark.go).
 	chainIdle = 12 * time.Hour
 )
 

@@ -49,7 +49,7 @@ func whole(t *testing.T, s store.Store, expect string, rows int64) store.Verifie
 	return v
 }
 
-func mark(t *testing.T, s store.Store, at time.Time) string {
+func auditMark(t *testing.T, s store.Store, at time.Time) string {
 	t.Helper()
 	head, err := s.MarkAudit(t.Context(), at)
 	if err != nil {
@@ -112,7 +112,7 @@ func TestBentRecordIsFound(t *testing.T) {
 		write(t, crashed, start, 6)
 		s := d.Open(t)
 		write(t, s, start, 6)
-		head := mark(t, s, start)
+		head := auditMark(t, s, start)
 		whole(t, s, "", 12)
 		whole(t, s, head, 12)
 		db := byHand(t, d.URL)
@@ -155,7 +155,7 @@ func TestBentRecordIsFound(t *testing.T) {
 		run("DELETE FROM audit_marks WHERE number > 2", "DELETE FROM audit WHERE sequence > 2 AND writer = (SELECT writer FROM audit_marks WHERE number = 2)")
 		again := d.Open(t)
 		write(t, again, start, 4)
-		mark(t, again, start)
+		auditMark(t, again, start)
 		if _, err := verify(t, s, head); err == nil {
 			t.Error("a rewritten end is not found")
 		}
@@ -223,7 +223,7 @@ func TestRecordOfFailures(t *testing.T) {
 			t.Error("the commit did not fail")
 		}
 		write(t, s, start, 3)
-		whole(t, s, mark(t, s, start), n+3)
+		whole(t, s, auditMark(t, s, start), n+3)
 		err = s.View(t.Context(), func(tx store.ReadTx) error {
 			rows, err := tx.Find(&store.Query{Table: "audit", Columns: []store.Column{{Name: "object"}}, Limit: 1000})
 			for _, r := range rows {
@@ -280,7 +280,7 @@ func TestRecordOfManyProcesses(t *testing.T) {
 				}
 			}
 		}
-		whole(t, first, mark(t, first, start), 160)
+		whole(t, first, auditMark(t, first, start), 160)
 		db := byHand(t, d.URL)
 		var heads string
 		if err := db.QueryRow("SELECT heads FROM audit_marks ORDER BY number DESC LIMIT 1").Scan(&heads); err != nil {

@@ -38,6 +38,10 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	if err := (&Query{Where: user}).check(); err != nil {
 		return nil, err
 	}
+	user, err := tx.resolve(user)
+	if err != nil {
+		return nil, err
+	}
 	b := &builder{scope: scope}
 	where, args, err := b.statement(b.where("users", user))
 	if err == nil {

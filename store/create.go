@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"tokensmith/store/durable"
@@ -42,7 +41,7 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 		return false, fmt.Errorf("database %s: %w", file, err)
 	}
 	// Who makes another at the same time comes later, and finds this one.
-	unlock, err := lockFolder(keyFile)
+	unlock, err := durable.LockFolder(keyFile)
 	if err != nil {
 		return false, err
 	}
@@ -66,7 +65,7 @@ func (o *options) clear(file, keyFile string) error {
 		if err != nil || info.Size() == 0 {
 			continue
 		}
-		if !o.anew {
+		if o.make != makeAnew {
 			return fmt.Errorf("there is no database at %s, but %s%s, the log of one, is there: changes that were acknowledged are in it. "+
 				"Put the database back beside it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
 		}
@@ -99,7 +98,7 @@ func (o *options) unused(file, keyFile string) error {
 	if err == nil && info.IsDir() {
 		return keyring.FolderError(keyFile)
 	}
-	if err == nil && o.fresh && !o.anew {
+	if err == nil && o.make == makeFresh {
 		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}
@@ -118,7 +117,7 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 		defer os.Remove(key)
 	}
 	inner := *o
-	inner.serving, inner.fresh, inner.part = false, false, true
+	inner.use, inner.make, inner.part = toWork, makeMissing, true
 	s, err := open(ctx, part, key, &inner)
 	if err != nil {
 		return durable.NameFile(durable.NameFile(err, part, file), key, keyFile)
@@ -133,18 +132,6 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 		return durable.NameFile(err, key, keyFile)
 	}
 	return durable.SyncDir(filepath.Dir(keyFile))
-}
-
-// lockFolder keeps others out who lock a file's folder; the lock goes with the process.
-func lockFolder(file string) (unlock func() error, err error) {
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
-	}
-	return dir.Close, nil
 }
 
 // naming has an error name the database file that was being made, unless it names that or the key file: a full disk is SQLite's

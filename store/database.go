@@ -254,11 +254,11 @@ func (s *sqlStore) kind(err error) error {
 	case referenced:
 		return &model.Error{Kind: model.InUse, Msg: "still in use", Err: err}
 	case retryable, unavailable, lost:
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
+		return model.UnavailableError(err)
 	}
 	return err
 }
 
 func unavailableError(why string) error {
-	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New(why)}
+	return model.UnavailableError(errors.New(why))
 }

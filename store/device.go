@@ -27,14 +27,14 @@ func (tx *sqlReadTx) DeviceNames(start string) ([]string, error) {
 	return values[string](tx, "SELECT name_folded FROM devices WHERE "+where, b.args...)
 }
 
-func (tx *sqlReadTx) GroupByName(folded string) (model.Group, error) {
-	var g model.Group
+func (tx *sqlReadTx) DeviceGroupByName(folded string) (model.DeviceGroup, error) {
+	var g model.DeviceGroup
 	err := tx.loadWhere(&g, "name_folded = ?", folded)
 	return g, err
 }
 
-func (tx *sqlReadTx) GroupNames(deviceID string) ([]string, error) {
-	names, err := values[string](tx, `SELECT g.name FROM group_members m JOIN device_groups g ON g.id = m.group_id
+func (tx *sqlReadTx) DeviceGroupNames(deviceID string) ([]string, error) {
+	names, err := values[string](tx, `SELECT g.name FROM device_group_members m JOIN device_groups g ON g.id = m.group_id
 		WHERE m.device_id = ? ORDER BY g.name_folded`, deviceID)
 	if names == nil {
 		names = []string{} // a list, though empty
@@ -66,18 +66,6 @@ func (tx *sqlTx) Seen(ids []string, now model.Time) error {
 		}
 		return tx.execIn("UPDATE devices SET last_seen = ? WHERE id IN (SELECT device_id FROM client_tokens WHERE id IN (?))", now, part)
 	})
-}
-
-func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
-	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
-		return err
-	}
-	for _, other := range others {
-		if _, err := tx.exec("INSERT INTO "+first.Table+" ("+first.To+", "+second.From+") VALUES (?, ?)", id, other); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (tx *sqlReadTx) DeviceNamed(name string) (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -57,7 +58,7 @@ func (tx *sqlReadTx) AccountsMade(codeID string, since model.Time) (int64, error
 	return value[int64](tx, "SELECT COUNT(*) FROM installation_uses WHERE code_id = ? AND time > ? AND new_user", codeID, since)
 }
 
-func (tx *sqlReadTx) GroupsOfCode(codeID string) ([]string, error) {
+func (tx *sqlReadTx) DeviceGroupsOfCode(codeID string) ([]string, error) {
 	return values[string](tx, "SELECT group_id FROM installation_code_groups WHERE code_id = ? ORDER BY group_id", codeID)
 }
 
@@ -76,9 +77,13 @@ func (tx *sqlTx) NewUsername(domainID, prefix string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		principals, err := tx.UsersHaving(nil, names)
+		if err != nil {
+			return "", err
+		}
 		for _, name := range names {
 			last++
-			if _, is := taken[name]; is {
+			if _, is := taken[name]; is || slices.ContainsFunc(principals, func(u NamesOf) bool { return u.PrincipalName == name }) {
 				continue
 			}
 			_, err := tx.exec(`INSERT INTO username_numbers (domain_id, prefix, last) VALUES (?, ?, ?)

@@ -155,9 +155,9 @@ func (s *sqlStore) keepHead(ctx context.Context, head string, atOnce bool) {
 
 // keepFirst keeps the head of what a new database was made with.
 func (s *sqlStore) keepFirst(ctx context.Context) {
-	var last *mark
+	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
-		last, err = tx.lastMark()
+		last, err = tx.lastAuditMark()
 		return err
 	})
 	if err == nil && last.Number > 0 {
@@ -195,7 +195,7 @@ func advance(ctx context.Context, k *keptHead, head string, view func(context.Co
 // holdsMark says whether the record holds the mark that a head names, or has a checkpoint in place of it and others.
 func (tx *sqlReadTx) holdsMark(head string) error {
 	number, want, _ := parseHead(head)
-	first, err := loadAll[mark](tx, "number >= ? ORDER BY number LIMIT 1", number)
+	first, err := loadAll[auditMark](tx, "number >= ? ORDER BY number LIMIT 1", number)
 	if err != nil {
 		return err
 	}
@@ -284,9 +284,9 @@ func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 
 // keepAnew keeps the head of the record as it is, whatever was kept before.
 func (s *sqlStore) keepAnew(ctx context.Context) error {
-	var last *mark
+	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
-		last, err = tx.lastMark()
+		last, err = tx.lastAuditMark()
 		return err
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func TestEmptiedRecordIsFound(t *testing.T) {
 		for i := range 6 {
 			next := d.Open(t)
 			write(t, next, start.Add(time.Duration(i)*time.Hour), 1)
-			mark(t, next, start)
+			auditMark(t, next, start)
 			if err := next.HeadNotKept(); err == nil || !strings.Contains(err.Error(), "the audit record is broken") {
 				t.Errorf("it is not said that the record lacks what is kept: %v", err)
 			}
@@ -120,7 +120,7 @@ func TestKeptByMany(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mark(t, first, start)
+		auditMark(t, first, start)
 		old, err := os.ReadFile(headFile(t, d.KeyFile))
 		if err != nil {
 			t.Fatal(err)
@@ -182,11 +182,11 @@ func TestKeptOnceAMinute(t *testing.T) {
 		began := time.Now()
 		s := d.Open(t)
 		write(t, s, start, 1)
-		first := mark(t, s, start)
+		first := auditMark(t, s, start)
 		file := headFile(t, d.KeyFile)
 		for range 3 {
 			write(t, s, start, 1)
-			if mark(t, s, start) == first {
+			if auditMark(t, s, start) == first {
 				t.Fatal("no new head")
 			}
 		}
@@ -214,7 +214,7 @@ func TestKeptThroughRotation(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
 		write(t, s, start, 3)
-		mark(t, s, start)
+		auditMark(t, s, start)
 		file := headFile(t, d.KeyFile)
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -246,7 +246,7 @@ func TestKeptOfDropped(t *testing.T) {
 	d := storetest.NewPostgres(t)
 	s := d.Open(t)
 	write(t, s, start, 2)
-	mark(t, s, start)
+	auditMark(t, s, start)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestKeptOfDropped(t *testing.T) {
 	s = d.Open(t)
 	whole(t, s, "", 0)
 	write(t, s, start, 1)
-	mark(t, s, start)
+	auditMark(t, s, start)
 	whole(t, s, "", 1)
 	if err := s.HeadNotKept(); err != nil {
 		t.Error(err)
@@ -270,7 +270,7 @@ func TestKeptOfRestored(t *testing.T) {
 	d := storetest.NewSQLite(t)
 	s := d.Open(t)
 	write(t, s, start, 2)
-	mark(t, s, start)
+	auditMark(t, s, start)
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	if _, err := s.Backup(t.Context(), backup); err != nil {
 		t.Fatal(err)

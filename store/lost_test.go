@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,7 +20,7 @@ import (
 // proxy stands between a store and its server, and can cut what runs through it, at once or just before or just after
 // the next thing that a client says.
 type proxy struct {
-	l     net.Listener
+	shut  func() // lets no new connection through
 	mu    sync.Mutex
 	conns []net.Conn
 
@@ -36,37 +35,15 @@ type proxy struct {
 
 func newProxy(t *testing.T, d *storetest.Database) *proxy {
 	t.Helper()
-	u, err := url.Parse(d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := u.Host
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = l.Addr().String()
-	d.URL = u.String()
-	p := &proxy{l: l}
-	t.Cleanup(func() { l.Close(); p.cut() })
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				return
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, in, out)
-			p.mu.Unlock()
-			go p.carry(in, out, &p.swallow)
-			go p.carry(out, in, &p.answer)
-		}
-	}()
+	p := &proxy{}
+	d.URL, p.shut = storetest.Proxy(t, d.URL, func(client, server net.Conn) {
+		p.mu.Lock()
+		p.conns = append(p.conns, client, server)
+		p.mu.Unlock()
+		go p.carry(server, client, &p.answer)
+		p.carry(client, server, &p.swallow)
+	})
+	t.Cleanup(p.cut)
 	return p
 }
 
@@ -361,7 +338,7 @@ func TestPostgresGone(t *testing.T) {
 	p := newProxy(t, d)
 	s := d.Open(t)
 	update(t, s, noted("here"))
-	p.l.Close()
+	p.shut()
 	p.cut()
 	var all sync.WaitGroup
 	all.Go(func() { wantUnavailable(t, s.Update(context.Background(), noted("gone"))) })

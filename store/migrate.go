@@ -22,6 +22,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// afterMigration is what a migration needs beyond SQL, by its number; in its transaction.
+var afterMigration = map[int]func(*sqlTx) error{12: foldPrincipalNames}
+
 const metaSchema, metaCanary = "schema", "canary"
 
 // migrate brings the schema to this binary's version. Two processes may do it at once.
@@ -53,6 +56,11 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 					continue
 				}
 				if _, err := tx.exec(statement); err != nil {
+					return err
+				}
+			}
+			if after := afterMigration[n]; after != nil {
+				if err := after(tx); err != nil {
 					return err
 				}
 			}

@@ -18,15 +18,31 @@ const DefaultBulkTimeout = 15 * time.Minute
 type Option func(*options)
 
 type options struct {
-	bulk    time.Duration
-	wrap    func(driver.Connector) driver.Connector
-	fresh   bool
-	anew    bool
-	first   func(Store) error
-	serving bool
-	alone   bool
-	part    bool // it is on its way to its name: nothing is kept of it
+	bulk  time.Duration
+	wrap  func(driver.Connector) driver.Connector
+	first func(Store) error
+	make  making
+	use   use
+	part  bool // it is on its way to its name: nothing is kept of it
 }
+
+// making says where a new SQLite database is made.
+type making uint8
+
+const (
+	makeMissing making = iota // where there is none, and no log of one
+	makeFresh                 // where there is no key file either
+	makeAnew                  // whatever is left of an old one
+)
+
+// use says what this process has a database for, which others who open it are told.
+type use uint8
+
+const (
+	toWork use = iota
+	toServe
+	toBeAlone
+)
 
 func optionsOf(given []Option) (*options, error) {
 	o := &options{bulk: DefaultBulkTimeout, wrap: func(c driver.Connector) driver.Connector { return c }}
@@ -55,22 +71,22 @@ func WithConnector(wrap func(driver.Connector) driver.Connector) Option {
 }
 
 // OnlyFresh makes a new SQLite database only where there is no key file yet: where there is one, a database was there.
-func OnlyFresh() Option { return func(o *options) { o.fresh = true } }
+func OnlyFresh() Option { return func(o *options) { o.make = makeFresh } }
 
 // Anew makes a new SQLite database also where a key file, or the log of one (-wal), is left of an old one. It keeps the log
 // under another name.
-func Anew() Option { return func(o *options) { o.anew = true } }
+func Anew() Option { return func(o *options) { o.make = makeAnew } }
 
 // WithFirst puts something into a new SQLite database before anybody else sees it. Where that fails, none is made.
 func WithFirst(first func(Store) error) Option { return func(o *options) { o.first = first } }
 
 // Serving notes that this process serves the database. Another that does so as well is told of by Warnings, where both have
 // the same SQLite file.
-func Serving() Option { return func(o *options) { o.serving = true } }
+func Serving() Option { return func(o *options) { o.use = toServe } }
 
 // Alone refuses an SQLite database that a process serves; one that begins to serve it meanwhile is told of it as of another
 // server. A PostgreSQL database is not looked at: its servers may be anywhere.
-func Alone() Option { return func(o *options) { o.alone = true } }
+func Alone() Option { return func(o *options) { o.use = toBeAlone } }
 
 // Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
 // database makes the key file when there is none; a key file that did not seal the database is refused. The URL is
@@ -107,41 +123,54 @@ func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := s.database()
-	// A database that is sealed already shows that the key file fits before anything of it is changed.
-	have := 0
-	err = db.update(ctx, updateShort, func(tx *sqlTx) (err error) {
-		have, err = tx.schema()
-		return err
-	})
-	if err == nil && have > 0 {
-		err = db.openKeys(ctx, keyFile)
-	}
-	if err == nil && have == 0 {
-		err = tryKeys(keyFile) // while nothing is there yet
-	}
-	if err == nil {
-		err = db.migrate(ctx)
-	}
-	if err == nil && have == 0 {
-		err = db.openKeys(ctx, keyFile)
-	}
-	if err == nil {
-		err = db.indexSeeds(ctx)
-	}
-	if err == nil {
-		err = db.findRestored(ctx)
-	}
-	if err == nil && !o.part {
-		err = db.findKept(ctx, keyFile)
-	}
-	if err == nil && have == 0 && db.kept != nil {
-		err = db.kept.forget() // of a database that had this one's name
-	}
-	if err != nil {
+	if err := s.database().prepare(ctx, keyFile, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// prepare brings a database that was just connected to up to date and opens what is sealed in it.
+func (s *sqlStore) prepare(ctx context.Context, keyFile string, o *options) error {
+	have := 0
+	err := s.update(ctx, updateShort, func(tx *sqlTx) (err error) {
+		have, err = tx.schema()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// A database that is sealed already shows that the key file fits before anything of it is changed.
+	fits := s.openKeys
+	if have == 0 {
+		fits = func(_ context.Context, file string) error { return tryKeys(file) }
+	}
+	if err := fits(ctx, keyFile); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if have == 0 {
+		if err := s.openKeys(ctx, keyFile); err != nil {
+			return err
+		}
+	}
+	if err := s.indexSeeds(ctx); err != nil {
+		return err
+	}
+	if err := s.findRestored(ctx); err != nil {
+		return err
+	}
+	if o.part {
+		return nil
+	}
+	if err := s.findKept(ctx, keyFile); err != nil {
+		return err
+	}
+	if have == 0 && s.kept != nil {
+		return s.kept.forget() // of a database that had this one's name
+	}
+	return nil
 }
 
 // opened is a Store whose schema and keys may not be there yet.

@@ -45,6 +45,10 @@ func TestPlans(t *testing.T) {
 		{"Delete", false, func(tx store.Tx) error { return tx.Delete(&model.Token{ID: "x"}) }},
 		{"DomainsByName", false, func(tx store.Tx) error { _, err := tx.DomainsByName([]string{"x", "y"}); return err }},
 		{"UsersByLogin", false, func(tx store.Tx) error { _, err := tx.UsersByLogin("x", []string{"y", "z"}); return err }},
+		{"DomainsCalled", false, func(tx store.Tx) error { _, err := tx.DomainsCalled([]string{"x", "y"}); return err }},
+		{"UsersHaving", false, func(tx store.Tx) error { _, err := tx.UsersHaving([]string{"x", "y"}, []string{"z"}); return err }},
+		{"UsersCalled", false, func(tx store.Tx) error { _, err := tx.UsersCalled([]string{"x", "d/y", "z@d"}); return err }},
+		{"SharedPrincipals", false, func(tx store.Tx) error { _, _, err := tx.SharedPrincipals("", 10); return err }},
 		{"Administrators", false, func(tx store.Tx) error { _, err := tx.Administrators(); return err }},
 		{"PermissionsOf", true, func(tx store.Tx) error { _, err := tx.PermissionsOf([]string{"x", "y"}, []string{"z"}); return err }},
 		{"PermissionsOfProduct", true, func(tx store.Tx) error { _, err := tx.PermissionsOfProduct("x"); return err }},
@@ -78,8 +82,8 @@ func TestPlans(t *testing.T) {
 			return tx.LeaveMark(used, "x", 1)
 		}},
 		{"DeviceNames", false, func(tx store.Tx) error { _, err := tx.DeviceNames("x-"); return err }},
-		{"GroupByName", false, func(tx store.Tx) error { _, err := tx.GroupByName("x"); return err }},
-		{"GroupNames", true, func(tx store.Tx) error { _, err := tx.GroupNames("x"); return err }},
+		{"DeviceGroupByName", false, func(tx store.Tx) error { _, err := tx.DeviceGroupByName("x"); return err }},
+		{"DeviceGroupNames", true, func(tx store.Tx) error { _, err := tx.DeviceGroupNames("x"); return err }},
 		{"Presented", false, func(tx store.Tx) error { _, err := tx.Presented([]string{"x", "y"}); return err }},
 		{"Seen", false, func(tx store.Tx) error { return tx.Seen([]string{"x", "y"}, 1) }},
 		{"TakeSeats", false, func(tx store.Tx) error { _, err := tx.TakeSeats("x", 1, 1); return err }},
@@ -89,7 +93,7 @@ func TestPlans(t *testing.T) {
 		{"InstalledBy", true, func(tx store.Tx) error { _, err := tx.InstalledBy("x", "y"); return err }},
 		{"MadeAccount", false, func(tx store.Tx) error { _, err := tx.MadeAccount("x", "y"); return err }},
 		{"AccountsMade", false, func(tx store.Tx) error { _, err := tx.AccountsMade("x", 1); return err }},
-		{"GroupsOfCode", false, func(tx store.Tx) error { _, err := tx.GroupsOfCode("x"); return err }},
+		{"DeviceGroupsOfCode", false, func(tx store.Tx) error { _, err := tx.DeviceGroupsOfCode("x"); return err }},
 		{"NewUsername", false, func(tx store.Tx) error {
 			if err := tx.Insert(&model.Domain{ID: "x", NameFolded: "x"}); err != nil {
 				return err
@@ -107,7 +111,7 @@ func TestPlans(t *testing.T) {
 		{"DropSessions", false, func(tx store.Tx) error { return tx.DropSessions(1) }},
 		{"PretendDelivery", false, func(tx store.Tx) error { return tx.PretendDelivery(&model.Delivery{ID: "x"}) }},
 		{"FreeSeat", false, func(tx store.Tx) error { return tx.FreeSeat("x") }},
-		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "group_members", "device_id")))},
+		{"devices of a group", false, search("devices", byID, eq("group_id", "x", step("id", "device_group_members", "device_id")))},
 		{"Meta", false, func(tx store.Tx) error { _, err := tx.Meta("x"); return err }},
 		{"tokens of a serial", true, search("tokens", byID, eq("serial", "x"))},
 		{"tokens of a serial's beginning", true, search("tokens", byID, store.Cond{Column: "serial", Op: store.StartsOn, Value: "x"})},
@@ -124,6 +128,8 @@ func TestPlans(t *testing.T) {
 		{"assignments of a user", true, search("token_assignments", byID, eq("user_id", "x"))},
 		{"assignments of a token", true, search("token_assignments", byID, eq("serial", "x", step("token_id", "tokens", "id")))},
 		{"repositories of a parent", false, search("repositories", byID, eq("parent_id", "x"))},
+		{"repositories without a parent", false, search("repositories", byID, store.Cond{Path: []store.Step{step("parent_id", "repositories", "id")}, Op: store.None})},
+		{"devices without a user", false, search("devices", byID, store.Cond{Path: []store.Step{store.ToUser}, Op: store.None})},
 		{"agents of a name", true, search("agents", byID, eq("name", "x"))},
 		{"audit since", true, search("audit", append([]store.Sort{{Column: store.Column{Name: "time"}}}, byID...), store.Cond{Column: "time", Op: store.Ge, Value: int64(1)})},
 	} {

@@ -42,11 +42,11 @@ func (tx *sqlTx) pruneAudit(at string, most int64, before, now model.Time) (remo
 	if _, err := tx.mark(now, markHeads, nil); err != nil {
 		return 0, "", err
 	}
-	chains, last, err := tx.verifyMarks("")
+	chains, last, err := tx.verifyAuditMarks("")
 	if err != nil || last.Number == 0 {
 		return 0, "", err
 	}
-	m := &mark{Number: last.Number + 1, Time: now, Kind: markCheckpoint}
+	m := &auditMark{Number: last.Number + 1, Time: now, Kind: markCheckpoint}
 	for _, writer := range slices.Sorted(maps.Keys(chains)) {
 		c, from := chains[writer], chains[writer].from
 		if writer >= at && next == "" {
@@ -67,7 +67,7 @@ func (tx *sqlTx) pruneAudit(at string, most int64, before, now model.Time) (remo
 }
 
 // pruneChain removes a chain's first rows, at most so many, those of before a moment, and gives where it begins now.
-func (tx *sqlTx) pruneChain(writer string, c *marked, most int64, before model.Time) (from head, err error) {
+func (tx *sqlTx) pruneChain(writer string, c *auditMarks, most int64, before model.Time) (from head, err error) {
 	first, end := auditID(writer, c.from.seq), min(c.last().seq, c.from.seq+most)
 	keep, err := loadAll[model.Audit](&tx.sqlReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", first, auditID(writer, end), before)
 	if err != nil {
@@ -88,7 +88,7 @@ func (tx *sqlTx) pruneChain(writer string, c *marked, most int64, before model.T
 }
 
 // last is where a chain stood last.
-func (c *marked) last() head {
+func (c *auditMarks) last() head {
 	if n := len(c.stood); n > 0 {
 		return c.stood[n-1]
 	}
@@ -96,7 +96,7 @@ func (c *marked) last() head {
 }
 
 // begins writes down where a chain begins now, unless nothing is left of it.
-func (m *mark) begins(c *marked, from head) {
+func (m *auditMark) begins(c *auditMarks, from head) {
 	end := c.last()
 	if c.ended && from.seq == end.seq {
 		return

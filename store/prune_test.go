@@ -27,7 +27,7 @@ func TestPrunedRecordVerifies(t *testing.T) {
 		}
 		write(t, s, start, 3)
 		write(t, s, start.Add(time.Hour), 3)
-		old := mark(t, s, start.Add(time.Hour))
+		old := auditMark(t, s, start.Add(time.Hour))
 		prune := func(before time.Time, want int64) {
 			t.Helper()
 			n, err := s.PruneAudit(t.Context(), before, start.Add(2*time.Hour), nil)
@@ -42,14 +42,14 @@ func TestPrunedRecordVerifies(t *testing.T) {
 		prune(start.Add(time.Minute), 0)
 		// The chain goes on.
 		write(t, s, start.Add(2*time.Hour), 2)
-		head := mark(t, s, start.Add(2*time.Hour))
+		head := auditMark(t, s, start.Add(2*time.Hour))
 		whole(t, s, head, 5)
 		prune(start.Add(90*time.Minute), 3)
 		whole(t, s, head, 2)
 		prune(start.Add(day), 2)
 		whole(t, s, head, 0)
 		write(t, s, start.Add(2*time.Hour), 2)
-		head = whole(t, s, mark(t, s, start.Add(2*time.Hour)), 2).Head
+		head = whole(t, s, auditMark(t, s, start.Add(2*time.Hour)), 2).Head
 
 		db := byHand(t, d.URL)
 		for _, bend := range []string{"DELETE FROM audit WHERE id = (SELECT MIN(id) FROM audit)", "DELETE FROM audit"} {
@@ -89,7 +89,7 @@ func TestPrunedByParts(t *testing.T) {
 			write(t, s, start, 5)
 			write(t, s, start.Add(time.Hour), 1)
 			have += 6
-			old := mark(t, s, now)
+			old := auditMark(t, s, now)
 			whole(t, s, old, have)
 			part := func(at string) (next string) {
 				t.Helper()
@@ -137,7 +137,7 @@ func TestPruneManyRows(t *testing.T) {
 			return nil
 		})
 		write(t, s, start.Add(time.Hour), 10)
-		head := mark(t, s, start.Add(time.Hour))
+		head := auditMark(t, s, start.Add(time.Hour))
 		row := &model.Audit{Time: model.At(start.Add(time.Hour)), Method: "audit/prune"}
 		n, err := s.PruneAudit(t.Context(), start.Add(time.Minute), start.Add(time.Hour), row)
 		if err != nil || n != 12_000 {
@@ -154,7 +154,7 @@ func TestIdleChainEnds(t *testing.T) {
 		s := d.Open(t)
 		write(t, s, start, 2)
 		write(t, s, start.Add(13*time.Hour), 2)
-		mark(t, s, start.Add(25*time.Hour))
+		auditMark(t, s, start.Add(25*time.Hour))
 		whole(t, s, "", 4)
 		var chains, heads string
 		db := byHand(t, d.URL)
@@ -176,7 +176,7 @@ func TestRecordOverKeyRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, s, start, 3)
-		head := mark(t, s, start)
+		head := auditMark(t, s, start)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,8 @@ type Sort struct {
 // Op is how a condition compares.
 type Op string
 
-// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run.
+// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run. None and Some take no value:
+// whether the path leads to no row, or to one, is all they ask, whatever the column.
 const (
 	Eq       Op = "="
 	Ne       Op = "!="
@@ -61,6 +62,12 @@ const (
 	StartsOn Op = "starts"
 	EndsOn   Op = "ends"
 	Like     Op = "like"
+	None     Op = "none"
+	Some     Op = "some"
+
+	// Calls is of a user's folded login name, and fits whom the value means in any of the forms in which users are named (see
+	// UsersCalled).
+	Calls Op = "calls"
 )
 
 // Cond is one condition on a column of the row, or of any of the rows its path leads to.
@@ -107,6 +114,11 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 	}
 	limited := *q
 	limited.scope = tx.scope
+	where, err := tx.resolve(q.Where)
+	if err != nil {
+		return err
+	}
+	limited.Where = where
 	text, args, err := limited.Select()
 	if err == nil {
 		err = fit(args)
@@ -147,8 +159,12 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	if err := q.check(); err != nil {
 		return 0, err
 	}
+	conds, err := tx.resolve(q.Where)
+	if err != nil {
+		return 0, err
+	}
 	b := &builder{scope: tx.scope}
-	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, q.Where))
+	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, conds))
 	if err == nil {
 		err = fit(args)
 	}
@@ -343,6 +359,9 @@ var unique = map[string]bool{"domains.name_folded": true, "repositories.name": t
 
 // cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
 func (b *builder) cond(prefix string, c Cond) string {
+	if c.Op == None || c.Op == Some {
+		return b.leads(prefix, c)
+	}
 	if c.Test != viaIndex {
 		return b.exists(prefix, c)
 	}
@@ -373,6 +392,8 @@ func (b *builder) cond(prefix string, c Cond) string {
 	switch c.Op {
 	case Eq, Ne, Lt, Le, Gt, Ge:
 		return name + " " + string(c.Op) + " " + b.value(c.Value)
+	case Calls:
+		return name + " = " + b.value(c.Value) // a bare login name: the others are resolved
 	case In:
 		if len(c.Value.([]any)) == 0 {
 			return "FALSE"

@@ -113,7 +113,7 @@ type refusal string
 func (r refusal) Error() string { return "the database takes no changes: " + string(r) }
 
 func refused(why string) error {
-	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: refusal(why)}
+	return model.UnavailableError(refusal(why))
 }
 
 // Why says what must be mended until a database takes changes again, where an Unavailable error knows that; else "".

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"tokensmith/model"
 	"tokensmith/store/keyring"
 )
@@ -32,8 +34,8 @@ var (
 	TokenState  = []Step{{From: "id", Table: "token_states", To: "token_id"}}
 	ClientToken = []Step{{From: "token_id", Table: "client_tokens", To: "id"}} // of a device
 
-	DeviceGroups = []Step{{From: "id", Table: "group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
-	GroupDevices = []Step{{From: "id", Table: "group_members", To: "group_id"}, ToDevice}
+	DeviceGroups = []Step{{From: "id", Table: "device_group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+	GroupDevices = []Step{{From: "id", Table: "device_group_members", To: "group_id"}, ToDevice}
 	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
@@ -59,30 +61,38 @@ func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
 }
 
-// AdministratorCalled fits administrators with a login name as a person typed it, in whatever domain.
-func AdministratorCalled(loginName string) []Cond {
-	return []Cond{{Column: Folded("login_name"), Op: Eq, Value: typed("users", Folded("login_name"), loginName)}, {Column: "permissions", Op: Ne, Value: ""}}
-}
-
-// InDomain fits what belongs to the domain of a name as a person typed it.
-func InDomain(name string) Cond {
-	return Cond{Path: []Step{ToDomain}, Column: Folded("name"), Op: Eq, Value: typed(ToDomain.Table, Folded("name"), name)}
-}
-
-// typed returns a folded name to compare a column with, as it was typed or as its rule keeps it.
-func typed(table, column, name string) any {
+// AdministratorCalled fits administrators whom a name means as a person typed it.
+func AdministratorCalled(name string) []Cond {
 	given := model.Fold(name)
-	if clean, reason := model.Name.Clean(given); reason == "" {
-		return Named(table, column, given, clean)
-	}
-	return given
+	return []Cond{{Column: loginNameFolded, Op: Calls, Value: Named("users", loginNameFolded, given, asKept(given))}, {Column: "permissions", Op: Ne, Value: ""}}
 }
 
-// NamesDomain says whether a condition at the end of a path names a domain, by its id or its name.
-func (c *Cond) NamesDomain() bool {
-	last := len(c.Path) - 1
-	return last >= 0 && c.Path[last].Table == ToDomain.Table && c.Op == Eq && (c.Column == "id" || c.Column == Folded("name"))
+// ByName has a condition of a selector that compares a login name fit whom the name means.
+func (c Cond) ByName() Cond {
+	if c.Column == loginNameFolded && c.Op == Eq {
+		c.Op = Calls
+	}
+	return c
 }
+
+// OfNothing has a condition fit no row.
+func (c Cond) OfNothing() Cond {
+	c.Op, c.Value = In, []any{}
+	return c
+}
+
+// NamesDomain says whether a condition at the end of a path names a domain, by its id or one of its names, or by nothing.
+func (c *Cond) NamesDomain() bool {
+	list, of := c.Value.([]any)
+	one := c.Op == Eq || c.Op == In && of && len(list) == 0
+	last := len(c.Path) - 1
+	return one && last >= 0 && c.Path[last].Table == ToDomain.Table && slices.Contains(domainKeys, c.Column)
+}
+
+var domainKeys = []string{"id", Folded("name"), Folded("netbios_name"), Folded("dns_name")}
+
+// loginNameFolded is the column that no table but that of users has.
+var loginNameFolded = Folded("login_name")
 
 // IDColumn is the id of a row.
 var IDColumn = Column{Name: "id"}
@@ -101,19 +111,19 @@ func DomainScope(domains []any) Scope {
 		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
 	}
 	return Scope{
-		"domains":           {{Column: "id", Op: In, Value: domains}},
-		"users":             {{Column: "domain_id", Op: In, Value: domains}},
-		"token_assignments": within(ToUser),
-		"tokens":            {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
-		"devices":           within(ToUser),
-		"group_members":     within(ToDevice, ToUser),
-		"device_groups":     nil,
-		"licenses":          nil,
-		"client_tokens":     nil,
-		"products":          nil,
-		"repositories":      nil,
-		"token_states":      nil,
-		"user_states":       nil,
+		"domains":              {{Column: "id", Op: In, Value: domains}},
+		"users":                {{Column: "domain_id", Op: In, Value: domains}},
+		"token_assignments":    within(ToUser),
+		"tokens":               {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
+		"devices":              within(ToUser),
+		"device_group_members": within(ToDevice, ToUser),
+		"device_groups":        nil,
+		"licenses":             nil,
+		"client_tokens":        nil,
+		"products":             nil,
+		"repositories":         nil,
+		"token_states":         nil,
+		"user_states":          nil,
 	}
 }
 
@@ -162,4 +172,16 @@ func CodePlace(id string) keyring.Place {
 // AnswerPlace is that of a reply that is kept for a repeat of its call.
 func AnswerPlace(id string) keyring.Place {
 	return keyring.Place{Table: "idempotency_keys", Column: "reply", Row: id}
+}
+
+func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
+	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
+		return err
+	}
+	for _, other := range others {
+		if _, err := tx.exec("INSERT INTO "+first.Table+" ("+first.To+", "+second.From+") VALUES (?, ?)", id, other); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -52,22 +52,48 @@ func (tx *sqlReadTx) limited(table, where string, args ...any) (string, []any, e
 
 // exists writes a condition that goes from each row along its path. A scope does not apply within: it is made of these.
 func (b *builder) exists(prefix string, c Cond) string {
-	var from strings.Builder
-	at, where := prefix, ""
-	for i, s := range c.Path {
+	text, at := b.along(prefix, c.Path, nil)
+	text += " AND " + b.cond(at, Cond{Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
+	if c.Test == NoneOf {
+		return "NOT " + text
+	}
+	return text
+}
+
+// leads writes whether a path leads to a row that the scope shows.
+func (b *builder) leads(prefix string, c Cond) string {
+	first, last := c.Path[0], len(c.Path)-1
+	if last == 0 && first.To == "id" && len(b.scope.of(first.Table)) == 0 {
+		return prefix + first.From + map[Op]string{None: " IS NULL", Some: " IS NOT NULL"}[c.Op]
+	}
+	text, _ := b.along(prefix, c.Path, b.scope)
+	if c.Op == None {
+		return "NOT " + text + ")"
+	}
+	return text + ")"
+}
+
+// along begins an EXISTS of the rows to which a path leads from each row, each within the scope; at is the prefix of the last one's columns.
+func (b *builder) along(prefix string, path []Step, scope Scope) (text, at string) {
+	var from, where strings.Builder
+	at = prefix
+	for i, s := range path {
 		alias := "e" + strings.Repeat("e", b.nested)
 		b.nested++
-		from.WriteString(map[bool]string{true: " FROM ", false: " JOIN "}[i == 0] + s.Table + " " + alias)
 		if i == 0 {
-			where = alias + "." + s.To + " = " + at + s.From
+			from.WriteString(" FROM " + s.Table + " " + alias)
+			where.WriteString(" WHERE " + alias + "." + s.To + " = " + at + s.From)
 		} else {
-			from.WriteString(" ON " + alias + "." + s.To + " = " + at + s.From)
+			from.WriteString(" JOIN " + s.Table + " " + alias + " ON " + alias + "." + s.To + " = " + at + s.From)
 		}
 		at = alias + "."
+		conds := scope.of(s.Table)
+		if s.Only != nil {
+			conds = append([]Cond{*s.Only}, conds...)
+		}
+		for _, c := range conds {
+			where.WriteString(" AND " + b.cond(at, c))
+		}
 	}
-	test := "EXISTS"
-	if c.Test == NoneOf {
-		test = "NOT EXISTS"
-	}
-	return test + " (SELECT 1" + from.String() + " WHERE " + where + " AND " + b.cond(at, Cond{Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
+	return "EXISTS (SELECT 1" + from.String() + where.String(), at
 }

@@ -133,14 +133,14 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	s.read.SetMaxOpenConns(readers())
 	s.read.SetMaxIdleConns(readers())
 	s.placed, s.file = newPlaced(abs), whole(path)
-	if !o.serving && !o.alone {
+	if o.use == toWork {
 		return s, nil
 	}
 	var others bool
 	if s.note, others, err = serves(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
 	}
-	if others && o.alone {
+	if others && o.use == toBeAlone {
 		return nil, errors.Join(fmt.Errorf("database %s: a process serves it: stop that first; nothing is changed", path), s.Close())
 	}
 	if others {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -222,25 +221,10 @@ func TestSQLiteFull(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-			modeltest.Missing(t, "a full disk: cannot mount one: %v", err)
-		}
-		t.Cleanup(func() {
-			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-				t.Error(err)
-			}
-		})
-		ballast := filepath.Join(dir, "ballast")
-		if err := os.WriteFile(ballast, make([]byte, 700<<10), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		room := modeltest.SmallDisk(t, dir, "2m", 700<<10)
 		d := storetest.NewSQLite(t)
 		d.URL = filepath.Join(dir, "tokensmith.db")
-		fill(t, d, d.Open(t), func() {
-			if err := os.Remove(ballast); err != nil {
-				t.Fatal(err)
-			}
-		})
+		fill(t, d, d.Open(t), room)
 	})
 }
 

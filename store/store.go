@@ -1,5 +1,5 @@
 // Package store keeps the domain's rows in SQLite or PostgreSQL behind the interface Store; its contract is in the comments of
-// Store, ReadTx and Tx. group.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
+// Store, ReadTx and Tx. groupcommit.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
 // connection, and finds out whether a COMMIT whose answer was lost took effect (resolve).
 package store
 
@@ -152,7 +152,7 @@ const CallersKept = 100 * time.Millisecond
 // caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
 // Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
 type ReadTx interface {
-	// Limit narrows Find, Count, Logins, DomainsByName, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
+	// Limit narrows Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
 	// the transaction; nil lifts it. Nothing else is limited: ids come from Find.
 	Limit(scope Scope)
 
@@ -212,6 +212,18 @@ type ReadTx interface {
 	DomainsByName(folded []string) (map[string]model.Domain, error)
 	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
+	// UsersHaving returns the users who have one of the login names, or one of the principal names, in whatever domain; each once.
+	UsersHaving(logins, principals []string) ([]NamesOf, error)
+	// DomainsCalled returns the domains that have one of the names as name, NetBIOS name or DNS name, by that name, folded; exactly as it
+	// is given or, where none has it so, as it would be kept (see Naming).
+	DomainsCalled(folded []string) (map[string]model.Domain, error)
+	// UsersCalled returns whom each name may mean in the forms in which users are named (see model.UserName), by folded name. A name
+	// without a domain in front means users of several domains, a principal name that two have neither, and one that is another's
+	// login name that other. A name of before its rule is taken as in DomainsCalled.
+	UsersCalled(folded []string) (map[string][]NamesOf, error)
+	// SharedPrincipals returns those of the next users behind an id, so many, whose principal name is also another's principal or
+	// login name: the name by the user's id; and the last id it looked at, "" when none is left.
+	SharedPrincipals(after string, limit int) (names map[string]string, last string, err error)
 	// FullAgents returns the agents that may do everything in every domain, and are not disabled.
 	FullAgents() ([]model.Agent, error)
 	// LimitedAgents returns the agents that are limited to domains, disabled ones too, oldest first.
@@ -223,8 +235,8 @@ type ReadTx interface {
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
 	// PermissionsOfProduct is PermissionsOf of all tokens of a product.
 	PermissionsOfProduct(productID string) ([]model.List, error)
-	// UsersNamed returns the ids of the users that each name means, by folded name: those with that user principal name,
-	// else those with that login name, in whatever domain, else those with that e-mail address. No name is empty or given twice.
+	// UsersNamed returns the ids of the users that each name means, by folded name: whom UsersCalled finds, of several the one in the
+	// default domain; else those with that e-mail address. No name is empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)
 
 	// ProductByCodes finds a product by manufacturer and product code. None is NotFound.
@@ -249,10 +261,10 @@ type ReadTx interface {
 
 	// DeviceNames returns the folded names of the devices whose folded names start with a text.
 	DeviceNames(start string) ([]string, error)
-	// GroupByName finds a group of devices by its folded name. None is NotFound.
-	GroupByName(folded string) (model.Group, error)
-	// GroupNames returns the names of a device's groups, by their folded names; a list, though empty.
-	GroupNames(deviceID string) ([]string, error)
+	// DeviceGroupByName finds a group of devices by its folded name. None is NotFound.
+	DeviceGroupByName(folded string) (model.DeviceGroup, error)
+	// DeviceGroupNames returns the names of a device's groups, by their folded names; a list, though empty.
+	DeviceGroupNames(deviceID string) ([]string, error)
 	// Presented returns the client tokens with these public ids, with what decides on them, by id.
 	Presented(ids []string) (map[string]model.Presented, error)
 
@@ -266,8 +278,8 @@ type ReadTx interface {
 	MadeAccount(codeID, userID string) (bool, error)
 	// AccountsMade counts the accounts that an installation code made after a time.
 	AccountsMade(codeID string, since model.Time) (int64, error)
-	// GroupsOfCode returns the ids of the groups that an installation code gives to devices, in order.
-	GroupsOfCode(codeID string) ([]string, error)
+	// DeviceGroupsOfCode returns the ids of the groups that an installation code gives to devices, in order.
+	DeviceGroupsOfCode(codeID string) ([]string, error)
 
 	// TemplateByName finds a template of messages. None is NotFound.
 	TemplateByName(name string) (model.Template, error)

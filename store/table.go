@@ -96,9 +96,9 @@ func init() {
 	keepBare("guess_addresses", 1, "slot", "day", "failures")
 	keepBare("user_addresses", 2, "user_id", "address", "last_success")
 	keep[model.License]("licenses", model.LicenseNoun, "id")
-	keep[model.Group]("device_groups", model.GroupNoun, "id")
+	keep[model.DeviceGroup]("device_groups", model.DeviceGroupNoun, "id")
 	keep[model.Device]("devices", model.DeviceNoun, "id")
-	keep[model.GroupMember]("group_members", model.GroupMemberNoun, "device_id", "device_id", "group_id")
+	keep[model.DeviceGroupMember]("device_group_members", model.DeviceGroupMemberNoun, "device_id", "device_id", "group_id")
 	keep[model.ClientToken]("client_tokens", model.ClientTokenNoun, "id")
 	keep[model.InstallationCode]("installation_codes", model.InstallationCodeNoun, "id")
 	keepBare("installation_code_groups", 2, "code_id", "group_id")
@@ -108,7 +108,7 @@ func init() {
 	keep[model.SignIns]("sign_ins", model.SignInsNoun, "id")
 	keep[model.StoredReply]("idempotency_keys", model.AnsweredNoun, "id")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
-	keep[mark]("audit_marks", model.AuditMarkNoun, "number")
+	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }
 
 // tableOf returns the table of a row, a pointer to a type of the domain.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,11 +16,7 @@ type named struct {
 	Name string `db:"name"`
 }
 
-var (
-	selectPrincipals = selects[named]("SELECT id, user_principal_name AS name FROM users")
-	selectLoginNames = selects[named]("SELECT id, login_name_folded AS name FROM users")
-	selectEmails     = selects[named]("SELECT id, email_folded AS name FROM users")
-)
+var selectEmails = selects[named]("SELECT id, email_folded AS name FROM users")
 
 func (tx *sqlReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))
@@ -96,51 +93,73 @@ func (tx *sqlReadTx) PermissionsOfProduct(productID string) ([]model.List, error
 
 func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	found := make(map[string][]string, len(folded))
-	if len(folded) == 0 {
-		return found, nil
+	called, err := tx.UsersCalled(folded)
+	if err != nil {
+		return nil, err
 	}
-	wanted := make(map[string]bool, len(folded))
+	visible, err := tx.visible(called)
+	if err != nil {
+		return nil, err
+	}
+	var rest []string
 	for _, name := range folded {
-		wanted[name] = true
-	}
-	// Principal names have no index of their own: one pass over the users serves all names of a file.
-	where, args, err := tx.limited("users", "user_principal_name <> ''")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := selectPrincipals.all(tx, " WHERE "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range rows {
-		if name := model.Fold(u.Name); wanted[name] {
+		fit := slices.DeleteFunc(called[name], func(u NamesOf) bool { return !visible[u.ID] })
+		for _, u := range preferred(fit) {
 			found[name] = append(found[name], u.ID)
 		}
-	}
-	for _, by := range []struct {
-		column string
-		rows   *selection[named]
-	}{{"login_name_folded", selectLoginNames}, {"email_folded", selectEmails}} {
-		var rest []string
-		for _, name := range folded {
-			if found[name] == nil {
-				rest = append(rest, name)
-			}
+		if len(fit) == 0 {
+			rest = append(rest, name)
 		}
-		err := chunks(rest, func(part []string) error {
-			where, args, err := tx.limited("users", by.column+" IN (?)", part)
-			if err != nil {
-				return err
-			}
-			rows, err := by.rows.all(tx, " WHERE "+where, args...)
-			for _, u := range rows {
-				found[u.Name] = append(found[u.Name], u.ID)
-			}
-			return err
-		})
+	}
+	err = chunks(rest, func(part []string) error {
+		where, args, err := tx.limited("users", "email_folded IN (?)", part)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		rows, err := selectEmails.all(tx, " WHERE "+where, args...)
+		for _, u := range rows {
+			found[u.Name] = append(found[u.Name], u.ID)
+		}
+		return err
+	})
+	return found, err
+}
+
+// preferred returns the one user of several who is in the default domain, or all.
+func preferred(users []NamesOf) []NamesOf {
+	var ours []NamesOf
+	for _, u := range users {
+		if u.InDefaultDomain {
+			ours = append(ours, u)
 		}
 	}
-	return found, nil
+	if len(ours) == 1 {
+		return ours
+	}
+	return users
+}
+
+// visible returns which of the users the transaction's scope leaves.
+func (tx *sqlReadTx) visible(called map[string][]NamesOf) (map[string]bool, error) {
+	visible := map[string]bool{}
+	for _, users := range called {
+		for _, u := range users {
+			visible[u.ID] = tx.scope == nil
+		}
+	}
+	if tx.scope == nil {
+		return visible, nil
+	}
+	err := chunks(slices.Collect(maps.Keys(visible)), func(part []string) error {
+		where, args, err := tx.limited("users", "id IN (?)", part)
+		if err != nil {
+			return err
+		}
+		ids, err := values[string](tx, "SELECT id FROM users WHERE "+where, args...)
+		for _, id := range ids {
+			visible[id] = true
+		}
+		return err
+	})
+	return visible, err
 }

@@ -20,8 +20,8 @@ type Verified struct {
 	Head string // of the last mark
 }
 
-// marked is what the marks say of one chain.
-type marked struct {
+// auditMarks is what the marks say of one chain.
+type auditMarks struct {
 	from  head   // behind which it begins
 	stood []head // where it stood, one after the other
 	ended bool   // behind the last of stood
@@ -41,13 +41,13 @@ func unreadable(err error, what string) error {
 }
 
 func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
-	chains, last, err := tx.verifyMarks(expect)
+	chains, last, err := tx.verifyAuditMarks(expect)
 	if err != nil {
 		return Verified{}, err
 	}
 	v := Verified{Head: last.head()}
 	var writer string
-	var at *marked
+	var at *auditMarks
 	var before head
 	for after := ""; ; {
 		rows, err := loadAll[model.Audit](tx, "id > ? ORDER BY id LIMIT ?", after, verifyPage)
@@ -100,7 +100,7 @@ func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 }
 
 // verifyRow checks one row behind the one before it.
-func (tx *sqlReadTx) verifyRow(r *model.Audit, at *marked, before head) error {
+func (tx *sqlReadTx) verifyRow(r *model.Audit, at *auditMarks, before head) error {
 	if r.ID != auditID(r.Writer, r.Sequence) || r.Sequence <= before.seq {
 		return broken("row %s is not where it was written", r.ID)
 	}
@@ -122,7 +122,7 @@ func (tx *sqlReadTx) verifyRow(r *model.Audit, at *marked, before head) error {
 }
 
 // close checks that a chain goes at least as far as the marks say.
-func (m *marked) close(last head) error {
+func (m *auditMarks) close(last head) error {
 	for _, h := range m.stood {
 		if h.seq > last.seq {
 			return broken("row %s is missing", auditID(h.writer, last.seq+1))
@@ -131,16 +131,16 @@ func (m *marked) close(last head) error {
 	return nil
 }
 
-// verifyMarks checks the marks and gives what they say of each chain, and the last of them.
-func (tx *sqlReadTx) verifyMarks(expect string) (map[string]*marked, *mark, error) {
+// verifyAuditMarks checks the marks and gives what they say of each chain, and the last of them.
+func (tx *sqlReadTx) verifyAuditMarks(expect string) (map[string]*auditMarks, *auditMark, error) {
 	number, want, ok := parseHead(expect)
 	if !ok {
 		return nil, nil, model.AttrErrorf(model.Invalid, "expectHead", "is not a head that verify or the log gave")
 	}
-	chains := map[string]*marked{}
-	last := &mark{}
+	chains := map[string]*auditMarks{}
+	last := &auditMark{}
 	for first := true; ; {
-		marks, err := tx.marksFrom(last.Number+1, verifyPage)
+		marks, err := tx.auditMarksFrom(last.Number+1, verifyPage)
 		if err != nil {
 			return nil, nil, unreadable(err, fmt.Sprint("a mark behind ", last.Number))
 		}
@@ -172,11 +172,11 @@ func (tx *sqlReadTx) verifyMarks(expect string) (map[string]*marked, *mark, erro
 }
 
 // fold adds what one mark says.
-func fold(chains map[string]*marked, heads []head) {
+func fold(chains map[string]*auditMarks, heads []head) {
 	for _, h := range heads {
 		c := chains[h.writer]
 		if c == nil {
-			c = &marked{from: h}
+			c = &auditMarks{from: h}
 			chains[h.writer] = c
 			if h.what == headFrom {
 				continue

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc/dispatch"
 )
 
 func auditCommand(e *env) *cobra.Command {
@@ -35,15 +34,11 @@ func auditVerifyCommand(e *env) *cobra.Command {
 			if err := d.exists(); err != nil {
 				return err
 			}
-			log, err := e.logger("json")
-			if err != nil {
-				return err
-			}
 			params, err := json.Marshal(map[string]any{"expectHead": expect})
 			if err != nil {
 				return err
 			}
-			s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
+			s, st, err := e.methods(cmd.Context(), &d)
 			if err != nil {
 				return err
 			}
@@ -121,14 +116,10 @@ func auditPruneCommand(e *env) *cobra.Command {
 			if at.Std().After(time.Now().Add(-minPrune)) {
 				return errors.New("--before must lie a minute back: the last rows say what was committed when a database is lost")
 			}
-			log, err := e.logger("json")
-			if err != nil {
-				return err
-			}
 			if err := d.exists(); err != nil {
 				return err
 			}
-			s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
+			s, st, err := e.methods(cmd.Context(), &d)
 			if err != nil {
 				return err
 			}

@@ -201,11 +201,7 @@ func checkCommand(e *env) *cobra.Command {
 
 // names lists what the rule for names takes no more.
 func (e *env) names(cmd *cobra.Command, d *database) error {
-	log, err := e.logger("json")
-	if err != nil {
-		return err
-	}
-	s, st, err := d.open(cmd.Context(), dispatch.Config{Log: log})
+	s, st, err := e.methods(cmd.Context(), d)
 	if err != nil {
 		return err
 	}

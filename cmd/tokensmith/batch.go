@@ -38,9 +38,7 @@ func batchCommand(e *env) *cobra.Command {
 			return e.batch(cmd.Context(), f, args[0])
 		},
 	}
-	f.database.flags(cmd, "")
-	f.database.bulkFlag(cmd)
-	f.serverFlags(cmd)
+	f.targetFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "file for the results (default: the standard output)")
 	flags.IntVar(&f.parallel, "parallel", 1, fmt.Sprintf("calls at a time, 1 to %d", maxParallel))

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 )
 
@@ -79,13 +78,14 @@ func callCommand(e *env) *cobra.Command {
 			return refused(reply)
 		},
 	}
-	f.flags(cmd, "")
-	f.bulkFlag(cmd)
-	f.serverFlags(cmd)
+	f.targetFlags(cmd)
 	return cmd
 }
 
-func (f *callFlags) serverFlags(cmd *cobra.Command) {
+// targetFlags are those that say where calls go: to a server, or to a database that this process opens.
+func (f *callFlags) targetFlags(cmd *cobra.Command) {
+	f.database.flags(cmd, "")
+	f.bulkFlag(cmd)
 	cmd.Flags().StringVar(&f.server, "server", "", "address of a server, with its prefix: http://127.0.0.1:8070/das5/rest")
 	cmd.Flags().StringVar(&f.clientID, "client-id", "", "client id of the agent that calls the server")
 	cmd.Flags().StringVar(&f.clientSecret, "client-secret", "", "its client secret; better given as TOKENSMITH_CLIENT_SECRET")
@@ -123,16 +123,12 @@ func (e *env) call(ctx context.Context, f *callFlags, method string, params []by
 
 // callHere calls a method in-process.
 func (e *env) callHere(ctx context.Context, d *database, method string, params []byte) ([]byte, error) {
-	log, err := e.logger("json")
-	if err != nil {
-		return nil, err
-	}
 	if method != "agent/create" { // the first thing somebody may do with a new database
 		if err := d.exists(); err != nil {
 			return nil, err
 		}
 	}
-	s, st, err := d.open(ctx, dispatch.Config{Log: log})
+	s, st, err := e.methods(ctx, d)
 	if err != nil {
 		return nil, err
 	}

@@ -211,7 +211,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	service, c, p := administrator(t)
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "front-desk", "email", "desk@mail.example"))
 	c.result(t, service.url, "device/create", attrsOf("name", "Laptop"))
-	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+	c.result(t, service.url, "deviceGroup/create", attrsOf("name", "Lobby"))
 
 	p.opens("Installation codes")
 	p.sees("No installation codes yet")
@@ -276,7 +276,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	p.click("radio", "Create a new device")
 	p.fill("Account", "nobody at all")
 	p.click("button", "Save")
-	p.sees("Nothing is called this")
+	p.sees("User not found")
 	p.fill("Account", "front-desk")
 	p.click("button", "Save")
 	p.sees("Summer-Guests")
@@ -366,7 +366,7 @@ func TestConsoleTokens(t *testing.T) {
 	p.sees("1–1 of 1")
 	p.click("button", "Actions for 10000002")
 	p.click("menuitem", "Assign")
-	p.fill("User", "ada@local")
+	p.fill("User", `local\ada`)
 	p.click("button", "Assign")
 	p.sees("The token is assigned")
 	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
@@ -565,7 +565,7 @@ func TestConsoleSessions(t *testing.T) {
 	p.find("link", "OpenAPI", 1)
 	p.looks("sign-in")
 	// An administrator with an active token needs its OTP; a used one is refused.
-	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,group/*,license/search"))
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,deviceGroup/*,license/search"))
 	seed := []byte("12345678901234567890")
 	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "seed", fmt.Sprintf("%x", seed), "user.loginName", "ada"))
 	params := otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
@@ -811,7 +811,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
 	c.result(t, service.url, "license/create", attrsOf("name", "Standard", "seats", 9))
-	c.result(t, service.url, "group/create", attrsOf("name", "Lobby"))
+	c.result(t, service.url, "deviceGroup/create", attrsOf("name", "Lobby"))
 	c.result(t, service.url, "device/create", attrsOf("name", "licensed", "license.name", "Standard", "groups", []string{"Lobby"}))
 	c.result(t, service.url, "installationCode/create", attrsOf("description", "one", "code", "code-one", "action", "CREATE_ACCOUNT_AND_DEVICE",
 		"usernamePrefix", "g", "domain.name", "local", "license.name", "Standard", "groups", []string{"Lobby"}))
@@ -849,7 +849,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 
 	// Somebody who sees neither licenses nor groups edits something else.
 	p.click("button", "Sign out")
-	p.signIn("few@local", "correct horse")
+	p.signIn(`local\few`, "correct horse")
 	p.fill("Search by name", "licensed")
 	p.click("button", "Actions for licensed")
 	p.click("menuitem", "Edit")

@@ -75,7 +75,7 @@ func TestKilledWhileMakingManyDevices(t *testing.T) {
 			code := <-answered
 			p.start()
 			devices := c.result(t, p.url, "device/search", map[string]any{"max": 0})["total"]
-			groups := c.result(t, p.url, "group/search", map[string]any{"max": 0})["total"]
+			groups := c.result(t, p.url, "deviceGroup/search", map[string]any{"max": 0})["total"]
 			used := c.result(t, p.url, "license/get", map[string]any{"id": license})["seatsUsed"]
 			switch got := fmt.Sprint(devices, groups, used); {
 			case got == "0 0 0" && code == -1:

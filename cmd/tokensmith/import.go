@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
-	"tokensmith/rpc/dispatch"
 )
 
 const (
@@ -47,9 +45,7 @@ func importCommand(e *env) *cobra.Command {
 			return e.importFile(cmd.Context(), f, args[0])
 		},
 	}
-	f.database.flags(cmd, "")
-	f.database.bulkFlag(cmd)
-	f.serverFlags(cmd)
+	f.targetFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.product, "product", "", "product of all tokens, as MANUFACTURERCODE/PRODUCTCODE (default: as the file says)")
 	flags.StringVar(&f.repository, "repository", "", "name of the repository (default: \"default\")")
@@ -127,14 +123,18 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 		if err != nil {
 			return opts, err
 		}
-		if opts.PreSharedKey, err = hex.DecodeString(strings.Join(strings.Fields(string(text)), "")); err != nil {
-			return opts, errors.New("--psk-file: the key is not hex")
+		var reason string
+		if opts.PreSharedKey, reason = seedfile.DecodeSeed(text, seedfile.Hex); reason != "" {
+			return opts, errors.New("--psk-file: the key " + reason)
 		}
 	}
 	if f.product != "" {
-		if maker, code, ok := strings.Cut(f.product, "/"); !ok || maker == "" || code == "" {
+		maker, code, _ := strings.Cut(f.product, "/")
+		maker, _ = model.Name.Clean(maker)
+		if code, _ = model.Name.Clean(code); maker == "" || code == "" {
 			return opts, errors.New("--product must be MANUFACTURERCODE/PRODUCTCODE, such as DN/ST")
 		}
+		f.product = maker + "/" + code
 	}
 	return opts, nil
 }
@@ -146,11 +146,7 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 			return callServer(ctx, f, method, key, params)
 		}, func() {}, nil
 	}
-	log, err := e.logger("json")
-	if err != nil {
-		return nil, nil, err
-	}
-	s, st, err := f.open(ctx, dispatch.Config{Log: log})
+	s, st, err := e.methods(ctx, &f.database)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -103,6 +103,11 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 	return s, st, nil
 }
 
+// methods opens the database and the methods on it, which log to stderr. The caller closes the store.
+func (e *env) methods(ctx context.Context, d *database) (*rpc.Server, store.Store, error) {
+	return d.open(ctx, dispatch.Config{Log: e.jsonLog()})
+}
+
 // zone returns the zone of a date that is a day alone.
 func (d *database) zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(d.timeZone)
@@ -135,11 +140,14 @@ func newID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// logger makes the log on stderr.
+// jsonLog makes the log on stderr, a JSON object a line.
+func (e *env) jsonLog() zerolog.Logger { return zerolog.New(e.stderr).With().Timestamp().Logger() }
+
+// logger makes the log on stderr in a format.
 func (e *env) logger(format string) (zerolog.Logger, error) {
 	switch format {
 	case "json":
-		return zerolog.New(e.stderr).With().Timestamp().Logger(), nil
+		return e.jsonLog(), nil
 	case "console":
 		return zerolog.New(zerolog.ConsoleWriter{Out: e.stderr, TimeFormat: time.TimeOnly, NoColor: true}).With().Timestamp().Logger(), nil
 	}

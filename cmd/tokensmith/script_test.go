@@ -53,6 +53,8 @@ func (m tests) Run() int {
 //	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
 //	pfx FILE PASSWORD METHOD BODY, oauth METHOD BODY
 //	                       call with Go's stock clients; the reply becomes stdout
+//
+// The condition [ci] holds where CI is set.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -74,6 +76,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("UNIT", unit)
 			env.Defer(func() { env.Values["service"].(*served).kill() })
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "ci" {
+				return false, fmt.Errorf("no such condition: %s", name)
+			}
+			return os.Getenv("CI") != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"service": startService, "halt": stopService, "post": post, "json": checkJSON, "let": let, "otp": oathtool, "readenv": readEnv,

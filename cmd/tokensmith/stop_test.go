@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -167,19 +166,7 @@ func ready(t *testing.T, url string) (status int) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
-		modeltest.Missing(t, "a full disk: cannot mount one: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	// Without it there is room for the write-ahead log at its longest (32 MB), with it there is not.
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 60<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	room := modeltest.SmallDisk(t, dir, "64m", 60<<20) // without what fills it the write-ahead log at its longest (32 MB) has room
 	args := []string{"--db", filepath.Join(dir, "tokensmith.db"), "--key-file", filepath.Join(elsewhere, "key")}
 	p := &process{t: t, args: args, out: filepath.Join(elsewhere, "out")}
 	p.start()
@@ -199,9 +186,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("/readyz gives %d while the disk is full", status)
 	}
 	before := l.counted(0)
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	room()
 	l.await(t, 0, before+100)
 	l.stop.Store(true)
 	l.all.Wait()

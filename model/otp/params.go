@@ -8,6 +8,7 @@
 package otp
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -64,6 +65,24 @@ type Params struct {
 	Digits    int   // 6 or 8
 	Period    int64 // seconds a TOTP step lasts, at least 1; not used by HOTP
 	Hash      Hash
+}
+
+// What a token has of which nobody says otherwise (RFC 4226, RFC 6238).
+const (
+	DefaultDigits = 6
+	DefaultPeriod = 30 // seconds
+	DefaultHash   = HmacSHA1
+)
+
+// WithDefaults returns the parameters with defaults in the place of what is not said. HOTP has no period.
+func (p Params) WithDefaults() Params {
+	p.Digits, p.Hash = cmp.Or(p.Digits, DefaultDigits), cmp.Or(p.Hash, DefaultHash)
+	if p.Algorithm == HOTP {
+		p.Period = 0
+	} else {
+		p.Period = cmp.Or(p.Period, DefaultPeriod)
+	}
+	return p
 }
 
 // Check says whether the parameters can be used; its error is one sentence for people. The functions of this

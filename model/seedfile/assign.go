@@ -36,7 +36,7 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 	var at [7]int
 	bad, err := readTable(text, maxRows, func(header []string, line int) error {
 		for i, column := range assignColumns {
-			at[i] = slices.IndexFunc(header, func(s string) bool { return strings.EqualFold(s, column) })
+			at[i] = slices.Index(header, column)
 			if at[i] < 0 && i < assignRequired {
 				return unreadable(line, "column %s is missing", column)
 			}
@@ -44,7 +44,7 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 		return nil
 	}, func(column string) string {
 		for _, known := range assignColumns {
-			if strings.EqualFold(known, column) {
+			if SameColumn(known, column) {
 				return known
 			}
 		}
@@ -66,8 +66,8 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 				return "", assignColumns[i] + " " + reason
 			case clean == "" && i < assignRequired:
 				return "", assignColumns[i] + " is missing"
-			case model.Rounded(clean):
-				return "", roundedReason(assignColumns[i])
+			case model.SheetFault(clean) != "":
+				return "", sheetReason(assignColumns[i], clean)
 			}
 			*f.field = clean
 		}
@@ -75,6 +75,9 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 			pin := strings.TrimRight(row[at[6]], " \t")
 			if inner, ok := model.TextFormula(pin); ok && strings.Trim(inner, "0123456789") == "" {
 				pin = inner // it keeps the zeros in front
+			}
+			if reason := sheetReason("pin", pin); reason != "" {
+				return "", reason
 			}
 			if pin != "" {
 				a.PIN = model.Secret(pin)
@@ -89,9 +92,12 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 	return out, bad, nil
 }
 
+// SameColumn tells whether a column of a file is a known one: case, white space, dashes and underscores do not count.
+func SameColumn(known, column string) bool { return flatName(known) == flatName(column) }
+
 // readTable reads a CSV text with a header. known gives the usual spelling of a column, "" for none; one that is not known and not to
 // be ignored refuses the file, with more behind its name. The header function sees the names of the columns, "" for one to be
-// ignored, and may refuse the file; the row function sees every row that has as many fields and says why it is bad.
+// ignored and none twice, and may refuse the file; the row function sees every row that has as many fields and says why it is bad.
 func readTable(text string, maxRows int, header func([]string, int) error, known func(string) string, ignore []string, more string,
 	row func([]string, int) (serial, reason string)) (Bad, error) {
 	var bad Bad
@@ -120,6 +126,11 @@ func readTable(text string, maxRows int, header func([]string, int) error, known
 			return bad, unreadable(line, "%s%s; attrs.ignore lets a column pass", numbered("unknown column "+name(column), fields, column), more)
 		}
 		names[i] = usual
+	}
+	for i, column := range names {
+		if column != "" && slices.Contains(names[:i], column) {
+			return bad, unreadable(line, "two columns are for %s", column)
+		}
 	}
 	if err := header(names, line); err != nil {
 		return bad, err

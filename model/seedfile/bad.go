@@ -34,7 +34,7 @@ func (b *Bad) add(line int, serial, reason string) {
 
 // mayHoldSeed tells whether what should be a serial may be more of the row, or a seed: a file read as another kind.
 func mayHoldSeed(serial string) bool {
-	return strings.ContainsAny(serial, ",;=") || model.MayBeSeed(serial)
+	return strings.ContainsAny(serial, ",;=|") || model.MayBeSeed(serial)
 }
 
 // unreadable refuses a file; line 0 names no line.

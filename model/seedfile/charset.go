@@ -27,6 +27,7 @@ const AutoCharset = "auto"
 var charsetNames = map[string]string{
 	"ansi": "windows-1252", "westerneuropean": "windows-1252", "utf8sig": "utf-8", "utf8bom": "utf-8", "utf16": "utf-16le", "unicode": "utf-16le",
 	"ucs2": "utf-16le", "utf16be": "utf-16be", "utf16le": "utf-16le", "mac": "macintosh", "macroman": "macintosh", "sjis": "shift_jis",
+	"932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5", "65001": "utf-8", // code pages of Windows that are not called windows-
 }
 
 // Charset finds an encoding by its label: as the WHATWG's table has it, else by its IANA name; blanks, dashes and underscores may
@@ -37,14 +38,14 @@ func Charset(label string) encoding.Encoding {
 		return enc
 	}
 	flat := strings.NewReplacer(" ", "", "-", "", "_", "", ":", "").Replace(label)
-	if usual, ok := charsetNames[flat]; ok {
+	if usual, ok := charsetNames[strings.TrimPrefix(flat, "cp")]; ok {
 		return charsetNamed(usual)
 	}
 	number := strings.TrimLeft(flat, "abcdefghijklmnopqrstuvwxyz")
 	word := strings.TrimSuffix(flat, number)
 	spellings := []string{flat, word + "-" + number, word + "_" + number}
 	switch word {
-	case "cp", "windows":
+	case "", "cp", "windows":
 		spellings = append(spellings, "windows-"+number, "cp"+number, "ibm"+number)
 	case "iso":
 		if part, ok := strings.CutPrefix(number, "8859"); ok {
@@ -96,6 +97,9 @@ func DecodeBytes(raw []byte, enc encoding.Encoding) (text []byte, line int, ok b
 // a text with other characters was decoded properly already and is returned as it is. An unknown charset, and a text that is not
 // in it, is model.Invalid for attrs.charset.
 func Decode(text, charset string) (string, error) {
+	if reason := noText([]byte(text[:min(len(text), 16)])); reason != "" {
+		return "", unreadable(0, "%s", reason)
+	}
 	label := strings.TrimSpace(charset)
 	if label == "" {
 		return text, nil
@@ -167,9 +171,20 @@ func NewReader(r io.Reader, charset string) (io.Reader, error) {
 	r = &evenReader{r: r, marked: isUTF16(enc)}
 	if isUTF8(enc) {
 		// What is not UTF-8 stays as it is, to be refused where it stands.
-		return transform.NewReader(r, unicode.BOMOverride(transform.Nop)), nil
+		return withoutMarks(transform.NewReader(r, unicode.BOMOverride(transform.Nop))), nil
 	}
-	return transform.NewReader(r, unicode.BOMOverride(enc.NewDecoder())), nil
+	return withoutMarks(transform.NewReader(r, unicode.BOMOverride(enc.NewDecoder()))), nil
+}
+
+// withoutMarks leaves out byte order marks at the beginning: programs put one in front of another's.
+func withoutMarks(r io.Reader) io.Reader {
+	front := bufio.NewReader(r)
+	for {
+		if mark, _ := front.Peek(3); string(mark) != "\ufeff" { // an error comes again when it is read
+			return front
+		}
+		front.Discard(3)
+	}
 }
 
 // ownBytes is how much of a file is looked at for its charset.

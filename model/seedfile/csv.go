@@ -29,6 +29,9 @@ type csvReader struct {
 	heldErr  error
 }
 
+// endOfFile is how old programs end a file.
+const endOfFile = "\x1a"
+
 // badRow is a row that is not CSV; reading can go on after it.
 type badRow struct {
 	line   int
@@ -80,7 +83,7 @@ func (c *csvReader) next() ([]string, int, error) {
 		c.last, _ = c.csv.FieldPos(0)
 		c.last += c.base
 		for _, f := range fields {
-			if strings.TrimSpace(f) != "" {
+			if strings.Trim(f, endOfFile) != "" && strings.TrimSpace(f) != "" {
 				return fields, c.last, nil
 			}
 		}
@@ -152,14 +155,16 @@ func (c *csvReader) fault(err error) error {
 	return readFault(c.last+1, err)
 }
 
-// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number: a
-// field that has a quote behind its first character is no CSV otherwise.
+// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number, and the
+// blanks behind one, "1001" ,: a field that has a quote elsewhere than around all of it is no CSV otherwise.
 type formulas struct {
 	src    io.Reader
 	comma  byte
 	front  bool // at the beginning of a field
 	quoted bool
-	equals bool // an = at the beginning of a field is kept back
+	equals bool   // an = at the beginning of a field is kept back
+	closed bool   // a quote was the last but for blanks
+	blanks []byte // kept back behind it
 	buf    [4096]byte
 	out    []byte
 	rest   []byte // of out, not handed over yet
@@ -194,8 +199,17 @@ func (f *formulas) filter(out, in []byte) []byte {
 				f.front = false
 			}
 		}
+		if f.closed && (c == ' ' || c == '\t') && c != f.comma {
+			f.blanks = append(f.blanks, c)
+			continue
+		}
+		if f.closed && c != f.comma && c != '\r' && c != '\n' {
+			out = append(out, f.blanks...)
+		}
+		f.closed, f.blanks = false, f.blanks[:0]
 		switch {
 		case c == '"':
+			f.closed = f.quoted
 			f.quoted, f.front = !f.quoted, false
 		case f.quoted:
 		case c == f.comma || c == '\n':
@@ -233,15 +247,15 @@ func (t *tape) take(offset int64) []byte {
 }
 
 // commaOf guesses what separates the fields of a file by its first line that says something: a comma, a semicolon or
-// a tab, whichever is most frequent outside quotes; a comma if in doubt.
+// a tab, whichever is most frequent outside quotes, else a vertical bar; a comma if in doubt.
 func commaOf(prefix []byte) rune {
+	var commas, semicolons, tabs, bars int
+	quoted := false
 	for line := range strings.Lines(string(prefix)) {
 		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
+		if line == "" || line[0] == '#' && !quoted {
 			continue
 		}
-		var commas, semicolons, tabs int
-		quoted := false
 		for _, r := range line {
 			switch {
 			case r == '"':
@@ -253,13 +267,19 @@ func commaOf(prefix []byte) rune {
 				semicolons++
 			case r == '\t':
 				tabs++
+			case r == '|':
+				bars++
 			}
 		}
 		switch {
+		case quoted: // the field goes on in the next line
+			continue
 		case semicolons > commas && semicolons >= tabs:
 			return ';'
 		case tabs > commas:
 			return '\t'
+		case bars > 0 && commas == 0:
+			return '|'
 		}
 		return ','
 	}

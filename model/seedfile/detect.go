@@ -8,7 +8,8 @@ import (
 )
 
 // Detect recognises the format of a file by its beginning, a few kilobytes of it in UTF-8; Auto means that it is none of
-// ours. Lines of text with commas, semicolons or tabs, and those behind a line sep=, that are nothing else are taken for OATH CSV.
+// ours. Lines of text with commas, semicolons, tabs or vertical bars, and those behind a line sep=, that are nothing else are taken for
+// OATH CSV.
 func Detect(prefix []byte) Format {
 	prefix = bytes.TrimPrefix(prefix, []byte{0xEF, 0xBB, 0xBF})
 	text := bytes.TrimLeft(prefix, " \t\r\n")
@@ -29,7 +30,29 @@ func undetected(prefix []byte) error {
 	if isJSON.Match(prefix) {
 		return unreadable(0, "the file is JSON, as the backups of authenticator apps are, which is not read: have the app export otpauth:// URIs, one a line")
 	}
+	if len(bytes.TrimSpace(bytes.ReplaceAll(prefix, []byte("\ufeff"), nil))) == 0 {
+		return unreadable(0, "the file is empty")
+	}
 	return unreadable(0, "the file is of no kind that can be read here")
+}
+
+// noText says of the beginning of a file, as its bytes or each byte as a character, that it is none of text; "" when it may be.
+func noText(head []byte) (reason string) {
+	for _, kind := range []struct{ begins, reason string }{
+		{"PK\x03\x04", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
+		{"\xd0\xcf\x11\xe0", "the file is a workbook of a spreadsheet: save it as CSV"},
+		{"\x1f\x8b", "the file is compressed: unpack it"},
+		{"%PDF-", "the file is a PDF: it must be text"},
+	} {
+		asCharacters := make([]rune, 0, 4)
+		for _, b := range []byte(kind.begins) {
+			asCharacters = append(asCharacters, rune(b))
+		}
+		if bytes.HasPrefix(head, []byte(kind.begins)) || bytes.HasPrefix(head, []byte(string(asCharacters))) {
+			return kind.reason
+		}
+	}
+	return ""
 }
 
 var isJSON = regexp.MustCompile(`^\s*(?:\{\s*["}]|\[\s*[\[{"\]])`)
@@ -93,7 +116,7 @@ func detectText(text string) Format {
 		return OATHCSV
 	case isFeitian(first):
 		return Feitian
-	case strings.Contains(first, "\t"):
+	case strings.ContainsAny(first, "\t|"), first != "" && first[0] == '"' && strings.Count(first, `"`)%2 == 1: // a field of several lines
 		return OATHCSV
 	}
 	return Auto

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"tokensmith/model"
 )
 
 // A first line is read as a header when it names the columns of serial and seed. One that names others, or these by other words, must
@@ -48,7 +50,7 @@ func readsLikeHeader(row, next []string, encoding Encoding) bool {
 		return true
 	}
 	// Words of other languages: no digit stands in them, and one in the serial behind them; a seed would be as long as the next.
-	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(dropSpace(row[1])) != len(dropSpace(at(next, 1)))
+	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(model.Pasted(row[1])) != len(model.Pasted(at(next, 1)))
 }
 
 // repeatsHeader tells whether a row further on is the header of another file that was put behind the first.
@@ -63,7 +65,7 @@ func sureSeed(field string, encoding Encoding) bool {
 		seed, ok := Base64.decode(field)
 		return ok && len(seed) >= 10 && hasDigit(field) && !seedWords(field, encoding)
 	}
-	return (isSeed(field) || isSeed(dropSpace(field))) && hasDigit(field) && !seedWords(field, encoding)
+	return (isSeed(field) || isSeed(model.Pasted(field))) && hasDigit(field) && !seedWords(field, encoding)
 }
 
 // seedWords tells whether a field that could be a seed is words about one: it is in two cases, which base32 is not and hex hardly ever,

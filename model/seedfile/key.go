@@ -142,10 +142,11 @@ func hashName(s string) (string, bool) {
 	return "", false
 }
 
-var flatten = strings.NewReplacer(" ", "", "-", "", "_", "")
+var flatten = strings.NewReplacer("-", "", "_", "")
 
-// flatName is a name in lower case without spaces, dashes and underscores, for names that files spell in many ways.
-func flatName(s string) string { return flatten.Replace(strings.ToLower(strings.TrimSpace(s))) }
+// flatName is a name in lower case without dashes, underscores, white space of any kind and what is not seen, for names that files
+// spell in many ways.
+func flatName(s string) string { return flatten.Replace(strings.ToLower(model.Pasted(s))) }
 
 // digitCount reads a number of digits, 6 or 8.
 func digitCount(s string) (int, bool) {

@@ -18,7 +18,7 @@ import (
 // type is hotp or totp; ocra is refused by name. A column "algorithm" has types or, as in key URIs, hashes. The fifth column is the
 // period of a totp row and the counter of a hotp row. A named period makes a row totp, as SafeID's files have it. Where a file
 // without a header has types in some rows, the others are hotp, as NetIQ has it, unless the product says otherwise. Lines that
-// start with # are comments. Fields are separated by commas, semicolons or tabs, or as a first line sep= says.
+// start with # are comments. Fields are separated by commas, semicolons, tabs or vertical bars, or as a first line sep= says.
 //
 // Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
 // first 32 KiB: as most of the seeds there can only be read, hex or base32. A seed of letters A to F and digits 2 to 7
@@ -160,9 +160,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	k.Serial, k.Algorithm = field(colSerial), algorithm
 	k.KeyID, k.User, k.Issuer, k.Manufacturer = field(colKeyID), field(colUser), field(colIssuer), field(colManufacturer)
 	k.Model, k.Description = field(colModel), field(colDescription)
-	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed}} {
-		if !exact && model.Rounded(of.value) {
-			return k, roundedReason(of.what)
+	for _, of := range []struct{ what, value string }{{"serial", k.Serial}, {"key id", k.KeyID}, {"user", k.User}, {"seed", seed},
+		{"issuer", k.Issuer}, {"manufacturer", k.Manufacturer}, {"model", k.Model}} {
+		if reason := sheetReason(of.what, of.value); reason != "" && !exact {
+			return k, reason
 		}
 	}
 	if seed == "" {
@@ -175,8 +176,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			k.Hash = hash
 		} else if kind == "" || strings.EqualFold(kind, s) {
 			kind = s
-		} else {
+		} else if strings.EqualFold(s, HOTP) || strings.EqualFold(s, TOTP) {
 			return k, fmt.Sprintf("type is %s, and algorithm %s", shown(kind), shown(s))
+		} else {
+			return k, fmt.Sprintf("algorithm %s is neither a type nor a hash that is supported", shown(s))
 		}
 	}
 	switch strings.ToLower(kind) {
@@ -258,17 +261,9 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		}
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
-		return k, encoding.mismatch()
+		return k, encoding.mismatch(seed)
 	}
 	return k, ""
-}
-
-// mismatch says that a seed is not written as the others.
-func (e Encoding) mismatch() string {
-	if e == "" {
-		return "the seed is neither hex nor base32, or the file mixes both; say encode in a column"
-	}
-	return "the seed is not valid " + string(e)
 }
 
 // misplaced says that values stand where others belong, without showing any: a seed in the serial's place, a type in front.

@@ -41,10 +41,14 @@ func readURIs(src *source, f *File, _ Options) error {
 	}
 }
 
-// unquoted takes the quotes off a line that a spreadsheet, or somebody, has put into them.
+// unquoted takes the quotes off a line that a spreadsheet, a text processor or somebody has put into them.
 func unquoted(line string) string {
-	if len(line) > 2 && (line[0] == '"' || line[0] == '\'') && line[len(line)-1] == line[0] {
-		return strings.TrimSpace(line[1 : len(line)-1])
+	for _, quotes := range [][2]string{{`"`, `"`}, {"'", "'"}, {"\u201c", "\u201d"}, {"\u201e", "\u201c"}, {"\u00ab", "\u00bb"}} {
+		if inner, ok := strings.CutPrefix(line, quotes[0]); ok {
+			if inner, ok = strings.CutSuffix(inner, quotes[1]); ok && inner != "" {
+				return strings.TrimSpace(inner)
+			}
+		}
 	}
 	return line
 }
@@ -94,7 +98,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, "the label of the URI cannot be read: a % in it begins no code of a character"
 	}
 	if issuer := model.Trim(values["issuer"]); issuer != "" {
-		if k.Issuer != "" && k.Issuer != issuer {
+		if k.Issuer != "" && !sameIssuer(k.Issuer, issuer) {
 			k.note("issuer %s of the label was not used, the parameter issuer names another", quoted(k.Issuer))
 		}
 		k.Issuer = issuer
@@ -117,7 +121,9 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 			return k, fmt.Sprintf("period %s is not a number of seconds", shown(s))
 		}
 	}
-	if s := values["counter"]; k.Algorithm == HOTP {
+	if s := values["counter"]; s == "" && k.Algorithm == HOTP {
+		return k, "the parameter counter is missing, without which an event-based key has no OTPs"
+	} else if k.Algorithm == HOTP {
 		if k.Counter, ok = counterValue(s); !ok {
 			return k, fmt.Sprintf("counter %s is not a number from 0 up", shown(s))
 		}
@@ -136,7 +142,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Base32.decode(values["secret"]); !ok {
-		return k, "the seed is not valid BASE32"
+		return k, Base32.mismatch(values["secret"])
 	}
 	return k, ""
 }
@@ -171,7 +177,10 @@ func uriParameter(called string) bool {
 func uriParameters(text string) (values map[string]string, reason string) {
 	query, err := url.ParseQuery(text)
 	if err != nil {
-		return nil, "the parameters of the URI cannot be read"
+		if strings.Contains(text, "&amp;") {
+			return nil, "the parameters of the URI cannot be read: it was copied from HTML, which has &amp; for &"
+		}
+		return nil, "the parameters of the URI cannot be read: they have a ; or a % that begins no code of a character"
 	}
 	values = map[string]string{}
 	for parameter, all := range query {
@@ -197,7 +206,7 @@ func splitLabel(label, issuer string) (first, account string, ok bool) {
 		behind, _ = url.PathUnescape(behind)
 	}
 	issuer = model.Trim(issuer)
-	if rest, found := withoutIssuer(whole, issuer); found && !(raw && model.Trim(before) == issuer) {
+	if rest, found := withoutIssuer(whole, issuer); found && !(raw && sameIssuer(model.Trim(before), issuer)) {
 		return issuer, rest, true
 	}
 	if !raw {
@@ -209,14 +218,23 @@ func splitLabel(label, issuer string) (first, account string, ok bool) {
 	return model.Trim(before), model.Trim(behind), true
 }
 
+// sameIssuer compares two issuers. Case and composition do not count.
+func sameIssuer(a, b string) bool { return a == b || model.Fold(a) == model.Fold(b) }
+
 // withoutIssuer takes an issuer and the colon behind it off the front of a label.
 func withoutIssuer(label, issuer string) (account string, found bool) {
-	rest, found := strings.CutPrefix(model.Trim(label), issuer)
-	if found = found && issuer != ""; !found {
+	end := 0 // the colon behind as many as the issuer has
+	for range strings.Count(issuer, ":") + 1 {
+		i := strings.IndexByte(label[end:], ':')
+		if i < 0 || issuer == "" {
+			return "", false
+		}
+		end += i + 1
+	}
+	if !sameIssuer(model.Trim(label[:end-1]), issuer) {
 		return "", false
 	}
-	account, found = strings.CutPrefix(model.Trim(rest), ":")
-	return model.Trim(account), found
+	return model.Trim(label[end:]), true
 }
 
 // labelled takes a label that is not encoded, of an exported key, beside the issuer that is given with it.

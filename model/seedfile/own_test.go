@@ -15,6 +15,20 @@ import (
 	"tokensmith/model/seedfile"
 )
 
+// The codes in a vendor's header are kept as a product's are: composed, with the usual blank.
+func TestVendorCodes(t *testing.T) {
+	t.Parallel()
+	file := func(code string) []byte {
+		return []byte("<data><header><manufacturerCode> " + code + "</manufacturerCode>\n<productCode>" + code + "</productCode></header><tokens>" + goodToken + "</tokens></data>")
+	}
+	if f, keys, err := read(file("Gera\u0308t\u00a01"), seedfile.Options{}); err != nil || len(keys) != 1 || f.ManufacturerCode != "Ger\u00e4t 1" || f.ProductCode != "Ger\u00e4t 1" {
+		t.Errorf("%v %d %+q %+q", err, len(keys), f.ManufacturerCode, f.ProductCode)
+	}
+	if _, _, err := read(file("DN\u200b"), seedfile.Options{}); err == nil || err.Error() != "line 1: manufacturerCode must not have characters that are not seen, such as U+200B" {
+		t.Error(err)
+	}
+}
+
 // TestOwnCharset reads files whose bytes say themselves how they are written, as the command line reads them, and as their bytes are
 // sent as characters.
 func TestOwnCharset(t *testing.T) {
@@ -37,7 +51,7 @@ func TestOwnCharset(t *testing.T) {
 	for name, file := range map[string]string{
 		"utf-16le without a mark": encoded(csv, le.String), "utf-16be with one": encoded(csv, be.String),
 		"latin-1 as declared": encoded(xml("ISO-8859-1"), latin), "windows-1252 as declared": encoded(xml("windows-1252"), charmap.Windows1252.NewEncoder().String),
-		"utf-8 against what is declared": xml("ISO-8859-1"), "utf-8": xml("utf-8"), "carriage returns": strings.ReplaceAll(csv, "\r\n", "\r"),
+		"two byte order marks": "\ufeff\ufeff" + csv, "utf-8 against what is declared": xml("ISO-8859-1"), "utf-8": xml("utf-8"), "carriage returns": strings.ReplaceAll(csv, "\r\n", "\r"),
 	} {
 		for _, charset := range []string{"", "auto", "AUTO"} {
 			r, err := seedfile.NewReader(strings.NewReader(file), charset)

@@ -77,12 +77,32 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"an encoded colon in the issuer", uri + "Text%3A%20More%20Text:Secret?secret=" + b32Seed + "&issuer=Text%3A%20More%20Text", "|Text: More Text|Secret TOTP-6-30-HmacSHA1"},
 		{"everything encoded", uri + "Test%3A%20Foo%3AUser?secret=" + b32Seed + "&issuer=Test%3A%20Foo", "|Test: Foo|User TOTP-6-30-HmacSHA1"},
 		{"without the parameter", uri + "Text%3A%20More:Secret?secret=" + b32Seed, "|Text: More|Secret TOTP-6-30-HmacSHA1"},
+		{"in another case", uri + "acme: vpn:ada?secret=" + b32Seed + "&issuer=Acme: VPN", "|Acme: VPN|ada TOTP-6-30-HmacSHA1"},
+		{"decomposed", uri + "Acme%3A%20Mu%CC%88:ada?secret=" + b32Seed + "&issuer=Acme%3A%20M%C3%BC", "|Acme: Mü|ada TOTP-6-30-HmacSHA1"},
+		{"an account with colons", uri + "acme:a:b%3Ac?secret=" + b32Seed + "&issuer=Acme", "|Acme|a:b:c TOTP-6-30-HmacSHA1"},
 		{"a colon that is not encoded", uri + "Acme: VPN:ada?secret=" + b32Seed + "&issuer=Acme: VPN", "|Acme: VPN|ada TOTP-6-30-HmacSHA1"},
 		{"blanks around", uri + "Foo%20:%20ada?secret=" + b32Seed + "&issuer=Foo%20", "|Foo|ada TOTP-6-30-HmacSHA1"},
 		// Spreadsheets.
 		{"rounded", "serial,secret\n1E+11," + hexSeed + "\n1.23457e+11," + hexSeed + "\n\"1,23457E+11\"," + hexSeed, "line 2 \"1E+11\": a spreadsheet has rounded the serial: write it as text; line 3 \"1.23457e+11\": a spreadsheet has rounded the serial: write it as text; line 4 \"\": a spreadsheet has rounded the serial: write it as text"},
+		{"rounded by other programs", "serial,secret\n1.2E-05," + hexSeed + "\n1.0E7," + hexSeed + "\n10000000.0," + hexSeed, "line 2 \"1.2E-05\": a spreadsheet has rounded the serial: write it as text; line 3 \"1.0E7\": a spreadsheet has rounded the serial: write it as text; line 4 \"10000000.0\": a spreadsheet has put .0 behind the serial: write it as text"},
+		{"errors", "serial,secret,user,model\n\"#REF!\"," + hexSeed + ",,\n2," + hexSeed + ",#N/A,\n3," + hexSeed + ",,########", "line 2 \"#REF!\": a spreadsheet has failed to compute the serial: write it as text; line 3 \"2\": a spreadsheet has failed to compute the user: write it as text; line 4 \"3\": a spreadsheet has failed to compute the model: write it as text"},
+		{"an error in another format", yubicoRow("#REF!"), "line 1 \"\": the serial is a value that a spreadsheet has failed to compute"},
 		{"not rounded", "serial,secret\n12E5678," + hexSeed + "\n1E11," + hexSeed, "12E5678|| -0-0; 1E11|| -0-0"},
 		{"a text formula", "serial,secret\n\"=\"\"0001234\"\"\"," + hexSeed + "\n'0001234," + hexSeed + "\n'x," + hexSeed, "0001234|| -0-0; 0001234|| -0-0; 'x|| -0-0"},
+		{"quotes of another kind", "serial,secret\n'1001'," + hexSeed, "1001|| -0-0"},
+		{"blanks behind quotes", "\"serial\" , \"secret\" ,\"type\"\n\"1,1\" , \"" + hexSeed + "\"  , \"hotp\"  \r\n\"1\"\"2 \"  ,\"" + hexSeed + "\",\"hotp\" ", "1,1|| HOTP-0-0; 1\"2|| HOTP-0-0"},
+		{"tabs behind quotes", "serial,secret\n\"1\"\t,\"" + hexSeed + "\" \t", "1|| -0-0"},
+		{"an end of the file", "serial,secret\r\n1," + hexSeed + "\r\n\x1a", "1|| -0-0"},
+		{"another hash", "serial,secret,type,algorithm\n1," + hexSeed + ",totp,MD5", "line 2 \"1\": algorithm \"MD5\" is neither a type nor a hash that is supported"},
+		{"an encoding in another spelling", "serial,secret,encode\n1," + b32Seed + ",Base-32", "1|| -0-0"},
+		{"text behind quotes", "serial,secret\n\"1\" x," + hexSeed, "line 2 \"\": a quote is not closed, or stands inside a field"},
+		{"vertical bars", "serial|secret|type\n1001|" + hexSeed + "|hotp", "1001|| HOTP-0-0"},
+		{"vertical bars without a header", "1001|" + hexSeed + "|hotp\n1,2|" + hexSeed, "1001|| HOTP-0-0; 1,2|| -0-0"},
+		{"a bar in a serial", "1|2," + hexSeed, "1|2|| -0-0"},
+		{"rows in quotes", "\"serial,secret\"\n\"1001," + hexSeed + "\"", "line 1 \"\": the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line; line 2 \"\": the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line"},
+		{"columns with other blanks", "serial\u00a0number,shared\u2009secret,o\u200btp type\n1001," + hexSeed + ",hotp", "1001|| HOTP-0-0"},
+		{"columns of two lines", "\"serial\nnumber\",secret\n1001," + hexSeed, "1001|| -0-0"},
+		{"two byte order marks", "\ufeff\ufeffserial,secret\n1001," + hexSeed, "1001|| -0-0"},
 		{"a text formula without quotes around", "serial,secret,type\n=\"0001234\",=\"" + hexSeed + "\",hotp\n =\"0001235\"," + hexSeed + ",hotp\n=x," + hexSeed + ",hotp\na=\"b," + hexSeed + ",", "0001234|| HOTP-0-0; 0001235|| HOTP-0-0; =x|| HOTP-0-0; line 5 \"\": a quote is not closed, or stands inside a field"},
 		{"sep=", "sep=;\r\nserial;secret\r\n1001;" + hexSeed, "1001|| -0-0"},
 		{"sep= and a bad row", "sep=;\nserial;secret\n1001;" + hexSeed + "\n;" + hexSeed, "1001|| -0-0; line 4 \"\": the serial is missing"},
@@ -94,6 +114,25 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"swapped", hexSeed + ",10001001", "line 1 \"\": the serial looks like a seed: are the columns swapped?"},
 		{"the type first", "TOTP,1001," + hexSeed, "line 1 \"\": the first column is the type; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"},
 		{"safeid", "serial number,secret key,time interval,manufacturer,model\n10001001," + b32Seed + ",60,Deepnet Security,SafeID/Classic", "10001001|| TOTP-0-60"},
+		{"a yubico log with semicolons", "LOGGING START;14.10.2012 16:18\n" + strings.ReplaceAll(yubicoRow("cccc1"), ",", ";"), "cccc1|| HOTP-6-0; note: the serial is the public id; the device types it before each OTP"},
+		{"a serial in capitals", `<Tokens><Token SERIAL="1"><Seed>` + hexSeed + `</Seed></Token></Tokens>`, "1|| -0-0"},
+		{"two serials", `<Tokens><Token serial="1" Serial="2"><Seed>` + hexSeed + `</Seed></Token></Tokens>`, "line 1 \"1\": the token has two serials"},
+		{"no time step", "dn: sccAuthenticatorId=X1\nsccTokenData: sccKey=" + hexSeed + ";sccMode=T", "line 1 \"X1\": sccTick is missing, the seconds of a time step; note: the records' signatures were not verified"},
+		// Seeds as they are pasted.
+		{"not seen", "serial,secret\n1," + hexSeed + "\u200b\n2,\ufeff" + hexSeed, "1|| -0-0; 2|| -0-0"},
+		{"colons", "serial,secret\n1," + strings.Join(pairs(hexSeed), ":"), "1|| -0-0"},
+		{"other dashes", "serial,secret\n1," + b32Seed[:16] + "\u2013" + b32Seed[16:], "1|| -0-0"},
+		{"a zero is missing", "serial,secret\n1," + hexSeed + "\n2," + hexSeed[1:], "1|| -0-0; line 3 \"2\": the seed has an odd number of hex digits: one is missing, perhaps a zero in front"},
+		{"another alphabet", "serial,secret\n1," + strings.Replace(hexSeed, "a", "\u0430", 1), "line 2 \"1\": the seed has U+0430, which is in no seed"},
+		{"a feitian file with colons", "1001 " + strings.Join(pairs(hexSeed), ":"), "1001|| -0-0"},
+		{"not seen in a URI", uri + "a:b?secret=" + b32Seed + "\u200b", "|a|b TOTP-6-30-HmacSHA1"},
+		{"typographic quotes", "\u201c" + uri + "a:b?secret=" + b32Seed + "\u201d", "|a|b TOTP-6-30-HmacSHA1"},
+		{"copied from HTML", uri + "a:b?secret=" + b32Seed + "&amp;digits=8", "line 1 \"\": the parameters of the URI cannot be read: it was copied from HTML, which has &amp; for &"},
+		// What is no text.
+		{"a workbook", "PK\x03\x04\x14\x00", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
+		{"an old workbook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1,;", "the file is a workbook of a spreadsheet: save it as CSV"},
+		{"compressed", "\x1f\x8b\x08\x00,,", "the file is compressed: unpack it"},
+		{"blanks", "\ufeff \r\n\n", "the file is empty"},
 		// Values that cannot work.
 		{"a counter at the end", "otpauth://hotp/a:b?secret=" + b32Seed + "&counter=9223372036854775807", "line 1 \"\": the counter is not a number from 0 to 9223372036854775806"},
 		{"a serial that is not seen", "serial,secret\n10\u200b01," + hexSeed, "line 2 \"\": the serial must not have characters that are not seen, such as U+200B"},
@@ -104,6 +143,31 @@ func TestWhatPeopleSend(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// yubicoRow is a row of the personalisation tool's log.
+func yubicoRow(id string) string {
+	return "OATH-HOTP,14.10.2012 16:19,1," + id + ",," + hexSeed + ",,000000000000,0,0,0,6,0,0,0,0,0,0"
+}
+
+// pairs cuts a text into pieces of two characters.
+func pairs(s string) (p []string) {
+	for ; len(s) >= 2; s = s[2:] {
+		p = append(p, s[:2])
+	}
+	return p
+}
+
+// Files that are no text are called what they are, whatever charset they are said to be in.
+func TestNoText(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{"PK\x03\x04\u00eb\u0081": "save it as CSV", "\u00d0\u00cf\x11\u00e0\u0081": "save it as CSV", "\x1f\u008b\x08": "unpack it", "%PDF-1.7\n%\u00e2": "is a PDF"} {
+		for _, charset := range []string{"", "auto", "windows-1252"} {
+			if _, err := seedfile.Decode(file, charset); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q in %q: %v", file, charset, err)
+			}
+		}
 	}
 }
 
@@ -207,8 +271,13 @@ func FuzzLabel(f *testing.F) {
 // The labels that people give a charset, and the bytes that are in none.
 func TestCharsets(t *testing.T) {
 	t.Parallel()
-	for _, label := range []string{"windows-1252", "cp1252", "CP-1252", "Windows1252", "ANSI", "latin1", "latin-1", "Latin 1", "iso8859-1", "ISO_8859-1", " iso-8859-1 ", "ISO-8859-15"} {
+	for _, label := range []string{"windows-1252", "cp1252", "CP-1252", "Windows1252", "ANSI", "latin1", "latin-1", "Latin 1", "iso8859-1", "ISO_8859-1", " iso-8859-1 ", "ISO-8859-15", "1252"} {
 		if got, err := seedfile.Decode("M\u00fcller", label); err != nil || got != "Müller" {
+			t.Errorf("%s: %q %v", label, got, err)
+		}
+	}
+	for label, text := range map[string]string{"cp932": "\u0083A", "936": "\u00a5\u00a2", "CP949": "\u00ab\u00a2", "cp950": "\u00a4\u00a4"} {
+		if got, err := seedfile.Decode(text, label); err != nil || len([]rune(got)) != 1 {
 			t.Errorf("%s: %q %v", label, got, err)
 		}
 	}

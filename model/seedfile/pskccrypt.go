@@ -13,6 +13,8 @@ import (
 	"hash"
 	"slices"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // pskcCiphers are the encryption algorithms, by URI.
@@ -105,7 +107,7 @@ func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) 
 	if l.plainEncoding != "" && l.plainEncoding != Base64 {
 		secret, ok := l.plainEncoding.decode(text)
 		if !ok {
-			return nil, "the secret is not valid " + string(l.plainEncoding)
+			return nil, "the secret " + l.plainEncoding.fault(text)
 		}
 		return secret, ""
 	}
@@ -116,7 +118,7 @@ func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) 
 	}
 	secret, ok := Base64.decode(text)
 	if !ok {
-		return nil, "the secret is not valid base64"
+		return nil, "the secret " + Base64.fault(text)
 	}
 	return secret, ""
 }
@@ -135,7 +137,7 @@ func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, re
 		}
 		return nil, fmt.Sprintf("encryption method %s is not supported, only AES-CBC and AES-GCM", quoted(uri)), nil
 	}
-	data, bad := base64.StdEncoding.DecodeString(dropSpace(e.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	data, bad := base64.StdEncoding.DecodeString(model.Pasted(e.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
 	if bad != nil || len(data) == 0 {
 		return nil, "an encrypted value is not valid base64", nil
 	}
@@ -163,7 +165,7 @@ func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, re
 // openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC over the encrypted bytes; a MAC over the plain ones,
 // which some writers make, is verified too, and noted.
 func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
-	want, bad := base64.StdEncoding.DecodeString(dropSpace(mac.text))
+	want, bad := base64.StdEncoding.DecodeString(model.Pasted(mac.text))
 	if bad != nil || len(want) == 0 {
 		return nil, "a ValueMAC is not valid base64", nil
 	}
@@ -206,7 +208,7 @@ func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	if !known {
 		return nil, unreadable(l.macLine, "encryption method %s of the MAC key is not supported", quoted(uri))
 	}
-	data, bad := base64.StdEncoding.DecodeString(dropSpace(l.macCipher.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	data, bad := base64.StdEncoding.DecodeString(model.Pasted(l.macCipher.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
 	if bad != nil {
 		return nil, unreadable(l.macLine, "the MAC key is not valid base64")
 	}

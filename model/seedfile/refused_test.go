@@ -23,7 +23,7 @@ func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("<a>", 40)
 	for _, c := range []struct{ name, file, want string }{
-		{"empty", "", "FileUnreadable: the file is of no kind that can be read here"},
+		{"empty", "", "FileUnreadable: the file is empty"},
 		{"nonsense", "\x00\x01\x02", "FileUnreadable: the file is of no kind that can be read here"},
 		{"prose", "Dear customer", "FileUnreadable: the file is of no kind that can be read here"},
 		{"other xml", "<html></html>", "FileUnreadable: line 1: an XML file with the root element <html> is of no kind that can be read here"},
@@ -49,7 +49,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"long text", vendor("", "<token><seed>"+strings.Repeat("0", 2<<20)), "FileUnreadable: line 1: the text of an element is longer than 4096 bytes"},
 		{"long name", "<data><" + strings.Repeat("x", 2<<20), "FileUnreadable: line 1: a line or element is too long"},
 		{"doctype", "<!DOCTYPE data><data/>", "FileUnreadable: line 1: the XML has a DOCTYPE or another declaration, which is not read"},
-		{"entity", vendor("", "<token><serial>&nbsp;1</serial></token>"), "FileUnreadable: line 1: the XML uses an entity that is not one of XML's own"},
+		{"entity", vendor("", "<token><serial>&nbsp;1</serial></token>"), "FileUnreadable: line 1: the XML uses an entity that is not one of XML's own, or has an & that begins none: write &amp;"},
 		{"not utf-8", "<data><header><productCode>\xff</productCode></header></data>", "FileUnreadable: line 1: the file is not UTF-8"},
 		{"draft pskc", `<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:container:1.0"/>`, "FileUnreadable: line 1: the namespace of <KeyContainer> is not that of RFC 6030; drafts of it are not supported"},
 		{"pskc 2", pskc(``, ``, "2.0"), `FileUnreadable: line 1: PSKC version "2.0" is not supported, only 1.0`},
@@ -111,7 +111,7 @@ func TestRefusedRows(t *testing.T) {
 		{"uri md5", "otpauth://totp/a?secret=" + b32 + "&algorithm=MD5", `1 "" hash "MD5" is not supported`},
 		{"uri digits", "otpauth://totp/a?secret=" + b32 + "&digits=7", `1 "" digits "7" are not supported, only 6 or 8`},
 		{"uri type", "otpauth://steam/a?secret=" + b32, `1 "" type "steam" is not supported, only hotp or totp`},
-		{"uri counter", "otpauth://hotp/a?secret=" + b32, `1 "" counter "" is not a number from 0 up`},
+		{"uri counter", "otpauth://hotp/a?secret=" + b32, `1 "" the parameter counter is missing, without which an event-based key has no OTPs`},
 		{"uri secret", "otpauth://totp/a?secret=01", `1 "" the seed is not valid BASE32`},
 		{"uri twice", "otpauth://totp/a?secret=AA&secret=AB", `1 "" parameter secret is given twice`},
 		{"uri other", "otpauth://totp/a?secret=" + b32 + "\nhttp://example.com/", `2 "" the line is not an otpauth:// URI`},

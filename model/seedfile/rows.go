@@ -16,6 +16,21 @@ type rowReader interface {
 	next() ([]string, int, error)
 }
 
+// next returns the next row that can be read, and the line it begins in. Others are listed as bad.
+func (f *File) next(rows rowReader) ([]string, int, error) {
+	for {
+		row, line, err := rows.next()
+		var bad *badRow
+		if !errors.As(err, &bad) {
+			return row, line, err
+		}
+		if err := f.row(); err != nil {
+			return nil, 0, err
+		}
+		f.Bad.add(bad.line, "", bad.reason)
+	}
+}
+
 // rowDialect is how one format of rows differs from another.
 type rowDialect struct {
 	rows      func(*source) rowReader
@@ -35,20 +50,13 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		encoding = d.encoding
 	}
 	for first := true; ; {
-		row, line, err := rows.next()
-		var bad *badRow
+		row, line, err := f.next(rows)
 		switch {
 		case err == io.EOF:
 			if r, is := rows.(*csvReader); is && r.passed > 0 && layout[colLine] < 0 {
 				f.note(fmt.Sprintf("%d lines that begin with # and read like rows were passed over", r.passed))
 			}
 			return nil
-		case errors.As(err, &bad):
-			if err := f.row(); err != nil {
-				return err
-			}
-			f.Bad.add(bad.line, "", bad.reason)
-			continue
 		case err != nil:
 			return err
 		}
@@ -102,6 +110,9 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		k.Line = line
 		if n, ok := positive(at(row, layout[colLine])); ok {
 			k.Line = int(n)
+		}
+		if _, is := rows.(*csvReader); is && k.Serial != "" && len(row) == 1 && strings.ContainsAny(row[0], ",;|") {
+			reason = "the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line"
 		}
 		if reason != "" {
 			f.Bad.add(k.Line, k.Serial, reason)

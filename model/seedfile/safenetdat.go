@@ -165,7 +165,7 @@ func (r *datRecord) read() (k Key, reason string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Hex.decode(r.key); !ok {
-		return k, "the seed is not valid HEX"
+		return k, Hex.mismatch(r.key)
 	}
 	return k, ""
 }
@@ -173,6 +173,9 @@ func (r *datRecord) read() (k Key, reason string) {
 // clock sets the period and the drift of a time-based key.
 func (r *datRecord) clock(k *Key) (reason string) {
 	var ok bool
+	if r.tick == "" {
+		return "sccTick is missing, the seconds of a time step"
+	}
 	if k.Period, ok = positive(r.tick); !ok {
 		return fmt.Sprintf("period %s is not a number of seconds", shown(r.tick))
 	}

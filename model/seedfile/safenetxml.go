@@ -61,7 +61,15 @@ func readSafeNetXML(src *source, f *File, opts Options) error {
 var idleSafeNet = map[string]bool{"casemodel": true, "model": true, "productiondate": true, "connectorid": true}
 
 func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string) {
-	k.Line, k.Serial = e.line, e.attr("serial")
+	k.Line = e.line
+	for _, a := range e.attrs {
+		if strings.EqualFold(a.Name.Local, "serial") {
+			if k.Serial != "" {
+				return k, "the token has two serials"
+			}
+			k.Serial = strings.TrimSpace(a.Value)
+		}
+	}
 	var seed, factor string
 	var walk func(e *element) string
 	walk = func(e *element) string {
@@ -113,7 +121,7 @@ func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string)
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
-		return k, encoding.mismatch()
+		return k, encoding.mismatch(seed)
 	}
 	return k, ""
 }

@@ -3,17 +3,22 @@ package seedfile
 import (
 	"regexp"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // What a spreadsheet does to a value that looks like a number or a formula, and what people do against it.
 
-// roundedReason is the reason for which a rounded value is refused.
-func roundedReason(what string) string {
-	return "a spreadsheet has rounded the " + what + ": write it as text"
+// sheetReason says why a value is refused that a spreadsheet has spoilt; "" when it has not.
+func sheetReason(what, value string) (reason string) {
+	if fault := model.SheetFault(value); fault != "" {
+		return "a spreadsheet " + fault + " the " + what + ": write it as text"
+	}
+	return ""
 }
 
-// RoundedReason refuses a rounded value of a column.
-func RoundedReason(column string) string { return roundedReason("value of " + column) }
+// SheetReason is why a value of a column is refused that a spreadsheet has spoilt; "" when it has not.
+func SheetReason(column, value string) (reason string) { return sheetReason("value of "+column, value) }
 
 // booleans are how spreadsheets write true and false, in the languages that have words of their own.
 var booleans = map[string]string{

@@ -17,7 +17,7 @@ const (
 // errTooLong says that more was read for one item than its limit.
 var errTooLong = errors.New("item too long")
 
-// source is the one buffer in front of a file. It strips a byte order mark, reads UTF-16 where the mark says so and
+// source is the one buffer in front of a file. It refuses what is no text, strips byte order marks, reads UTF-16 where the mark says so and
 // carriage returns alone as line ends, and bounds how much a parser may take for one item: the parser calls renew before each.
 type source struct {
 	r        io.Reader
@@ -29,9 +29,13 @@ type source struct {
 
 func newSource(r io.Reader) (*source, error) {
 	s := &source{r: r, buf: make([]byte, bufferBytes)}
-	switch head := s.peek(3); {
-	case bytes.HasPrefix(head, []byte{0xEF, 0xBB, 0xBF}):
+	if reason := noText(s.peek(16)); reason != "" {
+		return nil, unreadable(0, "%s", reason)
+	}
+	for bytes.HasPrefix(s.peek(3), []byte("\ufeff")) { // programs put one in front of another's
 		s.pos += 3
+	}
+	switch head := s.peek(3); {
 	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}), bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
 		raw := &source{r: s.r, buf: s.buf, pos: s.pos, end: s.end, err: s.err, left: -1}
 		utf8 := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()

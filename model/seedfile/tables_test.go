@@ -20,6 +20,8 @@ func TestReadAssignments(t *testing.T) {
 	full := seedfile.Assignment{Line: 2, Domain: "test domain", LoginName: "john.smith", ManufacturerCode: "DN", ProductCode: "MT", Serial: "10000", Status: "ACTIVE", PIN: model.Secret("1234")}
 	bare := full
 	bare.Status, bare.PIN = "", nil
+	headed := full // below a header of two lines
+	headed.Line = 3
 	later := full
 	later.Line = 5
 	for _, c := range []struct {
@@ -34,6 +36,11 @@ func TestReadAssignments(t *testing.T) {
 		{"required only", "serial,productCode,manufacturerCode,loginName,domain\n10000,MT,DN,john.smith,test domain", []seedfile.Assignment{bare}},
 		{"empty pin", assignHeader + "test domain,john.smith,DN,MT,10000,,", []seedfile.Assignment{bare}},
 		{"header only", assignHeader, nil},
+		{"blanks behind quotes", assignHeader + `"test domain" , "john.smith" ,"DN"  , "MT" , "10000" , "ACTIVE" , "1234" `, []seedfile.Assignment{full}},
+		{"columns as people write them", "Domain,Login Name,manufacturer_code,Product\u00a0Code,\"Se\nrial\",Status,PIN\ntest domain,john.smith,DN,MT,10000,ACTIVE,1234\n", []seedfile.Assignment{headed}},
+		{"quotes of another kind", assignHeader + "test domain,john.smith,DN,MT,'10000',ACTIVE,1234", []seedfile.Assignment{full}},
+		{"vertical bars", strings.ReplaceAll(assignHeader+"test domain,john.smith,DN,MT,10000,ACTIVE,1234", ",", "|"), []seedfile.Assignment{full}},
+		{"two byte order marks", "\ufeff\ufeff" + assignHeader + "test domain,john.smith,DN,MT,10000,ACTIVE,1234", []seedfile.Assignment{full}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +64,10 @@ func TestReadAssignmentsRefuses(t *testing.T) {
 		{"twice in another case", "domain,Domain\n", "line 1: column Domain is given twice"},
 		{"missing", "\n\ndomain,loginName,manufacturerCode,productCode\n", "line 3: column serial is missing"},
 		{"twice", "domain,domain\n", "line 1: column domain is given twice"},
+		{"twice in another spelling", "domain,login name,login_name\n", "line 1: two columns are for loginName"},
+		{"spoilt by a spreadsheet", assignHeader + "d,u,DN,MT,1,,1.23E+05\nd,u,DN,MT,1,,#NAME?\nd,u,DN,MT,10000000.0,,\nd,#REF!,DN,MT,1,,\nd,u,DN,MT,1,,12E5678\n",
+			"2 a spreadsheet has rounded the pin: write it as text; 3 a spreadsheet has failed to compute the pin: write it as text; 4 a spreadsheet has put .0 behind the serial: write it as text; 5 a spreadsheet has failed to compute the loginName: write it as text; 1 good"},
+		{"a workbook", "PK\x03\x04,", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
 		{"nameless", "domain,,serial\n", "line 1: column 2 has no name"},
 		{"no header", "d,u,DN,MT,1,ACTIVE,12345678901234567890\n", "line 1: unknown column d; the columns are domain, loginName, manufacturerCode, productCode, serial, status, pin; attrs.ignore lets a column pass"},
 		{"rows", assignHeader + "d,u,DN,MT,,,\nd,u,DN,MT,1\nd,u,DN,MT,\"1\"x,,\nd,u,DN,MT,1,,\n", "2 serial is missing; 3 it has 5 fields, the header has 7; 4 a quote is not closed, or stands inside a field; 1 good"},

@@ -114,33 +114,11 @@ func TestPskctoolReadsOurs(t *testing.T) {
 // TestPskcUtils reads files that python-pskc made, plain, with a pre-shared key and with a password, and has it read ours.
 func TestPskcUtils(t *testing.T) {
 	t.Parallel()
-	fromCSV := modeltest.Tool(t, "csv2pskc")
-	toCSV := modeltest.Tool(t, "pskc2csv")
-	convert := modeltest.Tool(t, "pskc2pskc")
 	oathtool := modeltest.Tool(t, "oathtool")
-	dir := t.TempDir()
-	path := func(name string) string { return filepath.Join(dir, name) }
-	const secret = "000102030405060708090a0b0c0d0e0f"
-	table := "id,serial,secret,algorithm,response_length,counter,time_interval,issuer,manufacturer\n" +
-		"a1,1001,3132333435363738393031323334353637383930,hotp,6,5,,Example,oath.EX\n" +
-		"a2,1002,3132333435363738393031323334353637383930313233343536373839303132,totp,8,,60,Example,oath.EX\n"
-	if err := os.WriteFile(path("keys.csv"), []byte(table), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := func(name string, args ...string) string {
-		t.Helper()
-		out, err := exec.Command(name, args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v: %s", name, err, out)
-		}
-		return string(out)
-	}
-	run(fromCSV, "-o", path("plain.xml"), path("keys.csv"))
-	run(fromCSV, "-s", secret, "-o", path("psk.xml"), path("keys.csv"))
-	run(convert, "--new-password", "s3cret", "-o", path("pbe.xml"), path("plain.xml"))
+	path := modeltest.KeyFiles(t)
 	for file, opts := range map[string]seedfile.Options{
 		"plain.xml": {},
-		"psk.xml":   {PreSharedKey: unhex(secret)},
+		"psk.xml":   {PreSharedKey: unhex(modeltest.KeyFileSecret)},
 		"pbe.xml":   {Password: model.Secret("s3cret")},
 	} {
 		data, err := os.ReadFile(path(file))
@@ -169,7 +147,7 @@ func TestPskcUtils(t *testing.T) {
 	if err := os.WriteFile(path("ours.xml"), export(t, exportKeys()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := run(toCSV, "-p", "correct horse", "-c", "serial,secret,counter,time_interval", path("ours.xml"))
+	got := modeltest.Run(t, "pskc2csv", "-p", "correct horse", "-c", "serial,secret,counter,time_interval", path("ours.xml"))
 	for _, k := range exportKeys() {
 		if !strings.Contains(got, k.Serial+","+hex.EncodeToString(k.Secret)) {
 			t.Errorf("pskc2csv does not read token %s of ours:\n%s", k.Serial, got)

@@ -1,9 +1,5 @@
 package seedfile
 
-import (
-	"slices"
-)
-
 // UserTable is a user import file: what its header names, and its rows.
 type UserTable struct {
 	Columns []string // in their usual spelling and the order of the file; "" for one to be ignored
@@ -34,11 +30,6 @@ func (Fields) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
 func ReadUsers(text string, maxRows int, known func(column string) string, ignore ...string) (*UserTable, error) {
 	t := &UserTable{}
 	bad, err := readTable(text, maxRows, func(header []string, line int) error {
-		for i, column := range header {
-			if column != "" && slices.Contains(header[:i], column) {
-				return unreadable(line, "two columns are for %s", column)
-			}
-		}
 		t.Columns = header
 		return nil
 	}, known, ignore, "", func(row []string, line int) (serial, reason string) {

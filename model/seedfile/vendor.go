@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+
+	"tokensmith/model"
 )
 
 // The vendor's seed file:
@@ -127,10 +129,16 @@ func (v *vendorReader) readHeader() error {
 func (v *vendorReader) headerElement(line int, element, text string) error {
 	h, ok := &v.header, true
 	switch element {
-	case "manufacturerCode":
-		v.f.ManufacturerCode = text
-	case "productCode":
-		v.f.ProductCode = text
+	case "manufacturerCode", "productCode":
+		code, reason := model.CodeName.Clean(model.Trim(text))
+		if reason != "" {
+			return unreadable(line, "%s %s", element, reason)
+		}
+		if element == "productCode" {
+			v.f.ProductCode = code
+		} else {
+			v.f.ManufacturerCode = code
+		}
 	case "encrypt":
 		if text != "" && !strings.EqualFold(text, "NONE") {
 			return unreadable(line, "the seeds are encrypted with %s, which is not supported; ask for a file with encrypt NONE", shown(text))
@@ -260,7 +268,7 @@ func (v *vendorReader) token(t vendorToken) error {
 		return nil
 	}
 	if k.Secret, ok = h.encoding.decode(t.seed); !ok {
-		v.f.Bad.add(t.line, t.serial, "the seed is not valid "+string(h.encoding))
+		v.f.Bad.add(t.line, t.serial, h.encoding.mismatch(t.seed))
 		return nil
 	}
 	return v.f.key(k)

@@ -106,7 +106,7 @@ func (x *xmlReader) fault(err error) error {
 		case strings.Contains(syntax.Msg, "UTF-8"):
 			return unreadable(syntax.Line, "the file is not UTF-8")
 		case strings.Contains(syntax.Msg, "entity"):
-			return unreadable(syntax.Line, "the XML uses an entity that is not one of XML's own")
+			return unreadable(syntax.Line, "the XML uses an entity that is not one of XML's own, or has an & that begins none: write &amp;")
 		}
 		return unreadable(syntax.Line, "the XML is not well-formed")
 	}

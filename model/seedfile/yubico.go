@@ -1,7 +1,6 @@
 package seedfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -41,25 +40,21 @@ func isYubicoRow(row []string) bool {
 }
 
 func isYubico(line string) bool {
-	row := strings.Split(line, ",")
+	row := strings.Split(line, string(commaOf([]byte(line))))
+	for i := range row {
+		row[i] = strings.Trim(strings.TrimSpace(row[i]), `"`)
+	}
 	return len(row) > 1 && (yubicoModes[yubicoMode(row[0])] || isYubicoStart(row[0]) || isYubicoRow(row))
 }
 
 func readYubico(src *source, f *File, _ Options) error {
-	rows := newCSVReader(src, ',', '#')
-	rows.comments = true // no serial of a device begins so
+	rows := openCSV(src, '#') // spreadsheets change the commas
+	rows.comments = true      // no serial of a device begins so
 	for {
-		row, line, err := rows.next()
-		var bad *badRow
+		row, line, err := f.next(rows)
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.As(err, &bad):
-			if err := f.row(); err != nil {
-				return err
-			}
-			f.Bad.add(bad.line, "", bad.reason)
-			continue
 		case err != nil:
 			return err
 		case isYubicoStart(row[0]):
@@ -136,7 +131,7 @@ func (k Key) yubicoSecret(text string) (Key, string) {
 		return k, "the seed is missing"
 	}
 	if k.Secret, ok = Hex.decode(text); !ok {
-		return k, "the seed is not valid HEX"
+		return k, Hex.mismatch(text)
 	}
 	return k, ""
 }

@@ -2,9 +2,7 @@
 package admin
 
 import (
-	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -30,6 +28,7 @@ var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkAgent, AfterWrite: afterWriteAgent,
+	EmptyTexts: []string{"signature", "agentConfigurePack", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
 			return err
@@ -175,11 +174,7 @@ const ClientSecretBytes = 32
 
 // NewClientSecret makes a client secret: 256 random bits in base64url.
 func NewClientSecret(s *dispatch.Server) (string, error) {
-	b := make([]byte, ClientSecretBytes)
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(b), nil
+	return s.RandomText(ClientSecretBytes)
 }
 
 // Create makes an agent and answers its client secret, which is shown this once.

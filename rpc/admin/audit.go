@@ -66,7 +66,7 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Pl
 }
 
 // PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
-func PruneAudit(s *dispatch.Server, ctx context.Context, before time.Time) (removed int64, err error) {
+func PruneAudit(ctx context.Context, s *dispatch.Server, before time.Time) (removed int64, err error) {
 	now := s.Config.Now()
 	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: "audit/prune",
 		Object: "rows of before " + model.At(before).String(), Remote: "local"})
@@ -80,7 +80,7 @@ const (
 
 // Watch writes the head of the record down every minute until ctx ends, beside the key file as well, and logs it every five;
 // audit/verify takes it as expectHead. It also removes the answers to calls with an idempotency key whose time is over.
-func Watch(s *dispatch.Server, ctx context.Context) {
+func Watch(ctx context.Context, s *dispatch.Server) {
 	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
 	said := ""

@@ -133,7 +133,7 @@ func schemas() schema {
 		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": errorSchema(),
 			"message": schema{"type": "string"}, "result": schema{}}},
 		"Detail":   schema{"type": "object", "description": "of a refusal, such as the attribute it is about"},
-		"Selector": schema{"type": []string{"object", "null"}, "description": "names exactly one object by its id, or by what is unique of it: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}"},
+		"Selector": schema{"type": []string{"object", "null"}, "description": "names exactly one object by its id, or by what is unique of it: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}; a user's loginName may be a principal name, or have a domain in front: {\"loginName\":\"d\\\\u\"}"},
 		"Match": schema{"type": []string{"array", "object"}, "description": "[[name, operator, value], ...]: all must hold; operators are = != >> << ~= like > < >= <= in",
 			"items": schema{}},
 		"Return": schema{"type": []string{"array", "string", "object"}, "description": "names, dotted names, \"*\", and nested forms such as {\"users\":[\"loginName\"]}", "items": schema{}},
@@ -147,6 +147,12 @@ func schemas() schema {
 		}
 		for _, c := range o.Collections {
 			properties[c.Name] = schema{"type": []string{"array", "object"}, "items": schema{"$ref": "#/components/schemas/" + c.Object}}
+		}
+		for _, name := range o.EmptyCollections {
+			properties[name] = schema{"type": []string{"array", "object"}, "readOnly": true, "description": "not kept by this server: always empty"}
+		}
+		for _, name := range o.EmptyTexts {
+			properties[name] = schema{"type": "null", "readOnly": true, "description": "not kept by this server"}
 		}
 		all[o.Name] = schema{"type": "object", "properties": properties}
 	}

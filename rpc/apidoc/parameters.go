@@ -112,6 +112,8 @@ func typeOf(t reflect.Type) (kind string, sch schema) {
 	switch t {
 	case reflect.TypeFor[wire.Text]():
 		return "string", schema{"type": "string"}
+	case reflect.TypeFor[wire.Named]():
+		return "selector", schema{"type": []string{"object", "string", "null"}, "description": "by id or name; a text is a name"}
 	case reflect.TypeFor[wire.Int]():
 		return "integer", schema{"type": "integer"}
 	case reflect.TypeFor[bool]():
@@ -197,9 +199,13 @@ var examples = map[string]string{
 	"tokenAssignment/sort":         `{"ids":["0198c1f2a5b37c1e8f0d2b4a6c8e0f12"]}`,
 	"tokenAssignment/create":       `{"attrs":{"token":{"serial":"10000000"},"user":{"loginName":"john.smith"},"pin":"1234"}}`,
 	"auth/verify":                  `{"user":{"domain.name":"example.com","loginName":"john.smith"},"credential":{"otp":"1234755224"}}`,
-	"auth/logon":                   `{"user":{"loginName":"john.smith"},"credential":{"method":"SPASS","password":"correct horse"},"application":"portal"}`,
+	"auth/logon":                   `{"user":{"loginName":"john.smith"},"credential":{"method":"SPASS","password":"correct horse"},"application":{"name":"portal"}}`,
 	"auth/syncToken":               `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"credential":"755224,287082"}`,
-	"auth/sendOTP":                 `{"user":{"loginName":"john.smith"},"channel":"SMTP"}`,
+	"auth/sendOTP":                 `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"options":{"channel":"SMTP"}}`,
+	"auth/listAuthenticators":      `{"step":1,"application":{"name":"portal"}}`,
+	"auth/getLogonSteps":           `{"application":{"name":"portal"},"return":["name","challengResponse","authenticators"]}`,
+	"auth/listApplications":        `{"return":["id","name"]}`,
+	"auth/listDomains":             `{"application":{"name":"portal"},"return":["id","name"]}`,
 	"auth/activateTokenAssignment": `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"code":"12345678"}`,
 	"device/connect":               `{"token":"tsc_..."}`,
 	"device/events":                `{}`,

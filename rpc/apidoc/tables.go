@@ -67,6 +67,12 @@ func (d *Docs) AttributeTables() string {
 			}
 			fmt.Fprintf(&b, "| `%s` | %ss | %s | %s |\n", c.Name, c.Object, given, notes)
 		}
+		for _, name := range o.EmptyCollections {
+			fmt.Fprintf(&b, "| `%s` | none | read-only | collection; not kept by this server: always empty |\n", name)
+		}
+		for _, name := range o.EmptyTexts {
+			fmt.Fprintf(&b, "| `%s` | none | read-only | not kept by this server: always null |\n", name)
+		}
 		b.WriteString("\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")

@@ -70,7 +70,7 @@ func (s *Spools) New(caller string) (*SpoolFile, error) {
 }
 
 func spoolFailed(err error) error {
-	return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: fmt.Errorf("%w: %w", ErrSpool, err)}
+	return model.UnavailableError(fmt.Errorf("%w: %w", ErrSpool, err))
 }
 
 // take takes n bytes of the quota for a caller; a negative n gives them back.

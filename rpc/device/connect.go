@@ -57,7 +57,7 @@ func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id st
 			return nil, nil, err
 		}
 		c.SetObject(DeviceType.Noun, p.DeviceID)
-		groups, err := tx.GroupNames(p.DeviceID)
+		groups, err := tx.DeviceGroupNames(p.DeviceID)
 		return p, connected{p.DeviceID, p.Device, groups, int64(checkIn(s) / 1000)}, err
 	}
 	if !p.Due(c.Now) {

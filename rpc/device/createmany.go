@@ -35,7 +35,7 @@ type CreateManyArgs struct {
 // createdMany is the reply of device/createMany.
 type createdMany struct {
 	Total   int64  `json:"total"`
-	GroupID string `json:"group.id"`
+	GroupID string `json:"deviceGroup.id"`
 	CSV     string `json:"csv,omitzero"`
 }
 
@@ -126,7 +126,7 @@ func (m *manyDevices) make(tx store.Tx) (any, error) {
 func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group string, seats *[]taking, w *csv.Writer) error {
 	devices := make([]model.Device, 0, end-start)
 	tokens := make([]model.ClientToken, 0, end-start)
-	members := make([]model.GroupMember, 0, end-start)
+	members := make([]model.DeviceGroupMember, 0, end-start)
 	for i := start; i < end; i++ {
 		dev := model.Device{ID: m.c.NewID(), Name: names[i], NameFolded: model.Fold(names[i]), Status: model.Active,
 			TokenID: m.tokens[i].Row.ID, DateCreated: m.c.Now, LastUpdated: m.c.Now}
@@ -140,7 +140,7 @@ func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group st
 		}
 		devices = append(devices, dev)
 		tokens = append(tokens, m.tokens[i].of(dev.ID, m.c.Now))
-		members = append(members, model.GroupMember{DeviceID: dev.ID, GroupID: group})
+		members = append(members, model.DeviceGroupMember{DeviceID: dev.ID, GroupID: group})
 		if m.csv {
 			if err := w.Write([]string{plainCell(dev.Name), dev.ID, plainCell(license), string(m.tokens[i].Text)}); err != nil {
 				return err
@@ -212,10 +212,10 @@ func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 
 // group returns the id of the label's group, which is made where there is none.
 func (m *manyDevices) group(tx store.Tx) (string, error) {
-	g, err := tx.GroupByName(model.Fold(m.label))
+	g, err := tx.DeviceGroupByName(model.Fold(m.label))
 	if !wire.NoSingleMatch(err) {
 		return g.ID, err
 	}
-	g = model.Group{ID: m.c.NewID(), Name: m.label, NameFolded: model.Fold(m.label)}
+	g = model.DeviceGroup{ID: m.c.NewID(), Name: m.label, NameFolded: model.Fold(m.label)}
 	return g.ID, tx.Insert(&g)
 }

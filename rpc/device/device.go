@@ -21,12 +21,12 @@ func New(s *dispatch.Server) *Device {
 
 // Receivers are those of the methods of this room, but for what the installation of a device adds to them.
 func Receivers(s *dispatch.Server) map[string]any {
-	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "Group": &Group{object.CRUD{Server: s, Type: GroupType}}}
+	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "DeviceGroup": &DeviceGroup{object.CRUD{Server: s, Type: DeviceGroupType}}}
 }
 
 // DeviceType declares devices.
 var DeviceType = object.Declare(&object.Type{
-	Name: "device", NotFound: model.DeviceNoun, Row: func() any { return new(model.Device) },
+	Name: "device", NotFound: model.DeviceNoun, Limited: object.Changes, Row: func() any { return new(model.Device) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkDevice, AfterWrite: afterWriteDevice, BeforeDelete: beforeDeleteDevice,
 	Attrs: []object.Attr{
@@ -54,7 +54,7 @@ var DeviceType = object.Declare(&object.Type{
 		{Name: "tokenHint", Kind: object.Text, Path: store.ClientToken, Column: "hint", About: "its last four characters"},
 	},
 	Collections: []object.Collection{
-		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Order: "groupId", Steps: store.DeviceGroups},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "deviceGroup", Order: "groupId", Steps: store.DeviceGroups},
 	},
 })
 

@@ -52,7 +52,7 @@ func (l *streams) add(st *stream) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) >= l.most {
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("too many streams are open")}
+		return model.UnavailableError(errors.New("too many streams are open"))
 	}
 	l.open[st] = struct{}{}
 	l.of[st.token] = append(l.of[st.token], st)

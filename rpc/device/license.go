@@ -12,7 +12,7 @@ type License struct{ object.CRUD }
 
 // LicenseType declares licenses.
 var LicenseType = object.Declare(&object.Type{
-	Name: "license", NotFound: model.LicenseNoun, Row: func() any { return new(model.License) },
+	Name: "license", NotFound: model.LicenseNoun, Limited: object.Reads, Row: func() any { return new(model.License) },
 	ShownWhenAmbiguous: []string{"id", "name", "seats", "expires"},
 	UsedBy:             []object.Use{{Rows: store.LicenseDevices, Noun: "devices"}, {Rows: store.LicenseCodes, Noun: "installation codes"}},
 	Check:              checkLicense,

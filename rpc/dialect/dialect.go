@@ -110,7 +110,7 @@ func invalidUTF8(text []byte) int {
 // them, into strict JSON. JSON is a part of the dialect and keeps its meaning; numbers stay as written. What the
 // dialect allows beyond it:
 //
-//   - square brackets around members are an object: ["a":1];
+//   - square brackets around members are an object: ["a":1]; braces that open on a square bracket are an array: {["a"],["b"]};
 //   - commas between members or elements may be missing, and one may stand behind the last;
 //   - comments of both kinds are white space, and so are non-breaking spaces and byte order marks;
 //   - single and typographic quotes quote as well;
@@ -209,6 +209,8 @@ func (d *dialect) items(closing byte) error {
 		}
 		if !first {
 			d.out = append(d.out, ',')
+		} else if d.at('[') {
+			l.members, d.out[l.start] = false, '['
 		}
 		if err := d.item(&l); err != nil {
 			return err
@@ -216,14 +218,15 @@ func (d *dialect) items(closing byte) error {
 	}
 	d.pos++
 	d.depth--
+	end := byte(']')
 	if l.members {
-		closing = '}'
+		end = '}'
 	}
-	d.out = append(d.out, closing)
+	d.out = append(d.out, end)
 	return nil
 }
 
-// item reads one member or element of l. The first item between square brackets decides which of them all must be.
+// item reads one member or element of l. The first item between brackets decides which of them all must be.
 func (d *dialect) item(l *bracketed) error {
 	if !l.members && (d.at('{') || d.at('[')) {
 		l.plain = true

@@ -29,6 +29,10 @@ var dialectCases = []dialectCase{
 	{"elements in square brackets", `["a", b, 1, ["c":2]]`, `["a","b",1,{"c":2}]`},
 	{"nothing in square brackets", `[ ]`, `[]`},
 
+	{"elements in braces", `{"match":{["a","=",1],["b","=",2],}}`, `{"match":[["a","=",1],["b","=",2]]}`},
+	{"elements in braces, one", `{[a", "=", x] }`, `[["a","=","x"]]`},
+	{"elements in braces, members", `{["a":1] ["b":2]}`, `[{"a":1},{"b":2}]`},
+
 	{"a missing comma between members", `{"a":1 "b":2}`, `{"a":1,"b":2}`},
 	{"a missing comma between members, no space", `{"a":"1""b":{}"c":[]d:3}`, `{"a":"1","b":{},"c":[],"d":3}`},
 	{"a missing comma between elements", `[["x","=",1] ["y","=",2]]`, `[["x","=",1],["y","=",2]]`},

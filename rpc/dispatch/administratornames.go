@@ -7,15 +7,17 @@ import (
 	"tokensmith/store"
 )
 
-// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain.
+// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
+// (store's UsersCalled and UsersNamed). Rows of the record from before call an administrator ada@local.
 // So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
 // nobody would know who is meant. That goes for all of a user's names, and for every way to one: what a user is given, the number
 // behind an installation code's prefix, and the domain's name behind the login names of its users.
 
 // Names are those that mean administrators.
 type Names struct {
-	domains map[string]string // folded names, by id
-	means   map[string]administrator
+	domains       map[string]string // folded names, by id
+	means         map[string]administrator
+	defaultDomain string // its id; "" = there is none
 }
 
 // administrator is one by one of his names.
@@ -34,9 +36,12 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	if err != nil {
 		return nil, err
 	}
-	n := &Names{map[string]string{}, map[string]administrator{}}
+	n := &Names{domains: map[string]string{}, means: map[string]administrator{}}
 	for _, d := range domains {
 		n.domains[d.ID] = d.NameFolded
+		if d.IsDefault {
+			n.defaultDomain = d.ID
+		}
 	}
 	for i := range all {
 		if a := &all[i]; such(a.Permissions) {
@@ -48,7 +53,7 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 		if !such(a.Permissions) {
 			continue
 		}
-		for _, name := range []string{n.inDomain(a), a.EmailFolded, model.Fold(a.UserPrincipalName)} {
+		for _, name := range []string{n.inDomain(a), a.EmailFolded, a.UserPrincipalNameFolded} {
 			if name != "" && name != a.LoginNameFolded {
 				n.means[name] = administrator{id: a.ID}
 			}
@@ -82,7 +87,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		return nil
 	}
 	login := was == nil || was.LoginNameFolded != u.LoginNameFolded || was.Permissions == "" && u.Permissions != ""
-	principal := u.UserPrincipalName != "" && (was == nil || was.UserPrincipalName != u.UserPrincipalName)
+	principal := u.UserPrincipalName != "" && (was == nil || was.UserPrincipalNameFolded != u.UserPrincipalNameFolded)
 	email := u.EmailFolded != "" && (was == nil || was.EmailFolded != u.EmailFolded)
 	if !login && !principal && !email {
 		return nil
@@ -97,11 +102,16 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	}{
 		{"loginName", u.LoginNameFolded, login},
 		{"loginName", names.inDomain(u), login},
-		{"userPrincipalName", model.Fold(u.UserPrincipalName), principal},
+		{"userPrincipalName", u.UserPrincipalNameFolded, principal},
 		{"email", u.EmailFolded, email},
 	} {
-		// One name in two domains is two users, which is told to nobody who sees one of them alone.
-		if !n.given || !names.other(n.name, u.ID) || n.attr != "userPrincipalName" && names.means[n.name].byLogin && c.Scope != nil {
+		if !n.given || !names.other(n.name, u.ID) {
+			continue
+		}
+		// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain a login name
+		// would mean the new one alone.
+		two := n.attr == "email" || n.attr == "loginName" && u.DomainID != names.defaultDomain
+		if two && names.means[n.name].byLogin && c.Scope != nil {
 			continue
 		}
 		return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")

@@ -139,7 +139,7 @@ func (c *Call) AcquireLarge(ctx context.Context) error {
 		})
 		return nil
 	case <-wait.Done():
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+		return model.UnavailableError(errors.New("other large calls are under way"))
 	}
 }
 

@@ -21,9 +21,9 @@ type Call struct {
 	Server *Server
 	Request
 	Caller
-	effects
+	Effects
 	Method     *Method
-	Idempotent *idempotentCall // of a call that carries an idempotency key
+	Idempotent *IdempotentCall // of a call that carries an idempotency key
 
 	Outer    *Call // of a call in a batch: the batch
 	large    bool  // of a batch: one of its calls needs much memory
@@ -64,8 +64,8 @@ type Caller struct {
 	generation int64        // of the secret by which it proved itself
 }
 
-// effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
-type effects struct {
+// Effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
+type Effects struct {
 	Object      string       // what it was done to
 	Shown       []string     // ids of the objects of which a secret was shown
 	SecretsTold []string     // of a batch: what its calls told a secret of
@@ -97,6 +97,11 @@ func (c *Call) name() string {
 
 // SetObject sets the object that the call's audit row names.
 func (c *Call) SetObject(noun, id string) { c.Object = noun + " " + id }
+
+// AlsoTouched records another object that the call changed, beside the one it was made for.
+func (c *Call) AlsoTouched(tx store.Tx, noun, id string) error {
+	return tx.Audit(&model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: noun + " " + id, Remote: c.Remote})
+}
 
 // Permits says whether the caller may use a method.
 func (c *Call) Permits(path string) bool {
@@ -186,7 +191,7 @@ func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 		view = c.Server.Config.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
-		c.effects = effects{}
+		c.Effects = Effects{}
 		tx.Limit(c.Scope)
 		result, err = plan.View(tx)
 		return err
@@ -199,7 +204,7 @@ func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
 // Apply runs a plan inside a transaction and writes its row of the record.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
-	c.effects = effects{}
+	c.Effects = Effects{}
 	tx = c.guarded(tx)
 	tx.Limit(c.Scope)
 	if plan.View != nil {

@@ -99,6 +99,24 @@ func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
 	return c.covers("a user of the domain", all)
 }
 
+// MayChooseDefault refuses, of an attribute, to change which domain is the default where any administrator may do what the caller may not:
+// it says whom a bare name means.
+func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
+	if c.Full() {
+		return nil
+	}
+	users, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	for i := range users {
+		if c.weakerThan(users[i].Permissions) {
+			return model.AttrErrorf(model.NotPermitted, attr, "not permitted: an administrator may do what the caller may not")
+		}
+	}
+	return nil
+}
+
 // covers refuses what touches somebody, as a refusal calls him, who has some permissions, where the caller lacks one of those.
 func (c *Call) covers(who string, all []model.List) error {
 	for _, permissions := range all {
@@ -168,7 +186,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 	case *model.DownloadLink:
 		tokens = []string{r.TokenID}
 	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.StoredReply, *model.Audit,
-		*model.License, *model.Group, *model.GroupMember, *model.InstallationCode, *model.InstallationUse:
+		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
 	default:
 		err = fmt.Errorf("dispatch: OwnersOf does not know whose factors a %T holds", row)
@@ -240,7 +258,11 @@ func (g *Guard) Delete(row any) error {
 
 // Try is store.Tx's.
 func (g *Guard) Try(fn func(store.Tx) error) error {
-	return g.Tx.Try(func(tx store.Tx) error { return fn(&Guard{tx, g.c, g.asked, g.names}) })
+	return g.Tx.Try(func(tx store.Tx) error {
+		inner := *g
+		inner.Tx = tx
+		return fn(&inner)
+	})
 }
 
 // SaveChecked is store.Tx's.

@@ -94,8 +94,8 @@ const (
 	answersDrop = 1000 // removed in one transaction
 )
 
-// idempotentCall is what a call with an idempotency key is known by.
-type idempotentCall struct {
+// IdempotentCall is what a call with an idempotency key is known by.
+type IdempotentCall struct {
 	id      string // of the agent and the key
 	request []byte // hash of the method and the body
 }
@@ -123,7 +123,7 @@ func (c *Call) setKey(key string, body []byte) error {
 	sum := sha256.Sum256(body)
 	// Who may less, or sees less, than he did does not get what he was answered then.
 	request := sha256.Sum256(keyring.Message(c.Method.Path, sum[:], string(c.Agent.Permissions), string(c.Agent.Domains)))
-	c.Idempotent = &idempotentCall{hex.EncodeToString(id[:]), request[:]}
+	c.Idempotent = &IdempotentCall{hex.EncodeToString(id[:]), request[:]}
 	return nil
 }
 

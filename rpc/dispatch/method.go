@@ -10,6 +10,7 @@ type Method struct {
 	Device       bool   // called by a device, which proves itself by what it sends, and not by an agent
 	Stream       bool   // answers with events instead of an envelope; it has no Go method of gorilla's
 	NotAtomic    bool   // its refusals commit, because they count towards a lock: an atomic batch may not hold it
+	Limited      bool   // an agent that is limited to domains may call it, and sees what the scope of its calls leaves
 	// AlsoOpenedBy names further permissions of which any one opens the method; the method itself then decides which of
 	// its uses needs which.
 	AlsoOpenedBy []string

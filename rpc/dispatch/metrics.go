@@ -19,8 +19,8 @@ const MetricsPermission = "metrics/get"
 
 const maxScrape = 10 * time.Second // that reading the database may take
 
-// metrics is what is counted of the calls of one server, and what a scrape reads of its database.
-type metrics struct {
+// Metrics is what is counted of the calls of one server, and what a scrape reads of its database.
+type Metrics struct {
 	s        *Server
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -30,8 +30,8 @@ type metrics struct {
 	waiting, size, deliveries, large, spool, connections, refused *prometheus.Desc
 }
 
-func newMetrics(s *Server) *metrics {
-	m := &metrics{s: s,
+func newMetrics(s *Server) *Metrics {
+	m := &Metrics{s: s,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_calls_total", Help: "Calls by method and code."}, []string{"method", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tokensmith_call_seconds", Help: "How long calls took, by method.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"method"}),
@@ -50,10 +50,10 @@ func newMetrics(s *Server) *metrics {
 }
 
 // Add has further figures read for each scrape.
-func (m *metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
+func (m *Metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
 
 // ended counts a call that ended. A stream of events lasts as long as its device likes.
-func (m *metrics) ended(name string, c *Call, took time.Duration) {
+func (m *Metrics) ended(name string, c *Call, took time.Duration) {
 	m.calls.WithLabelValues(name, strconv.Itoa(c.Code)).Inc()
 	if c.Method == nil || !c.Method.Stream {
 		m.seconds.WithLabelValues(name).Observe(took.Seconds())
@@ -61,14 +61,14 @@ func (m *metrics) ended(name string, c *Call, took time.Duration) {
 }
 
 // Describe names what Collect gives.
-func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.spool, m.connections, m.refused, m.size, m.deliveries} {
 		to <- d
 	}
 }
 
 // Collect reads the database for a scrape.
-func (m *metrics) Collect(to chan<- prometheus.Metric) {
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(m.s.Config.Store.Waiting()))
 	to <- prometheus.MustNewConstMetric(m.large, prometheus.GaugeValue, float64(len(m.s.large)))
 	to <- prometheus.MustNewConstMetric(m.spool, prometheus.GaugeValue, float64(m.s.spool.Taken()))

@@ -22,30 +22,30 @@ const (
 	freeEvery   = 2 * time.Second // that what large calls took is given back at most
 )
 
-// reply is a result while it is made, and until it is read: nothing of it leaves before its transaction has ended, so that no
+// Reply is a result while it is made, and until it is read: nothing of it leaves before its transaction has ended, so that no
 // envelope is cut short by an error, and no slow reader keeps a snapshot. What is longer than replyMemory goes to a file.
-type reply struct {
+type Reply struct {
 	call *Call
 	mem  []byte
 	file *conn.SpoolFile
 }
 
 // Reply begins the call's result.
-func (c *Call) Reply() *reply {
+func (c *Call) Reply() *Reply {
 	for c.Outer != nil {
 		c = c.Outer // whose end closes the file
 	}
-	return &reply{call: c}
+	return &Reply{call: c}
 }
 
 // Add appends text; Write or End returns the failure.
-func (r *reply) Add(text ...string) {
+func (r *Reply) Add(text ...string) {
 	for _, t := range text {
 		r.mem = append(r.mem, t...)
 	}
 }
 
-func (r *reply) Write(b []byte) error {
+func (r *Reply) Write(b []byte) error {
 	r.mem = append(r.mem, b...)
 	if len(r.mem) > replyMemory || r.file != nil && len(r.mem) > conn.SpoolBuffer {
 		return r.flush()
@@ -53,7 +53,7 @@ func (r *reply) Write(b []byte) error {
 	return nil
 }
 
-func (r *reply) flush() error {
+func (r *Reply) flush() error {
 	if r.file == nil {
 		file, err := r.call.Server.spool.New(r.call.Agent.ID)
 		if err != nil {
@@ -72,7 +72,7 @@ func (r *reply) flush() error {
 }
 
 // Size is how long it is by now.
-func (r *reply) Size() int64 {
+func (r *Reply) Size() int64 {
 	n := int64(len(r.mem))
 	if r.file != nil {
 		n += r.file.Size
@@ -81,7 +81,7 @@ func (r *reply) Size() int64 {
 }
 
 // End returns the result: a jsontext.Value or, where it is in a file, a *FileResult.
-func (r *reply) End() (any, error) {
+func (r *Reply) End() (any, error) {
 	if r.file == nil {
 		return jsontext.Value(r.mem), nil
 	}
@@ -156,7 +156,7 @@ func (c *Call) Acquire(ctx context.Context, plan *Plan) (release func(), err err
 			held = append(held, place)
 			return nil
 		case <-wait.Done():
-			return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+			return model.UnavailableError(errors.New("other large calls are under way"))
 		}
 	}
 	if plan.Heavy && !c.heavy {
@@ -192,7 +192,7 @@ func (c *Call) AcquireHeavy() error {
 		})
 		return nil
 	default:
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("other large calls are under way")}
+		return model.UnavailableError(errors.New("other large calls are under way"))
 	}
 }
 
@@ -214,4 +214,11 @@ func (c *Call) AnswerPage(w http.ResponseWriter, result any) {
 		return
 	}
 	c.answer(w, body)
+}
+
+// NotAllowed refuses a request for its HTTP method; allowed names those that it could have.
+func (c *Call) NotAllowed(w http.ResponseWriter, allowed, why string) {
+	w.Header().Set("Allow", allowed)
+	c.Code = wire.Codes[model.NoMethod].Number
+	wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "%s", why)))
 }

@@ -1,20 +1,8 @@
 package dispatch
 
 import (
-	"strings"
-
 	"tokensmith/model"
 	"tokensmith/store"
-)
-
-// An agent limited to domains sees their users, those users' assignments and devices, and tokens that are unassigned or
-// assigned only there. It only reads what all domains share. The tables are in store.DomainScope, which the store applies to each transaction of its
-// calls; the maps below say which methods are open.
-
-var (
-	readOnlyFor = map[string]bool{"domain": true, "product": true, "repository": true, "license": true, "group": true} // objects it reads
-	writableFor = map[string]bool{"user": true, "token": true, "tokenAssignment": true, "device": true}
-	openFor     = map[string]bool{"auth": true, "batch": true} // methods without an object of their own
 )
 
 // limitTo gives a call the scope of an agent that was just loaded.
@@ -42,6 +30,6 @@ func (c *Call) open(path string) bool {
 	if c.Scope == nil {
 		return true
 	}
-	object, verb, _ := strings.Cut(path, "/")
-	return writableFor[object] || openFor[object] || readOnlyFor[object] && (verb == "get" || verb == "search")
+	m := c.Server.Method(path)
+	return m != nil && m.Limited
 }

@@ -3,8 +3,10 @@ package dispatch
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -43,7 +45,7 @@ type Server struct {
 	tokens  *keyring.Signer // of access tokens
 	Limits  *limit.Limits
 	gorilla *gorilla.Server
-	Metrics *metrics
+	Metrics *Metrics
 
 	spool                 *conn.Spools
 	bodies, unknownBodies *limit.Bodies // of known callers, and of others
@@ -195,9 +197,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
 		return
 	}
 	if r.Method != http.MethodPost && !(c.Method.Stream && r.Method == http.MethodGet) {
-		w.Header().Set("Allow", http.MethodPost)
-		c.Code = wire.Codes[model.NoMethod].Number
-		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "methods are called by POST")))
+		c.NotAllowed(w, http.MethodPost, "methods are called by POST")
 		return
 	}
 	if c.Method.Stream {
@@ -340,4 +340,17 @@ func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
 	r.Header.Set("Content-Type", "application/json")
 	s.gorilla.ServeHTTP(&recorder{header: http.Header{}}, r)
 	return c.plan, c.refusal
+}
+
+// Random returns so many random bytes.
+func (s *Server) Random(n int) ([]byte, error) {
+	b := make([]byte, n)
+	_, err := io.ReadFull(s.Config.Rand, b)
+	return b, err
+}
+
+// RandomText returns so many random bytes in base64url.
+func (s *Server) RandomText(n int) (string, error) {
+	b, err := s.Random(n)
+	return base64.RawURLEncoding.EncodeToString(b), err
 }

@@ -49,7 +49,7 @@ var CodeType = object.Declare(&object.Type{
 		{Name: "usageLimit", Kind: object.Integer, When: object.Always, Min: 1, Max: 1_000_000_000, ZeroIsNone: true, About: "none = any number of times"},
 		{Name: "usageLimitDelay", Kind: object.Integer, When: object.Always, Max: 10 * 365 * 86400, About: "seconds for which it stays usable once the limit is reached; 0 = none"},
 		{Name: "action", Kind: object.Enum, When: object.Always, Required: true, Values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
-		{Name: "usernamePrefix", Kind: object.Text, Rule: model.CodeName, When: object.Always, Max: 64, About: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
+		{Name: "usernamePrefix", Kind: object.Text, Refuses: model.NoDomainEnds, Rule: model.CodeName, When: object.Always, Max: 64, About: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
 		{Name: "domain", Kind: object.Ref, When: object.Always, Object: "domain", Indexed: true, About: "of these accounts"},
 		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true, About: "the account whose devices CREATE_DEVICE makes"},
 		{Name: "device", Kind: object.Ref, When: object.Always, Object: "device", Indexed: true, About: "what USE_EXISTING_DEVICE installs"},
@@ -64,7 +64,7 @@ var CodeType = object.Declare(&object.Type{
 		{Name: "lastUpdated", Kind: object.Date},
 	},
 	Collections: []object.Collection{
-		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Order: "groupId", Steps: store.CodeGroups, About: "of the devices it makes"},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "deviceGroup", Order: "groupId", Steps: store.CodeGroups, About: "of the devices it makes"},
 	},
 })
 

@@ -241,7 +241,7 @@ func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, erro
 	if err := (object.CRUD{Server: c.Server, Type: device.DeviceType}).Write(c, tx, &made, nil, dev); err != nil {
 		return nil, err
 	}
-	groups, err := tx.GroupsOfCode(d.code.ID)
+	groups, err := tx.DeviceGroupsOfCode(d.code.ID)
 	if err != nil {
 		return nil, err
 	}

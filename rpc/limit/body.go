@@ -121,7 +121,7 @@ func NewBodies(most int64) *Bodies { return &Bodies{most: most} }
 func (b *Bodies) Take(more int64) (release func(), err error) {
 	if b.now.Add(more) > b.most {
 		b.now.Add(-more)
-		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: ErrCrowded}
+		return nil, model.UnavailableError(ErrCrowded)
 	}
 	return func() { b.now.Add(-more) }, nil
 }

@@ -56,7 +56,7 @@ type VerifyArgs struct {
 	Credential  jsontext.Value `json:"credential"`
 	Return      wire.Names     `json:"return"`
 	RemoteIP    wire.Text      `json:"remoteIp"`
-	Application wire.Text      `json:"application"`
+	Application wire.Named     `json:"application"` // read, and of no effect: this server is one
 }
 
 // verification is one credential being checked.
@@ -66,6 +66,7 @@ type verification struct {
 	user            []store.Cond
 	token           []store.Cond // nil = whichever of the user's
 	text            string       // [PIN][OTP]
+	sent            bool         // only a passcode that was sent is looked for in text
 	static          bool         // a static password instead
 	password        model.Secret
 	newHash         string // argon2id of a new password; "" = unchanged
@@ -95,6 +96,9 @@ type attempt struct {
 	held       bool               // not looked at: the console takes none for a while
 	from       model.Address      // what is known of where the user is
 	all        []model.Credential // of the user's assignments, whatever their state
+
+	tokenID string       // of the token that is named, where it is one of the user's
+	code    model.Secret // the user's passcode that may be tried; nil = none
 }
 
 // answers to a credential, one message each.
@@ -180,9 +184,14 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// login finds the user; nil when the selector fits none, or several.
+// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	found, err := tx.Logins(v.user)
+	if err == nil && len(found) > 1 {
+		if narrowed, ok := store.InDefaultDomain(v.user); ok {
+			found, err = tx.Logins(narrowed)
+		}
+	}
 	if err != nil || len(found) != 1 {
 		return nil, err
 	}
@@ -201,6 +210,9 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return nil, cmp.Or(err, tooManyFrom(v.c.Now))
 	}
 	if login == nil {
+		if err := object.UndefinedDomain(tx, v.user); err != nil {
+			return nil, err
+		}
 		return v.counted(tx, v.refuseUnknown)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
@@ -218,7 +230,11 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 			return nil, err
 		}
 	}
-	return v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	reply, err := v.counted(tx, func(store.Tx) (any, error) { return check(login) })
+	if _, refused := reply.(dispatch.CommittedRefusal); refused && err == nil {
+		err = object.UndefinedDomain(tx, v.user) // which an unknown user's refusal costs as well
+	}
+	return reply, err
 }
 
 // pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
@@ -268,7 +284,7 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 // pretend spends the time that a check of an OTP takes.
 func (v *verification) pretend() {
 	var s otp.Search
-	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1},
+	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP}.WithDefaults(),
 		otp.State{}, v.c.Now.Std().Unix(), 10)
 	v.auth.compared.Add(float64(s.Made))
 }

@@ -13,7 +13,14 @@ import (
 	"tokensmith/store"
 )
 
-// credential reads {"otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
+// The methods of credentials.
+const (
+	otpMethod      = "OTP"
+	onDemandMethod = "OTPoD" // a passcode that was sent
+	staticMethod   = "SPASS"
+)
+
+// credential reads {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
 func (v *verification) credential(raw jsontext.Value) (err error) {
 	switch raw.Kind() {
 	case '"', '0':
@@ -35,12 +42,16 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			if fields[f.Name], err = wire.TextOf("credential."+f.Name, f.Value); err != nil {
 				return err
 			}
+		case "cc": // of a challenge; there are none yet
+			if string(f.Value) != `""` && f.Value.Kind() != 'n' {
+				return model.AttrErrorf(model.UnknownAttr, "credential.cc", "there are no challenges on this server")
+			}
 		default:
 			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "a credential has no such member")
 		}
 	}
 	switch method := fields["method"]; {
-	case method == "SPASS":
+	case method == staticMethod:
 		if fields["password"] == "" {
 			return model.AttrErrorf(model.Missing, "credential.password", "is required")
 		}
@@ -51,14 +62,14 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		if v.newHash, v.newPasswordAttr = fields["newPassword"], "credential.newPassword"; v.newHash != "" {
 			return people.CheckPassword(v.c.Server, v.newPasswordAttr, model.Secret(v.newHash))
 		}
-	case method != "" && method != "OTP":
-		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP or SPASS")
+	case method != "" && method != otpMethod && method != onDemandMethod:
+		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP, OTPoD or SPASS")
 	case model.Pasted(fields["otp"]) == "":
 		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
 	case fields["password"] != "" || fields["newPassword"] != "":
 		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
 	default:
-		v.text = model.Pasted(fields["otp"])
+		v.text, v.sent = model.Pasted(fields["otp"]), method == onDemandMethod
 	}
 	return nil
 }
@@ -74,6 +85,10 @@ func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 			obj, path, attrName = token.AssignmentType, nil, rest
 		} else if dotted && head == "token" {
 			obj, path, attrName = token.TokenType, []store.Step{store.ToToken}, rest
+		}
+		if always := obj.Nothing(attrName); always != "" {
+			p.AddField(name, object.Field{Always: always})
+			continue
 		}
 		known := func(attrName, label string) error {
 			steps, a, err := obj.Resolve("return", attrName, false)

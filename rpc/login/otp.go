@@ -17,6 +17,9 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := v.openPasscode(login); err != nil {
+		return nil, err
+	}
 	if sent, err := v.passcode(login); err != nil {
 		return nil, err
 	} else if sent && login.Status != model.Active {
@@ -24,10 +27,11 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	} else if sent {
 		return v.accept(tx, login, people.UserType.Table, login.ID)
 	}
+	v.dry = v.dry || v.sent // the tokens are tried for the time it takes
 	if len(creds) == 0 {
 		v.pretend()
 	}
-	best, chance := model.WrongCredential, v.passcodeChance(login)
+	best, chance := model.WrongCredential, v.passcodeChance()
 	v.bound(creds, login)
 	for i := range creds {
 		c := &creds[i]
@@ -86,7 +90,7 @@ func (v *verification) bound(creds []model.Credential, login *model.Login) {
 	for i := range creds {
 		creds[i].Pressed = pressed
 	}
-	model.Share(creds, v.c.Now, most-v.passcodeChance(login))
+	model.Share(creds, v.c.Now, most-v.passcodeChance())
 	model.Bound(creds, v.c.Now)
 }
 
@@ -110,14 +114,21 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 		}
 		return slices.DeleteFunc(slices.Clone(all), inactive), nil
 	}
-	// A serial of two products is told apart by who has the token.
-	conds := append(slices.Clone(v.token), store.Assigned(login.ID))
-	id, err := token.TokenType.Find(v.c, tx, conds)
+	id, err := v.named(tx, login.ID)
 	if wire.NoSingleMatch(err) {
 		v.dry = true // his tokens are tried for the time it takes
 		return all, nil
 	}
-	return slices.DeleteFunc(all, func(c model.Credential) bool { return c.TokenID != id }), err
+	v.tokenID = id
+	return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool { return c.TokenID != id }), err
+}
+
+// named returns the id of the user's token that is named; "" when none is. A serial of two products is told apart by who has the token.
+func (v *verification) named(tx store.ReadTx, userID string) (string, error) {
+	if v.token == nil {
+		return "", nil
+	}
+	return token.TokenType.Find(v.c, tx, append(slices.Clone(v.token), store.Assigned(userID)))
 }
 
 // tried is what a credential turned out to be on one assignment.

@@ -1,13 +1,13 @@
 package login
 
 import (
-	"io"
 	"math/big"
 	"net/http"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/message"
+	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
@@ -18,32 +18,64 @@ const PasscodeInterval = 30_000 // milliseconds between two to the same user
 
 // newPasscode makes six random digits.
 func newPasscode(s *dispatch.Server) (string, error) {
-	b := make([]byte, 16) // 128 bits: the bias of the remainder is far below notice
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+	b, err := s.Random(16) // 128 bits: the bias of the remainder is far below notice
+	if err != nil {
 		return "", err
 	}
 	n := new(big.Int).Mod(new(big.Int).SetBytes(b), big.NewInt(1_000_000)).String()
 	return "000000"[len(n):] + n, nil
 }
 
+// SendOTPArgs are the parameters of auth/sendOTP.
+type SendOTPArgs struct {
+	token.SendArgs
+	Application wire.Named   `json:"application"`
+	Options     wire.Members `json:"options"` // of which the channel is read
+}
+
+// channel returns the one channel by which a passcode may go; "" = any.
+func (a *SendOTPArgs) channel(s *dispatch.Server) (string, error) {
+	place, channel := "channel", string(a.Channel)
+	if raw := a.Options.Get("channel"); raw != nil {
+		asked, err := wire.TextOf("options.channel", raw)
+		if err != nil {
+			return "", err
+		}
+		if asked != "" && channel != "" && asked != channel {
+			return "", model.AttrErrorf(model.Invalid, "options.channel", "is another than channel")
+		}
+		if asked != "" {
+			place, channel = "options.channel", asked
+		}
+	}
+	if channel == "" {
+		return "", nil
+	}
+	if err := token.CheckChannel(place, channel); err != nil {
+		return "", err
+	}
+	if p := people.ProfileOf(s); channel == model.SMTP && !p.Mail {
+		return "", model.AttrErrorf(model.Invalid, place, "the profile %s sends no passcodes by e-mail", p.Name)
+	}
+	return channel, nil
+}
+
 // SendOTP sends a one-time passcode by e-mail or SMS, good once, for five minutes. It answers the same whether or not
-// there is such a user with an address, and sends no second one within half a minute and no more than three within an hour. It goes
-// where the domain allows.
-func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Plan) error {
+// there is such a user with an address and, where one is named, such a token, and sends no second one within half a minute and no more than
+// three within an hour. It goes where the domain allows, and by no other channel than the one that is asked for.
+func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	c := v.c
 	var err error
 	if v.user, err = args.Selector("user", people.UserType, true); err != nil {
 		return err
 	}
-	channel := ""
-	if args.Channel != "" {
-		if channel, err = args.CheckedChannel(); err != nil {
-			return err
-		}
-		if channel == model.SMTP && !people.ProfileOf(m.Server).Mail {
-			return model.AttrErrorf(model.Invalid, "channel", "the profile %s sends no passcodes by e-mail", people.ProfileOf(m.Server).Name)
-		}
+	if v.token, err = args.Selector("token", token.TokenType, false); err != nil {
+		return err
+	}
+	channel, err := args.channel(m.Server)
+	if err != nil {
+		return err
 	}
 	code, err := newPasscode(m.Server)
 	if err != nil {
@@ -51,6 +83,9 @@ func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Pla
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
 		login, err := v.login(tx)
+		if err == nil {
+			err = object.UndefinedDomain(tx, v.user)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +94,11 @@ func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Pla
 			c.SetObject(people.UserType.Noun, login.ID)
 			id = login.ID
 			m.lastLogin.Store(id)
+		}
+		tokenID, err := v.named(tx, id)
+		his := !wire.NoSingleMatch(err)
+		if his && err != nil {
+			return nil, err
 		}
 		var u model.User
 		var domain model.Domain
@@ -72,20 +112,20 @@ func (m *Auth) SendOTP(r *http.Request, args *token.SendArgs, plan *dispatch.Pla
 		end := c.Now + model.PasscodeWithin
 		values := map[string]string{"code": code, "expires": token.Until(end)}
 		for _, way := range domain.PasscodeChannels.Items() {
-			if login == nil || !maySend(login, c.Now) || channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
+			if login == nil || !his || !maySend(login, c.Now) || channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
 				continue
 			}
 			err = message.Send(c, tx, &u, way, model.PasscodeMessage, values, end)
 			if err == nil {
 				login.SentPasscode(c.Now)
-				login.Passcode, login.PasscodeUntil = m.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code)), end
+				login.Passcode, login.PasscodeUntil = m.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code+tokenID)), end
 				return nil, tx.SaveLogin(&login.UserState)
 			}
 			if wire.ClientError(err).Kind != model.Invalid {
 				return nil, err
 			}
 		}
-		// There is no such user, no address, or no way there.
+		// There is no such user, no such token of his, no address, or no way there.
 		if err := message.Pretend(c, tx, model.SMS, model.PasscodeMessage, values, end); err != nil {
 			return nil, err
 		}
@@ -103,9 +143,25 @@ func maySend(login *model.Login, now model.Time) bool {
 	return open && !login.Flooded(now) && login.PasscodeUntil <= now+model.PasscodeWithin-PasscodeInterval && login.MaySendPasscode(now)
 }
 
+// openPasscode opens the user's passcode, where it is good: with no token named or, where it was sent for one, with that one.
+func (v *verification) openPasscode(login *model.Login) error {
+	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.dry {
+		return nil
+	}
+	text, err := v.c.Server.Keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)
+	if err != nil {
+		return err
+	}
+	code, tokenID := text[:model.PasscodeDigits], string(text[model.PasscodeDigits:])
+	if v.token == nil || tokenID != "" && tokenID == v.tokenID {
+		v.code = model.Secret(code)
+	}
+	return nil
+}
+
 // passcodeChance is the chance that a guess is the user's passcode.
-func (v *verification) passcodeChance(login *model.Login) model.Chance {
-	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.token != nil {
+func (v *verification) passcodeChance() model.Chance {
+	if v.code == nil {
 		return 0
 	}
 	return model.CodeChance(model.PasscodeDigits)
@@ -114,12 +170,8 @@ func (v *verification) passcodeChance(login *model.Login) model.Chance {
 // passcode says whether the credential is the user's passcode, which is used up then. It stands for an OTP and not for the PIN: who
 // has one, at whatever token, puts it in front.
 func (v *verification) passcode(login *model.Login) (bool, error) {
-	if v.passcodeChance(login) == 0 {
+	if v.code == nil {
 		return false, nil
-	}
-	code, err := v.c.Server.Keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)
-	if err != nil {
-		return false, err
 	}
 	text := []byte(v.text)
 	at := max(0, len(text)-model.PasscodeDigits)
@@ -127,7 +179,7 @@ func (v *verification) passcode(login *model.Login) (bool, error) {
 		return false, nil
 	}
 	known, err := v.knowsPIN(text[:at])
-	if err != nil || !model.Secret(code).Equal(text[at:]) || !known || v.dry {
+	if err != nil || !v.code.Equal(text[at:]) || !known {
 		return false, err
 	}
 	login.Passcode, login.PasscodeUntil = nil, 0

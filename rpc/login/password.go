@@ -53,7 +53,7 @@ var noPassword = sync.OnceValue(func() string {
 func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
 	case !bytes.Equal(login.Password, v.checkedHash):
-		return nil, &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: errors.New("the password was changed meanwhile")}
+		return nil, model.UnavailableError(errors.New("the password was changed meanwhile"))
 	case !v.matched:
 		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:

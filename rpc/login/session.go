@@ -91,9 +91,9 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	return nil
 }
 
-// personOf makes an administrator an agent with his permissions.
+// personOf makes an administrator an agent with his permissions, called as he may sign in.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
-	return &model.Agent{ID: u.ID, Name: u.LoginName + "@" + d.Name, Permissions: u.Permissions, Status: model.Active}
+	return &model.Agent{ID: u.ID, Name: d.Name + `\` + u.LoginName, Permissions: u.Permissions, Status: model.Active}
 }
 
 // SignOut ends the session.

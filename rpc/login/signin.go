@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,7 +27,7 @@ const (
 
 // SignInArgs are what a person signs in with.
 type SignInArgs struct {
-	LoginName   wire.Text `json:"loginName"` // or DOMAIN\LOGINNAME
+	LoginName   wire.Text `json:"loginName"` // in any of the forms in which users are named
 	Password    wire.Text `json:"password"`
 	OTP         wire.Text `json:"otp"` // for accounts that have an active token
 	NewPassword wire.Text `json:"newPassword"`
@@ -50,12 +48,11 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 		c.Fail(w, err, true)
 		return
 	}
-	key := make([]byte, SessionBytes)
-	if _, err := io.ReadFull(m.Server.Config.Rand, key); err != nil {
+	value, err := m.Server.RandomText(SessionBytes)
+	if err != nil {
 		c.Fail(w, err, true)
 		return
 	}
-	value := base64.RawURLEncoding.EncodeToString(key)
 	hash := sha256.Sum256([]byte(value))
 	if err := m.signingIn(r.Context(), c, &args, hash[:], m.SessionOf(r)); err != nil {
 		c.Fail(w, err, true)
@@ -76,10 +73,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	if tried != nil && wire.ClientError(tried).Kind != model.TooMany {
 		return tried
 	}
-	var err error
-	if v.user, err = m.loginConds(ctx, strings.ReplaceAll(string(args.LoginName), "\x00", "")); err != nil {
-		return err
-	}
+	v.user = store.AdministratorCalled(strings.ReplaceAll(string(args.LoginName), "\x00", ""))
 	if tried != nil {
 		// Others may have used up the tries of an address that he shares with them. They are not told whose it is.
 		done, err := m.turns.take(ctx, v.console.address)
@@ -107,7 +101,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	if err := v.hash(ctx); err != nil {
 		return err
 	}
-	_, err = c.Run(ctx, &dispatch.Plan{Update: func(tx store.Tx) (any, error) {
+	_, err := c.Run(ctx, &dispatch.Plan{Update: func(tx store.Tx) (any, error) {
 		v.attempt = attempt{}
 		return v.signIn(tx, session, before)
 	}})
@@ -287,30 +281,6 @@ func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []mo
 		}
 	}
 	return v.console.save(tx, v.c)
-}
-
-// loginConds finds which administrator a login name means: DOMAIN\LOGINNAME, a login name, or LOGINNAME@DOMAIN where none is called so.
-func (m *Auth) loginConds(ctx context.Context, name string) ([]store.Cond, error) {
-	of := func(login, domain string) []store.Cond {
-		return append(store.AdministratorCalled(login), store.InDomain(domain))
-	}
-	if domain, login, ok := strings.Cut(name, `\`); ok {
-		return of(login, domain), nil
-	}
-	conds := store.AdministratorCalled(name)
-	if at := strings.LastIndexByte(name, '@'); at >= 0 {
-		err := m.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
-			n, err := tx.Count(&store.Query{Table: people.UserType.Table, Where: conds})
-			if err == nil && n == 0 {
-				conds = of(name[:at], name[at+1:])
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return conds, nil
 }
 
 // person checks an administrator's password and, where he has an active token, its OTP. With a wrong password an OTP is

@@ -112,13 +112,13 @@ func compose(c *dispatch.Call, tx store.Tx, u *model.User, channel, template str
 }
 
 // Deliver carries queued messages out until ctx ends. Several processes may do so on one database.
-func Deliver(s *dispatch.Server, ctx context.Context) {
+func Deliver(ctx context.Context, s *dispatch.Server) {
 	done := make(chan struct{})
 	for channel, by := range s.Config.Senders {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for {
-				n, err := deliverSome(s, ctx, channel, by)
+				n, err := deliverSome(ctx, s, channel, by)
 				if err != nil && ctx.Err() == nil {
 					s.Config.Log.Error().Err(err).Str("channel", channel).Msg("delivery")
 				}
@@ -138,7 +138,7 @@ func Deliver(s *dispatch.Server, ctx context.Context) {
 	}
 }
 
-func deliverSome(s *dispatch.Server, ctx context.Context, channel string, by sender.Sender) (int, error) {
+func deliverSome(ctx context.Context, s *dispatch.Server, channel string, by sender.Sender) (int, error) {
 	var due []model.Delivery
 	err := s.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
 		now := model.At(s.Config.Now())
@@ -149,7 +149,7 @@ func deliverSome(s *dispatch.Server, ctx context.Context, channel string, by sen
 		return 0, err
 	}
 	for i := range due {
-		if err := deliver(s, ctx, &due[i], by); err != nil {
+		if err := deliver(ctx, s, &due[i], by); err != nil {
 			return i, err
 		}
 	}
@@ -157,7 +157,7 @@ func deliverSome(s *dispatch.Server, ctx context.Context, channel string, by sen
 }
 
 // deliver tries one message and records how it went, also when the server is stopping meanwhile.
-func deliver(s *dispatch.Server, ctx context.Context, d *model.Delivery, by sender.Sender) error {
+func deliver(ctx context.Context, s *dispatch.Server, d *model.Delivery, by sender.Sender) error {
 	reason := ""
 	if d.GoodUntil != 0 && model.At(s.Config.Now()) >= d.GoodUntil {
 		reason = "it came too late to be of use"

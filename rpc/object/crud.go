@@ -56,7 +56,7 @@ func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	if s.ID != nil {
 		one.conds = append(one.conds, store.ByID(string(*s.ID)))
 	}
-	if raw, ok := s.Rest[o.Name]; ok {
+	if raw, ok := s.Rest[o.Name]; ok && raw.Kind() != 'n' {
 		m, err := wire.MembersOf(o.Name, raw)
 		if err != nil {
 			return one, err
@@ -204,7 +204,7 @@ func (m CRUD) one(tx store.Tx, p *Projection, id string) (jsontext.Value, error)
 func (o *Type) finds(conds []store.Cond) bool {
 	for _, c := range conds {
 		for i := range o.Attrs {
-			if a := &o.Attrs[i]; a.Indexed && a.Column == c.Column && c.Op == store.Eq && len(c.Path) == 0 {
+			if a := &o.Attrs[i]; a.Indexed && a.Column == c.Column && (c.Op == store.Eq || c.Op == store.Calls) && len(c.Path) == 0 {
 				return true
 			}
 		}
@@ -228,8 +228,12 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 		plan.Reads = dispatch.OneStatement
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
+		conds, err := meant(tx, one.conds)
+		if err != nil {
+			return nil, err
+		}
 		for {
-			rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: one.conds, Limit: 2, Quick: quick})
+			rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: conds, Limit: 2, Quick: quick})
 			switch {
 			case err != nil:
 				return nil, err
@@ -238,10 +242,11 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 			case len(rows) == 1:
 				return jsontext.Value(rows[0]), nil
 			}
-			if _, err := m.Type.FindSelected(c, tx, one); err != nil {
+			id, err := m.Type.FindSelected(c, tx, one)
+			if err != nil {
 				return nil, err // which names them
 			}
-			// Without a snapshot: the others went meanwhile.
+			conds = []store.Cond{store.ByID(id)} // the one in the default domain; or, without a snapshot, the others went meanwhile
 		}
 	}
 	return nil

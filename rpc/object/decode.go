@@ -73,6 +73,9 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 				d.members = append(d.members, elements{coll, here, each})
 				continue
 			}
+			if o.Nothing(head) != "" {
+				return nil, model.AttrErrorf(model.Invalid, here, "is not kept by this server")
+			}
 			return nil, model.AttrErrorf(model.UnknownAttr, here, "%s has no such attribute", o.Noun)
 		}
 		if a.When&on == 0 {
@@ -141,7 +144,11 @@ func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 		if a.Raw {
 			s, err = wire.RawTextOf(place, v)
 		} else if s, err = wire.TextOf(place, v); err == nil {
-			s, err = a.Rule.Check(place, s)
+			if s, err = a.Rule.Check(place, s); err == nil && a.Refuses != nil {
+				if reason := a.Refuses(s); reason != "" {
+					err = model.AttrErrorf(model.Invalid, place, "%s", reason)
+				}
+			}
 		}
 		switch {
 		case err != nil:

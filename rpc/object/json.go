@@ -15,40 +15,54 @@ func (n *Node) write(b []byte, row store.Row, parts parts) (_ []byte, err error)
 	if n.Present >= 0 && row[n.Present] == nil {
 		return append(b, "null"...), nil
 	}
+	if n.bare {
+		return n.fields[0].write(b, row, parts, true)
+	}
 	b = append(b, '{')
 	for i, f := range n.fields {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(append(b, f.name...), ':')
-		switch {
-		case f.one != nil:
-			if b, err = f.one.write(b, row, parts); err != nil {
-				return nil, err
-			}
-		case f.many != nil:
-			lead, end := "[", "]"
-			if f.many.elements {
-				lead, end = `{"elements":[`, "]}"
-			}
-			b = append(b, lead...)
-			if k := row[f.many.key]; k != nil {
-				b = append(b, parts[f.many][AsText(k)]...)
-			}
-			b = append(b, end...)
-		case f.derive != nil:
-			v, err := f.derive(row)
-			if err != nil {
-				return nil, err
-			}
-			b = f.Kind.write(b, v)
-		case f.Column < 0:
-			b = append(b, "null"...)
-		default:
-			b = f.Kind.write(b, row[f.Column])
+		if b, err = f.write(b, row, parts, false); err != nil {
+			return nil, err
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// write appends the value; in a bare object, where further values stand beside it, that of a collection without brackets.
+func (f *Field) write(b []byte, row store.Row, parts parts, bare bool) ([]byte, error) {
+	switch {
+	case f.Always == "[]" && bare:
+		return b, nil
+	case f.Always != "":
+		return append(b, f.Always...), nil
+	case f.one != nil:
+		return f.one.write(b, row, parts)
+	case f.many != nil:
+		lead, end := "[", "]"
+		switch {
+		case bare:
+			lead, end = "", ""
+		case f.many.elements:
+			lead, end = `{"elements":[`, "]}"
+		}
+		b = append(b, lead...)
+		if k := row[f.many.key]; k != nil {
+			b = append(b, parts[f.many][AsText(k)]...)
+		}
+		return append(b, end...), nil
+	case f.derive != nil:
+		v, err := f.derive(row)
+		if err != nil {
+			return nil, err
+		}
+		return f.Kind.write(b, v), nil
+	case f.Column < 0:
+		return append(b, "null"...), nil
+	}
+	return f.Kind.write(b, row[f.Column]), nil
 }
 
 // JoinValues appends values with commas between them.
@@ -63,7 +77,7 @@ func JoinValues(b []byte, values [][]byte) []byte {
 }
 
 // write appends a value; what is empty is null.
-func (k kind) write(b []byte, v any) []byte {
+func (k Kind) write(b []byte, v any) []byte {
 	switch x := v.(type) {
 	case nil:
 		return append(b, "null"...)

@@ -24,6 +24,9 @@ const namesPage = 5000 // rows read at a time
 // Fault says why a text is not kept as it is by the attribute's rule.
 func (a *Attr) Fault(text string) string {
 	clean, reason := a.Rule.Clean(text)
+	if reason == "" && a.Refuses != nil {
+		reason = a.Refuses(text)
+	}
 	switch {
 	case reason != "":
 		return reason
@@ -44,7 +47,7 @@ func QuotedName(text string) string {
 }
 
 // NameFaults hands over every text that its rule takes no more, of all objects, and counts them. It reads part by part.
-func NameFaults(s *dispatch.Server, ctx context.Context, see func(NameFault)) (n int, err error) {
+func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(Types)) {
 		o := Types[name]
 		var ruled []*Attr
@@ -80,12 +83,30 @@ func NameFaults(s *dispatch.Server, ctx context.Context, see func(NameFault)) (n
 			}
 		}
 	}
-	return n, nil
+	return sharedNames(ctx, s, n, see)
+}
+
+// sharedNames hands over the principal names that name two users, and counts them with those before.
+func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFault)) (int, error) {
+	for last := ""; ; {
+		var shared map[string]string
+		err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+			shared, last, err = tx.SharedPrincipals(last, namesPage)
+			return err
+		})
+		if err != nil || last == "" {
+			return n, err
+		}
+		for _, id := range slices.Sorted(maps.Keys(shared)) {
+			n++
+			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is a name of another user as well: it names nobody"})
+		}
+	}
 }
 
 // CountNames logs how many names of the database keep to the rules no more, if any. It reads all of them, and changes nothing.
-func CountNames(s *dispatch.Server, ctx context.Context) error {
-	n, err := NameFaults(s, ctx, func(NameFault) {})
+func CountNames(ctx context.Context, s *dispatch.Server) error {
+	n, err := NameFaults(ctx, s, func(NameFault) {})
 	if n > 0 && err == nil {
 		s.Config.Log.Warn().Int("names", n).Msg("some names would not be taken any more: tokensmith check --names lists them")
 	}

@@ -29,20 +29,40 @@ type Type struct {
 	Order              string     // the default sort of a search; "" = id
 	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
 	UsedBy             []Use      // what refuses its deletion
+	Limited            Limited    // what an agent that is limited to domains may do with such objects
 	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
 	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
 	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
 
+	// Documented names of which this server keeps nothing: they read as empty, so that a client's list of names does not fail, and cannot
+	// be given, searched by or sorted by. They are none of "*".
+	EmptyCollections []string // read as []
+	EmptyTexts       []string // texts and objects, read as null
+
 	ByName map[string]*Attr
 	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
 }
 
-// kind is an attribute's type on the wire.
-type kind uint8
+// Limited says what an agent that is limited to domains may do with objects of a type. Which of them it sees, store.DomainScope says.
+type Limited uint8
 
 const (
-	Text    kind = iota // a string; a number is taken as its literal text
+	NoAccess Limited = iota
+	Reads            // it gets and searches them, since all domains share them
+	Changes          // it may call all their methods, for those of its domains
+)
+
+// OpenToLimited says whether an agent that is limited to domains may call a method of such objects, by the last part of its path.
+func (o *Type) OpenToLimited(verb string) bool {
+	return o.Limited == Changes || o.Limited == Reads && (verb == "get" || verb == "search")
+}
+
+// Kind is an attribute's type on the wire.
+type Kind uint8
+
+const (
+	Text    Kind = iota // a string; a number is taken as its literal text
 	Integer             // a 64-bit integer; also as a string
 	Boolean
 	Date   // ISO 8601
@@ -65,22 +85,23 @@ const (
 // Attr is one attribute of an object.
 type Attr struct {
 	Name       string
-	Kind       kind
+	Kind       Kind
 	When       When
 	Required   bool
-	Initial    any          // value of a new object when none is given; nil = the type's zero
-	Values     []string     // of an enum; of the items of a list, where these are limited
-	Min, Max   int64        // integer: range (0,0 = from 0 up); text: most characters, secret: most bytes (0 = 255)
-	Rule       model.Naming // of a text
-	Raw        bool         // text: a file's, whose bytes may be characters, NUL among them
-	Ends       bool         // date: an end, so that a day alone is its last moment
-	Column     string       // which keeps it, in the spelling of names: "dateCreated"; "" = its own; "-" = it is not kept as such
-	Path       []store.Step // where the column stands, when not in the object's own row
-	Fold       bool         // compared without case, through the column's folded twin
-	Indexed    bool         // a search by it alone reads only what it finds
-	Object     string       // ref: which
-	Aliases    []string     // names kept for old clients
-	From       []string     // columns, in the same spelling, of the object's own row from which Derive makes the value; it has no column then
+	Initial    any                               // value of a new object when none is given; nil = the type's zero
+	Values     []string                          // of an enum; of the items of a list, where these are limited
+	Min, Max   int64                             // integer: range (0,0 = from 0 up); text: most characters, secret: most bytes (0 = 255)
+	Rule       model.Naming                      // of a text
+	Refuses    func(text string) (reason string) // of a text: what its rule does not; nil = nothing
+	Raw        bool                              // text: a file's, whose bytes may be characters, NUL among them
+	Ends       bool                              // date: an end, so that a day alone is its last moment
+	Column     string                            // which keeps it, in the spelling of names: "dateCreated"; "" = its own; "-" = it is not kept as such
+	Path       []store.Step                      // where the column stands, when not in the object's own row
+	Fold       bool                              // compared without case, through the column's folded twin
+	Indexed    bool                              // a search by it alone reads only what it finds
+	Object     string                            // ref: which
+	Aliases    []string                          // names kept for old clients
+	From       []string                          // columns, in the same spelling, of the object's own row of which derive makes the value; it has no column then
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
 	Reveals    bool // shown, and then recorded, only to who may call the method by its exact name or a lone "*"
 	ZeroIsNone bool // integer: 0 is no value, and can be given as null alone
@@ -164,6 +185,11 @@ func Declare(o *Type) *Type {
 		}
 		for _, name := range append([]string{a.Name}, a.Aliases...) {
 			o.ByName[name] = a
+		}
+	}
+	for _, name := range slices.Concat(o.EmptyCollections, o.EmptyTexts) {
+		if o.ByName[name] != nil || o.Collection(name, false) != nil {
+			panic("rpc: " + o.Name + "." + name + " is kept, and said to be empty")
 		}
 	}
 	if o.Table != "" {

@@ -34,14 +34,16 @@ type Projection struct {
 type Node struct {
 	Present int // column that is nil when there is no such object; -1 = there always is
 	fields  []Field
+	bare    bool // of its one field only the value, or the values, stand in the reply
 }
 
 // Field is one member of a reply's object.
 type Field struct {
 	name   []byte // quoted
-	Kind   kind
+	Kind   Kind
 	Column int
 	derive func(row store.Row) (any, error) // nil = the column's value
+	Always string                           // JSON that stands there whatever the row; "" = the row's
 	one    *Node
 	many   *many
 }
@@ -132,6 +134,21 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 			add(Field{many: m}, r.Name)
 			continue
 		}
+		if always := o.Nothing(r.Name); always != "" {
+			if r.Elements && always == "[]" {
+				always = `{"elements":[]}`
+			}
+			add(Field{Always: always}, r.Name)
+			continue
+		}
+		if steps, c, rest := o.Through(r.Name); c != nil && r.Nested == nil {
+			m, err := p.values(c, rest, Join(path, steps), place)
+			if err != nil {
+				return nil, err
+			}
+			add(Field{many: m}, r.Name)
+			continue
+		}
 		steps, a, err := o.Resolve(place, r.Name, false)
 		if err != nil {
 			return nil, err
@@ -191,6 +208,20 @@ func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, p
 	m.proj.Root = *n
 	m.proj.Root.Present = -1
 	m.proj.AddColumn(nil, m.step.To)
+	return m, nil
+}
+
+// values is many for a dotted name that leads on through a collection: the values that the rest of the name has in it.
+func (p *Projection) values(c *Collection, rest string, path []store.Step, place string) (*many, error) {
+	m, err := p.many(c, wire.ReturnItem{Name: c.Name, Nested: wire.ReturnNames(rest)}, path, place)
+	if err != nil {
+		return nil, err
+	}
+	root := &m.proj.Root
+	if len(root.fields) != 1 || root.fields[0].one != nil || root.fields[0].many != nil && !root.fields[0].many.proj.Root.bare {
+		return nil, model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", Types[c.Object].Noun, rest)
+	}
+	root.bare = true
 	return m, nil
 }
 
@@ -324,7 +355,7 @@ func (n *Node) collect(tx store.ReadTx, found []store.Row, in *nesting, into par
 			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: maxNested + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
 			k := AsText(row[len(f.many.proj.Columns)-1])
 			b := of[k]
-			if len(b) > 0 {
+			if len(b) > 0 && len(object) > 0 { // of a bare one there may be nothing
 				b = append(b, ',')
 			}
 			of[k] = append(b, object...)

@@ -2,6 +2,7 @@ package object
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -48,6 +49,49 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 	return nil, nil, unknown()
 }
 
+// Through follows a dotted name to the first collection that it leads through, and returns what of it names something in there; nil
+// where there is none.
+func (o *Type) Through(name string) (path []store.Step, c *Collection, rest string) {
+	at, rest := o, name
+	for range wire.MaxDepth {
+		head, tail, dotted := strings.Cut(rest, ".")
+		if !dotted {
+			return nil, nil, ""
+		}
+		if c := at.Collection(head, false); c != nil {
+			return path, c, tail
+		}
+		a := at.ByName[head]
+		if a == nil || a.Kind != Ref || a.Column == "-" {
+			return nil, nil, ""
+		}
+		next := Types[a.Object]
+		path = append(path, store.Step{From: a.Column, Table: next.Table, To: "id"})
+		at, rest = next, tail
+	}
+	return nil, nil, ""
+}
+
+// Nothing returns the JSON of what a dotted name leads to that the documentation has and this server keeps nothing of; "" where there
+// is something, or no such name.
+func (o *Type) Nothing(name string) string {
+	for range wire.MaxDepth {
+		head, tail, dotted := strings.Cut(name, ".")
+		switch {
+		case slices.Contains(o.EmptyCollections, head):
+			return "[]"
+		case slices.Contains(o.EmptyTexts, head):
+			return "null"
+		}
+		a := o.ByName[head]
+		if a == nil || a.Kind != Ref || a.Column == "-" || !dotted {
+			return ""
+		}
+		o, name = Types[a.Object], tail
+	}
+	return ""
+}
+
 // operators that a client may use on an attribute's kind.
 var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt, "<": store.Lt, ">=": store.Ge, "<=": store.Le,
 	">>": store.StartsOn, "<<": store.EndsOn, "~=": store.Like, "like": store.Like, "in": store.In}
@@ -66,6 +110,11 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			return nil, model.AttrErrorf(model.Invalid, here, "cannot be searched by")
 		}
 		op, ok := operators[c.Op]
+		if related := path[:len(path)-len(a.Path)]; len(related) > 0 && c.Value.Kind() == 'n' && (op == store.Eq || op == store.Ne) {
+			// No value of what is related is: there is no such object.
+			out = append(out, store.Cond{Path: related, Column: a.Column, Op: map[store.Op]store.Op{store.Eq: store.None, store.Ne: store.Some}[op]})
+			continue
+		}
 		isText := a.Kind == Text || a.Kind == Enum || a.Kind == List
 		ordered := a.Kind == Integer || a.Kind == Date
 		switch op {
@@ -164,7 +213,53 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	if len(match) == 0 {
 		return nil, model.AttrErrorf(model.Missing, place, "names no %s", o.Noun)
 	}
-	return o.Conds(place, match)
+	for i, c := range match {
+		if c.Value.Kind() == 'n' {
+			match[i].Value = jsontext.Value(`""`) // which asks for nothing here, as it does in a match
+		}
+	}
+	conds, err := o.Conds(place, match)
+	for i := range conds {
+		// Who names nothing means nothing: not the one object that has none.
+		if conds[i] = conds[i].ByName(); string(match[i].Value) == `""` && conds[i].Op != store.Calls {
+			conds[i] = conds[i].OfNothing()
+		}
+	}
+	return conds, err
+}
+
+// meant returns conditions in which the user whom a name means stands for it, where several are called so and one is in the default
+// domain: what else is sought, such as that user's token, does not say who is meant.
+func meant(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
+	for i, c := range conds {
+		if c.Op != store.Calls || len(c.Path) == 0 {
+			continue // who is called so is what is sought: see FindSelected
+		}
+		var his []store.Cond
+		for _, other := range conds {
+			if n := len(c.Path); len(other.Path) >= n && slices.Equal(other.Path[:n], c.Path) {
+				other.Path = other.Path[n:]
+				his = append(his, other)
+			}
+		}
+		narrowed, _ := store.InDefaultDomain(his)
+		var found []store.Row
+		for _, where := range [][]store.Cond{his, narrowed} {
+			var err error
+			found, err = tx.Find(&store.Query{Table: c.Path[len(c.Path)-1].Table, Columns: []store.Column{store.IDColumn}, Where: where, Limit: 2, Quick: true})
+			if err != nil {
+				return nil, err
+			}
+			if len(found) < 2 {
+				break
+			}
+		}
+		if len(found) == 1 {
+			conds = slices.Clone(conds)
+			conds[i] = store.Cond{Path: c.Path, Column: "id", Op: store.Eq, Value: found[0][0]}
+		}
+	}
+	return conds, nil
 }
 
 // equalities flattens {"domain":{"name":"x"}} to domain.name = x.
@@ -206,10 +301,24 @@ func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 // FindSelected is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
 // says that.
 func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
-	id, err := o.Find(c, tx, s.conds)
+	conds, err := meant(tx, s.conds)
+	if err != nil {
+		return "", err
+	}
+	id, err := o.Find(c, tx, conds)
 	var missed *model.Error
-	if errors.As(err, &missed) && missed.Kind == model.NotFound {
+	if !errors.As(err, &missed) {
+		return id, err
+	}
+	switch missed.Kind {
+	case model.NotFound:
 		err = o.missed(tx, s)
+	case model.Ambiguous:
+		if narrowed, ok := store.InDefaultDomain(conds); ok {
+			if id, narrower := o.Find(c, tx, narrowed); !wire.NoSingleMatch(narrower) {
+				return id, narrower
+			}
+		}
 	}
 	return id, err
 }
@@ -217,21 +326,36 @@ func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string
 // missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
 // the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
 func (o *Type) missed(tx store.ReadTx, s Lookup) error {
-	domains := Types["domain"].Table
-	for _, c := range s.Named {
-		if !c.NamesDomain() {
-			continue
+	if err := UndefinedDomain(tx, s.Named); err != nil {
+		return err
+	}
+	return model.Missed(o.NotFound)
+}
+
+// UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller, by itself or in front
+// of a user's name.
+func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
+	for _, c := range conds {
+		defined := true
+		if name, ok := c.CalledIn(); ok {
+			known, err := tx.DomainsCalled([]string{name})
+			if err != nil {
+				return err
+			}
+			defined = len(known) > 0
+		} else if c.NamesDomain() {
+			c.Path = nil
+			found, err := tx.Find(&store.Query{Table: Types["domain"].Table, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1, Quick: true})
+			if err != nil {
+				return err
+			}
+			defined = len(found) > 0
 		}
-		c.Path = nil
-		found, err := tx.Find(&store.Query{Table: domains, Columns: []store.Column{store.IDColumn}, Where: []store.Cond{c}, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 {
+		if !defined {
 			return &model.Error{Kind: model.NotFound, Noun: model.DomainNoun, Msg: "the domain is not defined"}
 		}
 	}
-	return model.Missed(o.NotFound)
+	return nil
 }
 
 // Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.

@@ -8,7 +8,6 @@ import (
 	"tokensmith/rpc/console"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/login"
-	"tokensmith/rpc/wire"
 )
 
 // Console serves the pages of the console and the calls they make. Its cookie is looked at here alone.
@@ -21,9 +20,7 @@ func (p *Pages) Console(w http.ResponseWriter, r *http.Request, c *dispatch.Call
 		return
 	}
 	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "GET, POST")
-		c.Code = wire.Codes[model.NoMethod].Number
-		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "the console is opened by GET, methods are called by POST")))
+		c.NotAllowed(w, "GET, POST", "the console is opened by GET, methods are called by POST")
 		return
 	}
 	switch path, isMethod := strings.CutPrefix(rest, "api/"); {

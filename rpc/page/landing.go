@@ -4,9 +4,7 @@ import (
 	_ "embed"
 	"net/http"
 
-	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
-	"tokensmith/rpc/wire"
 )
 
 //go:embed landing.html
@@ -22,9 +20,7 @@ var landingPage = newPage(landingHTML, pageCSS, landingJS)
 func (*Pages) Landing(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	c.Page = "landing"
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", http.MethodGet)
-		c.Code = wire.Codes[model.NoMethod].Number
-		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "the page is opened by GET")))
+		c.NotAllowed(w, http.MethodGet, "the page is opened by GET")
 		return
 	}
 	if err := landingPage.write(w, http.StatusOK, nil); err != nil {

@@ -40,9 +40,7 @@ func (p *Pages) Serve(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 	}
 	c.Page = strings.TrimPrefix(path, "/")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", http.MethodGet)
-		c.Code = wire.Codes[model.NoMethod].Number
-		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "this is read by GET")))
+		c.NotAllowed(w, http.MethodGet, "this is read by GET")
 		return true
 	}
 	show(p, w, r, c)

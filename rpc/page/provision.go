@@ -42,8 +42,7 @@ func (p *Pages) Provision(w http.ResponseWriter, r *http.Request, c *dispatch.Ca
 		found, err := p.takeOut(r, c, link)
 		p.provisionAnswer(w, r, c, found, err)
 	default:
-		w.Header().Set("Allow", "GET, POST")
-		wire.WriteEnvelope(w, http.StatusMethodNotAllowed, wire.Failure(model.Errorf(model.NoMethod, "a link is opened by GET and POST")))
+		c.NotAllowed(w, "GET, POST", "a link is opened by GET and POST")
 	}
 }
 

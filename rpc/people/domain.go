@@ -21,12 +21,17 @@ func Receivers(s *dispatch.Server) map[string]any {
 
 // DomainType declares domains.
 var DomainType = object.Declare(&object.Type{
-	Name: "domain", NotFound: model.DomainNoun, Row: func() any { return new(model.Domain) },
+	Name: "domain", NotFound: model.DomainNoun, Limited: object.Reads, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}},
 	Check:  checkDomain, AfterWrite: afterWriteDomain,
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
+		{Name: "netbiosName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Max: 15, Fold: true, Indexed: true,
+			About: "as in `NORTH\\jdoe`; no other domain's name, netbiosName or dnsName, compared without case"},
+		{Name: "dnsName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Fold: true, Indexed: true,
+			About: "as in `north.example\\jdoe`; no other domain's name, netbiosName or dnsName"},
+		{Name: "isDefault", Kind: object.Boolean, When: object.Always, About: "its user is meant where several have a name; one domain at most, which this takes it from"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000, About: "failed credentials that lock a user; 0 = never"},
 		{Name: "lockoutMinutes", Kind: object.Integer, When: object.Always, Initial: int64(15), Max: 525600, About: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
@@ -34,23 +39,45 @@ var DomainType = object.Declare(&object.Type{
 		{Name: "passcodeChannels", Kind: object.List, When: object.Always, Initial: model.List(model.SMTP + "," + model.SMS), Values: []string{model.SMTP, model.SMS},
 			About: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
 	},
+	EmptyCollections: []string{"policies", "radiusAttributes", "failThruServers"},
+	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
 })
 
-// checkDomain refuses to change the rules of guessing, or by what passcodes are sent, where a user of the domain may do what the caller
-// may not: they could lock him out, or open a way to his account.
-func checkDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+// checkDomain refuses names that are another domain's; and to change the rules of guessing, by what passcodes are sent, or what stands
+// before a user's name, where a user of the domain may do what the caller may not: they could lock him out, open a way to his account, or
+// have his name mean another. Which domain is the default decides whom a name means, an administrator's too, wherever he is.
+func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	now := row.(*model.Domain)
-	if old == nil || old.(*model.Domain).SameRules(now) {
+	was, _ := old.(*model.Domain)
+	if was == nil {
+		was = &model.Domain{}
+	}
+	if err := domainNamesFree(tx, d, now, was); err != nil {
+		return err
+	}
+	if was.IsDefault != now.IsDefault {
+		if err := c.MayChooseDefault(tx, d.Place+".isDefault"); err != nil {
+			return err
+		}
+	}
+	if old == nil || was.SameRules(now) {
 		return nil
 	}
 	return c.MayChangeDomain(tx, now.ID)
 }
 
-// afterWriteDomain keeps a domain's name from moving anybody's rights. An agent's list has names: those of a domain that gets another
-// follow it, and a name that stands in a list still, of a domain that was deleted, is given to no other domain.
 func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
 	now := row.(*model.Domain)
 	was, _ := old.(*model.Domain)
+	if err := followName(c, tx, was, now); err != nil {
+		return err
+	}
+	return takeDefault(c, tx, was, now)
+}
+
+// followName keeps a domain's name from moving anybody's rights. An agent's list has names: those of a domain that gets another follow
+// it, and a name that stands in a list still, of a domain that was deleted, is given to no other domain.
+func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	if was != nil && was.Name == now.Name {
 		return nil
 	}
@@ -79,6 +106,31 @@ func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row
 		}
 		a.DomainRenamed(was.NameFolded, now.Name)
 		if err := tx.Save(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeDefault takes the default from the domain that had it.
+func takeDefault(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
+	if !now.IsDefault || was != nil && was.IsDefault {
+		return nil
+	}
+	all, err := tx.Domains()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		d := &all[i]
+		if !d.IsDefault || d.ID == now.ID {
+			continue
+		}
+		d.IsDefault = false
+		if err := tx.Save(d); err != nil {
+			return err
+		}
+		if err := c.AlsoTouched(tx, model.DomainNoun.String(), d.ID); err != nil {
 			return err
 		}
 	}

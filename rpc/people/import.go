@@ -27,13 +27,13 @@ type userRow struct {
 }
 
 // userColumn returns the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
-// which is the domain's name, in any case.
+// which is the domain's name, in any spelling.
 func userColumn(name string) string {
-	if strings.EqualFold(name, "domain") || strings.EqualFold(name, "domain.name") {
+	if seedfile.SameColumn("domain", name) || seedfile.SameColumn("domain.name", name) {
 		return "domain"
 	}
 	for known, a := range UserType.ByName {
-		if strings.EqualFold(name, known) && a.When != object.ReadOnly && a.Kind != object.Ref {
+		if seedfile.SameColumn(known, name) && a.When != object.ReadOnly && a.Kind != object.Ref {
 			return a.Name
 		}
 	}
@@ -130,8 +130,8 @@ func userField(column, field string) (string, error) {
 		return model.Name.Check(column, field)
 	case a.Kind == object.Boolean:
 		return seedfile.Boolean(field), nil
-	case a.Rule != model.AnyText && model.Rounded(field):
-		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.RoundedReason(column))
+	case a.Rule != model.AnyText && model.SheetFault(field) != "":
+		return "", model.AttrErrorf(model.Invalid, column, "%s", seedfile.SheetReason(column, field))
 	}
 	return field, nil
 }
@@ -158,6 +158,17 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 			return 0, 0, err
 		}
 	}
+	var keys, principals []string
+	for _, u := range rows {
+		keys = append(keys, u.login)
+		if name, _ := object.Given[string](u.d, "userPrincipalName"); name != "" {
+			principals = append(principals, model.Fold(name))
+		}
+	}
+	held, err := holdersOf(tx, principals, slices.Concat(keys, principals))
+	if err != nil {
+		return 0, 0, err
+	}
 	var fresh []model.User
 	var states []model.UserState
 	for _, u := range rows {
@@ -167,7 +178,7 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 			continue
 		}
 		row, known := existing[d.ID][u.login]
-		var was any // nil when the user is new
+		var was *model.User // nil when the user is new
 		values := u.d
 		if known {
 			before := row
@@ -176,7 +187,10 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 			row = model.User{ID: c.NewID(), DomainID: d.ID}
 		}
 		if err = values.Into(c, tx, &row); err == nil {
-			err = checkUser(c, tx, values, was, &row)
+			err = checkNamed(c, tx, values, was, &row)
+		}
+		if err == nil {
+			err = held.take(values.Place, &row, was)
 		}
 		switch {
 		case err != nil:

@@ -12,7 +12,7 @@ import (
 )
 
 // A profile is what a service demands of what is set from now on. What is there already works until it is changed.
-type profile struct {
+type Profile struct {
 	Name          string
 	PasswordAlone int   // characters of a new password of a user without an OTP
 	Password      int   // of any
@@ -23,7 +23,7 @@ type profile struct {
 }
 
 // Profiles are those that Config names.
-var Profiles = map[string]*profile{
+var Profiles = map[string]*Profile{
 	"": {PasswordAlone: model.MinPassword, Password: model.MinPassword, pin: model.MinPIN, commonPINs: true, Mail: true},
 	// NIST SP 800-63B-4, AAL2: passwords section 3.1.1, also for PINs, which the verifier checks; out-of-band 3.1.3.1, which e-mail is
 	// not; time-based OTPs 3.1.4.2.
@@ -34,7 +34,7 @@ var Profiles = map[string]*profile{
 func IsProfile(name string) bool { _, ok := Profiles[name]; return ok }
 
 // ProfileOf returns what a server demands.
-func ProfileOf(s *dispatch.Server) *profile { return Profiles[s.Config.Profile] }
+func ProfileOf(s *dispatch.Server) *Profile { return Profiles[s.Config.Profile] }
 
 // CheckPassword says why a new password cannot be taken. It asks nothing of whose it is.
 func CheckPassword(s *dispatch.Server, place string, password model.Secret) error {
@@ -96,7 +96,7 @@ func CheckPeriod(s *dispatch.Server, p otp.Params) error {
 }
 
 // Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
-func Warnings(s *dispatch.Server, ctx context.Context) (list []string, err error) {
+func Warnings(ctx context.Context, s *dispatch.Server) (list []string, err error) {
 	if ProfileOf(s).Period == 0 {
 		return nil, nil
 	}

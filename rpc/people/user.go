@@ -2,8 +2,6 @@ package people
 
 import (
 	"context"
-	"encoding/base64"
-	"io"
 	"net/http"
 
 	"tokensmith/model"
@@ -18,7 +16,7 @@ type User struct{ object.CRUD }
 
 // UserType declares users.
 var UserType = object.Declare(&object.Type{
-	Name: "user", NotFound: model.UserNoun, Row: func() any { return new(model.User) },
+	Name: "user", NotFound: model.UserNoun, Limited: object.Changes, Row: func() any { return new(model.User) },
 	Keys: [][]string{{"domain", "loginName"}}, ShownWhenAmbiguous: []string{"id", "loginName", "domain.name"},
 	UsedBy:  []object.Use{{Rows: store.UserAssignments, Noun: "tokens"}, {Rows: store.UserDevices, Noun: "devices"}, {Rows: store.UserCodes, Noun: "installation codes"}},
 	Prepare: prepareUser, Check: checkUser, AfterWrite: afterWriteUser,
@@ -26,7 +24,8 @@ var UserType = object.Declare(&object.Type{
 		return keepAdministrator(tx, row.(*model.User), nil)
 	},
 	Attrs: []object.Attr{
-		{Name: "loginName", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, Aliases: []string{"loginNam"}, About: "unique in its domain, compared without case"},
+		{Name: "loginName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, Aliases: []string{"loginNam"},
+			About: "unique in its domain, compared without case; has neither `\\` nor `/`, and with an `@` is no other user's userPrincipalName"},
 		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "domain"},
 		{Name: "firstName", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "lastName", Kind: object.Text, Rule: model.Name, When: object.Always},
@@ -36,7 +35,7 @@ var UserType = object.Declare(&object.Type{
 		{Name: "telephone", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "twitter", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "canonicalName", Kind: object.Text, Rule: model.Name, When: object.Always},
-		{Name: "userPrincipalName", Kind: object.Text, Rule: model.Name, When: object.Always},
+		{Name: "userPrincipalName", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true, About: "unique over all domains, compared without case; no other user's loginName"},
 		{Name: "personalEmail", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "personalTelephone", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "personalTwitter", Kind: object.Text, Rule: model.Name, When: object.Always},
@@ -56,6 +55,8 @@ var UserType = object.Declare(&object.Type{
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.UserAssignments}},
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
 	},
+	EmptyCollections: []string{"groups", "tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
+	EmptyTexts:       []string{"unit"},
 })
 
 // prepareUser hashes a new password, which is slow on purpose, before any transaction.
@@ -70,7 +71,15 @@ func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error
 }
 
 func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
-	u := row.(*model.User)
+	was, _ := old.(*model.User)
+	if err := checkNamed(c, tx, d, was, row.(*model.User)); err != nil {
+		return err
+	}
+	return namesFree(tx, d.Place, row.(*model.User), was)
+}
+
+// checkNamed is checkUser for a user whose names are nobody else's.
+func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.User) error {
 	if pw, given := d.Secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.Now
 		if len(pw) > 0 {
@@ -83,7 +92,6 @@ func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) e
 	if d.Has("permissions") && u.Permissions != "" && c.HeldTo() != "" {
 		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.HeldTo())
 	}
-	was, _ := old.(*model.User)
 	if err := c.MayName(tx, u, was); err != nil {
 		return err
 	}
@@ -163,11 +171,10 @@ func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dis
 	}
 	var reply any
 	if password == "" {
-		b := make([]byte, madePasswordBytes)
-		if _, err := io.ReadFull(m.Server.Config.Rand, b); err != nil {
+		var err error
+		if password, err = m.Server.RandomText(madePasswordBytes); err != nil {
 			return err
 		}
-		password = base64.RawURLEncoding.EncodeToString(b)
 		reply = passwordReset{password}
 	} else if err := CheckPassword(m.Server, "password", model.Secret(password)); err != nil {
 		return err

@@ -57,7 +57,8 @@ type assigning struct {
 	tx       store.Tx
 	bad      wire.RowErrors
 	domains  map[string]model.Domain
-	users    map[string]map[string]model.User  // domain id, folded login name
+	users    map[string][]store.NamesOf        // folded name
+	inFront  map[string]model.Domain           // folded, of names with a domain in front
 	products map[string]*model.Product         // codes
 	tokens   map[string]map[string]model.Token // product id, serial
 	held     map[string][]model.Assignment     // token id
@@ -102,11 +103,13 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	if b.domains, err = b.tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
 		return err
 	}
-	logins, serials := map[string][]string{}, map[string][]string{}
+	var called, inFront []string
+	serials := map[string][]string{}
 	b.products = map[string]*model.Product{}
 	for _, row := range rows {
-		if d, ok := b.domains[model.Fold(row.Domain)]; ok {
-			logins[d.ID] = append(logins[d.ID], model.Fold(row.LoginName))
+		called = append(called, model.Fold(row.LoginName))
+		if n := model.ParseUserName(model.Fold(row.LoginName)); n.InDomain {
+			inFront = append(inFront, n.Domain)
 		}
 		codes := row.ManufacturerCode + "/" + row.ProductCode
 		p, seen := b.products[codes]
@@ -123,12 +126,13 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 			serials[p.ID] = append(serials[p.ID], row.Serial)
 		}
 	}
-	b.users, b.tokens = map[string]map[string]model.User{}, map[string]map[string]model.Token{}
-	for id, names := range logins {
-		if b.users[id], err = b.tx.UsersByLogin(id, slices.Compact(slices.Sorted(slices.Values(names)))); err != nil {
-			return err
-		}
+	if b.users, err = b.tx.UsersCalled(slices.Compact(slices.Sorted(slices.Values(called)))); err != nil {
+		return err
 	}
+	if b.inFront, err = b.tx.DomainsCalled(slices.Compact(slices.Sorted(slices.Values(inFront)))); err != nil {
+		return err
+	}
+	b.tokens = map[string]map[string]model.Token{}
 	var ids []string
 	for id, list := range serials {
 		if b.tokens[id], err = b.tx.TokensBySerial(id, slices.Compact(slices.Sorted(slices.Values(list)))); err != nil {
@@ -143,15 +147,32 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	return err
 }
 
+// user finds the user of a domain whom a name means.
+func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, error) {
+	fit := slices.DeleteFunc(slices.Clone(b.users[name]), func(u store.NamesOf) bool { return u.DomainID != domain.ID })
+	if len(fit) == 1 {
+		return fit[0], nil
+	}
+	if len(fit) > 1 {
+		return store.NamesOf{}, model.Errorf(model.Ambiguous, "the name fits more than one user")
+	}
+	if n := model.ParseUserName(name); n.InDomain {
+		if _, ok := b.inFront[n.Domain]; !ok {
+			return store.NamesOf{}, model.Errorf(model.DomainNotDefined, "the domain is not defined")
+		}
+	}
+	return store.NamesOf{}, model.Missed(people.UserType.NotFound)
+}
+
 // row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.
 func (b *assigning) row(row seedfile.Assignment) error {
 	domain, ok := b.domains[model.Fold(row.Domain)]
 	if !ok {
 		return model.Errorf(model.DomainNotDefined, "the domain is not defined")
 	}
-	user, ok := b.users[domain.ID][model.Fold(row.LoginName)]
-	if !ok {
-		return model.Missed(people.UserType.NotFound)
+	user, err := b.user(&domain, model.Fold(row.LoginName))
+	if err != nil {
+		return err
 	}
 	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
 	if product == nil {

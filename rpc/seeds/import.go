@@ -2,7 +2,6 @@
 package seeds
 
 import (
-	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -180,9 +179,9 @@ func (im *importing) options(d *object.Decoded) (seedfile.Options, string, error
 		return opts, "", err
 	}
 	if psk := d.Secrets["preSharedKey"]; len(psk) > 0 {
-		key, err := hex.DecodeString(string(psk))
-		if err != nil {
-			return opts, "", model.AttrErrorf(model.Invalid, "attrs.preSharedKey", "is not hex")
+		key, reason := seedfile.DecodeSeed(string(psk), seedfile.Hex)
+		if reason != "" {
+			return opts, "", model.AttrErrorf(model.Invalid, "attrs.preSharedKey", "%s", reason)
 		}
 		opts.PreSharedKey = key
 	}

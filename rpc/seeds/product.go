@@ -77,26 +77,9 @@ func kindOf(k *seedfile.Key) otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(k.Algorithm), Digits: k.Digits, Period: k.Period, Hash: otp.Hash(k.Hash)}
 }
 
-// complete fills what a kind leaves open as a new product would.
-func complete(p otp.Params) otp.Params {
-	if p.Digits == 0 {
-		p.Digits = 6
-	}
-	if p.Hash == "" {
-		p.Hash = otp.HmacSHA1
-	}
-	switch {
-	case p.Algorithm == otp.HOTP:
-		p.Period = 0
-	case p.Period == 0:
-		p.Period = 30
-	}
-	return p
-}
-
 // kindText names a kind for people: "TOTP, 8 digits, 60 s, HmacSHA256".
 func kindText(p otp.Params) string {
-	p = complete(p)
+	p = p.WithDefaults()
 	if p.Algorithm == otp.HOTP {
 		return fmt.Sprintf("HOTP, %d digits, %s", p.Digits, p.Hash)
 	}
@@ -186,7 +169,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	if want.long && other == nil {
 		return chosen{reason: "the seed has 64 bytes or more, as SHA-512's have, and the file does not say the hash: give it with attrs.crypto, or --crypto"}, nil
 	}
-	kind := complete(want.kind)
+	kind := want.kind.WithDefaults()
 	if !named {
 		if !isCode(want.maker) {
 			want.maker = "OATH"

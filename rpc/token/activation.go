@@ -3,9 +3,7 @@ package token
 import (
 	"crypto/sha1"
 	"encoding/base64"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"tokensmith/model"
@@ -25,10 +23,15 @@ type SendArgs struct {
 
 // CheckedChannel returns the channel, SMTP or SMS.
 func (a *SendArgs) CheckedChannel() (string, error) {
-	if ch := string(a.Channel); slices.Contains([]string{model.SMTP, model.SMS}, ch) {
-		return ch, nil
+	return string(a.Channel), CheckChannel("channel", string(a.Channel))
+}
+
+// CheckChannel refuses what is no channel; place names it in the refusal.
+func CheckChannel(place, channel string) error {
+	if channel == model.SMTP || channel == model.SMS {
+		return nil
 	}
-	return "", model.AttrErrorf(model.Invalid, "channel", "must be SMTP or SMS")
+	return model.AttrErrorf(model.Invalid, place, "must be SMTP or SMS")
 }
 
 // assignment selects an assignment by itself, or by its user and token.
@@ -99,14 +102,19 @@ const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // NewCode makes a random code of n letters, 5 bits each.
 func NewCode(s *dispatch.Server, n int64) (string, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s.Config.Rand, b); err != nil {
+	b, err := s.Random(int(n))
+	if err != nil {
 		return "", err
 	}
 	for i := range b {
 		b[i] = codeLetters[b[i]%32]
 	}
 	return string(b), nil
+}
+
+// assignmentID is the reply of what was done with an assignment.
+type assignmentID struct {
+	ID string `json:"id"`
 }
 
 // sending leaves a plan that sends something to an assignment's user.
@@ -125,7 +133,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatc
 		if err != nil {
 			return nil, err
 		}
-		return nil, do(c, tx, to, channel)
+		return assignmentID{to.assignment.ID}, do(c, tx, to, channel)
 	}
 	return nil
 }
@@ -209,8 +217,10 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	if err != nil {
 		return err
 	}
-	if blind {
-		one.Named = nil // nor is the domain looked up
+	if blind { // of whom it is not told whether he is there, it is told that his domain is none
+		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
+			return err
+		}
 	}
 	sum, err := args.sum()
 	if err != nil {
@@ -219,7 +229,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := AssignmentType.FindSelected(c, tx, one)
-		if blind && wire.NoSingleMatch(err) {
+		if blind && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun {
 			return wrong, nil
 		}
 		if err != nil {
@@ -239,7 +249,10 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 		if !a.Activate(want, sum, c.Now) {
 			return wrong, tx.Save(&a)
 		}
-		return nil, tx.Save(&a)
+		if blind {
+			return nil, tx.Save(&a)
+		}
+		return assignmentID{id}, tx.Save(&a)
 	}
 	return nil
 }

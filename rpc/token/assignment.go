@@ -17,7 +17,7 @@ type TokenAssignment struct{ object.CRUD }
 
 // AssignmentType declares token assignments.
 var AssignmentType = object.Declare(&object.Type{
-	Name: "tokenAssignment", NotFound: model.AssignmentNoun, Row: func() any { return new(model.Assignment) },
+	Name: "tokenAssignment", NotFound: model.AssignmentNoun, Limited: object.Changes, Row: func() any { return new(model.Assignment) },
 	Keys: [][]string{{"token", "user"}}, ShownWhenAmbiguous: []string{"id", "token.serial", "user.loginName"},
 	Prepare: prepareAssignment, Check: checkAssignment, BeforeDelete: unassign,
 	Attrs: []object.Attr{
@@ -38,6 +38,8 @@ var AssignmentType = object.Declare(&object.Type{
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
 	},
+	EmptyCollections: []string{"challengeCodes"},
+	EmptyTexts:       []string{"activationCode"},
 })
 
 func prepareAssignment(_ context.Context, c *dispatch.Call, d *object.Decoded) error {

@@ -3,7 +3,6 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strings"
 
@@ -56,11 +55,7 @@ func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *dispat
 }
 
 // newLink makes the secret of a provisioning link.
-func newLink(s *dispatch.Server) (string, error) {
-	b := make([]byte, LinkBytes)
-	_, err := io.ReadFull(s.Config.Rand, b)
-	return base64.RawURLEncoding.EncodeToString(b), err
-}
+func newLink(s *dispatch.Server) (string, error) { return s.RandomText(LinkBytes) }
 
 // putLink gives a soft token a new provisioning link; an older one is worthless then.
 func putLink(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {

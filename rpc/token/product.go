@@ -19,7 +19,7 @@ type Product struct{ object.CRUD }
 
 // ProductType declares products.
 var ProductType = object.Declare(&object.Type{
-	Name: "product", NotFound: model.ProductNoun, Row: func() any { return new(model.Product) },
+	Name: "product", NotFound: model.ProductNoun, Limited: object.Reads, Row: func() any { return new(model.Product) },
 	Keys: [][]string{{"manufacturerCode", "productCode"}}, ShownWhenAmbiguous: []string{"id", "manufacturerCode", "productCode"},
 	UsedBy: []object.Use{{Rows: store.ProductTokens, Noun: "tokens"}},
 	Check:  checkProduct,
@@ -28,9 +28,9 @@ var ProductType = object.Declare(&object.Type{
 		{Name: "manufacturerCode", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Max: 32, Indexed: true, About: "unique together with productCode"},
 		{Name: "productCode", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Max: 32},
 		{Name: "algorithm", Kind: object.Enum, When: object.Always, Required: true, Values: []string{string(otp.HOTP), string(otp.TOTP)}},
-		{Name: "digits", Kind: object.Integer, When: object.Always, Initial: int64(6), Min: 6, Max: 8, About: "6 or 8"},
+		{Name: "digits", Kind: object.Integer, When: object.Always, Initial: int64(otp.DefaultDigits), Min: 6, Max: 8, About: "6 or 8"},
 		{Name: "period", Kind: object.Integer, When: object.Always, Max: 86400, About: "seconds of a time step, TOTP only; 30 if not given"},
-		{Name: "crypto", Kind: object.Enum, When: object.Always, Initial: string(otp.HmacSHA1), Values: []string{string(otp.HmacSHA1), string(otp.HmacSHA256), string(otp.HmacSHA512)}},
+		{Name: "crypto", Kind: object.Enum, When: object.Always, Initial: string(otp.DefaultHash), Values: []string{string(otp.HmacSHA1), string(otp.HmacSHA256), string(otp.HmacSHA512)}},
 		{Name: "kind", Kind: object.Enum, When: object.Always, Initial: model.Hardware, Values: []string{model.Hardware, model.Soft}},
 		{Name: "autoWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow, About: "steps within which an OTP is accepted at once of a token that was not used yet, or not for long"},
 		{Name: "narrowWindow", Kind: object.Integer, When: object.Always, Initial: int64(model.DefaultNarrowWindow), Max: otp.MaxWindow, About: "the same of a token in use: steps either way around its drift; counters ahead are twice as many and one"},
@@ -67,7 +67,7 @@ func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any
 		}
 		p.Period = 0
 	case !d.Has("period") && p.Period == 0:
-		p.Period = 30
+		p.Period = otp.DefaultPeriod
 	}
 	if err := p.OTP().Check(); err != nil {
 		return model.AttrErrorf(model.Invalid, "attrs", "%s", err)

@@ -12,7 +12,7 @@ type Repository struct{ object.CRUD }
 
 // RepositoryType declares repositories.
 var RepositoryType = object.Declare(&object.Type{
-	Name: "repository", NotFound: model.RepositoryNoun, Row: func() any { return new(model.Repository) },
+	Name: "repository", NotFound: model.RepositoryNoun, Limited: object.Reads, Row: func() any { return new(model.Repository) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.RepositoryTokens, Noun: "tokens"}, {Rows: store.RepositoriesBelow, Noun: "repositories"}},
 	Check:  checkRepository, BeforeDelete: keepDefault,

@@ -3,18 +3,15 @@ package token
 
 import (
 	"context"
-	"encoding/base32"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
 	"tokensmith/model/otp"
+	"tokensmith/model/seedfile"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
@@ -36,7 +33,7 @@ func NewToken(s *dispatch.Server) Token { return Token{object.CRUD{Server: s, Ty
 
 // TokenType declares tokens.
 var TokenType = object.Declare(&object.Type{
-	Name: "token", NotFound: model.TokenNoun, Row: func() any { return new(model.Token) },
+	Name: "token", NotFound: model.TokenNoun, Limited: object.Changes, Row: func() any { return new(model.Token) },
 	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	Prepare: prepareToken, Check: checkToken, AfterWrite: afterWriteToken, BeforeDelete: beforeDeleteToken,
 	Attrs: []object.Attr{
@@ -66,6 +63,7 @@ var TokenType = object.Declare(&object.Type{
 		{Name: "sharedUsers", Object: "user", Steps: []store.Step{store.OwnerAssignments(false), store.ToUser}, About: "the others"},
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.TokenAssignments}},
 	},
+	EmptyTexts: []string{"oobDeviceModel", "oobDeviceType"},
 })
 
 // GeneratedSeedBytes is what RFC 4226 section 4 recommends: 160 bits.
@@ -83,8 +81,7 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 		if d.Has("encode") {
 			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is of a seed: give one")
 		}
-		seed := make([]byte, GeneratedSeedBytes)
-		_, err := io.ReadFull(c.Server.Config.Rand, seed)
+		seed, err := c.Server.Random(GeneratedSeedBytes)
 		d.Extra = model.Secret(seed)
 		return err
 	}
@@ -99,21 +96,13 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 
 // decodeSeed reads a seed in an encoding; its error never quotes it.
 func decodeSeed(s, encode string) (model.Secret, error) {
-	var seed []byte
-	var err error
-	switch encode {
-	case "BASE32":
-		clean := strings.TrimRight(strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(s)), "=")
-		seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(clean)
-	case "BASE64":
-		seed, err = base64.StdEncoding.DecodeString(s)
-	default:
-		encode = "HEX"
-		seed, err = hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if encode == "" {
+		encode = string(seedfile.Hex)
 	}
+	seed, reason := seedfile.DecodeSeed(s, seedfile.Encoding(encode))
 	switch {
-	case err != nil:
-		return nil, errors.New("is not " + encode)
+	case reason != "":
+		return nil, errors.New(reason)
 	case len(seed) < model.MinSeedBytes:
 		return nil, errors.New("is shorter than 10 bytes")
 	case len(seed) > model.MaxSeedBytes:

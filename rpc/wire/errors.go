@@ -143,7 +143,7 @@ func ClientError(err error) *model.Error {
 	case errors.As(err, &e) && CodeOf(e).Number != Codes[model.Internal].Number:
 		return e
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &model.Error{Kind: model.Unavailable, Msg: "temporarily unavailable, try again", Err: err}
+		return model.UnavailableError(err)
 	}
 	return &model.Error{Kind: model.Internal, Msg: "internal error", Err: err}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
@@ -107,12 +108,15 @@ func badMatch(place string) error {
 // Names is one name or several.
 type Names []string
 
-// UnmarshalJSONFrom reads a string or an array of strings.
+// UnmarshalJSONFrom reads a string or an array of strings, also where that is all there is in another array.
 func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	v, err := dec.ReadValue()
 	if err != nil || v.Kind() == 'n' {
 		return err
+	}
+	if inner := []jsontext.Value(nil); v.Kind() == '[' && json.Unmarshal(v, &inner) == nil && len(inner) == 1 && inner[0].Kind() == '[' {
+		v = inner[0]
 	}
 	items, err := ListOf(place, v)
 	*n = slices.DeleteFunc(items.Items(), func(s string) bool { return s == "" })

@@ -26,6 +26,9 @@ type Members []Member
 func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	switch dec.PeekKind() {
+	case 'n': // as if it were not sent
+		_, err := dec.ReadToken()
+		return err
 	case '{':
 		return m.object(dec, place)
 	case '[':
@@ -85,7 +88,7 @@ func placeOf(dec *jsontext.Decoder) string {
 	return strings.ReplaceAll(strings.TrimPrefix(string(dec.StackPointer()), "/"), "/", ".")
 }
 
-// MembersOf reads a value as members.
+// MembersOf reads a value as members; null is none.
 func MembersOf(place string, v jsontext.Value) (Members, error) {
 	var m Members
 	if err := json.Unmarshal(v, &m); err != nil {
@@ -219,6 +222,43 @@ func ListOf(place string, v jsontext.Value) (model.List, error) {
 		}
 	}
 	return model.ListOf(kept), nil
+}
+
+// Named names what is no object of the store: by {"id":...} or {"name":...}, or by a text alone.
+type Named struct{ ID, Name string }
+
+// UnmarshalJSONFrom reads a selector, a string or a number.
+func (n *Named) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if k := v.Kind(); k != '{' && k != '[' {
+		if n.Name, err = TextOf(place, v); err != nil {
+			err = model.AttrErrorf(model.Invalid, place, "must be named by id or name")
+		}
+		return err
+	}
+	members, err := MembersOf(place, v)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		here := place + "." + m.Name
+		switch m.Name {
+		case "id":
+			n.ID, err = TextOf(here, m.Value)
+		case "name":
+			n.Name, err = TextOf(here, m.Value)
+		default:
+			return model.AttrErrorf(model.UnknownAttr, here, "is named by id or name")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Int is an integer; also as a string.

@@ -55,7 +55,7 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 				item.Nested, item.Elements = inner[0].Nested, true
 			}
 			if item.Nested == nil {
-				item.Nested = Return{{Name: "id"}}
+				item.Nested = Return{} // what the bare name gives
 			}
 			ret = append(ret, item)
 		}
@@ -63,8 +63,12 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 	case '[':
 		dec.ReadToken()
 		ret := make(Return, 0, 4)
-		for dec.PeekKind() == '"' || dec.PeekKind() == '{' || dec.PeekKind() == 'n' {
-			inner, err := returnOf(place, dec, depth)
+		for k := dec.PeekKind(); k == '"' || k == '{' || k == 'n' || k == '['; k = dec.PeekKind() {
+			deeper := depth
+			if k == '[' { // a list inside is its members
+				deeper++
+			}
+			inner, err := returnOf(place, dec, deeper)
 			if err != nil {
 				return nil, err
 			}

@@ -3,10 +3,12 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // NameFile has an error speak of a file by the name that whoever reads it knows.
@@ -44,4 +46,16 @@ func SyncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// LockFolder keeps others out who lock a file's folder; the lock goes with the process.
+func LockFolder(file string) (unlock func() error, err error) {
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir.Name(), err), dir.Close())
+	}
+	return dir.Close, nil
 }

@@ -56,15 +56,11 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(file))
+	unlock, err := durable.LockFolder(file) // one at a time reads, changes and renames
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	// One at a time reads, changes and renames; the lock goes with the descriptor.
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
+	defer unlock()
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
@@ -92,7 +88,7 @@ func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	if err = os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	if err = dir.Sync(); err != nil {
+	if err = durable.SyncDir(filepath.Dir(file)); err != nil {
 		return err
 	}
 	return k.load()

@@ -28,8 +28,8 @@ func newDevice(name string) (*model.Device, *model.ClientToken) {
 	return d, tok
 }
 
-func newGroup(name string) *model.Group {
-	return &model.Group{ID: newID(), Name: name, NameFolded: model.Fold(name)}
+func newGroup(name string) *model.DeviceGroup {
+	return &model.DeviceGroup{ID: newID(), Name: name, NameFolded: model.Fold(name)}
 }
 
 func seatRace(t *testing.T, d *Database) {
@@ -150,22 +150,22 @@ func namesAndGroups(t *testing.T, d *Database) {
 	two, _ := newDevice("hall%-002")
 	three, _ := newDevice("Hallway")
 	b, a := newGroup("b"), newGroup("A")
-	insert(t, s, one, two, three, a, b, &model.GroupMember{DeviceID: one.ID, GroupID: b.ID}, &model.GroupMember{DeviceID: one.ID, GroupID: a.ID})
+	insert(t, s, one, two, three, a, b, &model.DeviceGroupMember{DeviceID: one.ID, GroupID: b.ID}, &model.DeviceGroupMember{DeviceID: one.ID, GroupID: a.ID})
 	view(t, s, func(tx store.ReadTx) error {
 		names, err := tx.DeviceNames("hall-")
 		if err != nil || !reflect.DeepEqual(names, []string{"hall-001"}) {
 			t.Error(names)
 		}
-		if found, err := tx.GroupByName("a"); err != nil || found != *a {
+		if found, err := tx.DeviceGroupByName("a"); err != nil || found != *a {
 			t.Error(found, err)
 		}
-		_, missed := tx.GroupByName("A")
+		_, missed := tx.DeviceGroupByName("A")
 		wantKind(t, missed, model.NotFound)
-		groups, err := tx.GroupNames(one.ID)
+		groups, err := tx.DeviceGroupNames(one.ID)
 		if err != nil || !reflect.DeepEqual(groups, []string{"A", "b"}) {
 			t.Error(groups, err)
 		}
-		groups, err = tx.GroupNames(two.ID)
+		groups, err = tx.DeviceGroupNames(two.ID)
 		if groups == nil || len(groups) > 0 {
 			t.Error(groups, err)
 		}
@@ -180,13 +180,13 @@ func relations(t *testing.T, d *Database) {
 	dev, tok := newDevice("a")
 	other, otherTok := newDevice("b")
 	x, y, z := newGroup("x"), newGroup("y"), newGroup("z")
-	insert(t, s, dev, tok, other, otherTok, x, y, z, &model.GroupMember{DeviceID: other.ID, GroupID: x.ID})
-	first := store.Step{From: "id", Table: "group_members", To: "device_id"}
+	insert(t, s, dev, tok, other, otherTok, x, y, z, &model.DeviceGroupMember{DeviceID: other.ID, GroupID: x.ID})
+	first := store.Step{From: "id", Table: "device_group_members", To: "device_id"}
 	second := store.Step{From: "group_id", Table: "device_groups", To: "id"}
 	for _, want := range [][]string{{x.ID, y.ID}, {y.ID, z.ID}, nil} {
 		update(t, s, func(tx store.Tx) error { return tx.Relate(first, second, dev.ID, want) })
 		view(t, s, func(tx store.ReadTx) error {
-			rows, err := tx.Find(&store.Query{Table: "group_members", Columns: []store.Column{{Name: "group_id"}},
+			rows, err := tx.Find(&store.Query{Table: "device_group_members", Columns: []store.Column{{Name: "group_id"}},
 				Where: []store.Cond{{Column: "device_id", Op: store.Eq, Value: dev.ID}},
 				Sort:  []store.Sort{{Column: store.Column{Name: "group_id"}}}, Limit: 9})
 			var got []string
@@ -196,7 +196,7 @@ func relations(t *testing.T, d *Database) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
-			if names, _ := tx.GroupNames(other.ID); len(names) != 1 {
+			if names, _ := tx.DeviceGroupNames(other.ID); len(names) != 1 {
 				t.Error("another device's groups changed")
 			}
 			return err
@@ -211,12 +211,12 @@ func deletedDevice(t *testing.T, d *Database) {
 	l := &model.License{ID: newID(), Name: "l", Seats: 1}
 	dev.LicenseID = &l.ID
 	g := newGroup("g")
-	insert(t, s, l, dev, tok, g, &model.GroupMember{DeviceID: dev.ID, GroupID: g.ID})
+	insert(t, s, l, dev, tok, g, &model.DeviceGroupMember{DeviceID: dev.ID, GroupID: g.ID})
 	wantKind(t, s.Update(context.Background(), func(tx store.Tx) error { return tx.Delete(l) }), model.InUse)
 	update(t, s, func(tx store.Tx) error { return tx.Delete(dev) })
 	view(t, s, func(tx store.ReadTx) error {
 		wantKind(t, tx.Load(new(model.ClientToken), tok.ID), model.NotFound)
-		n, err := tx.Count(&store.Query{Table: "group_members"})
+		n, err := tx.Count(&store.Query{Table: "device_group_members"})
 		if n != 0 {
 			t.Errorf("%d members of groups are left", n)
 		}

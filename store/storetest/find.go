@@ -17,6 +17,7 @@ var findCases = []contractCase{
 	{"find/count", counts},
 	{"find/order and going on after a row", goingOn},
 	{"find/conditions through paths", throughPaths},
+	{"find/paths that lead to nothing", pathsToNothing},
 	{"find/each row by itself", eachRow},
 	{"find/too much", tooMuch},
 }
@@ -211,6 +212,12 @@ func throughPaths(t *testing.T, d *Database) {
 		{"a narrowed step to an id", store.Cond{Path: []store.Step{has, {From: "token_id", Table: "tokens", To: "id",
 			Only: &store.Cond{Column: "serial", Op: store.Eq, Value: "none"}}}, Column: "id", Op: store.Eq, Value: w.token.ID}, nil},
 		{"any of several rows", store.Cond{Path: []store.Step{has, toToken}, Column: "serial", Op: store.Ne, Value: w.token.Serial}, both},
+		{"some token", store.Cond{Path: []store.Step{has, toToken}, Op: store.Some}, both},
+		{"no token", store.Cond{Path: []store.Step{has, toToken}, Op: store.None}, nil},
+		{"some own token", store.Cond{Path: []store.Step{own, toToken}, Op: store.Some}, first},
+		{"no own token", store.Cond{Path: []store.Step{own, toToken}, Op: store.None}, []any{other.ID}},
+		{"no device", store.Cond{Path: []store.Step{{From: "id", Table: "devices", To: "user_id"}}, Op: store.None}, both},
+		{"some domain", store.Cond{Path: []store.Step{store.ToDomain}, Op: store.Some}, both},
 	} {
 		if got := values(t, s, "users", "id", c.cond); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, not %v", c.name, got, c.want)
@@ -219,6 +226,43 @@ func throughPaths(t *testing.T, d *Database) {
 		around := values(t, s, "users", "id", store.Cond{Column: "domain_id", Op: store.Eq, Value: w.domain.ID}, c.cond, store.Cond{Column: "status", Op: store.Eq, Value: model.Active})
 		if !slices.Equal(around, c.want) {
 			t.Errorf("%s among others: %v, not %v", c.name, around, c.want)
+		}
+	}
+}
+
+// pathsToNothing: a row that refers to none, and what a scope hides, are no row to which a path leads.
+func pathsToNothing(t *testing.T, d *Database) {
+	s := d.Open(t)
+	top, below := repository("top"), repository("below")
+	below.ParentID = &top.ID
+	insert(t, s, top, below)
+	parent := store.Step{From: "parent_id", Table: "repositories", To: "id"}
+	children := store.Step{From: "id", Table: "repositories", To: "parent_id"}
+	for _, c := range []struct {
+		path       []store.Step
+		scope      store.Scope
+		none, some []any
+	}{
+		{[]store.Step{parent}, nil, []any{top.ID}, []any{below.ID}},
+		{[]store.Step{children}, nil, []any{below.ID}, []any{top.ID}},
+		{[]store.Step{parent, children}, nil, []any{top.ID}, []any{below.ID}},
+		{[]store.Step{parent}, store.Scope{"repositories": {{Column: "id", Op: store.Eq, Value: below.ID}}}, []any{below.ID}, nil},
+		{[]store.Step{children}, store.Scope{"repositories": {{Column: "id", Op: store.Eq, Value: top.ID}}}, []any{top.ID}, nil},
+	} {
+		for op, want := range map[store.Op][]any{store.None: c.none, store.Some: c.some} {
+			var got []any
+			view(t, s, func(tx store.ReadTx) error {
+				tx.Limit(c.scope)
+				rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 10,
+					Where: []store.Cond{{Column: "name", Op: store.In, Value: []any{"top", "below"}}, {Path: c.path, Op: op}}})
+				for _, r := range rows {
+					got = append(got, r[0])
+				}
+				return err
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("%v %s: %v, not %v", c.path, op, got, want)
+			}
 		}
 	}
 }

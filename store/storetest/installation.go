@@ -193,7 +193,7 @@ func deletedCode(t *testing.T, d *Database) {
 	groups := func(want ...string) {
 		t.Helper()
 		view(t, s, func(tx store.ReadTx) error {
-			got, err := tx.GroupsOfCode(code.ID)
+			got, err := tx.DeviceGroupsOfCode(code.ID)
 			if !slices.Equal(got, want) {
 				t.Errorf("groups %v, not %v", got, want)
 			}

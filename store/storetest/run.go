@@ -15,7 +15,7 @@ import (
 )
 
 // contract is every case, by topic.
-var contract = slices.Concat(raceCases, refusalCases, contextCases, rollbackCases, groupCases, textCases, valueCases, listCases,
+var contract = slices.Concat(raceCases, refusalCases, contextCases, rollbackCases, groupCases, textCases, valueCases, listCases, nameCases,
 	findCases, openCases, keyCases, deviceCases, installationCases, sessionCases, deliveryCases, tryCases, addressCases, seedMarkCases)
 
 type contractCase struct {

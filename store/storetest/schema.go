@@ -38,7 +38,8 @@ func CopySchema(t testing.TB, from, to, migrations string, number int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exec(strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA").Replace(string(text)))
+		exec(strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",
+			"unhex(printf('%016x%016x', spent - 1, spent))", "int8send(spent - 1) || int8send(spent)").Replace(string(text)))
 	}
 	db, err := sql.Open("sqlite3", "file:"+from)
 	if err != nil {

@@ -52,7 +52,7 @@ func roundTrips(t *testing.T, d *Database) {
 			filled[model.Repository](n), filled[model.Token](n), filled[model.Agent](n), filled[model.Audit](n)
 		assignment, userState, tokenState := filled[model.Assignment](n), filled[model.UserState](n), filled[model.TokenState](n)
 		code, use := filled[model.InstallationCode](n), filled[model.InstallationUse](n)
-		license, group, device, clientToken := filled[model.License](n), filled[model.Group](n), filled[model.Device](n), filled[model.ClientToken](n)
+		license, group, device, clientToken := filled[model.License](n), filled[model.DeviceGroup](n), filled[model.Device](n), filled[model.ClientToken](n)
 		for _, id := range []*string{&code.ID, &use.ID, &license.ID, &group.ID, &device.ID, &clientToken.ID, &dom.ID, &user.ID, &product.ID, &repo.ID, &token.ID, &agent.ID, &audit.ID, &assignment.ID} {
 			*id = newID()
 		}

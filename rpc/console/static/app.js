@@ -41,7 +41,7 @@ function signIn(why = "") {
   person = null;
   for (const d of document.querySelectorAll("dialog")) d.close();
   document.title = "Sign in · tokensmith";
-  const login = field({name: "loginName", label: "Login name", required: true, autofocus: true, autocomplete: "username"});
+  const login = field({name: "loginName", label: "Login name", required: true, autofocus: true, autocomplete: "username", hint: "Or DOMAIN\\name, or a principal name."});
   const password = field({name: "password", label: "Password", type: "password", required: true, autocomplete: "current-password"});
   const otp = field({name: "otp", label: "One-time password", optional: true, hint: "If your account has a token, its PIN in front if it has one.", inputmode: "numeric", autocomplete: "one-time-code"});
   const fresh = field({name: "newPassword", label: "New password", type: "password", autocomplete: "new-password", hint: "Your password must be changed before you go on."});

@@ -73,7 +73,7 @@ function removeCode(c, opener, changed) {
 }
 
 async function editCode(c, opener, changed) {
-  const all = await prepare(() => Promise.all(["license/search", "group/search"].map((m) => (may(m) ? everything(m, {return: ["id", "name"], sort: "name", max: 1000}) : null))));
+  const all = await prepare(() => Promise.all(["license/search", "deviceGroup/search"].map((m) => (may(m) ? everything(m, {return: ["id", "name"], sort: "name", max: 1000}) : null))));
   if (!all) return;
   const [licenses, groups] = all;
   const head = (text) => ({name: "", el: h("h3", {}, text), value: () => null});

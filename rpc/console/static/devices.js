@@ -18,7 +18,7 @@ export async function everything(method, params) {
   return rows;
 }
 
-const groupsOf = () => everything("group/search", {return: ["id", "name", "description", "parent.id"], sort: "name", max: 1000});
+const groupsOf = () => everything("deviceGroup/search", {return: ["id", "name", "description", "parent.id"], sort: "name", max: 1000});
 
 // seats offers the licenses that have some.
 async function seats() {
@@ -50,7 +50,7 @@ export function devices() {
       {label: "Name", sort: "name", cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
       {label: "Status", sort: "status", cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
       {label: "License", cell: (d) => d["license.name"]},
-      {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.loginName"] + "@" + d["user.domain.name"]}, d["user.loginName"])},
+      {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.domain.name"] + "\\" + d["user.loginName"]}, d["user.loginName"])},
       {label: "Groups", cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},
       {label: "Last seen", sort: "lastSeen", cell: (d) => when(d.lastSeen)},
       {label: "Token", cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"))},
@@ -58,7 +58,7 @@ export function devices() {
     actions: (d) => menu("Actions for " + d.name, [
       may("device/revealToken") || may("device/generateToken") ? {label: "Generate Token", act: (o) => generateToken(d, o, list.reload)} : null,
       may("device/set") && {label: "Edit", act: (o) => editDevice(d, o, list.reload)},
-      may("device/set", "group/search") && {label: "Move to groups", act: (o) => moveDevice(d, o, () => { list.reload(); panel.reload(); })},
+      may("device/set", "deviceGroup/search") && {label: "Move to groups", act: (o) => moveDevice(d, o, () => { list.reload(); panel.reload(); })},
       may("device/revokeToken") && d.tokenState !== "REVOKED" && {label: "Revoke token", danger: true, act: (opener) => confirm({opener, title: "Revoke token",
         text: `The token of ${d.name} ends without a new one. A device that uses it is logged out at once.`, label: "Revoke token",
         act: async () => { await call("device/revokeToken", {id: d.id}); list.reload(); }, done: "The token is revoked."})},
@@ -168,11 +168,11 @@ async function moveDevice(device, opener, changed) {
 
 // groupPanel is the tree of groups beside the list; choose is told the ids of a group and those within it, "" being all.
 function groupPanel(choose, moved) {
-  if (!may("group/search")) return {el: null, reload() {}};
+  if (!may("deviceGroup/search")) return {el: null, reload() {}};
   const tree = h("ul", {class: "tree"});
   let chosen = "";
   const el = h("section", {class: "card groups", "aria-labelledby": "groups-title"},
-    h("header", {}, h("h2", {id: "groups-title"}, "Groups"), h("span", {class: "grow"}), may("group/create") && button("New group", (e) => edit(null, e.currentTarget), "quiet")), tree);
+    h("header", {}, h("h2", {id: "groups-title"}, "Groups"), h("span", {class: "grow"}), may("deviceGroup/create") && button("New group", (e) => edit(null, e.currentTarget), "quiet")), tree);
   let all = [];
 
   const within = (id) => [id, ...all.filter((g) => g["parent.id"] === id).flatMap((g) => within(g.id))];
@@ -205,9 +205,9 @@ function groupPanel(choose, moved) {
   function entry(id, name, group) {
     const b = h("button", {type: "button", class: "group", "aria-pressed": String(chosen === id), on: {click: () => pick(id)}}, icon(id ? "folder" : "devices"), h("span", {}, name));
     const row = h("div", {class: "inline"}, b, group && menu("Actions for group " + name, [
-      may("group/set") && {label: "Edit", act: (o) => edit(group, o)},
-      may("group/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete group", text: `The group ${name} goes; its devices stay.`, label: "Delete",
-        act: async () => { await call("group/delete", {id}); await load(); }, done: "The group is deleted."})},
+      may("deviceGroup/set") && {label: "Edit", act: (o) => edit(group, o)},
+      may("deviceGroup/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete group", text: `The group ${name} goes; its devices stay.`, label: "Delete",
+        act: async () => { await call("deviceGroup/delete", {id}); await load(); }, done: "The group is deleted."})},
     ]));
     if (id && may("device/set")) {
       row.addEventListener("dragover", (e) => { e.preventDefault(); row.classList.add("over"); });
@@ -236,8 +236,8 @@ function groupPanel(choose, moved) {
     ], save: async (v) => {
       const attrs = {...v};
       if ("parent" in v) attrs.parent = v.parent ? {id: v.parent} : null;
-      if (group) await call("group/set", {id: group.id, attrs});
-      else await call("group/create", {attrs});
+      if (group) await call("deviceGroup/set", {id: group.id, attrs});
+      else await call("deviceGroup/create", {attrs});
       await load();
     }});
   }

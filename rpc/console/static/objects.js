@@ -42,7 +42,7 @@ function page(object, noun, spec) {
 export const users = () => page("user", "user", {
   name: (u) => u.loginName, wide: true, goes: "The account goes. One that has tokens, devices or installation codes is refused.",
   list: {title: "Users", sort: "loginName",
-    returns: ["id", "loginName", "domain.name", "domain.id", "firstName", "lastName", "email", "mobile", "status", "lastLogin", "permissions", "description", {tokens: ["serial"]}],
+    returns: ["id", "loginName", "domain.name", "domain.id", "firstName", "lastName", "userPrincipalName", "email", "mobile", "status", "lastLogin", "permissions", "description", {tokens: ["serial"]}],
     search: {label: "Search by login name", match: (t) => ["loginName", ">>", t]},
     filters: [{label: "Status", options: statuses, match: (v) => ["status", "=", v]}],
     columns: [
@@ -67,6 +67,7 @@ export const users = () => page("user", "user", {
     !u && field({name: "domain", label: "Domain", type: "ref", object: "domain", required: true}),
     field({name: "firstName", label: "First name", value: u?.firstName, optional: true}),
     field({name: "lastName", label: "Last name", value: u?.lastName, optional: true}),
+    field({name: "userPrincipalName", label: "Principal name", value: u?.userPrincipalName, optional: true, hint: "As in john.doe@north.example; names the user as well."}),
     field({name: "email", label: "E-mail", type: "email", value: u?.email, optional: true}),
     field({name: "mobile", label: "Mobile", type: "tel", value: u?.mobile, optional: true}),
     field({name: "password", label: u ? "New password" : "Password", type: "password", optional: true, autocomplete: "new-password"}),
@@ -109,6 +110,9 @@ export const domains = () => page("domain", "domain", {
     empty: {title: "No domains", text: "A domain is a name space of users, with its rules of locking."}},
   fields: (d) => [
     field({name: "name", label: "Name", value: d?.name, required: true, autofocus: true}),
+    field({name: "netbiosName", label: "NetBIOS name", value: d?.netbiosName, optional: true, hint: "As in NORTH\\jdoe."}),
+    field({name: "dnsName", label: "DNS name", value: d?.dnsName, optional: true, hint: "As in north.example\\jdoe."}),
+    field({name: "isDefault", label: "Where several domains have a name, this one's user is meant", type: "checkbox", value: d?.isDefault}),
     field({name: "description", label: "Description", value: d?.description, optional: true}),
     field({name: "lockoutThreshold", label: "Failures that lock a user", type: "number", value: d?.lockoutThreshold ?? 10, min: 0, hint: "0: none do, before those in a row below."}),
     field({name: "lockoutMinutes", label: "Minutes of the first lock", type: "number", value: d?.lockoutMinutes ?? 15, min: 0, hint: "Further ones grow to a day. 0: until unlocked."}),

@@ -192,8 +192,8 @@ const local = (iso) => {
 // What objects are called where one is chosen, and how one is named by somebody who may not look.
 const byName = {name: (r) => r.name, returns: ["id", "name"], match: (t) => ["name", ">>", t], named: (name) => ({name})};
 export const kinds = {
-  user: {name: (r) => r.loginName + "@" + r["domain.name"], returns: ["id", "loginName", "domain.name"], match: (t) => ["loginName", ">>", t.split("@")[0]],
-    named: (t) => (t.includes("@") ? {loginName: t.slice(0, t.lastIndexOf("@")), "domain.name": t.slice(t.lastIndexOf("@") + 1)} : {loginName: t})},
+  user: {name: (r) => r["domain.name"] + "\\" + r.loginName, returns: ["id", "loginName", "domain.name"], match: (t) => ["loginName", ">>", t.split(/[\\/]/).at(-1)],
+    named: (t) => ({loginName: t}), typed: true},
   domain: byName,
   device: byName,
   license: byName,
@@ -227,10 +227,10 @@ function reference(spec, common, hint, error) {
     const text = input.value.trim();
     if (!text) return null;
     if (known.has(text)) return {id: known.get(text)};
-    if (!looks) return kind.named(text);
+    if (!looks || kind.typed) return kind.named(text); // users have more names than are shown
     await look();
-    // A name typed in full, without its domain or codes, is as good as one chosen.
-    const id = known.get(text) ?? [...known].find(([name]) => name.split(/@| \(/)[0].toLowerCase() === text.toLowerCase())?.[1];
+    // A name typed in full, without its codes, is as good as one chosen.
+    const id = known.get(text) ?? [...known].find(([name]) => name.split(" (")[0].toLowerCase() === text.toLowerCase())?.[1];
     if (!id) {
       mark(el, "Nothing is called this.");
       throw new Refused({error: 11, message: "nothing is called this", result: {attribute: spec.name}});

@@ -14,9 +14,9 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// mark is one row of the chain over the chains: a chain began, ended, or the heads were written down. Each lists where
+// auditMark is one row of the chain over the chains: a chain began, ended, or the heads were written down. Each lists where
 // every chain stood that has not ended, so that the last mark is all that making the next one reads.
-type mark struct {
+type auditMark struct {
 	Number int64      `db:"number"` // from 1, without a gap
 	Time   model.Time `db:"time"`
 	Kind   string     `db:"kind"`
@@ -55,7 +55,7 @@ func (h head) String() string {
 }
 
 // headList reads a mark's heads; false when it was not made by us.
-func (m *mark) headList() ([]head, bool) {
+func (m *auditMark) headList() ([]head, bool) {
 	var list []head
 	for line := range strings.Lines(m.Heads) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), " ")
@@ -77,37 +77,37 @@ func (m *mark) headList() ([]head, bool) {
 }
 
 // head names a mark, and with it everything before: what audit/verify takes as expectHead.
-func (m *mark) head() string {
+func (m *auditMark) head() string {
 	if m.Number == 0 {
 		return "0"
 	}
 	return fmt.Sprintf("%d.%x", m.Number, m.MAC[keyring.KeyIDBytes:keyring.KeyIDBytes+16])
 }
 
-func (m *mark) message(before []byte) []byte {
+func (m *auditMark) message(before []byte) []byte {
 	if m.Kind == markCheckpoint {
 		before = nil // it is pruned
 	}
 	return keyring.Message("mark", before, m.Number, int64(m.Time), m.Kind, m.Writer, m.Heads)
 }
 
-// marksFrom reads marks in order, beginning with a number.
-func (tx *sqlReadTx) marksFrom(number int64, limit int) ([]mark, error) {
-	return loadAll[mark](tx, "number >= ? ORDER BY number LIMIT ?", number, limit)
+// auditMarksFrom reads marks in order, beginning with a number.
+func (tx *sqlReadTx) auditMarksFrom(number int64, limit int) ([]auditMark, error) {
+	return loadAll[auditMark](tx, "number >= ? ORDER BY number LIMIT ?", number, limit)
 }
 
-// lastMark returns the last mark; the zero mark when there is none.
-func (tx *sqlReadTx) lastMark() (*mark, error) {
-	last, err := loadAll[mark](tx, "number = (SELECT MAX(number) FROM audit_marks)")
+// lastAuditMark returns the last mark; the zero mark when there is none.
+func (tx *sqlReadTx) lastAuditMark() (*auditMark, error) {
+	last, err := loadAll[auditMark](tx, "number = (SELECT MAX(number) FROM audit_marks)")
 	if err != nil || len(last) == 0 {
-		return &mark{}, err
+		return &auditMark{}, err
 	}
 	return &last[0], nil
 }
 
 // mark makes the next mark; writers names whose chain begins, or whose end. One that would only say again what the last said is not made, and the last is given.
-func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*mark, error) {
-	last, err := tx.lastMark()
+func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*auditMark, error) {
+	last, err := tx.lastAuditMark()
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*mark, err
 	if !ok {
 		return nil, fmt.Errorf("mark %d of the audit record cannot be read: it was changed by hand", last.Number)
 	}
-	m := &mark{Number: last.Number + 1, Time: now, Kind: kind}
+	m := &auditMark{Number: last.Number + 1, Time: now, Kind: kind}
 	news := kind == markBegin
 	for _, h := range heads {
 		if h.what != headAt {
@@ -182,7 +182,7 @@ func (s *sqlStore) endChains(heads []chain) {
 	for _, h := range heads {
 		now, writers = max(now, h.time), append(writers, h.writer)
 	}
-	var last *mark
+	var last *auditMark
 	err := s.write.update(context.Background(), updateShort, func(tx *sqlTx) (err error) {
 		last, err = tx.mark(now, markEnd, writers)
 		return err

@@ -1,0 +1,274 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+
+	"tokensmith/model"
+)
+
+// NamesOf are the names by which a user is meant, folded.
+type NamesOf struct {
+	ID              string `db:"id"`
+	DomainID        string `db:"domain_id"`
+	LoginName       string `db:"login_name_folded"`
+	PrincipalName   string `db:"user_principal_name_folded"`
+	InDefaultDomain bool   `db:"is_default"`
+}
+
+var selectNames = selects[NamesOf](`SELECT u.id, u.domain_id, u.login_name_folded, u.user_principal_name_folded, d.is_default
+	FROM users u JOIN domains d ON d.id = u.domain_id`)
+
+func (tx *sqlReadTx) UsersHaving(logins, principals []string) (found []NamesOf, err error) {
+	seen := map[string]bool{}
+	for _, by := range []struct {
+		column string
+		names  []string
+	}{{"u.login_name_folded", logins}, {"u.user_principal_name_folded", principals}} {
+		err := chunks(by.names, func(part []string) error {
+			where, args, err := sqlx.In(" WHERE "+by.column+" IN (?)", part)
+			if err != nil {
+				return err
+			}
+			rows, err := selectNames.all(tx, where, args...)
+			for _, u := range rows {
+				if !seen[u.ID] {
+					seen[u.ID] = true
+					found = append(found, u)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// asKept returns a name in the form in which its rule keeps it, or as it is where the rule refuses it.
+func asKept(name string) string {
+	if clean, reason := model.Name.Clean(name); reason == "" {
+		return clean
+	}
+	return name
+}
+
+// spellings returns the names and the forms in which they would be kept, each once.
+func spellings(names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		all = append(all, asKept(name))
+	}
+	return distinct(all)
+}
+
+func (tx *sqlReadTx) DomainsCalled(folded []string) (map[string]model.Domain, error) {
+	called := make(map[string]model.Domain, len(folded))
+	err := chunks(spellings(folded), func(part []string) error {
+		where, args, err := tx.limited("domains", "(name_folded IN (?) OR netbios_name_folded IN (?) OR dns_name_folded IN (?))", part, part, part)
+		if err != nil {
+			return err
+		}
+		rows, err := loadAll[model.Domain](tx, where, args...)
+		for _, d := range rows {
+			for _, name := range []string{d.NameFolded, d.NetbiosNameFolded, d.DNSNameFolded} {
+				if name != "" && slices.Contains(part, name) {
+					called[name] = d
+				}
+			}
+		}
+		return err
+	})
+	found := make(map[string]model.Domain, len(folded))
+	for _, name := range folded {
+		d, ok := called[name]
+		if !ok {
+			d, ok = called[asKept(name)]
+		}
+		if ok {
+			found[name] = d
+		}
+	}
+	return found, err
+}
+
+func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) {
+	var domains, logins, principals []string
+	for _, name := range folded {
+		n := model.ParseUserName(name)
+		if n.Name == "" {
+			continue
+		}
+		if n.InDomain {
+			domains = append(domains, n.Domain)
+		}
+		logins = append(logins, n.Name)
+		if n.MayBePrincipal() {
+			principals = append(principals, n.Name)
+		}
+	}
+	// Whom a name means does not depend on who asks: what he does not see is left out of what is found.
+	scope := tx.scope
+	tx.scope = nil
+	known, err := tx.DomainsCalled(distinct(domains))
+	tx.scope = scope
+	if err != nil {
+		return nil, err
+	}
+	users, err := tx.UsersHaving(spellings(logins), spellings(principals))
+	if err != nil {
+		return nil, err
+	}
+	byLogin, byPrincipal := map[string][]NamesOf{}, map[string][]NamesOf{}
+	for _, u := range users {
+		byLogin[u.LoginName] = append(byLogin[u.LoginName], u)
+		if u.PrincipalName != "" {
+			byPrincipal[u.PrincipalName] = append(byPrincipal[u.PrincipalName], u)
+		}
+	}
+	found := make(map[string][]NamesOf, len(folded))
+	for _, name := range folded {
+		n := model.ParseUserName(name)
+		if len(byLogin[n.Name]) == 0 && len(byPrincipal[n.Name]) == 0 {
+			n.Name = asKept(n.Name)
+		}
+		if n.Name == "" {
+			continue
+		}
+		fit := slices.Clone(byLogin[n.Name])
+		var principal []NamesOf
+		// One that two have names neither: a database may have such a pair since before that was refused.
+		if same := byPrincipal[n.Name]; n.MayBePrincipal() && len(same) == 1 {
+			principal = same
+		}
+		if !n.InDomain {
+			// One that is another's login name names him alone, as it did before it was a name of anybody else.
+			if len(fit) == 0 {
+				fit = slices.Clone(principal)
+			}
+		} else {
+			elsewhere := func(u NamesOf) bool { return u.DomainID != known[n.Domain].ID }
+			if fit = slices.DeleteFunc(fit, elsewhere); len(fit) == 0 {
+				fit = slices.DeleteFunc(slices.Clone(principal), elsewhere)
+			}
+		}
+		if len(fit) > 0 {
+			found[name] = fit
+		}
+	}
+	return found, nil
+}
+
+func distinct(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// resolve returns conditions in which the ids of users stand for names that are more than login names. The others stay as they are,
+// and cost nothing.
+func (tx *sqlReadTx) resolve(conds []Cond) ([]Cond, error) {
+	resolved := conds
+	for i, c := range conds {
+		name := c.calledBy()
+		if c.Op != Calls || model.IsBareName(name) {
+			continue
+		}
+		users, err := tx.UsersCalled([]string{name})
+		if err != nil {
+			return nil, err
+		}
+		c.Column, c.Op = "id", In
+		ids := make([]any, 0, len(users[name]))
+		for _, u := range users[name] {
+			ids = append(ids, u.ID)
+		}
+		if c.Value = ids; len(ids) == 1 {
+			c.Op, c.Value = Eq, ids[0]
+		}
+		if &resolved[0] == &conds[0] {
+			resolved = slices.Clone(conds)
+		}
+		resolved[i] = c
+	}
+	return resolved, nil
+}
+
+// CalledIn returns the domain that a condition names in front of a user; false when it names none.
+func (c *Cond) CalledIn() (domain string, ok bool) {
+	if c.Op != Calls {
+		return "", false
+	}
+	n := model.ParseUserName(c.calledBy())
+	return n.Domain, n.InDomain
+}
+
+// calledBy returns the name that a condition compares with, as it was given.
+func (c *Cond) calledBy() string {
+	if n, ok := c.Value.(Naming); ok {
+		return n.Given
+	}
+	name, _ := c.Value.(string)
+	return name
+}
+
+// InDefaultDomain returns conditions that name users, narrowed to those of the default domain; false when they name none. It is for
+// names that fit several.
+func InDefaultDomain(conds []Cond) (narrowed []Cond, ok bool) {
+	narrowed = slices.Clone(conds)
+	for _, c := range conds {
+		if c.Op == Calls {
+			path := append(slices.Clone(c.Path), ToDomain)
+			narrowed = append(narrowed, Cond{Path: path, Column: "is_default", Op: Eq, Value: true})
+		}
+	}
+	return narrowed, len(narrowed) > len(conds)
+}
+
+var selectShared = selects[named]("SELECT u.id, u.user_principal_name AS name FROM users u")
+
+func (tx *sqlReadTx) SharedPrincipals(after string, limit int) (names map[string]string, last string, err error) {
+	// Part by part by id, and not by what is found, so that no part reads all users.
+	ids, err := values[string](tx, "SELECT id FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+	if err != nil || len(ids) == 0 {
+		return nil, "", err
+	}
+	last = ids[len(ids)-1]
+	rows, err := selectShared.all(tx, ` WHERE u.id > ? AND u.id <= ? AND u.user_principal_name_folded <> '' AND (
+		EXISTS (SELECT 1 FROM users o WHERE o.user_principal_name_folded = u.user_principal_name_folded AND o.id <> u.id) OR
+		EXISTS (SELECT 1 FROM users o WHERE o.login_name_folded = u.user_principal_name_folded AND o.id <> u.id))`, after, last)
+	names = make(map[string]string, len(rows))
+	for _, u := range rows {
+		names[u.ID] = u.Name
+	}
+	return names, last, err
+}
+
+// principal is a user's principal name, and what it was folded to.
+type principal struct {
+	ID     string `db:"id"`
+	Name   string `db:"user_principal_name"`
+	Folded string `db:"user_principal_name_folded"`
+}
+
+var selectPrincipals = selects[principal]("SELECT id, user_principal_name, user_principal_name_folded FROM users")
+
+// foldPrincipalNames folds what SQL did not fold as model.Fold does: what is not ASCII and, in a database whose language is Turkish, even
+// some of that.
+func foldPrincipalNames(tx *sqlTx) error {
+	for after := ""; ; {
+		rows, err := selectPrincipals.all(&tx.sqlReadTx, " WHERE id > ? AND user_principal_name <> '' ORDER BY id LIMIT ?", after, maxChunk)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, u := range rows {
+			after = u.ID
+			if folded := model.Fold(u.Name); folded != u.Folded {
+				if _, err := tx.execOften("UPDATE users SET user_principal_name_folded = ? WHERE id = ?", folded, u.ID); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
