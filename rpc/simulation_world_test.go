@@ -562,10 +562,11 @@ func makeTemplate(t *testing.T) *template {
 		do("token/create", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"serial":%q,"seed":"%x","user.loginName":%q%s}}`, f[0], f[1], seedNumber(int(f[1][0]-'0')), f[2], pin))
 	}
 	do("license/create", `{"attrs":{"name":"license1","seats":2}}`)
-	do("group/create", `{"attrs":{"name":"group1"}}`)
+	do("deviceGroup/create", `{"attrs":{"name":"group1"}}`)
 	do("device/create", `{"attrs":{"name":"device1","user.loginName":"u1","license.name":"license1"}}`)
 	do("installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.name":"d1","usageLimit":2,"code":"KEY-0001","license.name":"license1"}}`)
 	do("installationCode/create", `{"attrs":{"action":"CREATE_DEVICE","user.loginName":"u3","usageLimit":1,"usageLimitDelay":60,"code":"KEY-0002"}}`)
+	do("installationCode/create", `{"attrs":{"action":"CREATE_DEVICE","user.loginName":"u1","usageLimit":1,"code":"KEY-0003"}}`)
 	for _, agent := range []string{
 		`"name":"limited","permissions":["*"],"domains":["d1"]`,
 		`"name":"login","permissions":["auth/*","token/get","token/search","device/*"]`,

@@ -29,7 +29,7 @@ type Rows map[string]map[string]Row
 // keys are the columns that name a row, where that is not "id".
 var keys = map[string][]string{
 	"meta": {"name"}, "user_states": {"user_id"}, "token_states": {"token_id"}, "agent_certificates": {"hash"}, "download_links": {"token_id"},
-	"strangers": {"slot"}, "group_members": {"device_id", "group_id"}, "installation_code_groups": {"code_id", "group_id"},
+	"strangers": {"slot"}, "device_group_members": {"device_id", "group_id"}, "installation_code_groups": {"code_id", "group_id"},
 	"username_numbers": {"domain_id", "prefix"}, "sessions": {"hash"}, "guess_addresses": {"slot"}, "user_addresses": {"user_id", "address"},
 	"audit_marks": {"number"}, "sign_ins": {"user_id", "address"},
 }
