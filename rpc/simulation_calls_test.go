@@ -133,12 +133,12 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		return map[bool]any{true: g.once(2)}[g.once(2)]
 	case "object":
 		return g.members(p.Name)
+	case "integer":
+		return map[bool]any{true: 1 + g.IntN(50)}[g.once(2)]
 	}
 	switch p.Name {
-	case "id", "cursor", "sort", "order", "offset", "return", "application", "expectHead", "acHash":
+	case "id", "cursor", "sort", "order", "return", "application", "expectHead", "acHash":
 		return nil
-	case "max", "overlap":
-		return map[bool]any{true: 1 + g.IntN(50)}[g.once(2)]
 	case "credential":
 		if text == nil {
 			return "000000"

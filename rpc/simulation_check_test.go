@@ -133,13 +133,17 @@ func (w *simulation) same(c *simulated) {
 
 // usedOnce notes the OTPs that were accepted, whatever else the answer was: none is a second time.
 func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
-	for _, c := range calls {
-		for _, c := range append([]*simulated{c}, c.inner...) {
-			if c.path == "token/reset" {
-				w.reset(before, c) // also where it is not known whether it was
+	reset := func() { // also where it is not known whether it was
+		for _, c := range calls {
+			for _, c := range append([]*simulated{c}, c.inner...) {
+				if c.path == "token/reset" {
+					w.reset(before, c)
+				}
 			}
 		}
 	}
+	reset()
+	defer reset() // or it was behind what it makes good
 	for _, c := range calls {
 		if c.otp == nil || c.lost {
 			continue

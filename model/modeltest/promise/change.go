@@ -237,18 +237,19 @@ func Recorded(before, after Rows, calls []Call) (broken Broken) {
 		method string
 		code   int64
 	}
-	wrote := map[kind]int{}
+	wrote, of := map[kind]int{}, map[[2]string]int{}
 	for key, row := range after["audit"] {
 		if before["audit"][key] == nil {
 			wrote[kind{row.Text("method"), row.Int("outcome")}]++
+			of[[2]string{row.Text("method"), row.Text("object")}]++
 		}
 	}
-	acknowledged, doubtful, did := map[kind]int{}, map[string]int{}, map[string]bool{}
+	acknowledged, doubtful, did := map[kind]int{}, map[string]int{}, map[string]int{}
 	var count func(calls []Call, doubt bool)
 	count = func(calls []Call, doubt bool) {
 		for i := range calls {
 			c := &calls[i]
-			did[c.Method] = true
+			did[c.Method]++
 			switch {
 			case c.Doubt || doubt:
 				doubtful[c.Method]++
@@ -272,8 +273,13 @@ func Recorded(before, after Rows, calls []Call) (broken Broken) {
 		if exact && n > acknowledged[k]+doubtful[k.method] {
 			broken.add("the record has %d calls of %s that ended with %d, and %d were answered so", n, k.method, k.code, acknowledged[k])
 		}
-		if k.code == 0 && !did[k.method] {
+		if k.code == 0 && did[k.method] == 0 {
 			broken.add("the record has a call of %s, which nobody made", k.method)
+		}
+	}
+	for row, n := range of {
+		if n > did[row[0]] && did[row[0]] > 0 {
+			broken.add("the record has %d rows of %d calls of %s on %s", n, did[row[0]], row[0], row[1])
 		}
 	}
 	return broken

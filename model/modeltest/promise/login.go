@@ -132,6 +132,7 @@ type credential struct {
 	asked    []int64 // whose OTPs were answered out of sync
 	resync   int64   // the first of two, 0 = none
 	window   int64   // the widest in which one OTP is accepted
+	moved    int64   // by how much more is expected, by what was accepted meanwhile
 	hotp     bool
 	disabled bool
 }
@@ -235,7 +236,7 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 			spent := n < t.next || slices.Contains(t.used, n)
 			old = old || spent
 			may = may || !spent
-			must = must || !spent && n == at.Expected && !slices.Contains(t.asked, n)
+			must = must || !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
 		}
 	}
 	switch code {
@@ -261,7 +262,7 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 	for _, at := range tried {
 		t := p.tokens[at.Token]
 		for _, n := range at.Factors {
-			off := n - at.Expected
+			off := n - at.Expected - t.moved
 			within := off <= t.window && (t.hotp || off >= -t.window)
 			pair := t.resync > 0 && n == t.resync+1
 			spent := n < t.next || slices.Contains(t.used, n)
@@ -272,7 +273,10 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 			if why != code {
 				return false
 			}
-			t.next, t.resync = n+1, 0
+			t.next, t.resync, t.moved = n+1, 0, n-at.Expected
+			if t.hotp {
+				t.moved++
+			}
 			p.tokens[at.Token] = t
 			if code != accepted {
 				return p.refuse(a.Now, false)
