@@ -287,7 +287,6 @@ type simulated struct {
 	until  int64        // when its answer is forgotten
 	inner  []*simulated // of a batch
 	otp    *typed       // what it tries
-	login  *promise.Attempt
 
 	code  int
 	reply string
