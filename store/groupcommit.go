@@ -197,6 +197,8 @@ func (w *groupWriter) run(j *job, own bool) {
 		word = ""
 	}
 	if err := w.exec(word); err != nil {
+		// Whether it took effect all the same, or SQLite has ended the transaction by itself, is not known.
+		w.lose()
 		j.end(w.store.kind(err))
 		return
 	}
@@ -229,9 +231,10 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 	w.record.back(before)
 	if !w.takeOut(word, tx.wrote) {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
-		w.rollback()
-		w.head = w.durable
-		w.finish(errLost)
+		w.lose()
+		if word != begin {
+			err = errLost // it is of what it saw of the others, which is lost
+		}
 	}
 	if len(w.held) > 0 {
 		j.err = err
@@ -252,13 +255,15 @@ func (w *groupWriter) takeOut(word string, wrote bool) bool {
 	return !wrote
 }
 
-// rollback undoes the open transaction.
-func (w *groupWriter) rollback() {
+var errLost = unavailableError("the transaction was lost with another Update's fault")
+
+// lose gives up the open transaction, if there is one, and what is held.
+func (w *groupWriter) lose() {
 	w.exec(rollback) // unless SQLite did it already
 	w.record.back(point{})
+	w.head = w.durable
+	w.finish(errLost)
 }
-
-var errLost = unavailableError("the transaction was lost with another Update's fault")
 
 // settle commits what is held.
 func (w *groupWriter) settle() {
@@ -271,7 +276,8 @@ func (w *groupWriter) settle() {
 		err = w.record.flush(&sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts})
 	}
 	if err != nil {
-		w.rollback()
+		w.exec(rollback)
+		w.record.back(point{})
 		w.head = w.durable
 		w.finish(err)
 		return
