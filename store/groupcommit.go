@@ -229,7 +229,7 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 		return
 	}
 	w.record.back(before)
-	if !w.takeOut(word, tx.wrote) {
+	if !w.takeOut(word, tx) {
 		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
 		w.lose()
 		if word != begin {
@@ -245,14 +245,14 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 }
 
 // takeOut undoes what a job has done, and leaves what those before it have. It says whether it could.
-func (w *groupWriter) takeOut(word string, wrote bool) bool {
+func (w *groupWriter) takeOut(word string, tx *sqlTx) bool {
 	switch word {
 	case begin:
 		return w.exec(rollback) == nil
 	case savepoint:
 		return w.exec(undo) == nil && w.exec(release) == nil
 	}
-	return !wrote
+	return !tx.wrote && tx.failed == nil
 }
 
 var errLost = unavailableError("the transaction was lost with another Update's fault")
