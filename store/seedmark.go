@@ -322,8 +322,8 @@ func (tx *sqlTx) join(g *seedGroup) error {
 }
 
 // raising returns the beginning of a statement that stores in token states what was used of a seed, and its parameters. A state
-// with a higher counter keeps its counter. If it is event-based, it then records only that something below its counter was used.
-// XX
+// with a higher counter keeps its counter. If the token is event-based, its state then only says that something below the counter
+// was used. If the token is time-based, its previous moves up to that of u, if that is higher.
 func raising(u model.SeedUse) (string, []any) {
 	const set, counter = "UPDATE token_states SET previous = ", `,
 		counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`

@@ -7,26 +7,29 @@ import (
 	"tokensmith/store"
 )
 
-// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
-// (store's UsersCalled and UsersNamed). Rows of the record from before call an administrator ada@local.
-// So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
-// nobody would know who is meant. That goes for all of a user's names, and for every way to one: what a user is given, the number
-// behind an installation code's prefix, and the domain's name behind the login names of its users.
+// A name that a person types, or that a file contains, is looked up among the login names, principal names and e-mail addresses
+// of all domains (UsersCalled and UsersNamed in package store). Old rows of the audit log name an administrator in the form
+// ada@local.
+//
+// Therefore no caller may give a user a name that means an administrator who may do more than the caller. Otherwise people would
+// take the user for that administrator, or could not tell the two apart. This applies to all names of a user, and to every way to
+// get one: attributes of the user, the number after an installation code's prefix, and the domain's name, which is part of its
+// users' names.
 
-// Names are those that mean administrators.
+// Names holds all names that mean administrators.
 type Names struct {
-	domains       map[string]string // folded names, by id
+	domains       map[string]string // folded names of domains, by id
 	means         map[string]administrator
-	defaultDomain string // its id; "" = there is none
+	defaultDomain string // id of the default domain; "" if there is none
 }
 
-// administrator is one by one of his names.
+// administrator is the administrator that a name means.
 type administrator struct {
 	id      string
-	byLogin bool // the name is his login name, and nothing longer
+	byLogin bool // the name is the login name alone
 }
 
-// NamesOf returns the names of the administrators whose permissions are such.
+// NamesOf returns the names of the administrators for whose permissions such returns true.
 func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, error) {
 	all, err := tx.Administrators()
 	if err != nil {
@@ -62,17 +65,17 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	return n, nil
 }
 
-// inDomain is a user's login name with his domain, folded.
+// inDomain returns a user's login name with the domain, folded.
 func (n *Names) inDomain(u *model.User) string {
 	return u.LoginNameFolded + "@" + n.domains[u.DomainID]
 }
 
-// Login says whether a user's login name, with or without his domain, is a name of an administrator who is not he.
+// Login returns whether a user's login name, with or without the domain, means an administrator other than this user.
 func (n *Names) Login(u *model.User) bool {
 	return n.other(u.LoginNameFolded, u.ID) || n.other(n.inDomain(u), u.ID)
 }
 
-// Email says whether his e-mail address is.
+// Email returns whether a user's e-mail address means an administrator other than this user.
 func (n *Names) Email(u *model.User) bool { return n.other(u.EmailFolded, u.ID) }
 
 func (n *Names) other(name, id string) bool {
@@ -80,7 +83,7 @@ func (n *Names) other(name, id string) bool {
 	return taken && who.id != id
 }
 
-// MayName refuses the names that a user is given where they mean an administrator who may do what the caller may not.
+// MayName returns an error if a name that a user is given means an administrator who may do something that the caller may not.
 func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	g, ok := tx.(*Guard)
 	if !ok {
@@ -108,8 +111,8 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		if !n.given || !names.other(n.name, u.ID) {
 			continue
 		}
-		// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain a login name
-		// would mean the new one alone.
+		// The same name in two domains means two users. A caller who sees only one of them must not learn of the other. But in
+		// the default domain, a login name would then mean only the new user.
 		two := n.attr == "email" || n.attr == "loginName" && u.DomainID != names.defaultDomain
 		if two && names.means[n.name].byLogin && c.Scope != nil {
 			continue
@@ -119,8 +122,9 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	return nil
 }
 
-// MayRename refuses another name of a domain where one of its users, or an agent that is limited to it, may do what the caller may
-// not: who is meant by a name of before would be for the caller to choose. Nor does a user get the name of such an administrator by it.
+// MayRename returns an error for a new domain name if a user of the domain, or an agent that is limited to it, may do something
+// that the caller may not. Otherwise the caller could choose whom an old name means. It also returns an error if a user's name
+// would then mean such an administrator.
 func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
 	if c.Full() {
 		return nil
@@ -157,7 +161,7 @@ func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Ag
 	return nil
 }
 
-// namesOfStronger returns the names of the administrators who may do what the caller may not.
+// namesOfStronger returns the names of the administrators who may do something that the caller may not.
 func (g *Guard) namesOfStronger() (names *Names, err error) {
 	if g.names == nil {
 		g.names, err = NamesOf(g.Tx, g.c.weakerThan)
@@ -165,7 +169,7 @@ func (g *Guard) namesOfStronger() (names *Names, err error) {
 	return g.names, err
 }
 
-// weakerThan says whether permissions allow what the caller may not do, or may not do as freely.
+// weakerThan returns whether permissions allow something that the caller may not do, or only with restrictions (HeldTo).
 func (c *Call) weakerThan(permissions model.List) bool {
 	return c.HeldTo() != "" || !model.Covers(c.Agent.Permissions.Items(), permissions.Items(), c.Server.Reveals)
 }
