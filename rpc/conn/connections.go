@@ -254,6 +254,7 @@ func (n *Connections) drop(k *Connection) {
 	n.open--
 }
 
+// Close closes the connection and removes it from the count.
 func (k *Connection) Close() error {
 	k.all.mu.Lock()
 	k.isClosed = true

@@ -114,6 +114,7 @@ func (f *SpoolFile) buffer() []byte {
 	return f.buf
 }
 
+// Write appends p to the file.
 func (f *SpoolFile) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
 		part := f.buffer()[:min(len(p), SpoolBuffer)]
