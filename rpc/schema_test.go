@@ -153,7 +153,7 @@ func namesOfEleven(t *testing.T, s *service) {
 		"example.com/JÖRG@upn.example": `"loginName":"umlaut"`,
 		"twin@upn.example":             `{"error":101,`, // two have it
 		"example.com/twin@upn.example": `{"error":101,`,
-		"taken@upn.example":            `{"error":15,`, // a login name, and another's principal name
+		"taken@upn.example":            `"loginName":"taken@upn.example"`, // and another's principal name
 		"CORP\\bob":                    `{"error":242,`,
 		"john":                         `{"error":15,`,
 		"a/b/john":                     `{"error":242,`,

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"tokensmith/model"
 	"tokensmith/store/keyring"
 )
@@ -74,11 +76,21 @@ func (c Cond) ByName() Cond {
 	return c
 }
 
-// NamesDomain returns whether a condition with a path names a domain, by its id or its name.
-func (c *Cond) NamesDomain() bool {
-	last := len(c.Path) - 1
-	return last >= 0 && c.Path[last].Table == ToDomain.Table && c.Op == Eq && (c.Column == "id" || c.Column == Folded("name"))
+// OfNothing returns the condition changed so that it matches no row.
+func (c Cond) OfNothing() Cond {
+	c.Op, c.Value = In, []any{}
+	return c
 }
+
+// NamesDomain returns whether a condition with a path names a domain: by its id, by one of its names, or by an empty list.
+func (c *Cond) NamesDomain() bool {
+	list, of := c.Value.([]any)
+	one := c.Op == Eq || c.Op == In && of && len(list) == 0
+	last := len(c.Path) - 1
+	return one && last >= 0 && c.Path[last].Table == ToDomain.Table && slices.Contains(domainKeys, c.Column)
+}
+
+var domainKeys = []string{"id", Folded("name"), Folded("netbios_name"), Folded("dns_name")}
 
 // loginNameFolded is a column that only the table users has.
 var loginNameFolded = Folded("login_name")

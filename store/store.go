@@ -238,7 +238,8 @@ type ReadTx interface {
 	DomainsCalled(folded []string) (map[string]model.Domain, error)
 	// UsersCalled returns the users that each name may mean, by folded name, in any of the forms in which users are named (see
 	// model.UserName). A name without a domain can mean users of several domains. A principal name that two users have means
-	// neither of them. A name that was stored before the rule for names is compared as in DomainsCalled.
+	// neither of them. A name that is one user's principal name and another user's login name means the latter. A name that was
+	// stored before the rule for names is compared as in DomainsCalled.
 	UsersCalled(folded []string) (map[string][]NamesOf, error)
 	// SharedPrincipals examines up to limit users with an id greater than after. It returns those whose principal name is also
 	// another user's principal name or login name: the name, by the user's id. last is the last id that it examined; "" if there

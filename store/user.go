@@ -16,10 +16,7 @@ type named struct {
 	Name string `db:"name"`
 }
 
-var (
-	selectPrincipals = selects[named]("SELECT id, user_principal_name AS name FROM users")
-	selectEmails     = selects[named]("SELECT id, email_folded AS name FROM users")
-)
+var selectEmails = selects[named]("SELECT id, email_folded AS name FROM users")
 
 func (tx *sqlReadTx) DomainsByName(folded []string) (map[string]model.Domain, error) {
 	found := make(map[string]model.Domain, len(folded))

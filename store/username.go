@@ -2,8 +2,6 @@ package store
 
 import (
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/jmoiron/sqlx"
 
@@ -146,8 +144,9 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 			principal = same
 		}
 		if !n.InDomain {
-			if len(principal) == 1 && principal[0].LoginName != n.Name {
-				fit = append(fit, principal...)
+			// One that is another's login name names him alone, as it did before it was a name of anybody else.
+			if len(fit) == 0 {
+				fit = slices.Clone(principal)
 			}
 		} else {
 			elsewhere := func(u NamesOf) bool { return u.DomainID != known[n.Domain].ID }
@@ -246,7 +245,17 @@ func (tx *sqlReadTx) SharedPrincipals(after string, limit int) (names map[string
 	return names, last, err
 }
 
-// foldPrincipalNames folds names with non-ASCII characters, which SQL does not fold as model.Fold does.
+// principal is a user's principal name, and its folded form as stored.
+type principal struct {
+	ID     string `db:"id"`
+	Name   string `db:"user_principal_name"`
+	Folded string `db:"user_principal_name_folded"`
+}
+
+var selectPrincipals = selects[principal]("SELECT id, user_principal_name, user_principal_name_folded FROM users")
+
+// foldPrincipalNames folds the names that SQL did not fold as model.Fold does: those with non-ASCII characters and, in a database
+// whose language is Turkish, some others.
 func foldPrincipalNames(tx *sqlTx) error {
 	for after := ""; ; {
 		rows, err := selectPrincipals.all(&tx.sqlReadTx, " WHERE id > ? AND user_principal_name <> '' ORDER BY id LIMIT ?", after, maxChunk)
@@ -255,8 +264,8 @@ func foldPrincipalNames(tx *sqlTx) error {
 		}
 		for _, u := range rows {
 			after = u.ID
-			if strings.ContainsFunc(u.Name, func(c rune) bool { return c > unicode.MaxASCII }) {
-				if _, err := tx.execOften("UPDATE users SET user_principal_name_folded = ? WHERE id = ?", model.Fold(u.Name), u.ID); err != nil {
+			if folded := model.Fold(u.Name); folded != u.Folded {
+				if _, err := tx.execOften("UPDATE users SET user_principal_name_folded = ? WHERE id = ?", folded, u.ID); err != nil {
 					return err
 				}
 			}

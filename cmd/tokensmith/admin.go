@@ -34,7 +34,8 @@ func adminUnlockCommand() *cobra.Command {
 		Use: "unlock LOGIN", Short: "Unlock an administrator: his sign-ins to the console, and his account", Args: cobra.ExactArgs(1),
 		Long: "Unlock an administrator. Wrong sign-ins under his name, whoever made them, lock the console for him where he did not sign in\n" +
 			"lately. This ends that, ends a lock of his account, and forgets the failures that led there. The server may be running.",
-		Example: `  tokensmith admin unlock ada`,
+		Example: `  tokensmith admin unlock ada
+  tokensmith admin unlock 'NORTH\ada'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -43,12 +44,16 @@ func adminUnlockCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = operate(cmd.Context(), s, "user/unlock", map[string]any{"user": map[string]any{"domain.name": domain, "loginName": args[0]}})
+			user := map[string]any{"loginName": args[0]}
+			if cmd.Flags().Changed("domain") || !model.ParseUserName(args[0]).InDomain {
+				user["domain.name"] = domain
+			}
+			_, err = operate(cmd.Context(), s, "user/unlock", map[string]any{"user": user})
 			return errors.Join(err, st.Close())
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account")
+	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account, where none stands in front of the login name")
 	return cmd
 }
 

@@ -47,10 +47,10 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 		return err
 	}
 	q := store.Query{Table: o.Table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.MaxSearch}
+	if v.user, err = args.Selector("user", people.UserType, of != ""); err != nil {
+		return err
+	}
 	if of != "" {
-		if v.user, err = args.Selector("user", people.UserType, true); err != nil {
-			return err
-		}
 		if q.Where, err = args.ofToken(o); err != nil {
 			return err
 		}
@@ -70,6 +70,8 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 				return nil, err
 			}
 			his.Where = append(slices.Clone(q.Where), store.Cond{Path: path, Column: a.Column, Op: store.Eq, Value: login.ID})
+		} else if err := object.UndefinedDomain(tx, v.user); err != nil {
+			return nil, err
 		}
 		return object.CRUD{Server: m.Server, Type: o}.PageOf(tx, p, his, &object.SearchArgs{}, "")
 	}

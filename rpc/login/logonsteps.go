@@ -121,25 +121,23 @@ func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 
 // list leaves a reply of objects that are always the same, but for a user whose domain is none.
 func (a *AuthArgs) list(plan *dispatch.Plan, noun string, all []fixed, otherwise ...string) error {
-	user, err := a.Selector("user", people.UserType, false)
-	if err != nil {
-		return err
-	}
 	array, err := rows(noun, all, a.Return.Or(wire.ReturnNames(otherwise...)))
 	if err != nil {
 		return err
 	}
-	reply := jsontext.Value(`{"total":` + strconv.Itoa(len(all)) + `,"rows":[` + array + `]}`)
-	if user == nil {
-		return constant(plan, reply)
-	}
-	plan.View = func(tx store.ReadTx) (any, error) { return reply, object.UndefinedDomain(tx, user) }
-	return nil
+	return a.constant(plan, jsontext.Value(`{"total":`+strconv.Itoa(len(all))+`,"rows":[`+array+`]}`))
 }
 
-// constant leaves a reply that is always the same.
-func constant(plan *dispatch.Plan, result any) error {
-	plan.View, plan.Reads = func(store.ReadTx) (any, error) { return result, nil }, dispatch.NoStatement
+// constant leaves a reply that is always the same, but for a user whose domain is none.
+func (a *AuthArgs) constant(plan *dispatch.Plan, result any) error {
+	user, err := a.Selector("user", people.UserType, false)
+	if err != nil {
+		return err
+	}
+	plan.View = func(tx store.ReadTx) (any, error) { return result, object.UndefinedDomain(tx, user) }
+	if user == nil {
+		plan.Reads = dispatch.NoStatement
+	}
 	return nil
 }
 
@@ -187,11 +185,11 @@ func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *dispatch.Pla
 }
 
 // Logout ends a logon. There are no sessions, so there is nothing to end.
-func (m *Auth) Logout(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return constant(plan, nil)
+func (m *Auth) Logout(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	return args.constant(plan, nil)
 }
 
 // ResetLogon gives up a logon in steps. There are no sessions, so there is nothing to give up.
-func (m *Auth) ResetLogon(_ *http.Request, _ *AuthArgs, plan *dispatch.Plan) error {
-	return constant(plan, nil)
+func (m *Auth) ResetLogon(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	return args.constant(plan, nil)
 }

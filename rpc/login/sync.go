@@ -15,7 +15,7 @@ import (
 )
 
 // SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
-func (m *Auth) SyncToken(r *http.Request, args *SyncArgs, plan *dispatch.Plan) error {
+func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context()), syncing: true}
 	var err error
 	if v.user, err = args.Selector("user", people.UserType, true); err != nil {
@@ -89,6 +89,12 @@ func (a *SyncArgs) otps() (first, second string, err error) {
 type SyncArgs struct {
 	object.Selection
 	Credential *wire.Text `json:"credential"`
+}
+
+// AuthSyncArgs are the parameters of auth/syncToken.
+type AuthSyncArgs struct {
+	SyncArgs
+	Application wire.Named `json:"application"` // read, and of no effect: this server is one
 }
 
 // SyncSelected is token/syncToken: it synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.

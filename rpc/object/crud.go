@@ -56,7 +56,7 @@ func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	if s.ID != nil {
 		one.conds = append(one.conds, store.ByID(string(*s.ID)))
 	}
-	if raw, ok := s.Rest[o.Name]; ok {
+	if raw, ok := s.Rest[o.Name]; ok && raw.Kind() != 'n' {
 		m, err := wire.MembersOf(o.Name, raw)
 		if err != nil {
 			return one, err
@@ -228,7 +228,11 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 		plan.Reads = dispatch.OneStatement
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
-		for conds := one.conds; ; {
+		conds, err := meant(tx, one.conds)
+		if err != nil {
+			return nil, err
+		}
+		for {
 			rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: conds, Limit: 2, Quick: quick})
 			switch {
 			case err != nil:

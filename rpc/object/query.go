@@ -213,11 +213,53 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	if len(match) == 0 {
 		return nil, model.AttrErrorf(model.Missing, place, "names no %s", o.Noun)
 	}
+	for i, c := range match {
+		if c.Value.Kind() == 'n' {
+			match[i].Value = jsontext.Value(`""`) // which asks for nothing here, as it does in a match
+		}
+	}
 	conds, err := o.Conds(place, match)
 	for i := range conds {
-		conds[i] = conds[i].ByName()
+		// Who names nothing means nothing: not the one object that has none.
+		if conds[i] = conds[i].ByName(); string(match[i].Value) == `""` && conds[i].Op != store.Calls {
+			conds[i] = conds[i].OfNothing()
+		}
 	}
 	return conds, err
+}
+
+// meant returns conditions in which the user whom a name means stands for it, where several are called so and one is in the default
+// domain: what else is sought, such as that user's token, does not say who is meant.
+func meant(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
+	for i, c := range conds {
+		if c.Op != store.Calls || len(c.Path) == 0 {
+			continue // who is called so is what is sought: see FindSelected
+		}
+		var his []store.Cond
+		for _, other := range conds {
+			if n := len(c.Path); len(other.Path) >= n && slices.Equal(other.Path[:n], c.Path) {
+				other.Path = other.Path[n:]
+				his = append(his, other)
+			}
+		}
+		narrowed, _ := store.InDefaultDomain(his)
+		var found []store.Row
+		for _, where := range [][]store.Cond{his, narrowed} {
+			var err error
+			found, err = tx.Find(&store.Query{Table: c.Path[len(c.Path)-1].Table, Columns: []store.Column{store.IDColumn}, Where: where, Limit: 2, Quick: true})
+			if err != nil {
+				return nil, err
+			}
+			if len(found) < 2 {
+				break
+			}
+		}
+		if len(found) == 1 {
+			conds = slices.Clone(conds)
+			conds[i] = store.Cond{Path: c.Path, Column: "id", Op: store.Eq, Value: found[0][0]}
+		}
+	}
+	return conds, nil
 }
 
 // equalities flattens {"domain":{"name":"x"}} to domain.name = x.
@@ -259,7 +301,11 @@ func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 // FindSelected is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
 // says that.
 func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
-	id, err := o.Find(c, tx, s.conds)
+	conds, err := meant(tx, s.conds)
+	if err != nil {
+		return "", err
+	}
+	id, err := o.Find(c, tx, conds)
 	var missed *model.Error
 	if !errors.As(err, &missed) {
 		return id, err
@@ -268,7 +314,7 @@ func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string
 	case model.NotFound:
 		err = o.missed(tx, s)
 	case model.Ambiguous:
-		if narrowed, ok := store.InDefaultDomain(s.conds); ok {
+		if narrowed, ok := store.InDefaultDomain(conds); ok {
 			if id, narrower := o.Find(c, tx, narrowed); !wire.NoSingleMatch(narrower) {
 				return id, narrower
 			}

@@ -12,8 +12,8 @@ import (
 )
 
 // claims returns the assignments that the file's users need: wanted are the rows that have a token, known the tokens of
-// those that were there before. A user is found by user principal name, else login name, else e-mail address; none or
-// several refuse the row.
+// those that were there before. A user is found by any of his names, else by e-mail address (see the store's UsersNamed); none or several
+// refuse the row.
 func (im *importing) claims(tx store.ReadTx, wanted []int, known map[int]model.Token, bad *wire.RowErrors) ([]model.Assignment, error) {
 	var folded, ids []string
 	for _, i := range wanted {

@@ -27,6 +27,9 @@ type Members []Member
 func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	switch dec.PeekKind() {
+	case 'n': // as if it were not sent
+		_, err := dec.ReadToken()
+		return err
 	case '{':
 		return m.object(dec, place)
 	case '[':
@@ -86,7 +89,7 @@ func placeOf(dec *jsontext.Decoder) string {
 	return strings.ReplaceAll(strings.TrimPrefix(string(dec.StackPointer()), "/"), "/", ".")
 }
 
-// MembersOf decodes a value as Members.
+// MembersOf decodes a value as Members. For null it returns none.
 func MembersOf(place string, v jsontext.Value) (Members, error) {
 	var m Members
 	if err := json.Unmarshal(v, &m); err != nil {

@@ -55,7 +55,7 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 				item.Nested, item.Elements = inner[0].Nested, true
 			}
 			if item.Nested == nil {
-				item.Nested = Return{{Name: "id"}}
+				item.Nested = Return{} // what the bare name gives
 			}
 			ret = append(ret, item)
 		}

@@ -33,8 +33,13 @@ func calledUsers(t *testing.T, d *Database) {
 	jdoe, other := called(north, "jdoe", "John.Doe@north.example"), called(south, "jdoe", "jdoe@south.example")
 	mail, twice, again := called(south, "kim@x.example", ""), called(north, "one", "twice@x.example"), called(south, "two", "Twice@x.example")
 	short, person := called(north, "s", "short"), called(north, "both@x.example", "both@x.example")
-	insert(t, s, north, south, jdoe, other, mail, twice, again, short, person)
-	names := map[*model.User]string{jdoe: "jdoe", other: "other", mail: "mail", twice: "twice", again: "again", short: "short", person: "person"}
+	login, holder := called(north, "taken@x.example", ""), called(south, "holder", "Taken@x.example")
+	all := []*model.User{jdoe, other, mail, twice, again, short, person, login, holder}
+	insert(t, s, north, south)
+	for _, u := range all {
+		insert(t, s, u)
+	}
+	names := map[*model.User]string{jdoe: "jdoe", other: "other", mail: "mail", twice: "twice", again: "again", short: "short", person: "person", login: "login", holder: "holder"}
 	byID := map[string]string{}
 	for u, name := range names {
 		byID[u.ID] = name
@@ -55,6 +60,9 @@ func calledUsers(t *testing.T, d *Database) {
 		{"both@x.example", "person", "person", ""},
 		{"twice@x.example", "", "", ""},
 		{"north\\twice@x.example", "", "", ""},
+		{"taken@x.example", "login", "login", ""}, // and another's principal name, in the default domain
+		{"north\\taken@x.example", "login", "login", ""},
+		{"south\\taken@x.example", "holder", "holder", "holder"},
 		{"short", "", "", ""}, // not without an @, and without a domain
 		{"north\\short", "short", "short", ""},
 		{"nowhere\\jdoe", "", "", ""},
@@ -77,7 +85,7 @@ func calledUsers(t *testing.T, d *Database) {
 		asked = append(asked, c.name)
 	}
 	update(t, s, func(tx store.Tx) error {
-		for _, u := range []*model.User{jdoe, other, mail, twice, again, short, person} {
+		for _, u := range all {
 			if err := tx.Insert(&model.UserState{UserID: u.ID}); err != nil {
 				return err
 			}
