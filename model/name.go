@@ -26,7 +26,8 @@ const (
 	// CodeName is a name that programs compare, such as a serial number. It is like Name, but white space around it is refused.
 	// Spreadsheets add such white space; file readers remove it before they apply the rule.
 	CodeName
-	// SerialName is a CodeName that a spreadsheet leaves as it is: none that it has rounded, and none in a form that is undone in files.
+	// SerialName is a CodeName that a spreadsheet does not change. It refuses values that a spreadsheet has rounded, and forms that
+	// readers of files convert to others.
 	SerialName
 )
 

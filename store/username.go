@@ -144,7 +144,8 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 			principal = same
 		}
 		if !n.InDomain {
-			// One that is another's login name names him alone, as it did before it was a name of anybody else.
+			// If the principal name is also another user's login name, it means only that other user, as it did before somebody
+			// had it as principal name.
 			if len(fit) == 0 {
 				fit = slices.Clone(principal)
 			}
