@@ -65,20 +65,20 @@ func (s span) outward() iter.Seq[int64] {
 	}
 }
 
-// Compared returns with how many steps Verify compares a password at most in a window of n.
+// Compared returns how many steps Verify compares a password with at most, in a window of n.
 func (p Params) Compared(n int) int64 {
 	n = max(0, min(n, MaxWindow))
 	if p.Algorithm == HOTP {
-		return 2 * int64(n) // as many used ones
+		return 2 * int64(n) // and as many used ones
 	}
 	return 2*int64(n) + 1
 }
 
 func (s span) holds(step int64) bool { return s.first <= step && step <= s.last }
 
-// Among reports whether a step is one of the first n that a search goes through, outward from the one expected: for HOTP the
-// counters Next...Next+n-1; for TOTP that step, the one before it, the one after it, and so on. It tells a caller that searched a
-// wide window whether the match would have been in a narrower one too.
+// Among returns whether a step is one of the first n steps of a search that goes outward from the expected step. For HOTP these are
+// the counters from Next to Next+n-1; for TOTP the expected step, the one before it, the one after it, and so on. With it, a caller
+// that searched a wide window learns whether the match is in a narrower one.
 func Among(p Params, st State, now, n, step int64) bool {
 	if p.Check() != nil || n < 1 || step < 0 || step > LastStep {
 		return false
@@ -97,7 +97,7 @@ func Among(p Params, st State, now, n, step int64) bool {
 	return -away <= n/2
 }
 
-// add is a+b, kept at the ends of int64 instead of wrapping round.
+// add returns a+b, limited to the range of int64 instead of wrapping around.
 func add(a, b int64) int64 {
 	switch {
 	case b > 0 && a > math.MaxInt64-b:
