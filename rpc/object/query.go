@@ -229,8 +229,9 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	return conds, err
 }
 
-// meant replaces a condition that names a related user by that user's id if several users match and one of them is in the default
-// domain. Conditions on other objects, such as that user's token, have no influence on who is meant.
+// meant replaces a condition that names a related user by that user's id, if the name means one user, or means several of whom one is
+// in the default domain. Only the conditions on this user decide who is meant, and not those on other objects, such as the token that
+// is searched.
 func meant(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	for i, c := range conds {
 		if c.Op != store.Calls || len(c.Path) == 0 {
