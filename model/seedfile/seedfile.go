@@ -86,8 +86,8 @@ type Options struct {
 // File contains the data of a token file as a whole, and the result of reading it.
 type File struct {
 	Format           Format
-	ManufacturerCode string   // of the vendor XML's header
-	ProductCode      string   // of the vendor XML's header
+	ManufacturerCode string   // from the header of the vendor XML
+	ProductCode      string   // from the header of the vendor XML
 	Notes            []string // what the file says and was not used, each sentence once
 	Keys             int      // number of keys passed to the callback
 	Bad              Bad      // refused rows
