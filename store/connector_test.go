@@ -16,7 +16,7 @@ import (
 type faults struct {
 	driver.Connector
 	statements, begins, commits atomic.Int64
-	fails                       atomic.Pointer[string] // the text, or a part of it, of what fails; "COMMIT" is any
+	fails                       atomic.Pointer[string] // text of the statements that fail, or a part of it; "COMMIT" means every commit
 }
 
 var errOnPurpose = errors.New("failed on purpose")
@@ -138,8 +138,8 @@ func (s faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) 
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
-// Every statement, BEGIN and COMMIT goes through the connector that Open was given, and of an Update in which one of them
-// fails nothing remains.
+// TestConnectorSeesAndFails: every statement, BEGIN and COMMIT goes through the connector of Open. If one of them fails, the
+// Update is rolled back.
 func TestConnectorSeesAndFails(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -191,7 +191,7 @@ func TestConnectorSeesAndFails(t *testing.T) {
 	})
 }
 
-// What is passed on whole keeps the contract.
+// TestSQLiteThroughConnector: a wrapped connection that implements all interfaces meets the contract.
 func TestSQLiteThroughConnector(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *storetest.Database {

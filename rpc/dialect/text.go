@@ -45,8 +45,8 @@ func (d *dialect) string() (scalarText, error) {
 	return d.word(true), nil
 }
 
-// quoted reads a string from its opening quote up to its closing one. It returns the offset after that; -1 if the body ends
-// before.
+// quoted reads a string from its opening quote to after its closing one. It returns the offset of the closing quote; -1 if the body
+// ends before.
 func (d *dialect) quoted() (end int, err error) {
 	opening := quoteAt(d.in[d.pos:])
 	d.pos += quoteSize(d.in[d.pos:])
