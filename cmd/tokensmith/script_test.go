@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"tokensmith": main, "emptyhandler": emptyHandler})
 }
 
-// tests removes what was built for them.
+// tests deletes what was built for the tests.
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["service"] = &served{}
-			// A database of the first released schema, for those that migrate.
+			// A database with the schema of the first release, for scripts that migrate.
 			old, err := filepath.Abs("../../testdata/schema/0003.sql")
 			if err != nil {
 				return err
@@ -121,7 +121,7 @@ func startService(ts *testscript.TestScript, neg bool, args []string) {
 	s.cmd = exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")
 	s.cmd.Env = append(os.Environ(), "TOKENSMITH_SHOW_FIRST_SECRET=true")
-	// Its own process group: a signal to the test is not one to the service.
+	// Its own process group, so that a signal to the test does not reach the server.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.stdout, err = os.Create(ts.MkAbs("service.out"))
 	ts.Check(err)
@@ -211,7 +211,7 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// at returns the value at a dotted path of the last output.
+// at returns the value at a dotted path in the last output.
 func at(ts *testscript.TestScript, path string) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
@@ -266,7 +266,7 @@ func oathtool(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(string(out)))
 }
 
-// scripted makes a script a test as others take it.
+// scripted adapts a script to the interface of a test.
 type scripted struct{ *testscript.TestScript }
 
 func (s scripted) Fatal(args ...any) { s.Fatalf("%s", fmt.Sprint(args...)) }
@@ -290,7 +290,7 @@ func nextMail(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(r.(*sendertest.Relay).Wait(scripted{ts})), 0o600))
 }
 
-// browse shows a page in a headless browser. As root it runs without its sandbox, which root cannot have.
+// browse shows a page in a headless browser. For root it runs without the sandbox, which root cannot use.
 func browse(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: chromium URL FILE")
