@@ -19,7 +19,8 @@ var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropA
 	"SessionUsed", "DropSession", "DropSessions", // of who signs in and out himself, and of nobody in particular
 	"Relate", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // devices', codes' and messages'
 
-// Every method of a transaction that writes is guarded, or was found to write no factor: a new one fails until somebody decided.
+// TestEveryWriteIsGuarded: every method of a transaction that writes is guarded, or is listed as one that writes no factor. A new
+// method fails the test until somebody has decided.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	t.Parallel()
 	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*dispatch.Guard]()

@@ -35,26 +35,26 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// Scripts drive the binary from outside. Beside testscript's own commands there are:
+// TestScripts runs scripts that use the binary from outside. In addition to testscript's own commands there are:
 //
 //	service [flags]        starts "tokensmith serve" on a free port; $URL, $ID and $SECRET are then set
 //	halt [signal]          stops it (TERM) and waits; its output is in service.out and service.log
-//	post METHOD BODY       posts as the first agent; the reply becomes stdout
+//	post METHOD BODY       posts as the first agent; the reply is then stdout
 //	json PATH PATTERN      the value at a dotted path of stdout matches
-//	let NAME PATH          keeps the value at a path of stdout as $NAME
-//	otp NAME ARGS          keeps oathtool's output as $NAME
-//	readenv NAME FILE      keeps a file's text as $NAME
+//	let NAME PATH          stores the value at a path of stdout in $NAME
+//	otp NAME ARGS          stores the output of oathtool in $NAME
+//	readenv NAME FILE      stores the text of a file in $NAME
 //	readme [FILE] CHAPTER...
 //	                       runs the commands of a document's chapters in one shell, and compares what they print
 //	paste [FILE] CHAPTER...
 //	                       pastes chapters into a shell line by line, and compares what they print
 //	relay                  starts a mail relay; $RELAY is its address
 //	mail FILE              waits for the next mail and writes it to a file
-//	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
+//	chromium URL FILE      opens a page in a browser, writes its text to a file, and a screenshot to FILE.png
 //	pfx FILE PASSWORD METHOD BODY, oauth METHOD BODY
-//	                       call with Go's stock clients; the reply becomes stdout
+//	                       call with standard Go clients; the reply is then stdout
 //
-// The condition [ci] holds where CI is set.
+// The condition [ci] is true if CI is set.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
