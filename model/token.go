@@ -10,7 +10,10 @@ const (
 	MaxSeedBytes = 256
 )
 
-// Token is an OTP token: a device or app that makes one-time passwords from its seed.
+// MaxSeedTokens is how many tokens may have one seed. What one of them uses all of them know, which each login waits for.
+const MaxSeedTokens = 1000
+
+// Token is an OTP token: a device or app that makes one-time passwords of its seed.
 type Token struct {
 	ID           string `db:"id"`
 	ProductID    string `db:"product_id"`

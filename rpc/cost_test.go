@@ -121,3 +121,47 @@ func TestCostOfOneSignIn(t *testing.T) {
 		}
 	}
 }
+
+// A credential is tried at all tokens of its user, so that there is an end to them, by whatever way they are assigned.
+func TestUsersHaveSoManyTokens(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u")
+		g.user("v")
+		var file, csv strings.Builder
+		for i := range model.MaxUserTokens {
+			fmt.Fprintf(&file, `\n%d,%x`, 1000+i, seedOf(fmt.Sprint(i)))
+			if i > 0 {
+				fmt.Fprintf(&csv, `\nd,u,DN,SE,%d`, 1000+i)
+			}
+		}
+		g.do(t, "token/import", `{"attrs":{"product.productCode":"SE","data":"serial,seed`+file.String()+`"}}`)
+		assign := func(rows string) int {
+			_, reply := g.post("/token/batchAssignTokens", `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial`+rows+`"}}`)
+			return codeIn(reply)
+		}
+		g.do(t, "token/create", `{"attrs":{"product.productCode":"SE","serial":"1"}}`)
+		g.want(11, assign(csv.String()+`\nd,u,DN,SE,1000\nd,u,DN,SE,1`), "one too many by a file")
+		g.want(0, assign(csv.String()+`\nd,u,DN,SE,1000\nd,v,DN,SE,1`), "as many as there may be")
+		g.want(0, assign(csv.String()), "the same again")
+		for call, want := range map[string]int{
+			`tokenAssignment/create {"attrs":{"token.serial":"1","user.loginName":"u"}}`:                                     11,
+			`token/create {"attrs":{"product.productCode":"SE","user.loginName":"u"}}`:                                       11,
+			`token/create {"attrs":{"product.productCode":"SE","user.loginName":"v"}}`:                                       0,
+			`token/import {"attrs":{"product.productCode":"STE","assign":true,"data":"` + ownedBy("u") + `"}}`:               11,
+			`token/import {"attrs":{"product.productCode":"STE","assign":true,"dryRun":true,"data":"` + ownedBy("u") + `"}}`: 11,
+			`token/import {"attrs":{"product.productCode":"STE","assign":true,"data":"` + ownedBy("v") + `"}}`:               0,
+		} {
+			method, params, _ := strings.Cut(call, " ")
+			if _, reply := g.post("/"+method, params); codeIn(reply) != want {
+				t.Errorf("%s: %s", call, reply)
+			}
+		}
+	})
+}
+
+// ownedBy is a file of one token that names its user.
+func ownedBy(login string) string {
+	return `upn,serial number,secret key,time interval,manufacturer,model\n` + login + `,of-` + login + `,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n`
+}

@@ -300,7 +300,8 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 		for _, d := range []string{"d", "e"} {
 			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
 		}
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"Ada","email":"Ada@mail.example","userPrincipalName":"ada@upn.example","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"Ada","email":"Ada@mail.example","userPrincipalName":"ada@upn.example","canonicalName":"CN=Ada","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"root@mail.example","email":"Root@mail.example","permissions":"*"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"eve","email":"eve@mail.example","userPrincipalName":"eve2@e","permissions":"user/get"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"bob"}}`)
 		weak := s.agent(t, `"name":"weak","permissions":"user/*"`)
@@ -321,6 +322,9 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 			`"loginName":"x","email":"ada@UPN.example"`:              {5, 5, 5},
 			`"loginName":"x","email":"ada@d"`:                        {5, 5, 5},
 			`"loginName":"x","email":"ada"`:                          {5, 0, 5},
+			`"loginName":"x","email":"root@mail.example"`:            {5, 5, 5}, // his login name as well
+			`"loginName":"x","canonicalName":"cn=ada"`:               {5, 5, 5},
+			`"loginName":"cn=ada"`:                                   {5, 5, 5},
 			`"loginName":"x","email":"bob@mail.example"`:             {0, 0, 0},
 			`"loginName":"eve2"`:                                     {0, 5, 5}, // who is eve2@e then
 		} {
@@ -335,7 +339,7 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 						t.Errorf("%s by %s: %s", call, w.who.id, seen)
 					}
 					if code == 0 && method == "user/set" {
-						s.do(t, "user/set", `{"user":{"domain.name":"e","loginName":`+strings.SplitN(strings.TrimPrefix(attrs, `"loginName":`), ",", 2)[0]+`},"attrs":{"loginName":"bob","userPrincipalName":"","email":""}}`)
+						s.do(t, "user/set", `{"user":{"domain.name":"e","loginName":`+strings.SplitN(strings.TrimPrefix(attrs, `"loginName":`), ",", 2)[0]+`},"attrs":{"loginName":"bob","userPrincipalName":"","canonicalName":"","email":""}}`)
 					} else if code == 0 {
 						s.do(t, "user/delete", `{"user":{"domain.name":"e","loginName":`+strings.SplitN(strings.TrimPrefix(attrs, `"loginName":`), ",", 2)[0]+`}}`)
 					}

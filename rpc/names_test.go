@@ -159,3 +159,47 @@ func TestCodesTakeNobodysName(t *testing.T) {
 		}
 	})
 }
+
+// The record tells agents, administrators and others apart by their names.
+func TestNobodyIsRecordedAsAnother(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for _, d := range []string{"local", "other"} {
+			s.do(t, "domain/create", `{"attrs":{"name":"`+d+`"}}`)
+		}
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"Boss","permissions":"*"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"local","loginName":"plain"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"other","loginName":"eve","permissions":"user/get"}}`)
+		weak := s.agent(t, `"name":"weak","permissions":"agent/*,user/*,domain/*"`)
+		for _, c := range []struct {
+			call string
+			want int
+		}{
+			{`agent/create {"attrs":{"name":"boss@LOCAL","permissions":"user/get"}}`, 13},
+			{`agent/create {"attrs":{"name":"LOCAL\\boss","permissions":"user/get"}}`, 13},
+			{`agent/create {"attrs":{"name":"other\\Max","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"local\\plain","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"Console","permissions":"user/get"}}`, 13},
+			{`agent/create {"attrs":{"name":"plain@local","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"eve@elsewhere","permissions":"user/get"}}`, 0},
+			{`agent/create {"attrs":{"name":"third\\eve","permissions":"user/get"}}`, 0},
+			{`agent/set {"agent":{"name":"plain@local"},"attrs":{"name":"serve"}}`, 13},
+			{`agent/set {"agent":{"name":"plain@local"},"attrs":{"name":"plain@local","rateLimit":5}}`, 0},
+			{`user/set {"user":{"loginName":"plain"},"attrs":{"firstName":"Pat"}}`, 0},
+			{`user/set {"user":{"loginName":"plain"},"attrs":{"permissions":"user/get"}}`, 13},
+			{`user/create {"attrs":{"domain.name":"other","loginName":"Max","permissions":"user/get"}}`, 13},
+			{`agent/delete {"agent":{"name":"plain@local"}}`, 0},
+			{`user/set {"user":{"loginName":"plain"},"attrs":{"permissions":"user/get"}}`, 13},
+			{`user/create {"attrs":{"domain.name":"other","loginName":"x","permissions":"user/get"}}`, 0},
+			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"elsewhere"}}`, 13},
+			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"third"}}`, 13},
+			{`domain/set {"domain":{"name":"other"},"attrs":{"name":"else"}}`, 0},
+		} {
+			method, params, _ := strings.Cut(c.call, " ")
+			if code, seen := s.answer(weak, method, params); code != c.want {
+				t.Errorf("%s: %s", c.call, seen)
+			}
+		}
+	})
+}

@@ -71,7 +71,10 @@ func TestRoundTrips(t *testing.T) {
 			}
 		}
 	})
-	type trial struct{ name, path, params, header string }
+	type trial struct {
+		name, path, params, header string
+		code                       int // of the reply
+	}
 	var trials []trial
 	for _, m := range rpc.Methods() {
 		if m.Path != "device/events" && m.Path != "audit/verify" { // which stays open, and which grows with the record
@@ -90,6 +93,12 @@ func TestRoundTrips(t *testing.T) {
 		trial{name: "auth/verify, a wrong OTP", path: "auth/verify", params: `{"user":{"id":"{User}"},"credential":{"otp":"000000"}}`},
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
+		trial{name: "auth/activateTokenAssignment, another code", code: 304, path: "auth/activateTokenAssignment", params: `{"id":"{Sleeping}","code":"00000000"}`},
+		trial{name: "auth/activateTokenAssignment, of nobody", code: 304, path: "auth/activateTokenAssignment", params: `{"id":"nothing","code":"00000000"}`},
+		trial{name: "auth/activateTokenAssignment, another code, login name and domain", code: 304, path: "auth/activateTokenAssignment",
+			params: `{"user":{"loginName":"sleeper{Number}","domain.name":"{Name}"},"token":{"product.productCode":"GT"},"code":"00000000"}`},
+		trial{name: "auth/activateTokenAssignment, of nobody in a domain", code: 304, path: "auth/activateTokenAssignment",
+			params: `{"user":{"loginName":"nobody","domain.name":"{Name}"},"token":{"product.productCode":"GT"},"code":"00000000"}`},
 		trial{name: "auth/verify, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/verify, a wrong OTP, login name and domain", path: "auth/verify", params: `{"user":{"loginName":"user{Number}","domain.name":"{Name}"},"credential":{"otp":"000000"}}`},
 		trial{name: "auth/verify, an unknown user of a domain", path: "auth/verify", params: `{"user":{"loginName":"nobody","domain.name":"{Name}"},"credential":{"otp":"755224"}}`},
@@ -136,7 +145,10 @@ func TestRoundTrips(t *testing.T) {
 			if seen[cost]++; try == 0 || cost < least {
 				least = cost
 			}
-			want := map[bool]int{false: 0, true: 201}[strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown")]
+			want := trial.code
+			if strings.Contains(trial.name, "wrong") || strings.Contains(trial.name, "unknown") {
+				want = 201
+			}
 			if codeIn(reply) != want {
 				t.Fatalf("%s: %s", trial.name, reply)
 			}

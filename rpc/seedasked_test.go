@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/store/storetest"
 )
@@ -126,6 +127,32 @@ func TestSeedsOfALargeFile(t *testing.T) {
 		g.want(0, g.verify("u", g.at(hotp, "1105", 3), `,"token":{"serial":"105"}`), "of one of two in the file")
 		if n := g.get("token", `[["serial","=","1105"]]`, "counter"); n != "4" {
 			t.Errorf("the other one stands at %s", n)
+		}
+	})
+}
+
+// A login waits for all tokens of a seed, so that there is an end to them, by whatever way they come.
+func TestSeedsHaveSoManyTokens(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "SE 1")
+		file := func(product string, from, to int) int {
+			var rows strings.Builder
+			for i := from; i < to; i++ {
+				fmt.Fprintf(&rows, `\n%d,%x`, i, seedOf("1"))
+			}
+			_, reply := g.post("/token/import", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"data":"serial,seed%s"}}`, product, rows.String()))
+			return codeIn(reply)
+		}
+		g.want(11, file("SE", 1000, 1000+model.MaxSeedTokens), "one too many")
+		g.want(0, file("SE", 1000, 999+model.MaxSeedTokens), "as many as there may be")
+		_, reply := g.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"2","seed":"%x"}}`, seedOf("1")))
+		g.want(11, codeIn(reply), "one more")
+		g.want(0, file("MT", 1000, 1002), "of a product that makes other OTPs")
+		g.want(0, g.verify("u", g.at(hotp, "1", 0)), "an OTP")
+		if n := g.get("token", `[["serial","=","1001"],["product.productCode","=","SE"]]`, "counter"); n != "1" {
+			t.Errorf("another of the seed stands at %s", n)
 		}
 	})
 }

@@ -135,3 +135,26 @@ func TestEstimateOfTheDefaults(t *testing.T) {
 		t.Errorf("warnings of a domain that locks nobody: %v", warnings)
 	}
 }
+
+// Pairs of OTPs that synchronise nothing count against their address like wrong OTPs, and an address that is held is so for both.
+func TestAddressesAreHeldForPairsToo(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u", "GT 1")
+		sync := func(login, credential, from string) int {
+			t.Helper()
+			_, reply := g.post("/auth/syncToken", fmt.Sprintf(`{"user":{"loginName":%q},"token":{"serial":"1"},"credential":%q,"remoteIp":%q}`, login, credential, from))
+			return codeIn(reply)
+		}
+		g.want(11, sync("u", "000000,111111", "nowhere"), "what is no address")
+		for i := range 199 {
+			g.want(205, sync(fmt.Sprint("nobody", i), "000000,111111", "203.0.113.9"), "a wrong pair")
+		}
+		g.want(201, g.verify("nobody", "000000", `,"remoteIp":"203.0.113.9"`), "a wrong OTP")
+		pair := g.at(totp, "1", 0) + "," + g.at(totp, "1", 1)
+		g.want(7, sync("u", pair, "203.0.113.9"), "a right pair from there")
+		g.want(7, g.verify("u", g.at(totp, "1", 0), `,"remoteIp":"203.0.113.9"`), "a right OTP from there")
+		g.want(0, sync("u", pair, "203.0.113.10"), "the same from elsewhere")
+	})
+}

@@ -16,6 +16,7 @@ var (
 	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
 
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
+	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}

@@ -56,6 +56,22 @@ func (tx *sqlReadTx) AssignmentsOfTokens(tokenIDs []string) (map[string][]model.
 	return found, err
 }
 
+func (tx *sqlReadTx) AssignedTo(userIDs []string) (map[string]int64, error) {
+	counts := make(map[string]int64, len(userIDs))
+	err := chunks(userIDs, func(part []string) error {
+		query, args, err := sqlx.In("SELECT user_id FROM token_assignments WHERE user_id IN (?)", part)
+		if err != nil {
+			return err
+		}
+		each, err := values[string](tx, query, args...)
+		for _, id := range each {
+			counts[id]++
+		}
+		return err
+	})
+	return counts, err
+}
+
 func (tx *sqlReadTx) AssignedOfProduct(userID, productID string) (int64, error) {
 	return value[int64](tx, "SELECT COUNT(*) FROM token_assignments a JOIN tokens t ON t.id = a.token_id WHERE a.user_id = ? AND t.product_id = ?", userID, productID)
 }

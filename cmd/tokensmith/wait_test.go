@@ -120,7 +120,8 @@ func disturbances(many, most int) []disturbance {
 	}
 	given := func(n int) any {
 		file := lines("upn,serial number,secret key,time interval,manufacturer,model", n, func(i int) string {
-			return fmt.Sprintf("more%d,given%d,GEZDGNBVGY3TQOJQGEZDGNBVGY%06d,60,DN,ST", i, i, 222222+i%5)
+			seed := strings.Map(func(digit rune) rune { return digit - '0' + 'A' }, fmt.Sprintf("%06o", i))
+			return fmt.Sprintf("more%d,given%d,GEZDGNBVGY3TQOJQGEZDGNBVGY%s,60,DN,ST", i, i, seed)
 		})
 		return map[string]any{"attrs": map[string]any{"product.productCode": "ST", "assign": true, "data": file}}
 	}

@@ -36,7 +36,7 @@ var AgentType = object.Declare(&object.Type{
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique, and nobody's else in the record"},
 		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it signs in with; the id"},
 		{Name: "permissions", Kind: object.List, When: object.Always, Required: true, About: "method patterns: `token/create`, `token/*`, `*`; each must fit a method"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
@@ -61,6 +61,11 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	}
 	if err := holds(c, a, d.Place); err != nil {
 		return err
+	}
+	if old == nil || old.(*model.Agent).Name != a.Name {
+		if err := dispatch.AgentName(tx, a.Name); err != nil {
+			return err
+		}
 	}
 	if old != nil && old.(*model.Agent).Status == model.Active && a.Status != model.Active {
 		a.EndTokens()

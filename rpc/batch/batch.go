@@ -139,7 +139,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
-	p.call = c
+	p.call, c.LooksInside = c, atomic
 	limit := dispatch.SmallBody
 	if method.Large {
 		limit = int(m.Server.Config.LargeBody)
@@ -234,7 +234,11 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	}
 	p.err = nil // left by an earlier run
 	tx.Limit(p.call.Scope)
-	result, err := p.plan.View(tx)
+	var result any
+	err := p.call.StillMay(tx)
+	if err == nil {
+		result, err = p.plan.View(tx)
+	}
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
 	}
@@ -281,6 +285,9 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	})
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
+	}
+	if dispatch.EndsForBeside(err) {
+		return nil, err
 	}
 	if err != nil {
 		p.err = err

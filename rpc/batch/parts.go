@@ -28,7 +28,13 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 			err = model.Errorf(model.TooLarge, "not carried out: the answers of the batch are larger than %d bytes", most)
 		default:
 			var next *dispatch.Progress
-			if next, err = m.part(ctx, outer, calls, at); err == nil {
+			next, err = m.part(ctx, outer, calls, at)
+			if dispatch.EndsForBeside(err) { // at the first call of the part
+				if err = calls[at.Done].call.LookBeside(ctx, err); err == nil {
+					continue
+				}
+			}
+			if err == nil {
 				at = next
 				continue
 			}
@@ -83,6 +89,9 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 				return nil
 			}
 			envelope, err := step(p)
+			if dispatch.EndsForBeside(err) && next.Done > from.Done {
+				return nil // what the calls before it changed is to be found as well
+			}
 			if err != nil {
 				return err
 			}

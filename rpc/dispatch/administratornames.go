@@ -1,32 +1,25 @@
 package dispatch
 
 import (
+	"slices"
 	"strings"
 
 	"tokensmith/model"
 	"tokensmith/store"
 )
 
-// A name that a person types, or that a file contains, is looked up among the login names, principal names and e-mail addresses
-// of all domains (UsersCalled and UsersNamed in package store). Old rows of the audit log name an administrator in the form
-// ada@local.
-//
-// Therefore no caller may give a user a name that means an administrator who may do more than the caller. Otherwise people would
-// take the user for that administrator, or could not tell the two apart. This applies to all names of a user, and to every way to
-// get one: attributes of the user, the number after an installation code's prefix, and the domain's name, which is part of its
-// users' names.
+// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
+// (store's UsersCalled and UsersNamed), and among canonical names where somebody asks for one.
+// So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
+// nobody would know who is meant. That goes for all of a user's names, and for every way to one: what a user is given, the number
+// behind an installation code's prefix, and the domain's name behind the login names of its users: rows of the record from before call
+// an administrator ada@local.
 
 // Names holds all names that mean administrators.
 type Names struct {
-	domains       map[string]string // folded names of domains, by id
-	means         map[string]administrator
-	defaultDomain string // id of the default domain; "" if there is none
-}
-
-// administrator is the administrator that a name means.
-type administrator struct {
-	id      string
-	byLogin bool // the name is the login name alone
+	logins  map[string][]*model.User // administrators by login name
+	others  map[string][]*model.User // by principal name, canonical name and e-mail address
+	domains map[string]*model.Domain // by id, those that were asked for
 }
 
 // NamesOf returns the names of the administrators for whose permissions such returns true.
@@ -35,52 +28,94 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	if err != nil {
 		return nil, err
 	}
-	domains, err := tx.Domains()
-	if err != nil {
-		return nil, err
-	}
-	n := &Names{domains: map[string]string{}, means: map[string]administrator{}}
-	for _, d := range domains {
-		n.domains[d.ID] = d.NameFolded
-		if d.IsDefault {
-			n.defaultDomain = d.ID
-		}
-	}
-	for i := range all {
-		if a := &all[i]; such(a.Permissions) {
-			n.means[a.LoginNameFolded] = administrator{a.ID, true}
-		}
-	}
+	n := &Names{map[string][]*model.User{}, map[string][]*model.User{}, map[string]*model.Domain{}}
 	for i := range all {
 		a := &all[i]
 		if !such(a.Permissions) {
 			continue
 		}
-		for _, name := range []string{n.inDomain(a), a.EmailFolded, a.UserPrincipalNameFolded} {
-			if name != "" && name != a.LoginNameFolded {
-				n.means[name] = administrator{id: a.ID}
+		n.logins[a.LoginNameFolded] = append(n.logins[a.LoginNameFolded], a)
+		for _, name := range []string{a.UserPrincipalNameFolded, model.Fold(a.CanonicalName), a.EmailFolded} {
+			if name != "" {
+				n.others[name] = append(n.others[name], a)
 			}
 		}
 	}
 	return n, nil
 }
 
-// inDomain returns a user's login name with the domain, folded.
-func (n *Names) inDomain(u *model.User) string {
-	return u.LoginNameFolded + "@" + n.domains[u.DomainID]
+// domain is a user's. No domain is read but those that matter: there may be many.
+func (n *Names) domain(tx store.ReadTx, u *model.User) (*model.Domain, error) {
+	d, known := n.domains[u.DomainID]
+	if !known {
+		d = &model.Domain{}
+		if err := tx.Load(d, u.DomainID); err != nil {
+			return nil, err
+		}
+		n.domains[u.DomainID] = d
+	}
+	return d, nil
 }
 
-// Login returns whether a user's login name, with or without the domain, means an administrator other than this user.
-func (n *Names) Login(u *model.User) bool {
-	return n.other(u.LoginNameFolded, u.ID) || n.other(n.inDomain(u), u.ID)
+// inDomain is a user's login name with his domain behind it, folded.
+func (n *Names) inDomain(tx store.ReadTx, u *model.User) (string, error) {
+	d, err := n.domain(tx, u)
+	if err != nil {
+		return "", err
+	}
+	return u.LoginNameFolded + "@" + d.NameFolded, nil
 }
 
-// Email returns whether a user's e-mail address means an administrator other than this user.
-func (n *Names) Email(u *model.User) bool { return n.other(u.EmailFolded, u.ID) }
+// calledInDomain returns the administrators whose login name with their domain behind it is a name.
+func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.User, err error) {
+	for i := range name {
+		if name[i] != '@' {
+			continue
+		}
+		for _, a := range n.logins[name[:i]] {
+			called, err := n.inDomain(tx, a)
+			if err != nil {
+				return nil, err
+			}
+			if called == name {
+				found = append(found, a)
+			}
+		}
+	}
+	return found, nil
+}
 
-func (n *Names) other(name, id string) bool {
-	who, taken := n.means[name]
-	return taken && who.id != id
+// mean says whether a name is one of an administrator who is not the user of an id, and whether it is a login name alone.
+func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
+	another := func(a *model.User) bool { return a.ID != id }
+	if slices.ContainsFunc(n.others[name], another) {
+		return true, false, nil
+	}
+	called, err := n.calledInDomain(tx, name)
+	if err != nil || slices.ContainsFunc(called, another) {
+		return err == nil, false, err
+	}
+	taken = slices.ContainsFunc(n.logins[name], another)
+	return taken, taken, nil
+}
+
+// Login says whether a user's login name, with or without his domain, is a name of an administrator who is not he.
+func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
+	taken, _, err := n.mean(tx, u.LoginNameFolded, u.ID)
+	if taken || err != nil {
+		return taken, err
+	}
+	name, err := n.inDomain(tx, u)
+	if err == nil {
+		taken, _, err = n.mean(tx, name, u.ID)
+	}
+	return taken, err
+}
+
+// Email says whether his e-mail address is.
+func (n *Names) Email(tx store.ReadTx, u *model.User) (bool, error) {
+	taken, _, err := n.mean(tx, u.EmailFolded, u.ID)
+	return taken, err
 }
 
 // MayName returns an error if a name that a user is given means an administrator who may do something that the caller may not.
@@ -91,33 +126,48 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	}
 	login := was == nil || was.LoginNameFolded != u.LoginNameFolded || was.Permissions == "" && u.Permissions != ""
 	principal := u.UserPrincipalName != "" && (was == nil || was.UserPrincipalNameFolded != u.UserPrincipalNameFolded)
+	canonical := u.CanonicalName != "" && (was == nil || was.CanonicalName != u.CanonicalName)
 	email := u.EmailFolded != "" && (was == nil || was.EmailFolded != u.EmailFolded)
-	if !login && !principal && !email {
+	if !login && !principal && !canonical && !email {
 		return nil
 	}
 	names, err := g.namesOfStronger()
 	if err != nil {
 		return err
 	}
+	domain, err := names.domain(tx, u)
+	if err != nil {
+		return err
+	}
+	inDomain, err := names.inDomain(tx, u)
+	if err != nil {
+		return err
+	}
 	for _, n := range []struct {
 		attr, name string
 		given      bool
+		told       bool // also where it is an administrator's login name and no more
 	}{
-		{"loginName", u.LoginNameFolded, login},
-		{"loginName", names.inDomain(u), login},
-		{"userPrincipalName", u.UserPrincipalNameFolded, principal},
-		{"email", u.EmailFolded, email},
+		{"loginName", u.LoginNameFolded, login, domain.IsDefault},
+		{"loginName", inDomain, login, domain.IsDefault},
+		{"userPrincipalName", u.UserPrincipalNameFolded, principal, true},
+		{"canonicalName", model.Fold(u.CanonicalName), canonical, false},
+		{"email", u.EmailFolded, email, false},
 	} {
-		if !n.given || !names.other(n.name, u.ID) {
+		if !n.given {
 			continue
 		}
-		// The same name in two domains means two users. A caller who sees only one of them must not learn of the other. But in
-		// the default domain, a login name would then mean only the new user.
-		two := n.attr == "email" || n.attr == "loginName" && u.DomainID != names.defaultDomain
-		if two && names.means[n.name].byLogin && c.Scope != nil {
-			continue
+		taken, byLogin, err := names.mean(tx, n.name, u.ID)
+		switch {
+		case err != nil:
+			return err
+		case !taken:
+		case byLogin && !n.told && c.Scope != nil:
+			// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain a login
+			// name would mean the new one alone, and a principal name is one user's over all domains.
+		default:
+			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
 		}
-		return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
 	}
 	return nil
 }
@@ -146,9 +196,11 @@ func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Ag
 		return err
 	}
 	var logins []string
-	for name := range names.means {
-		if login, ok := strings.CutSuffix(name, "@"+now.NameFolded); ok && login != "" {
-			logins = append(logins, login)
+	for _, by := range []map[string][]*model.User{names.logins, names.others} {
+		for name := range by {
+			if login, ok := strings.CutSuffix(name, "@"+now.NameFolded); ok && login != "" {
+				logins = append(logins, login)
+			}
 		}
 	}
 	called, err := tx.UsersByLogin(now.ID, logins)

@@ -31,10 +31,13 @@ type Call struct {
 	plan     *Plan // with planOnly: the plan that the method made
 	refusal  error // with planOnly: why it made none
 
-	HasLarge bool     // it has called AcquireLarge
-	heavy    bool     // it has a slot of Server.heavy
-	shows    bool     // it returns a secret attribute
-	AtEnd    []func() // run after the reply
+	beside      map[string][]any // ids of what was looked for beside its change
+	LooksInside bool             // it looks for everything in its transaction
+
+	HasLarge bool     // it has the place of what needs much memory
+	heavy    bool     // it has one of those of replies that do
+	shows    bool     // it shows a secret, in an attribute
+	AtEnd    []func() // run when it has been answered
 
 	Page  string // name of a page, for the log, if the request is not for a method
 	Code  int    // error code of the reply
@@ -59,9 +62,10 @@ type Request struct {
 
 // Caller is who calls, and what the caller may do and see.
 type Caller struct {
-	Agent      *model.Agent // nil until authentication
-	Scope      store.Scope  // what the caller may see; nil for everything
-	generation int64        // generation of the secret that the caller authenticated with
+	Agent      *model.Agent // nil until authenticated
+	Scope      store.Scope  // what it sees; nil = everything
+	generation int64        // of the secret by which it proved itself
+	proof      *proof       // nil = whoever calls has no rights that could be taken away
 }
 
 // Effects are what one run of a plan did, for the audit log. Each run begins with empty Effects, because a transaction may run
@@ -163,7 +167,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.Parts != nil {
 		result, err = plan.Parts(ctx)
 	} else {
-		err = update(ctx, change)
+		err = c.besides(ctx, func() error { return update(ctx, change) })
 	}
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {
@@ -184,13 +188,16 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 // read runs a plan that only reads.
 func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 	view := c.Server.Config.Store.View
-	switch plan.Reads {
-	case NoStatement:
+	switch {
+	case plan.Reads == NoStatement:
 		return plan.View(nil)
-	case OneStatement:
+	case plan.Reads == OneStatement && !c.late():
 		view = c.Server.Config.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
+		if err := c.StillMay(tx); err != nil {
+			return err
+		}
 		c.Effects = Effects{}
 		tx.Limit(c.Scope)
 		result, err = plan.View(tx)
@@ -204,6 +211,9 @@ func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
 // Apply runs a plan inside a transaction and adds its audit row.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
+	if err := c.StillMay(tx); err != nil {
+		return nil, err
+	}
 	c.Effects = Effects{}
 	tx = c.guarded(tx)
 	tx.Limit(c.Scope)

@@ -62,7 +62,7 @@ func basic(r *http.Request) (id, secret string) {
 // authenticate authenticates the caller. The error is the same whatever is wrong with the claim. Refused claims are recorded in
 // the audit log, up to a rate.
 func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
-	a, generation, err := s.claimed(ctx, c, given)
+	a, generation, read, err := s.claimed(ctx, c, given)
 	if err != nil {
 		return err
 	}
@@ -70,25 +70,26 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 		return s.refuse(ctx, c, given, a.Name)
 	}
 	c.Agent, c.generation = a, generation
+	c.ProvenBy(read, c.agentAgain(given))
 	s.used(a, c.Now)
 	return s.Limits.Agent(a, s.Config.AgentRate, c.Now)
 }
 
-// claimed returns the agent that a claim names, if it exists, and the generation of the secret that the claim proves; 0 if it
-// proves nothing. An unknown agent takes the same path as a wrong secret, so that their timing does not differ. Only an agent
-// that proved itself a moment ago, and does so again, is taken from the cache.
-func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, err error) {
-	a = &model.Agent{}
+// claimed returns the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
+// proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
+// so again, is not looked up. It also returns when the agent was read.
+func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, read model.Time, err error) {
+	a, read = &model.Agent{}, c.Now
 	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
 	if given.bearer != "" {
 		var ok bool
 		if id, said, ok = s.readToken(given.bearer, c.Now); !ok {
-			return a, 0, nil
+			return a, 0, read, nil
 		}
 	}
 	key := id + given.spki
 	if key == "" {
-		return a, 0, nil
+		return a, 0, read, nil
 	}
 	proves := func(a *model.Agent) int64 {
 		switch {
@@ -105,7 +106,7 @@ func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Ag
 	if known := s.Limits.Known(key, version, c.Now); known != nil && (known.Agent.ID == id || given.spki != "") {
 		if generation = proves(known.Agent); generation != 0 {
 			c.Scope = known.Scope
-			return known.Agent, generation, nil
+			return known.Agent, generation, known.Read, nil
 		}
 	}
 	err = s.Config.Store.ViewOne(ctx, func(tx store.ReadTx) error {
@@ -130,7 +131,7 @@ func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Ag
 	if err == nil && generation != 0 && version >= 0 {
 		s.Limits.Know(key, &limit.KnownCaller{Agent: a, Scope: c.Scope, Version: version, Read: c.Now})
 	}
-	return a, generation, err
+	return a, generation, read, err
 }
 
 // addressed returns whether an address is in one of the ranges, or there are no ranges.

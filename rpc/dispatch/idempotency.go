@@ -133,6 +133,9 @@ func (c *Call) setKey(key string, body []byte) error {
 // findReply returns, as an error, the stored reply of a call that was carried out before, or a begunBefore; nil if there is
 // neither.
 func (c *Call) findReply(tx store.ReadTx) error {
+	if err := c.StillMay(tx); err != nil {
+		return err
+	}
 	a, err := tx.Answered(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
 		return err

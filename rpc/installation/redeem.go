@@ -340,10 +340,13 @@ func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
 	}
 	if user.EmailFolded != "" {
 		taken, err := tx.Exists(store.UsersByEmail, user.EmailFolded)
+		if err == nil && !taken {
+			taken, err = administrators.Email(tx, user)
+		}
 		if err != nil {
 			return err
 		}
-		if taken || administrators.Email(user) {
+		if taken {
 			user.Email, user.EmailFolded = "", ""
 		}
 	}
@@ -352,8 +355,8 @@ func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
 			return err
 		}
 		user.LoginNameFolded = model.Fold(user.LoginName)
-		if !administrators.Login(user) {
-			return nil
+		if taken, err := administrators.Login(tx, user); err != nil || !taken {
+			return err
 		}
 	}
 }

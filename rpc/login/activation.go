@@ -16,5 +16,5 @@ type ActivateArgs struct {
 
 // ActivateTokenAssignment is Activate for a login: it does not reveal whether the assignment exists.
 func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
-	return token.Activate(m.Server, r, &args.ActivateArgs, plan, true)
+	return token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated)
 }

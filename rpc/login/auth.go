@@ -34,8 +34,10 @@ type Auth struct {
 	turns     turns           // for addresses that have no such attempts left
 	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id (a string) of the user who last had a credential checked or requested a passcode
-	lastAdmin atomic.Value // id of the administrator who last signed in to the console
+	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
+	lastAdmin atomic.Value // id of the administrator who signed in to the console last
+
+	lastActivated atomic.Value // id of the assignment of which an activation code was tried last
 }
 
 // New returns the receiver of the methods for logins.
@@ -159,13 +161,8 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	if v.token, err = args.Selector("token", token.TokenType, false); err != nil {
 		return nil, err
 	}
-	if args.RemoteIP != "" {
-		ip, err := netip.ParseAddr(string(args.RemoteIP))
-		if err != nil || ip.Zone() != "" {
-			return nil, model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
-		}
-		v.comesFrom(ip.String())
-		v.c.Remote = ip.String() + " by " + v.c.Remote
+	if err := v.remoteIP(args.RemoteIP); err != nil {
+		return nil, err
 	}
 	if err := v.credential(args.Credential); err != nil {
 		return nil, err
@@ -184,12 +181,29 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// login returns the user. It returns nil if the selector matches none, or matches several users of whom not exactly one is in the
-// default domain.
+// remoteIP takes where the user is, as the front end says; "" = not known.
+func (v *verification) remoteIP(text wire.Text) error {
+	if text == "" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(string(text))
+	if err != nil || ip.Zone() != "" {
+		return model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
+	}
+	v.comesFrom(ip.String())
+	v.c.Remote = ip.String() + " by " + v.c.Remote
+	return nil
+}
+
+// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
-	found, err := tx.Logins(v.user)
+	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
+	if err != nil {
+		return nil, err
+	}
+	found, err := tx.Logins(conds)
 	if err == nil && len(found) > 1 {
-		if narrowed, ok := store.InDefaultDomain(v.user); ok {
+		if narrowed, ok := store.InDefaultDomain(conds); ok {
 			found, err = tx.Logins(narrowed)
 		}
 	}

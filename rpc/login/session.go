@@ -65,36 +65,46 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	if hash == nil {
 		return refused
 	}
-	var session model.Session
-	var user model.User
-	var domain model.Domain
-	err := m.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+	person := func(tx store.ReadTx) (a *model.Agent, session model.Session, err error) {
+		var user model.User
+		var domain model.Domain
 		if session, err = tx.SessionByHash(hash); err == nil {
 			err = tx.Load(&user, session.UserID)
 		}
 		if err == nil {
 			err = tx.Load(&domain, user.DomainID)
 		}
+		if wire.NoSingleMatch(err) || err == nil && !session.Good(&user, c.Now, model.Time(SessionIdle.Milliseconds())) {
+			err = refused
+		}
+		return personOf(&user, &domain), session, err
+	}
+	var who *model.Agent
+	var session model.Session
+	err := m.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+		who, session, err = person(tx)
 		return err
 	})
-	switch {
-	case wire.NoSingleMatch(err):
-		return refused
-	case err != nil:
+	if err != nil {
 		return err
-	case !session.Good(&user, c.Now, model.Time(SessionIdle.Milliseconds())):
-		return refused
 	}
-	c.Agent = personOf(&user, &domain)
+	c.Agent = who
+	c.ProvenBy(c.Now, func(tx store.ReadTx) error {
+		now, _, err := person(tx)
+		if err == nil {
+			err = c.Lessened(now)
+		}
+		return err
+	})
 	if c.Now-session.LastUsed >= maxSessionUsed {
 		return m.Server.Config.Store.Update(ctx, func(tx store.Tx) error { return tx.SessionUsed(hash, c.Now) })
 	}
 	return nil
 }
 
-// personOf returns an agent with the permissions of an administrator and a name with which the administrator can sign in.
+// personOf makes an administrator an agent with his permissions.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
-	return &model.Agent{ID: u.ID, Name: d.Name + `\` + u.LoginName, Permissions: u.Permissions, Status: model.Active}
+	return &model.Agent{ID: u.ID, Name: dispatch.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }
 
 // SignOut ends the session.

@@ -27,6 +27,9 @@ func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Pla
 	if v.first, v.second, err = args.otps(); err != nil {
 		return err
 	}
+	if err = v.remoteIP(args.RemoteIP); err != nil {
+		return err
+	}
 	plan.Update = func(tx store.Tx) (any, error) {
 		reply, err := v.decide(tx, func(login *model.Login) (any, error) { return v.sync(tx, login) })
 		if o, ok := reply.(dispatch.CommittedRefusal); ok && o.Err.Kind == model.OutOfSync {
@@ -94,7 +97,8 @@ type SyncArgs struct {
 // AuthSyncArgs are the parameters of auth/syncToken.
 type AuthSyncArgs struct {
 	SyncArgs
-	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
+	RemoteIP    wire.Text  `json:"remoteIp"`
+	Application wire.Named `json:"application"` // read, and of no effect: this server is one
 }
 
 // SyncSelected is token/syncToken: it synchronizes a token with two consecutive OTPs. If they do not match, it refuses, and its

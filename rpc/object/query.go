@@ -363,8 +363,11 @@ func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
 // Find returns the id of the one object that matches. If none matches, it returns the object's not-found error. If several match,
 // it returns an error of kind Ambiguous that lists them.
 func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (string, error) {
-	rows, err := tx.Find(&store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
-		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: 11})
+	conds, err := o.Narrowed(c, tx, conds)
+	if err != nil {
+		return "", err
+	}
+	rows, err := tx.Find(o.lookup(conds))
 	if err != nil {
 		return "", err
 	}

@@ -100,6 +100,17 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	if err := c.MayRename(tx, was, now, agents); err != nil {
 		return err
 	}
+	administrators, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	for i := range administrators {
+		if a := &administrators[i]; a.DomainID == now.ID {
+			if err := dispatch.AdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
+				return err
+			}
+		}
+	}
 	for i := range agents {
 		a := &agents[i]
 		if !a.LimitedTo(was.NameFolded) {

@@ -95,8 +95,20 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 	if err := c.MayName(tx, u, was); err != nil {
 		return err
 	}
-	if err := MayGrant(c, d, u.Permissions); err != nil || was == nil {
+	if err := MayGrant(c, d, u.Permissions); err != nil {
 		return err
+	}
+	if u.Permissions != "" && (was == nil || was.Permissions == "" || was.LoginName != u.LoginName) {
+		var domain model.Domain
+		if err := tx.Load(&domain, u.DomainID); err != nil {
+			return err
+		}
+		if err := dispatch.AdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
+			return err
+		}
+	}
+	if was == nil {
+		return nil
 	}
 	return keepAdministrator(tx, was, u)
 }

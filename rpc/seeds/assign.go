@@ -90,8 +90,10 @@ func (b *assigning) run(rows []seedfile.Assignment) error {
 			return err
 		}
 	}
-	_, err := b.tx.InsertMany(b.made, false)
-	return err
+	if _, err := b.tx.InsertMany(b.made, false); err != nil {
+		return err
+	}
+	return token.MayHave(b.tx, b.made, true)
 }
 
 // read looks up everything that the rows name.

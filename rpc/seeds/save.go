@@ -54,8 +54,10 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if _, err := tx.InsertMany(states, false); err != nil {
 		return nil, err
 	}
-	_, err = tx.InsertMany(s.made, false)
-	return s.kept, err
+	if _, err = tx.InsertMany(s.made, false); err != nil {
+		return nil, err
+	}
+	return s.kept, token.MayHave(tx, s.made, true)
 }
 
 // existing returns the existing tokens with serial numbers of the file, including those that the caller does not see, because a
@@ -174,6 +176,9 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 		return nil, err
 	case len(im.tokens) == 0:
 		return nil, errNoToken
+	}
+	if err := token.MayHave(tx, s.made, false); err != nil {
+		return nil, err
 	}
 	var users, tokens []string
 	for _, a := range s.made {

@@ -1,10 +1,12 @@
 package token
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -207,17 +209,18 @@ func (a *ActivateArgs) sum() ([]byte, error) {
 
 // Activate activates an assignment with its activation code.
 func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
-	return Activate(m.Server, r, args, plan, false)
+	return Activate(m.Server, r, args, plan, nil)
 }
 
-// Activate activates an assignment with its activation code. If blind is set, it does not reveal whether the assignment exists.
-func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, blind bool) error {
+// Activate makes an assignment active by its activation code. With last, the id of the assignment that was tried last, it does not tell
+// whether the assignment exists: of one that does not, that one is looked at for the time it takes.
+func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, last *atomic.Value) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := assignment(&args.Selection)
 	if err != nil {
 		return err
 	}
-	if blind { // it may reveal that the domain is unknown, but not whether the user exists
+	if last != nil { // of whom it is not told whether he is there, it is told that his domain is none
 		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
 			return err
 		}
@@ -229,27 +232,40 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 	wrong := dispatch.CommittedRefusal{Err: model.Errorf(model.BadLink, "the activation code is wrong, was used already, or has expired")}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := AssignmentType.FindSelected(c, tx, one)
-		if blind && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun {
-			return wrong, nil
-		}
-		if err != nil {
+		unknown := last != nil && wire.NoSingleMatch(err) && wire.ClientError(err).Noun != model.DomainNoun
+		if err != nil && !unknown {
 			return nil, err
+		}
+		if unknown {
+			id, _ = last.Load().(string)
 		}
 		var a model.Assignment
-		if err := tx.Load(&a, id); err != nil {
+		if err := tx.Load(&a, id); err != nil && !(unknown && wire.NoSingleMatch(err)) {
 			return nil, err
 		}
-		c.SetObject(AssignmentType.Noun, id)
 		var want []byte
 		if a.Activation != nil {
 			if want, err = s.Keys.Unseal(store.ActivationPlace(id), a.Activation); err != nil {
 				return nil, err
 			}
 		}
-		if !a.Activate(want, sum, c.Now) {
-			return wrong, tx.Save(&a)
+		if unknown && a.ID == "" {
+			return wrong, tx.Stranger(c.Now)
 		}
-		if blind {
+		if unknown {
+			return wrong, tx.Save(&a) // as it is
+		}
+		c.SetObject(AssignmentType.Noun, id)
+		if last != nil {
+			last.Store(id)
+		}
+		if !a.Activate(want, sum, c.Now) {
+			if last != nil { // which the refusal of one that does not exist costs as well
+				err = object.UndefinedDomain(tx, one.Named)
+			}
+			return wrong, cmp.Or(err, tx.Save(&a))
+		}
+		if last != nil {
 			return nil, tx.Save(&a)
 		}
 		return assignmentID{id}, tx.Save(&a)

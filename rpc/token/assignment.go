@@ -2,7 +2,9 @@ package token
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -95,6 +97,9 @@ func newAssignment(c *dispatch.Call, tx store.Tx, a *model.Assignment, t *model.
 	if err := Admit(c, tx, a, t, &p, existing, 0); err != nil {
 		return err
 	}
+	if err := MayHave(tx, []model.Assignment{*a}, false); err != nil {
+		return err
+	}
 	if !ownerGiven {
 		a.IsOwner = !Owned(existing)
 	} else if a.IsOwner {
@@ -132,7 +137,28 @@ func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Toke
 	return nil
 }
 
-// Owned returns whether one of the assignments is an owner's.
+// MayHave refuses assignments that are made by which a user would have too many tokens; written says whether they are stored already.
+func MayHave(tx store.ReadTx, made []model.Assignment, written bool) error {
+	fresh := map[string]int64{}
+	for i := range made {
+		fresh[made[i].UserID]++
+	}
+	counts, err := tx.AssignedTo(slices.Sorted(maps.Keys(fresh)))
+	if err != nil {
+		return err
+	}
+	for id, n := range fresh {
+		if written {
+			n = 0
+		}
+		if n += counts[id]; n > model.MaxUserTokens {
+			return model.AttrErrorf(model.Invalid, "attrs.user", "a user may have at most %d tokens, and one would have %d", model.MaxUserTokens, n)
+		}
+	}
+	return nil
+}
+
+// Owned says whether one of the assignments is an owner's.
 func Owned(assignments []model.Assignment) bool {
 	for _, a := range assignments {
 		if a.IsOwner {

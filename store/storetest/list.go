@@ -112,6 +112,9 @@ func longLists(t *testing.T, d *Database) {
 		if n != many || err != nil {
 			t.Errorf("AssignedOfProduct: %d, %v", n, err)
 		}
+		if counts, err := tx.AssignedTo([]string{w.user.ID, "none"}); len(counts) != 1 || counts[w.user.ID] != many || err != nil {
+			t.Errorf("AssignedTo: %v, %v", counts, err)
+		}
 		q := &store.Query{Table: "tokens", Columns: []store.Column{{Name: "id"}}, Where: []store.Cond{{Column: "id", Op: store.In, Value: in}}, Limit: 9999}
 		found2, err := tx.Find(q)
 		if len(found2) != many {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 var nameCases = []contractCase{
 	{"name/whom a name means", calledUsers},
+	{"name/whom the names of a file mean", usersNamed},
 	{"name/names of before a rule", calledAsBefore},
 	{"name/principal names that two have", sharedPrincipals},
 }
@@ -149,6 +151,40 @@ func calledUsers(t *testing.T, d *Database) {
 			t.Errorf("domains %v, %v", got, err)
 		}
 		return err
+	})
+}
+
+// usersNamed: of several whom a name means the one in the default domain is taken; an e-mail address is looked at where there is none.
+func usersNamed(t *testing.T, d *Database) {
+	s := d.Open(t)
+	north, south := newDomain(), newDomain()
+	north.Name, north.NameFolded = "north", "north"
+	south.Name, south.NameFolded, south.IsDefault = "south", "south", true
+	first, second := called(north, "jdoe", ""), called(south, "jdoe", "")
+	principal, login, mail := called(north, "p", "X@Upn"), called(north, "kim@x.example", ""), called(south, "m", "")
+	for u, address := range map[*model.User]string{first: "y@mail", second: "kim@x.example", mail: "z@mail"} {
+		u.Email, u.EmailFolded = address, address
+	}
+	insert(t, s, north, south, first, second, principal, login, mail)
+	view(t, s, func(tx store.ReadTx) error {
+		for _, c := range []struct {
+			scope store.Scope
+			want  map[string][]string
+		}{
+			{nil, map[string][]string{"jdoe": {second.ID}, "north\\jdoe": {first.ID}, "x@upn": {principal.ID}, "kim@x.example": {login.ID}, "y@mail": {first.ID}, "z@mail": {mail.ID}}},
+			{store.DomainScope([]any{north.ID}), map[string][]string{"jdoe": {first.ID}, "north\\jdoe": {first.ID}, "x@upn": {principal.ID}, "kim@x.example": {login.ID}, "y@mail": {first.ID}}},
+			{store.DomainScope([]any{south.ID}), map[string][]string{"jdoe": {second.ID}, "kim@x.example": {second.ID}, "z@mail": {mail.ID}}},
+		} {
+			tx.Limit(c.scope)
+			found, err := tx.UsersNamed([]string{"none", "jdoe", "north\\jdoe", "x@upn", "kim@x.example", "y@mail", "z@mail"})
+			if err != nil {
+				return err
+			}
+			if !reflect.DeepEqual(found, c.want) {
+				t.Errorf("in scope %v: found %v", c.scope, found)
+			}
+		}
+		return nil
 	})
 }
 

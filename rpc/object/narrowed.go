@@ -1,0 +1,75 @@
+package object
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"tokensmith/rpc/dispatch"
+	"tokensmith/store"
+)
+
+// grows are the objects of which there may be very many.
+var grows = []string{"user", "token", "tokenAssignment", "device", "installationCode"}
+
+// fewColumns are, by table, the columns of these objects of which a value leads to a few rows at once.
+var fewColumns = sync.OnceValue(func() map[string][]string {
+	few := map[string][]string{}
+	for _, name := range grows {
+		o := Types[name]
+		columns := []string{store.IDColumn.Name, store.ToUser.From}
+		for i := range o.Attrs {
+			if a := &o.Attrs[i]; a.Indexed && a.Kind == Text {
+				columns = append(columns, a.Column)
+				if a.Fold {
+					columns = append(columns, store.Folded(a.Column))
+				}
+			}
+		}
+		few[o.Table] = columns
+	}
+	return few
+})
+
+// direct says whether conditions lead to a few objects at once, or there are not many.
+func (o *Type) direct(conds []store.Cond) bool {
+	few := fewColumns()
+	if few[o.Table] == nil {
+		return true
+	}
+	return slices.ContainsFunc(conds, func(c store.Cond) bool {
+		table := o.Table
+		if n := len(c.Path); n > 0 {
+			table = c.Path[n-1].Table
+		}
+		return (c.Op == store.Eq || c.Op == store.In || c.Op == store.Calls) && slices.Contains(few[table], c.Column)
+	})
+}
+
+const maxAmbiguous = 10 // objects that a selector which fits several names
+
+// Narrowed returns conditions by which a change finds at most a few objects without looking through their table, see
+// dispatch.Call's FoundBeside.
+func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
+	if o.direct(conds) {
+		return conds, nil
+	}
+	ids, known, err := c.FoundBeside(tx, fmt.Sprint(o.Table, conds), func(tx store.ReadTx) ([]any, error) {
+		rows, err := tx.Find(o.lookup(conds))
+		ids := make([]any, len(rows))
+		for i, r := range rows {
+			ids[i] = r[0]
+		}
+		return ids, err
+	})
+	if err != nil || !known {
+		return conds, err
+	}
+	return append(slices.Clip(conds), store.ByIDs(ids)), nil
+}
+
+// lookup asks for the ids of what fits, and for one more than are named.
+func (o *Type) lookup(conds []store.Cond) *store.Query {
+	return &store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxAmbiguous + 1}
+}
