@@ -26,7 +26,7 @@ type Agent struct {
 	RateLimit      int64  `db:"rate_limit"` // calls per second; 0 means the server's default
 }
 
-// RecordedAs are the names that the audit record has for those who are neither agents nor administrators.
+// RecordedAs lists the names that the audit record uses for callers that are neither agents nor administrators.
 var RecordedAs = []string{"operator", "serve", "device", "link", "console"}
 
 // HashSecret returns the stored form of a client secret.

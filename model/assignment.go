@@ -51,10 +51,11 @@ func (a *Assignment) Activate(want, sum []byte, now Time) bool {
 	return true
 }
 
-// MaxUserTokens is how many tokens may be assigned to a user. A credential is tried at all of them, while other logins wait.
+// MaxUserTokens is the largest number of tokens of one user. A login may try the credential with all of them, while other logins
+// wait.
 const MaxUserTokens = 500
 
-// MinPIN is how many characters a PIN has at least, MaxPIN how many at most.
+// MinPIN and MaxPIN are the shortest and the longest PIN, in characters.
 const (
 	MinPIN = 4
 	MaxPIN = 32

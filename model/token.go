@@ -10,10 +10,11 @@ const (
 	MaxSeedBytes = 256
 )
 
-// MaxSeedTokens is how many tokens may have one seed. What one of them uses all of them know, which each login waits for.
+// MaxSeedTokens is the largest number of tokens with the same seed. A login that uses an OTP of one must update all, while other
+// logins wait.
 const MaxSeedTokens = 1000
 
-// Token is an OTP token: a device or app that makes one-time passwords of its seed.
+// Token is an OTP token: a device or app that makes one-time passwords from its seed.
 type Token struct {
 	ID           string `db:"id"`
 	ProductID    string `db:"product_id"`

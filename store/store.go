@@ -273,7 +273,7 @@ type ReadTx interface {
 	AssignmentsOfUser(userID string) ([]model.Assignment, error)
 	// AssignmentsOfTokens returns the assignments of the tokens, by token id, oldest first.
 	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
-	// AssignedTo counts the assignments of users, given by id; who has none is not in it.
+	// AssignedTo returns the number of assignments of each user, by user id. Users without assignments are left out.
 	AssignedTo(userIDs []string) (map[string]int64, error)
 	// AssignedOfProduct counts a user's assignments to tokens of a product.
 	AssignedOfProduct(userID, productID string) (int64, error)
@@ -399,10 +399,10 @@ type Tx interface {
 	// ClearFailures sets the count of failed credentials to 0 for every user that a token is assigned to. It ends no lock.
 	ClearFailures(tokenID string) error
 
-	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and whose states, beside them,
-	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
-	// that do, and returns their states as what was used before has them; those it is given stay as they are. A group of more than
-	// model.MaxSeedTokens is Invalid.
+	// TakeMarks is for tokens that were just inserted and whose seeds may have been used before. Their states are passed beside
+	// them and are not inserted yet. Tokens that make the same OTPs, according to their seeds and products, become one group,
+	// together with existing tokens that do. TakeMarks returns the states, changed to include what was used before. The states
+	// passed to it do not change. If a group would have more than model.MaxSeedTokens tokens, TakeMarks returns an Invalid error.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
 	// RaiseMarks stores in all tokens of a group which OTPs of their seed were used, and what their seed answered, and moves
 	// their counters up accordingly. A nil group means that there is no group.

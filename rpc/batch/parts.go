@@ -29,7 +29,7 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 		default:
 			var next *dispatch.Progress
 			next, err = m.part(ctx, outer, calls, at)
-			if dispatch.EndsForBeside(err) { // at the first call of the part
+			if dispatch.EndsForBeside(err) { // in the first call of the part
 				if err = calls[at.Done].call.LookBeside(ctx, err); err == nil {
 					continue
 				}
@@ -90,7 +90,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 			}
 			envelope, err := step(p)
 			if dispatch.EndsForBeside(err) && next.Done > from.Done {
-				return nil // what the calls before it changed is to be found as well
+				return nil // end the part here, so that the search also sees what its calls changed
 			}
 			if err != nil {
 				return err

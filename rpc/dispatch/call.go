@@ -31,13 +31,13 @@ type Call struct {
 	plan     *Plan // with planOnly: the plan that the method made
 	refusal  error // with planOnly: why it made none
 
-	beside      map[string][]any // ids of what was looked for beside its change
-	LooksInside bool             // it looks for everything in its transaction
+	beside      map[string][]any // results of searches outside the change's transaction
+	LooksInside bool             // make all searches inside the transaction
 
-	HasLarge bool     // it has the place of what needs much memory
-	heavy    bool     // it has one of those of replies that do
-	shows    bool     // it shows a secret, in an attribute
-	AtEnd    []func() // run when it has been answered
+	HasLarge bool     // it holds the place for calls that need much memory
+	heavy    bool     // it holds a place for replies that need much memory
+	shows    bool     // its reply contains a secret attribute
+	AtEnd    []func() // functions to run after the reply
 
 	Page  string // name of a page, for the log, if the request is not for a method
 	Code  int    // error code of the reply
@@ -63,9 +63,9 @@ type Request struct {
 // Caller is who calls, and what the caller may do and see.
 type Caller struct {
 	Agent      *model.Agent // nil until authenticated
-	Scope      store.Scope  // what it sees; nil = everything
-	generation int64        // of the secret by which it proved itself
-	proof      *proof       // nil = whoever calls has no rights that could be taken away
+	Scope      store.Scope  // the domains that the caller sees; nil means all
+	generation int64        // generation of the secret that authenticated the caller
+	proof      *proof       // nil if the caller has no rights that could be taken away
 }
 
 // Effects are what one run of a plan did, for the audit log. Each run begins with empty Effects, because a transaction may run

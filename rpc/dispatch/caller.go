@@ -75,9 +75,9 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 	return s.Limits.Agent(a, s.Config.AgentRate, c.Now)
 }
 
-// claimed returns the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
-// proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
-// so again, is not looked up. It also returns when the agent was read.
+// claimed returns the agent that a claim names, the generation of the secret that proves the claim, and when the agent was read.
+// Generation 0 means that the claim proves nothing. An unknown agent takes the same path as a wrong secret. Only an agent that
+// proved itself a moment ago, and does so again, is taken from the cache instead of the database.
 func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, read model.Time, err error) {
 	a, read = &model.Agent{}, c.Now
 	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)

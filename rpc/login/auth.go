@@ -34,10 +34,10 @@ type Auth struct {
 	turns     turns           // for addresses that have no such attempts left
 	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
-	lastAdmin atomic.Value // id of the administrator who signed in to the console last
+	lastLogin atomic.Value // id (a string) of the user who last had a credential checked or requested a passcode
+	lastAdmin atomic.Value // id of the administrator who last signed in to the console
 
-	lastActivated atomic.Value // id of the assignment of which an activation code was tried last
+	lastActivated atomic.Value // id of the assignment whose activation code was last tried
 }
 
 // New returns the receiver of the methods for logins.
@@ -181,7 +181,7 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// remoteIP takes where the user is, as the front end says; "" = not known.
+// remoteIP sets the address of the user as the front end reports it. An empty text means that the address is not known.
 func (v *verification) remoteIP(text wire.Text) error {
 	if text == "" {
 		return nil
@@ -195,7 +195,8 @@ func (v *verification) remoteIP(text wire.Text) error {
 	return nil
 }
 
-// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
+// login returns the user. It returns nil if the selector matches no user, or matches several users of whom not exactly one is in
+// the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
 	if err != nil {

@@ -102,7 +102,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	return nil
 }
 
-// personOf makes an administrator an agent with his permissions.
+// personOf returns an agent with the permissions of an administrator.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
 	return &model.Agent{ID: u.ID, Name: dispatch.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }

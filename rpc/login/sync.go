@@ -98,7 +98,7 @@ type SyncArgs struct {
 type AuthSyncArgs struct {
 	SyncArgs
 	RemoteIP    wire.Text  `json:"remoteIp"`
-	Application wire.Named `json:"application"` // read, and of no effect: this server is one
+	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
 }
 
 // SyncSelected is token/syncToken: it synchronizes a token with two consecutive OTPs. If they do not match, it refuses, and its

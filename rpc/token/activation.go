@@ -212,15 +212,16 @@ func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *di
 	return Activate(m.Server, r, args, plan, nil)
 }
 
-// Activate makes an assignment active by its activation code. With last, the id of the assignment that was tried last, it does not tell
-// whether the assignment exists: of one that does not, that one is looked at for the time it takes.
+// Activate activates an assignment with its activation code. If last is set, Activate does not reveal whether the assignment
+// exists. last holds the id of the assignment that was tried last: if the named one does not exist, Activate loads that one
+// instead, so that both cases take the same time.
 func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, last *atomic.Value) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := assignment(&args.Selection)
 	if err != nil {
 		return err
 	}
-	if last != nil { // of whom it is not told whether he is there, it is told that his domain is none
+	if last != nil { // it may reveal that the domain is unknown, but not whether the user exists
 		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
 			return err
 		}
@@ -253,14 +254,14 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 			return wrong, tx.Stranger(c.Now)
 		}
 		if unknown {
-			return wrong, tx.Save(&a) // as it is
+			return wrong, tx.Save(&a) // unchanged, to take the same time
 		}
 		c.SetObject(AssignmentType.Noun, id)
 		if last != nil {
 			last.Store(id)
 		}
 		if !a.Activate(want, sum, c.Now) {
-			if last != nil { // which the refusal of one that does not exist costs as well
+			if last != nil { // so that it takes as long as for an assignment that does not exist
 				err = object.UndefinedDomain(tx, one.Named)
 			}
 			return wrong, cmp.Or(err, tx.Save(&a))

@@ -137,7 +137,8 @@ func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Toke
 	return nil
 }
 
-// MayHave refuses assignments that are made by which a user would have too many tokens; written says whether they are stored already.
+// MayHave returns an error if new assignments give a user too many tokens. written is true if the new assignments are already
+// stored.
 func MayHave(tx store.ReadTx, made []model.Assignment, written bool) error {
 	fresh := map[string]int64{}
 	for i := range made {
@@ -158,7 +159,7 @@ func MayHave(tx store.ReadTx, made []model.Assignment, written bool) error {
 	return nil
 }
 
-// Owned says whether one of the assignments is an owner's.
+// Owned returns whether one of the assignments is an owner's.
 func Owned(assignments []model.Assignment) bool {
 	for _, a := range assignments {
 		if a.IsOwner {
