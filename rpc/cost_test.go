@@ -122,7 +122,8 @@ func TestCostOfOneSignIn(t *testing.T) {
 	}
 }
 
-// A credential is tried at all tokens of its user, so that there is an end to them, by whatever way they are assigned.
+// A login tries a credential with all tokens of its user. So the number of tokens of a user has a limit, however they are
+// assigned.
 func TestUsersHaveSoManyTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -161,7 +162,7 @@ func TestUsersHaveSoManyTokens(t *testing.T) {
 	})
 }
 
-// ownedBy is a file of one token that names its user.
+// ownedBy returns a file with one token that names its user.
 func ownedBy(login string) string {
 	return `upn,serial number,secret key,time interval,manufacturer,model\n` + login + `,of-` + login + `,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n`
 }
