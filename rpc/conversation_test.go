@@ -45,8 +45,8 @@ const conversations = "../testdata/rpc/*.txt"
 //	{"error":0,"result":{"id":"{token}"}}
 //	--- let token = result.id
 //
-// {name} stands for a value kept by let, {id} in a reply for any other id, {clientToken} for any other client token. "--- clock 30s" moves the clock,
-// "--- as ID SECRET" changes the caller, "--- as nobody" and "--- as first" as well.
+// {name} stands for a value that let stored. In a reply, {id} stands for any other id and {clientToken} for any other client
+// token. "--- clock 30s" advances the clock. "--- as ID SECRET" changes the caller, as do "--- as nobody" and "--- as first".
 func TestConversations(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(conversations)

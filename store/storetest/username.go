@@ -154,7 +154,8 @@ func calledUsers(t *testing.T, d *Database) {
 	})
 }
 
-// usersNamed: of several whom a name means the one in the default domain is taken; an e-mail address is looked at where there is none.
+// usersNamed checks that of several users with one name the one in the default domain is taken, and that e-mail addresses count
+// only if no other name matches.
 func usersNamed(t *testing.T, d *Database) {
 	s := d.Open(t)
 	north, south := newDomain(), newDomain()
