@@ -46,7 +46,7 @@ func (o *Type) direct(conds []store.Cond) bool {
 	})
 }
 
-const maxAmbiguous = 10 // objects that a selector which fits several names
+const maxAmbiguous = 10 // how many objects an error lists if a selector matches several
 
 // Narrowed returns conditions with which a change finds at most a few objects without a search through their table (see
 // Call.FoundBeside in package dispatch).
@@ -68,7 +68,7 @@ func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (
 	return append(slices.Clip(conds), store.ByIDs(ids)), nil
 }
 
-// lookup asks for the ids of what fits, and for one more than are named.
+// lookup returns a query for the ids of the matching objects. Its limit is one more than an error lists.
 func (o *Type) lookup(conds []store.Cond) *store.Query {
 	return &store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
 		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxAmbiguous + 1}
