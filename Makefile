@@ -31,6 +31,10 @@ TEST := -parallel $(shell echo $$((2 * $$(nproc)))) -timeout 2h
 test: tools ## install what the tests need, and pass them all; with LONG=1 the long ones at full length
 	$(if $(LONG),TOKENSMITH_TEST_LONG=1 )go test $(TEST) ./...
 
+RUNS ?= 10000
+simulate: ## RUNS (10000) runs of a server on a database that fails on purpose, held to what is promised: cmd/tokensmith/TESTING.md
+	go test ./rpc -run '^TestSimulation$$' -v -timeout 2h -simulate.runs $(RUNS)
+
 race: tools ## the tests under the race detector
 	go test -race $(TEST) ./...
 
@@ -64,4 +68,4 @@ ci: ## what every change must pass
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build release test race lint bench fuzz ci tools
+.PHONY: help run build release test simulate race lint bench fuzz ci tools

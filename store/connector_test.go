@@ -1,172 +1,87 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
+	"github.com/mattn/go-sqlite3"
+
+	"tokensmith/model"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
+	"tokensmith/store/storetest/faulty"
 )
 
-// faults makes connections whose statements fail as a test wants, and counts them.
-type faults struct {
-	driver.Connector
+// counted counts what runs, and has it fail as a test wants.
+type counted struct {
 	statements, begins, commits atomic.Int64
-	fails                       atomic.Pointer[string] // text of the statements that fail, or a part of it; "COMMIT" means every commit
+	fails                       atomic.Pointer[string] // a part of the text of what fails; "BEGIN" and "COMMIT" are any
+	late                        atomic.Bool            // behind its effect
+	err                         error                  // with which it fails; nil = errOnPurpose
 }
 
 var errOnPurpose = errors.New("failed on purpose")
 
-func (f *faults) wrap(c driver.Connector) driver.Connector { return &faultyConnector{f, c} }
-
-func (f *faults) run(text string) error {
-	f.statements.Add(1)
-	if strings.HasPrefix(text, "BEGIN") {
-		f.begins.Add(1)
+func (c *counted) decide(p faulty.Point) faulty.Fate {
+	text := p.Text
+	switch p.Op {
+	case faulty.Connect, faulty.Rollback:
+		return faulty.Fate{}
+	case faulty.Begin:
+		c.begins.Add(1)
+		text = "BEGIN"
+	case faulty.Commit:
+		c.commits.Add(1)
+		text = "COMMIT"
 	}
-	if strings.HasPrefix(text, "COMMIT") {
-		f.commits.Add(1)
+	c.statements.Add(1)
+	if part := c.fails.Load(); part != nil && strings.Contains(text, *part) {
+		return faulty.Fate{Err: cmp.Or(c.err, errOnPurpose), Late: c.late.Load()}
 	}
-	if part := f.fails.Load(); part != nil && strings.Contains(text, *part) {
-		return errOnPurpose
-	}
-	return nil
+	return faulty.Fate{}
 }
 
-type faultyConnector struct {
-	f *faults
-	driver.Connector
+func (c *counted) fail(what string) {
+	c.fails.Store(&what)
+	if what == "" {
+		c.fails.Store(nil)
+	}
 }
 
-func (c *faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+// open opens a database whose connections it counts.
+func (c *counted) open(t *testing.T, d *storetest.Database) store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithConnector(faulty.Connector(c.decide)))
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return &faultyConn{conn, c.f}, nil
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
-type faultyConn struct {
-	driver.Conn
-	f *faults
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.run("BEGIN"); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
-	return faultyTx{tx, c.f}, err
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.run(query); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.run(query); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
-}
-
-func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return faultyStmt{stmt, query, c.f}, nil
-}
-
-func (c *faultyConn) Ping(ctx context.Context) error {
-	if p, ok := c.Conn.(driver.Pinger); ok {
-		return p.Ping(ctx)
-	}
-	return nil
-}
-
-func (c *faultyConn) ResetSession(ctx context.Context) error {
-	if r, ok := c.Conn.(driver.SessionResetter); ok {
-		return r.ResetSession(ctx)
-	}
-	return nil
-}
-
-func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
-	if n, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return n.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faults
-}
-
-func (tx faultyTx) Commit() error {
-	if err := tx.f.run("COMMIT"); err != nil {
-		return errors.Join(err, tx.Tx.Rollback())
-	}
-	return tx.Tx.Commit()
-}
-
-type faultyStmt struct {
-	driver.Stmt
-	text string
-	f    *faults
-}
-
-func (s faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.f.run(s.text); err != nil {
-		return nil, err
-	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
-}
-
-func (s faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.f.run(s.text); err != nil {
-		return nil, err
-	}
-	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
-}
-
-// TestConnectorSeesAndFails: every statement, BEGIN and COMMIT goes through the connector of Open. If one of them fails, the
-// Update is rolled back.
+// Every statement, BEGIN and COMMIT goes through the connector that Open was given, and of an Update in which one of them
+// fails nothing remains.
 func TestConnectorSeesAndFails(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
-		f := &faults{}
-		s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithConnector(f.wrap))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		fail := func(what string) {
-			if what == "" {
-				f.fails.Store(nil)
-				return
-			}
-			f.fails.Store(&what)
-		}
+		f := &counted{}
+		s := f.open(t, d)
 		insert := func() error {
 			return s.Update(t.Context(), func(tx store.Tx) error {
 				return errors.Join(tx.Insert(newRepository(1)), tx.PutMeta("other", []byte("x")))
 			})
 		}
 		for _, what := range []string{"BEGIN", "INSERT INTO repositories", "INSERT INTO meta", "COMMIT"} {
-			fail(what)
+			f.fail(what)
 			if err := insert(); err == nil {
 				t.Errorf("an Update whose %s fails gave no error", what)
 			}
-			fail("")
+			f.fail("")
 			view(t, s, func(tx store.ReadTx) error {
 				n, err := tx.Count(&store.Query{Table: "repositories"})
 				text, other := tx.Meta("other")
@@ -183,22 +98,82 @@ func TestConnectorSeesAndFails(t *testing.T) {
 		if f.statements.Load() < statements+4 || f.begins.Load() != begins+1 || f.commits.Load() != commits+1 {
 			t.Errorf("an Update of two statements was seen as %d statements, %d BEGIN, %d COMMIT", f.statements.Load()-statements, f.begins.Load()-begins, f.commits.Load()-commits)
 		}
-		fail("SELECT")
+		f.fail("SELECT")
 		if err := s.View(t.Context(), func(tx store.ReadTx) error { _, err := tx.Products(); return err }); !errors.Is(err, errOnPurpose) {
 			t.Errorf("a View whose SELECT fails gave %v", err)
 		}
-		fail("")
+		f.fail("")
 	})
 }
 
-// TestSQLiteThroughConnector: a wrapped connection that implements all interfaces meets the contract.
+// What is passed on whole keeps the contract.
 func TestSQLiteThroughConnector(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *storetest.Database {
 		d := storetest.NewSQLite(t)
 		d.Connect = func(ctx context.Context, keyFile string) (store.Store, error) {
-			return store.Open(ctx, d.URL, keyFile, store.WithConnector(new(faults).wrap))
+			return store.Open(ctx, d.URL, keyFile, store.WithConnector(faulty.Connector(new(counted).decide)))
 		}
 		return d
+	})
+}
+
+// A BEGIN of SQLite's writer that fails although it took effect leaves no transaction behind, in which nobody could begin another.
+func TestSQLiteBeginLate(t *testing.T) {
+	t.Parallel()
+	f := &counted{}
+	s := f.open(t, storetest.NewSQLite(t))
+	f.late.Store(true)
+	f.fail("BEGIN")
+	if err := s.Update(t.Context(), insertOne); err == nil {
+		t.Error("an Update whose BEGIN fails gave no error")
+	}
+	f.fail("")
+	update(t, s, insertOne)
+	update(t, s, insertOne)
+	wantRepositories(t, s, 2)
+}
+
+// Who joins another's transaction and decides by what he sees there is not told what he decided where that is lost: an "exists" of
+// what does not, or the answer of a call that was never made.
+func TestSQLiteLostWithAnother(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"SAVEPOINT", "ROLLBACK TO", "RELEASE"} {
+		d := storetest.NewSQLite(t)
+		synctest.Test(t, func(t *testing.T) {
+			f := &counted{err: sqlite3.Error{Code: sqlite3.ErrIoErr}}
+			s := f.open(t, d)
+			f.late.Store(true)
+			one := newRepository(1)
+			other := make(chan error, 1)
+			err := s.Update(t.Context(), func(tx store.Tx) error {
+				go func() {
+					other <- s.Update(t.Context(), func(tx store.Tx) error {
+						err := tx.Load(new(model.Repository), one.ID)
+						return cmp.Or(err, errors.New("it is there already"))
+					})
+				}()
+				synctest.Wait() // until it waits to join
+				f.fail(what)
+				return tx.Insert(one)
+			})
+			wantUnavailable(t, err)
+			wantUnavailable(t, <-other)
+			f.fail("")
+			wantRepositories(t, s, 0)
+			update(t, s, insertOne)
+			wantRepositories(t, s, 1)
+		})
+	}
+}
+
+func wantRepositories(t *testing.T, s store.Store, want int64) {
+	t.Helper()
+	view(t, s, func(tx store.ReadTx) error {
+		n, err := tx.Count(&store.Query{Table: "repositories"})
+		if n != want {
+			t.Errorf("%d repositories, not %d", n, want)
+		}
+		return err
 	})
 }

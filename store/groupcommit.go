@@ -195,6 +195,8 @@ func (w *groupWriter) run(j *job, own bool) {
 		w.durable, word = w.head, begin
 	}
 	if err := w.exec(word); err != nil {
+		// Whether it took effect all the same, or SQLite has ended the transaction by itself, is not known.
+		w.lose()
 		j.end(w.store.kind(err))
 		return
 	}
@@ -232,9 +234,10 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 	}
 	if failed != nil {
 		// On some errors (disk full, I/O) SQLite rolls back the whole transaction by itself.
-		w.exec(rollback)
-		w.head = w.durable
-		w.finish(errLost)
+		w.lose()
+		if !first {
+			err = errLost // err may come from what it saw of the others, which is lost
+		}
 	}
 	if len(w.held) > 0 {
 		j.err = err
@@ -245,6 +248,13 @@ func (w *groupWriter) ended(j *job, first bool, err error, head chain) {
 }
 
 var errLost = unavailableError("the transaction was lost with another Update's fault")
+
+// lose rolls the open transaction back, if there is one, and tells those whose changes were in it.
+func (w *groupWriter) lose() {
+	w.exec(rollback)
+	w.head = w.durable
+	w.finish(errLost)
+}
 
 // settle commits the open transaction.
 func (w *groupWriter) settle() {

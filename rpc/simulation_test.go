@@ -1,0 +1,228 @@
+package rpc_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tokensmith/rpc"
+)
+
+// A simulation is a server in this process on an SQLite database that fails on purpose, at which calls are made that a seed has chosen:
+// which, with what, how many at once, whose statement is next, what fails, when the process dies, how the clock goes. After each step the
+// database is held to what is promised (package promise). One seed is one run, however often, and on whatever machine.
+//
+//	go test ./rpc -run TestSimulation -simulate.runs 10000
+//	go test ./rpc -run TestSimulation -simulate.seed 1234
+//
+// The second repeats a run that failed, and cuts it down to a short sequence that still fails. See cmd/tokensmith/TESTING.md.
+var (
+	simulateRuns = flag.Int("simulate.runs", 40, "how many runs TestSimulation makes")
+	simulateSeed = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
+	simulateSays = flag.Bool("simulate.statements", false, "say the statements of a run that failed as well")
+)
+
+// step is what happens between two looks at the database.
+type step struct {
+	Calls  []uint32 // each is a seed, of which a call is made
+	Order  uint32   // the seed of whose turn it is
+	Clock  int      // seconds by which it goes on
+	Faults int      // of a thousand statements, how many fail
+	Twice  bool     // functions of transactions run twice
+	Crash  int      // behind so many statements the process dies; 0 = it does not
+}
+
+var (
+	stepsOfAll = rapid.Custom(func(t *rapid.T) (steps []step) {
+		for range 6 { // rapid makes short lists, and leaves out of each what it can
+			steps = append(steps, rapid.SliceOfN(rapid.Custom(drawStep), 0, 8).Draw(t, "steps")...)
+		}
+		return steps
+	})
+	seeds  = rapid.Custom(drawSeed)
+	clocks = []int{1, 0, 5, 30, 31, 60, 61, 600, 3600, 90_000, -1, -30, -45, -4000}
+)
+
+func drawStep(t *rapid.T) step {
+	n := rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "together")
+	return step{
+		Calls:  rapid.SliceOfN(seeds, n, n).Draw(t, "calls"),
+		Order:  seeds.Draw(t, "order"),
+		Clock:  rapid.SampledFrom(clocks).Draw(t, "clock"),
+		Faults: rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(t, "faults"),
+		Twice:  rapid.SampledFrom([]bool{false, false, true}).Draw(t, "twice"),
+		Crash:  rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 30}).Draw(t, "crash"),
+	}
+}
+
+// drawSeed draws one of a million, all about as often: of two numbers, for those that rapid draws are small mostly.
+func drawSeed(t *rapid.T) uint32 {
+	small := rapid.Uint32Range(0, 1<<20-1)
+	return small.Draw(t, "one") ^ small.Draw(t, "two")<<7&(1<<20-1)
+}
+
+// TestSimulation makes runs of new seeds.
+func TestSimulation(t *testing.T) {
+	if *simulateSeed != 0 {
+		shrink(t, *simulateSeed)
+		return
+	}
+	runs := *simulateRuns
+	if testing.Short() {
+		runs /= 10
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a run leaves nothing behind, and much memory is there
+	first := rand.Uint64N(1<<52) + 1
+	t.Logf("seeds %d to %d", first, first+uint64(runs)-1)
+	var next atomic.Int64
+	var failed atomic.Uint64
+	var done tally
+	began := time.Now()
+	t.Run("runs", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for failed.Load() == 0 {
+					n := next.Add(1) - 1
+					if n >= int64(runs) {
+						return
+					}
+					seed := first + uint64(n)
+					if broken := simulate(t, stepsOfAll.Example(int(seed)), &done, nil); len(broken) > 0 {
+						failed.CompareAndSwap(0, seed)
+						t.Logf("seed %d, run %d:\n%s", seed, n+1, strings.Join(broken, "\n"))
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%d runs in %s: %s", min(int(next.Load()), runs), time.Since(began).Round(time.Millisecond), &done)
+	if never := done.never(); runs >= 300 && len(never) > 0 {
+		t.Logf("never succeeded: %s", strings.Join(never, ", "))
+	}
+	if seed := failed.Load(); seed != 0 {
+		shrink(t, seed)
+		t.Errorf("seed %d failed once, and did not again", seed)
+	}
+}
+
+// shrink repeats the run of a seed and, where it fails, looks for a short sequence that does as well.
+func shrink(t *testing.T, seed uint64) {
+	for name, value := range map[string]string{"rapid.seed": fmt.Sprint(seed), "rapid.checks": "1", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		var talk strings.Builder
+		if broken := simulate(t, stepsOfAll.Draw(r, "steps"), nil, &talk); len(broken) > 0 {
+			r.Logf("%s", talk.String())
+			r.Fatalf("go test ./rpc -run TestSimulation -simulate.seed %d\n%s", seed, strings.Join(broken, "\n"))
+		}
+	})
+}
+
+// simulate makes one run, and returns what was broken. What was said goes to talk.
+func simulate(t *testing.T, steps []step, tally *tally, talk *strings.Builder) (broken []string) {
+	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns()}
+	synctest.Test(t, func(t *testing.T) {
+		w.t = t
+		broken = w.run(steps)
+	})
+	return broken
+}
+
+// One seed is one run: the same statements in the same order, the same answers.
+func TestSimulationRepeats(t *testing.T) {
+	t.Parallel()
+	for seed := range 6 {
+		steps := stepsOfAll.Example(seed + 1)
+		var one, two strings.Builder
+		for _, trace := range []*strings.Builder{&one, &two} {
+			w := &simulation{template: simulationTemplate(t), turns: newTurns()}
+			w.turns.trace = trace
+			synctest.Test(t, func(t *testing.T) {
+				w.t = t
+				w.run(steps)
+			})
+		}
+		if one.String() != two.String() {
+			a, b := strings.Split(one.String(), "\n"), strings.Split(two.String(), "\n")
+			at := 0
+			for at < min(len(a), len(b))-1 && a[at] == b[at] {
+				at++
+			}
+			t.Errorf("seed %d: line %d is\n%.300s\nand then\n%.300s", seed+1, at, a[at], b[at])
+		}
+	}
+}
+
+// notSimulated are methods of which no calls are made, and why.
+var notSimulated = map[string]string{
+	"device/events": "its answer is a stream without an end",
+}
+
+// Every method of the table is called, but for those that are left out for a reason.
+func TestEveryMethodIsSimulated(t *testing.T) {
+	t.Parallel()
+	methods := map[string]bool{}
+	for _, m := range rpc.Methods() {
+		methods[m.Path] = true
+		if generated := weightOf(m.Path) > 0; generated == (notSimulated[m.Path] != "") {
+			t.Errorf("%s: its calls are made: %v, and there is a reason not to: %q", m.Path, generated, notSimulated[m.Path])
+		}
+	}
+	for path := range notSimulated {
+		if !methods[path] {
+			t.Errorf("%s is no method", path)
+		}
+	}
+}
+
+// simulationDir makes a folder in memory, where there is such a thing: what is lost in a crash is chosen, and not what a disk is slow at.
+func simulationDir(t testing.TB, pattern string) string {
+	t.Helper()
+	dir := "/dev/shm"
+	if _, err := os.Stat(dir); err != nil {
+		dir = ""
+	}
+	made, err := os.MkdirTemp(dir, pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// weightOf is how often a method is called, beside others.
+func weightOf(path string) int {
+	object, verb, _ := strings.Cut(path, "/")
+	switch {
+	case notSimulated[path] != "":
+		return 0
+	case path == "auth/verify":
+		return 120
+	case path == "installationCode/redeem":
+		return 40
+	case path == "user/import", path == "user/resetPassword", path == "token/export": // an expensive hash each
+		return 1
+	case slices.Contains([]string{"auth/syncToken", "token/syncToken", "token/create", "token/reset", "token/delete"}, path):
+		return 16
+	case slices.Contains([]string{"batch/execute", "device/create", "device/delete", "device/set", "license/set", "tokenAssignment/create", "auth/logon",
+		"tokenAssignment/delete", "user/unlock"}, path):
+		return 10
+	case slices.Contains([]string{"search", "get"}, verb), object == "auth", object == "product", object == "template", object == "repository":
+		return 3
+	}
+	return 5
+}

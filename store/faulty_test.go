@@ -1,0 +1,73 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"tokensmith/model"
+	"tokensmith/store"
+	"tokensmith/store/storetest"
+	"tokensmith/store/storetest/faulty"
+)
+
+// On a database that fails at random, before and behind what it does, whose functions run twice, and whose connections are cut where
+// it has any: what was acknowledged is there once, what was refused as unavailable is there once or not at all, and the record is whole.
+func TestFaultyCounts(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		f := faulty.NewFaults(1, store.IsPostgres(d.URL), 0)
+		opened, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithConnector(faulty.Connector(f.Decide)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opened.Close()
+		runs := atomic.Int64{}
+		s := faulty.Twice(opened, func() bool { return runs.Add(1)%3 == 0 })
+		const callers, each = 3, 60
+		f.Set(40)
+		var done, doubtful atomic.Int64
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range each {
+					err := s.Update(context.Background(), func(tx store.Tx) error {
+						value, err := tx.Meta("counter")
+						if err != nil {
+							return err
+						}
+						n, _ := strconv.Atoi(string(value))
+						return errors.Join(tx.PutMeta("counter", strconv.AppendInt(nil, int64(n+1), 10)), tx.Audit(&model.Audit{Time: 1, Method: "increment"}))
+					})
+					var known *model.Error
+					switch {
+					case err == nil:
+						done.Add(1)
+					case errors.As(err, &known) && known.Kind == model.Unavailable:
+						doubtful.Add(1)
+					default:
+						t.Errorf("an Update gave %v", err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		failed := f.Failed()
+		f.Set(0)
+		view(t, s, func(tx store.ReadTx) error {
+			value, err := tx.Meta("counter")
+			n, _ := strconv.ParseInt(string(value), 10, 64)
+			if n < done.Load() || n > done.Load()+doubtful.Load() || done.Load() == 0 || failed == 0 {
+				t.Errorf("the counter is %d after %d increments, %d of which nobody knows, and %d faults", n, done.Load(), doubtful.Load(), failed)
+			}
+			return err
+		})
+		if _, err := s.VerifyAudit(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%d increments, %d of which nobody knows, %d faults", done.Load(), doubtful.Load(), failed)
+	})
+}
