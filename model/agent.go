@@ -19,14 +19,14 @@ type Agent struct {
 	Status       string `db:"status"`
 	DateCreated  Time   `db:"date_created"`
 	LastUsed     Time   `db:"last_used"`
-	// Each rotation of the secret counts Generation up; the secret before it is good until OldSecretUntil.
+	// Each rotation of the secret increments Generation. The previous secret stays valid until OldSecretUntil.
 	Generation     int64  `db:"generation"`
 	OldSecretHash  []byte `db:"old_secret_hash"`
 	OldSecretUntil Time   `db:"old_secret_until"`
-	RateLimit      int64  `db:"rate_limit"` // calls a second; 0 = the server's default
+	RateLimit      int64  `db:"rate_limit"` // calls per second; 0 means the server's default
 }
 
-// RecordedAs are the names that the audit record has for those who are neither agents nor administrators.
+// RecordedAs lists the names that the audit record uses for callers that are neither agents nor administrators.
 var RecordedAs = []string{"operator", "serve", "device", "link", "console"}
 
 // HashSecret returns the stored form of a client secret.
@@ -35,7 +35,8 @@ func HashSecret(secret Secret) []byte {
 	return sum[:]
 }
 
-// SecretGeneration says in constant time of which generation secret is; 0 = it is not the agent's, or no longer.
+// SecretGeneration returns, in constant time, which generation of the agent's secret a secret is. It returns 0 if it is none of
+// the agent's, or no longer valid.
 func (a *Agent) SecretGeneration(secret Secret, now Time) int64 {
 	hash := HashSecret(secret)
 	current := subtle.ConstantTimeCompare(a.SecretHash, hash) == 1
@@ -49,24 +50,24 @@ func (a *Agent) SecretGeneration(secret Secret, now Time) int64 {
 	return 0
 }
 
-// Honours says whether what was made with a generation's secret is still good.
+// Honours returns whether tokens that were made with a generation's secret are still valid.
 func (a *Agent) Honours(generation int64, now Time) bool {
 	return generation > 0 && (generation == a.Generation || generation == a.Generation-1 && now < a.OldSecretUntil)
 }
 
-// Rotate gives the agent a new secret, by its hash; the one before stays good until a moment.
+// Rotate sets a new secret, given by its hash. The previous secret stays valid until that time.
 func (a *Agent) Rotate(hash []byte, until Time) {
 	a.OldSecretHash, a.OldSecretUntil = a.SecretHash, until
 	a.SecretHash = hash
 	a.Generation++
 }
 
-// LimitedTo says whether a domain, by its folded name, is among those that the agent is limited to.
+// LimitedTo returns whether a domain, given by its folded name, is among the domains that the agent is limited to.
 func (a *Agent) LimitedTo(folded string) bool {
 	return slices.ContainsFunc(a.Domains.Items(), func(name string) bool { return Fold(name) == folded })
 }
 
-// DomainRenamed has the agent's list follow a domain, given by its folded name, to another name.
+// DomainRenamed replaces the name of a domain, given by its folded name, in the agent's list of domains.
 func (a *Agent) DomainRenamed(folded, name string) {
 	names := a.Domains.Items()
 	for i := range names {
@@ -77,21 +78,21 @@ func (a *Agent) DomainRenamed(folded, name string) {
 	a.Domains = ListOf(names)
 }
 
-// Full says whether the agent may do everything, in all domains.
+// Full returns whether the agent may do everything, in all domains.
 func (a *Agent) Full() bool { return a.Status == Active && a.Domains == "" && a.Permissions.Has("*") }
 
-// Replaces says whether the agent may do everything, and from wherever the other may.
+// Replaces returns whether the agent may do everything, from every address from which the other agent may.
 func (a *Agent) Replaces(other *Agent) bool {
 	return a.Full() && (a.Addresses == "" || a.Addresses == other.Addresses)
 }
 
-// EndTokens ends every access token that the agent was given, for good, and leaves its secrets as they are.
+// EndTokens ends every access token of the agent permanently. Its secrets stay valid.
 func (a *Agent) EndTokens() {
-	a.Generation += 2 // also those of the secret before it, which the one between would be honoured for
+	a.Generation += 2 // by 2, because Honours also accepts the previous generation
 }
 
-// Permits says whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*" or
-// a lone "*". A method that reveals a secret is allowed only by its exact name or the lone "*".
+// Permits returns whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*" or "*". A method
+// that reveals a secret is allowed only by its exact name or "*".
 func Permits(patterns []string, method string, reveals bool) bool {
 	object, _, _ := strings.Cut(method, "/")
 	for _, p := range patterns {
@@ -102,12 +103,12 @@ func Permits(patterns []string, method string, reveals bool) bool {
 	return false
 }
 
-// Covers says whether every permission of asked is within held, so that nobody grants what he lacks. reveals tells
-// of a method whether it reveals a secret.
+// Covers returns whether every permission in asked is within held, so that nobody can grant what they do not have. reveals
+// returns whether a method reveals a secret.
 func Covers(held, asked []string, reveals func(method string) bool) bool {
 	for _, p := range asked {
 		if strings.HasSuffix(p, "*") {
-			// A pattern is covered by itself or by the lone "*" only.
+			// Only the same pattern or "*" covers a pattern.
 			if !Permits(held, p, true) {
 				return false
 			}

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A client token is "tsc_", 10 characters of public id, 30 of secret and 6 of checksum: CRC-32 (IEEE) over all before
-// it. The last three are base62 with the digits 0-9A-Za-z. A secret scanner finds one by ClientTokenPattern.
+// A client token consists of "tsc_", a public id of 10 characters, a secret of 30 and a checksum of 6: the CRC-32 (IEEE) of all
+// before it. The last three parts are base62 with the digits 0-9A-Za-z. Secret scanners can find client tokens with
+// ClientTokenPattern.
 const (
 	ClientTokenPattern = `tsc_[0-9A-Za-z]{46}`
 
@@ -21,25 +22,25 @@ const (
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// States of a client token.
+// States of a client token. A token that was used and has not ended has the state Active.
 const (
 	Issued  = "ISSUED"  // not used yet
-	Revoked = "REVOKED" // ended; Reason tells why. Between them it is Active
+	Revoked = "REVOKED" // ended; Reason says why
 )
 
-// Reasons for which a client token ended.
+// Reasons why a client token ended.
 const (
-	Superseded  = "superseded" // a newer one took its place
+	Superseded  = "superseded" // replaced by a newer one
 	RevokedByUs = "revoked"    // an administrator ended it
 )
 
-// ClientToken is what a device proves itself by. One that ended stays known, so that its device can be told why it is
+// ClientToken is what a device authenticates with. A token that has ended is kept, so that its device can be told why it is
 // logged out.
 type ClientToken struct {
-	ID          string `db:"id"` // its public part
+	ID          string `db:"id"` // the public id
 	DeviceID    string `db:"device_id"`
-	Hash        []byte `db:"hash"`   // SHA-256 of its secret part
-	Sealed      []byte `db:"sealed"` // the whole of it, to be shown again; nil once it ended
+	Hash        []byte `db:"hash"`   // SHA-256 of the secret part
+	Sealed      []byte `db:"sealed"` // the whole token, sealed, so that it can be shown again; nil after it has ended
 	Hint        string `db:"hint"`   // its last four characters
 	State       string `db:"state"`
 	Reason      string `db:"reason"` // why it ended
@@ -48,8 +49,8 @@ type ClientToken struct {
 	LastUsed    Time   `db:"last_used"`
 }
 
-// NewClientToken makes a client token of a source of random bytes: the text that its device keeps, and the row, to which
-// the device, the sealed copy and the time are still missing.
+// NewClientToken makes a client token from a source of random bytes. It returns the text for the device, and the row. The caller
+// must still set the device, the sealed copy and the time in the row.
 func NewClientToken(random io.Reader) (Secret, ClientToken, error) {
 	text := append(make([]byte, 0, tokenLength), tokenPrefix...)
 	var b [64]byte
@@ -58,7 +59,7 @@ func NewClientToken(random io.Reader) (Secret, ClientToken, error) {
 			return nil, ClientToken{}, err
 		}
 		for _, x := range b {
-			// 248 is a multiple of 62: every character is as likely.
+			// 248 is a multiple of 62, so every character has the same probability.
 			if x < 248 && len(text) < tokenSecret {
 				text = append(text, base62[x%62])
 			}
@@ -69,8 +70,8 @@ func NewClientToken(random io.Reader) (Secret, ClientToken, error) {
 		Hint: string(text[tokenHintFrom:]), State: Issued}, nil
 }
 
-// ParseClientToken takes a client token apart: its public id and the hash of its secret. A malformed one, a mistyped one
-// above all, is told by its checksum. It is read as Pasted has it: out of a file with its line end.
+// ParseClientToken returns the public id of a client token and the hash of its secret. ok is false if the token is malformed; the
+// checksum finds nearly all typing errors. White space, such as a line end from a file, is ignored (Pasted).
 func ParseClientToken(text string) (id string, hash []byte, ok bool) {
 	text = Pasted(text)
 	if len(text) != tokenLength || !strings.HasPrefix(text, tokenPrefix) || text[tokenSecret:] != string(checksum([]byte(text[:tokenSecret]))) {
@@ -96,14 +97,14 @@ func checksum(b []byte) []byte {
 	return out[:]
 }
 
-// End ends the token; one that ended before keeps its reason.
+// End ends the token. A token that has ended already keeps its reason.
 func (t *ClientToken) End(reason string) {
 	if t.State != Revoked {
 		t.State, t.Reason, t.Sealed = Revoked, reason, nil
 	}
 }
 
-// Presented is a client token that its device presents, with what decides on it.
+// Presented is a client token that a device sent, with what is needed to decide on it.
 type Presented struct {
 	ID           string `db:"id"`
 	Hash         []byte `db:"hash"`
@@ -115,29 +116,29 @@ type Presented struct {
 	DeviceStatus string `db:"status"`
 }
 
-// Due says whether the token's use is to be written: the first one, and then one a minute.
+// Due returns whether the token's use should be saved: the first use, and then once a minute.
 func (p *Presented) Due(now Time) bool { return p.State == Issued || now-p.LastUsed >= SeenEvery }
 
-// Reason is the detail of a client token's refusal.
+// Reason is the detail of the error for a client token that was refused.
 type Reason struct {
 	Reason string `json:"reason"`
 }
 
-// ErrClientToken refuses a client token that is unknown, or of a device that was deleted; ErrMalformedToken, in the same
-// words, one that no look-up was needed for.
+// ErrClientToken is the error for a client token that is unknown, or whose device was deleted. ErrMalformedToken has the same
+// text and is for a token that is refused without a look-up.
 var (
 	ErrClientToken    = Errorf(TokenInvalid, "the client token is not valid")
 	ErrMalformedToken = Errorf(TokenInvalid, "the client token is not valid")
 )
 
-// Ended says why an ended token is one.
+// Ended returns the error for a token that has ended.
 func Ended(reason string) *Error {
 	e := Errorf(TokenEnded, "the client token has ended (%s): the device is logged out", reason)
 	e.Detail = Reason{reason}
 	return e
 }
 
-// Refusal says why a presented token, whose secret is right, is not accepted; nil when it is.
+// Refusal returns why a token with the right secret is not accepted; nil if it is accepted.
 func (p *Presented) Refusal() error {
 	switch {
 	case p.State == Revoked:

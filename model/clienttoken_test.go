@@ -36,7 +36,7 @@ func TestClientTokenFormat(t *testing.T) {
 		}
 		seen[row.ID] = true
 		used.WriteString(text[4:44])
-		// The checksum as its definition has it.
+		// The checksum according to its definition.
 		n := uint64(0)
 		for _, c := range text[44:] {
 			n = n*62 + uint64(strings.IndexRune(digits, c))
@@ -56,7 +56,8 @@ func TestClientTokenFormat(t *testing.T) {
 	}
 }
 
-// No typo passes: a wrong character anywhere, two swapped, one too few or too many. White space around it is none of it.
+// TestClientTokenTypos: the checksum finds every typing error: a wrong character anywhere, two swapped, one too few or too many.
+// White space around the token is ignored.
 func TestClientTokenTypos(t *testing.T) {
 	t.Parallel()
 	text, _ := newClientToken(t)

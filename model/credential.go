@@ -10,14 +10,14 @@ import (
 	"tokensmith/model/otp"
 )
 
-// ResyncWithin is how long a first OTP outside the auto window is remembered, in milliseconds.
+// ResyncWithin is how long a first OTP outside the window is remembered, in milliseconds.
 const ResyncWithin = 10 * 60 * 1000
 
-// Credential is one assignment with all that a check of an OTP needs.
+// Credential is an assignment with all that is needed to check an OTP.
 type Credential struct {
 	AssignmentID string `db:"assignment_id"`
 	TokenID      string `db:"token_id"`
-	Status       string `db:"status"` // the assignment's
+	Status       string `db:"status"` // of the assignment
 	TokenStatus  string `db:"token_status"`
 	Starts       Time   `db:"starts"`
 	Expires      Time   `db:"expires"`
@@ -45,34 +45,35 @@ type Credential struct {
 	Used      []byte  `db:"used"`
 	SeedGroup *string `db:"seed_group"`
 
-	// Restored is when the database was last restored (store.Store's AfterRestore); 0 = never.
+	// Restored is when the database was last restored (AfterRestore in package store); 0 if it never was.
 	Restored Time
 
-	// Pressed is set where much is guessed: the window is the narrow one, whatever the token's past. Its owner then needs two
-	// OTPs, and each guess is worth less.
+	// Pressed is set if many guesses were made. The window is then the narrow one, whatever the state of the token, so that each
+	// guess is worth less. The owner may then have to enter two OTPs.
 	Pressed bool
-	// Fewer is by how many codes, the outermost, the window is less than that: see Share.
+	// Fewer is how many codes, those farthest from the expected one, the window lacks; see Share.
 	Fewer int64
-	// Search bounds what looking for an OTP costs, see Bound, and counts it.
+	// Search limits the cost of looking for an OTP (see Bound) and counts it.
 	Search otp.Search
 }
 
-// OTP returns the algorithm's parameters.
+// OTP returns the parameters of the algorithm.
 func (c *Credential) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(c.Algorithm), Digits: int(c.Digits), Period: c.Period, Hash: otp.Hash(c.Crypto)}
 }
 
-// How far a token strays while it is not used. A clock's crystal is right within 20 parts of a million at 25 °C, 19 more at
-// 0 and 50 °C (0.03 for each square degree), and ages by 3 in its first year, as data sheets of tuning-fork crystals of
-// 32,768 Hz say; how a server follows it says RFC 6238 section 6. The button of an event-based token is pressed for nothing now and then.
+// How far a token strays while it is not used. According to data sheets of 32,768 Hz tuning-fork crystals, the frequency of a
+// clock is within 20 parts per million (ppm) at 25 °C. Another 19 ppm are possible at 0 and 50 °C (0.03 ppm per square degree),
+// and 3 ppm from ageing in the first year. RFC 6238, section 6, describes how a server follows the drift. The button of an
+// event-based token is sometimes pressed without a login.
 const (
-	strayParts = 50      // of a million
-	strayPress = 7 * day // for one press
+	strayParts = 50      // parts per million of a clock
+	strayPress = 7 * day // time in which one press without a login is expected
 )
 
-// Window returns the steps of the window in which an OTP is accepted at once, as otp.Verify takes it: the product's auto window
-// for a token whose counter or drift was not learned yet, its narrow window, widened by how far the token may have strayed
-// since, for others. It never exceeds the auto window.
+// Window returns the size of the window in which an OTP is accepted at once, in steps, for otp.Verify. For a token whose counter
+// or drift was not learned yet, it is the product's auto window. For others it is the narrow window, widened by how far the token
+// may have strayed since. It is never wider than the auto window.
 func (c *Credential) Window(now Time) int64 {
 	silent := max(0, now-c.SyncedAt)
 	if c.Pressed {
@@ -87,7 +88,7 @@ func (c *Credential) Window(now Time) int64 {
 	return min(c.AutoWindow, c.NarrowWindow+int64(silent)/1_000_000*strayParts/(max(1, c.Period)*1000))
 }
 
-// codes is how many codes are accepted at now: those of the window, and the one that completes a resynchronisation.
+// codes returns how many codes are accepted at now: those of the window, and the one that completes a pending resynchronization.
 func (c *Credential) codes(now Time) int64 {
 	codes := OTPCodes(c.Algorithm, c.Window(now)) - c.Fewer
 	if c.pending(now) {
@@ -96,15 +97,15 @@ func (c *Credential) codes(now Time) int64 {
 	return codes
 }
 
-// Chance returns the chance that a guess at now is accepted: that of each code that would be.
+// Chance returns the probability that one guess at now is accepted.
 func (c *Credential) Chance(now Time) Chance { return Chance(c.codes(now)) * CodeChance(c.Digits) }
 
-// PairChance returns the chance that two guessed OTPs synchronise the token.
+// PairChance returns the probability that two guessed OTPs synchronize the token.
 func (c *Credential) PairChance() Chance { return PairChance(c.Algorithm, c.Digits, c.ManualWindow) }
 
-// Share makes the windows of all tokens that one credential is tried at so narrow that a guess is right with a chance of at most
-// that. All give up what they have beyond an equal part; where that is less than three codes, those that were used last have three
-// as long as there are some. One code is left to each, whatever the chance.
+// Share narrows the windows of all tokens that one credential is tried on, so that a guess is right with a probability of at most
+// most. No token has more codes than an equal part. If that part is less than three codes, the tokens that were used last have
+// three, as long as there are enough codes. Each token keeps one code, whatever the probability.
 func Share(creds []Credential, now Time, most Chance) {
 	order, sum, widest := make([]int, len(creds)), Chance(0), int64(0)
 	for i := range creds {
@@ -124,7 +125,7 @@ func Share(creds []Credential, now Time, most Chance) {
 		return sum
 	}
 	each := int64(max(1, sort.Search(int(widest), func(n int) bool { return spent(int64(n)+1) > most })))
-	reach := each + 1 // with what is left
+	reach := each + 1 // one more each, with the rest
 	if each < 3 {
 		each, reach = 1, 3
 	}
@@ -140,13 +141,13 @@ func Share(creds []Credential, now Time, most Chance) {
 	}
 }
 
-// MaxCompared is with how many OTPs a credential is compared, over all tokens it is tried at: other logins wait for it meanwhile. It
-// is the windows of 413 tokens of the products that come with the server, and twice the widest that one token may have.
+// MaxCompared is how many OTPs a credential is compared with, over all tokens that it is tried on, because other logins wait
+// meanwhile. It is enough for the windows of 413 tokens of the built-in products, and twice the widest window of one token.
 const MaxCompared = 50_000
 
-// Bound has a credential compared with no more than MaxCompared OTPs of all tokens it is tried at. Those that log in at once, which
-// Share bounds, are among them whatever their number. Where the tokens have more, each gives up what it has beyond an equal part: OTPs
-// far from the one expected, which do not log in and are told no more from wrong ones.
+// Bound limits the comparisons of a credential to MaxCompared OTPs over all tokens that it is tried on. The codes that log in at
+// once, which Share limits, are always compared. If the tokens have more, no token gets more than an equal part. What is left out
+// are OTPs far from the expected one. These do not log in, and are then treated as wrong OTPs.
 func Bound(creds []Credential, now Time) {
 	sum, widest := int64(0), int64(0)
 	for i := range creds {
@@ -171,13 +172,13 @@ func Bound(creds []Credential, now Time) {
 	}
 }
 
-// widest is the window in which an OTP is looked for, whatever becomes of it.
+// widest returns the window in which an OTP is searched, whatever is done with it.
 func (c *Credential) widest() int { return int(max(c.AutoWindow, c.CheckWindow)) }
 
-// compared is with how many OTPs of the token a credential is compared where nothing bounds that.
+// compared returns how many OTPs of the token a credential is compared with, if there is no limit.
 func (c *Credential) compared() int64 { return c.OTP().Compared(c.widest()) }
 
-// pending says whether a first OTP waits for the one behind it, which must not have answered that it is right either.
+// pending returns whether a first OTP waits for the next one. The next one must not have been answered with OutOfSync itself.
 func (c *Credential) pending(now Time) bool {
 	return c.ResyncUntil != 0 && now <= c.ResyncUntil && c.ResyncStep >= c.Counter && c.ResyncStep < otp.LastStep &&
 		!c.state().Used(c.ResyncStep+1) && !otp.Steps(c.Asked).Has(c.ResyncStep+1)
@@ -187,8 +188,9 @@ func (c *Credential) state() otp.State {
 	return otpState(c.OTP(), c.Counter, c.Drift, c.Previous, c.Used)
 }
 
-// uncertain says whether the OTP of a step may have been used between a backup and its restore, which the backup does not know: by
-// a clock that was as far ahead as one OTP is accepted. None is, once one that was accepted since has told how the clock goes.
+// uncertain returns whether the OTP of a step may have been used between a backup and its restore, which the backup does not
+// contain. Such an OTP may have come from a clock that was as far ahead as a single OTP is accepted. After an OTP was accepted
+// since the restore, the clock is known and nothing is uncertain.
 func (c *Credential) uncertain(step int64) bool {
 	if c.Restored == 0 || c.Algorithm != string(otp.TOTP) || c.SyncedAt > c.Restored {
 		return false
@@ -198,15 +200,16 @@ func (c *Credential) uncertain(step int64) bool {
 	return step <= c.OTP().Step(c.Restored.Std().Unix())+c.Drift+then.Window(c.Restored)
 }
 
-// Check checks an OTP against the token's seed and state, and says what becomes of the state. accepted means that the
-// OTP is right and now used. Otherwise the kind is WrongCredential, Replayed, or OutOfSync for a first OTP that lies
-// between the window and the check window and is remembered; changed says whether the state must be written. An OTP that was
-// answered OutOfSync, which tells that it is right, is accepted no more but as the first of two, by whichever token of its seed
-// it did. So is one that may have been used before the database was restored.
+// Check checks an OTP against the token's seed and state, and updates the state. accepted means that the OTP is right and is now
+// used. Otherwise the Kind is WrongCredential or Replayed, or OutOfSync for a first OTP that is between the window and the check
+// window; that OTP is remembered. changed says whether the state must be saved.
+//
+// The answer OutOfSync reveals that the OTP is right. So that OTP is then accepted only as the first of two, by every token with
+// the same seed. The same holds for an OTP that may have been used before the database was restored.
 func (c *Credential) Check(seed []byte, now Time, code string) (accepted, changed bool, k Kind) {
 	p, st, unix := c.OTP(), c.state(), now.Std().Unix()
 	if c.pending(now) && Secret(c.second(seed)).Equal([]byte(code)) {
-		c.synced(otp.AcceptPair(p, st, unix, c.ResyncStep+1), now) // also where it lies behind the window's end
+		c.synced(otp.AcceptPair(p, st, unix, c.ResyncStep+1), now) // even if it is beyond the end of the window
 		return true, true, 0
 	}
 	match, outcome := c.Search.Verify(seed, p, st, unix, c.widest(), code)
@@ -219,7 +222,8 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 		c.synced(otp.Accept(p, st, unix, match), now)
 		return true, true, 0
 	}
-	// Nobody can be asked for it who may have been asked for so many, and answers nothing.
+	// If too many OTPs of this seed were answered with OutOfSync already, give no such answer. Otherwise a person could be asked
+	// for them, one after the other.
 	asked := otp.Steps(c.Asked)
 	if !asked.Has(match) && asked.Keep(func(step int64) bool { return step >= c.Counter }).Len() >= maxAsked {
 		return false, false, WrongCredential
@@ -229,7 +233,7 @@ func (c *Credential) Check(seed []byte, now Time, code string) (accepted, change
 	return false, true, OutOfSync
 }
 
-// Miss computes what Check does for a wrong OTP, and changes nothing.
+// Miss does the computations of Check for a wrong OTP, and changes nothing.
 func (c *Credential) Miss(seed []byte, now Time) {
 	if c.pending(now) {
 		c.second(seed)
@@ -237,19 +241,19 @@ func (c *Credential) Miss(seed []byte, now Time) {
 	c.Search.Miss(seed, c.OTP(), c.state(), now.Std().Unix(), c.widest())
 }
 
-// second is the OTP that completes a resynchronisation.
+// second returns the OTP that completes a resynchronization.
 func (c *Credential) second(seed []byte) string {
 	c.Search.Made++
 	return otp.Generate(seed, uint64(c.ResyncStep+1), c.OTP())
 }
 
-// synced puts the state after an accepted OTP, or a pair of them, in place.
+// synced stores the state after an accepted OTP or pair of OTPs.
 func (c *Credential) synced(next otp.State, now Time) {
 	c.Previous, c.Used, c.Asked = synced(c.OTP(), c.Counter, next, c.Asked)
 	c.Counter, c.Drift, c.ResyncStep, c.ResyncUntil, c.SyncedAt = next.Next, next.Drift, 0, 0, now
 }
 
-// Resync synchronises the token by two consecutive OTPs, and says whether they do.
+// Resync synchronizes the token with two consecutive OTPs, and returns whether it succeeded.
 func (c *Credential) Resync(seed []byte, now Time, first, second string) bool {
 	next, ok := resync(seed, c.OTP(), c.state(), c.Asked, now, c.ManualWindow, first, second)
 	if ok {
@@ -263,11 +267,11 @@ func (c *Credential) Use() SeedUse {
 	return use(c.Algorithm, c.Counter, c.Previous, c.Asked, c.Used)
 }
 
-// maxAsked bounds the steps of one seed that were answered OutOfSync and are not used or passed. A person's are passed with
-// the next OTP; who guesses finds one in thousands of tries.
+// maxAsked is how many steps of one seed may have been answered with OutOfSync while they are neither used nor passed. The steps
+// of the owner are passed with the next OTP. A guesser finds one in thousands of attempts.
 const maxAsked = 8
 
-// Usable says why an accepted credential does not log in, or 0.
+// Usable returns why an accepted credential does not log in; 0 if it does.
 func (c *Credential) Usable(userStatus string, now Time) Kind {
 	switch {
 	case c.TokenStatus != Active, userStatus != Active:
@@ -284,10 +288,10 @@ func (c *Credential) Usable(userStatus string, now Time) Kind {
 	return 0
 }
 
-// split takes a credential apart: the PIN in front, the OTP behind it, whose digits may stand in groups with dashes between.
+// split splits a credential into the PIN and the OTP after it. The digits of the OTP may be in groups with dashes between them.
 func (c *Credential) split(text string) (pin Secret, code string, ok bool) {
 	if bare := strings.TrimRightFunc(text, isDash); bare != text {
-		// No OTP ends with a dash, so that it was pasted with it.
+		// No OTP ends with a dash, so the dash was pasted with it.
 		if _, code, ok := splitOTP(bare, int(c.Digits)); ok && strings.Trim(code, "0123456789") == "" {
 			text = bare
 		}
@@ -297,23 +301,24 @@ func (c *Credential) split(text string) (pin Secret, code string, ok bool) {
 		return nil, "", false
 	}
 	if head != "" && strings.TrimLeftFunc(head, isDash) == "" && CheckPIN("", Secret(head)) != nil {
-		head = "" // dashes of which no PIN is made
+		head = "" // dashes alone are not a PIN
 	}
 	return Secret(head), code, true
 }
 
-// MaxCredential is the longest credential that is read: an old PIN, an OTP in groups with dashes between, and twice a new PIN.
+// MaxCredential is the longest credential that is read, in bytes. It has room for an old PIN, an OTP in groups with dashes, and a
+// new PIN twice.
 const MaxCredential = 256
 
-// Reading is one way in which a credential can be read: [PIN][OTP], or, where it changes the PIN, [PIN][OTP][new PIN][new PIN].
+// Reading is one way to read a credential: [PIN][OTP] or, to change the PIN, [PIN][OTP][new PIN][new PIN].
 type Reading struct {
 	PIN  Secret
-	Code string // as many digits as the token shows; they may stand in groups with dashes between
-	New  Secret // nil = the PIN stays
+	Code string // the digits that the token shows; they may be in groups with dashes between them
+	New  Secret // nil if the PIN does not change
 }
 
-// Readings goes through every way in which a credential can be read. No two have the same PIN: between it and where the one OTP ends
-// is all of the other and a digit more.
+// Readings returns every way to read a credential. No two of them have the same PIN, because the OTP of one ends before the OTP
+// of the next ends.
 func (c *Credential) Readings(text string) iter.Seq[Reading] {
 	return func(yield func(Reading) bool) {
 		if len(text) > MaxCredential {

@@ -7,7 +7,7 @@ import (
 	"tokensmith/model"
 )
 
-// What one guess may hit is shared by the tokens it is tried at.
+// TestShare: the probability of one guess is shared by the tokens that it is tried on.
 func TestShare(t *testing.T) {
 	t.Parallel()
 	const code = model.Chance(1000)
@@ -55,7 +55,7 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// Of many tokens with wide windows each gives up OTPs far away, and none of those that log in at once.
+// TestBound: of many tokens with wide windows, each gives up OTPs that are far away, and none that log in at once.
 func TestBound(t *testing.T) {
 	t.Parallel()
 	wide := func(n int, window int64) []model.Credential {
@@ -72,7 +72,7 @@ func TestBound(t *testing.T) {
 	uneven := append(wide(40, 10_000), wide(100, 60)...)
 	for what, c := range map[string]struct {
 		tokens []model.Credential
-		most   []int64 // of the first and the last
+		most   []int64 // for the first and the last token
 	}{
 		"one":        {wide(1, 10_000), []int64{0, 0}},
 		"two":        {wide(2, 10_000), []int64{0, 0}},

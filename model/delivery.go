@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Channels of delivery.
+// Channels for messages.
 const (
 	SMTP = "SMTP" // e-mail
 	SMS  = "SMS"
@@ -19,7 +19,8 @@ const (
 	Failed = "FAILED"
 )
 
-// Delivery is a message on its way. It reports on what has happened and never undoes it.
+// Delivery is a queued or sent message. It reports something that has happened. Whether it arrives does not affect what it
+// reports.
 type Delivery struct {
 	ID          string `db:"id"`
 	Channel     string `db:"channel"`
@@ -28,14 +29,14 @@ type Delivery struct {
 	Status      string `db:"status"`
 	Attempts    int64  `db:"attempts"`
 	Reason      string `db:"reason"` // why the last attempt failed
-	Body        []byte `db:"body"`   // sealed; nil once the delivery has ended
+	Body        []byte `db:"body"`   // sealed; nil after the delivery has ended
 	NextTry     Time   `db:"next_try"`
-	GoodUntil   Time   `db:"good_until"` // when the message is worth nothing any more; 0 = never
+	GoodUntil   Time   `db:"good_until"` // when the message becomes useless; 0 means never
 	DateCreated Time   `db:"date_created"`
 	LastUpdated Time   `db:"last_updated"`
 }
 
-// The back-off of failed attempts: 10 s, 40 s, 160 s, ... at most an hour between them.
+// The waits between failed attempts: 10 s, 40 s, 160 s and so on, at most one hour.
 const (
 	deliveryTries  = 8
 	deliveryWait   = 10_000 // milliseconds
@@ -44,7 +45,7 @@ const (
 	PasscodeWithin = 5 * 60_000
 )
 
-// Ended records how an attempt went; reason is "" when it succeeded.
+// Ended records the result of an attempt. reason is "" if it succeeded.
 func (d *Delivery) Ended(now Time, reason string) {
 	d.Attempts++
 	d.LastUpdated = now
@@ -62,7 +63,7 @@ func (d *Delivery) Ended(now Time, reason string) {
 	}
 }
 
-// Template is the text of a kind of message, with parameters in braces: "{loginName}".
+// Template is the text of a kind of message, with parameters in braces, such as "{loginName}".
 type Template struct {
 	ID      string `db:"id"`
 	Name    string `db:"name"`
@@ -79,7 +80,7 @@ const (
 	InstallationCodeMessage = "installationCode"
 )
 
-// templateParameters are the parameters each kind of message has.
+// templateParameters lists the parameters of each kind of message.
 var templateParameters = map[string][]string{
 	ActivationCodeMessage: {"loginName", "firstName", "lastName", "serial", "product", "code", "expires"},
 	DownloadURLMessage:    {"loginName", "firstName", "lastName", "serial", "product", "url", "expires"},
@@ -88,10 +89,10 @@ var templateParameters = map[string][]string{
 	InstallationCodeMessage: {"loginName", "firstName", "lastName", "device", "code", "url", "expires"},
 }
 
-// templateMust is the parameter without which a message would be worth nothing.
+// templateMust is the parameter that each kind of message must contain to be useful.
 var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}", InstallationCodeMessage: "{code}"}
 
-// BuiltinTemplates lists the templates of a new database, without ids.
+// BuiltinTemplates returns the templates of a new database, without ids.
 func BuiltinTemplates() []Template {
 	return []Template{
 		{Name: ActivationCodeMessage, Subject: "Your activation code",
@@ -107,7 +108,7 @@ func BuiltinTemplates() []Template {
 
 var parameter = regexp.MustCompile(`\{([^{}]*)\}`)
 
-// Check refuses parameters that the kind of message does not have.
+// Check returns an error for a parameter that the kind of message does not have, and for a missing required one.
 func (t *Template) Check() error {
 	known := templateParameters[t.Name]
 	for place, text := range map[string]string{"attrs.subject": t.Subject, "attrs.text": t.Text} {
@@ -126,7 +127,7 @@ func (t *Template) Check() error {
 	return nil
 }
 
-// Fill returns subject and text with the parameters' values. Line breaks in values become spaces.
+// Fill returns the subject and text with the values of the parameters. Line breaks in values become spaces.
 func (t *Template) Fill(values map[string]string) (subject, text string) {
 	fill := func(s string) string {
 		return parameter.ReplaceAllStringFunc(s, func(p string) string {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Device is a machine that proves itself by a client token.
+// Device is a machine that authenticates with a client token.
 type Device struct {
 	ID          string  `db:"id"`
 	Name        string  `db:"name"`
@@ -15,30 +15,29 @@ type Device struct {
 	Platform    string  `db:"platform"`
 	Status      string  `db:"status"`
 	UserID      *string `db:"user_id"`    // owner
-	LicenseID   *string `db:"license_id"` // whose seat it takes
+	LicenseID   *string `db:"license_id"` // the license of which it uses a seat
 	HardwareID  string  `db:"hardware_id"`
-	TokenID     string  `db:"token_id"` // its client token, also one that ended
+	TokenID     string  `db:"token_id"` // its client token, even if that has ended
 	DateCreated Time    `db:"date_created"`
 	LastUpdated Time    `db:"last_updated"`
-	LastSeen    Time    `db:"last_seen"` // written at most once a SeenEvery
+	LastSeen    Time    `db:"last_seen"` // saved at most once in SeenEvery
 }
 
-// SeenEvery is how often a device's last use is written at most, in milliseconds.
+// SeenEvery is the shortest time between two updates of a device's last use, in milliseconds.
 const SeenEvery = 60_000
 
-// onlineIntervals is how many check-in intervals a device may let pass and is still online.
+// onlineIntervals is how many check-in intervals a device may miss and still count as online.
 const onlineIntervals = 3
 
-// Online says whether a device last seen at a time counts as online; the check-in interval is in milliseconds.
+// Online returns whether a device that was last seen at a time counts as online. The check-in interval is in milliseconds.
 func Online(lastSeen, now, checkIn Time) bool {
 	return lastSeen != 0 && now-lastSeen <= onlineIntervals*checkIn
 }
 
-// maxName is how long a device's name is at most, in bytes.
+// maxName is the longest name of a device, in bytes.
 const maxName = 255
 
-// NumberedName returns the nth name of devices that would have the same: the name itself, name-2, name-3, ...; a long one is
-// cut so that the number has room.
+// NumberedName returns the nth of the names name, name-2, name-3 and so on. A long name is cut to make room for the number.
 func NumberedName(name string, n int) string {
 	if n < 2 {
 		return name
@@ -51,8 +50,8 @@ func NumberedName(name string, n int) string {
 	return name + number
 }
 
-// NumberedNames returns n names "label-001", "label-002", ... that are not taken, padded to at least three digits and to as
-// many as n has. taken is told a name in folded form.
+// NumberedNames returns n names "label-001", "label-002" and so on that are not taken. The numbers have at least three digits,
+// and at least as many as n has. taken gets the folded name.
 func NumberedNames(label string, n int, taken func(folded string) bool) []string {
 	width := max(3, len(strconv.Itoa(n)))
 	names := make([]string, 0, n)
@@ -66,7 +65,7 @@ func NumberedNames(label string, n int, taken func(folded string) bool) []string
 	return names
 }
 
-// DeviceGroup is a set of devices, in a tree of groups.
+// DeviceGroup is a set of devices. The groups form a tree.
 type DeviceGroup struct {
 	ID          string  `db:"id"`
 	Name        string  `db:"name"`

@@ -1,23 +1,23 @@
 package model
 
-// Domain is a name space of users with its lockout policy.
+// Domain is a name space for users, with a lockout policy.
 type Domain struct {
 	ID                string `db:"id"`
 	Name              string `db:"name"`
 	NameFolded        string `db:"name_folded"`
-	NetbiosName       string `db:"netbios_name"` // as in NETBIOS\user; "" = none
+	NetbiosName       string `db:"netbios_name"` // as in NETBIOS\user; "" if there is none
 	NetbiosNameFolded string `db:"netbios_name_folded"`
 	DNSName           string `db:"dns_name"`
 	DNSNameFolded     string `db:"dns_name_folded"`
-	IsDefault         bool   `db:"is_default"` // its user is meant where several have a login name
+	IsDefault         bool   `db:"is_default"` // if users of several domains have a login name, the one in this domain is meant
 	Description       string `db:"description"`
-	LockoutThreshold  int64  `db:"lockout_threshold"` // failed credentials that lock a user; 0 = never
-	LockoutMinutes    int64  `db:"lockout_minutes"`   // how long at first; 0 = until unlocked
-	MaxFailures       int64  `db:"max_failures"`      // failed credentials in a row that lock a user until unlocked; 0 = never
-	PasscodeChannels  List   `db:"passcode_channels"` // by which passcodes may be sent, SMTP and SMS; the first that works is taken
+	LockoutThreshold  int64  `db:"lockout_threshold"` // failed credentials until a user is locked; 0 means never
+	LockoutMinutes    int64  `db:"lockout_minutes"`   // length of the first lock; 0 means until unlocked
+	MaxFailures       int64  `db:"max_failures"`      // failed credentials in a row until a user is locked until unlocked; 0 means never
+	PasscodeChannels  List   `db:"passcode_channels"` // channels for passcodes, SMTP and SMS; the first usable one is used
 }
 
-// SameRules says whether two domains treat their users alike: they differ in name and description, if at all.
+// SameRules returns whether two domains treat their users alike. They may differ in name and description.
 func (d *Domain) SameRules(e *Domain) bool {
 	same := *d
 	same.Name, same.NameFolded, same.Description = e.Name, e.NameFolded, e.Description

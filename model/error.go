@@ -4,13 +4,13 @@ import (
 	"fmt"
 )
 
-// Kind classifies an error. The wire maps each kind to one code in rpc/wire/errors.go, but for NotFound, whose code is its
-// noun's; nothing else names a code.
+// Kind classifies an error. rpc/wire/errors.go maps each kind to an error code. The code of NotFound depends on its Noun. No
+// other place contains codes.
 type Kind uint8
 
 // The kinds of error.
 const (
-	Internal     Kind = iota // a fault of ours; the cause goes to the log only
+	Internal     Kind = iota // an error in the server; the cause is only logged
 	Unreadable               // the request cannot be read
 	NoMethod                 // no such method
 	NotAuthentic             // the caller is not authenticated
@@ -23,10 +23,10 @@ const (
 	UnknownAttr              // an attribute the object does not have
 	Exists                   // already exists
 	InUse                    // still in use
-	Ambiguous                // a selector fits more than one object
+	Ambiguous                // a selector matches more than one object
 	Stale                    // changed since it was read
 	KeyReused                // idempotency key used for another request
-	NotFound                 // what Error.Noun names was not found
+	NotFound                 // no object of the kind Error.Noun was found
 	WrongCredential
 	Locked
 	Disabled
@@ -35,7 +35,7 @@ const (
 	Replayed
 	PINExpired
 	UsageLimit
-	TokenUnusable    // token disabled or deceased for this act
+	TokenUnusable    // the token is disabled or deceased, so this is not possible
 	TokenConfined    // a confined token cannot be downloaded
 	NotDownloadable  // this kind of token cannot be downloaded
 	BadLink          // link or activation code invalid or expired
@@ -43,24 +43,24 @@ const (
 	FileKey          // a token file's password or key is wrong, or a MAC does not match
 	ImportRefused    // rows of a token file are refused
 	BatchRefused     // rows of a batch file are refused
-	DomainNotDefined // a domain named to assign from is not defined
-	RecordBroken     // the audit record was changed by hand
+	DomainNotDefined // a domain in an assignment file is not defined
+	RecordBroken     // the audit log was changed by hand
 	NoSeat           // no license seat is left
 	LicenseExpired
 	TokenInvalid   // a client token that is malformed, unknown, or of a deleted device
-	TokenEnded     // a client token that ended: its device is logged out
+	TokenEnded     // the client token has ended: its device is logged out
 	DeviceInactive // the device of a client token is inactive
 	CodeUnknown    // no such installation code
 	CodeExpired
 	CodeUsedUp
 	CodeDisabled
-	TargetGone // an installation code's account or device is not available
+	TargetGone // the account or device of an installation code is not available
 	Installed  // the installation was completed already
 
-	kinds // how many there are
+	kinds // the number of kinds
 )
 
-// Kinds lists all kinds.
+// Kinds returns all kinds.
 func Kinds() []Kind {
 	all := make([]Kind, kinds)
 	for k := range all {
@@ -69,8 +69,8 @@ func Kinds() []Kind {
 	return all
 }
 
-// Error is an error a client may see. Msg is one sentence for the client and never holds a secret; Err is the
-// cause, for the log only; Detail is machine-readable and becomes the reply's result.
+// Error is an error that a client may see. Msg is one sentence for the client and never contains a secret. Err is the cause,
+// which is only logged. Detail is machine-readable and becomes the result of the reply.
 type Error struct {
 	Kind   Kind
 	Noun   Noun // for NotFound
@@ -88,34 +88,34 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of a kind with a formatted message.
+// Errorf returns an Error of a kind with a formatted message.
 func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Msg: fmt.Sprintf(format, args...)}
 }
 
-// UnavailableError makes the error of what failed for now; why is for the log.
+// UnavailableError returns the error for something that failed temporarily. why is only logged.
 func UnavailableError(why error) *Error {
 	return &Error{Kind: Unavailable, Msg: "temporarily unavailable, try again", Err: why}
 }
 
-// AttributeDetail names the attribute a refusal is about.
+// AttributeDetail names the attribute that an error is about.
 type AttributeDetail struct {
 	Attribute string `json:"attribute"`
 }
 
-// AttrErrorf refuses the attribute at place (a path such as "attrs.pin") and says why.
+// AttrErrorf returns an error about the attribute at place, a path such as "attrs.pin".
 func AttrErrorf(k Kind, place, format string, args ...any) *Error {
 	return &Error{Kind: k, Msg: place + ": " + fmt.Sprintf(format, args...), Detail: AttributeDetail{place}}
 }
 
-// Missed says that nothing of a kind fits, in the wire's words: "token not found".
+// Missed returns the error that no object of a kind was found, such as "token not found".
 func Missed(n Noun) *Error {
 	return &Error{Kind: NotFound, Noun: n, Msg: n.String() + " not found"}
 }
 
-// RowError is one refused row of a file.
+// RowError is a refused row of a file.
 type RowError struct {
-	Line   int    // 1-based line of the file; 0 when the format has no lines
-	Serial string // the row's serial, when it could be read
-	Reason string // why, for people; never a secret
+	Line   int    // line in the file, starting at 1; 0 if the format has no lines
+	Serial string // the row's serial number, if it could be read
+	Reason string // the reason, for readers; never contains a secret
 }

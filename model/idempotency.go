@@ -1,9 +1,9 @@
 package model
 
-// StoredReply is a changing call that carried an idempotency key, with its answer, for a repeat of the same call.
+// StoredReply is the reply to a changing call with an idempotency key, for a repeat of that call.
 type StoredReply struct {
-	ID      string `db:"id"`      // SHA-256 of agent and key, in hex
-	Request []byte `db:"request"` // SHA-256 of method and body
+	ID      string `db:"id"`      // SHA-256 of agent and idempotency key, in hex
+	Request []byte `db:"request"` // SHA-256 of method, body and the caller's rights
 	Reply   []byte `db:"reply"`   // the envelope, sealed
 	Expires Time   `db:"expires"`
 }

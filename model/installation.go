@@ -5,32 +5,32 @@ import (
 	"strings"
 )
 
-// What redeeming an installation code does.
+// Actions of an installation code: what redeeming it does.
 const (
 	CreateAccountAndDevice = "CREATE_ACCOUNT_AND_DEVICE"
 	CreateDevice           = "CREATE_DEVICE"
 	UseExistingDevice      = "USE_EXISTING_DEVICE"
 )
 
-// States of an installation code. They are worked out of what is stored.
+// States of an installation code. They are computed from the stored columns.
 const (
 	CodeIsActive    = "active"
-	CodeIsGrace     = "grace" // used up, and still usable for a while
+	CodeIsGrace     = "grace" // used up, but still usable for a while
 	CodeIsExhausted = "exhausted"
 	CodeIsExpired   = "expired"
 	CodeIsDisabled  = "disabled"
 )
 
-// InstallationCode lets new devices in.
+// InstallationCode is a code with which new devices can be installed.
 type InstallationCode struct {
 	ID              string  `db:"id"`
 	Description     string  `db:"description"`
-	Code            []byte  `db:"code"`       // sealed, as it was typed
+	Code            []byte  `db:"code"`       // sealed, as typed
 	CodeIndex       []byte  `db:"code_index"` // HMAC of its normal form
-	Expires         Time    `db:"expires"`    // 0 = never; its second still counts
+	Expires         Time    `db:"expires"`    // 0 means never; the code is valid until the end of that second
 	UsageLimit      int64   `db:"usage_limit"`
-	UsageLimitDelay int64   `db:"usage_limit_delay"` // seconds for which it stays usable once the limit is reached
-	LimitReached    Time    `db:"limit_reached"`     // when that delay began; 0 = the limit is not reached
+	UsageLimitDelay int64   `db:"usage_limit_delay"` // how many seconds it stays usable after the limit is reached
+	LimitReached    Time    `db:"limit_reached"`     // when that delay began; 0 if the limit is not reached
 	Action          string  `db:"action"`
 	UsernamePrefix  string  `db:"username_prefix"`
 	DomainID        *string `db:"domain_id"`
@@ -40,12 +40,13 @@ type InstallationCode struct {
 	TimesUsed       int64   `db:"times_used"`
 	LastUsed        Time    `db:"last_used"`
 	Enabled         bool    `db:"enabled"`
-	Generation      int64   `db:"generation"` // counts its texts
+	Generation      int64   `db:"generation"` // how many texts the code has had
 	DateCreated     Time    `db:"date_created"`
 	LastUpdated     Time    `db:"last_updated"`
 }
 
-// InstallationUse is one redemption of an installation code. Device and user are known by id also when they are gone.
+// InstallationUse is one redemption of an installation code. It keeps the ids of the device and the user even after they were
+// deleted.
 type InstallationUse struct {
 	ID         string  `db:"id"`
 	CodeID     string  `db:"code_id"`
@@ -53,13 +54,13 @@ type InstallationUse struct {
 	Time       Time    `db:"time"`
 	DeviceID   string  `db:"device_id"`
 	UserID     *string `db:"user_id"`
-	NewUser    bool    `db:"new_user"` // the account was made by it
-	TokenID    string  `db:"token_id"` // the client token it gave last
+	NewUser    bool    `db:"new_user"` // this use created the account
+	TokenID    string  `db:"token_id"` // the last client token that this use returned
 	NonceHash  []byte  `db:"nonce_hash"`
 	HardwareID string  `db:"hardware_id"`
 }
 
-// ErrUnknownCode refuses a text that is no installation code's.
+// ErrUnknownCode is the error for a text that is not an installation code.
 var ErrUnknownCode = Errorf(CodeUnknown, "the installation code is not known")
 
 // ReplayWithin is how long a redemption may be repeated, in milliseconds.
@@ -67,10 +68,10 @@ const ReplayWithin = 15 * 60_000
 
 var codeText = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 
-// minCode is how many characters of a code's normal form there are at least.
+// minCode is the shortest normal form of a code, in characters.
 const minCode = 6
 
-// CheckCode refuses a text at place that is no installation code.
+// CheckCode returns an error, naming place, for a text that is not a valid installation code.
 func CheckCode(place, text string) error {
 	if !codeText.MatchString(text) || len(NormalCode(text)) < minCode {
 		return AttrErrorf(Invalid, place, "must be 6 to 64 of A-Z a-z 0-9 - _, and six at least besides hyphens")
@@ -78,15 +79,15 @@ func CheckCode(place, text string) error {
 	return nil
 }
 
-// NormalCode returns the form in which installation codes are compared: what people mistake for each other is the same, and what
-// they add in typing or pasting is left out.
+// NormalCode returns the form in which installation codes are compared. In it, characters that people mistake for each other are
+// the same, and characters that people add when they type or paste are removed.
 func NormalCode(text string) string {
 	return normalCode.Replace(strings.ToUpper(PastedOTP(text)))
 }
 
 var normalCode = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
-// State returns the code's state at a time.
+// State returns the state of the code at a time.
 func (c *InstallationCode) State(now Time) string {
 	used := c.UsageLimit > 0 && c.TimesUsed >= c.UsageLimit
 	switch {
@@ -102,10 +103,10 @@ func (c *InstallationCode) State(now Time) string {
 	return CodeIsActive
 }
 
-// GraceEnds is when a code whose limit is reached ends for good.
+// GraceEnds returns when a code whose limit is reached is no longer usable.
 func (c *InstallationCode) GraceEnds() Time { return c.LimitReached + Time(c.UsageLimitDelay*1000) }
 
-// Ends is when the code stops being usable, as far as is known at a time; 0 = never.
+// Ends returns when the code stops being usable, as far as that is known at a time; 0 means never.
 func (c *InstallationCode) Ends(now Time) Time {
 	ends := c.Expires
 	if c.State(now) == CodeIsGrace && (ends == 0 || c.GraceEnds() < ends) {
@@ -114,7 +115,7 @@ func (c *InstallationCode) Ends(now Time) Time {
 	return ends
 }
 
-// Refusal says why the code cannot be used; nil when it can.
+// Refusal returns why the code cannot be used; nil if it can.
 func (c *InstallationCode) Refusal(now Time) error {
 	switch c.State(now) {
 	case CodeIsDisabled:
@@ -127,8 +128,8 @@ func (c *InstallationCode) Refusal(now Time) error {
 	return nil
 }
 
-// LimitChanged says when the delay began, after an edit of the usage limit: raising or clearing it above the uses opens the
-// code again, lowering it to them or below begins the delay at the edit, unless it began before.
+// LimitChanged updates LimitReached after the usage limit was edited. If the limit is now above the number of uses, or there is
+// none, the code is open again. Otherwise the delay begins now, unless it has begun before.
 func (c *InstallationCode) LimitChanged(now Time) {
 	switch {
 	case c.UsageLimit == 0 || c.TimesUsed < c.UsageLimit:
@@ -138,8 +139,8 @@ func (c *InstallationCode) LimitChanged(now Time) {
 	}
 }
 
-// Fits refuses a code whose attributes do not fit its action; given says of an attribute whether it was given now. What
-// another action had needed is forgotten.
+// Fits returns an error if attributes do not match the code's action. given returns whether an attribute was set by this call.
+// Attributes that only another action needs are cleared.
 func (c *InstallationCode) Fits(place string, given func(name string) bool) error {
 	needs := map[string]bool{}
 	takes := map[string]bool{"license": true, "groups": true}

@@ -8,7 +8,7 @@ import (
 	"tokensmith/model"
 )
 
-// second is one, in milliseconds.
+// second is one second in milliseconds.
 const second = model.Time(1000)
 
 func TestInstallationCodeState(t *testing.T) {
@@ -29,7 +29,7 @@ func TestInstallationCodeState(t *testing.T) {
 	}{
 		{on(func(*model.InstallationCode) {}), 0, active},
 		{on(func(*model.InstallationCode) {}), 1 << 60, active},
-		// Its second still counts, wherever in the second it was set.
+		// The code is valid until the end of its second, even if its time is within the second.
 		{on(func(c *model.InstallationCode) { c.Expires = 10 * second }), 10*second + 999, active},
 		{on(func(c *model.InstallationCode) { c.Expires = 10 * second }), 11 * second, expired},
 		{on(func(c *model.InstallationCode) { c.Expires = 10*second + 500 }), 10*second + 999, active},
@@ -40,14 +40,14 @@ func TestInstallationCodeState(t *testing.T) {
 		{limited(3, 4, 0, 5, 0), 5, exhausted},
 		{limited(0, 4, 0, 0, 0), 5, active},
 		{limited(0, 4, 60, 0, 0), 5, active},
-		// A delay: still usable through its last second.
+		// A delay: the code can be used until the end of its last second.
 		{limited(3, 2, 60, 0, 0), 5, active},
 		{limited(3, 3, 60, 10*second, 0), 10 * second, grace},
 		{limited(3, 9, 60, 10*second, 0), 70*second + 999, grace},
 		{limited(3, 9, 60, 10*second, 0), 71 * second, exhausted},
 		{limited(3, 3, 60, 10*second+700, 0), 70*second + 999, grace},
 		{limited(3, 3, 60, 10*second+700, 0), 71 * second, exhausted},
-		// The first that fits: disabled, expired, exhausted.
+		// The first state that applies: disabled, expired, exhausted.
 		{limited(3, 3, 60, 10*second, 20*second), 20*second + 999, grace},
 		{limited(3, 3, 60, 10*second, 20*second), 21 * second, expired},
 		{limited(3, 3, 0, 10*second, 20*second), 21 * second, expired},
@@ -104,7 +104,7 @@ func TestNormalCode(t *testing.T) {
 	}
 }
 
-// What an action needs, takes and forgets.
+// TestInstallationCodeFits: which attributes an action requires, accepts and clears.
 func TestInstallationCodeFits(t *testing.T) {
 	t.Parallel()
 	id := "x"

@@ -9,13 +9,13 @@ import (
 	"tokensmith/model/otp"
 )
 
-// Base32 returns a seed as authenticator apps show it: base32 (RFC 4648) without padding.
+// Base32 returns a seed in the form that authenticator apps show: base32 (RFC 4648) without padding.
 func Base32(seed Secret) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
 }
 
-// KeyURI returns the otpauth:// URI (the Key URI Format) by which an authenticator app takes a token in: account names
-// it to its holder, counter is the next one of an event-based token.
+// KeyURI returns the otpauth:// URI (Key URI Format) with which an authenticator app imports a token. The app shows account to
+// the user. counter is the next counter of an event-based token.
 func KeyURI(p *Product, account string, seed Secret, counter int64) string {
 	q := "secret=" + Base32(seed) + "&issuer=" + escape(p.Name) +
 		"&algorithm=" + strings.TrimPrefix(p.Crypto, "Hmac") + "&digits=" + strconv.FormatInt(p.Digits, 10)
@@ -29,5 +29,5 @@ func KeyURI(p *Product, account string, seed Secret, counter int64) string {
 	return "otpauth://" + kind + "/" + escape(p.Name) + ":" + escape(account) + "?" + q
 }
 
-// escape writes a space as %20: apps take a plus sign for itself.
+// escape writes a space as %20, because apps do not decode a plus sign.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

@@ -1,6 +1,6 @@
 package model
 
-// License is a number of seats, one of which each device with it takes.
+// License is a number of seats. Each device with the license uses one seat.
 type License struct {
 	ID          string `db:"id"`
 	Name        string `db:"name"`
@@ -8,16 +8,16 @@ type License struct {
 	Description string `db:"description"`
 	Seats       int64  `db:"seats"`
 	SeatsUsed   int64  `db:"seats_used"`
-	Expires     Time   `db:"expires"` // 0 = never; its second is still good
+	Expires     Time   `db:"expires"` // 0 means never; the license is valid until the end of that second
 }
 
-// Second cuts a time to its second: what is good until a time is good through its second.
+// Second returns a time cut to its second. Whatever is valid until a time is valid until the end of that second.
 func (t Time) Second() Time { return t - t%1000 }
 
-// Past says whether something that is good until a time, 0 being for ever, is so no longer.
+// Past returns whether something that is valid until t has expired. A t of 0 means that it never expires.
 func (t Time) Past(now Time) bool { return t != 0 && now.Second() > t.Second() }
 
-// FreeSeats is how many more devices the license takes now; an expired one has no seats.
+// FreeSeats returns how many more devices can use the license now. An expired license has no seats.
 func (l *License) FreeSeats(now Time) int64 {
 	if l.Expires.Past(now) {
 		return 0
@@ -25,7 +25,7 @@ func (l *License) FreeSeats(now Time) int64 {
 	return max(0, l.Seats-l.SeatsUsed)
 }
 
-// NoSeat says why the license takes no device now.
+// NoSeat returns the error for a license that has no free seat now.
 func (l *License) NoSeat(now Time) *Error {
 	if l.Expires.Past(now) {
 		return Errorf(LicenseExpired, "the license %s has expired", l.Name)

@@ -3,14 +3,14 @@ package model
 // LinkHours is how long a provisioning link can be used.
 const LinkHours = 48
 
-// DownloadLink is the one unused provisioning link of a soft token. The link itself is not kept, only its SHA-256.
+// DownloadLink is the unused provisioning link of a soft token. A token has at most one. Only the SHA-256 of the link is stored.
 type DownloadLink struct {
 	TokenID string `db:"token_id"`
 	Hash    []byte `db:"hash"`
 	Expires Time   `db:"expires"`
 }
 
-// Downloadable says why a token cannot be handed to an app, or nil.
+// Downloadable returns why a token cannot be downloaded to an app; nil if it can.
 func Downloadable(p *Product, t *Token) error {
 	switch {
 	case p.Kind != Soft:

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// List is a list of short texts without commas, kept as one comma-separated text.
+// List is a list of short texts without commas, stored as one comma-separated text.
 type List string
 
-// ListOf joins items.
+// ListOf returns a List of items.
 func ListOf(items []string) List { return List(strings.Join(items, ",")) }
 
-// Items splits the list; none gives an empty slice.
+// Items returns the items of the list. For an empty list it returns an empty slice, not nil.
 func (l List) Items() []string {
 	if l == "" {
 		return []string{}
@@ -19,5 +19,5 @@ func (l List) Items() []string {
 	return strings.Split(string(l), ",")
 }
 
-// Has says whether an item is in the list.
+// Has returns whether an item is in the list.
 func (l List) Has(item string) bool { return slices.Contains(l.Items(), item) }

@@ -7,41 +7,41 @@ import (
 	"tokensmith/model/otp"
 )
 
-// The limits of guessing. What decides is the budget: however an attacker spreads his tries, and whenever the user logs in
-// between, the chances of all his guesses within a year add up to MaxGuessed and 365 times GuessedDaily, a hundredth. The
-// locks come earlier for who guesses fast.
+// The limits for guessing. The most important limit is a budget of probability. However an attacker distributes the guesses, and
+// whenever the user logs in between, the probabilities of all guesses within a year add up to at most MaxGuessed plus 365 times
+// GuessedDaily, which is 1 %. Locks stop a fast attacker earlier.
 const (
-	MaxRefused    = 20        // refused checks of one user within RefusedWithin; the next are not looked at
+	MaxRefused    = 20        // refused checks of one user within RefusedWithin; further ones are refused without a check
 	RefusedWithin = 60 * 1000 // milliseconds
 
-	MaxGuessed   = 600 * sixDigits      // that may be guessed away at once: ten tries at a hardware token never used
-	GuessedDaily = 252 * sixDigits / 10 // that comes back within a day: five tries of MinGuess, and a little
+	MaxGuessed   = 600 * sixDigits      // the budget that can be used at once: ten guesses on a hardware token never used
+	GuessedDaily = 252 * sixDigits / 10 // how much of it recovers in a day: a little more than five guesses of MinGuess
 
-	MinGuess = 5 * sixDigits // that one guess may hit, whatever is left: the window of a token in daily use
+	MinGuess = 5 * sixDigits // what one guess may always cost, even without budget: the window of a token in daily use
 
-	lockGrowth     = 4   // by which a lock is longer than the one before
-	lockDecay      = day // after which the next lock is one step shorter
-	maxLock        = day // that locks grow to
-	triesAfterLock = 3   // until the growth has decayed
+	lockGrowth     = 4   // factor between the lengths of consecutive locks
+	lockDecay      = day // time after which the next lock is one step shorter
+	maxLock        = day // longest lock
+	triesAfterLock = 3   // attempts after a lock, until its growth has decayed
 
 	day = Time(24 * time.Hour / time.Millisecond)
 )
 
-// guessedSpan is the time in which MaxGuessed comes back.
+// guessedSpan is the time in which MaxGuessed recovers.
 const guessedSpan = Time(MaxGuessed) * day / Time(GuessedDaily)
 
-// Chance is the probability that a guess is right, in 10^-9.
+// Chance is a probability, in units of 10^-9.
 type Chance int64
 
 const (
 	certain   Chance = 1_000_000_000
-	sixDigits        = certain / 1_000_000 // of one code of six digits
+	sixDigits        = certain / 1_000_000 // probability of one code of six digits
 
-	// PasswordChance is what a wrong password counts as: an OTP of a token in daily use.
+	// PasswordChance is the cost of a wrong password, the same as that of an OTP for a token in daily use.
 	PasswordChance = 5 * sixDigits
 )
 
-// CodeChance is the chance of one code with so many digits.
+// CodeChance returns the probability of guessing one code of that many digits.
 func CodeChance(digits int64) Chance {
 	chance := certain
 	for range digits {
@@ -50,17 +50,18 @@ func CodeChance(digits int64) Chance {
 	return chance
 }
 
-// PairChance is the chance that two guessed OTPs synchronise a token: that of each two in a row within its manual window.
+// PairChance returns the probability that two guessed OTPs synchronize a token: the OTPs must be any two consecutive ones within
+// the manual window.
 func PairChance(algorithm string, digits, manualWindow int64) Chance {
 	one := CodeChance(digits)
 	pairs := Chance(OTPCodes(algorithm, min(manualWindow, otp.MaxWindow)) - 1)
 	return max(1, (pairs*one*one+certain-1)/certain)
 }
 
-// Flooded says whether a user was refused so often within the last minute that no further check is made.
+// Flooded returns whether the user was refused so often within the last minute that no further check is made.
 func (s *UserState) Flooded(now Time) bool { return len(s.recent(now)) >= MaxRefused }
 
-// recent returns the refusals of the last minute.
+// recent returns the times of the refusals within the last minute.
 func (s *UserState) recent(now Time) []Time {
 	var times []Time
 	for b := s.RefusedAt; len(b) >= 8; b = b[8:] {
@@ -71,8 +72,8 @@ func (s *UserState) recent(now Time) []Time {
 	return times
 }
 
-// Refused records a refused check. One that failed is a guess, which would have been right with that chance; Refused says
-// whether it locks the user.
+// Refused records a refused check. If failed is set, it was a guess with the given probability of being right. Refused returns
+// whether this locks the user.
 func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	times := append(s.recent(now), now)
 	times = times[max(0, len(times)-MaxRefused):]
@@ -97,7 +98,7 @@ func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	return true
 }
 
-// triesMost is how many failures lock the user.
+// triesMost returns how many failures lock the user.
 func (s *Login) triesMost(now Time) int64 {
 	if s.growth(now) > 0 {
 		return min(triesAfterLock, s.LockoutThreshold)
@@ -105,8 +106,8 @@ func (s *Login) triesMost(now Time) int64 {
 	return s.LockoutThreshold
 }
 
-// lock sets the end of a lock that begins now, each longer than the one before until that has decayed. A user of whom more was
-// guessed than may be at once stays locked until that has come back.
+// lock sets the end of a lock that begins now. Each lock is longer than the one before, until that growth has decayed. If the
+// budget is overspent, the lock lasts at least until it no longer is.
 func (s *Login) lock(now Time) {
 	s.Tries, s.LockedUntil = 0, 0
 	if s.LockoutMinutes == 0 {
@@ -121,41 +122,41 @@ func (s *Login) lock(now Time) {
 	s.CalmAt = s.LockedUntil + (growth+1)*lockDecay
 }
 
-// growth is how many locks the next one is longer by.
+// growth returns how many steps longer the next lock is.
 func (s *UserState) growth(now Time) Time { return max(0, (s.CalmAt-now+lockDecay-1)/lockDecay) }
 
-// Spend counts a wrong guess in the budget, and locks nobody.
+// Spend takes the probability of a wrong guess from the budget. It locks nobody.
 func (s *UserState) Spend(now Time, chance Chance) {
 	s.GuessedUntil = max(s.GuessedUntil, now) + Time(int64(min(chance, certain))*int64(day)/int64(GuessedDaily))
 }
 
-// Overspent says whether more was guessed than may be at once.
+// Overspent returns whether more of the budget was used than there is.
 func (s *UserState) Overspent(now Time) bool { return s.Guessed(now) > MaxGuessed }
 
-// Guessed is the chance that refused guesses have used up and that has not come back.
+// Guessed returns how much of the budget was used and has not recovered.
 func (s *UserState) Guessed(now Time) Chance {
 	return Chance(int64(max(0, s.GuessedUntil-now)) * int64(GuessedDaily) / int64(day))
 }
 
-// GuessMost is what one guess may hit, over all tokens it is tried at: what is left of half of the budget, and MinGuess at
-// least. Five of these a day come back within it, so that nobody is locked who mistypes that often, however many tokens he has,
-// up to the five codes it has.
+// GuessMost returns the probability that one guess may have, over all tokens that it is tried on: what is left of half of the
+// budget, and at least MinGuess. The budget recovers five guesses of MinGuess a day. So a user who mistypes that often is never
+// locked, however many tokens the user has, as long as they share no more than five codes.
 func (s *UserState) GuessMost(now Time) Chance { return max(MinGuess, MaxGuessed/2-s.Guessed(now)) }
 
-// Pressed says whether so much was guessed lately that windows are narrow.
+// Pressed returns whether so many guesses were made lately that windows must be narrow.
 func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= MaxGuessed/2 }
 
-// LockEnded says whether a locked user's lock has run out.
+// LockEnded returns whether a locked user's lock has expired.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }
 
-// LockedByFailures says whether it was failures that locked a locked user, and not an administrator, who leaves none.
+// LockedByFailures returns whether failures locked a locked user. If an administrator did, there are none.
 func (s *UserState) LockedByFailures() bool { return s.FailCount > 0 || s.GuessedUntil > 0 }
 
-// Cleared forgets failures and a lock after an accepted credential. It does not tell who failed before: what was guessed away,
-// and how long the next lock is, stays.
+// Cleared forgets failures and a lock after an accepted credential. The used budget and the length of the next lock stay, because
+// the failures may have been another person's.
 func (s *UserState) Cleared() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }
 
-// Forgiven forgets all that holds back who guesses: an administrator's decision.
+// Forgiven forgets everything that limits guesses. Only an administrator may decide that.
 func (s *UserState) Forgiven() {
 	s.Cleared()
 	s.CalmAt, s.GuessedUntil, s.RefusedAt = 0, 0, nil

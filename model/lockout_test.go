@@ -16,15 +16,15 @@ const (
 	began  = 1_700_000_000_000 // some time
 )
 
-// newLogin is a user of a domain as it is made when nothing is given.
+// newLogin returns a user in a domain with the default settings.
 func newLogin() *model.Login {
 	return &model.Login{Status: model.Active, LockoutThreshold: 10, LockoutMinutes: 15, MaxFailures: 100}
 }
 
-// inUse is the chance of a guess at a token of six digits in daily use.
+// inUse is the probability of a guess on a six-digit token in daily use.
 const inUse = model.PasswordChance
 
-// guess has a wrong credential refused, as rpc does; it says whether one is looked at at all.
+// guess refuses a wrong credential, as package login does. It returns whether the credential was checked at all.
 func guess(u *model.Login, now model.Time, chance model.Chance) (looked bool) {
 	if u.Flooded(now) {
 		return false
@@ -50,7 +50,7 @@ func logsIn(u *model.Login, now model.Time) {
 	}
 }
 
-// tokens are a user's: so many in daily use, so many never used, of a product.
+// tokens returns a user's tokens of a product: some in daily use and some never used.
 func tokens(product string, used, unused int) []model.Credential {
 	var all []model.Credential
 	for _, p := range model.Builtin() {
@@ -68,7 +68,7 @@ func tokens(product string, used, unused int) []model.Credential {
 	return all
 }
 
-// hits is the chance of a guess at all tokens of a user, whose windows are as rpc makes them.
+// hits returns the probability of a guess on all tokens of a user, with windows as in package login.
 func hits(u *model.Login, all []model.Credential, now model.Time) (chance model.Chance) {
 	for i := range all {
 		if all[i].SyncedAt != 0 {
@@ -83,7 +83,8 @@ func hits(u *model.Login, all []model.Credential, now model.Time) (chance model.
 	return chance
 }
 
-// A person who mistypes five times a day is never locked, with one token or with several, each of which what he types is tried at.
+// TestMistypingLocksNobody: a person who mistypes five times a day is never locked, with one token or with several, on all of
+// which each entry is tried.
 func TestMistypingLocksNobody(t *testing.T) {
 	t.Parallel()
 	for what, hours := range map[string][]model.Time{
@@ -118,7 +119,7 @@ func TestMistypingLocksNobody(t *testing.T) {
 	}
 }
 
-// However somebody guesses for a year, the chances of all his guesses together are below a hundredth.
+// TestBudgetOfAYear: however somebody guesses for a year, the probabilities of all guesses add up to less than 1 %.
 func TestBudgetOfAYear(t *testing.T) {
 	t.Parallel()
 	const budget = model.Chance(10_000_000) // 10^-2
@@ -134,7 +135,7 @@ func TestBudgetOfAYear(t *testing.T) {
 	}
 	for what, c := range map[string]struct {
 		tokens []model.Credential
-		login  model.Time // how often the user logs in between; 0 = never
+		login  model.Time // how often the user logs in between; 0 for never
 	}{
 		"a token in daily use":                    {tokens("DN/MT", 1, 0), day},
 		"a token used ten times a day":            {tokens("DN/MT", 1, 0), day / 10},
@@ -243,7 +244,7 @@ func TestFailuresInARowEnd(t *testing.T) {
 	}
 }
 
-// Two guessed OTPs are worth more where more pairs are looked through.
+// TestPairChance: two guessed OTPs have a higher probability if more pairs are searched.
 func TestPairChance(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

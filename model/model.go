@@ -1,8 +1,9 @@
-// Package model is the domain of tokensmith: types, states and rules as pure functions. It does no I/O, holds no SQL
-// and knows nothing of the wire. One noun a file; the store keeps these types (db tags name the columns), rpc
-// declares how a client sees them.
+// Package model is the domain of tokensmith: types, states and rules, as pure functions. It does no I/O, and contains no SQL and
+// nothing of the API. Each noun has a file. Package store stores these types (db tags are the names of columns), and the packages
+// of rpc declare how a client sees them.
 //
-// Conventions: an empty string is "no value"; a Time of 0 is "never"; an optional relation is a nil *string.
+// Conventions: an empty string means "no value", a Time of 0 means "never", and an optional relation is a *string that is nil if
+// there is none.
 package model
 
 import (
@@ -13,17 +14,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Time is a moment in milliseconds since 1970-01-01 UTC; 0 is none. Both stores keep it as an integer, so that it
-// has one precision and one order everywhere.
+// Time is a moment in milliseconds since 1970-01-01 UTC; 0 means none. Both databases store it as an integer, so it has the same
+// precision and order everywhere.
 type Time int64
 
-// At makes a Time of t, cut to milliseconds.
+// At returns t as a Time, cut to milliseconds.
 func At(t time.Time) Time { return Time(t.UnixMilli()) }
 
-// Std returns t as the standard library's time, in UTC.
+// Std returns t as a time.Time in UTC.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)).UTC() }
 
-// String returns t as ISO 8601 in UTC; a fraction is shown only where there is one. The zero Time is "".
+// String returns t as ISO 8601 in UTC, with a fraction of a second only if it is not 0. For the zero Time it returns "".
 func (t Time) String() string {
 	if t == 0 {
 		return ""
@@ -31,18 +32,20 @@ func (t Time) String() string {
 	return t.Std().Format("2006-01-02T15:04:05.999Z07:00")
 }
 
-// Moment is a date as it is written: a time or a day alone, which is a time only once its zone is known.
+// Moment is a date as it was written: a time, or a date without a time. The latter becomes a Time only when its zone is known.
 type Moment struct {
 	at   Time
-	day  time.Time // of a day alone: its midnight in UTC
-	ends bool      // a day alone is its end
+	day  time.Time // for a date without a time: its midnight in UTC
+	ends bool      // a date without a time means the end of the day
 }
 
-// latest is the last time that ISO 8601 writes with a year of four digits. One behind it, such as the end of 9999 west of UTC, is it.
+// latest is the last time that ISO 8601 can write with a four-digit year. A later time, such as the end of 9999 west of UTC,
+// becomes this one.
 var latest = At(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)) - 1
 
-// ParseMoment reads an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00"), also as RFC 3339 and programs write it
-// ("2026-01-31 10:00:00+01"), or a day alone ("2026-01-31"), which is its beginning or, with ends, its last millisecond.
+// ParseMoment parses an ISO 8601 date and time with zone ("2026-01-31T10:00:00Z", "+01:00"), also in the forms of RFC 3339 and of
+// other programs ("2026-01-31 10:00:00+01"). A date without a time ("2026-01-31") means the beginning of the day or, with ends,
+// its last millisecond.
 func ParseMoment(s string, ends bool) (Moment, bool) {
 	if len(s) > len(time.DateOnly) && (s[len(time.DateOnly)] == ' ' || s[len(time.DateOnly)] == 't') {
 		s = s[:len(time.DateOnly)] + "T" + s[len(time.DateOnly)+1:]
@@ -62,8 +65,8 @@ func ParseMoment(s string, ends bool) (Moment, bool) {
 var momentLayouts = [...]string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999Z07",
 	"2006-01-02T15:04Z0700", "2006-01-02T15:04Z07"}
 
-// In returns the time that a moment is in a zone; nil is UTC. The end of a day is a millisecond before the next day begins, whatever
-// the clocks do in between.
+// In returns the Time of a moment in a zone; nil means UTC. The end of a day is one millisecond before the next day begins, even
+// if the clocks change on that day.
 func (m Moment) In(zone *time.Location) Time {
 	if m.day.IsZero() {
 		return m.at
@@ -88,7 +91,7 @@ func Fold(s string) string {
 	return s
 }
 
-// Statuses that objects share.
+// Statuses that several kinds of object have.
 const (
 	Active     = "ACTIVE"
 	Inactive   = "INACTIVE"

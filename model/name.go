@@ -9,36 +9,37 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Naming is the rule for a name, serial or text that a person or a file gives. There is one for each kind of text, and every way
-// in keeps to it: what one accepts can be exported and imported again unchanged.
+// Naming is the rule for a name, serial number or text from a person or a file. Each kind of text has one rule, which applies
+// wherever the text comes from. So a text that is accepted in one way can be exported and imported again without a change.
 type Naming uint8
 
-// The rules. All but the first refuse what is not UTF-8, control characters and U+FFFD, which stands for what could not be read,
-// and give NFC.
+// The rules. All except AsWritten refuse invalid UTF-8, control characters, and U+FFFD, which replaces unreadable characters.
+// They convert to NFC.
 const (
-	// AsWritten is no rule: a text for programs, which has one of its own.
+	// AsWritten means no rule. It is for texts that programs use and that are checked elsewhere.
 	AsWritten Naming = iota
-	// AnyText is free text: white space around it is dropped, line ends are \n, and tabs and lines are kept.
+	// AnyText is free text. White space around it is removed, line ends become \n, and tabs and line ends inside it are kept.
 	AnyText
-	// Name is of a person or thing that people call by it: white space around it is dropped; what is not seen is refused, but where
-	// writing needs it: joiners in Persian, Indic and other names (RFC 8264), variants of characters, emojis.
+	// Name is the name of a person or thing. White space around it is removed. Invisible characters are refused, except where a
+	// script needs them: joiners in Persian, Indic and other names (RFC 8264), and variants of characters and emojis.
 	Name
-	// CodeName is a Name that programs compare, such as a serial: white space around it is refused. A file's reader, where
-	// spreadsheets add it, drops it before.
+	// CodeName is a name that programs compare, such as a serial number. It is like Name, but white space around it is refused.
+	// Spreadsheets add such white space; file readers remove it before they apply the rule.
 	CodeName
-	// SerialName is a CodeName that a spreadsheet leaves as it is: none that it has rounded, and none in a form that is undone in files.
+	// SerialName is a CodeName that a spreadsheet does not change. It refuses values that a spreadsheet has rounded, and forms that
+	// readers of files convert to others.
 	SerialName
 )
 
-// The limits of a serial and of a text, in characters.
+// Limits of the lengths of texts, in characters.
 const (
 	MaxSerial      = 64
 	MaxIdentifier  = 255
 	MaxDescription = 1024
-	MaxCode        = 32 // of a product's codes
+	MaxCode        = 32 // manufacturer code and product code
 )
 
-// Clean returns a text in the form in which it is kept, or says why it cannot be.
+// Clean returns a text in the form in which it is stored, or the reason why it is refused.
 func (n Naming) Clean(s string) (clean, reason string) {
 	if n == SerialName {
 		if reason := spreadsheetReason(s); reason != "" {
@@ -85,7 +86,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 	return s, ""
 }
 
-// Check is Clean for an attribute at a place.
+// Check is Clean for an attribute at a place. It returns the reason as an error.
 func (n Naming) Check(place, s string) (string, error) {
 	clean, reason := n.Clean(s)
 	if reason != "" {
@@ -94,7 +95,7 @@ func (n Naming) Check(place, s string) (string, error) {
 	return clean, nil
 }
 
-// oneSpace makes every kind of blank inside a name the usual one, as RFC 8265 section 4.2.1 has it: they look the same.
+// oneSpace replaces every kind of space in a name by U+0020 (RFC 8265, section 4.2.1), because they look the same.
 func oneSpace(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Zs, r) {
@@ -104,10 +105,10 @@ func oneSpace(s string) string {
 	}, s)
 }
 
-// Trim drops the white space that people and spreadsheets leave around a text, no-break spaces as well.
+// Trim removes the white space that people and spreadsheets leave around a text, including no-break spaces.
 func Trim(s string) string { return strings.TrimSpace(s) }
 
-// plainName says of a text that every rule keeps it as it is: printable ASCII without a space at an end.
+// plainName returns whether no rule changes a text, because it is printable ASCII without a space at an end.
 func plainName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' && (s[i] != ' ' || i == 0 || i == len(s)-1) || s[i] >= 0x7f {
@@ -117,19 +118,19 @@ func plainName(s string) bool {
 	return true
 }
 
-// isNonCharacter says whether Unicode, and with it XML, has no character of that number.
+// isNonCharacter returns whether a code point is a noncharacter in Unicode, which XML does not allow either.
 func isNonCharacter(r rune) bool { return r&0xfffe == 0xfffe || 0xfdd0 <= r && r <= 0xfdef }
 
 func codePoint(r rune) string { return fmt.Sprintf("U+%04X", r) }
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// Characters counts the characters of a text, which is what its limit is in.
+// Characters returns the number of characters in a text. Limits are in characters.
 func Characters(s string) int { return utf8.RuneCountInString(s) }
 
-// MayBeSeed says of a text in the wrong place that it could be a seed, so that no message shows it: twenty hex digits, sixteen of
-// base32, or twenty-four of base64, in a row. Blanks and dashes, which people put between groups, do not end one, nor do the colons
-// and points between the bytes of hex.
+// MayBeSeed returns whether a text, found where no seed belongs, could be a seed and must not be in a message. That is so if it
+// contains 20 hex digits, 16 base32 characters or 24 base64 characters in a row. Blanks and dashes, which people put between
+// groups, do not interrupt a row. Neither do colons and points between hex bytes.
 func MayBeSeed(s string) bool {
 	hex, base32, base64, letters := 0, 0, 0, false
 	for i := range len(s) {
@@ -166,13 +167,15 @@ func MayBeSeed(s string) bool {
 	return false
 }
 
-// Hidden says of a text of a file that no message may show it: it could be a seed, or the better part of one, and is not words.
+// Hidden returns whether no message may contain a text from a file, because it could be a seed or most of one and does not look
+// like words.
 func Hidden(s string) bool {
 	return (MayBeSeed(s) || len(s) >= 12 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567") == "") && !words(s)
 }
 
-// words tells words of an alphabet from letters that were drawn: they stand in camel case, which no encoding of a seed has, or a third of
-// them are vowels, which of sixteen that were drawn is so once in fourteen; and no digit stands between them, as in most seeds.
+// words returns whether a text looks like words in Latin letters and not like random letters. Words have no digits between
+// letters, unlike most seeds. In addition they are in camel case, which no encoding of a seed has, or a third of their letters
+// are vowels, which is so for only one in fourteen random texts of sixteen letters.
 func words(s string) bool {
 	letters, vowels, digits, run, longest := 0, 0, 0, 0, 0
 	pieces, piece, shortest := 1, 0, len(s)
@@ -184,7 +187,7 @@ func words(s string) bool {
 			digits++
 			continue
 		case digits > 0 && unicode.IsLetter(r):
-			return false // a digit between letters
+			return false // a digit before a letter
 		case !unicode.IsLetter(r):
 			run = 0
 			continue

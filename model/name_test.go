@@ -14,7 +14,7 @@ import (
 	"tokensmith/model"
 )
 
-// What every rule refuses, and what none does.
+// TestNaming: what every rule refuses, and what no rule refuses.
 func TestNaming(t *testing.T) {
 	t.Parallel()
 	refused := []string{"10\u200b01", "1001\u202e", "\ufeff1001", "10\x0001", "10\x1b01", "10\u008501", "a\ufffdb", "a\ufffeb", "\xff", "a\u200db",
@@ -53,7 +53,7 @@ func TestNaming(t *testing.T) {
 	}
 }
 
-// FuzzNaming puts a text through every rule: what comes out is kept as it is from then on, and by CSV and XML as well.
+// FuzzNaming applies every rule to a text. The result is not changed by applying the rule again, nor by CSV and XML.
 func FuzzNaming(f *testing.F) {
 	for _, s := range []string{"x", " x\n", "e\u0301\u031f", "a,b;\"c\"", "<&>", "]]>", "\u200cx", "क्\u200d", "a\r\nb", "=1+1", "\t", "🏳\ufe0f\u200d🌈", "葛\U000e0100", "1\ufe0f\u20e3", "אָ\u034fב"} {
 		f.Add(s)
@@ -113,7 +113,7 @@ func TestMayBeSeed(t *testing.T) {
 	}
 }
 
-// What people paste, and what they have typed of it.
+// TestPasted: what people paste, and what they meant.
 func TestPasted(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"123 456": "123456", " 123456\r\n": "123456", "123\u00a0456": "123456", "１２３４５６": "123456", "\u200b123\ufeff456": "123456",
@@ -145,7 +145,8 @@ func TestPasted(t *testing.T) {
 	}
 }
 
-// A day alone is its beginning or its end in its zone, also where the clocks change; a time is itself.
+// TestMoment: a date without a time is its beginning or its end in its zone, even on days when the clocks change. A time is
+// unchanged.
 func TestMoment(t *testing.T) {
 	t.Parallel()
 	berlin := zone(t, "Europe/Berlin")
@@ -158,7 +159,7 @@ func TestMoment(t *testing.T) {
 		{"2026-03-29", true, "2026-03-29T21:59:59.999Z"}, {"2026-10-25", true, "2026-10-25T22:59:59.999Z"},
 		{"2026-01-31T10:00:00+02:00", true, "2026-01-31T08:00:00Z"},
 		{"9999-12-31T23:59:59-05:00", true, "9999-12-31T23:59:59.999Z"},
-		// As PostgreSQL, Java, the shell's date and others write it.
+		// As written by PostgreSQL, Java, the date command and others.
 		{"2026-01-31 10:00:00+02", true, "2026-01-31T08:00:00Z"}, {"2026-01-31T10:00:00.5+0200", true, "2026-01-31T08:00:00.5Z"},
 		{"2026-01-31 10:00:00+02:00", true, "2026-01-31T08:00:00Z"}, {"2026-01-31t10:00z", true, "2026-01-31T10:00:00Z"}, {"2026-01-31 10:00-0330", true, "2026-01-31T13:30:00Z"},
 	} {
@@ -170,7 +171,7 @@ func TestMoment(t *testing.T) {
 	if m, ok := model.ParseMoment("2026-01-31", true); !ok || m.In(nil).String() != "2026-01-31T23:59:59.999Z" {
 		t.Error(m.In(nil))
 	}
-	// The last day there is has an end that can be written again, wherever it is.
+	// The end of the last possible day can be written again, in every zone.
 	for _, place := range []string{"America/New_York", "Pacific/Auckland", "UTC"} {
 		m, ok := model.ParseMoment("9999-12-31", true)
 		end := m.In(zone(t, place))
@@ -194,7 +195,8 @@ func zone(t *testing.T, name string) *time.Location {
 	return z
 }
 
-// What no message may show of a file, and what it must: the names that programs give their columns.
+// TestHidden: which texts from a file no message may show, and which it must show, such as the names that programs give to
+// columns.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []string{"3132333435363738393031323334353637383930", "31:32:33:34:35:36:37:38:39:30", "31 32 33 34 35 36 37 38 39 30", "31.32.33.34.35.36.37.38.39.30",

@@ -4,15 +4,15 @@ import (
 	"fmt"
 )
 
-// Noun is a kind of thing that may not be found, with the code that says so. There are the nouns of this file and no
-// others: outside this package only the zero Noun can be made.
+// Noun is a kind of object that may not be found, with the error code that says so. All nouns are in this file. Other packages
+// can make only the zero Noun.
 type Noun struct {
 	name    string
-	meaning string // what its code means
-	code    int    // 0 = no client can name such a thing
+	meaning string // the meaning of the code
+	code    int    // 0 if no client can name such an object
 }
 
-// The nouns of what a client can name.
+// Nouns of objects that a client can name.
 var (
 	UserNoun             = noun(101, "user")
 	TokenNoun            = noun(102, "token")
@@ -28,14 +28,15 @@ var (
 	DeliveryNoun         = noun(112, "delivery")
 	AuditNoun            = noun(113, "audit row")
 	DomainNoun           = noun(242, "domain")
-	// A client token is named by the device that calls with it, and through its device by a manager. Whoever misses it learns
-	// what the device learns, that it is none: he can tell by that which device is broken, and by "internal error" he could not.
+	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
+	// the administrator gets the same error as the device. This tells the administrator which device is broken, which "internal
+	// error" would not.
 	ClientTokenNoun = noun(511, "client token")
 )
 
-// The nouns of rows that no client can name: they are found by way of what he names, or by a secret, and what is missed is
-// then told in other words. A not-found of one that reaches a client all the same is a fault of ours, and he is told that
-// much; what was missed stands in the log.
+// Nouns of rows that no client can name. They are found through other objects or by a secret, and if one is missing, the client
+// gets another error. If a not-found error with such a noun reaches a client anyway, it is an error in the server, and the client
+// gets an internal error. The log then says what was missing.
 var (
 	LinkNoun              = inner("link")
 	DeviceGroupMemberNoun = inner("device group member")
@@ -49,8 +50,8 @@ var (
 
 var nouns []Noun
 
-// noun makes a noun that a client can name, in the variables above alone: what is wrong with one stops the program at its
-// start. full is its name where it stands without anything else.
+// noun makes a noun that a client can name. It is called only for the variables above, so that an error in it stops the program
+// at start. full is the name for places without context, if it differs.
 func noun(code int, name string, full ...string) Noun {
 	if code <= 0 {
 		panic(fmt.Sprintf("model: the noun %q has no code", name))
@@ -64,7 +65,7 @@ func noun(code int, name string, full ...string) Noun {
 
 func inner(name string) Noun { return Noun{name: name}.kept() }
 
-// kept adds a noun to the list of them.
+// kept adds a noun to the list of nouns.
 func (n Noun) kept() Noun {
 	if n.name == "" {
 		panic("model: a noun has no name")
@@ -78,10 +79,10 @@ func (n Noun) kept() Noun {
 	return n
 }
 
-// Nouns lists all nouns.
+// Nouns returns all nouns.
 func Nouns() []Noun { return append([]Noun(nil), nouns...) }
 
-// String returns the noun's name: "token assignment".
+// String returns the name of the noun, such as "token assignment".
 func (n Noun) String() string {
 	if n.name == "" {
 		return "object"
@@ -89,8 +90,8 @@ func (n Noun) String() string {
 	return n.name
 }
 
-// Code returns the code that says that no such thing was found; 0 when no client can name one, as of the zero Noun.
+// Code returns the error code that says that no such object was found; 0 if no client can name one.
 func (n Noun) Code() int { return n.code }
 
-// Meaning says what the code means; "" where there is none.
+// Meaning returns the meaning of the code; "" if there is no code.
 func (n Noun) Meaning() string { return n.meaning }

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// A noun that a client can name has a name and a code of its own, or the program does not start.
+// TestNounsAreChecked: each noun that a client can name has a unique name and a unique code; otherwise the program does not
+// start.
 func TestNounsAreChecked(t *testing.T) {
 	t.Parallel()
 	for what, make := range map[string]func() Noun{

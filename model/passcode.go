@@ -4,18 +4,18 @@ import (
 	"encoding/binary"
 )
 
-// A user is sent so many passcodes within so many milliseconds: each is a code to guess, and a message to somebody who may not have
-// asked for it.
+// A user is sent at most MaxPasscodes passcodes within PasscodesWithin milliseconds. Each is a code that can be guessed, and a
+// message that the user may not have asked for.
 const (
 	PasscodeDigits  = 6
 	MaxPasscodes    = 3
 	PasscodesWithin = 3600_000
 )
 
-// MaySendPasscode says whether one more passcode may be sent to the user.
+// MaySendPasscode returns whether one more passcode may be sent to the user.
 func (s *UserState) MaySendPasscode(now Time) bool { return len(s.passcodes(now)) < MaxPasscodes }
 
-// SentPasscode notes that one is sent.
+// SentPasscode records that one is sent.
 func (s *UserState) SentPasscode(now Time) {
 	times := append(s.passcodes(now), now)
 	s.PasscodesAt = make([]byte, 0, 8*len(times))
@@ -24,7 +24,7 @@ func (s *UserState) SentPasscode(now Time) {
 	}
 }
 
-// passcodes returns the times of those that were sent lately.
+// passcodes returns the times of the passcodes that were sent within PasscodesWithin.
 func (s *UserState) passcodes(now Time) []Time {
 	var times []Time
 	for b := s.PasscodesAt; len(b) >= 8; b = b[8:] {

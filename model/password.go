@@ -14,16 +14,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MinPassword is how many characters a new password has at least.
+// MinPassword is the shortest new password, in characters.
 const MinPassword = 8
 
-// commonPasswords has one in each line behind its head, which says where they are from.
+// commonPasswords has one password per line, after a header that names the source.
 //
 //go:embed commonpasswords.txt
 var commonPasswords string
 
-// CheckPassword says why a new password cannot be taken, or nil: for its length, and for being a common one or blank, and for no other
-// reason (NIST SP 800-63B-4, section 3.1.1.2). It is measured and looked up in the form in which it is hashed.
+// CheckPassword returns why a new password is refused; nil if it is accepted. A password is refused if it is too short, common or
+// blank, and for no other reason (NIST SP 800-63B-4, section 3.1.1.2). least is the minimum length. The check uses the form in
+// which the password is hashed.
 func CheckPassword(place string, password Secret, least int) error {
 	normal := string(normalPassword(password))
 	switch {
@@ -37,13 +38,13 @@ func CheckPassword(place string, password Secret, least int) error {
 	return nil
 }
 
-// SamePassword says whether two texts are one password.
+// SamePassword returns whether two texts are the same password.
 func SamePassword(a, b Secret) bool { return normalPassword(a).Equal(normalPassword(b)) }
 
-// normalPassword returns the form in which a password is hashed, so that it does not depend on the keyboard: NFKC.
+// normalPassword returns the form in which a password is hashed (NFKC), so that it does not depend on the keyboard.
 func normalPassword(password Secret) Secret { return norm.NFKC.Bytes(password) }
 
-// Cost of argon2id (RFC 9106): passes, KiB of memory, lanes.
+// Parameters of argon2id (RFC 9106): passes, memory in KiB, and lanes.
 const (
 	argonTime   = 2
 	argonMemory = 19 << 10
@@ -52,8 +53,8 @@ const (
 	argonKey    = 32
 )
 
-// HashPassword returns the argon2id hash of a password in its usual text form. It takes some 20 ms and 19 MiB: callers
-// bound how many run at once.
+// HashPassword returns the argon2id hash of a password in the usual text format. It takes about 20 ms and 19 MiB, so callers
+// limit how many run at the same time.
 func HashPassword(password Secret) string {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
@@ -62,9 +63,9 @@ func HashPassword(password Secret) string {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-// PasswordMatches says in constant time whether password is the one hash was made of. An unreadable hash matches none. Of one
-// that has another form than that in which it is hashed now, the form it was hashed in by older versions is compared as well,
-// right or not: the time it takes says nothing of the hash.
+// PasswordMatches returns, in constant time, whether hash was made from password. An unreadable hash matches no password. If the
+// form that is hashed now differs from the password as given, PasswordMatches also compares the form that older versions hashed.
+// It does so whatever the result of the first comparison, so that the time reveals nothing about the hash.
 func PasswordMatches(hash string, password Secret) bool {
 	var version, memory, time, lanes int
 	var rest string

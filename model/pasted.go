@@ -8,8 +8,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Pasted returns a token or code as it was meant by whoever typed or pasted it: white space, line ends and what is not seen are
-// left out, and full-width characters are the usual ones. It is for what has none of these itself.
+// Pasted returns a token or code as the person who typed or pasted it meant it: without white space, line ends and invisible
+// characters, and with full-width characters converted to normal ones. It is only for texts that do not contain these themselves.
 func Pasted(text string) string {
 	if plainName(text) && strings.IndexByte(text, ' ') < 0 {
 		return text
@@ -22,7 +22,7 @@ func Pasted(text string) string {
 	}, text))
 }
 
-// PastedOTP returns a single OTP as it was meant: Pasted, without the dashes between its groups.
+// PastedOTP returns a single OTP as it was meant: like Pasted, but also without the dashes between its groups.
 func PastedOTP(text string) string {
 	return strings.Map(func(r rune) rune {
 		if isDash(r) {
@@ -32,11 +32,12 @@ func PastedOTP(text string) string {
 	}, Pasted(text))
 }
 
-// isDash says whether a character is one of those that stand for a hyphen.
+// isDash returns whether a character is used as a hyphen.
 func isDash(r rune) bool { return unicode.Is(unicode.Pd, r) || r == 0x2212 || r == 0x00ad }
 
-// splitOTP takes the OTP of so many digits off the end of a text. Dashes between its digits, as apps show them in groups, are
-// left out; what stands in front stays as it is, for a PIN may have a dash of its own. A text that ends otherwise has none.
+// splitOTP splits the OTP, of that many digits, off the end of a text. Dashes between its digits, from apps that show groups, are
+// removed. The rest of the text does not change, because a PIN may contain a dash. ok is false if the text does not end with an
+// OTP.
 func splitOTP(text string, digits int) (head, code string, ok bool) {
 	at := len(text) - digits
 	if at < 0 {

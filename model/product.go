@@ -12,13 +12,13 @@ const (
 	Soft     = "SOFT"
 )
 
-// How an assignment becomes active.
+// How an assignment is activated.
 const (
 	ActivateAuto = "AUTO" // at once
-	ActivateCode = "CODE" // by an activation code
+	ActivateCode = "CODE" // with an activation code
 )
 
-// Product says how a kind of token makes its OTPs and how they are checked.
+// Product says how the tokens of one type make their OTPs, and how OTPs are checked.
 type Product struct {
 	ID                   string `db:"id"`
 	Name                 string `db:"name"`
@@ -26,26 +26,27 @@ type Product struct {
 	ProductCode          string `db:"product_code"`
 	Algorithm            string `db:"algorithm"` // HOTP or TOTP
 	Digits               int64  `db:"digits"`
-	Period               int64  `db:"period"` // seconds, TOTP only
+	Period               int64  `db:"period"` // in seconds, only for TOTP
 	Crypto               string `db:"crypto"` // HmacSHA1, HmacSHA256, HmacSHA512
 	Kind                 string `db:"kind"`
 	AutoWindow           int64  `db:"auto_window"`
 	CheckWindow          int64  `db:"check_window"`
 	ManualWindow         int64  `db:"manual_window"`
-	NarrowWindow         int64  `db:"narrow_window"`       // of a token in use, in place of AutoWindow
-	MaxTokensPerUser     int64  `db:"max_tokens_per_user"` // 0 = any number
+	NarrowWindow         int64  `db:"narrow_window"`       // used instead of AutoWindow for a token in use
+	MaxTokensPerUser     int64  `db:"max_tokens_per_user"` // 0 means no limit
 	Activation           string `db:"activation"`
 	ActivationCodeLength int64  `db:"activation_code_length"`
-	ActivationCodeHours  int64  `db:"activation_code_hours"` // 0 = no end
+	ActivationCodeHours  int64  `db:"activation_code_hours"` // 0 means no end
 	Functions            string `db:"functions"`
 }
 
-// OTP returns the product's algorithm parameters.
+// OTP returns the parameters of the product's algorithm.
 func (p *Product) OTP() otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(p.Algorithm), Digits: int(p.Digits), Period: p.Period, Hash: otp.Hash(p.Crypto)}
 }
 
-// What is weaker than RFC 4226 (R6: 128 bits) and RFC 6238 (section 5.2) advise is taken, for there are old tokens, and noted.
+// Limits below which a value is weaker than RFC 4226 (R6: 128 bits) and RFC 6238 (section 5.2) recommend. Such values are
+// accepted, because there are old tokens, but they are noted.
 const (
 	StrongSeedBytes = 16
 	longPeriod      = 120 // seconds
@@ -53,10 +54,10 @@ const (
 	WeakSeed        = "the seed is shorter than 128 bits"
 )
 
-// IsWeakSeed says whether a seed of so many bytes is noted as WeakSeed.
+// IsWeakSeed returns whether a seed of that many bytes is noted as WeakSeed.
 func IsWeakSeed(bytes int) bool { return bytes < StrongSeedBytes }
 
-// Weak says what of the product makes its OTPs easier to guess than they should be.
+// Weak returns notes on what makes the product's OTPs easier to guess than they should be.
 func (p *Product) Weak() (notes []string) {
 	if p.Period > longPeriod {
 		notes = append(notes, fmt.Sprintf("the period is longer than %d seconds: an OTP somebody else sees is good for long", longPeriod))
@@ -67,26 +68,26 @@ func (p *Product) Weak() (notes []string) {
 	return notes
 }
 
-// Codes names the product as people do: "DN/ST".
+// Codes returns the usual short name of the product, such as "DN/ST".
 func (p *Product) Codes() string { return p.ManufacturerCode + "/" + p.ProductCode }
 
-// SameOTP says whether two products make the same OTPs of a seed.
+// SameOTP returns whether two products make the same OTPs from the same seed.
 func (p *Product) SameOTP(q *Product) bool {
 	return p.Algorithm == q.Algorithm && p.Digits == q.Digits && p.Period == q.Period && p.Crypto == q.Crypto
 }
 
-// SameRules says whether two products are used alike: they differ in the texts that only people read, if at all.
+// SameRules returns whether two products are used in the same way. They may differ in texts that only people read.
 func (p *Product) SameRules(q *Product) bool {
 	same := *p
 	same.Name, same.Functions = q.Name, q.Functions
 	return same == *q
 }
 
-// DefaultNarrowWindow is the narrow window of a product that names none.
+// DefaultNarrowWindow is the default of the narrow window.
 const DefaultNarrowWindow = 2
 
-// DefaultWindows returns the windows {auto, check, manual} of a product that names none: steps either way for
-// TOTP (wider for hardware, whose clocks drift), counters ahead for HOTP.
+// DefaultWindows returns the default auto, check and manual windows. For TOTP they are steps in each direction, and wider for
+// hardware, whose clocks drift. For HOTP they are counters ahead.
 func DefaultWindows(algorithm, kind string) (auto, check, manual int64) {
 	switch {
 	case algorithm == string(otp.HOTP):
@@ -97,7 +98,7 @@ func DefaultWindows(algorithm, kind string) (auto, check, manual int64) {
 	return 30, 60, 120
 }
 
-// Builtin lists the products of a new database, without ids.
+// Builtin returns the products of a new database, without ids.
 func Builtin() []Product {
 	product := func(name, maker, code string, alg otp.Algorithm, period int64, kind string) Product {
 		p := Product{Name: name, ManufacturerCode: maker, ProductCode: code, Algorithm: string(alg), Digits: 6, Period: period,

@@ -1,6 +1,6 @@
 package model
 
-// Repository is a place tokens are kept in.
+// Repository is a place in which tokens are stored, such as a shelf. Repositories form a tree.
 type Repository struct {
 	ID          string  `db:"id"`
 	Name        string  `db:"name"`
@@ -8,5 +8,5 @@ type Repository struct {
 	ParentID    *string `db:"parent_id"`
 }
 
-// DefaultRepository is the name of the repository a new database has.
+// DefaultRepository is the name of the repository in a new database.
 const DefaultRepository = "default"

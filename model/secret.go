@@ -4,8 +4,8 @@ import (
 	"crypto/subtle"
 )
 
-// Secret holds bytes that must never be printed: a seed, a PIN, a password, a client secret. It prints, logs and
-// marshals as "[secret]", whatever the verb.
+// Secret is a value that must never be printed: a seed, a PIN, a password or a client secret. It is printed, logged and marshaled
+// as "[secret]", with every format verb.
 type Secret []byte
 
 const redacted = "[secret]"
@@ -18,5 +18,5 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// Equal compares two secrets in time that depends on their lengths only.
+// Equal returns whether two secrets are equal. Its time depends only on their lengths.
 func (s Secret) Equal(other []byte) bool { return subtle.ConstantTimeCompare(s, other) == 1 }

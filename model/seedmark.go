@@ -6,17 +6,17 @@ import (
 	"tokensmith/model/otp"
 )
 
-// SeedUse is what was used of a seed, and what it answered: all tokens that make the same OTPs go by one, and so does the mark
-// that the last of them leaves.
+// SeedUse says what was used of a seed, and which of its OTPs were answered with OutOfSync. All tokens that make the same OTPs
+// have it in common, and so does the seed mark that the last of them leaves.
 type SeedUse struct {
-	Counter  int64  // the first moving factor that may still be accepted; 0 = none was used
-	Previous int64  // as a TokenState's, and below Counter where something was used
+	Counter  int64  // the first counter or time step that may still be accepted; 0 if none was used
+	Previous int64  // as in TokenState; less than Counter if something was used
 	Asked    []byte // as a TokenState's
 	Used     []byte // as a TokenState's
-	Events   bool   // the seed is an event-based one's
+	Events   bool   // the seed is of event-based tokens
 }
 
-// use puts together what a state or a mark says. Of a time-based seed the last step always counts as used.
+// use returns the SeedUse of a token state or a seed mark. For a time-based seed, the last step always counts as used.
 func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse {
 	u := SeedUse{Counter: counter, Previous: counter - 1, Asked: asked, Events: algorithm == string(otp.HOTP)}
 	if algorithm != string(otp.TOTP) || counter == 0 {
@@ -31,8 +31,8 @@ func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse 
 	return u
 }
 
-// spent returns the steps that a state or a mark says were used. One that was last written before they were kept says that the
-// last step was, and maybe the one before it, as the first of a pair.
+// spent returns the steps that were used according to a token state or a seed mark. Older versions did not store them. For their
+// rows, the last step counts as used, and so does the one before it, which may have been the first of a pair.
 func spent(algorithm string, counter, previous int64, used []byte) otp.Steps {
 	if algorithm != string(otp.TOTP) || used != nil || counter <= previous {
 		return otp.Steps(used)
@@ -40,7 +40,7 @@ func spent(algorithm string, counter, previous int64, used []byte) otp.Steps {
 	return otp.StepsOf(max(counter-2, previous), counter-1)
 }
 
-// stepBytes returns a list of steps as it is stored; nil = none.
+// stepBytes returns a list of steps as it is stored; nil if it is empty.
 func stepBytes(s otp.Steps) []byte {
 	if s == "" {
 		return nil
@@ -48,7 +48,7 @@ func stepBytes(s otp.Steps) []byte {
 	return []byte(s)
 }
 
-// With returns what both say.
+// With returns the union of two SeedUses.
 func (u SeedUse) With(v SeedUse) SeedUse {
 	asked := otp.Steps(u.Asked)
 	for i := range otp.Steps(v.Asked).Len() {
@@ -67,26 +67,27 @@ func (u SeedUse) With(v SeedUse) SeedUse {
 	return SeedUse{u.Counter, st.Known, stepBytes(asked), stepBytes(st.Spent), u.Events || v.Events}
 }
 
-// SeedMark keeps what was used with a seed of which no token is left, so that one made again with it accepts nothing twice.
-// While there are tokens of a seed, their states say it, and there is no mark.
+// SeedMark keeps what was used of a seed that has no tokens any more. If a token is made with the seed again, it does not accept
+// these OTPs a second time. While a seed has tokens, their states contain this, and there is no mark.
 type SeedMark struct {
 	ID        string `db:"id"`
-	Digest    []byte `db:"digest"`     // sealed; what SeedIndex is made of
-	SeedIndex []byte `db:"seed_index"` // as a token's
-	Algorithm string `db:"algorithm"`  // this, period and crypto are what OTPs depend on beside the seed: six digits are the last six of eight
+	Digest    []byte `db:"digest"`     // sealed; SeedIndex is made from it
+	SeedIndex []byte `db:"seed_index"` // as in Token
+	Algorithm string `db:"algorithm"`  // OTPs depend on this, period, crypto and the seed; not on the digits, because six digits are the last six of eight
 	Period    int64  `db:"period"`
 	Crypto    string `db:"crypto"`
-	Counter   int64  `db:"counter"` // the first moving factor that may still be accepted
+	Counter   int64  `db:"counter"` // the first counter or time step that may still be accepted
 	Previous  int64  `db:"previous"`
-	Asked     []byte `db:"asked"` // these three are as a TokenState's
+	Asked     []byte `db:"asked"` // this, Previous and Used are as in TokenState
 	Used      []byte `db:"used"`
-	Until     Time   `db:"until"` // when no window reaches back to it any more; 0 = never
+	Until     Time   `db:"until"` // after this time no window contains its steps; 0 means never
 }
 
-// Use returns what the mark says.
+// Use returns the SeedUse of the mark.
 func (m *SeedMark) Use() SeedUse { return use(m.Algorithm, m.Counter, m.Previous, m.Asked, m.Used) }
 
-// Mark returns what is to be remembered of a token that is deleted; false when nothing was used of it, and nothing asked for.
+// Mark returns the seed mark for a token that is being deleted. It returns false if nothing of the token was used, or answered
+// with OutOfSync.
 func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
 	u := s.Use(p.Algorithm)
 	m := SeedMark{Algorithm: p.Algorithm, Period: p.Period, Crypto: p.Crypto, Counter: u.Counter, Previous: u.Previous, Asked: u.Asked, Used: u.Used}
@@ -100,8 +101,8 @@ func (s *TokenState) Mark(p *Product) (SeedMark, bool) {
 	return m, u.Counter > 0 || len(u.Asked)+len(u.Used) > 0
 }
 
-// markUntil returns the time at which the widest window there is has left all steps before next behind, for the clock that was
-// learned as well as for a right one. A counter is never left behind.
+// markUntil returns the time after which no window contains a step before next. It allows for the widest possible window, and for
+// the learned drift as well as for none. For counters there is no such time.
 func markUntil(p otp.Params, next, drift int64) Time {
 	if p.Algorithm != otp.TOTP {
 		return 0

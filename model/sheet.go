@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// What a spreadsheet does to a value that looks like a number or a formula, and what people do against it.
+// What spreadsheets do to values that look like numbers or formulas, and what people do to prevent it.
 
-// Cell returns the value of a cell as its writer meant it: without the white space around it, ="0001234" as 0001234, and without the
-// apostrophe that keeps a spreadsheet from reading it as a formula. Other apostrophes are the value's own: people are called 't Hart.
-// In a column of serials an apostrophe before a digit is a spreadsheet's, too, and two around one are quotes.
+// Cell returns the value of a cell as its author meant it. White space around it is removed. ="0001234" becomes 0001234. An
+// apostrophe that keeps a spreadsheet from reading the value as a formula is removed. Other apostrophes belong to the value, as
+// in the name 't Hart. In a column of serial numbers, an apostrophe before a digit is removed too, and so are two around a
+// number.
 func Cell(text string, serial bool) string {
 	text = Trim(text)
 	if inner, ok := TextFormula(text); ok {
@@ -24,7 +25,7 @@ func Cell(text string, serial bool) string {
 	return text
 }
 
-// TextFormula reads ="0001234".
+// TextFormula returns the text in a formula such as ="0001234".
 func TextFormula(text string) (inner string, ok bool) {
 	inner, ok = strings.CutPrefix(text, `="`)
 	if ok {
@@ -33,9 +34,9 @@ func TextFormula(text string) (inner string, ok bool) {
 	return strings.ReplaceAll(inner, `""`, `"`), ok && strings.Count(inner, `"`)%2 == 0
 }
 
-// SheetFault says what a spreadsheet, or a program that read one, has done to a value so that another stands in its place: "has
-// rounded" a number to powers of ten, "has put .0 behind" it, "has failed to compute" it. It is "" for all others, also for those that
-// only look like it, such as the serials 12E5678 and 1E11.
+// SheetFault returns how a spreadsheet, or a program that read one, has changed a value: "has rounded" a number to powers of ten,
+// "has put .0 behind" it, or "has failed to compute" it. For all other values it returns "", also for those that look similar,
+// such as the serial numbers 12E5678 and 1E11.
 func SheetFault(text string) (fault string) {
 	switch {
 	case strings.HasPrefix(text, "#") && failed.MatchString(text):
@@ -49,14 +50,15 @@ func SheetFault(text string) (fault string) {
 }
 
 var (
-	// As spreadsheets write it, 1.23457E+11 or in thousands 123.5E+09, also small 1.2E-05, and as programs do that read them, 1.0E7.
+	// The forms of spreadsheets: 1.23457E+11, 123.5E+09 with exponents in thousands, 1.2E-05. The form of programs that read
+	// them: 1.0E7.
 	rounded = regexp.MustCompile(`^[+-]?(?:[0-9]{1,3}(?:[.,][0-9]+)?[eE]\+[0-9]{1,3}|[0-9][.,][0-9]+[eE]-?[0-9]{1,3})$`)
 	decimal = regexp.MustCompile(`^[0-9]{5,}\.0$`)
-	// An error, such as #REF!, #NAME? and #N/A in any language, and a cell that was too narrow.
+	// An error in any language, such as #REF!, #NAME? and #N/A, or a cell that was too narrow.
 	failed = regexp.MustCompile(`^#(?:[\p{Lu}0-9/_.]+[!?]|N/A|NV|N/D|##+)$`)
 )
 
-// spreadsheetReason says why a text is no serial: a file would bring another one back.
+// spreadsheetReason returns why a text is not accepted as a serial number: after export and import it would be a different one.
 func spreadsheetReason(s string) string {
 	trimmed := Trim(s)
 	switch fault := SheetFault(trimmed); {

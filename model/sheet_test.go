@@ -6,7 +6,8 @@ import (
 	"tokensmith/model"
 )
 
-// What stands in a cell where a spreadsheet, or a program that read one, has put another value in its place, and what only looks like it.
+// TestSheetFault: cells in which a spreadsheet, or a program that read one, has put another value, and values that only look like
+// this.
 func TestSheetFault(t *testing.T) {
 	t.Parallel()
 	for fault, texts := range map[string][]string{
@@ -27,7 +28,7 @@ func TestSheetFault(t *testing.T) {
 	}
 }
 
-// What a cell was meant to be.
+// TestCell: what a cell was meant to be.
 func TestCell(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, value, serial string }{

@@ -4,41 +4,42 @@ import (
 	"math"
 )
 
-// SignIns is how an administrator's sign-ins to the console went, from one address from which he signed in lately or, together, from
-// all others. Failures lock the console alone, for him, and for where they came from: a stranger cannot shut him out where he is known,
-// nor lock his other logins.
+// SignIns counts an administrator's sign-ins to the console. There is one for each address from which the administrator signed in
+// lately, and one for all other addresses together. Failures lock only the console, only for this administrator, and only for
+// these addresses. So a stranger can neither lock an administrator out at a known address, nor lock the administrator's other
+// logins.
 type SignIns struct {
 	ID          string `db:"id"`
 	UserID      string `db:"user_id"`
-	Address     string `db:"address"`      // or network; "" = all from which he did not sign in lately
-	FailCount   int64  `db:"fail_count"`   // since the last success or lock
-	Locks       int64  `db:"locks"`        // that have not faded away yet
-	LockedUntil Time   `db:"locked_until"` // 0 = never was
+	Address     string `db:"address"`      // address or network; "" for all addresses without a recent sign-in
+	FailCount   int64  `db:"fail_count"`   // failures since the last success or lock
+	Locks       int64  `db:"locks"`        // locks that have not faded yet
+	LockedUntil Time   `db:"locked_until"` // 0 if there was no lock
 	LastFailure Time   `db:"last_failure"`
 	LastSuccess Time   `db:"last_success"`
 }
 
-// What an administrator's failures at the console lead to. The domain's lockoutThreshold and lockoutMinutes make the first lock; each
-// further one is twice as long, up to MaxSignInLock, and comes after SignInTries failures, until the locks have faded: one for each
-// SignInFade without a failure or lock. A success ends the count of failures alone.
+// What an administrator's failures in the console cause. The first lock has the domain's lockoutThreshold and lockoutMinutes.
+// Each further lock is twice as long, up to MaxSignInLock, and comes after SignInTries failures. One lock fades for each
+// SignInFade without a failure or lock. A success resets only the count of failures.
 const (
-	SignInThreshold = 10                 // where the domain never locks: this lock keeps nobody from his tokens
-	SignInTries     = 3                  // between two locks
+	SignInThreshold = 10                 // threshold if the domain has none; this lock does not affect logins with tokens
+	SignInTries     = 3                  // failures between two locks
 	MaxSignInLock   = 24 * 3600_000      // milliseconds
 	SignInFade      = 24 * 3600_000      // milliseconds
-	SignInKnown     = 90 * 24 * 3600_000 // milliseconds for which an address is known after a success
-	MaxSignInKnown  = 16                 // addresses known of an administrator
+	SignInKnown     = 90 * 24 * 3600_000 // how long an address is known after a success, in milliseconds
+	MaxSignInKnown  = 16                 // how many addresses of an administrator are known
 )
 
 const never Time = math.MaxInt64
 
-// Held says whether sign-ins are not looked at now.
+// Held returns whether sign-ins are refused without a check now.
 func (s *SignIns) Held(now Time) bool { return now < s.LockedUntil }
 
-// Knows says whether this is an address from which he signed in lately.
+// Knows returns whether this is an address from which the administrator signed in lately.
 func (s *SignIns) Knows(now Time) bool { return s.Address != "" && now-s.LastSuccess < SignInKnown }
 
-// Failed counts a failure; threshold and minutes are the domain's.
+// Failed counts a failure. threshold and minutes are those of the domain.
 func (s *SignIns) Failed(now Time, threshold, minutes int64) {
 	s.fade(now)
 	if threshold == 0 {
@@ -60,12 +61,12 @@ func (s *SignIns) Failed(now Time, threshold, minutes int64) {
 	}
 }
 
-// fade takes away the locks that time has.
+// fade removes the locks that have faded.
 func (s *SignIns) fade(now Time) {
 	if quiet := now - max(s.LastFailure, s.LockedUntil); quiet > 0 {
 		s.Locks = max(0, s.Locks-int64(quiet/SignInFade))
 	}
 }
 
-// Succeeded ends the count of failures; locks fade with time alone.
+// Succeeded resets the count of failures. Locks fade only with time.
 func (s *SignIns) Succeeded(now Time) { s.FailCount, s.LastSuccess = 0, now }

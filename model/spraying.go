@@ -1,30 +1,32 @@
 package model
 
-// What one address may fail with users it has no success with. Trying few OTPs with each of many users locks none of them.
+// Limits for the failures of one address with users for whom it has no success. An attacker who tries few OTPs on each of many
+// users locks none of them.
 const (
-	MaxAddress     = 200            // failures a day
-	AddressPressed = 20             // beyond which windows are narrow
-	AddressGuess   = 61 * sixDigits // that one guess may hit before, over all tokens: the first window of a hardware token
-	AddressKnown   = 90 * day       // after the last success of a user from there
+	MaxAddress     = 200            // failures per day
+	AddressPressed = 20             // failures per day after which windows are narrow
+	AddressGuess   = 61 * sixDigits // before that, the probability that one guess may have, over all tokens: the first window of a hardware token
+	AddressKnown   = 90 * day       // how long an address is known after a user's last success from it
 )
 
-// Address is what is known of the address that a credential comes from, and of the user there.
+// Address is what is known about the address of a caller of a login, and about the user at that address.
 type Address struct {
-	Day         int64 // of UTC, since 1970
-	Failures    int64 // in that day, with users that it has no success with
-	LastSuccess Time  // of this user; 0 = none
+	Day         int64 // day in UTC, counted from 1970-01-01
+	Failures    int64 // failures on that day with users for whom it has no success
+	LastSuccess Time  // last success of this user; 0 if there is none
 }
 
-// Knows says whether the user logged in from the address lately: then its failures with others are not held against the user.
+// Knows returns whether the user logged in from the address lately. Its failures with other users are then not held against this
+// user.
 func (a *Address) Knows(now Time) bool { return a.LastSuccess != 0 && now-a.LastSuccess < AddressKnown }
 
-// Held says whether the address has failed so often today that this user's credential is not looked at.
+// Held returns whether the address has failed so often today that this user's credential is refused without a check.
 func (a *Address) Held(now Time) bool { return !a.Knows(now) && a.today(now) >= MaxAddress }
 
-// Pressed says whether it has failed so often today that this user's windows are narrow.
+// Pressed returns whether the address has failed so often today that this user's windows are narrow.
 func (a *Address) Pressed(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressPressed }
 
-// GuessMost is what one guess from there may hit, over all tokens it is tried at.
+// GuessMost returns the probability that one guess from the address may have, over all tokens that it is tried on.
 func (a *Address) GuessMost(now Time) Chance {
 	switch {
 	case a.Knows(now):
@@ -47,8 +49,8 @@ func (a *Address) Failed(now Time) {
 	a.Day, a.Failures = int64(now/day), a.today(now)+1
 }
 
-// Due says whether a success is to be written: once a day is enough.
+// Due returns whether a success should be saved. Once a day is enough.
 func (a *Address) Due(now Time) bool { return a.LastSuccess == 0 || now-a.LastSuccess >= day }
 
-// Tomorrow is how long, in milliseconds, until the day ends.
+// Tomorrow returns how long the current day still lasts, in milliseconds.
 func Tomorrow(now Time) Time { return day - now%day }

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/text/secure/precis"
 )
 
-// Characters that are not seen by themselves, and where writing needs them all the same: they change the look of what stands before
-// them. Anywhere else they would make two names that look like one.
+// Invisible characters are allowed in a name only where a script needs them because they change how the character before them
+// looks. Anywhere else they could make two names look the same.
 
-// Unseen says of a character that it has no look of its own: of no width, a break of a line or paragraph, a change of the direction of
-// writing, or a place for a picture.
+// Unseen returns whether a character has no visible form of its own: zero-width characters, line and paragraph separators,
+// changes of the writing direction, and placeholders for objects.
 func Unseen(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) ||
 		r == 0x2800 || r == 0xfffc
@@ -25,20 +25,20 @@ const (
 	keycap             = '\u20e3'
 	blackFlag          = '\U0001f3f4'
 	tagEnd             = '\U000e007f'
-	flagTagsMost       = 6 // of a region's flag, such as gbeng
+	flagTagsMost       = 6 // longest tag of a region's flag, such as gbeng
 )
 
-// joining are the scripts in which joiners decide how a letter looks, between two as well as at the end of a word.
+// joining lists the scripts in which joiners decide how a letter looks, both between two letters and at the end of a word.
 var joining = []*unicode.RangeTable{unicode.Arabic, unicode.Syriac, unicode.Mandaic, unicode.Mongolian, unicode.Nko, unicode.Phags_Pa, unicode.Adlam,
 	unicode.Hanifi_Rohingya, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu,
 	unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar}
 
-// varied are the scripts whose characters have variants, as symbols do.
+// varied lists the scripts whose characters have variants, as symbols do.
 var varied = []*unicode.RangeTable{unicode.Han, unicode.Mongolian, unicode.Myanmar, unicode.Phags_Pa}
 
-// misplaced returns the first character of a name, in NFC, that is not seen and that no writing has there.
+// misplaced returns the first invisible character of a name, in NFC, that is not allowed at its place.
 func misplaced(s string) (misplaced rune, found bool) {
-	joiner := false // one of which only the rules of RFC 8264 can say whether it is in its place
+	joiner := false // there is a joiner for which only the rules of RFC 8264 can decide
 	for i, r := range s {
 		if !Unseen(r) || belongs(s[:i], r, s[i+utf8.RuneLen(r):]) {
 			continue
@@ -57,7 +57,7 @@ func misplaced(s string) (misplaced rune, found bool) {
 
 var freeform = precis.NewFreeform()
 
-// belongs says of a character that is not seen whether it changes the look of what it stands behind.
+// belongs returns whether an invisible character changes how the character before it looks.
 func belongs(before string, r rune, behind string) bool {
 	if before == "" {
 		return false
@@ -76,7 +76,7 @@ func belongs(before string, r rune, behind string) bool {
 	case 0xe0100 <= r && r <= 0xe01ef:
 		return unicode.Is(unicode.Han, last)
 	case unicode.Is(unicode.Variation_Selector, r):
-		// ‼, ⁉, ℹ and 〰 are emojis, and the digits, # and * below a keycap.
+		// ‼, ⁉, ℹ and 〰 can be emojis, and so can the digits, # and * before a keycap character.
 		return isEmoji(last) || unicode.In(last, varied...) || strings.ContainsRune("‼⁉ℹ〰", last) || next == keycap && strings.ContainsRune("0123456789#*", last)
 	case 0xe0020 <= r && r <= tagEnd:
 		return ofFlag(before, r, behind)
@@ -84,7 +84,7 @@ func belongs(before string, r rune, behind string) bool {
 	return false
 }
 
-// lastSeen returns the last character of a text that has a look, without its marks and the tone of its skin; 0 if there is none.
+// lastSeen returns the last visible character of a text, ignoring combining marks and skin tones; 0 if there is none.
 func lastSeen(s string) rune {
 	for s != "" {
 		r, size := utf8.DecodeLastRuneInString(s)
@@ -96,12 +96,12 @@ func lastSeen(s string) rune {
 	return 0
 }
 
-// isEmoji says whether a character may be one: a symbol, such as an arrow.
+// isEmoji returns whether a character may be an emoji: a symbol, such as an arrow.
 func isEmoji(r rune) bool {
 	return r > unicode.MaxASCII && r != utf8.RuneError && unicode.In(r, unicode.So, unicode.Sm)
 }
 
-// ofFlag says of a tag whether it is one of those behind a black flag that make it a region's.
+// ofFlag returns whether a tag character is part of the tags after a black flag that make it the flag of a region.
 func ofFlag(before string, r rune, behind string) bool {
 	isTag := func(r rune) bool {
 		c := r - 0xe0000

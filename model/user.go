@@ -4,7 +4,7 @@ import (
 	"cmp"
 )
 
-// User is an account of a domain, to which tokens are assigned.
+// User is an account in a domain. Tokens are assigned to users.
 type User struct {
 	ID                      string `db:"id"`
 	DomainID                string `db:"domain_id"`
@@ -12,7 +12,7 @@ type User struct {
 	LoginNameFolded         string `db:"login_name_folded"`
 	FirstName               string `db:"first_name"`
 	LastName                string `db:"last_name"`
-	Password                []byte `db:"password"` // sealed argon2id string; nil = none
+	Password                []byte `db:"password"` // sealed argon2id string; nil if there is none
 	Email                   string `db:"email"`
 	EmailFolded             string `db:"email_folded"`
 	Mobile                  string `db:"mobile"`
@@ -34,7 +34,7 @@ type User struct {
 	Permissions             List   `db:"permissions"`
 }
 
-// Address is where messages of a channel reach the user; "" = nowhere.
+// Address returns the address for messages to the user on a channel; "" if there is none.
 func (u *User) Address(channel string) string {
 	if channel == SMS {
 		return cmp.Or(u.Mobile, u.PersonalMobile)
@@ -42,23 +42,23 @@ func (u *User) Address(channel string) string {
 	return cmp.Or(u.Email, u.PersonalEmail)
 }
 
-// UserState is what changes when a user logs in, kept apart because it changes often.
+// UserState is the part of a user that changes with every login. It has its own table because it changes often.
 type UserState struct {
 	UserID       string `db:"user_id"`
 	FailCount    int64  `db:"fail_count"` // failed credentials since the last accepted one
 	LastLogin    Time   `db:"last_login"`
-	LockedUntil  Time   `db:"locked_until"`  // of a locked user; 0 = until unlocked
+	LockedUntil  Time   `db:"locked_until"`  // end of the lock of a locked user; 0 means until unlocked
 	RefusedAt    []byte `db:"refused_at"`    // times of the refusals of the last minute, 8 bytes each
 	Tries        int64  `db:"tries"`         // failed credentials since the last accepted one and the last lock
-	CalmAt       Time   `db:"calm_at"`       // when the next lock is no longer than the first again
-	GuessedUntil Time   `db:"guessed_until"` // when all the chance that was guessed away has come back
+	CalmAt       Time   `db:"calm_at"`       // when the next lock will be as short as the first again
+	GuessedUntil Time   `db:"guessed_until"` // when the budget for guesses will have recovered completely
 
-	Passcode      []byte `db:"passcode"` // sealed one-time passcode that was sent, behind it the id of the token it was sent for, if any; nil = none
+	Passcode      []byte `db:"passcode"` // sealed one-time passcode, then the id of the token that it was sent for, if any; nil if there is none
 	PasscodeUntil Time   `db:"passcode_until"`
-	PasscodesAt   []byte `db:"passcodes_at"` // times of the passcodes of the last hour, 8 bytes each
+	PasscodesAt   []byte `db:"passcodes_at"` // times of the passcodes sent within the last hour, 8 bytes each
 }
 
-// Login is what deciding on a credential needs of a user: himself, his state, his domain's lockout policy.
+// Login is what is needed of a user to check a credential: the user, the user's state, and the domain's lockout policy.
 type Login struct {
 	ID                 string `db:"id"`
 	Status             string `db:"status"`

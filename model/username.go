@@ -2,21 +2,21 @@ package model
 
 import "strings"
 
-// UserName is how a person is named, in one of the forms in which people type names:
+// UserName is a name for a user in one of the forms that people type:
 //
 //	jdoe                      a login name
-//	john.doe@north.example    a login name, or a principal name
-//	NORTH\jdoe, NORTH/jdoe    a domain by one of its names, and in it a login name or a principal name
+//	john.doe@north.example    a login name or a principal name
+//	NORTH\jdoe, NORTH/jdoe    one of a domain's names, then a login name or principal name in that domain
 type UserName struct {
-	InDomain bool   // a domain stands in front, perhaps one without a name
-	Domain   string // its name, NetBIOS name or DNS name
+	InDomain bool   // the name begins with a domain, which may be empty
+	Domain   string // name, NetBIOS name or DNS name of the domain
 	Name     string
 }
 
-// domainEnds are what may stand between a domain and a name, and in neither.
+// domainEnds are the characters that may separate a domain and a name. Neither may contain them.
 const domainEnds = `\/`
 
-// ParseUserName takes a name apart.
+// ParseUserName splits a name into its parts.
 func ParseUserName(name string) UserName {
 	if at := strings.IndexAny(name, domainEnds); at >= 0 {
 		return UserName{true, name[:at], name[at+1:]}
@@ -24,13 +24,13 @@ func ParseUserName(name string) UserName {
 	return UserName{Name: name}
 }
 
-// MayBePrincipal says whether the name may be a principal name.
+// MayBePrincipal returns whether the name may be a principal name.
 func (n UserName) MayBePrincipal() bool { return n.InDomain || strings.Contains(n.Name, "@") }
 
-// IsBareName says of a name that it can be a login name and nothing else.
+// IsBareName returns whether a name can only be a login name.
 func IsBareName(name string) bool { return !strings.ContainsAny(name, domainEnds+"@") }
 
-// NoDomainEnds says why a text cannot be the name of a user or a domain; "" if it can.
+// NoDomainEnds returns why a text cannot be the name of a user or a domain; "" if it can.
 func NoDomainEnds(name string) (reason string) {
 	if strings.ContainsAny(name, domainEnds) {
 		return `must not have \ or /, which stand between a domain and a name`

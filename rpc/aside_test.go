@@ -7,7 +7,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// However many keys of encrypted files are derived, a password login waits for a few at most, and not for its turn behind all.
+// TestLoginsGoBeforeKeyDerivations: however many keys of encrypted files are being derived, a login with a password waits for at
+// most a few of them, and not for all.
 func TestLoginsGoBeforeKeyDerivations(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), realRandom)
@@ -19,7 +20,7 @@ func TestLoginsGoBeforeKeyDerivations(t *testing.T) {
 	if !count.MatchString(file) {
 		t.Fatal("the file has no count of iterations")
 	}
-	// The key is another one then, so that each import is refused behind its derivation.
+	// The key of the file is changed, so that each import is refused after its derivation.
 	attrs := params(t, map[string]any{"data": count.ReplaceAllString(file, "${1}200000<"), "password": "correct horse"})
 	const imports = 24
 	ended := make(chan int, imports)

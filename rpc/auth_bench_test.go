@@ -14,7 +14,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// BenchmarkRefusal measures the answers that must not be told apart by their time: their medians lie within a fifth.
+// BenchmarkRefusal measures the replies that must not be distinguishable by their time: their medians differ by less than a
+// fifth.
 func BenchmarkRefusal(b *testing.B) {
 	s := newService(b, storetest.SQLite(b))
 	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":0}}`)
@@ -46,13 +47,13 @@ func BenchmarkRefusal(b *testing.B) {
 	}
 }
 
-// durable are the databases that are measured: each has what it acknowledges on the disk.
+// durable lists the databases that are measured. Each has on the disk what it acknowledges.
 var durable = []struct {
 	name string
 	url  func(testing.TB) string
 }{{"sqlite", storetest.SQLite}, {"postgres", storetest.DurablePostgres}}
 
-// sideBySide has callers do what fills a channel, and fails when any of it does.
+// sideBySide makes callers do the work from a channel, and fails if any of it fails.
 func sideBySide[T any](b *testing.B, callers int, work <-chan T, do func(T) string) {
 	ended := make(chan error, callers)
 	for range callers {
@@ -73,7 +74,7 @@ func sideBySide[T any](b *testing.B, callers int, work <-chan T, do func(T) stri
 	}
 }
 
-// guarded makes the users u0, u1, ... with a token each.
+// guarded creates the users u0, u1, ... with one token each.
 func (s *service) guarded(b *testing.B, product string, many int) {
 	s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
 	var people, seeds, batch strings.Builder
@@ -90,7 +91,7 @@ func (s *service) guarded(b *testing.B, product string, many int) {
 	s.do(b, "token/batchAssignTokens", fmt.Sprintf(`{"attrs":{"csv":%q}}`, batch.String()))
 }
 
-// BenchmarkCreate measures tokens made by calls of their own, one after the other and side by side.
+// BenchmarkCreate measures creating tokens with single calls, sequentially and in parallel.
 func BenchmarkCreate(b *testing.B) {
 	for _, db := range durable {
 		for _, callers := range []int{1, 64} {
@@ -113,7 +114,7 @@ func BenchmarkCreate(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify measures accepted OTPs, one after the other and side by side.
+// BenchmarkVerify measures accepted OTPs, sequentially and in parallel.
 func BenchmarkVerify(b *testing.B) {
 	for _, db := range durable {
 		benchmarkVerify(b, db.name, db.url)
@@ -136,7 +137,7 @@ func benchmarkVerify(b *testing.B, name string, url func(testing.TB) string) {
 				b.ResetTimer()
 				var used time.Duration
 				for done := 0; done < b.N; {
-					// A round lies in one time step: each user once.
+					// A round is within one time step and uses each user once.
 					n := min(users, b.N-done)
 					b.StopTimer()
 					s.clock.advance(time.Duration(p.Period) * time.Second)
@@ -161,7 +162,7 @@ func benchmarkVerify(b *testing.B, name string, url func(testing.TB) string) {
 	}
 }
 
-// cpuTime returns the time that the process has used.
+// cpuTime returns the CPU time of the process.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -170,8 +171,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkSendOTP measures the answers of auth/sendOTP, which must not tell by their time who has an account and a phone: their medians
-// lie within a fifth.
+// BenchmarkSendOTP measures the replies of auth/sendOTP, which must not reveal by their time who has an account and a phone:
+// their medians differ by less than a fifth.
 func BenchmarkSendOTP(b *testing.B) {
 	s := newService(b, storetest.SQLite(b), func(c *dispatch.Config) {
 		c.Senders = map[string]sender.Sender{model.SMS: make(letterbox, 1)}
@@ -183,8 +184,8 @@ func BenchmarkSendOTP(b *testing.B) {
 	took := map[string][]time.Duration{}
 	for b.Loop() {
 		s.clock.advance(30 * time.Minute)
-		s.post("/auth/sendOTP", `{"user":{"loginName":"another"}}`) // the caller is looked up again
-		for _, login := range logins {                              // in turn, so that what else the machine does is the same for all
+		s.post("/auth/sendOTP", `{"user":{"loginName":"another"}}`) // so that the caller is looked up again
+		for _, login := range logins {                              // in turn, so that other load on the machine affects all equally
 			start := time.Now()
 			_, reply := s.post("/auth/sendOTP", `{"user":{"domain.name":"d","loginName":"`+login+`"}}`)
 			took[login] = append(took[login], time.Since(start))

@@ -20,7 +20,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// guarded is a service with one domain and users whose tokens' OTPs the test can make.
+// guarded is a service with one domain and users, for whose tokens the test can make OTPs.
 type guarded struct {
 	*service
 	t *testing.T
@@ -38,7 +38,7 @@ func newGuarded(t *testing.T, url string) *guarded {
 	return g
 }
 
-// user makes a user with tokens, each given as "PRODUCT SERIAL [PIN]".
+// user creates a user with tokens, each given as "PRODUCT SERIAL [PIN]".
 func (g *guarded) user(login string, tokens ...string) {
 	g.do(g.t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":%q}}`, login))
 	for _, token := range tokens {
@@ -52,10 +52,10 @@ func (g *guarded) user(login string, tokens ...string) {
 	}
 }
 
-// seedOf is the seed of a test's token.
+// seedOf returns the seed of a test's token.
 func seedOf(serial string) []byte { return []byte(fmt.Sprintf("%020s", serial)) }
 
-// at is the OTP of a token at a counter, or at a time step relative to now.
+// at returns the OTP of a token at a counter, or at a time step relative to now.
 func (g *guarded) at(p otp.Params, serial string, n int64) string {
 	if p.Algorithm == otp.TOTP {
 		n += p.Step(g.clock.now().Unix())
@@ -84,15 +84,15 @@ func (g *guarded) want(code, got int, what string) {
 	}
 }
 
-// get reads one attribute.
+// get returns one attribute.
 func (g *guarded) get(object, match, attr string) string {
 	g.t.Helper()
 	v := g.do(g.t, object+"/get", fmt.Sprintf(`{"match":%s,"return":[%q]}`, match, attr)).(map[string]any)[attr]
 	return fmt.Sprint(v)
 }
 
-// A person who mistypes five times a day is never locked, however many tokens what he types is tried at, up to five. He needs a second OTP
-// now and then, since the tokens share what one guess may hit.
+// TestMistypingLocksNobody: a person who mistypes five times a day is never locked, even if each entry is tried on up to five
+// tokens. The person sometimes has to enter a second OTP, because the tokens share the probability of one guess.
 func TestMistypingLocksNobody(t *testing.T) {
 	t.Parallel()
 	for what, tokens := range map[string][]string{"one": {"MT 1"}, "two": {"MT 1", "ST 2"}, "three": {"ST 1", "SE 2", "MT 3"},
@@ -117,7 +117,7 @@ func TestMistypingLocksNobody(t *testing.T) {
 					g.want(201, g.verify("u", fmt.Sprintf("%06d", 7*d+i)), fmt.Sprintf("day %d, a mistyped one", d))
 					g.clock.advance(10 * time.Second)
 				}
-				late := int64(-d % 2) // typed as it ends, or as it begins
+				late := int64(-d % 2) // typed at its end or at its beginning
 				code := g.verify("u", g.at(p, "1", late))
 				if code == 205 {
 					asked++
@@ -420,7 +420,7 @@ func TestVerifyRules(t *testing.T) {
 			g.clock.advance(24 * time.Hour)
 			g.want(201, g.verify("new", "000000", from("192.0.2.1")), "the next day")
 			g.clock.advance(91 * 24 * time.Hour)
-			for i := range 200 { // each day anew
+			for i := range 200 { // once on each day
 				g.want(201, g.verify(fmt.Sprint("nobody", i), "000000", from("192.0.2.1")), "a try with nobody")
 			}
 			g.want(7, g.verify("old", g.at(slow, "1", 0), from("192.0.2.1")), "who did not come from there for 90 days")
@@ -587,8 +587,8 @@ func TestVerifyRules(t *testing.T) {
 	}
 }
 
-// One OTP, 16 callers at once, over two servers on one database, three on PostgreSQL: exactly one accept each, and no single correct OTP is
-// refused.
+// TestVerifyRace: 16 callers send one OTP to two servers on one database, or three with PostgreSQL. Each OTP is accepted exactly
+// once, and no single correct OTP is refused.
 func TestVerifyRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -652,7 +652,7 @@ func TestVerifyRace(t *testing.T) {
 	})
 }
 
-// A refused credential counts even when the caller has hung up.
+// TestRefusalCountsWhenTheCallerHangsUp: a refused credential is counted even if the client has disconnected.
 func TestRefusalCountsWhenTheCallerHangsUp(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -661,7 +661,7 @@ func TestRefusalCountsWhenTheCallerHangsUp(t *testing.T) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, "POST", "/auth/verify", nil)
 		r.SetBasicAuth(g.id, g.key)
-		// The caller is gone once the body is read: behind the caller's own check, before the transaction.
+		// The client disconnects after its body was read: after the authentication and before the transaction.
 		r.ContentLength = -1
 		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"user":{"loginName":"u"},"credential":"000000"}`), &atEnd{hangUp}))
 		g.ServeHTTP(httptest.NewRecorder(), r)

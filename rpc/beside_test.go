@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// watched is a store that notes what is looked through in transactions that write.
+// watched is a store that notes which tables the writing transactions scan.
 type watched struct {
 	store.Store
 	through func(conds []store.Cond)
@@ -46,7 +46,7 @@ func (w watchedTx) Logins(user []store.Cond) ([]model.Login, error) {
 	return w.Tx.Logins(user)
 }
 
-// No change looks through a table for what it names by something that has no index: all logins would wait.
+// No change scans a table to find what it names by an attribute without an index, because all logins would wait.
 func TestNoChangeLooksThroughATable(t *testing.T) {
 	t.Parallel()
 	var found []string
@@ -85,7 +85,7 @@ func TestNoChangeLooksThroughATable(t *testing.T) {
 	}
 }
 
-// What a change names by something that has no index is found like anything else, and no other.
+// A change finds an object that it names by an attribute without an index, and no other object.
 func TestFoundBeside(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

@@ -9,12 +9,12 @@ import (
 	"tokensmith/store"
 )
 
-const metaBuiltin = "builtin" // set once the built-in objects were made; they may be deleted later
+const metaBuiltin = "builtin" // set after the built-in objects were made, because an administrator may delete them later
 
-// bootstrap puts the built-in products and repository into a new database.
+// bootstrap inserts the built-in products and the repository into a new database.
 func (s *Server) bootstrap(ctx context.Context) error {
 	return s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
-		// A template cannot be deleted: one that is missing is of a kind of message that came with this version.
+		// Templates cannot be deleted. A missing template is for a kind of message that is new in this version.
 		for _, t := range model.BuiltinTemplates() {
 			_, err := tx.TemplateByName(t.Name)
 			if wire.NoSingleMatch(err) {
@@ -41,11 +41,11 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	})
 }
 
-// FirstAgent is the agent a new database is given so that somebody can call.
+// FirstAgent is the agent that a new database gets, so that somebody can call.
 type FirstAgent struct{ Name, ClientID, ClientSecret string }
 
-// FirstAgent makes the first agent, which may do everything, unless the database has an agent; then it returns nil.
-// keep is called with the secret before the agent exists for good, so that it is not lost.
+// FirstAgent makes the first agent, which may do everything. If the database has an agent, it returns nil. keep is called with
+// the secret before the agent is committed, so that the secret cannot be lost.
 func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*FirstAgent, error) {
 	clientSecret, err := admin.NewClientSecret(s.core)
 	if err != nil {

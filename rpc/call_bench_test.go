@@ -7,8 +7,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// BenchmarkCall measures single calls through the whole server but for HTTP itself: one that does nothing, a look-up, one
-// with relations and collections, a search, and the making of a token.
+// BenchmarkCall measures single calls through the whole server except HTTP itself: one that does nothing, a look-up, one with
+// relations and collections, a search, and creating a token.
 func BenchmarkCall(b *testing.B) {
 	s := newService(b, storetest.SQLite(b))
 	s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)

@@ -25,8 +25,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// world is what the methods are tried on: objects of a domain of its own, and a ghost of them, which names what does
-// not exist.
+// world contains the objects that the methods are tried on, in a domain of their own, and a ghost: names of objects that do not
+// exist.
 type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
@@ -47,7 +47,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.User = make("user", `"domain.id":"%s","loginName":"user%d"`, w.Domain, n)
 	w.Loner = make("user", `"domain.id":"%s","loginName":"loner%d"`, w.Domain, n)
 	w.Token = make("token", `"product.productCode":"SE","serial":"%s","seed":"%s","user.id":"%s"`, w.Serial, worldSeed, w.User)
-	// Whatever was used of the seed in another world.
+	// Whatever of the seed was used in another world.
 	s.do(t, "token/reset", `{"id":"`+w.Token+`","attrs":{"counter":0}}`)
 	w.Held = make("token", `"product.productCode":"SE","serial":"held%d"`, n)
 	w.Assignment = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Held, w.User)
@@ -68,8 +68,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	return w
 }
 
-// tried says how each method is tried: parameters with which it succeeds on a world. A method that is not here fails
-// the test.
+// tried contains, for each method, parameters with which it succeeds on a world. A method that is missing here fails the test.
 var tried = map[string]string{
 	"domain/create":                      `{"attrs":{"name":"new{Name}"}}`,
 	"domain/get":                         `{"id":"{Domain}"}`,
@@ -177,10 +176,10 @@ var tried = map[string]string{
 	"domain/estimateGuessing":            `{}`,
 }
 
-// alsoNeeded are permissions without which a call would not succeed, because nobody may change who may more.
+// alsoNeeded are further permissions that a call needs to succeed, because nobody may change an agent that may do more.
 var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
-// shared are the methods in which every caller sees the same, limited to a domain or not.
+// shared are the methods with the same result for every caller, limited to a domain or not.
 var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
 	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"}
 
@@ -190,11 +189,11 @@ func (w world) fill(params string) string {
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 
-// caller is one who tries.
+// caller is a caller who tries a method.
 type caller struct {
 	id, secret  string
 	token       string
-	certificate *x509.Certificate // that the TLS layer has checked
+	certificate *x509.Certificate // a client certificate that the TLS layer has checked
 }
 
 func (s *service) agent(t *testing.T, attrs string) caller {
@@ -202,9 +201,9 @@ func (s *service) agent(t *testing.T, attrs string) caller {
 	return caller{id: made["clientId"].(string), secret: made["clientSecret"].(string)}
 }
 
-// answer is all that a caller sees of a reply.
+// answer returns everything that a caller sees of a reply.
 func (s *service) answer(c caller, method, params string) (code int, seen string) {
-	s.clock.advance(3 * time.Second) // refusals are held to a rate
+	s.clock.advance(3 * time.Second) // refusals are limited by a rate
 	return s.answerNow(c, method, params)
 }
 
@@ -229,8 +228,8 @@ func (s *service) answerNow(c caller, method, params string) (code int, seen str
 	return *e.Error, fmt.Sprint(w.Code, w.Header(), w.Body)
 }
 
-// Every method of the table, by every kind of caller: only the right one succeeds; the others change nothing, and
-// what they are told does not tell them apart, nor whether what they asked for exists.
+// TestEveryMethodByEveryCaller: every method of the table is called by every kind of caller. Only the right caller succeeds. The
+// others change nothing, and their replies reveal neither who they are nor whether the object exists.
 func TestEveryMethodByEveryCaller(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -245,7 +244,7 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 		for n, m := range rpc.Methods() {
 			params, ok := tried[m.Path]
 			if m.Device {
-				continue // has no caller: TestDeviceCalls
+				continue // it has no agent; see TestDeviceCalls
 			}
 			if !ok {
 				t.Errorf("%s: how is it tried? tried needs parameters for it", m.Path)
@@ -265,7 +264,7 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 					others = append(others, o.Path)
 				}
 			}
-			// New ones, for a change of an agent takes a while.
+			// New callers, because a change of an agent takes a while.
 			lacking := s.agent(t, fmt.Sprintf(`"name":"lacking %d","permissions":"%s"`, n, strings.Join(others, ",")))
 			right := s.agent(t, fmt.Sprintf(`"name":"right %d","permissions":"%s"`, n, strings.Trim(m.Path+","+alsoNeeded[m.Path], ",")))
 			before := contents(t, url)
@@ -302,7 +301,7 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 			if after := contents(t, url); after != before {
 				t.Errorf("%s: a refused call changed something", m.Path)
 			}
-			// An import cannot hide that a serial is taken.
+			// An import cannot hide that a serial number is taken.
 			if !slices.Contains(shared, m.Path) && m.Path != "token/import" {
 				if _, of := s.answer(elsewhere, m.Path, ghost.fill(params)); of != strings.ReplaceAll(seen, w.Serial, ghost.Serial) {
 					t.Errorf("%s from another domain sees what there is: %s, else %s", m.Path, seen, of)
@@ -315,7 +314,7 @@ func TestEveryMethodByEveryCaller(t *testing.T) {
 	})
 }
 
-// letterbox is a courier that keeps what it is given.
+// letterbox is a sender that keeps the messages.
 type letterbox chan sender.Message
 
 func (l letterbox) Send(_ context.Context, m sender.Message) error {
@@ -323,7 +322,7 @@ func (l letterbox) Send(_ context.Context, m sender.Message) error {
 	return nil
 }
 
-// carry has what waits delivered, and gives the code in the last message and that delivery's id.
+// carry delivers the queued messages, and returns the code in the last message and the id of its delivery.
 func (s *service) carry(t *testing.T, post letterbox, see ...func(sender.Message)) (code, id string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -351,7 +350,7 @@ func (s *service) carry(t *testing.T, post letterbox, see ...func(sender.Message
 	return code, rows[0].(map[string]any)["id"].(string)
 }
 
-// contents returns all that is in the database but the record, and when agents last called.
+// contents returns everything in the database except the record and the times when agents last called.
 func contents(t *testing.T, url string) string {
 	t.Helper()
 	rows := storetest.Rows(t, url, "audit", "audit_marks", "strangers")
@@ -361,8 +360,8 @@ func contents(t *testing.T, url string) string {
 
 var lastUsed = regexp.MustCompile(`\tlast_used=\d+`)
 
-// A caller who was known a moment ago is read anew after each change of what he may, at once by the server that made it; by
-// another one after a time that the change has waited for.
+// TestKnownCallers: a caller from the cache is read again after each change of the caller's rights: at once by the server that
+// made the change, and by another one after a time that the change has waited for.
 func TestKnownCallers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -371,8 +370,8 @@ func TestKnownCallers(t *testing.T) {
 		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
 		for n, c := range []struct {
 			name, of, method, change string
-			is                       string          // in what he sees after it
-			more                     func(c *caller) // what else he proves himself with
+			is                       string          // in what the caller sees after it
+			more                     func(c *caller) // further credentials of the caller
 		}{
 			{name: "disabled", method: "agent/set", change: `{"agent":{"name":"{}"},"attrs":{"status":"DISABLED"}}`, is: `"error":4`},
 			{name: "deleted", method: "agent/delete", change: `{"agent":{"name":"{}"}}`, is: `"error":4`},
@@ -420,7 +419,7 @@ func TestKnownCallers(t *testing.T) {
 	})
 }
 
-// An answer that was given before says no more than the first one: that nobody honours what was.
+// TestRevokedAgain: a stored reply confirms no more than the first reply did: that no process grants the old right any more.
 func TestRevokedAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -445,7 +444,7 @@ func TestRevokedAgain(t *testing.T) {
 				})
 			}
 			all.Wait()
-			s.clock.advance(time.Minute) // refusals are held to a rate
+			s.clock.advance(time.Minute) // refusals are limited by a rate
 		}
 	})
 }

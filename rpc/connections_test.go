@@ -20,7 +20,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// counted serves a service whose connections are counted.
+// counted starts a service that counts its connections.
 func counted(t *testing.T, l conn.ConnectionLimits, secure bool) (*service, *httptest.Server) {
 	n := conn.NewConnections(l)
 	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Connections = n })
@@ -60,7 +60,7 @@ func busy(t *testing.T, address string, web *httptest.Server) net.Conn {
 	return conn
 }
 
-// status asks as the service's agent, or as a stranger, and gives the status.
+// status sends a request as the service's agent or as an unknown caller, and returns the status.
 func status(t *testing.T, conn net.Conn, s *service, keep bool) int {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
@@ -97,7 +97,8 @@ func turnedAway(t *testing.T, conns []net.Conn) (n int) {
 	return n
 }
 
-// An address has its connections, and no more; strangers together leave room for who is known; who comes too much is told.
+// TestConnectionsLeaveRoom: an address has a limited number of connections, unknown callers together leave room for known ones,
+// and a client for which there is no room is told so.
 func TestConnectionsLeaveRoom(t *testing.T) {
 	t.Parallel()
 	s, web := counted(t, conn.ConnectionLimits{All: 40, Address: 6}, false)
@@ -122,12 +123,13 @@ func TestConnectionsLeaveRoom(t *testing.T) {
 	if a, b := turnedAway(t, one), turnedAway(t, many); a != 3 || b != 6 {
 		t.Errorf("%d of 9 of one address, and %d of 30 of others, are turned away, not 3 and 6", a, b)
 	}
-	// They end, and there is room again.
+	// The connections end, and there is room again.
 	modeltest.Until(t, "a stranger is answered", func() bool { return status(t, from(t, "127.0.0.9", web), nil, false) == http.StatusOK })
 }
 
-// A connection that waits for its next request, or has waited for its first, makes room.
-// A quarter stays for known callers also where their connections wait for a request, and strangers take all they get.
+// TestStrangersLeaveKnownCallersTheirs: a connection that waits for its next request, or has waited too long for its first, makes
+// room. A quarter stays for known callers, even if their connections wait for a request and unknown callers take all they can
+// get.
 func TestStrangersLeaveKnownCallersTheirs(t *testing.T) {
 	t.Parallel()
 	s, web := counted(t, conn.ConnectionLimits{All: 12, Address: 4}, false)
@@ -139,7 +141,7 @@ func TestStrangersLeaveKnownCallersTheirs(t *testing.T) {
 		}
 		mine = append(mine, conn)
 	}
-	for i := range 20 { // of five addresses
+	for i := range 20 { // from five addresses
 		busy(t, fmt.Sprintf("127.0.1.%d", 1+i/4), web)
 	}
 	open := 0
@@ -177,7 +179,7 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	t.Logf("silent connections made room after %v", time.Since(began))
 }
 
-// A trusted proxy has as many connections as there are, and event streams are not among them.
+// TestConnectionsOfProxiesAndStreams: a trusted proxy may have all connections, and event streams do not count as connections.
 func TestConnectionsOfProxiesAndStreams(t *testing.T) {
 	t.Parallel()
 	s, web := counted(t, conn.ConnectionLimits{All: 40, Address: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.7/32")}}, false)
@@ -202,10 +204,10 @@ func TestConnectionsOfProxiesAndStreams(t *testing.T) {
 	}
 }
 
-// Over TLS who comes too much is told as well.
+// TestConnectionsOverTLS: over TLS, a client for which there is no room is told so too.
 func TestConnectionsOverTLS(t *testing.T) {
 	t.Parallel()
-	_, donor := counted(t, conn.ConnectionLimits{}, true) // its certificate
+	_, donor := counted(t, conn.ConnectionLimits{}, true) // provides its certificate
 	n := conn.NewConnections(conn.ConnectionLimits{All: 8, Address: 2})
 	web := httptest.NewUnstartedServer(http.NotFoundHandler())
 	web.Config.ConnContext, web.Config.ConnState = n.Context, n.State
@@ -227,7 +229,8 @@ func TestConnectionsOverTLS(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 a body that stands still ends as well, and takes no other call of its connection along.
+// TestSilentBodyOverHTTP2: over HTTP/2 a body that stops arriving ends too, and does not affect the other calls on its
+// connection.
 func TestSilentBodyOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s, web := counted(t, conn.ConnectionLimits{}, true)
@@ -263,7 +266,7 @@ func TestSilentBodyOverHTTP2(t *testing.T) {
 			defer close(done)
 			_, reply := call(path, struct {
 				io.Reader
-				io.Closer // so that the client's own goroutine ends
+				io.Closer // closed so that the client's goroutine ends
 			}{io.MultiReader(strings.NewReader("{"), silent), silent})
 			t.Logf("%s: after %v: %s", path, time.Since(began), reply)
 			if codeIn(reply) != 2 {
@@ -277,7 +280,7 @@ func TestSilentBodyOverHTTP2(t *testing.T) {
 	}
 }
 
-// Strangers' bodies that do not end take so much memory and no more, and none of what is for known callers.
+// TestBodiesOfStrangers: unfinished bodies of unknown callers use a limited amount of memory, and none that is for known callers.
 func TestBodiesOfStrangers(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -295,7 +298,7 @@ func TestBodiesOfStrangers(t *testing.T) {
 			codes <- w.Code
 		}()
 	}
-	// Those that are refused are, and then the rest waits.
+	// Some bodies are refused; the others then wait.
 	refused := 0
 	modeltest.Until(t, "some are refused", func() bool {
 		select {

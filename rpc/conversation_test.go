@@ -45,8 +45,8 @@ const conversations = "../testdata/rpc/*.txt"
 //	{"error":0,"result":{"id":"{token}"}}
 //	--- let token = result.id
 //
-// {name} stands for a value kept by let, {id} in a reply for any other id, {clientToken} for any other client token. "--- clock 30s" moves the clock,
-// "--- as ID SECRET" changes the caller, "--- as nobody" and "--- as first" as well.
+// {name} stands for a value that let stored. In a reply, {id} stands for any other id and {clientToken} for any other client
+// token. "--- clock 30s" advances the clock. "--- as ID SECRET" changes the caller, as do "--- as nobody" and "--- as first".
 func TestConversations(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(conversations)
@@ -74,7 +74,7 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-// Every method has a conversation.
+// TestEveryMethodIsSpoken: every method has a conversation.
 func TestEveryMethodIsSpoken(t *testing.T) {
 	t.Parallel()
 	files, _ := filepath.Glob(conversations)
@@ -93,7 +93,7 @@ func TestEveryMethodIsSpoken(t *testing.T) {
 	}
 }
 
-// Every method has its row in METHODS.md.
+// TestEveryMethodIsInMethods: every method has a row in METHODS.md.
 func TestEveryMethodIsInMethods(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("METHODS.md")
@@ -107,7 +107,7 @@ func TestEveryMethodIsInMethods(t *testing.T) {
 	}
 }
 
-// service is a server under test with a clock of its own, predictable ids and a caller that may do everything.
+// service is a server under test with its own clock, predictable ids and a caller that may do everything.
 type service struct {
 	*rpc.Server
 	store   store.Store
@@ -155,13 +155,13 @@ func newService(t testing.TB, url string, change ...func(*dispatch.Config)) *ser
 	return s
 }
 
-// second is another server on the same database, with the same clock and caller, as another process would be.
+// second returns another server on the same database, with the same clock and caller, like another process.
 func (s *service) second(t testing.TB) *service {
 	t.Helper()
 	return s.another(t, 1)
 }
 
-// another is second for several, whose ids begin with n.
+// another is second for several servers. Their ids begin with n.
 func (s *service) another(t testing.TB, n uint64) *service {
 	t.Helper()
 	other := &service{url: s.url, clock: s.clock, log: s.log, keyFile: s.keyFile, id: s.id, key: s.key}
@@ -169,7 +169,7 @@ func (s *service) another(t testing.TB, n uint64) *service {
 	return other
 }
 
-// together is s and one more server on its database, or two where that is PostgreSQL.
+// together returns s and one more server on its database, or two more with PostgreSQL.
 func (s *service) together(t testing.TB) []*service {
 	t.Helper()
 	all := []*service{s, s.second(t)}
@@ -179,7 +179,7 @@ func (s *service) together(t testing.TB) []*service {
 	return all
 }
 
-// open opens the database; ids begin with n.
+// open opens the database. The ids begin with n.
 func (s *service) open(t testing.TB, n uint64, change ...func(*dispatch.Config)) {
 	t.Helper()
 	st, err := store.Open(t.Context(), s.url, s.keyFile)
@@ -209,7 +209,7 @@ func (s *service) open(t testing.TB, n uint64, change ...func(*dispatch.Config))
 	}
 }
 
-// repeating is a source of random bytes that are the same from run to run, and others for each server.
+// repeating is a source of random bytes that are the same in each run, and different for each server.
 type repeating struct {
 	of  byte
 	mu  sync.Mutex
@@ -237,7 +237,7 @@ func (s *service) post(path, body string, header ...string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// do calls a method that must succeed and gives its result.
+// do calls a method that must succeed and returns its result.
 func (s *service) do(t testing.TB, method, params string) any {
 	t.Helper()
 	_, reply := s.post("/"+method, params)
@@ -264,7 +264,7 @@ func newTalk(t *testing.T, s *service) *talk {
 	return &talk{t: t, s: s, names: map[string]string{}, user: [2]string{s.id, s.key}}
 }
 
-// play returns the conversation as it went.
+// play returns the conversation as it took place.
 func (k *talk) play(text string) string {
 	var out, body strings.Builder
 	var request []string
@@ -353,8 +353,8 @@ var (
 	anyClientToken = regexp.MustCompile(model.ClientTokenPattern)
 )
 
-// send sends a request and gives its status and reply, with ids replaced by their names. A body line "base64:..." is
-// sent decoded.
+// send sends a request and returns its status and reply, with ids replaced by their names. A body line "base64:..." is decoded
+// before it is sent.
 func (k *talk) send(request []string, body string) (int, string) {
 	method, path, _ := strings.Cut(k.fill(request[0]), " ")
 	body = k.fill(body)

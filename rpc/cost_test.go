@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// compared returns with how many OTPs credentials were compared so far.
+// compared returns how many OTPs credentials were compared with so far.
 func (s *service) compared(t testing.TB) int {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -30,8 +30,9 @@ func (s *service) compared(t testing.TB) int {
 	return int(n)
 }
 
-// What one credential costs while others wait is bounded, whatever it is, however many tokens it is tried at and however wide their
-// windows are; and it is the same for an unknown user as for the one who was checked before.
+// TestCostOfOneCredential: the cost of one credential, for which others wait, is limited, whatever the credential is, however
+// many tokens it is tried on, and however wide their windows are. It is the same for an unknown user as for the user who was
+// checked before.
 func TestCostOfOneCredential(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -75,7 +76,7 @@ func TestCostOfOneCredential(t *testing.T) {
 				t.Errorf("nobody's token, after %s: compared with %d OTPs", c.login, got)
 			}
 		}
-		// A right one costs what it did; a wrong PIN hides that the OTP was right.
+		// A right credential costs the same. A wrong PIN hides that the OTP was right.
 		before := g.compared(t)
 		g.want(0, g.verify("one", "4711"+g.at(totp, "1", 0)), "right")
 		if got := g.compared(t) - before; got > 2 {
@@ -84,19 +85,19 @@ func TestCostOfOneCredential(t *testing.T) {
 		if wrong, right := costs("bare", "0815000000"), costs("bare", "0815"+g.at(totp, "2", 0)); wrong != right {
 			t.Errorf("a wrong PIN: compared with %d OTPs before a wrong one, %d before a right one", wrong, right)
 		}
-		// What is found far away is so still, also of one of many tokens which is named, and two in a row synchronise it.
+		// An OTP that is far away is still found if one of many tokens is named, and two consecutive OTPs synchronize it.
 		for _, c := range []struct{ login, serial, pin string }{{"bare", "2", ""}, {"many", "10", ""}, {"many", "16", "4711"}} {
 			named := fmt.Sprintf(`,"token":{"serial":%q}`, c.serial)
 			g.want(205, g.verify(c.login, c.pin+g.at(totp, c.serial, 9000), named), "far ahead "+c.serial)
 			g.want(0, g.verify(c.login, c.pin+g.at(totp, c.serial, 9001), named), "the next of "+c.serial)
 		}
-		for serial, pin := range map[string]string{"12": "4711", "14": "", "58": ""} { // of all, where one code of each is left
+		for serial, pin := range map[string]string{"12": "4711", "14": "", "58": ""} { // tried on all tokens, each of which has one code left
 			g.want(0, g.verify("many", pin+g.at(totp, serial, 0)), "token "+serial+" of many")
 		}
 	})
 }
 
-// So is that of an OTP at the console.
+// TestCostOfOneSignIn: the same for an OTP at the console.
 func TestCostOfOneSignIn(t *testing.T) {
 	t.Parallel()
 	s := administered(t, storetest.SQLite(t))
@@ -121,7 +122,8 @@ func TestCostOfOneSignIn(t *testing.T) {
 	}
 }
 
-// A credential is tried at all tokens of its user, so that there is an end to them, by whatever way they are assigned.
+// A login tries a credential with all tokens of its user. So the number of tokens of a user has a limit, however they are
+// assigned.
 func TestUsersHaveSoManyTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -160,7 +162,7 @@ func TestUsersHaveSoManyTokens(t *testing.T) {
 	})
 }
 
-// ownedBy is a file of one token that names its user.
+// ownedBy returns a file with one token that names its user.
 func ownedBy(login string) string {
 	return `upn,serial number,secret key,time interval,manufacturer,model\n` + login + `,of-` + login + `,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n`
 }

@@ -13,8 +13,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// What asks for too much is refused for its number, before anything is made of it.
-func TestCountsComeFirst(t *testing.T) { // not beside others, whose memory would count
+// TestCountsComeFirst: a request for too much is refused because of its number, before work is done for it.
+func TestCountsComeFirst(t *testing.T) { // not parallel, because the memory of other tests would count
 	s := newService(t, storetest.SQLite(t))
 	repeat := func(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+",", n), ",") }
 	names := func(n int) string {
@@ -66,8 +66,8 @@ func TestCountsComeFirst(t *testing.T) { // not beside others, whose memory woul
 	}
 }
 
-// What is too large for memory is answered from a file, as it would be from memory: by itself, in a batch, and over JSON-RPC;
-// and no file is left.
+// TestRepliesInFiles: a reply that is too large for memory is sent from a file, and is the same as from memory: for a single
+// call, in a batch, and over JSON-RPC. No file is left.
 func TestRepliesInFiles(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -122,7 +122,7 @@ func TestRepliesInFiles(t *testing.T) {
 		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 			t.Errorf("%v %v", left, err)
 		}
-		// One object of which all is asked.
+		// One object with all its attributes.
 		of := params(t, map[string]any{"label": "m", "quantity": 30_000, "allowUnlicensed": true})
 		if _, reply := s.post("/device/createMany", of); !strings.HasPrefix(reply, `{"error":0`) {
 			t.Fatalf("%.300s", reply)
@@ -131,7 +131,7 @@ func TestRepliesInFiles(t *testing.T) {
 		if !strings.HasPrefix(reply, `{"error":0`) || len(reply) < 5<<20 || strings.Count(reply, `"dateCreated"`) != 30_000 {
 			t.Errorf("%d bytes: %.300s", len(reply), reply)
 		}
-		// Without a file it is not answered in part.
+		// If no file can be written, no partial reply is sent.
 		nowhere := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Spool = []string{"/no/such/folder"} })
 		nowhere.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		nowhere.post("/user/import", params(t, map[string]any{"csv": users[:900_000] + "\n"}))

@@ -23,13 +23,13 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// newPosting is a service that sends through senders. Its clock is the real one's pace unless it is advanced.
+// newPosting returns a service that sends with senders. Its clock runs like the real one, and can be advanced.
 func newPosting(t *testing.T, url string, senders map[string]sender.Sender) *guarded {
 	g, _ := newPostingUntil(t, url, senders)
 	return g
 }
 
-// newPostingUntil is newPosting with what ends its deliveries, at the latest with the test.
+// newPostingUntil is newPosting, and also returns a function that ends its deliveries. They end with the test at the latest.
 func newPostingUntil(t *testing.T, url string, senders map[string]sender.Sender) (g *guarded, end func()) {
 	s := newService(t, url, func(c *dispatch.Config) { c.Senders, c.PublicURL = senders, "https://tokens.example" })
 	ctx, stop := context.WithCancel(t.Context())
@@ -94,7 +94,7 @@ func TestActivationByMail(t *testing.T) {
 		g.clock.advance(time.Minute)
 		g.want(0, g.verify("ute", g.at(totp, "1", 0)), "active")
 
-		// Five wrong ones end it; so does time.
+		// Five wrong codes end the right one, and so does time.
 		inactive := func() {
 			g.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"1"},"attrs":{"status":"INACTIVE"}}`)
 		}
@@ -120,12 +120,12 @@ func TestActivationByMail(t *testing.T) {
 		_, reply = g.post("/tokenAssignment/sendActivationCode", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
 		g.want(11, codeIn(reply), "nothing to activate")
 
-		// The link's mail.
+		// The mail with the link.
 		g.do(t, "tokenAssignment/sendDownloadUrl", `{`+assignmentOfUte+`,"channel":"SMTP"}`)
 		if m := r.Wait(t); !regexp.MustCompile(`https://tokens\.example/p/[A-Za-z0-9_-]{32}\n`).MatchString(m) {
 			t.Errorf("%q", m)
 		}
-		// Delivered bodies are gone, and codes were never in the log.
+		// The bodies of sent messages are deleted, and codes were never logged.
 		rows := g.do(t, "delivery/search", `{"return":["status","template","recipient"]}`).(map[string]any)["rows"].([]any)
 		for _, row := range rows {
 			if m := row.(map[string]any); m["recipient"] != "ute@mail.example" || m["status"] == "FAILED" {
@@ -168,7 +168,7 @@ func TestPasscodeBySMS(t *testing.T) {
 		}
 		g.want(0, send("nobody"), "an unknown user")
 		g.want(0, send("ute"), "sent")
-		// The first attempt fails and is recorded; it is repeated after ten seconds.
+		// The first attempt fails and is recorded. It is repeated after ten seconds.
 		modeltest.Until(t, "refused by the gateway", func() bool {
 			row := fmt.Sprint(g.do(t, "delivery/search", `{"return":["status","attempts","reason"]}`).(map[string]any)["rows"])
 			return row == "[map[attempts:1 reason:the gateway answered 503 Service Unavailable status:QUEUED]]"
@@ -205,7 +205,7 @@ func TestPasscodeBySMS(t *testing.T) {
 	})
 }
 
-// A delivery survives the process: another one sends it.
+// TestDeliverySurvivesRestart: a delivery survives the process, and another process sends it.
 func TestDeliverySurvivesRestart(t *testing.T) {
 	t.Parallel()
 	url := storetest.SQLite(t)
@@ -225,7 +225,7 @@ func TestDeliverySurvivesRestart(t *testing.T) {
 	done := make(chan struct{})
 	go func() { other.Deliver(ctx); close(done) }()
 	defer func() { stop(); <-done }()
-	g.clock.advance(10 * time.Second) // when the next attempt is due
+	g.clock.advance(10 * time.Second) // then the next attempt is due
 	modeltest.Until(t, "a mail", func() bool { return r.Mails() > 0 })
 	if m := r.Wait(t); !strings.Contains(m, "activation code") {
 		t.Errorf("%q", m)
@@ -236,7 +236,7 @@ type refuser struct{}
 
 func (refuser) Send(context.Context, sender.Message) error { return errors.New("no way out") }
 
-// Several processes send what is queued, each message once, and each process its share.
+// TestDeliveryByMany: several processes send the queued messages, each message once, and each process sends some.
 func TestDeliveryByMany(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -281,13 +281,13 @@ func TestDeliveryByMany(t *testing.T) {
 	})
 }
 
-// delivered says to whom something was sent and by which postman.
+// delivered says to whom a message was sent, and by which postman.
 type delivered struct {
 	to string
 	by int
 }
 
-// postman is a courier who takes his time.
+// postman is a slow sender.
 type postman struct {
 	number int
 	sent   chan delivered

@@ -26,7 +26,7 @@ func (s *service) get(path string, header ...string) (int, http.Header, string) 
 	return w.Code, w.Header(), w.Body.String()
 }
 
-// The OpenAPI document is valid and has every method with its parameters; every example fits its schema.
+// TestOpenAPI: the OpenAPI document is valid and contains every method with its parameters. Every example matches its schema.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -65,7 +65,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: the example does not fit: %v", m.Path, err)
 		}
 	}
-	// What is wrong does not fit.
+	// Wrong parameters do not match.
 	for path, wrong := range map[string]string{"user/create": `{"attrs":{"firstName":7}}`, "token/search": `{"max":"many"}`, "domain/create": `{"attrs":{}}`} {
 		var v any
 		if err := json.Unmarshal([]byte(wrong), &v); err != nil {
@@ -77,7 +77,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// The document has each code that a reply may have, with its meaning, and no other fits.
+// TestOpenAPIErrors: the document contains each error code with its meaning, and no other code matches.
 func TestOpenAPIErrors(t *testing.T) {
 	t.Parallel()
 	text, err := rpc.OpenAPI("/", "test")
@@ -108,8 +108,8 @@ func TestOpenAPIErrors(t *testing.T) {
 	}
 }
 
-// Every example is read by its method: whatever it then does not find, no parameter is missing, unknown or of the
-// wrong kind.
+// TestExamplesAreRead: every method accepts the parameters of its example: none is missing, unknown or of the wrong kind. Objects
+// need not be found.
 func TestExamplesAreRead(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -146,7 +146,8 @@ func TestMethodsPage(t *testing.T) {
 	}
 }
 
-// What is counted: calls by method and code; who may not, does not read it. The probes need nobody.
+// TestMetricsAndProbes: calls are counted by method and code. Only a caller with the permission can read the metrics. The probes
+// need no caller.
 func TestMetricsAndProbes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

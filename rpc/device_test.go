@@ -21,7 +21,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// device makes a device and gives its id and client token.
+// device creates a device and returns its id and client token.
 func (s *service) device(t testing.TB, attrs string) (id, token string) {
 	t.Helper()
 	made := s.do(t, "device/create", `{"attrs":{`+attrs+`}}`).(map[string]any)
@@ -34,7 +34,8 @@ func (s *service) connect(token string) (int, string) {
 	return codeIn(reply), reply
 }
 
-// 200 racers in two processes, three on PostgreSQL, for the last 10 seats: exactly 10 get one. A device that is deleted frees its seat.
+// TestSeatsAreNeverExceeded: 200 concurrent callers in two processes, or three with PostgreSQL, for the last 10 seats: exactly 10
+// succeed. A deleted device frees its seat.
 func TestSeatsAreNeverExceeded(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -75,7 +76,7 @@ func (s *service) license(t testing.TB, name string) string {
 	return s.do(t, "license/get", `{"license":{"name":"`+name+`"}}`).(map[string]any)["id"].(string)
 }
 
-// Two administrators who replace the same token at once: one wins, the other is told.
+// TestGenerateTokenOnce: two administrators replace the same token at the same time. One succeeds, and the other is told.
 func TestGenerateTokenOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -110,7 +111,7 @@ func TestGenerateTokenOnce(t *testing.T) {
 	})
 }
 
-// What is malformed is refused without a look-up, and so is answered also when there is no database.
+// TestMistypedTokenNeedsNoDatabase: a malformed token is refused without a look-up, and so even without a database.
 func TestMistypedTokenNeedsNoDatabase(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -126,8 +127,8 @@ func TestMistypedTokenNeedsNoDatabase(t *testing.T) {
 	}
 }
 
-// Wrong tokens are counted by address, which has to wait then; the right one is not held back, and neither is one that
-// has ended.
+// TestGuessedTokens: wrong tokens are counted by address, and the address then has to wait. A valid token is not affected, and
+// neither is one that has ended.
 func TestGuessedTokens(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -159,7 +160,7 @@ func TestGuessedTokens(t *testing.T) {
 	if n := s.recorded(t, `["method","=","device/connect"],["outcome","=",511]`); n != 30 {
 		t.Errorf("%d refusals are recorded", n)
 	}
-	// What an address is refused beyond its rate is counted, so that it hides nobody else's refusals.
+	// Refusals beyond the rate of an address are only counted, so they do not hide the refusals of others.
 	if n := s.recorded(t, `["method","=","device/connect"],["outcome","=",512]`); n > 5 {
 		t.Errorf("%d refusals of one that has ended are recorded", n)
 	}
@@ -170,7 +171,8 @@ func TestGuessedTokens(t *testing.T) {
 	}
 }
 
-// The first use goes to the record; the last use is written once a minute and is no change worth a row.
+// TestLastSeenIsWrittenOnceAMinute: the first use is recorded in the audit log. The last use is saved once a minute and not
+// recorded.
 func TestLastSeenIsWrittenOnceAMinute(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -203,13 +205,13 @@ func TestLastSeenIsWrittenOnceAMinute(t *testing.T) {
 	}
 }
 
-// listening is a device's event stream.
+// listening is the event stream of a device.
 type listening struct {
 	resp  *http.Response
 	lines *bufio.Scanner
 }
 
-// listen opens a device's event stream and reads its first ping.
+// listen opens the event stream of a device and reads its first ping.
 func listen(t testing.TB, url, method, token string) *listening {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url+"/das5/rest/device/events", nil)
@@ -232,7 +234,7 @@ func listen(t testing.TB, url, method, token string) *listening {
 	return l
 }
 
-// event reads the next event; "" when the stream has ended.
+// event reads the next event; "" if the stream has ended.
 func (l *listening) event() (name, data string) {
 	for l.lines.Scan() {
 		switch line := l.lines.Text(); {
@@ -247,7 +249,8 @@ func (l *listening) event() (name, data string) {
 	return "", ""
 }
 
-// Devices whose tokens are replaced while they open streams: each is told, or is refused at once.
+// TestStreamsOpenedWhileLoggedOut: the tokens of devices are replaced while these open streams. Each device is told, or is
+// refused at once.
 func TestStreamsOpenedWhileLoggedOut(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -291,7 +294,7 @@ func TestStreamsOpenedWhileLoggedOut(t *testing.T) {
 	}
 }
 
-// Of many first calls at once one is recorded.
+// TestFirstUseIsRecordedOnce: of many simultaneous first calls, one is recorded.
 func TestFirstUseIsRecordedOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -312,7 +315,8 @@ func TestFirstUseIsRecordedOnce(t *testing.T) {
 	})
 }
 
-// A device's stream is told that it is logged out, and closed, whatever logged it out and in whatever process.
+// TestEventStreams: a device's stream is told that the device is logged out, and is closed, whatever logged it out and in
+// whichever process.
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -348,7 +352,7 @@ func TestEventStreams(t *testing.T) {
 				other.resp.Body.Close()
 			}
 		}
-		// One token holds a few streams: a further one ends the oldest.
+		// One token has a few streams. A further one ends the oldest.
 		_, token := one.device(t, `"name":"greedy"`)
 		oldest := listen(t, web.URL, "GET", token)
 		for range 8 {
@@ -357,7 +361,7 @@ func TestEventStreams(t *testing.T) {
 		if name, data := oldest.event(); name != "" {
 			t.Error(name, data)
 		}
-		// The server's end is the streams' end.
+		// The streams end with the server.
 		last := listen(t, web.URL, "GET", func() string { _, token := one.device(t, `"name":"last"`); return token }())
 		one.EndEvents()
 		if name, data := last.event(); name != "" {
@@ -366,7 +370,8 @@ func TestEventStreams(t *testing.T) {
 	})
 }
 
-// 100,000 devices in one call, or 5,000 but for the long tests: all of them, in bounded memory, and as a CSV file that a reader of RFC 4180 takes.
+// TestManyDevices: 100,000 devices in one call, or 5,000 without the long tests: all are created, in limited memory, and the CSV
+// file can be read by a reader for RFC 4180.
 func TestManyDevices(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -425,7 +430,7 @@ func TestManyDevices(t *testing.T) {
 	})
 }
 
-// A caller limited to domains sees the devices of their users alone, in groups as well.
+// TestDevicesOfADomain: a caller that is limited to domains sees only the devices of their users, also in groups.
 func TestDevicesOfADomain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -464,7 +469,8 @@ func TestDevicesOfADomain(t *testing.T) {
 	})
 }
 
-// Of a client token the database holds the public id, a hash and a sealed copy, the log nothing.
+// TestClientTokensAreSealed: the database contains only the public id, a hash and a sealed copy of a client token, and the log
+// contains nothing of it.
 func TestClientTokensAreSealed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// BenchmarkDisk measures what a token takes on the disk, with the user who has it, its assignment and their states, and
-// what an accepted OTP adds: its row of the record. What a change leaves behind and is used again is not counted.
+// BenchmarkDisk measures how much disk space a token needs, with its user, its assignment and their states, and how much an
+// accepted OTP adds: its audit row. Space that is reused after a change is not counted.
 func BenchmarkDisk(b *testing.B) {
 	const tokens, verified, rounds = 20_000, 5_000, 3
 	for _, db := range durable {
@@ -26,7 +26,7 @@ func BenchmarkDisk(b *testing.B) {
 				b.ReportMetric(float64(size()-before)/tokens, "B/token")
 				g := &guarded{service: s}
 				for round := range rounds {
-					if round == 1 { // the first makes room for the states' next versions
+					if round == 1 { // the first round makes room for the next versions of the states
 						before = size()
 					}
 					s.clock.advance(time.Duration(slow.Period) * time.Second)

@@ -18,7 +18,7 @@ const guessEvery = 10 * time.Second
 
 var envelope = regexp.MustCompile(`^\{"error":\d+(,"message":"([^"\\]|\\.)+")?(,"result":.*)?\}$`)
 
-// FuzzBody: any body at any method gives one valid envelope, never a fault and never a panic.
+// FuzzBody: any body for any method gives one valid envelope, never an internal error and never a panic.
 func FuzzBody(f *testing.F) {
 	files, err := filepath.Glob(conversations)
 	if err != nil {
@@ -47,7 +47,7 @@ func FuzzBody(f *testing.F) {
 		if !known[path] || strings.HasPrefix(path, "/agent/") || path == "/device/events" {
 			return
 		}
-		s.clock.advance(guessEvery) // unknown installation codes are held to a rate
+		s.clock.advance(guessEvery) // unknown installation codes are limited by a rate
 		status, reply := s.post(path, string(body))
 		if status != 200 || !envelope.MatchString(reply) || !jsontext.Value(reply).IsValid() || strings.HasPrefix(reply, `{"error":1,`) {
 			t.Errorf("%s %q: %d %s\n%s", path, body, status, reply, s.log)

@@ -19,7 +19,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Many send one call with one key at once, to two processes or, on PostgreSQL, three: it is carried out once, and all get the same answer.
+// TestIdempotencyKeyRace: many callers send one call with one key at the same time, to two processes or, with PostgreSQL, three.
+// It is carried out once, and all get the same reply.
 func TestIdempotencyKeyRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -53,8 +54,8 @@ func TestIdempotencyKeyRace(t *testing.T) {
 	})
 }
 
-// The key is the agent's own, the answer is sealed, a refused credential is kept as it counts, and a repeat of it does
-// not count again. auth/* has no keys: an OTP is good once.
+// TestIdempotencyKeyScope: the key belongs to the agent, the reply is sealed, a refused credential is stored like a change, and a
+// repeat of it does not count again. auth/* has no keys, because an OTP is valid once.
 func TestIdempotencyKeyScope(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -93,8 +94,8 @@ func TestIdempotencyKeyScope(t *testing.T) {
 	})
 }
 
-// Batches race against each other and against single calls: an atomic one is there whole or not at all, and the record
-// stays whole.
+// TestBatchRace: batches run at the same time as other batches and single calls. An atomic batch takes effect completely or not
+// at all, and the record stays intact.
 func TestBatchRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -104,7 +105,7 @@ func TestBatchRace(t *testing.T) {
 		for n := range racers {
 			all.Go(func() {
 				for i := range rounds {
-					// Every racer makes one object of its own and one that all want.
+					// Every goroutine creates one object of its own and one that all want.
 					_, reply := s.post("/batch/execute", fmt.Sprintf(`{"atomic":true,"calls":[
 						{"method":"repository/create","params":{"attrs":{"name":"r%d-%d"}}},
 						{"method":"repository/create","params":{"attrs":{"name":"all%d"}}}]}`, n, i, i))
@@ -128,8 +129,8 @@ func TestBatchRace(t *testing.T) {
 	})
 }
 
-// The answers of a batch have a limit: one that is all or nothing changes nothing beyond it, another carries out no more calls, and
-// says so of each.
+// TestBatchAnswerLimit: the replies of a batch have a size limit. Beyond it, an atomic batch changes nothing; any other batch
+// carries out no more calls, and says so for each of them.
 func TestBatchAnswerLimit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.LargeBody = 2000 })
@@ -156,7 +157,7 @@ func TestBatchAnswerLimit(t *testing.T) {
 	}
 }
 
-// sluggish is a store whose long transactions take their time for each new row, and are counted.
+// sluggish is a store whose long transactions take some time for each new row, and are counted.
 type sluggish struct {
 	store.Store
 	each time.Duration
@@ -182,7 +183,8 @@ func (tx sluggishTx) Try(fn func(store.Tx) error) error {
 	return tx.Tx.Try(func(inner store.Tx) error { return fn(sluggishTx{inner, tx.each}) })
 }
 
-// A batch in one transaction has less than a second where all others wait for it, and is undone whole; where they do not, it has five.
+// TestAtomicBatchTakesLittleTime: an atomic batch has less than one second if all others wait for it, and is undone completely.
+// If they do not, it has five seconds.
 func TestAtomicBatchTakesLittleTime(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -203,7 +205,8 @@ func TestAtomicBatchTakesLittleTime(t *testing.T) {
 	})
 }
 
-// A call of many rows is a transaction of its own in a batch that is not all or nothing: nobody waits for it and for those beside it.
+// TestLongCallsAreParts: in a batch that is not atomic, a call of many rows is a transaction of its own, so that nobody waits for
+// it and the others together.
 func TestLongCallsAreParts(t *testing.T) {
 	t.Parallel()
 	var counted *sluggish
@@ -221,7 +224,7 @@ func TestLongCallsAreParts(t *testing.T) {
 	}
 }
 
-// Answers whose time is over are removed beside the calls.
+// TestAnswersAreDropped: expired stored replies are deleted while calls run.
 func TestAnswersAreDropped(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -248,7 +251,8 @@ func TestAnswersAreDropped(t *testing.T) {
 	}
 }
 
-// A batch has the place of large calls for all of its calls, and only one of them may need it; its end gives it on.
+// TestBatchTakesOneTurn: a batch takes one turn for large calls for all of its calls, and only one of them may be large. Its end
+// frees the turn.
 func TestBatchTakesOneTurn(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -261,7 +265,7 @@ func TestBatchTakesOneTurn(t *testing.T) {
 		t.Errorf("%.400s", reply)
 	}
 	for _, label := range []string{"c", "d"} {
-		// Were the place still taken, it would be Unavailable in the end.
+		// If the turn were still taken, the call would be Unavailable in the end.
 		_, reply := s.post("/batch/execute", `{"calls":[`+many(label)+`]}`)
 		if !strings.HasPrefix(reply, `{"error":0,"result":[{"error":0,`) {
 			t.Errorf("%.400s", reply)
@@ -269,7 +273,8 @@ func TestBatchTakesOneTurn(t *testing.T) {
 	}
 }
 
-// A repeat is answered to nobody who may less than he did, and a secret that is answered again is recorded again.
+// TestRepeatIsNoWayAround: a repeat is not answered with the stored reply if the caller has fewer rights than before. A secret
+// that is returned again is recorded again.
 func TestRepeatIsNoWayAround(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -304,7 +309,7 @@ func TestRepeatIsNoWayAround(t *testing.T) {
 	})
 }
 
-// Of many who carry out one call at once, each gets its answer, also where the change must be unique.
+// TestUniqueOnce: of many callers who make one call at the same time, each gets the reply, even if the change must be unique.
 func TestUniqueOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -330,14 +335,14 @@ func TestUniqueOnce(t *testing.T) {
 	})
 }
 
-// A batch whose caller has left is not carried out.
+// TestBatchOfNobody: a batch whose client has disconnected is not carried out.
 func TestBatchOfNobody(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
 	ctx, leave := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/batch/execute", strings.NewReader(`{"calls":[{"method":"domain/create","params":{"attrs":{"name":"d"}}}]}`))
 	r.SetBasicAuth(s.id, s.key)
-	r.ContentLength = -1 // so that its end is read, at which he leaves
+	r.ContentLength = -1 // so that the body is read to its end, where the client disconnects
 	r.Body = io.NopCloser(io.MultiReader(r.Body, &atEnd{leave}))
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -346,8 +351,8 @@ func TestBatchOfNobody(t *testing.T) {
 	}
 }
 
-// A batch that goes by parts carries out each of its calls once, in order, also when its caller repeats it, when many send it at once,
-// and when it was cut off.
+// TestBatchGoesByParts: a batch in parts carries out each of its calls once, in order, even if its caller repeats it, if many
+// send it at the same time, or if it was interrupted.
 func TestBatchGoesByParts(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -357,7 +362,7 @@ func TestBatchGoesByParts(t *testing.T) {
 		var calls []string
 		for i := range n {
 			calls = append(calls, fmt.Sprintf(`{"method":"user/create","params":{"attrs":{"loginName":"u%d","domain.name":"d"}}}`, i))
-			if i%50 == 49 { // what was made is seen by what reads behind it
+			if i%50 == 49 { // a later read sees what was created
 				calls = append(calls, `{"method":"user/search","params":{"max":0}}`, `{"method":"user/get","params":{"match":[["loginName","=","none"]]}}`)
 			}
 		}
@@ -389,7 +394,7 @@ func TestBatchGoesByParts(t *testing.T) {
 		if _, again := s.post("/batch/execute", batch, "Idempotency-Key", "k"); again != first {
 			t.Error("a repeat is answered otherwise")
 		}
-		// Many at once, in two processes, of which some leave.
+		// Many at the same time, in two processes; some disconnect.
 		all := strings.ReplaceAll(batch, `"loginName":"u`, `"loginName":"v`)
 		all = strings.ReplaceAll(all, `{"max":0}`, `{"max":0,"match":[["loginName",">>","v"]]}`)
 		var racers sync.WaitGroup

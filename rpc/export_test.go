@@ -22,7 +22,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// everyKind is a file of tokens of every algorithm, hash, number of digits and state.
+// everyKind is a file with tokens of every algorithm, hash, number of digits and state.
 const everyKind = "seed,serial,keyid,type,digits,period,counter,drift,hash,manufacturer,model,description\n" +
 	"3132333435363738393031323334353637383930,H6,,hotp,6,,1099511627776,,sha1,DN,SE,\"Büro <1> & \"\"2\"\"\"\n" +
 	"31323334353637383930313233343536373839303132333435363738393031323334353637383930313233343536373839303132,H8,id-8,hotp,8,,3,,sha256,ACME,H8,\n" +
@@ -35,7 +35,8 @@ const everyToken = `{"sort":["serial","product.productCode"],"return":["serial",
 
 func realRandom(c *dispatch.Config) { c.Rand = rand.Reader }
 
-// What goes in comes out and goes in again: the same seeds, states and OTPs in a second database.
+// TestExportImportsAgain: imported tokens are exported and imported again: the second database has the same seeds, states and
+// OTPs.
 func TestExportImportsAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -69,7 +70,7 @@ func TestExportImportsAgain(t *testing.T) {
 		if total := fmt.Sprint(second.do(t, "product/search", `{"max":0}`).(map[string]any)["total"]); total != fmt.Sprint(len(model.Builtin())) {
 			t.Errorf("a wrong password or MAC left %s products", total)
 		}
-		for range 2 { // importing again changes nothing
+		for range 2 { // a second import changes nothing
 			second.do(t, "token/import", params(t, map[string]any{"data": file, "password": "correct horse", "createProducts": true}))
 			if diff := gocmp.Diff(first.do(t, "token/search", everyToken), second.do(t, "token/search", everyToken)); diff != "" {
 				t.Error(diff)
@@ -80,7 +81,7 @@ func TestExportImportsAgain(t *testing.T) {
 		}
 		checkByTools(t, file)
 		checkOTPs(t, second, keysOf(t, file))
-		// In parts, each a file of its own.
+		// In parts, each in its own file.
 		var serials []string
 		for cursor := any(""); cursor != nil; {
 			part := first.do(t, "token/export", fmt.Sprintf(`{"max":2,"cursor":%q,"attrs":{"password":"correct horse"}}`, cursor)).(map[string]any)
@@ -111,7 +112,7 @@ func keysOf(t testing.TB, file string) []seedfile.Key {
 	return keys
 }
 
-// checkByTools has others read a file of ours.
+// checkByTools reads our file with other programs.
 func checkByTools(t *testing.T, file string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "export.xml")
@@ -129,14 +130,14 @@ func checkByTools(t *testing.T, file string) {
 	}
 }
 
-// checkOTPs synchronises every token by the next two OTPs that oathtool makes of its key and product.
+// checkOTPs synchronizes every token with the next two OTPs that oathtool makes for its key and product.
 func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 	t.Helper()
 	seen, used := map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
 		serial := k.Serial
 		if device := serial + " " + k.Model; serial != "" && seen[device] {
-			serial += "-" + k.KeyID // a further key of one device
+			serial += "-" + k.KeyID // a further key of the same device
 		} else {
 			seen[device] = true
 		}
@@ -149,7 +150,7 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 			serial = k.User
 		}
 		match := []any{[]any{"serial", "=", serial}}
-		if k.Period != 0 { // two products may have the serial
+		if k.Period != 0 { // two products may have the same serial number
 			match = append(match, []any{"product.period", "=", k.Period})
 		}
 		query, err := json.Marshal(map[string]any{"match": match, "return": []string{"id", "counter", "drift", "product.algorithm",
@@ -174,13 +175,13 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 			at := s.clock.now().Add(time.Duration(k.Drift*period) * time.Second)
 			args = append(args, "--totp="+hash, "-s", fmt.Sprintf("%ds", period), "-N", at.Format("2006-01-02 15:04:05 UTC"))
 		} else {
-			if used[string(k.Secret)] { // by another key of the file, which moved this one's counter
+			if used[string(k.Secret)] { // used by another key of the file, which moved this key's counter
 				s.do(t, "token/reset", fmt.Sprintf(`{"id":%q,"attrs":{"counter":%d}}`, token["id"], k.Counter))
 			} else if got := number("counter"); got != k.Counter {
 				t.Errorf("token %s has counter %d, not %d", serial, got, k.Counter)
 			}
 			if hash != "sha1" {
-				continue // oathtool makes HOTP with SHA-1 only
+				continue // oathtool supports HOTP only with SHA-1
 			}
 			args = append(args, "-c", fmt.Sprint(k.Counter))
 		}
@@ -193,7 +194,7 @@ func checkOTPs(t *testing.T, s *service, keys []seedfile.Key) {
 	}
 }
 
-// Every file of the vectors that has keys and no bad row imports; the tokens make the OTPs that oathtool makes.
+// TestImportVectors: every vector file with keys and without bad rows can be imported. The tokens make the same OTPs as oathtool.
 func TestImportVectors(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../testdata/vectors/seedfile/*")
@@ -231,7 +232,7 @@ func TestImportVectors(t *testing.T) {
 			continue
 		}
 		if f.Format == seedfile.VendorXML || slices.ContainsFunc(keys, func(k seedfile.Key) bool { return k.Algorithm == "" }) {
-			// The rows that say no algorithm are made to, and codes of products that are of another kind are left out.
+			// Rows without an algorithm get one, and codes of products of another kind are removed.
 			var table seedfile.OATHTable
 			table.Reset()
 			for i := range keys {
@@ -240,7 +241,7 @@ func TestImportVectors(t *testing.T) {
 			}
 			attrs["data"], attrs["encode"] = table.Text(), "HEX"
 		}
-		// Several vectors have the same serials: each gets a database of its own.
+		// Several vectors have the same serial numbers, so each gets its own database.
 		s.do(t, "token/import", params(t, attrs))
 		t.Logf("%s: %s, %d keys", name, f.Format, len(keys))
 		formats[f.Format] += len(keys)
@@ -254,7 +255,8 @@ func TestImportVectors(t *testing.T) {
 	}
 }
 
-// Files that Debian's tools make, plain, with a pre-shared key and with a password, import through the method.
+// TestImportFilesOfOtherTools: files made by programs in Debian, plain, with a pre-shared key and with a password, can be
+// imported with the method.
 func TestImportFilesOfOtherTools(t *testing.T) {
 	t.Parallel()
 	path := modeltest.KeyFiles(t)

@@ -13,8 +13,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// factorless says of each method that touches no factor of a user's why it does not. All others are tried against users who may
-// do what the caller may not.
+// factorless lists the methods that change no factor of a user, with the reason. All other methods are tried against users who
+// may do something that the caller may not.
 var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
 		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
@@ -36,15 +36,16 @@ var factorless = map[string][]string{
 	"asks for each of its calls: they are tried": {"batch/execute"},
 }
 
-// againstStronger says how a method is tried against a stronger user, where it is tried otherwise on others.
+// againstStronger contains the parameters for methods that are tried differently against a stronger user.
 var againstStronger = map[string]string{
 	"user/import": `{"attrs":{"csv":"domain,loginName,email\n{Name},other,x@mail.example\n{Name},{Name}batch,mine@mail.example\n"}}`,
 	"token/import": `{"attrs":{"product.productCode":"STE","assign":true,"data":"upn,serial number,secret key,time interval,manufacturer,model\n` +
 		`{Name}batch,mine,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n"}}`,
 }
 
-// Nobody changes, reveals or adds a factor of a user who may do what he may not: no method does, alone or in a batch, whether he lacks a
-// permission or is held to domains or addresses. Nor where the token is another user's as well.
+// TestNobodyTouchesAStrongersFactors: no caller can change, reveal or add a factor of a user who may do something that the caller
+// may not: with no method, alone or in a batch, whether the caller lacks a permission or is limited to domains or addresses. This
+// also holds if another user has the token too.
 func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -114,7 +115,7 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 				if code != 5 {
 					t.Errorf("%s by one who is %s: %s", a.method, name, seen)
 				}
-				if name != "held to domains" && !strings.Contains(seen, "may do what the caller may not") { // who may see less
+				if name != "held to domains" && !strings.Contains(seen, "may do what the caller may not") { // a caller limited to domains may see less
 					t.Errorf("%s by one who is %s is refused for another reason: %s", a.method, name, seen)
 				}
 				call, err := json.Marshal(map[string]any{"calls": []any{map[string]any{"method": a.method, "params": json.RawMessage(a.params)}}})
@@ -138,7 +139,7 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 		if code, seen := s.answer(s.agent(t, `"name":"dry","permissions":"token/import"`), "token/import", dry); code != 5 {
 			t.Errorf("dry run: %s", seen)
 		}
-		// He does it himself.
+		// The user does it.
 		s.do(t, "user/set", w.fill(`{"id":"{User}","attrs":{"password":"correct horse battery"}}`))
 		v := &visitor{s: s}
 		if _, reply := v.post("signIn", `{"loginName":"user1","password":"correct horse battery","otp":"755224"}`); codeIn(reply) != 0 {

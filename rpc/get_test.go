@@ -9,7 +9,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// TestGetRace: what comes and goes is found or not found, and never an answer without it.
+// TestGetRace: an object that is created and deleted all the time is found or not found, and no reply lacks it.
 func TestGetRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

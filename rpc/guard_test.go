@@ -12,14 +12,16 @@ import (
 	"tokensmith/store"
 )
 
-// writesNoFactor are the methods of store.Tx that a guard leaves as they are: none of them writes what a user proves himself with.
-var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", "AddressFailed", "AddressKnown", // the record, and what is the server's own
-	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // which keep what was used used, whoever uses it
-	"SetCertificates", "AgentUsed", // agents'
-	"SessionUsed", "DropSession", "DropSessions", // of who signs in and out himself, and of nobody in particular
-	"Relate", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // devices', codes' and messages'
+// writesNoFactor lists the methods of store.Tx that a guard does not check, because none of them writes what a user authenticates
+// with.
+var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", "AddressFailed", "AddressKnown", // the audit record and the server's own data
+	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // these keep OTPs used
+	"SetCertificates", "AgentUsed", // data of agents
+	"SessionUsed", "DropSession", "DropSessions", // the caller's own session, or expired ones
+	"Relate", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // data of devices, codes and messages
 
-// Every method of a transaction that writes is guarded, or was found to write no factor: a new one fails until somebody decided.
+// TestEveryWriteIsGuarded: every method of a transaction that writes is guarded, or is listed as one that writes no factor. A new
+// method fails the test until somebody has decided.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	t.Parallel()
 	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*dispatch.Guard]()

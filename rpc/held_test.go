@@ -12,7 +12,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// An agent that is held to addresses or a rate makes none, and takes none over, that is not held to as much, nor frees itself.
+// An agent that is restricted to addresses or a rate cannot make or take over an agent without the same restrictions, and cannot
+// lift its own.
 func TestHeldAgentsMakeNoneFree(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -61,7 +62,7 @@ func TestHeldAgentsMakeNoneFree(t *testing.T) {
 				t.Errorf("%s: %s", call, seen)
 			}
 		}
-		// An administrator signs in from anywhere, and calls as often as he likes.
+		// An administrator may sign in from any address and has no rate limit.
 		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","permissions":"token/get"}}`)
 		for name, held := range map[string]caller{"addresses": s.agent(t, `"name":"there","permissions":"*","addresses":"192.0.2.0/24"`),
@@ -86,8 +87,8 @@ func TestHeldAgentsMakeNoneFree(t *testing.T) {
 	})
 }
 
-// What an agent was given before it was disabled is worth nothing when it is enabled again; its secrets are as before, the old one of a
-// rotation as well.
+// A bearer token that an agent got before it was disabled is invalid after the agent is enabled again. Its secrets are unchanged,
+// including the old secret of a rotation.
 func TestAccessTokensEndForGood(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -134,7 +135,7 @@ func TestAccessTokensEndForGood(t *testing.T) {
 	})
 }
 
-// The session of an administrator who was disabled, or was none for a while, does not come back with him.
+// The session of an administrator who was disabled, or lost all permissions for a while, does not become valid again.
 func TestSessionsEndForGood(t *testing.T) {
 	t.Parallel()
 	s := administered(t, storetest.SQLite(t))
@@ -160,10 +161,11 @@ func TestSessionsEndForGood(t *testing.T) {
 	}
 }
 
-// secretInReply is what a reply with a secret looks like: its members' names, or a bare text, which is a QR code.
+// secretInReply matches a reply with a secret: the names of its members, or a bare text, which is a QR code.
 var secretInReply = regexp.MustCompile(`"(clientSecret|clientToken|password|code|seed|uri|url|qrCode|data|csv)":"[^"]|"result":"`)
 
-// Each repeat of an answer that carries a secret goes to the record, whichever method gave it. Others leave nothing there.
+// The audit record gets a row for each repeat of a reply that contains a secret, for every method. Repeats of other replies add
+// no row.
 func TestRepeatedSecretsAreRecorded(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -184,14 +186,14 @@ func TestRepeatedSecretsAreRecorded(t *testing.T) {
 		}
 		first := call()
 		if second := call(); second != first || strings.HasSuffix(m.Path, "/get") || strings.HasSuffix(m.Path, "/search") {
-			continue // it is carried out each time
+			continue // it runs each time
 		}
 		call()
 		shows := secretInReply.MatchString(first)
 		if shows {
 			secrets++
 		}
-		// As many rows as the first time, which name the same objects.
+		// There are as many rows as the first time, and they name the same objects.
 		rows := s.do(t, "audit/search", `{"match":[["method","=","`+m.Path+`"],["object","<<","answered again"]],"return":["object"]}`).(map[string]any)["rows"].([]any)
 		got, once := 0, map[string]bool{}
 		for _, row := range rows {
@@ -213,7 +215,8 @@ func TestRepeatedSecretsAreRecorded(t *testing.T) {
 	}
 }
 
-// The dry run of an agent that is held to domains says what its real run says: of serials and users that it does not see too.
+// The dry run of an agent that is restricted to domains returns what the real run returns, even for serials and users that the
+// agent does not see.
 func TestLimitedDryRun(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -254,8 +257,9 @@ func TestLimitedDryRun(t *testing.T) {
 	})
 }
 
-// The rules of guessing of a domain, and how passcodes are sent there, are changed by nobody who may less than one of its users: he
-// could lock him out with them. Its text he may change, and the rules where nobody may more.
+// A caller may not change the guessing rules of a domain, or how it sends passcodes, if one of the domain's users may do more
+// than the caller: with these settings the caller could lock that user out. The caller may change the domain's texts, and the
+// rules of a domain where no user may do more.
 func TestNobodyLocksStrongerOnesByTheirDomain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -279,7 +283,7 @@ func TestNobodyLocksStrongerOnesByTheirDomain(t *testing.T) {
 				}
 			}
 		}
-		// What is there already is no change.
+		// Setting the value that is already set is not a change.
 		for _, attrs := range []string{`"description":"administrators"`, `"lockoutThreshold":10,"lockoutMinutes":15`} {
 			if code, seen := s.answer(weak, "domain/set", `{"domain":{"name":"strong"},"attrs":{`+attrs+`}}`); code != 0 {
 				t.Errorf("%s: %s", attrs, seen)
@@ -291,8 +295,9 @@ func TestNobodyLocksStrongerOnesByTheirDomain(t *testing.T) {
 	})
 }
 
-// Nobody calls a user what an administrator is called who may do what he may not: by login name, with or without domain, principal name
-// or e-mail address. Who is held to domains is not told of login names in others.
+// No caller may give a user a name of an administrator who may do more than the caller: neither the login name, with or without
+// the domain, nor the principal name or e-mail address. A caller that is restricted to domains is not told about login names in
+// other domains.
 func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -322,11 +327,11 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 			`"loginName":"x","email":"ada@UPN.example"`:              {5, 5, 5},
 			`"loginName":"x","email":"ada@d"`:                        {5, 5, 5},
 			`"loginName":"x","email":"ada"`:                          {5, 0, 5},
-			`"loginName":"x","email":"root@mail.example"`:            {5, 5, 5}, // his login name as well
+			`"loginName":"x","email":"root@mail.example"`:            {5, 5, 5}, // also an administrator's login name
 			`"loginName":"x","canonicalName":"cn=ada"`:               {5, 5, 5},
 			`"loginName":"cn=ada"`:                                   {5, 5, 5},
 			`"loginName":"x","email":"bob@mail.example"`:             {0, 0, 0},
-			`"loginName":"eve2"`:                                     {0, 5, 5}, // who is eve2@e then
+			`"loginName":"eve2"`:                                     {0, 5, 5}, // then eve2@e
 		} {
 			for _, w := range []struct {
 				who  caller
@@ -349,7 +354,7 @@ func TestNobodyTakesTheNameOfAStrongerOne(t *testing.T) {
 		if code, seen := s.answer(weak, "user/import", `{"attrs":{"csv":"domain,loginName\ne,ada@mail.example\n"}}`); code != 404 || !strings.Contains(seen, "may do what the caller may not") {
 			t.Errorf("an import: %s", seen)
 		}
-		// Other changes of a user who is called so already are let through, and whoever may everything calls users as he likes.
+		// Other changes of a user who already has such a name are allowed. A caller with all permissions may choose any name.
 		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"ada"}}`)
 		if code, seen := s.answer(weak, "user/set", `{"user":{"domain.name":"e","loginName":"ada"},"attrs":{"firstName":"Ada","loginName":"ada"}}`); code != 0 {
 			t.Errorf("another change: %s", seen)

@@ -11,9 +11,9 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// BenchmarkImport measures token/import as a client does, sealing and audit included, in tokens a second, beside a bare
-// loop over prepared INSERTs of the same rows into the same tables and indexes. It fails when the method is less than
-// half as fast over three runs or more.
+// BenchmarkImport measures token/import as a client uses it, including sealing and audit, in tokens per second. It compares that
+// with a plain loop of prepared INSERTs of the same rows into the same tables and indexes. It fails if the method is less than
+// half as fast over three or more runs.
 func BenchmarkImport(b *testing.B) {
 	csv := func(n int) string {
 		var text strings.Builder
@@ -50,15 +50,15 @@ func BenchmarkImport(b *testing.B) {
 			b.ReportMetric(perSecond(bare), "bare/s")
 			ratio := perSecond(method) / perSecond(bare)
 			b.ReportMetric(ratio, "ratio")
-			if n >= 50_000 && b.N >= 3 && ratio < 0.5 { // fewer runs measure the machine
+			if n >= 50_000 && b.N >= 3 && ratio < 0.5 { // with fewer runs, noise of the machine dominates
 				b.Errorf("importing is %.2f times as fast as bare inserts, less than half", ratio)
 			}
 		})
 	}
 }
 
-// bareInserts inserts n rows like those of an import, each by a prepared statement, in one transaction, on a new
-// database opened as the store opens it.
+// bareInserts inserts n rows like those of an import, each with a prepared statement, in one transaction. It uses a new database
+// that is opened as the store opens it.
 func bareInserts(b *testing.B, n int) time.Duration {
 	b.Helper()
 	url := storetest.SQLite(b)
@@ -74,7 +74,7 @@ func bareInserts(b *testing.B, n int) time.Duration {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	seed := make([]byte, 52) // 20 bytes sealed
+	seed := make([]byte, 52) // a sealed seed of 20 bytes
 	rand.Read(seed)
 	begin := time.Now()
 	check := func(err error) {

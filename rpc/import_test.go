@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// vendorFile makes a vendor's seed file of n tokens.
+// vendorFile returns a vendor's seed file of n tokens.
 func vendorFile(n int) string {
 	var b strings.Builder
 	b.WriteString("<data><header><manufacturerCode>DN</manufacturerCode><productCode>ST</productCode><encode>HEX</encode>" +
@@ -40,7 +40,8 @@ func params(t testing.TB, attrs map[string]any) string {
 	return string(text)
 }
 
-// As many tokens as a call may have (or 20,000 but for the long tests) come in one, each once; one bad row among them leaves nothing.
+// A call imports as many tokens as it may contain (20,000 unless the long tests run), each once. One bad row among them rolls
+// everything back.
 func TestImportMany(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -74,7 +75,7 @@ func TestImportMany(t *testing.T) {
 		if got := total(); got != fmt.Sprint(n) {
 			t.Errorf("%s tokens", got)
 		}
-		// More bad rows than a reply lists are counted.
+		// Bad rows beyond those that a reply lists are only counted.
 		_, reply := s.post("/token/import", importParams(t, strings.ReplaceAll(file, "<seed>0", "<seed>X")))
 		if !strings.Contains(reply, fmt.Sprintf(`"more":%d}`, n-1000)) || strings.Count(reply, `"line"`) != 1000 {
 			t.Errorf("%.200s ... %s", reply, reply[len(reply)-100:])
@@ -85,7 +86,7 @@ func TestImportMany(t *testing.T) {
 	})
 }
 
-// A seed that stands where a product's code or a user belongs is in no answer.
+// No reply contains a seed, even if the seed stands in the column of a product code or a user.
 func TestImportHidesSeeds(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -106,8 +107,8 @@ func TestImportHidesSeeds(t *testing.T) {
 	}
 }
 
-// What a file says of a clock or a counter is refused where the token could not be used, or not exported and imported again. A token
-// that has used its last counter does not keep the others from coming back.
+// An import refuses a clock or counter with which the token could not be used, or not be exported and imported again. A token
+// that has used its last counter does not prevent the others from being imported again.
 func TestImportBounds(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), realRandom)

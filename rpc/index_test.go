@@ -20,8 +20,7 @@ import (
 	"tokensmith/store"
 )
 
-// Searches that people make by what identifies things are served from an index: SQLite's plan has no scan of a large
-// table.
+// The usual searches by an identifying attribute use an index: SQLite's query plan contains no scan of a large table.
 func TestSearchesUseIndexes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -40,7 +39,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		obj   *object.Type
 		match string
 	}{
-		{token.TokenType, `[["description","=","x"]]`}, // has no index: the test must see that
+		{token.TokenType, `[["description","=","x"]]`}, // has no index: proves that the test notices a scan
 		{token.TokenType, `[["serial","=","1"]]`},
 		{token.TokenType, `[["serial",">>","1"]]`},
 		{token.TokenType, `[["serial","in",["1","2"]]]`},

@@ -23,7 +23,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// installing is a service with a domain, a user and a license.
+// installing is a server with a domain, a user and a license.
 func installing(t testing.TB, url string, change ...func(*dispatch.Config)) *service {
 	s := newService(t, url, change...)
 	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
@@ -31,18 +31,18 @@ func installing(t testing.TB, url string, change ...func(*dispatch.Config)) *ser
 	return s
 }
 
-// code makes an installation code and gives its id.
+// code makes an installation code and returns its id.
 func (s *service) code(t testing.TB, attrs string) string {
 	t.Helper()
 	return s.do(t, "installationCode/create", `{"attrs":{`+attrs+`}}`).(map[string]any)["id"].(string)
 }
 
-// redeem sends a redemption from an address and gives the reply's code, its result and its status.
+// redeem sends a redemption from an address and returns the code, the result and the HTTP status of the reply.
 func (s *service) redeem(from, code, nonce, more string) (int, map[string]any, int) {
 	return s.byDevice(from, "installationCode/redeem", fmt.Sprintf(`{"code":%q,"nonce":"nonce-%020s"%s}`, code, nonce, more))
 }
 
-// byDevice calls a method that has no agent.
+// byDevice calls a method that needs no agent.
 func (s *service) byDevice(from, method, params string) (int, map[string]any, int) {
 	r := httptest.NewRequest(http.MethodPost, "/"+method, strings.NewReader(params))
 	r.RemoteAddr = from + ":1"
@@ -58,13 +58,14 @@ func (s *service) byDevice(from, method, params string) (int, map[string]any, in
 	return e.Error, e.Result, w.Code
 }
 
-// total counts the objects of a kind.
+// total returns the number of objects of a type.
 func (s *service) total(t testing.TB, object, match string) int {
 	t.Helper()
 	return int(s.do(t, object+"/search", `{"max":0,"match":[`+match+`]}`).(map[string]any)["total"].(float64))
 }
 
-// 200 racers in two processes, three on PostgreSQL, for a code of 50 uses: exactly 50 redemptions, devices, tokens and accounts.
+// 200 concurrent clients on two processes (three on PostgreSQL) redeem a code with 50 uses: there are exactly 50 redemptions,
+// devices, tokens and accounts.
 func TestRedeemRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -100,7 +101,7 @@ func TestRedeemRace(t *testing.T) {
 		if n := one.total(t, "device", ""); n != limit || uses != limit || used != limit || one.total(t, "user", `["loginName",">>","r"]`) != limit {
 			t.Errorf("%d devices, %v uses, used %v times", n, uses, used)
 		}
-		// The accounts' numbers are 1 to 50, each once.
+		// The numbers of the accounts are 1 to 50, each used once.
 		for i := range limit {
 			if one.total(t, "user", fmt.Sprintf(`["loginName","=","r%d"]`, i+1)) != 1 {
 				t.Errorf("no account r%d", i+1)
@@ -109,7 +110,7 @@ func TestRedeemRace(t *testing.T) {
 	})
 }
 
-// One request sent many times at once, as by an impatient client: one use, one device.
+// One request that is sent many times at once, as by an impatient client, takes one use and makes one device.
 func TestRedeemRetryRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -147,8 +148,8 @@ func TestRedeemRetryRace(t *testing.T) {
 	})
 }
 
-// What a used nonce gets: within 15 minutes, from the same hardware, as long as the token was never used and the code is
-// neither disabled nor deleted, the same device; else nothing.
+// A repeated nonce returns the same device within 15 minutes, from the same hardware, as long as the token was never used and the
+// code is neither disabled nor deleted. Otherwise it is refused.
 func TestRedeemAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -210,7 +211,7 @@ func TestRedeemAgain(t *testing.T) {
 	})
 }
 
-// The limit, the delay behind it and the edit rules, with the service's clock, to the second.
+// This test checks the limit, the grace period after it and the rules for edits with the server's clock, to the second.
 func TestUsageLimitDelay(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -229,13 +230,13 @@ func TestUsageLimitDelay(t *testing.T) {
 		set := func(attrs string) { s.do(t, "installationCode/set", `{"id":"`+id+`","attrs":{`+attrs+`}}`) }
 		want(0, "active", 1)
 		want(0, "grace", 2)
-		want(0, "grace", 3) // more than the limit, by the delay alone
+		want(0, "grace", 3) // above the limit, only because of the grace period
 		s.clock.advance(60*time.Second + 999*time.Millisecond)
 		want(0, "grace", 4)
 		s.clock.advance(time.Millisecond)
 		want(503, "exhausted", 4)
 		set(`"usageLimit":5`)
-		want(0, "grace", 5) // the delay begins again, for the limit was opened
+		want(0, "grace", 5) // the grace period begins again, because the limit was raised
 		s.clock.advance(61 * time.Second)
 		want(503, "exhausted", 5)
 		set(`"usageLimit":null`)
@@ -252,7 +253,7 @@ func TestUsageLimitDelay(t *testing.T) {
 	})
 }
 
-// Numbers of accounts: taken names are passed over, and none is given twice.
+// Account numbers skip names that are taken, and no number is used twice.
 func TestUsernamesAreNumbered(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -273,11 +274,11 @@ func TestUsernamesAreNumbered(t *testing.T) {
 		}
 		var got []string
 		got = append(got, next("code-aa"), next("code-bb"), next("code-aa"))
-		// The last one goes, and its number stays used.
+		// The last account is deleted, but its number stays used.
 		s.do(t, "device/delete", `{"device":{"user.loginName":"Guest4"}}`)
 		s.do(t, "user/delete", `{"user":{"loginName":"Guest4"}}`)
 		got = append(got, next("code-bb"))
-		// 600 taken names on the way.
+		// 600 names in sequence are taken.
 		var csv strings.Builder
 		csv.WriteString("domain,loginName\n")
 		for i := 6; i < 606; i++ {
@@ -285,7 +286,7 @@ func TestUsernamesAreNumbered(t *testing.T) {
 		}
 		s.do(t, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, csv.String()))
 		got = append(got, next("code-aa"))
-		// At most five accounts an hour by one code.
+		// One code makes at most five accounts an hour.
 		got = append(got, next("code-aa"), next("code-aa"), next("code-aa"), next("code-bb"))
 		s.clock.advance(time.Hour)
 		got = append(got, next("code-aa"))
@@ -295,11 +296,11 @@ func TestUsernamesAreNumbered(t *testing.T) {
 	})
 }
 
-// Unknown codes are counted by address; known ones are not, but have to wait as well. All addresses together are slowed
-// down and never refused.
+// Redemptions of unknown codes are counted by address. Known codes are not counted, but are delayed as well. All addresses
+// together are delayed but never refused.
 func TestGuessingCodes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, guessCodes) // the answers that are slowed down take minutes
+	synctest.Test(t, guessCodes) // the delayed replies take minutes
 }
 
 func guessCodes(t *testing.T) {
@@ -321,7 +322,7 @@ func guessCodes(t *testing.T) {
 			t.Fatal(i, c, status)
 		}
 	}
-	for _, from := range []string{"2001:db8::1", "2001:db8::ffff"} { // one /64
+	for _, from := range []string{"2001:db8::1", "2001:db8::ffff"} { // both in one /64
 		for _, code := range []string{"wrong-code", "right-code"} {
 			if c, status := redeem(from, code); c != 7 || status != http.StatusTooManyRequests {
 				t.Errorf("%s from %s: %d %d", code, from, c, status)
@@ -335,7 +336,7 @@ func guessCodes(t *testing.T) {
 	if c, _ := redeem("2001:db8::1", "right-code"); c != 0 {
 		t.Errorf("after a while: %d", c)
 	}
-	// Many at once get no further than one after the other.
+	// Concurrent requests get no further than sequential ones.
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	codes := map[int]int{}
@@ -351,7 +352,7 @@ func guessCodes(t *testing.T) {
 	if codes[501] != 10 || codes[7] != 290 {
 		t.Errorf("of 300 wrong codes at once: %v", codes)
 	}
-	// check counts as redeem does.
+	// check counts like redeem.
 	for i := range 12 {
 		want := 501
 		if i >= 10 {
@@ -361,7 +362,7 @@ func guessCodes(t *testing.T) {
 			t.Errorf("check %d: %d", i, c)
 		}
 	}
-	// Many addresses.
+	// Now with many addresses.
 	began := time.Now()
 	for i := range 210 {
 		if c, _ := redeem(fmt.Sprintf("198.51.100.%d", i), "wrong-code"); c != 501 {
@@ -377,7 +378,7 @@ func guessCodes(t *testing.T) {
 	}
 }
 
-// A code is seen by those alone who may reveal; that is recorded.
+// Only callers who may reveal secrets see a code, and each time is recorded.
 func TestWhoSeesCodes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -423,7 +424,7 @@ func TestWhoSeesCodes(t *testing.T) {
 	})
 }
 
-// Of a code the database holds a keyed hash and a sealed copy, the log nothing, of whatever was done with it.
+// The database holds only a keyed hash and a sealed copy of a code, and the log nothing, whatever is done with the code.
 func TestCodesAreSealed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -449,7 +450,7 @@ func TestCodesAreSealed(t *testing.T) {
 	})
 }
 
-// A device made for an owner whom messages reach has an installation code, which he is sent.
+// A device that is made for an owner who can receive messages gets an installation code, which is sent to the owner.
 func TestAutomaticCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -495,7 +496,8 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-// A code that made devices of somebody's account, and is then made to make accounts, does not attach anybody to that.
+// A code that made devices for an existing account, and is later changed to make accounts, attaches no new device to the existing
+// account.
 func TestCodeStaysWithItsAccounts(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -524,7 +526,7 @@ func TestCodeStaysWithItsAccounts(t *testing.T) {
 		if c, got := redeem(guest); c != 511 {
 			t.Error(c, got)
 		}
-		// A device of the account that somebody made by hand was not installed this way.
+		// A device of the account that was made by hand was not installed with the code.
 		set(`"domain.name":"d"`)
 		_, own := s.device(t, fmt.Sprintf(`"name":"own","user.id":%q`, account))
 		if c, got := redeem(own); c != 511 {
@@ -533,7 +535,7 @@ func TestCodeStaysWithItsAccounts(t *testing.T) {
 	})
 }
 
-// Whoever may make codes can have them do only what he may do himself.
+// A caller who may make codes can make only codes that do what the caller may do.
 func TestNobodyInstallsWhatHeMayNot(t *testing.T) {
 	t.Parallel()
 	s := installing(t, storetest.SQLite(t))
@@ -557,7 +559,7 @@ func TestNobodyInstallsWhatHeMayNot(t *testing.T) {
 	}
 }
 
-// Taken names get a number, however many there are and however long they are.
+// Names that are taken get a number, however many and however long they are.
 func TestTakenDeviceNames(t *testing.T) {
 	t.Parallel()
 	s := installing(t, storetest.SQLite(t))
@@ -594,7 +596,7 @@ func TestTakenDeviceNames(t *testing.T) {
 	}
 }
 
-// What is for something that is gone is not shown as usable.
+// A code for an object that was deleted is not shown as usable.
 func TestCodeWithoutTarget(t *testing.T) {
 	t.Parallel()
 	s := installing(t, storetest.SQLite(t))
@@ -614,7 +616,7 @@ func TestCodeWithoutTarget(t *testing.T) {
 	}
 }
 
-// A failure inside the action gives the use back and leaves nothing.
+// A failure inside the action returns the use to the code and changes nothing.
 func TestRedeemIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -648,13 +650,13 @@ func TestRedeemIsAllOrNothing(t *testing.T) {
 	})
 }
 
-// changed returns the lines of after that before has not.
+// changed returns the lines of after that are not in before.
 func changed(before, after string) string {
 	was := strings.Split(before, "\n")
 	return strings.Join(slices.DeleteFunc(strings.Split(after, "\n"), func(line string) bool { return slices.Contains(was, line) }), "\n")
 }
 
-// BenchmarkUnknownCode sets an unknown code beside known ones that are refused, in turn: their medians are to be alike.
+// BenchmarkUnknownCode alternates between an unknown code and known codes that are refused. Their median times must be alike.
 func BenchmarkUnknownCode(b *testing.B) {
 	s := installing(b, storetest.SQLite(b), quiet)
 	s.code(b, `"code":"used-code","action":"CREATE_DEVICE","user.loginName":"desk","usageLimit":1`)

@@ -7,7 +7,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Any body gets one JSON-RPC response, or none that is a notification's, and never a fault.
+// Every body gets one JSON-RPC response, or none if it is a notification, and never an internal error.
 func FuzzJSONRPC(f *testing.F) {
 	s := newService(f, storetest.SQLite(f))
 	for _, seed := range []string{`{"jsonrpc":"2.0","method":"domain.search","params":{"max":1},"id":1}`, `{"jsonrpc":"2.0","method":"batch.execute","params":[{"calls":[{"method":"domain/get","params":{}}]}],"id":"x"}`,

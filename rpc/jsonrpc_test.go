@@ -16,7 +16,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// keyed sends requests as an agent, with headers.
+// keyed sends requests with headers as an agent.
 type keyed struct {
 	id, secret string
 	header     http.Header
@@ -30,7 +30,8 @@ func (k *keyed) Do(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
-// A stock client calls methods by JSON-RPC: results, errors with our codes and details, params as object or array.
+// A standard client calls methods with JSON-RPC: results, errors with this server's codes and details, and params as an object or
+// an array.
 func TestJSONRPCStockClient(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -89,7 +90,7 @@ func TestJSONRPCStockClient(t *testing.T) {
 				t.Errorf("%s %v: %+v", c.method, c.params, err)
 			}
 		}
-		// The same answer again, whatever the request's id.
+		// The reply is the same again, whatever the id of the request.
 		as.header.Set("Idempotency-Key", "k")
 		var first, again struct{ ID string }
 		if err := call("domain.create", attrs("once"), &first); err != nil {
@@ -106,13 +107,13 @@ func TestJSONRPCStockClient(t *testing.T) {
 			t.Error(err)
 		}
 		notified := map[string]any{"match": []any{[]any{"name", "=", "notified"}}, "return": []string{"name"}}
-		modeltest.Until(t, "notified", func() bool { // the client does not wait for a notification's end
+		modeltest.Until(t, "notified", func() bool { // the client does not wait until a notification has been processed
 			if err := call("domain.search", notified, &found); err != nil {
 				t.Fatal(err, found)
 			}
 			return len(found.Rows) == 1
 		})
-		// Who may not call, may not call here.
+		// A caller without permission has none here either.
 		low := s.agent(t, `"name":"low","permissions":"domain/search"`)
 		as.id, as.secret = low.id, low.secret
 		if err := call("domain.search", notified, &found); err != nil || len(found.Rows) != 1 {
@@ -125,7 +126,7 @@ func TestJSONRPCStockClient(t *testing.T) {
 	})
 }
 
-// What is no request gets a response that a client can read, and nothing else.
+// A body that is not a request gets a response that a client can read, and nothing else happens.
 func TestJSONRPCRefusals(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.LargeBody = 3 << 20 })

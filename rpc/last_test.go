@@ -9,14 +9,14 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// The last full administrator and the last agent with * stay, whatever takes them away; the last but one does not.
+// The last full administrator and the last agent with permission * cannot be removed in any way. The last but one can.
 func TestTheLastOnesStay(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := newService(t, url)
 		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","password":"correct horse","permissions":"*"}}`)
-		// These do not count: who cannot sign in, who may not do everything, who is not active.
+		// These do not count: they cannot sign in, have fewer permissions or are not active.
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"a","permissions":"*"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"b","password":"correct horse","permissions":"user/*,token/*"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"c","password":"correct horse","permissions":"*","status":"DISABLED"}}`)
@@ -62,7 +62,7 @@ func TestTheLastOnesStay(t *testing.T) {
 		s.do(t, "agent/set", `{"agent":{"name":"first"},"attrs":{"permissions":"user/*,*","status":"ACTIVE"}}`)
 		s.do(t, "agent/rotateSecret", `{"agent":{"name":"first"}}`)
 
-		// Beside another one each of these is carried out.
+		// With another one beside them, each of these changes succeeds.
 		for i, call := range calls {
 			name := fmt.Sprint("other", i)
 			s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"`+name+`","password":"correct horse","permissions":"*"}}`)
@@ -74,7 +74,7 @@ func TestTheLastOnesStay(t *testing.T) {
 	})
 }
 
-// Of two who take each other's place away at once, one stays.
+// If two callers remove each other at the same time, one stays.
 func TestTwoLastOnesAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -88,7 +88,7 @@ func TestTwoLastOnesAtOnce(t *testing.T) {
 			for i := range servers {
 				s.do(t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"u%d-%d","password":"correct horse","permissions":"*"}}`, n, i))
 			}
-			if n > 0 { // the one that stayed
+			if n > 0 { // the remaining one
 				for i := range servers {
 					s.post("/user/delete", fmt.Sprintf(`{"user":{"loginName":"u%d-%d"}}`, n-1, i))
 				}

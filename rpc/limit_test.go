@@ -19,7 +19,7 @@ import (
 
 func quiet(c *dispatch.Config) { c.Log = zerolog.Nop() }
 
-// from sends a call with a wrong secret, or the right one, from an address.
+// from sends a call from an address, with the right or a wrong secret.
 func (s *service) from(address, secret string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/token/search", strings.NewReader(`{"max":0}`))
 	r.RemoteAddr = address
@@ -44,7 +44,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// 100,000 refused calls from one address, and as many from an address each, neither grow memory nor fill the database.
+// 100,000 refused calls from one address, and as many from one address each, neither use more and more memory nor fill the
+// database.
 func TestRefusedCallsCostNothing(t *testing.T) {
 	s := newService(t, storetest.SQLite(t), quiet)
 	calls := 100_000
@@ -72,7 +73,7 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 	if n := s.recorded(t, `["outcome","=",4]`); n > 30 || limited < calls-30 {
 		t.Errorf("%d recorded, %d told to wait", n, limited)
 	}
-	// Who has the right secret is not held back by others at his address, and what was not recorded is not lost.
+	// An agent with the right secret is not delayed by others at its address. Refusals that were not recorded are still counted.
 	if w := s.from("192.0.2.9:1", s.key); w.Code != http.StatusOK {
 		t.Error(w.Code, w.Body)
 	}
@@ -93,7 +94,7 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 	}
 }
 
-// Whom X-Forwarded-For is believed, and what of it.
+// This test checks from which proxies the server accepts X-Forwarded-For, and which of its addresses it uses.
 func TestAddressBehindProxies(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) {
@@ -132,7 +133,7 @@ func TestAddressBehindProxies(t *testing.T) {
 	}
 }
 
-// When an agent last called is written beside the call, and once a minute at most.
+// The time of an agent's last call is stored after the call, at most once a minute.
 func TestLastUse(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

@@ -8,8 +8,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A provisioning link that somebody was given before a token is assigned shows its seed to nobody afterwards, whichever way it is
-// assigned and whoever has it beside.
+// A provisioning link that was given out before a token is assigned does not show the seed to anybody afterwards, however the
+// token is assigned and whoever else has it.
 func TestAssigningEndsLinks(t *testing.T) {
 	t.Parallel()
 	for method, params := range map[string]string{

@@ -7,10 +7,11 @@ import (
 	"tokensmith/rpc/object"
 )
 
-// loginSelects are the objects by which a login says who it is of.
+// loginSelects are the objects by which a login may select the user.
 var loginSelects = []string{"user", "token", "tokenAssignment"}
 
-// methods is THE table: path, Go method and size class. A method's path is also its permission (dispatch.Call.Allowed); Reveals makes it one that only its exact name or "*" opens.
+// methods is the only table of methods. The path of a method is also its permission (dispatch.Call.Allowed). A method with
+// Reveals is permitted only by its exact name or "*".
 var methods = []dispatch.Method{
 	{Path: "domain/create", Target: "Domain.Create", About: "Makes a domain."},
 	{Path: "domain/get", Target: "Domain.Get", About: "Reads one domain."},
@@ -137,7 +138,7 @@ var methods = []dispatch.Method{
 	{Path: "audit/verify", Target: "Audit.Verify", About: "Checks that nobody bent the record, nor cut off its end since `expectHead` or what is kept beside the key file."},
 }
 
-// Whether an agent that is limited to domains may call a method of an object, the object's declaration says.
+// The declaration of an object decides which of its methods may be called by an agent that is limited to domains.
 func init() {
 	for i := range methods {
 		noun, verb, _ := strings.Cut(methods[i].Path, "/")

@@ -16,8 +16,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Rows that were deleted by hand, as no method does it: nothing is said to have succeeded that was not done, and what a
-// client named is never called missing in words that are not the code's.
+// Rows are deleted directly in the database, as no method does. The server never reports success for work that it did not do, and
+// its errors for objects that a client named always use the normal error codes and texts.
 func TestRowsDeletedByHand(t *testing.T) {
 	t.Parallel()
 	for _, table := range []string{"client_tokens", "user_states", "token_states", "users", "products", "token_assignments", "templates", "devices",
@@ -35,13 +35,13 @@ func TestRowsDeletedByHand(t *testing.T) {
 			storetest.Exec(t, url, "PRAGMA foreign_keys = OFF; DELETE FROM "+table)
 
 			methods := rpc.Methods()
-			slices.SortStableFunc(methods, func(a, b apidoc.MethodInfo) int { // what a method removes is looked at before
+			slices.SortStableFunc(methods, func(a, b apidoc.MethodInfo) int { // read objects before methods remove them
 				return cmp.Compare(strings.Count(a.Path, "delete"), strings.Count(b.Path, "delete"))
 			})
 			for _, m := range methods {
 				params := w.fill(tried[m.Path])
 				switch m.Path {
-				case "device/events", "audit/verify": // which stays open, and which says what is broken
+				case "device/events", "audit/verify": // the first does not end, and the second reports what is broken
 					continue
 				case "device/connect":
 					params = `{"token":"` + token + `"}`

@@ -8,7 +8,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// logins are the login names of the users that a caller sees.
+// logins returns the login names of the users that a caller sees.
 func (s *service) logins(t *testing.T, c caller) string {
 	t.Helper()
 	_, seen := s.answer(c, "user/search", `{"return":["loginName"],"sort":["loginName"]}`)
@@ -20,7 +20,8 @@ func (s *service) logins(t *testing.T, c caller) string {
 	return strings.Join(names, " ")
 }
 
-// An agent that is limited to a domain is limited to it whatever it is called, and to no other that gets its name.
+// An agent that is limited to a domain stays limited to it if the domain is renamed, and does not get another domain that takes
+// the old name.
 func TestRenamedDomainsMoveNoRights(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -66,7 +67,7 @@ func TestRenamedDomainsMoveNoRights(t *testing.T) {
 		if reply := set("dev", `"name":"a,b"`); codeIn(reply) != 0 {
 			t.Errorf("the same where no list has it: %s", reply)
 		}
-		// The name of a domain that is gone is nobody's while a list has it.
+		// The name of a deleted domain stays reserved while the domain list of an agent contains it.
 		s.do(t, "user/delete", `{"user":{"loginName":"ann"}}`)
 		s.do(t, "domain/delete", `{"domain":{"name":"x"}}`)
 		if _, reply := s.post("/domain/create", `{"attrs":{"name":"x"}}`); codeIn(reply) != 14 {
@@ -84,8 +85,8 @@ func TestRenamedDomainsMoveNoRights(t *testing.T) {
 	})
 }
 
-// Nobody gives a domain another name where one of its users may do what he may not, or by which another of its users is called what
-// such a one is called.
+// No caller may rename a domain if one of its users may do more than the caller, or if a user of the domain would then have the
+// name of such an administrator.
 func TestNobodyRenamesTheDomainOfAStrongerOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -121,8 +122,8 @@ func TestNobodyRenamesTheDomainOfAStrongerOne(t *testing.T) {
 	})
 }
 
-// An account that an installation code makes is not called what an administrator is called, and has no e-mail address that means
-// somebody already, whoever made the code.
+// An account that an installation code makes never gets the name of an administrator or an e-mail address that is already in use,
+// whoever made the code.
 func TestCodesTakeNobodysName(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -150,7 +151,7 @@ func TestCodesTakeNobodysName(t *testing.T) {
 		if want := "[map[email:<nil> loginName:kiosk-2] map[email:<nil> loginName:kiosk-4] map[email:fresh@corp.example loginName:kiosk-5] map[email:<nil> loginName:kiosk-6]]"; got != want {
 			t.Errorf("the accounts are %s", got)
 		}
-		// Another prefix is another purpose.
+		// With another prefix, the code has another purpose.
 		coder := s.agent(t, `"name":"coder","permissions":"installationCode/*"`)
 		for attrs, want := range map[string]int{`"usernamePrefix":"x"`: 5, `"usernamePrefix":"kiosk-"`: 0, `"description":"x"`: 0} {
 			if code, seen := s.answer(coder, "installationCode/set", `{"match":[["domain.name","=","other"]],"attrs":{`+attrs+`}}`); code != want {
@@ -160,7 +161,7 @@ func TestCodesTakeNobodysName(t *testing.T) {
 	})
 }
 
-// The record tells agents, administrators and others apart by their names.
+// The audit record distinguishes agents, administrators and other callers by their names.
 func TestNobodyIsRecordedAsAnother(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

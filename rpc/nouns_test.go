@@ -8,7 +8,7 @@ import (
 	"tokensmith/rpc/object"
 )
 
-// Every object is missed under a noun of its own.
+// The "not found" error of every object type names its own noun.
 func TestEveryObjectHasItsNoun(t *testing.T) {
 	t.Parallel()
 	seen := map[model.Noun]string{}

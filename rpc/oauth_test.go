@@ -34,7 +34,7 @@ func (s *service) withBearer(token string) int {
 	return w.Code
 }
 
-// RFC 6749, sections 4.4, 5.1 and 5.2.
+// This test checks RFC 6749, sections 4.4, 5.1 and 5.2.
 func TestAccessTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url_ string) {
@@ -47,7 +47,7 @@ func TestAccessTokens(t *testing.T) {
 			w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Pragma") != "no-cache" {
 			t.Fatal(w.Code, w.Header(), w.Body)
 		}
-		for _, process := range s.together(t) { // whichever made it
+		for _, process := range s.together(t) { // whichever process made it
 			if code := process.withBearer(token); code != 200 {
 				t.Error(code)
 			}
@@ -76,17 +76,18 @@ func TestAccessTokens(t *testing.T) {
 				t.Errorf("%.60s: WWW-Authenticate is %q", c.form, w.Header().Get("WWW-Authenticate"))
 			}
 		}
-		// The form's secret is not taken from the query.
+		// The server does not take the secret of the form from the query.
 		if w, _ := s.ask("/oauth/token?client_id="+a.id+"&client_secret="+a.secret, "grant_type=client_credentials"); w.Code != 401 {
 			t.Error(w.Code, w.Body)
 		}
-		// A token that is not quite ours.
+		// These tokens differ slightly from a valid one.
 		for _, bad := range []string{"", "x", token + "x", token[1:], strings.Replace(token, ".1.", ".2.", 1), "first" + token[32:], strings.ToUpper(token)} {
 			if code := s.withBearer(bad); code != 401 {
 				t.Errorf("%q: %d", bad, code)
 			}
 		}
-		// Rotating the secret ends it with the overlap, disabling the agent at once, time in an hour.
+		// A rotation of the secret ends the token at the end of the overlap, a disabled agent ends it at once, and otherwise it
+		// ends after an hour.
 		s.do(t, "agent/rotateSecret", `{"agent":{"name":"a"},"overlap":600}`)
 		before, after := s.withBearer(token), 0
 		s.clock.advance(601 * time.Second)
@@ -114,8 +115,8 @@ func TestAccessTokens(t *testing.T) {
 	})
 }
 
-// What another site's page makes a browser send is refused on every listener and route; and what the listener of
-// auth/* alone does not serve is not there.
+// The server refuses requests that another site's page makes a browser send, on every listener and route. The listener that
+// serves only auth/* has no other routes.
 func TestListenersAndOrigins(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))

@@ -20,7 +20,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// furnish puts something into every table.
+// furnish adds rows to every table.
 func furnish(t *testing.T, s *service) world {
 	t.Helper()
 	w := newWorld(t, s, 1)
@@ -53,7 +53,7 @@ func furnish(t *testing.T, s *service) world {
 	return w
 }
 
-// pairOf is the first two OTPs of an event-based token of seedOf.
+// pairOf returns the first two OTPs of an event-based token with the seed seedOf.
 func pairOf(serial string) string {
 	return otp.Generate(seedOf(serial), 0, hotp) + "," + otp.Generate(seedOf(serial), 1, hotp)
 }
@@ -62,7 +62,8 @@ func sendsMail(c *dispatch.Config) {
 	c.Senders = map[string]sender.Sender{model.SMTP: make(letterbox, 100)}
 }
 
-// A database dumped, loaded into the other kind and back gives the same bytes, and works there with its key file.
+// A database that is dumped, loaded into the other kind of database and dumped again gives the same bytes. It works there with
+// its key file.
 func TestDumpRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), sendsMail)
@@ -115,7 +116,7 @@ func TestDumpRoundTrip(t *testing.T) {
 		there.do(t, "auth/verify", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User, w.Token))
 		there.do(t, "audit/verify", `{}`)
 	}
-	// What does not fit is refused before anything is changed.
+	// A dump that does not fit is refused before anything is changed.
 	cut := bytes.LastIndexByte(first[:len(first)-1], '\n') + 1
 	for name, bad := range map[string][]byte{"cut short": first[:cut], "changed": bytes.Replace(first, []byte("J\u00f6rg"), []byte("Jurg"), 1),
 		"more behind": append(bytes.Clone(first), "{}\n"...), "no dump": []byte("{}\n"), "nothing": nil,
@@ -138,7 +139,7 @@ func TestDumpRoundTrip(t *testing.T) {
 	}
 }
 
-// A database whose loading was interrupted is not taken for whole.
+// A database whose load was interrupted is not accepted as complete.
 func TestLoadInterrupted(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -166,7 +167,7 @@ func TestLoadInterrupted(t *testing.T) {
 	})
 }
 
-// stopping ends a context in the middle of its second reading.
+// stopping is a reader that cancels a context in the middle of the second pass over its data.
 type stopping struct {
 	*bytes.Reader
 	stop context.CancelFunc
@@ -202,8 +203,8 @@ func firstDifference(a, b []byte) string {
 	return fmt.Sprintf("%d lines and %d", len(as), len(bs))
 }
 
-// The key is rotated while two servers work; afterwards nothing needs the old key, which is retired under them, and the
-// record, signed with both, still verifies.
+// The key is rotated while two servers work. Afterwards nothing needs the old key. It is retired while the servers run, and the
+// audit record, which was signed with both keys, still verifies.
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -226,7 +227,7 @@ func TestKeyRotation(t *testing.T) {
 					default:
 					}
 					owner := ""
-					if n < 100 { // he may have no more than so many
+					if n < 100 { // a user may have only a limited number
 						owner = fmt.Sprintf(`,"user.id":"%s","pin":"4321"`, w.Loner)
 					}
 					_, reply := on.post("/token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"k%d-%d","seed":"%x"%s}}`, k, n, seedOf(fmt.Sprint(k, "-", n)), owner))
@@ -250,7 +251,7 @@ func TestKeyRotation(t *testing.T) {
 		if err != nil || rotated.Values < 10 || made.Load() == 0 {
 			t.Fatalf("%+v, %d made, %v", rotated, made.Load(), err)
 		}
-		// A call of before the rotation may still be under way.
+		// A call from before the rotation may still be running.
 		if n, err := s.store.RetireKeys(t.Context(), began.Add(59*time.Minute), false); n != 0 || err == nil || !strings.Contains(err.Error(), "less than 1h0m0s ago") {
 			t.Errorf("%d retired at once: %v", n, err)
 		}
@@ -282,7 +283,7 @@ func TestKeyRotation(t *testing.T) {
 		// The code is found by its new hash.
 		other.do(t, "installationCode/redeem", `{"code":"FURNISHED-I","nonce":"a nonce of the second device","device":{"name":"kiosk"}}`)
 		other.do(t, "auth/verify", fmt.Sprintf(`{"user":{"id":"%s"},"token":{"id":"%s"},"credential":{"otp":"755224"}}`, w.User, w.Token))
-		// The old key file is another one now.
+		// The old key file now contains another key.
 		old := filepath.Join(t.TempDir(), "old")
 		if err := os.WriteFile(old, before, 0o600); err != nil {
 			t.Fatal(err)
@@ -294,7 +295,8 @@ func TestKeyRotation(t *testing.T) {
 	})
 }
 
-// A backup taken under full write load has every change acknowledged before it began, whole, and its record verifies.
+// A backup that is taken under full write load contains every change that was acknowledged before it began. No change is partial,
+// and its audit record verifies.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -366,7 +368,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 }
 
-// A check finds a page, a row of the record and a sealed value that somebody changed.
+// The check finds a page, an audit row and a sealed value that were changed outside the server.
 func TestCheckFinds(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]string{

@@ -14,8 +14,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A passcode goes by the channels that its user's domain names, in their order, and by none else, whatever is asked for; three go
-// to a user within an hour. The answer is always the same.
+// A passcode is sent only through the channels of the user's domain, in their order, whatever the call asks for. A user gets at
+// most three within an hour. The reply is always the same.
 func TestPasscodesWithinBounds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -92,7 +92,8 @@ func TestPasscodesWithinBounds(t *testing.T) {
 	})
 }
 
-// Whoever has got hold of one OTP sets no PIN with it: the owner would be locked out. A PIN that there is, is changed by who knows it.
+// A person who has only one OTP cannot set a first PIN with it, because the owner would be locked out. To change an existing PIN,
+// the caller must know it.
 func TestAnOTPSetsNoPIN(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -111,8 +112,8 @@ func TestAnOTPSetsNoPIN(t *testing.T) {
 	})
 }
 
-// A passcode stands for an OTP, and not for the PIN: who has one, at whatever token, puts it in front of a passcode as well. A wrong
-// one leaves the passcode unused.
+// A passcode replaces an OTP, not the PIN: a user who has a PIN, with any token, must also enter it before a passcode. A wrong
+// PIN does not use up the passcode.
 func TestAPasscodeNeedsThePIN(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -152,8 +153,8 @@ func TestAPasscodeNeedsThePIN(t *testing.T) {
 	})
 }
 
-// A passcode that was sent for a token is good with that token named, or with none; by the method OTPoD a passcode is the only thing that is. It
-// goes by the channel that is asked for, and for a token of the user's alone.
+// A passcode that was sent for a token is valid if the login names that token or no token. With method OTPoD, only a passcode is
+// valid. It is sent through the requested channel, and only for a token of the user.
 func TestAPasscodeForAToken(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -191,7 +192,7 @@ func TestAPasscodeForAToken(t *testing.T) {
 		g.want(201, g.verify("u", code, one), "with a token, and sent for none")
 		g.want(0, g.verify("u", code), "with none, and sent for none")
 
-		send(0, one+`,"options":{"channel":"SMTP"}`) // he has no address there
+		send(0, one+`,"options":{"channel":"SMTP"}`) // the user has no address for this channel
 		send(0, `,"token":{"serial":"3"}`)
 		send(0, `,"token":{"serial":"none"}`)
 		send(1, `,"options":{"channel":null,"colour":"blue"}`)
@@ -216,7 +217,7 @@ func TestAPasscodeForAToken(t *testing.T) {
 	})
 }
 
-// What was done with an assignment answers whose id it was; to whoever logs in it does not.
+// A call that changes an assignment returns its id to an agent, but not to the user who logs in.
 func TestTheAssignmentIsTold(t *testing.T) {
 	t.Parallel()
 	post := make(letterbox, 10)
@@ -244,7 +245,7 @@ func TestTheAssignmentIsTold(t *testing.T) {
 	told(want, "tokenAssignment/sendDownloadUrl", `,"channel":"SMS"`)
 }
 
-// passcodeOf is the passcode that was sent to a user last.
+// passcodeOf returns the last passcode that was sent to a user.
 func (g *guarded) passcodeOf(login string) (code string) {
 	g.t.Helper()
 	err := g.store.View(g.t.Context(), func(tx store.ReadTx) error {
@@ -253,7 +254,7 @@ func (g *guarded) passcodeOf(login string) (code string) {
 			return err
 		}
 		plain, err := g.store.Keys().Unseal(keyring.Place{Table: "user_states", Column: "passcode", Row: found[0].ID}, found[0].Passcode)
-		code = string(plain[:model.PasscodeDigits]) // behind it, the token it was sent for
+		code = string(plain[:model.PasscodeDigits]) // followed by the token that it was sent for
 		return err
 	})
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A new password has at least 8 characters and is none of the most common ones, in whatever way it is set and written; what is
-// refused changes nothing.
+// A new password must have at least 8 characters and must not be one of the most common ones, however it is set and written. A
+// refusal changes nothing.
 func TestNewPasswords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -60,11 +60,11 @@ func TestNewPasswords(t *testing.T) {
 		"password": "is one of the most common passwords",
 		"PassWord": "is one of the most common passwords",
 		"12345678": "is one of the most common passwords",
-		"１２３４５６７８": "is one of the most common passwords", // of full width
+		"１２３４５６７８": "is one of the most common passwords", // in full-width digits
 	} {
 		for way, set := range ways {
 			if strings.Contains(why, "blanks") && way == "user/import" {
-				continue // where blanks give none
+				continue // without a blank there is no variant
 			}
 			if reply := set(password); !strings.Contains(reply, why) || codeIn(reply) != 11 && codeIn(reply) != 404 {
 				t.Errorf("%s %q: %s", way, password, reply)
@@ -90,8 +90,8 @@ func TestNewPasswords(t *testing.T) {
 	}
 }
 
-// A password is the same in whatever form its characters were typed, and one that was set before these rules works until it is
-// changed.
+// A password is the same in every Unicode form in which it can be typed. A password that was set before these rules works until
+// it is changed.
 func TestOldPasswords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -134,7 +134,7 @@ func TestOldPasswords(t *testing.T) {
 	want(201, verify(`e\u0301`, ""), "the old one")
 }
 
-// The profile nist demands more of what is set from now on, and leaves alone what is there.
+// The profile nist requires more of secrets that are set from now on, and leaves existing ones unchanged.
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -162,7 +162,7 @@ func TestProfile(t *testing.T) {
 			t.Error(list, err)
 		}
 
-		// Passwords.
+		// Passwords:
 		if _, reply := g.post("/auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"nine char"}}`); codeIn(reply) != 0 {
 			t.Errorf("one that was set before: %s", reply)
 		}
@@ -173,11 +173,12 @@ func TestProfile(t *testing.T) {
 		says("user/resetPassword", `{"user":{"loginName":"v"},"password":"fourteen chars"}`, alone)
 		says("auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"nine char","newPassword":"fourteen chars"}}`, alone)
 		says("user/set", `{"user":{"loginName":"u"},"attrs":{"password":"seven77"}}`, "has fewer than 8 characters")
-		g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"password":"nine char"}}`) // has a token
+		g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"password":"nine char"}}`) // u has a token
 		g.do(t, "user/resetPassword", `{"user":{"loginName":"u"}}`)
 		g.do(t, "user/resetPassword", `{"user":{"loginName":"v"}}`)
 		g.do(t, "user/set", `{"user":{"loginName":"v"},"attrs":{"password":"this is fifteen"}}`)
-		// One that is short since there is an OTP beside it logs nobody in alone, as one does that was short before.
+		// A password that is short because an OTP was required beside it does not log its user in alone. Nor does a password that
+		// was short before.
 		alone15 := func(code int, login, password, more string) {
 			t.Helper()
 			_, reply := g.post("/auth/verify", fmt.Sprintf(`{"user":{"loginName":%q},"credential":{"method":"SPASS","password":%q%s}}`, login, password, more))
@@ -203,7 +204,7 @@ func TestProfile(t *testing.T) {
 			t.Errorf("who does not know the old password: %s", reply)
 		}
 
-		// PINs.
+		// PINs:
 		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"1234567"}}`, "has fewer than 8 characters")
 		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"12345678"}}`, "most common")
 		says("token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"u","pin":"1234"}}`, "has fewer than 8 characters")
@@ -212,7 +213,7 @@ func TestProfile(t *testing.T) {
 		g.want(0, g.verify("u", "1234"+g.at(totp, "1", 0)+"43218765"+"43218765"), "changed into a long one")
 		g.want(0, g.verify("u", "43218765"+g.at(totp, "1", 1)), "by the long one")
 
-		// Time steps.
+		// Time steps:
 		says("product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":121}}`, "longer than 120 s")
 		says("product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"period":150}}`, "longer than 120 s")
 		g.do(t, "product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"name":"slower"}}`)
@@ -220,7 +221,7 @@ func TestProfile(t *testing.T) {
 		g.do(t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"E","algorithm":"HOTP"}}`)
 		says("token/import", fmt.Sprintf(`{"attrs":{"createProducts":true,"data":"serial,seed,type,digits,period\n9,%x,totp,6,150\n"}}`, seedOf("9")), "longer than 120 s")
 
-		// Passcodes.
+		// Passcodes:
 		says("auth/sendOTP", `{"user":{"loginName":"v"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
 		says("auth/sendOTP", `{"user":{"loginName":"nobody"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
 		g.do(t, "auth/sendOTP", `{"user":{"loginName":"v"}}`)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata" // machines may have no zones
+	_ "time/tzdata" // the machine may have no time zone files
 
 	"tokensmith/model"
 	"tokensmith/model/seedfile"
@@ -17,7 +17,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// entrances put a text where a name, a code or a serial belongs, by every way in. Each gives the reply.
+// entrances sends a text as a name, a code or a serial in every way that exists, and returns the replies.
 func entrances(s *service) map[string]func(text string) string {
 	method := func(path, attr string, more map[string]any) func(string) string {
 		return func(text string) string {
@@ -80,8 +80,7 @@ func entrances(s *service) map[string]func(text string) string {
 	}
 }
 
-// Nothing that is not seen comes in, by whatever way; white space around a name is dropped or refused. So every row keeps to the
-// rule.
+// No invisible characters are accepted in any way. White space around a name is removed or refused. So every row keeps the rule.
 func TestEveryEntranceKeepsToTheRule(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -118,7 +117,8 @@ func TestEveryEntranceKeepsToTheRule(t *testing.T) {
 	})
 }
 
-// Whoever names an object may add the white space that people add, and write it composed or not.
+// A caller that names an object may add the white space that people often add, and may write the name in composed or decomposed
+// form.
 func TestNamesInSelectors(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -136,7 +136,8 @@ func TestNamesInSelectors(t *testing.T) {
 	}
 }
 
-// A day alone is its end for an end and its beginning for a start, in the server's zone, and is told as what it was understood.
+// A date without a time means its end for an end and its beginning for a start, in the server's time zone. The reply returns the
+// resulting time.
 func TestDayAlone(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, begins, ends string }{{"UTC", "2026-01-01T00:00:00Z", "2026-01-01T23:59:59.999Z"}, {"Pacific/Auckland", "2025-12-31T11:00:00Z", "2026-01-01T10:59:59.999Z"}} {
@@ -168,7 +169,7 @@ func TestDayAlone(t *testing.T) {
 	}
 }
 
-// A day that no calendar has is told as that, and the last day there is comes back as it can be given.
+// A date that no calendar has is refused as such. The last possible date is returned in a form that can be sent again.
 func TestFarDates(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("America/New_York")
@@ -185,7 +186,8 @@ func TestFarDates(t *testing.T) {
 	s.do(t, "license/set", toJSON(map[string]any{"license": map[string]any{"name": "L"}, "attrs": made}))
 }
 
-// What is pasted counts as what was meant, and nothing of it towards a lock; a dash of a PIN stays one.
+// Pasted text with extra characters counts as the intended text, and nothing of it counts as a failure. A dash in a PIN stays a
+// dash.
 func TestPastedCredentials(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t, storetest.SQLite(t))
@@ -226,7 +228,7 @@ func TestPastedCredentials(t *testing.T) {
 	}
 }
 
-// A body that is encoded is refused by its encoding, before it is read.
+// A body with a content encoding is refused because of the encoding, before it is read.
 func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -259,7 +261,7 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// A refusal names the line and the reason, and never what could be a seed.
+// A refusal names the line and the reason, but never text that could be a seed.
 func TestRefusalsQuoteNoSeed(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -280,7 +282,7 @@ func TestRefusalsQuoteNoSeed(t *testing.T) {
 	}
 }
 
-// A seed as long as SHA-512's whose hash nobody says is refused, until somebody does.
+// A seed that is as long as SHA-512 suggests is refused if the hash function is not given, and accepted once it is.
 func TestHashThatIsNotSaid(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -294,7 +296,7 @@ func TestHashThatIsNotSaid(t *testing.T) {
 	}
 }
 
-// Whatever token/create accepts comes back from an export unchanged, read by the method as well as in the parts that the command line
+// An export returns everything that token/create accepts unchanged, both from the method and in the parts that the command line
 // makes of it.
 func TestHardTextsComeBack(t *testing.T) {
 	t.Parallel()

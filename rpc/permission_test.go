@@ -8,8 +8,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Permissions that were stored when they were not checked, or by a version with other methods, are read, mean nothing, and do
-// not stand in the way of other changes. Who gives permissions anew gives ones that name methods.
+// The database may contain permissions that were stored without a check, or by a version with other methods. They are read, have
+// no effect and do not prevent other changes. New permissions must name methods.
 func TestStoredPermissionsStay(t *testing.T) {
 	t.Parallel()
 	url := storetest.SQLite(t)

@@ -12,7 +12,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Every method of logins takes the application as it is printed, and those that take a user say of a domain that is none that it is.
+// Every login method accepts the application parameter as the manual prints it. Those that take a user report an unknown domain
+// as such.
 func TestLoginsInTheDocumentedShape(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
@@ -44,8 +45,8 @@ func TestLoginsInTheDocumentedShape(t *testing.T) {
 	}
 }
 
-// Whatever is related to an object, a match with null finds those of which a return shows none, and != null the others; and a dotted
-// name through a collection gives what the nested form gives.
+// For every relation of an object, a match with null finds the objects whose return shows none, and != null finds the others. A
+// dotted name through a collection returns the same as the nested form.
 func TestNullFindsWhatReturnShows(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

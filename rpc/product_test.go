@@ -8,8 +8,9 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// How the tokens of a product are checked is changed by nobody who may do less than a user of one of them: he could take the factor
-// away, or have more accepted. What people call the product he may change, and the rules where nobody may more.
+// A caller may not change how the tokens of a product are checked if one of their users may do more than the caller: the caller
+// could remove the second factor or accept more OTPs. The caller may change the product's names and texts, and the rules of a
+// product where no user may do more.
 func TestNobodyChangesTheProductOfAStrongerOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

@@ -12,8 +12,8 @@ import (
 
 const publishedCodes = "../testdata/errors.txt"
 
-// A code never changes its meaning, nor goes away. -update adds new ones to testdata/errors.txt; who changes a line of it by
-// hand breaks the clients that go by it.
+// An error code never changes its meaning and is never removed. -update adds new codes to testdata/errors.txt. A manual change of
+// a line breaks clients that depend on it.
 func TestCodesAreAppendOnly(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(publishedCodes)

@@ -11,7 +11,7 @@ import (
 	"tokensmith/rpc/apidoc"
 )
 
-// The documents' tables of methods, codes and attributes are made from the declarations; -update writes them.
+// The tables of methods, codes and attributes in the documents are generated from the declarations. -update writes them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 	for _, place := range []struct{ file, name, table string }{

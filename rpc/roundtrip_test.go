@@ -19,8 +19,8 @@ import (
 
 const roundTrips = "../testdata/roundtrips.txt"
 
-// counting stands between a service and PostgreSQL and counts round trips: how often a connection has something sent to the
-// server after the server had the last word.
+// counting is a proxy between a server and PostgreSQL that counts round trips. A round trip is counted when the client sends
+// something after the database sent last.
 type counting struct{ trips atomic.Int64 }
 
 func newCounting(t *testing.T, database string) (c *counting, through string) {
@@ -38,7 +38,7 @@ func newCounting(t *testing.T, database string) (c *counting, through string) {
 	return c, through
 }
 
-// carry copies, and calls each before it passes something on.
+// carry copies data and calls each before it passes a part on.
 func carry(from, to net.Conn, each func()) {
 	defer from.Close()
 	defer to.Close()
@@ -54,8 +54,9 @@ func carry(from, to net.Conn, each func()) {
 	}
 }
 
-// Each method costs a number of round trips to PostgreSQL that does not change from call to call, the authentication of its
-// agent included, once a connection has its statements prepared; but for audit/verify, which reads the record in parts. testdata/roundtrips.txt has the figures; -update rewrites it.
+// Each method needs a fixed number of round trips to PostgreSQL, including the authentication of its agent, once the connection
+// has prepared its statements. The exception is audit/verify, which reads the record in parts. testdata/roundtrips.txt contains
+// the numbers, and -update rewrites it.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	const most = 10
@@ -73,11 +74,11 @@ func TestRoundTrips(t *testing.T) {
 	})
 	type trial struct {
 		name, path, params, header string
-		code                       int // of the reply
+		code                       int // error code of the reply
 	}
 	var trials []trial
 	for _, m := range rpc.Methods() {
-		if m.Path != "device/events" && m.Path != "audit/verify" { // which stays open, and which grows with the record
+		if m.Path != "device/events" && m.Path != "audit/verify" { // the first does not end, and the second grows with the record
 			trials = append(trials, trial{name: m.Path, path: m.Path, params: tried[m.Path]})
 		}
 	}
@@ -109,11 +110,11 @@ func TestRoundTrips(t *testing.T) {
 	var got strings.Builder
 	n := 0
 	for _, trial := range trials {
-		// A connection that has not got a statement ready yet costs more, and which one is taken is chance: the least that was
-		// seen twice is what it costs.
+		// A call on a connection without a prepared statement costs more, and the choice of the connection is random. So the cost
+		// of a method is the lowest number that was seen twice.
 		seen, least := map[int64]int{}, int64(0)
 		delivers := strings.Contains(trial.params, "{Code}") || strings.HasPrefix(trial.path, "delivery/")
-		warm := map[bool]int{false: 2, true: 6}[delivers] // what delivers uses connections of its own
+		warm := map[bool]int{false: 2, true: 6}[delivers] // a method that delivers messages uses more connections
 		for try := 0; try < warm || seen[least] < 2 && try < most; try++ {
 			n++
 			w := newWorld(t, s, n)
@@ -128,7 +129,7 @@ func TestRoundTrips(t *testing.T) {
 			params := w.fill(trial.params)
 			if strings.Contains(params, "{ClientToken}") {
 				token := s.do(t, "device/revealToken", `{"id":"`+w.Device+`"}`).(map[string]any)["clientToken"].(string)
-				s.do(t, "device/connect", `{"token":"`+token+`"}`) // the first use is another matter
+				s.do(t, "device/connect", `{"token":"`+token+`"}`) // the first use costs more
 				params = strings.ReplaceAll(params, "{ClientToken}", token)
 			}
 			if strings.Contains(params, "{Text}") {

@@ -19,8 +19,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A database of each released schema (testdata/schema, an SQLite dump of which each table has rows where it could)
-// migrates, keeps its rows, and works: its secrets open, its record verifies. Its key is the SHA-256 of a phrase.
+// A database of each released schema migrates, keeps its rows and works: its secrets can be read and its audit record verifies.
+// testdata/schema contains SQLite dumps with rows in every table where possible. Their key is the SHA-256 of a phrase.
 func TestReleasedSchemas(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../testdata/schema/*.sql")
@@ -62,8 +62,8 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	if have, newest, err := store.Schema(t.Context(), url); err != nil || have != number || newest <= number {
 		t.Fatal(have, newest, err)
 	}
-	// What every row had, it still has, but for what version 11 has otherwise, and the groups of devices, which version 12 calls so;
-	// columns may have been added to it.
+	// Every row keeps its values, except for what version 11 changed and for the groups of devices, which version 12 renamed.
+	// Columns may have been added.
 	st, err := store.Open(t.Context(), url, s.keyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	}
 	s.clock.at.Store(1_900_000_000_000)
 	s.open(t, 1)
-	if number >= 7 { // what somebody failed with before counts: seven times of ten
+	if number >= 7 { // earlier failures count: seven of ten
 		for i := range 4 {
 			reply := string(s.Call(t.Context(), "auth/verify", []byte(`{"user":{"loginName":"john.smith"},"credential":{"otp":"000000"}}`)))
 			if want := []string{`{"error":201,`, `{"error":201,`, `{"error":201,`, `{"error":202,`}[i]; !strings.HasPrefix(reply, want) {
@@ -118,7 +118,7 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	}
 }
 
-// Version 11 called groups of devices group/*, and let two users have one name.
+// Version 11 called groups of devices group/* and allowed two users with the same name.
 func namesOfEleven(t *testing.T, s *service) {
 	for name, want := range map[string]string{"reader": "deviceGroup/search", "keeper": "token/*,deviceGroup/*,device/search",
 		"both": "device/*,deviceGroup/get,deviceGroup/set", "none": "token/search", "limited": "auth/verify,deviceGroup/get", "own": "device/*", "first": "*"} {
@@ -127,7 +127,7 @@ func namesOfEleven(t *testing.T, s *service) {
 			t.Errorf("%s: %s, not %s", name, reply, want)
 		}
 	}
-	// Who could read groups of devices can, and nothing else.
+	// Callers that could read groups of devices still can, and have no other new permission.
 	for _, c := range []struct {
 		agent, method string
 		want          int
@@ -151,9 +151,9 @@ func namesOfEleven(t *testing.T, s *service) {
 		"EXAMPLE.COM\\john.smith":      `"loginName":"john.smith"`,
 		"jörg@UPN.example":             `"loginName":"umlaut"`,
 		"example.com/JÖRG@upn.example": `"loginName":"umlaut"`,
-		"twin@upn.example":             `{"error":101,`, // two have it
+		"twin@upn.example":             `{"error":101,`, // two users have it
 		"example.com/twin@upn.example": `{"error":101,`,
-		"taken@upn.example":            `"loginName":"taken@upn.example"`, // and another's principal name
+		"taken@upn.example":            `"loginName":"taken@upn.example"`, // also the principal name of another user
 		"CORP\\bob":                    `{"error":242,`,
 		"john":                         `{"error":15,`,
 		"a/b/john":                     `{"error":242,`,
@@ -162,7 +162,7 @@ func namesOfEleven(t *testing.T, s *service) {
 			t.Errorf("%s: %s, not %s", name, reply, want)
 		}
 	}
-	// What breaks the rules is listed, reached by its id, and keeps its name until it is given another.
+	// Names that break the rules are listed, can be reached by id, and stay until they are changed.
 	var faults []string
 	_, err := s.NameFaults(t.Context(), func(f object.NameFault) { faults = append(faults, f.Object+" "+f.Attribute+" "+f.Text) })
 	slices.Sort(faults)
@@ -179,7 +179,7 @@ func namesOfEleven(t *testing.T, s *service) {
 	}
 }
 
-// secretOf gives an agent a new secret, and returns the service as the agent calls it.
+// secretOf gives an agent a new secret and returns the server as this agent calls it.
 func secretOf(t *testing.T, s *service, agent string) *service {
 	t.Helper()
 	reply := s.Call(t.Context(), "agent/rotateSecret", fmt.Appendf(nil, `{"agent":{"name":%q}}`, agent))
@@ -194,7 +194,8 @@ func secretOf(t *testing.T, s *service, agent string) *service {
 	return &as
 }
 
-// Version 10 told seeds apart of which HMAC makes one key, and kept a used step above a mark that was taken back elsewhere.
+// Version 10 distinguished seeds that HMAC turns into the same key, and kept a used time step above a mark that was lowered
+// elsewhere.
 func seedsOfTen(t *testing.T, s *service) {
 	seed := func(letter string) []byte { return []byte(strings.Repeat(letter, 20)) }
 	verify := func(want int, serial string, seed []byte, n uint64) {
@@ -204,17 +205,17 @@ func seedsOfTen(t *testing.T, s *service) {
 			t.Errorf("OTP %d of %s: %s, not %d", n, serial, reply, want)
 		}
 	}
-	verify(206, "40000002", seed("a"), 3) // used by 40000001, whose seed has no zero behind it
+	verify(206, "40000002", seed("a"), 3) // used by 40000001, whose seed has no zero at the end
 	verify(0, "40000002", seed("a"), 4)
 	verify(206, "40000001", seed("a"), 4)
 	long := []byte(strings.Repeat("1234567", 10))
-	verify(206, "40000007", long, 2) // used by 40000006, of whose seed it is the hash
+	verify(206, "40000007", long, 2) // used by 40000006: its seed is the hash of this one
 	verify(0, "40000007", long, 3)
 	verify(206, "40000006", long, 3)
 	for _, deleted := range []struct {
 		serial string
 		seed   []byte
-	}{{"40000003", append(seed("b"), 0)}, {"40000004", seed("c")}} { // of both a mark is left
+	}{{"40000003", append(seed("b"), 0)}, {"40000004", seed("c")}} { // both left a mark
 		reply := string(s.Call(t.Context(), "token/create", fmt.Appendf(nil, `{"attrs":{"product.manufacturerCode":"DN","product.productCode":"SE","serial":%q,"seed":"%x","user.loginName":"odd"}}`, deleted.serial, deleted.seed)))
 		if codeIn(reply) != 0 {
 			t.Error(reply)

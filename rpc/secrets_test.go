@@ -15,8 +15,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Marked secrets go through every path, the refusing ones included; none may show in the log, in a reply that is not
-// meant for it, or in the database.
+// This test sends marked secrets through every path, including the refusals. None may appear in the log, in the database, or in a
+// reply that is not meant to contain it.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -117,7 +117,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
-// dump returns all that is in the database, as bytes: the files of SQLite, every row of PostgreSQL.
+// dump returns everything in the database as bytes: the files of SQLite, or every row of PostgreSQL.
 func dump(t *testing.T, s *service, url string) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -141,7 +141,7 @@ func dump(t *testing.T, s *service, url string) string {
 	return all.String()
 }
 
-// A panic in a method is an envelope, and neither its text nor the parameters get into the log.
+// A panic in a method is answered with an envelope. Neither the text of the panic nor the parameters are logged.
 func TestPanicIsAnEnvelope(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Rand = &failing{} })
@@ -152,11 +152,11 @@ func TestPanicIsAnEnvelope(t *testing.T) {
 	if log := s.log.String(); !strings.Contains(log, "failing") {
 		t.Errorf("the log does not say where: %s", log)
 	}
-	// The service goes on.
+	// The server continues to work.
 	s.do(t, "token/search", `{}`)
 }
 
-// failing is a source of randomness that panics once the first agent was made.
+// failing is a source of random bytes that panics after the first agent was made.
 type failing struct{ repeating }
 
 func (f *failing) Read(p []byte) (int, error) {

@@ -19,8 +19,8 @@ import (
 	"tokensmith/rpc/token"
 )
 
-// SECURITY.md says what is shipped: its figures are those of the code, and its checklist leaves no requirement out. What check
-// --guessing prints there is compared in testdata/script/security.txtar.
+// SECURITY.md describes the default settings: its numbers are those of the code, and its checklist contains every requirement.
+// testdata/script/security.txtar compares what check --guessing prints there.
 func TestSecurityFigures(t *testing.T) {
 	t.Parallel()
 	const file = "../cmd/tokensmith/SECURITY.md"
@@ -40,7 +40,7 @@ func TestSecurityFigures(t *testing.T) {
 	ms := func(n int64) string { return short(time.Duration(n) * time.Millisecond) }
 	const day = 24 * 3600_000
 
-	// Domains are made as rpc declares them.
+	// Domains have the defaults that package rpc declares.
 	initial := func(name string) int64 {
 		for _, a := range people.DomainType.Attrs {
 			if a.Name == name {
@@ -50,7 +50,7 @@ func TestSecurityFigures(t *testing.T) {
 		t.Fatalf("a domain has no %s", name)
 		return 0
 	}
-	// Two locks of a new user tell how they grow.
+	// Two locks of a new user show how the time of a lock grows.
 	now := model.Time(1_700_000_000_000)
 	u := model.Login{Status: model.Active, LockoutThreshold: initial("lockoutThreshold"), LockoutMinutes: initial("lockoutMinutes"), MaxFailures: initial("maxFailures")}
 	lock := func() (tries int, length model.Time) {
@@ -76,7 +76,7 @@ func TestSecurityFigures(t *testing.T) {
 	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
 	soft, hard := model.Builtin()[0], model.Builtin()[1]
 	p := people.Profiles["nist"]
-	// Of one token, as check --guessing prints it, with two digits.
+	// The chances for one token, as check --guessing prints them, with two digits.
 	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures}
 	estimate := model.EstimateGuessing(&d, &soft, 1)
 	withoutPIN := estimate.Chance(1)

@@ -13,15 +13,15 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// An OTP that answered 205, which tells that it is right, logs nobody in afterwards but as the first of two: by whichever token of
-// its seed it did, and whatever becomes of that.
+// After an OTP was answered with 205, which reveals that it is right, it can only be used as the first of two, with every token
+// of the same seed and whatever happens to these tokens.
 func TestAskedBelongsToTheSeed(t *testing.T) {
 	t.Parallel()
 	rules := map[string]func(g *guarded){
 		"one seed in two tokens": func(g *guarded) {
 			g.user("u", "ST 1")
 			g.user("v")
-			g.seeded("ST", "2", "1", "v") // never used: its window is wide
+			g.seeded("ST", "2", "1", "v") // never used, so its window is wide
 			g.want(0, g.verify("u", g.at(slow, "1", 0)), "its OTP")
 			g.want(205, g.verify("u", g.at(slow, "1", 10)), "far ahead")
 			g.want(205, g.verify("v", g.at(slow, "1", 10)), "the same, by the other token")
@@ -98,7 +98,7 @@ func TestAskedBelongsToTheSeed(t *testing.T) {
 	}
 }
 
-// Of a large file, those are found whose seeds others have, or a mark, beside the many that are new.
+// In a large file, the import finds the seeds that other tokens have, or that have a mark, among many new seeds.
 func TestSeedsOfALargeFile(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -131,7 +131,7 @@ func TestSeedsOfALargeFile(t *testing.T) {
 	})
 }
 
-// A login waits for all tokens of a seed, so that there is an end to them, by whatever way they come.
+// A login waits for all tokens of a seed. So the number of tokens with one seed has a limit, however they are made.
 func TestSeedsHaveSoManyTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -157,8 +157,8 @@ func TestSeedsHaveSoManyTokens(t *testing.T) {
 	})
 }
 
-// However many OTPs were used while a clock was ahead, none of them is good again after a reset, when its time comes; up to
-// otp.MaxSpent their owner's are until then.
+// However many OTPs were used while a clock was ahead, none of them is valid again after a reset when its time comes. If there
+// were fewer than otp.MaxSpent, the owner can log in until then.
 func TestUsedAheadStaysUsed(t *testing.T) {
 	t.Parallel()
 	for _, used := range []int{5, otp.MaxSpent - 1, otp.MaxSpent + 4} {
@@ -208,7 +208,7 @@ func TestUsedAheadStaysUsed(t *testing.T) {
 	}
 }
 
-// The same where one of two tokens stands higher, because it was set there: what is known of the other is known of both.
+// The same holds if one of two tokens was set to a later position: what is known about one token is known about the other.
 func TestUsedAheadOfOneSetHigher(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -217,7 +217,7 @@ func TestUsedAheadOfOneSetHigher(t *testing.T) {
 		g.user("v")
 		g.seeded("GT", "2", "1", "v")
 		g.do(t, "token/reset", fmt.Sprintf(`{"token":{"serial":"1"},"attrs":{"counter":%d}}`, g.clock.now().Unix()/30+1000))
-		g.clock.advance(time.Hour) // the server's clock is wrong
+		g.clock.advance(time.Hour) // the server's clock is wrong from here
 		var ahead []string
 		for i := range otp.MaxSpent + 4 {
 			ahead = append(ahead, g.at(totp, "1", 0))
@@ -235,7 +235,7 @@ func TestUsedAheadOfOneSetHigher(t *testing.T) {
 	})
 }
 
-// Seeds of which HMAC makes one key have one mark. The same seed under another hash makes other OTPs.
+// Seeds that HMAC turns into the same key have one mark. The same seed with another hash function makes other OTPs.
 func TestSeedsThatAreOneKey(t *testing.T) {
 	t.Parallel()
 	long := bytes.Repeat([]byte("1234567"), 14)

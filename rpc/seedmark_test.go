@@ -21,7 +21,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// seeded makes a token of a seed that is named by another token's serial, and gives it to a user.
+// seeded makes a token with a seed that the serial of another token names, and assigns it to a user.
 func (g *guarded) seeded(product, serial, like, login string) {
 	g.t.Helper()
 	g.do(g.t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"serial":%q,"seed":"%x","user.loginName":%q}}`, product, serial, seedOf(like), login))
@@ -32,21 +32,21 @@ func (g *guarded) deleteToken(serial string) {
 	g.do(g.t, "token/delete", fmt.Sprintf(`{"token":{"serial":%q}}`, serial))
 }
 
-// An OTP is accepted once, whatever becomes of its token and however many tokens have its seed.
+// An OTP is accepted once, whatever happens to its token and however many tokens have its seed.
 func TestSeedMarks(t *testing.T) {
 	t.Parallel()
 	rules := map[string]func(g *guarded){
 		"a time-based token made again": func(g *guarded) {
 			g.user("u", "MT 1")
 			g.want(0, g.verify("u", g.at(totp, "1", 0)), "its OTP")
-			for _, product := range []string{"MT", "GT", "STE"} { // which make the same OTPs
+			for _, product := range []string{"MT", "GT", "STE"} { // products that make the same OTPs
 				g.deleteToken("1")
 				g.seeded(product, "1", "1", "u")
 				g.want(206, g.verify("u", g.at(totp, "1", 0)), "the same OTP, of "+product)
 			}
 			g.want(0, g.verify("u", g.at(totp, "1", 1)), "the next one")
 			g.deleteToken("1")
-			g.seeded("ST", "1", "1", "u") // steps of 60 seconds: another clock
+			g.seeded("ST", "1", "1", "u") // time steps of 60 seconds, so other positions
 			g.want(0, g.verify("u", g.at(slow, "1", 0)), "of other OTPs")
 		},
 		"an event-based token made again": func(g *guarded) {
@@ -136,7 +136,7 @@ func TestSeedMarks(t *testing.T) {
 			g.seeded("MT", "3", "3", "u")
 			g.want(0, g.verify("u", g.at(totp, "3", 0)), "its OTP")
 			g.deleteToken("3")
-			g.wantMarks(2) // that of 1 went, that of 3 came
+			g.wantMarks(2) // the mark of 1 was removed, that of 3 was added
 		},
 	}
 	for name, rule := range rules {
@@ -159,8 +159,8 @@ func (g *guarded) wantMarks(want int64) {
 	}
 }
 
-// What was used of an event-based seed is known to every token of it, and to the mark, also where a token stands higher that nothing
-// was used of, or was set to where it stands.
+// Every token of an event-based seed, and the seed's mark, know which OTPs were used. This also holds if a token stands at a
+// later position, because it was set there or because no OTP of it was used.
 func TestHigherCountersKeepMarks(t *testing.T) {
 	t.Parallel()
 	imported := func(g *guarded, serial string, counter int) {
@@ -215,8 +215,8 @@ func TestHigherCountersKeepMarks(t *testing.T) {
 	}
 }
 
-// Whatever is done with the tokens of an event-based seed, in whatever order, but for a counter set back by hand: no OTP is
-// accepted twice.
+// The tokens of an event-based seed may be changed in any order: no OTP is accepted twice, unless an administrator sets a counter
+// back.
 func TestEventsAreUsedOnce(t *testing.T) {
 	t.Parallel()
 	for run := range uint64(6) {
@@ -275,7 +275,7 @@ func TestEventsAreUsedOnce(t *testing.T) {
 	}
 }
 
-// One OTP at once, over two servers, while its token is deleted and made again: one accept each.
+// Several clients send one OTP to two servers at once while its token is deleted and made again. It is accepted exactly once.
 func TestRemadeTokenRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -301,7 +301,7 @@ func TestRemadeTokenRace(t *testing.T) {
 			})
 			race.Wait()
 			g.do(t, "user/unlock", `{"user":{"loginName":"u"}}`)
-			if g.verify("u", code) == 0 { // where all came while there was none
+			if g.verify("u", code) == 0 { // none is accepted if all were sent while the token did not exist
 				accepted.Add(1)
 			}
 			if n := accepted.Load(); n != 1 {
@@ -311,8 +311,8 @@ func TestRemadeTokenRace(t *testing.T) {
 	})
 }
 
-// One OTP at once at tokens of one seed, of two users, over two servers, and while one of the tokens is deleted and made again: one
-// accept each.
+// Several clients send one OTP to two servers at once, for tokens of two users with one seed, while one of the tokens is deleted and made
+// again. It is accepted exactly once.
 func TestSeedMarksRace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -334,7 +334,7 @@ func TestSeedMarksRace(t *testing.T) {
 					switch c := codeIn(reply); c {
 					case 0:
 						accepted.Add(1)
-					case 206, 201: // 201 while it has no token, and 7 after twenty of these
+					case 206, 201: // 201 while the user has no token, and 7 after twenty of these
 					default:
 						t.Errorf("round %d: %s", round, reply)
 					}
@@ -353,8 +353,8 @@ func TestSeedMarksRace(t *testing.T) {
 	})
 }
 
-// Marks, and what tells the tokens of one seed, outlast a rotation of the key with the old one retired, and a dump that is loaded
-// by the other kind of database.
+// Marks, and the hashes that connect the tokens of one seed, survive a key rotation that retires the old key, and a dump that is
+// loaded into the other kind of database.
 func TestSeedMarksMove(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -385,7 +385,8 @@ func TestSeedMarksMove(t *testing.T) {
 			g.seeded(product, "again"+serial, serial, "u")
 			g.want(206, g.verify("u", g.at(p, serial, n), fmt.Sprintf(`,"token":{"serial":"again%s"}`, serial)), "the OTP of "+serial)
 		}
-		// As where a rotation has just begun: there is a new key, which is noticed within a second, and nothing is sealed with it.
+		// This is the state right after a rotation began: there is a new key, which servers notice within a second, and nothing
+		// is sealed with it yet.
 		text, err := os.ReadFile(g.keyFile)
 		if err != nil {
 			t.Fatal(err)
@@ -431,8 +432,8 @@ func TestSeedMarksMove(t *testing.T) {
 	})
 }
 
-// A database of an older version gets the hashes of its seeds when it is opened, and from then on a seed's tokens, who each
-// had a mark of their own, have one.
+// A database of an older version gets the hashes of its seeds when it is opened. From then on, the tokens of a seed share one
+// mark, where each had its own before.
 func TestSeedsAreIndexed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -442,7 +443,7 @@ func TestSeedsAreIndexed(t *testing.T) {
 		g.want(0, g.verify("u", g.at(hotp, "1", 5)), "its OTP")
 		g.want(0, g.verify("u", g.at(totp, "2", 0)), "its OTP")
 		var made strings.Builder
-		for i := range 1200 { // more than one part
+		for i := range 1200 { // more than one part of the migration
 			fmt.Fprintf(&made, `\n%d,%x`, 100+i, seedOf(fmt.Sprint(100+i)))
 		}
 		g.do(t, "token/import", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","data":"serial,seed%s"}}`, made.String()))
@@ -458,7 +459,7 @@ func TestSeedsAreIndexed(t *testing.T) {
 				if tok.Serial == "101" {
 					tok.Seed = []byte("damaged")
 				}
-				if tok.Serial == "3" { // as the older version had it
+				if tok.Serial == "3" { // as the older version stored it
 					if err := tx.Save(&model.TokenState{TokenID: tok.ID}); err != nil {
 						return err
 					}
@@ -482,8 +483,8 @@ func TestSeedsAreIndexed(t *testing.T) {
 	})
 }
 
-// A mark that lies in the future, of an OTP that was used while a clock was ahead, is cleared by a reset; nothing of the past
-// is good again by one, nor is that OTP.
+// A reset clears a mark that lies in the future because an OTP was used while a clock was ahead. It makes no past OTP valid
+// again, nor that OTP.
 func TestResetClearsFutureMarks(t *testing.T) {
 	t.Parallel()
 	rules := map[string]func(g *guarded){
@@ -572,7 +573,7 @@ func TestResetClearsFutureMarks(t *testing.T) {
 	}
 }
 
-// After a restore nothing is accepted that may have been used since the backup.
+// After a restore, no OTP is accepted that may have been used since the backup.
 func TestAfterRestore(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -645,8 +646,8 @@ func TestAfterRestore(t *testing.T) {
 	})
 }
 
-// Nor alone is what a clock that is ahead may have been used for since the backup, which does not know it; its owner needs two OTPs
-// once, and none is refused.
+// Nor is an OTP accepted alone that a clock that is ahead may have used since the backup, of which the backup knows nothing. The
+// owner needs two OTPs once, and none of them is refused.
 func TestAfterRestoreOfClocksAhead(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]func(g *guarded, restored func()){
@@ -699,7 +700,7 @@ func TestAfterRestoreOfClocksAhead(t *testing.T) {
 						t.Fatal(err)
 					}
 					g.clock.advance(time.Millisecond)
-					if name == "used before the backup" { // a process that opens it afterwards knows as well
+					if name == "used before the backup" { // a process that opens the database afterwards knows it as well
 						g.service = g.second(t)
 					}
 				})

@@ -1,7 +1,7 @@
-// Package rpc is the API over HTTP: the table of methods, and the rooms that carry them out, put together behind the paths of HTTP. What a
-// room is for stands in its package comment; each imports only those before it: dialect, wire, conn, limit, sender, dispatch, batch, object,
-// message, people, token, seeds, login, device, installation, admin, apidoc, console, page. How a call goes through them is pictured in
-// package dispatch.
+// Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
+// HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
+// list: dialect, wire, conn, limit, sender, dispatch, batch, object, message, people, token, seeds, login, device, installation,
+// admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (
@@ -29,7 +29,7 @@ import (
 	"tokensmith/rpc/token"
 )
 
-// Server answers method calls. It is safe for concurrent use.
+// Server serves method calls and pages. It is safe for concurrent use.
 type Server struct {
 	core    *dispatch.Server
 	auth    *login.Auth
@@ -38,7 +38,7 @@ type Server struct {
 	handler http.Handler
 }
 
-// New makes the handler of all methods and puts the built-in products and repository into a new database.
+// New returns the server for all methods. In a new database it inserts the built-in products and the repository.
 func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	if !people.IsProfile(cfg.Profile) {
 		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
@@ -53,7 +53,7 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	return s, s.bootstrap(ctx)
 }
 
-// receivers are what gorilla calls methods on, by the names in the table of methods.
+// receivers returns the receivers that gorilla calls methods on, by their names in the table of methods.
 func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map[string]any {
 	all := map[string]any{"Batch": &batch.Batch{Server: s}}
 	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
@@ -63,16 +63,17 @@ func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map
 	return all
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// AuthOnly returns the handler of a listener that serves auth/* and access tokens alone.
+// AuthOnly returns the handler for a listener that serves only auth/* and access tokens.
 func (s *Server) AuthOnly() http.Handler { return dispatch.AuthOnly(s) }
 
-// sameOrigin refuses what another site's page makes a browser send.
+// sameOrigin refuses requests that a page of another site makes a browser send.
 func sameOrigin(h http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
-	// A provisioning link is its own permission; its page, which tells no referrer, posts with the origin "null".
+	// A provisioning link needs no further permission. Its page has the referrer policy no-referrer, so the browser posts with
+	// the origin "null".
 	protection.AddInsecureBypassPattern("POST " + token.LinkPath + "{link}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
@@ -80,7 +81,7 @@ func sameOrigin(h http.Handler) http.Handler {
 	return protection.Handler(h)
 }
 
-// route tells what a browser gets from calls of methods.
+// route sends requests of browsers to the pages, and calls of methods to the dispatcher.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	c := dispatch.CallFrom(r.Context())
 	if !c.AuthOnly {
@@ -106,66 +107,66 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// documented describes the methods, without a server.
+// documented is the description of the methods. It needs no running server.
 var documented = sync.OnceValue(func() *apidoc.Docs {
 	return apidoc.New(methods, receivers(&dispatch.Server{}, &login.Auth{}, &device.Device{}))
 })
 
-// Methods lists all methods, in the table's order.
+// Methods returns all methods in the order of the table.
 func Methods() []apidoc.MethodInfo { return documented().Methods() }
 
-// MethodTable returns the table of methods in Markdown, a row a method.
+// MethodTable returns the table of methods in Markdown, with one row for each method.
 func MethodTable() string { return documented().MethodTable() }
 
-// AttributeTables returns every object's attributes in Markdown.
+// AttributeTables returns the attributes of all objects in Markdown.
 func AttributeTables() string { return documented().AttributeTables() }
 
-// OpenAPI returns the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
+// OpenAPI returns the OpenAPI 3.1 document of all methods, for a server at a URL or path prefix.
 func OpenAPI(server, version string) ([]byte, error) { return documented().OpenAPI(server, version) }
 
-// Call calls a method in-process, as the operator, and returns the reply's envelope.
+// Call calls a method in-process, as the operator, and returns the envelope of the reply.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.core.Call(ctx, path, params)
 }
 
-// CallIdempotent is Call with an idempotency key; "" is none.
+// CallIdempotent is Call with an idempotency key; "" means none.
 func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []byte) []byte {
 	return s.core.CallIdempotent(ctx, path, key, params)
 }
 
-// DropAnswers removes the answers to calls with an idempotency key whose time is over.
+// DropAnswers deletes expired replies of calls with an idempotency key.
 func (s *Server) DropAnswers(ctx context.Context) error { return s.core.DropAnswers(ctx) }
 
 // Deliver sends queued messages until ctx ends.
 func (s *Server) Deliver(ctx context.Context) { message.Deliver(ctx, s.core) }
 
-// Follow tells devices with an event stream here, until ctx ends, when they are logged out.
+// Follow watches, until ctx ends, for devices that are logged out, and tells those that have an event stream here.
 func (s *Server) Follow(ctx context.Context) { s.devices.Follow(ctx) }
 
-// EndEvents closes every event stream: the server stops.
+// EndEvents closes every event stream, because the server stops.
 func (s *Server) EndEvents() { s.devices.EndEvents() }
 
-// WatchGuessing looks, until ctx ends, whether refused credentials stand out over all users.
+// WatchGuessing checks, until ctx ends, whether there are unusually many refused credentials over all users.
 func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) }
 
-// LookForSpraying is one look of WatchGuessing.
+// LookForSpraying is one check of WatchGuessing.
 func (s *Server) LookForSpraying(ctx context.Context) error { return s.auth.LookForSpraying(ctx) }
 
-// Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
+// Warnings returns, for the log at start, which existing settings do not meet the profile, in one sentence each.
 func (s *Server) Warnings(ctx context.Context) ([]string, error) { return people.Warnings(ctx, s.core) }
 
-// PruneAudit removes rows of the record from before a time.
+// PruneAudit deletes the rows of the audit log from before a time.
 func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int64, err error) {
 	return admin.PruneAudit(ctx, s.core, before)
 }
 
-// Watch keeps the head of the record, until ctx ends.
+// Watch records the head of the audit log until ctx ends.
 func (s *Server) Watch(ctx context.Context) { admin.Watch(ctx, s.core) }
 
-// NameFaults hands over every text that its rule takes no more, of all objects, and counts them.
+// NameFaults calls see for every text, in all objects, that the rule for it would now refuse. It returns their number.
 func (s *Server) NameFaults(ctx context.Context, see func(object.NameFault)) (n int, err error) {
 	return object.NameFaults(ctx, s.core, see)
 }
 
-// CountNames says in the log how many texts their rule takes no more.
+// CountNames logs how many texts the rules would now refuse.
 func (s *Server) CountNames(ctx context.Context) error { return object.CountNames(ctx, s.core) }

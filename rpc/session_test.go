@@ -17,13 +17,13 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// visitor is a browser at the console.
+// visitor is a browser that uses the console.
 type visitor struct {
 	s      *service
 	cookie string
 }
 
-// post sends a request and keeps the cookie that comes back.
+// post sends a request and keeps the cookie of the reply.
 func (v *visitor) post(path, body string) (status int, reply string) {
 	r := httptest.NewRequest(http.MethodPost, "/console/"+path, strings.NewReader(body))
 	if v.cookie != "" {
@@ -51,7 +51,7 @@ func administered(t *testing.T, url string, change ...func(*dispatch.Config)) *s
 
 const adaSignsIn = `{"loginName":"ada","password":"correct horse"}`
 
-// A session ends when it is idle, when it is old, and when its user may not have it any more.
+// A session ends when it is idle too long, when it is too old, and when its user may no longer have it.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -83,7 +83,7 @@ func TestSessionsEnd(t *testing.T) {
 				c.after()
 			}
 		}
-		// Used all the time, it ends after twelve hours all the same.
+		// Even if it is used all the time, it ends after twelve hours.
 		v := &visitor{s: s}
 		v.post("signIn", adaSignsIn)
 		for range 36 {
@@ -96,7 +96,7 @@ func TestSessionsEnd(t *testing.T) {
 		if v.signedIn() {
 			t.Error("a session is older than twelve hours")
 		}
-		// Deleted, he has none.
+		// A deleted user has no session.
 		v.post("signIn", adaSignsIn)
 		s.do(t, "user/delete", `{"user":{"loginName":"ada"}}`)
 		if v.signedIn() {
@@ -105,14 +105,14 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
-// What an administrator with a token signs in with: both, right, and the OTP unused.
+// An administrator with a token signs in with both the right password and an unused OTP.
 func TestSignInNeedsBoth(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		g := &guarded{administered(t, url), t}
 		g.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"1","seed":"%x","user.loginName":"ada"}}`, seedOf("1")))
 		try := func(password, otp string) int {
-			g.clock.advance(time.Minute) // wrong ones are held to a rate
+			g.clock.advance(time.Minute) // wrong sign-ins have a rate limit
 			_, reply := (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"ada","password":%q,"otp":%q}`, password, otp))
 			return codeIn(reply)
 		}
@@ -122,7 +122,7 @@ func TestSignInNeedsBoth(t *testing.T) {
 		g.want(201, try("correct horse", "000000"), "a wrong OTP")
 		g.want(0, try("correct horse", first), "both right: the wrong password has not used the OTP up")
 		g.want(206, try("correct horse", first), "the OTP again")
-		// Who has the password and guesses OTPs is locked out, at the domain's threshold.
+		// A person who knows the password and guesses OTPs is locked out at the threshold of the domain.
 		for i := range 10 {
 			g.want(201, try("correct horse", "000000"), fmt.Sprint("guess ", i))
 		}
@@ -137,15 +137,15 @@ func TestSignInNeedsBoth(t *testing.T) {
 			g.want(want, codeIn(reply), login)
 			g.do(t, "tokenAssignment/create", `{"attrs":{"token.serial":"1","user.loginName":"ada"}}`)
 		}
-		// Somebody who is no administrator is told nothing, whatever his password.
+		// The reply to a user who is not an administrator is the same, whatever the password is.
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"bob","password":"battery staple"}}`)
 		_, reply := (&visitor{s: g.service}).post("signIn", `{"loginName":"bob","password":"battery staple"}`)
 		g.want(201, codeIn(reply), "no administrator")
-		// d\ada means her, as the console calls her.
+		// d\ada means this administrator, as the console names her.
 		g.clock.advance(time.Hour)
 		_, reply = (&visitor{s: g.service}).post("signIn", fmt.Sprintf(`{"loginName":"d\\ADA","password":"correct horse","otp":%q}`, g.at(hotp, "1", 2)))
 		g.want(0, codeIn(reply), "with her domain")
-		// A password that must be changed is no way around the OTP.
+		// A password that must be changed does not make the OTP unnecessary.
 		g.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"mustChangePassword":true}}`)
 		g.want(201, try("correct horse", ""), "to be changed, without an OTP")
 		g.clock.advance(time.Minute)
@@ -161,7 +161,7 @@ func TestSignInNeedsBoth(t *testing.T) {
 	})
 }
 
-// A passcode that was sent is an OTP, and no password.
+// A passcode that was sent replaces an OTP, not a password.
 func TestSignInByPasscode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -184,7 +184,8 @@ func TestSignInByPasscode(t *testing.T) {
 	})
 }
 
-// Wrong sign-ins sent at once get no further than one after the other, and one whose browser hangs up counts.
+// Wrong sign-ins that are sent at once get no further than sequential ones. A sign-in counts even if its browser closes the
+// connection.
 func TestSignInsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := administered(t, storetest.SQLite(t), quiet)
@@ -210,7 +211,7 @@ func TestSignInsAtOnce(t *testing.T) {
 	}
 }
 
-// Behind TLS the cookie is the host's alone, and what is done is recorded under the person's name.
+// Behind TLS the cookie is limited to the host. The audit record names the person for every change.
 func TestSessionCookieAndRecord(t *testing.T) {
 	t.Parallel()
 	s := administered(t, storetest.SQLite(t), func(c *dispatch.Config) { c.PublicURL = "https://tokens.example" })
@@ -231,7 +232,7 @@ func TestSessionCookieAndRecord(t *testing.T) {
 			t.Errorf("%d rows of %s", n, method)
 		}
 	}
-	// Signing in again ends the session before.
+	// A new sign-in ends the session before it.
 	v.post("signIn", adaSignsIn)
 	old := &visitor{s: s, cookie: v.cookie}
 	v.post("signIn", adaSignsIn)

@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// knock signs in from an address and gives the reply. Wrong ones are held to a rate, so the clock moves.
+// knock signs in from an address and returns the reply. Because wrong sign-ins have a rate limit, it moves the clock.
 func (s *service) knock(from, login, password, more string) (reply string) {
 	s.clock.advance(10 * time.Second)
 	return s.knockNow(from, login, password, more)
@@ -27,8 +27,8 @@ func (s *service) knockNow(from, login, password, more string) (reply string) {
 	return w.Body.String()
 }
 
-// Who is no administrator is unknown to the console, whatever he sends and however often, and nothing is counted for him: nobody finds
-// out there who has an account, or keeps anybody from his tokens.
+// The console treats a user who is not an administrator as unknown, whatever is sent and however often, and counts no failures
+// for that user. So nobody learns there who has an account, and nobody can lock a user's tokens from there.
 func TestConsoleKnowsAdministratorsAlone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -37,7 +37,7 @@ func TestConsoleKnowsAdministratorsAlone(t *testing.T) {
 		for _, login := range []string{"ada", "bob"} {
 			s.do(t, "token/create", fmt.Sprintf(`{"attrs":{"product.productCode":"SE","serial":"%s","seed":"%x","user.loginName":"%[1]s"}}`, login, seedOf(login)))
 		}
-		// One who is an administrator is known; another of his name who is none does not hide him.
+		// An administrator is found even if a user who is not an administrator has the same name.
 		s.do(t, "domain/create", `{"attrs":{"name":"e"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"e","loginName":"ada","password":"correct horse"}}`)
 		g := &guarded{s, t}
@@ -66,8 +66,9 @@ func TestConsoleKnowsAdministratorsAlone(t *testing.T) {
 	})
 }
 
-// An administrator's failures lock the console, for longer each time, and nothing else; not where he signed in lately, and until he is
-// unlocked. Nobody who does not know him is told.
+// An administrator's failures lock only the console, for a longer time after each lock. The lock does not apply to addresses
+// where the administrator signed in lately, and ends if the administrator is unlocked. The replies do not show the lock to
+// strangers.
 func TestConsoleLocksItself(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -100,7 +101,7 @@ func TestConsoleLocksItself(t *testing.T) {
 				t.Errorf("%s: %s", what, reply)
 			}
 		}
-		fresh := func() { // forgets where she signed in, and the locks
+		fresh := func() { // forget the locks and the addresses where she signed in
 			t.Helper()
 			s.clock.advance(100 * 24 * time.Hour)
 			s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
@@ -129,7 +130,7 @@ func TestConsoleLocksItself(t *testing.T) {
 			t.Errorf("her OTP elsewhere: %s", reply)
 		}
 		next++
-		// Each lock is twice as long as the one before, and three failures are enough for it.
+		// Each lock lasts twice as long as the one before, and three failures are enough for it.
 		for _, minutes := range []int{15, 30, 60, 120, 240, 480, 960, 1440, 1440} {
 			s.clock.advance(time.Duration(minutes)*time.Minute - time.Minute)
 			locked(fmt.Sprint("nearly ", minutes, " minutes later"), true)
@@ -139,7 +140,7 @@ func TestConsoleLocksItself(t *testing.T) {
 		}
 		s.do(t, "user/unlock", `{"user":{"loginName":"ada"}}`)
 		locked("unlocked", false)
-		// From an address where she signed in, she guesses against a count of its own.
+		// Failures from an address where she signed in have their own count.
 		for range 10 {
 			if reply := s.knock("192.0.2.7", "ada", "wrong", ""); codeIn(reply) != 201 {
 				t.Fatal(reply)
@@ -149,7 +150,7 @@ func TestConsoleLocksItself(t *testing.T) {
 			t.Errorf("where she is known, after ten failures there: %s", reply)
 		}
 		locked("elsewhere", false)
-		// Where the domain never locks, or until unlocked.
+		// The domain never locks, or locks until the user is unlocked.
 		fresh()
 		s.do(t, "domain/set", `{"domain":{"name":"d"},"attrs":{"lockoutThreshold":0,"lockoutMinutes":0}}`)
 		guess(10)
@@ -160,8 +161,8 @@ func TestConsoleLocksItself(t *testing.T) {
 	})
 }
 
-// What failed at auth/* locks an administrator there, and not out of the console, nor does his signing in end that lock. What an
-// administrator locked is locked everywhere.
+// Failures at auth/* lock an administrator there, but not at the console, and a sign-in to the console does not end that lock. A
+// lock that an administrator set applies everywhere.
 func TestLocksElsewhereLeaveTheConsoleOpen(t *testing.T) {
 	t.Parallel()
 	for _, minutes := range []int{15, 0} {
@@ -203,8 +204,8 @@ func TestLocksElsewhereLeaveTheConsoleOpen(t *testing.T) {
 	}
 }
 
-// The tries of an address that many share are not used up for an administrator who signed in from there lately, and nobody learns
-// there who that is.
+// When many clients share an address, their attempts do not use up those of an administrator who signed in from there lately, and
+// nobody learns from the replies who that administrator is.
 func TestSharedAddressAtTheConsole(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -228,7 +229,8 @@ func TestSharedAddressAtTheConsole(t *testing.T) {
 				}
 			}
 		}
-		// She guesses no faster from there than an address may, which does not show; others fill no record.
+		// Guesses at her password from there are no faster than one address may be, which the replies do not show. Guesses at
+		// others do not fill the record.
 		rows := func(more string) int {
 			return s.recorded(t, `["method","=","console/signIn"],["outcome","=",201]`+more)
 		}
@@ -250,7 +252,7 @@ func TestSharedAddressAtTheConsole(t *testing.T) {
 	})
 }
 
-// What is kept of where administrators sign in is bounded.
+// The number of stored addresses from which administrators signed in has a limit.
 func TestKnownAddressesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := administered(t, storetest.SQLite(t))
@@ -281,8 +283,8 @@ func TestKnownAddressesAreBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkSignInRefusal measures the refusals at the console that must not be told apart by their time: their medians lie within a
-// fifth. An administrator who signs in has a token, as the one has whose tokens stand for nobody's.
+// BenchmarkSignInRefusal measures the refusals of the console that must take the same time: their medians may differ by a fifth
+// at most. The administrator who signs in has a token, as has the user whose tokens are tried in place of an unknown user's.
 func BenchmarkSignInRefusal(b *testing.B) {
 	s := newService(b, storetest.SQLite(b), quiet)
 	s.do(b, "domain/create", `{"attrs":{"name":"d","lockoutThreshold":1000}}`)

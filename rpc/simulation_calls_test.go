@@ -47,6 +47,11 @@ func (g *generator) call(number int) *simulated {
 		case before.key == "", g.w.clock.Load() >= before.until:
 			c.again = nil // what it was answered is forgotten
 		case g.once(5):
+			c.again, c.by = nil, pick(g, g.w.agents) // another caller, whose key it is not
+			if c.by.id == before.by.id {
+				c.key = ""
+			}
+		case g.once(5):
 			c.again, c.body = nil, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call
 		}
 		return c

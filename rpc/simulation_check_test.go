@@ -266,7 +266,7 @@ func (w *simulation) shows(after promise.Rows, c *simulated) {
 // learn keeps what later calls may say: texts of replies, secrets, calls to be made again.
 func (w *simulation) learn(c *simulated) {
 	if c.key != "" && c.again == nil && (c.code == 0 || c.code == 8 || c.lost) {
-		w.kept = slices.DeleteFunc(w.kept, func(k *simulated) bool { return k.key == c.key })
+		w.kept = slices.DeleteFunc(w.kept, func(k *simulated) bool { return k.key == c.key && k.by.id == c.by.id })
 	}
 	if c.code != 0 || c.lost {
 		if (c.path == "agent/rotateSecret" || c.path == "agent/create") && (c.lost || c.code == 8) {

@@ -9,8 +9,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Who tries a little with each of many users locks none of them; that stands out, is recorded once, and narrows windows until it
-// ends, in every process.
+// An attacker who makes a few tries with each of many users locks no user. The server notices the attack, records it once, and
+// narrows the windows in every process until it ends.
 func TestSprayingStandsOut(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -24,7 +24,7 @@ func TestSprayingStandsOut(t *testing.T) {
 			}
 		}
 		g.user("u", "ST 1", "ST 2")
-		for i := range 40 { // whoever tries at the console's door narrows nobody's windows
+		for i := range 40 { // tries to sign in to the console do not narrow the windows
 			s := fmt.Sprintf(`{"loginName":"nobody%d","password":"wrong horse"}`, i)
 			g.post("/console/signIn", s, "Sec-Fetch-Site", "same-origin")
 		}
@@ -55,7 +55,7 @@ func TestSprayingStandsOut(t *testing.T) {
 		if got := rows(); strings.Count(got, "ended") != 1 {
 			t.Errorf("the record has %s", got)
 		}
-		// As many as on any other day do not stand out.
+		// As many as on a usual day do not count as an attack.
 		for range 6 * 24 {
 			for i := range 30 {
 				g.verify(fmt.Sprint("nobody", i), "000000")
@@ -72,7 +72,7 @@ func TestSprayingStandsOut(t *testing.T) {
 	})
 }
 
-// What is shipped holds what is promised, whichever product.
+// The default settings keep the documented probabilities for every product.
 func TestEstimateOfTheDefaults(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t, storetest.NewSQLite(t).URL)
@@ -136,7 +136,8 @@ func TestEstimateOfTheDefaults(t *testing.T) {
 	}
 }
 
-// Pairs of OTPs that synchronise nothing count against their address like wrong OTPs, and an address that is held is so for both.
+// Pairs of OTPs that do not synchronize a token count against their address like wrong OTPs. An address that is blocked is
+// blocked for both.
 func TestAddressesAreHeldForPairsToo(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

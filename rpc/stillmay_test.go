@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// slowBody is a body that comes after something else has happened.
+// slowBody is a request body that arrives only after something else has happened.
 type slowBody struct {
 	once   sync.Once
 	before func()
@@ -25,8 +25,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// Who is known, and sends a body when what he may do was taken away meanwhile, gets nothing by it: no change, no secret, and no answer
-// of before.
+// A known caller sends the body of a request after its rights were taken away. The call has no effect: no change, no secret, and
+// no stored reply.
 func TestCallsEndWithTheirCallersRights(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -94,7 +94,7 @@ func TestCallsEndWithTheirCallersRights(t *testing.T) {
 			}
 		}
 
-		// Nor the answer that is kept of a call.
+		// It does not get the reply that is stored for an idempotency key either.
 		leaving := s.agent(t, fmt.Sprintf(`"name":"leaving","permissions":%q`, permissions))
 		keyed := func(r *http.Request) {
 			r.SetBasicAuth(leaving.id, leaving.secret)
@@ -112,7 +112,7 @@ func TestCallsEndWithTheirCallersRights(t *testing.T) {
 			t.Errorf("the answer of before, for one who is disabled: %d", code)
 		}
 
-		// Nor does an administrator at the console.
+		// The same holds for an administrator at the console.
 		for how, take := range map[string]string{
 			"nothing":           "",
 			"disabled":          `user/set {"user":{"loginName":"ada"},"attrs":{"status":"DISABLED"}}`,

@@ -9,7 +9,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// The console takes an administrator by every name that he has, and nobody else by it.
+// The console accepts every name of an administrator, and no name of an administrator means another user.
 func TestSignInByEveryName(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -28,7 +28,8 @@ func TestSignInByEveryName(t *testing.T) {
 	})
 }
 
-// Who may do less than an administrator does not say whom a bare name means: it may be the administrator's.
+// A caller with fewer permissions than an administrator cannot decide whom a name without a domain means, because it may mean the
+// administrator.
 func TestDefaultDomainIsForTheStrongest(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -58,7 +59,8 @@ func TestDefaultDomainIsForTheStrongest(t *testing.T) {
 				t.Errorf("%s %s: %s", c.method, c.params, seen)
 			}
 		}
-		// Nor does who is held to the default domain take an administrator's bare name in it, which would mean the new user then.
+		// A caller that is restricted to the default domain cannot take the name of an administrator there, because that name
+		// would then mean the new user.
 		s.do(t, "domain/set", `{"domain":{"name":"e"},"attrs":{"isDefault":true}}`)
 		if code, seen := s.answer(limited, "user/create", `{"attrs":{"domain.name":"e","loginName":"Ada"}}`); code != 5 {
 			t.Error(seen)
@@ -83,7 +85,7 @@ func (s *service) idNamed(t *testing.T, object, name string) string {
 	return s.do(t, object+"/get", fmt.Sprintf(`{%q:{"name":%q},"return":["id"]}`, object, name)).(map[string]any)["id"].(string)
 }
 
-// Of many who ask for one name at once one gets it.
+// If many ask for one name at the same time, one gets it.
 func TestNamesAreGivenOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {

@@ -6,7 +6,7 @@ import (
 	"tokensmith/model"
 )
 
-// maxAddresses bounds the addresses kept of one user.
+// maxAddresses is how many addresses are kept for one user.
 const maxAddresses = 32
 
 // failures is a row of guess_addresses.

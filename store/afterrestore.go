@@ -10,16 +10,16 @@ import (
 	"tokensmith/model/otp"
 )
 
-// metaRestored is when the database was last restored, in milliseconds.
+// metaRestored is the name of the meta row with the time of the last restore, in Unix milliseconds.
 const metaRestored = "restored"
 
-// Restored is what AfterRestore did.
+// Restored counts what AfterRestore changed.
 type Restored struct {
-	Times     int64 // time-based tokens, and marks of deleted ones, that accept nothing of before now any more
-	Events    int64 // event-based tokens, and marks of deleted ones, that were moved on, or would have been by more than 0
-	Passcodes int64 // that had been sent
+	Times     int64 // time-based tokens, and seed marks of deleted ones, that no longer accept OTPs from before now
+	Events    int64 // event-based tokens, and seed marks of deleted ones, whose counters moved (or would have, if advance were not 0)
+	Passcodes int64 // passcodes that had been sent and were not used
 	Links     int64 // provisioning links
-	Sessions  int64 // of the console
+	Sessions  int64 // console sessions
 }
 
 func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (r Restored, err error) {
@@ -69,8 +69,8 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 	return r, err
 }
 
-// passOver moves the counters of a product's tokens: beyond now, by what their clocks show where they were seen ahead, or by so
-// many events.
+// passOver moves the counters of a product's tokens. Time-based counters move to the time step after now. If a token's clock was
+// seen ahead, its drift is added. Event-based counters move by advance.
 func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Restored) error {
 	if p.Algorithm != string(otp.TOTP) && advance == 0 {
 		n, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM tokens WHERE product_id = ?", p.ID)
@@ -83,10 +83,12 @@ func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Res
 		r.Events += n
 		return err
 	}
-	// A clock that is far behind counts from another beginning, as some vendors' do.
+	// A drift below -otp.MaxWindow is not a slow clock. Such a token counts its time steps from another epoch, as some vendors'
+	// tokens do. Its drift is added as well.
 	next := p.OTP().Step(now.Unix()) + 1
 	const its, beyond = "token_id IN (SELECT id FROM tokens WHERE product_id = ?)", "? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END"
-	// What was used since of the future is not known either: a mark that lies there stays where it is, whatever is reset.
+	// A counter that is already beyond this point stays. What was used of the time steps below it is not known, so previous moves
+	// up to it: a later reset must not accept them again.
 	if _, err := tx.exec("UPDATE token_states SET previous = counter WHERE "+its+" AND counter >= "+beyond, p.ID, next, -otp.MaxWindow); err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Res
 	return err
 }
 
-// passOverMarks does the same with the marks of seeds without tokens.
+// passOverMarks does the same for the seed marks of deleted tokens.
 func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error {
 	n, err := tx.exec("UPDATE seed_marks SET counter = counter + ? WHERE algorithm <> ? AND counter <= ?", advance, string(otp.TOTP), otp.LastStep-advance)
 	if err != nil {
@@ -120,7 +122,7 @@ func (tx *sqlTx) passOverMarks(now time.Time, advance int64, r *Restored) error 
 	return nil
 }
 
-// findRestored remembers when the database was last restored, which each login asks. No server runs while that changes.
+// findRestored caches the time of the last restore, because each login needs it. No server runs while it changes.
 func (s *sqlStore) findRestored(ctx context.Context) error {
 	return s.view(ctx, true, func(tx *sqlReadTx) error {
 		at, err := tx.restored()
@@ -129,7 +131,7 @@ func (s *sqlStore) findRestored(ctx context.Context) error {
 	})
 }
 
-// restored returns when the database was last restored; 0 = never.
+// restored returns when the database was last restored; 0 if it never was.
 func (tx *sqlReadTx) restored() (model.Time, error) {
 	text, err := tx.Meta(metaRestored)
 	if err != nil || text == nil {

@@ -11,29 +11,30 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// The record. Rows stand in chains; only the transaction that holds a chain's head appends to it, so that a row costs
-// one INSERT and reads nothing. SQLite has one writer and so one chain a process. On PostgreSQL each transaction takes
-// a head with its first row and gives it back at its end: there are as many chains as transactions that ever ran at once.
+// The record consists of hash chains. Only the transaction that holds the head of a chain appends to that chain, so that a row
+// costs one INSERT and no read. SQLite has one writer, so each process has one chain. On PostgreSQL each transaction takes a
+// chain for its first row and returns it at its end. There are as many chains as transactions that ever ran at the same time.
 //
-// A chain begins with a mark (audit_marks), which its first row's hash continues. A head lives in memory and moves
-// when the transaction is durable; where that is in doubt the chain is given up, and the next row begins another.
+// A chain begins with a mark (table audit_marks), and the MAC of its first row covers the MAC of that mark. The head of a chain
+// is in memory and advances when the transaction is durable. If that is in doubt, the chain is given up, and the next row begins
+// a new one.
 
-// chain is the head of a chain.
+// chain is the head of a chain: its last row.
 type chain struct {
-	writer string // "" = none yet
+	writer string // "" if there is no chain yet
 	seq    int64
-	mac    []byte // of the last row, or of the mark that began the chain
+	mac    []byte // of the last row, or of the mark that began the chain if it has no row
 	time   model.Time
 }
 
 const (
 	writerBytes = 8
-	// A chain that stood still for chainIdle is not continued, so that one which stood still for longer, whose process
-	// may have died, can be declared ended (auditmark.go).
+	// A chain that had no row for chainIdle is not continued. So a chain that had no row for longer (chainEnded) can be declared
+	// ended, because its process may have died (auditmark.go).
 	chainIdle = 12 * time.Hour
 )
 
-// errNoChain asks for a chain from a transaction that cannot begin one itself.
+// errNoChain asks the caller for a chain, because this transaction cannot begin one itself.
 var errNoChain = errors.New("the transaction has no audit chain yet")
 
 func (tx *sqlTx) Audit(row *model.Audit) error {
@@ -44,7 +45,8 @@ func (tx *sqlTx) Audit(row *model.Audit) error {
 	}
 	if h.writer == "" || row.Time-h.time > model.Time(chainIdle.Milliseconds()) {
 		if tx.store.dialect.chains {
-			// Marks are one chain: to begin one here would set this transaction against every other that does.
+			// The marks form one chain. If this transaction began a chain, it would conflict with every other transaction that
+			// begins one.
 			tx.failed, tx.chainFrom = errNoChain, row.Time
 			return tx.failed
 		}
@@ -63,7 +65,7 @@ func (tx *sqlTx) Audit(row *model.Audit) error {
 	return nil
 }
 
-// insertAudit writes a row of the record, or has it written with others.
+// insertAudit writes an audit row, or keeps it to write it together with others.
 func (tx *sqlTx) insertAudit(row *model.Audit) error {
 	if tx.record == nil {
 		t, v := tableOf(row)
@@ -79,7 +81,7 @@ func (tx *sqlTx) insertAudit(row *model.Audit) error {
 	return nil
 }
 
-// behind makes row the next one behind head, and gives the head behind it.
+// behind makes row the next row after head, and returns the new head.
 func (s *sqlStore) behind(row *model.Audit, head chain) chain {
 	row.Writer, row.Sequence = head.writer, head.seq+1
 	row.ID = auditID(row.Writer, row.Sequence)
@@ -87,7 +89,7 @@ func (s *sqlStore) behind(row *model.Audit, head chain) chain {
 	return chain{writer: head.writer, seq: row.Sequence, mac: row.MAC, time: row.Time}
 }
 
-// auditID returns the id of a chain's row.
+// auditID returns the id of a row from its chain and its sequence number.
 func auditID(writer string, seq int64) string {
 	return writer + hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(seq)))
 }
@@ -96,7 +98,7 @@ func auditMessage(r *model.Audit, before []byte) []byte {
 	return keyring.Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote)
 }
 
-// beginChain makes a new chain and leaves its head with the transaction.
+// beginChain begins a new chain and stores its head in the transaction.
 func (tx *sqlTx) beginChain(now model.Time) error {
 	id := make([]byte, writerBytes)
 	rand.Read(id)

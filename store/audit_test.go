@@ -58,7 +58,7 @@ func auditMark(t *testing.T, s store.Store, at time.Time) string {
 	return head
 }
 
-// byHand opens the database as somebody would who wants to bend the record.
+// byHand opens the database like somebody who wants to change the record by hand.
 func byHand(t *testing.T, url string) *sql.DB {
 	t.Helper()
 	driver := "sqlite3"
@@ -73,7 +73,8 @@ func byHand(t *testing.T, url string) *sql.DB {
 	return db
 }
 
-// Each way to bend the record by hand is found, each on a record of its own: two writers, the first of which crashed.
+// TestBentRecordIsFound: each way to change the record by hand is found, each on a new record with two writers, of which the
+// first crashed.
 func TestBentRecordIsFound(t *testing.T) {
 	t.Parallel()
 	bends := map[string]string{
@@ -103,7 +104,7 @@ func TestBentRecordIsFound(t *testing.T) {
 		"marks deleted":  "DELETE FROM audit_marks",
 		"no mark before": "DELETE FROM audit_marks WHERE number < 3",
 		"checkpoint":     "DELETE FROM audit_marks WHERE number < 3; UPDATE audit_marks SET kind = 'checkpoint' WHERE number = 3",
-		// These only who knows a head of before can see.
+		// These changes can be found only with an earlier head.
 		"expect: tail cut":       "DELETE FROM audit_marks WHERE number > 2; DELETE FROM audit WHERE sequence > 2 AND writer = (SELECT writer FROM audit_marks WHERE number = 2)",
 		"expect: everything cut": "DELETE FROM audit; DELETE FROM audit_marks",
 	}
@@ -151,7 +152,7 @@ func TestBentRecordIsFound(t *testing.T) {
 			run(restore...)
 			whole(t, s, head, 12)
 		}
-		// A rewritten end: the rows are other ones, and as many.
+		// A rewritten end: the same number of rows, with other contents.
 		run("DELETE FROM audit_marks WHERE number > 2", "DELETE FROM audit WHERE sequence > 2 AND writer = (SELECT writer FROM audit_marks WHERE number = 2)")
 		again := d.Open(t)
 		write(t, again, start, 4)
@@ -162,7 +163,7 @@ func TestBentRecordIsFound(t *testing.T) {
 	})
 }
 
-// What fails, alone, in the middle of a group, or at the commit, leaves neither a row nor a gap.
+// TestRecordOfFailures: Updates that fail alone, in the middle of a group, or at the commit leave neither a row nor a gap.
 func TestRecordOfFailures(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -182,7 +183,7 @@ func TestRecordOfFailures(t *testing.T) {
 				}()
 				err := s.Update(context.Background(), func(tx store.Tx) error {
 					if i%7 == 3 {
-						return refused // before its row
+						return refused // before it writes its row
 					}
 					if err := tx.Audit(&model.Audit{Time: model.At(start), Object: fmt.Sprint(i)}); err != nil {
 						return err
@@ -195,7 +196,7 @@ func TestRecordOfFailures(t *testing.T) {
 					case i > 200 && i%50 == 6 && !store.IsPostgres(d.URL):
 						return store.LoseGroup(tx)
 					case i%13 == 4:
-						tx.Insert(&model.Audit{}) // refused by the table, overlooked by the function
+						tx.Insert(&model.Audit{}) // the table refuses it, and fn ignores the error
 					}
 					return nil
 				})
@@ -242,7 +243,7 @@ func TestRecordOfFailures(t *testing.T) {
 	})
 }
 
-// Many processes write at once; one that ended well has its chain ended.
+// TestRecordOfManyProcesses: many processes write at the same time. A process that ends normally has its chain ended.
 func TestRecordOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -274,7 +275,7 @@ func TestRecordOfManyProcesses(t *testing.T) {
 			case <-done:
 				checking = false
 			default:
-				// Each row was durable as its caller was told; a snapshot never shows a chain in part.
+				// Each row was durable when its caller was told so. A snapshot never shows an incomplete chain.
 				if _, err := verify(t, first, ""); err != nil {
 					t.Error(err)
 				}
@@ -289,7 +290,7 @@ func TestRecordOfManyProcesses(t *testing.T) {
 		if strings.Contains(heads, " at\n") {
 			t.Errorf("chains of processes that ended are open:\n%s", heads)
 		}
-		// The end of an ended chain cannot be cut, nor can anything be hung on it.
+		// The end of an ended chain cannot be cut off, and no row can be appended to it.
 		if _, err := db.Exec("DELETE FROM audit WHERE id = (SELECT MAX(id) FROM audit)"); err != nil {
 			t.Fatal(err)
 		}

@@ -14,13 +14,14 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// auditMark is one row of the chain over the chains: a chain began, ended, or the heads were written down. Each lists where
-// every chain stood that has not ended, so that the last mark is all that making the next one reads.
+// auditMark is a row of audit_marks. The marks form a hash chain. A mark is made when a chain begins, when a chain ends, or when
+// the heads are recorded. Each mark lists where every chain stood that had not ended, so that making the next mark needs to read
+// only the last one.
 type auditMark struct {
-	Number int64      `db:"number"` // from 1, without a gap
+	Number int64      `db:"number"` // starting at 1, without gaps
 	Time   model.Time `db:"time"`
 	Kind   string     `db:"kind"`
-	Writer string     `db:"writer"` // whose chain begins
+	Writer string     `db:"writer"` // the chain that begins
 	Heads  string     `db:"heads"`
 	MAC    []byte     `db:"mac"`
 }
@@ -29,32 +30,32 @@ const (
 	markBegin      = "begin"
 	markHeads      = "heads"
 	markEnd        = "end"
-	markCheckpoint = "checkpoint" // what lies before it was pruned
+	markCheckpoint = "checkpoint" // the rows before it were pruned
 )
 
-// chainEnded is how long a chain must have stood still to be declared ended.
+// chainEnded is how long a chain must have had no row before it is declared ended.
 const chainEnded = 2 * chainIdle
 
-// head is where a chain stood, one line of a mark.
+// head is where a chain stood: one line of a mark.
 type head struct {
 	writer string
 	seq    int64
 	time   model.Time
-	mac    []byte // nil in the mark that begins the chain: it is that mark's own
+	mac    []byte // nil in the mark that begins the chain, which then uses that mark's own MAC
 	what   string
 }
 
 const (
 	headAt   = "at"
 	headEnd  = "end"  // no row follows
-	headFrom = "from" // what lies before, and this row itself, was pruned
+	headFrom = "from" // the rows before it, and this row itself, were pruned
 )
 
 func (h head) String() string {
 	return fmt.Sprintf("%s %d %d %x %s\n", h.writer, h.seq, h.time, h.mac, h.what)
 }
 
-// headList reads a mark's heads; false when it was not made by us.
+// headList parses a mark's heads. It returns false if they are not in the format that String writes.
 func (m *auditMark) headList() ([]head, bool) {
 	var list []head
 	for line := range strings.Lines(m.Heads) {
@@ -76,7 +77,7 @@ func (m *auditMark) headList() ([]head, bool) {
 	return list, true
 }
 
-// head names a mark, and with it everything before: what audit/verify takes as expectHead.
+// head returns the text that names a mark, and with it everything before. It is what audit/verify takes as expectHead.
 func (m *auditMark) head() string {
 	if m.Number == 0 {
 		return "0"
@@ -86,17 +87,17 @@ func (m *auditMark) head() string {
 
 func (m *auditMark) message(before []byte) []byte {
 	if m.Kind == markCheckpoint {
-		before = nil // it is pruned
+		before = nil // the mark before is pruned
 	}
 	return keyring.Message("mark", before, m.Number, int64(m.Time), m.Kind, m.Writer, m.Heads)
 }
 
-// auditMarksFrom reads marks in order, beginning with a number.
+// auditMarksFrom reads up to limit marks in order, starting at a number.
 func (tx *sqlReadTx) auditMarksFrom(number int64, limit int) ([]auditMark, error) {
 	return loadAll[auditMark](tx, "number >= ? ORDER BY number LIMIT ?", number, limit)
 }
 
-// lastAuditMark returns the last mark; the zero mark when there is none.
+// lastAuditMark returns the last mark; the zero mark if there is none.
 func (tx *sqlReadTx) lastAuditMark() (*auditMark, error) {
 	last, err := loadAll[auditMark](tx, "number = (SELECT MAX(number) FROM audit_marks)")
 	if err != nil || len(last) == 0 {
@@ -105,7 +106,8 @@ func (tx *sqlReadTx) lastAuditMark() (*auditMark, error) {
 	return &last[0], nil
 }
 
-// mark makes the next mark; writers names whose chain begins, or whose end. One that would only say again what the last said is not made, and the last is given.
+// mark makes the next mark. writers names the chains that begin or end with it. If the mark would only repeat the last one, mark
+// makes none and returns the last one.
 func (tx *sqlTx) mark(now model.Time, kind string, writers []string) (*auditMark, error) {
 	last, err := tx.lastAuditMark()
 	if err != nil {
@@ -161,7 +163,8 @@ func (s *sqlStore) MarkAudit(ctx context.Context, now time.Time) (head string, e
 	return head, err
 }
 
-// marking is update for what makes a mark: another process may have made one of that number just now.
+// marking is update for an Update that makes a mark. It retries, because another process may have just made a mark with the same
+// number.
 func (s *sqlStore) marking(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
 	for run := 1; ; run++ {
 		err := s.update(ctx, mode, fn)
@@ -172,7 +175,7 @@ func (s *sqlStore) marking(ctx context.Context, mode updateMode, fn func(*sqlTx)
 	}
 }
 
-// endChains says that this process's chains end here. Where it fails the chains stay open, as after a crash.
+// endChains records that this process's chains end here. If that fails, the chains stay open, as after a crash.
 func (s *sqlStore) endChains(heads []chain) {
 	if len(heads) == 0 {
 		return

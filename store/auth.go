@@ -6,7 +6,7 @@ import (
 	"tokensmith/model"
 )
 
-// ErrNone says that a query for one row found none, which is no failure.
+// ErrNone says that a query for one row found none. It is not a failure.
 var ErrNone = sql.ErrNoRows
 
 var selectLogins = selectsInOrder[model.Login](`

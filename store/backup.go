@@ -12,7 +12,7 @@ import (
 	"tokensmith/store/durable"
 )
 
-const backupSample = 1000 // sealed values of a column that are opened of a backup, first and last
+const backupSample = 1000 // how many sealed values of each column are opened in a backup, at the start and at the end of the column
 
 func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err error) {
 	return place(file, func(part string) (Checked, error) {
@@ -24,14 +24,15 @@ func (s *sqliteStore) Backup(ctx context.Context, file string) (c Checked, err e
 	})
 }
 
-// Restore makes a database file of a backup, which it checks first. The database must not exist before. What finish does to it, such
-// as AfterRestore, is done before the file is there, or the file never is. The head that is kept of its record is the backup's from then on.
+// Restore makes a database file from a backup, which it checks first. The database must not exist before. finish, such as
+// AfterRestore, runs on the new database before the file gets its name; if it fails, there is no file. The kept head of the
+// record is then replaced by the backup's.
 func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(Store) error) (Checked, error) {
 	if _, err := os.Stat(backup); err != nil {
 		return Checked{}, fmt.Errorf("the backup: %w", err)
 	}
 	if _, err := os.Stat(keyFile); err != nil {
-		return Checked{}, fmt.Errorf("the key file: %w", err) // opening would make one
+		return Checked{}, fmt.Errorf("the key file: %w", err) // opening would create one
 	}
 	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
 		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)
@@ -69,7 +70,8 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 	return c, nil
 }
 
-// place makes a file under another name and gives it its own only when make succeeded and all is on the disk.
+// place has make create a file under a temporary name. It gives the file its final name only after make has succeeded and
+// everything is on the disk.
 func place(file string, make func(part string) (Checked, error)) (c Checked, err error) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if _, err := os.Lstat(file + suffix); err == nil {
@@ -99,14 +101,14 @@ func place(file string, make func(part string) (Checked, error)) (c Checked, err
 	if err := errors.Join(done.Sync(), done.Close()); err != nil {
 		return c, err
 	}
-	// Unlike a rename, a link never takes another file's place.
+	// Unlike a rename, a link never replaces another file.
 	if err := os.Link(part, file); err != nil {
 		return c, err
 	}
 	return c, durable.SyncDir(filepath.Dir(file))
 }
 
-// CheckFile opens an SQLite database of this version's schema, or an older one, which it migrates, and checks it.
+// CheckFile opens an SQLite database and checks it. If its schema is older than this version's, it is migrated first.
 func CheckFile(ctx context.Context, file, keyFile string) (c Checked, err error) {
 	s, err := Open(ctx, file, keyFile)
 	if err != nil {
@@ -116,7 +118,7 @@ func CheckFile(ctx context.Context, file, keyFile string) (c Checked, err error)
 	return c, errors.Join(err, s.Close())
 }
 
-// copyTo copies the database's pages into a file. All in one step: a copy in several begins anew whenever somebody
+// copyTo copies the database's pages to a file, all in one step: a copy in several steps starts again whenever another connection
 // writes between them.
 func (s *sqliteStore) copyTo(ctx context.Context, file string) error {
 	if err := s.enter(ctx); err != nil {
@@ -146,7 +148,6 @@ func copyPages(from, to *sqlite3.SQLiteConn) error {
 	return errors.Join(err, b.Finish())
 }
 
-// copyFile copies a file's bytes.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

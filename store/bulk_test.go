@@ -13,8 +13,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// An UpdateLong has a time of its own, whatever it does with what its statements say: behind it, nothing of it is left, and its
-// error does not say to try again. A short Update does not know that time.
+// TestBulkTimeout: an UpdateLong has its own time limit, whatever fn does with the errors of its statements. When it is exceeded,
+// everything is rolled back, and the error does not say to try again. The limit does not apply to a short Update.
 func TestBulkTimeout(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -88,13 +88,14 @@ func TestBulkTimeout(t *testing.T) {
 	})
 }
 
-// An UpdateLong is not cut by the times that a session begins with, which are those of a login; what follows it is.
+// TestBulkOutlastsTheSession: the time limits of a session, which are made for logins, do not apply to an UpdateLong. They apply
+// again to what follows.
 func TestBulkOutlastsTheSession(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
 	s := d.Open(t)
 	err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
-		// A process that vanishes must not keep its rows as long as a bulk call may take.
+		// A process that vanishes must not keep its locks as long as a bulk call may take.
 		for name, want := range map[string]string{"statement_timeout": "930s", "lock_timeout": "930s", "idle_in_transaction_session_timeout": "10s"} {
 			var is string
 			if err := store.Ask(tx, &is, "SELECT current_setting('"+name+"')"); err != nil || is != want {
@@ -115,7 +116,7 @@ func TestBulkOutlastsTheSession(t *testing.T) {
 	})
 }
 
-// A statement that somebody cancels has not reached the limit, and its error does not say so.
+// TestBulkCancelled: a statement that somebody cancels has not reached the time limit, and its error does not say so.
 func TestBulkCancelled(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -128,7 +129,7 @@ func TestBulkCancelled(t *testing.T) {
 		}
 		ended := make(chan struct{})
 		defer close(ended)
-		go func() { // again and again, for it may come too early
+		go func() { // repeatedly, because it may come too early
 			for {
 				select {
 				case <-ended:
@@ -147,8 +148,8 @@ func TestBulkCancelled(t *testing.T) {
 	}
 }
 
-// A transaction that gave itself a time ends with that where others wait for it, also in the middle of a search; one that runs
-// beside others has no less time by it.
+// TestWithin: a transaction that limited its own time ends after that time if others wait for it, even in the middle of a search.
+// If it runs beside others, the limit has no effect.
 func TestWithin(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -164,7 +165,7 @@ func TestWithin(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := &store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 1}
-		for range 40 { // each ten thousand steps a row
+		for range 40 { // each with ten thousand steps per row
 			q.Where = append(q.Where, store.Cond{Column: "description", Op: store.Like, Value: "%" + strings.Repeat("a", 100) + "b%"})
 		}
 		q.Where = append(q.Where, store.Cond{Column: "description", Op: store.Like, Value: "%c"})
@@ -188,7 +189,7 @@ func TestWithin(t *testing.T) {
 				return nil
 			},
 			"a search": func(tx store.Tx) error {
-				_, err := tx.Find(q) // which takes many times as long
+				_, err := tx.Find(q) // this takes many times as long
 				if err == nil && alone {
 					t.Error("a search went on to its end")
 				}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Checked is what a check found whole.
+// Checked is what a check examined and found intact.
 type Checked struct {
 	Sealed int   // values that were opened
 	Audit  int64 // rows of the record
@@ -14,7 +14,7 @@ type Checked struct {
 }
 
 func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, err error) {
-	expect, err := s.KeptHead() // before the snapshot, which then has it
+	expect, err := s.KeptHead() // read before the snapshot, so that the snapshot contains its mark
 	if err != nil {
 		return c, err
 	}
@@ -37,7 +37,7 @@ func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, 
 	return c, err
 }
 
-// orphan is a row that refers to one that is not there.
+// orphan is a row whose foreign key refers to a row that does not exist.
 type orphan struct {
 	Table  string `db:"table"`
 	Parent string `db:"parent"`
@@ -45,7 +45,7 @@ type orphan struct {
 
 var selectOrphans = selects[orphan](`SELECT "table", parent FROM pragma_foreign_key_check`)
 
-// checkPages has SQLite check its own file; PostgreSQL's server keeps its own.
+// checkPages has SQLite check its own file. A PostgreSQL server does that by itself.
 func (tx *sqlReadTx) checkPages() error {
 	if tx.store.dialect.pages == "" {
 		return nil
@@ -67,7 +67,7 @@ func (tx *sqlReadTx) checkPages() error {
 	return nil
 }
 
-// openSample opens sealed values of a column: the first and the last of them, or all.
+// openSample opens sealed values of a column: the first and the last sample values, or all of them.
 func (tx *sqlReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, err error) {
 	open := func(keys []string) error {
 		for _, key := range keys {
@@ -102,13 +102,13 @@ func (tx *sqlReadTx) openSample(c *sealedColumn, sample int, all bool) (n int, e
 	return n, open(last)
 }
 
-// checkIndex says whether the hash beside a value is one of its digest, under whatever key.
+// checkIndex checks that the keyed hash beside a value is a hash of the value's digest under one of the keys.
 func (c *sealedColumn) checkIndex(tx *sqlReadTx, key string, opened []byte) error {
 	if c.index == "" {
 		return nil
 	}
 	index, err := value[[]byte](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.index, c.table, c.key), key)
-	if err != nil || index == nil { // not made yet
+	if err != nil || index == nil { // the hash was not made yet
 		return err
 	}
 	digest, err := c.digest(tx, key, opened)

@@ -7,9 +7,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// A write-ahead log must be written to its places before it can begin anew. Whoever makes it longer than checkpointPages does
-// so at his commit, and everybody waits. Most of it is done before: a checkpointer copies what the log holds and waits for the
-// disk while Updates go on, so that little is left for that commit.
+// SQLite must copy the contents of its write-ahead log to the database file before it can restart the log from the beginning. The
+// Update whose commit makes the log longer than checkpointPages does this copying, and all others wait. To keep that short, a
+// checkpointer copies most of the log earlier, and waits for the disk, while Updates go on.
 const (
 	checkpointPages = 8192 // of 4 kB
 	checkpointPause = 200 * time.Millisecond
@@ -17,9 +17,9 @@ const (
 
 type checkpointer struct {
 	conn      *sqlx.Conn
-	committed chan struct{} // holds one when there is something new in the log
+	committed chan struct{} // holds one element while there is something new in the log
 	closed    chan struct{} // closed by close
-	ended     chan struct{} // closed when it has ended
+	ended     chan struct{} // closed when run has returned
 }
 
 func newCheckpointer(conn *sqlx.Conn) *checkpointer {
@@ -28,7 +28,7 @@ func newCheckpointer(conn *sqlx.Conn) *checkpointer {
 	return c
 }
 
-// commit says that there was one.
+// commit tells the checkpointer that an Update was committed.
 func (c *checkpointer) commit() {
 	select {
 	case c.committed <- struct{}{}:
@@ -47,16 +47,16 @@ func (c *checkpointer) run() {
 		}
 		pause.Reset(checkpointPause)
 		select {
-		case <-c.closed: // who closes the database last does it then
+		case <-c.closed: // the connection that closes the database last makes the checkpoint
 			return
 		case <-pause.C:
 		}
-		// What it cannot do, for somebody reads an old snapshot or the disk is full, the next one does.
+		// If it cannot copy something, because a View reads an old snapshot or the disk is full, a later checkpoint does.
 		c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
 	}
 }
 
-// close ends it; no Update is under way then.
+// close stops the checkpointer. No Update may be running.
 func (c *checkpointer) close() error {
 	close(c.closed)
 	<-c.ended

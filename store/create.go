@@ -14,14 +14,14 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// A new SQLite database is made whole under another name, with its schema, its key and what WithFirst puts into it, and
-// then given its own: nobody sees one that is not finished, and where making it fails nothing is left of it.
+// A new SQLite database is made completely under a temporary name, with its schema, its key and what WithFirst adds, and then
+// renamed. No other process sees an unfinished database. If making it fails, nothing of it is left.
 
-// logs are the files beside an SQLite database without which it lacks what was acknowledged. Beside a new one SQLite would
-// delete its predecessor's, or, worse, apply it.
+// logs are the suffixes of the files beside an SQLite database that hold committed changes. Beside a new database, SQLite would
+// delete such a file of an older database or, worse, apply it.
 var logs = []string{"-wal", "-journal"}
 
-// missing says whether there is no database in a file. An empty file is none: SQLite takes it for new.
+// missing returns whether a file holds no database. An empty file holds none: SQLite treats it as a new one.
 func missing(file string) (bool, error) {
 	info, err := os.Stat(file)
 	switch {
@@ -35,12 +35,12 @@ func missing(file string) (bool, error) {
 	return info.Size() == 0, nil
 }
 
-// create makes a new SQLite database where there is none, and says whether it did.
+// create makes a new SQLite database if there is none, and returns whether it did.
 func (o *options) create(ctx context.Context, file, keyFile string) (made bool, err error) {
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return false, fmt.Errorf("database %s: %w", file, err)
 	}
-	// Who makes another at the same time comes later, and finds this one.
+	// A process that does the same at the same time waits here, and then finds this database.
 	unlock, err := durable.LockFolder(keyFile)
 	if err != nil {
 		return false, err
@@ -58,7 +58,8 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 	return err == nil, naming(err, file, keyFile)
 }
 
-// clear refuses a place where a database was, and cleans it of what only looks like one.
+// clear prepares the path for a new database. If the log of an older database is there, it refuses or, with makeAnew, renames
+// the log. It removes the other files that are left of an older database, and sets its kept head aside.
 func (o *options) clear(file, keyFile string) error {
 	for _, log := range logs {
 		info, err := os.Stat(file + log)
@@ -87,12 +88,12 @@ func (o *options) clear(file, keyFile string) error {
 	return nil
 }
 
-// setAside names what is left of an old database.
+// setAside returns the new name for a file that is left of an old database.
 func setAside(file string) string {
 	return file + ".kept-" + time.Now().UTC().Format("20060102T150405")
 }
 
-// unused refuses a key file that is there, where a new database shall have a new one.
+// unused refuses an existing key file if the new database must have a new one.
 func (o *options) unused(file, keyFile string) error {
 	info, err := os.Stat(keyFile)
 	if err == nil && info.IsDir() {
@@ -105,12 +106,12 @@ func (o *options) unused(file, keyFile string) error {
 	return nil
 }
 
-// fill makes a database in part, and its key file unless there is one.
+// fill makes a database in the file part. It makes the key file too, unless it exists.
 func (o *options) fill(ctx context.Context, file, part, keyFile string) (err error) {
 	key := keyFile
 	if _, err := os.Stat(keyFile); errors.Is(err, fs.ErrNotExist) {
 		key = fmt.Sprintf("%s.new-%d", keyFile, os.Getpid())
-		os.Remove(key) // of a process of that number that was killed
+		os.Remove(key) // left by a killed process with the same process id
 		if _, err := keyring.Create(key); err != nil {
 			return durable.NameFile(err, key, keyFile)
 		}
@@ -134,8 +135,8 @@ func (o *options) fill(ctx context.Context, file, part, keyFile string) (err err
 	return durable.SyncDir(filepath.Dir(keyFile))
 }
 
-// naming has an error name the database file that was being made, unless it names that or the key file: a full disk is SQLite's
-// word, and that names none.
+// naming adds the name of the new database file to an error, unless the error already names that file or the key file. For
+// example, SQLite's error for a full disk names no file.
 func naming(err error, file, keyFile string) error {
 	if err == nil || strings.Contains(err.Error(), file) || strings.Contains(err.Error(), keyFile) {
 		return err

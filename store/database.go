@@ -15,36 +15,37 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// sqlStore is what the Stores on SQLite and on PostgreSQL have in common.
+// sqlStore is the common part of the Stores on SQLite and PostgreSQL.
 type sqlStore struct {
 	dialect dialect
 	read    *sqlx.DB // where Views run
 	write   writer   // where Updates run
 	bulk    time.Duration
-	outage  *outage // of connections; nil for SQLite, which has none to lose
+	outage  *outage // lost connections; nil for SQLite, which has no connections to lose
 	keys    *keyring.Keyring
-	audit   *keyring.Signer // of the record
+	audit   *keyring.Signer // signs the record
 
-	updates atomic.Int64 // under way or waiting
-	callers atomic.Int64 // see Callers
-	changes atomic.Int64 // of callers, under way
-	proof   proof        // that changes are taken
-	placed  *placed      // nil for PostgreSQL, whose server looks after its files
-	file    string       // of an SQLite database, from the root; "" for PostgreSQL
-	kept    *keptHead    // where the record's head is; nil = nowhere
-	newer   atomic.Int64 // the number of the schema, where a newer tokensmith has migrated it; else 0
+	updates atomic.Int64 // Updates that are running or waiting
+	callers atomic.Int64 // counts changes of who may call; see Callers
+	changes atomic.Int64 // running Updates that change who may call
+	proof   proof        // that the database accepts changes
+	placed  *placed      // where the database files are; nil for PostgreSQL, whose server takes care of its files
+	file    string       // absolute path of an SQLite database; "" for PostgreSQL
+	kept    *keptHead    // where the head of the record is kept; nil if it is not kept
+	newer   atomic.Int64 // the schema number, if a newer tokensmith has migrated the schema; else 0
 
-	restoredAt atomic.Int64 // as metaRestored was when the database was opened, or as AfterRestore has set it
+	restoredAt atomic.Int64 // the value of metaRestored, read when the database was opened or set by AfterRestore
 
 	mu     sync.Mutex
 	closed bool
-	busy   sync.WaitGroup // Views and Updates under way
+	busy   sync.WaitGroup // running Views and Updates
 }
 
-// writer runs an Update. SQLite's has one connection and commits in groups, PostgreSQL's has a pool and retries.
+// writer runs Updates. The SQLite writer has one connection and commits in groups. The PostgreSQL writer has a pool of
+// connections and retries.
 type writer interface {
 	update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error
-	heads() []chain // the audit chains at hand, when no Update is under way
+	heads() []chain // the audit chains that the process holds; call it only while no Update is running
 	close() error
 }
 
@@ -55,39 +56,39 @@ const (
 	updateShort     updateMode = iota
 	updateSure                 // see Store.UpdateSure
 	updateLong                 // see Store.UpdateLong
-	updateUnbounded            // as long, and without a limit but ctx's end: for what an operator runs
+	updateUnbounded            // like updateLong, but without a time limit except the end of ctx: for operators' commands
 )
 
-// short says whether others wait little for such an Update.
+// short says whether such an Update takes little time, so that it may share a transaction with others.
 func (m updateMode) short() bool { return m == updateShort || m == updateSure }
 
-// dialect is all in which the databases differ once they are open.
+// dialect holds all differences between the databases once they are open.
 type dialect struct {
-	bind     int                                   // sqlx's name for how placeholders are written
-	class    func(error) class                     // what a driver's error means
-	refuses  func(error) bool                      // whether it says that others will fail as well: the disk is full, or fails, or all is read-only
-	ddl      *strings.Replacer                     // the schema's types in the database's spelling
-	snapshot *sql.TxOptions                        // of a View
-	context  func(context.Context) context.Context // under which a short statement runs
-	tables   string                                // a query for how many tables have a name
-	size     string                                // a query for the database's bytes
-	pages    string                                // a query for what is wrong with the database's file; "" = a server looks after it
-	untimed  string                                // a statement that lets a transaction take, and wait, as long as it must; "" = it may
-	alone    string                                // a statement that keeps others from migrating until the transaction's end; "" = every Update does
-	analyze  bool                                  // a database that was filled must be told to look at what it holds
-	serial   bool                                  // Updates run one after the other: each waits for those before it
-	chains   bool                                  // an audit chain begins in a transaction of its own
+	bind     int                                   // sqlx's constant for the form of placeholders
+	class    func(error) class                     // classifies a driver's error
+	refuses  func(error) bool                      // whether other changes will fail too: the disk is full or failing, or all is read-only
+	ddl      *strings.Replacer                     // replaces the schema's types by the database's own
+	snapshot *sql.TxOptions                        // options of a View's transaction
+	context  func(context.Context) context.Context // returns the context for a short statement
+	tables   string                                // a query that counts the tables with a name
+	size     string                                // a query for the size of the database in bytes
+	pages    string                                // a query that checks the database file; "" if a server takes care of it
+	untimed  string                                // a statement that removes the time limits of a transaction; "" if there are none
+	alone    string                                // a statement that blocks other migrations until the transaction ends; "" if every Update does
+	analyze  bool                                  // whether ANALYZE must run after many rows were loaded
+	serial   bool                                  // whether Updates run one after the other, so that each waits for those before it
+	chains   bool                                  // whether an audit chain begins in a transaction of its own
 }
 
 type class uint8
 
 const (
-	fault       class = iota // anything else
-	notUnique                // a unique index refused
-	referenced               // a foreign key refused
-	retryable                // the transaction lost against another and may be run again
-	unavailable              // busy, full, going away
-	lost                     // the connection or its server is gone: another one may serve
+	fault       class = iota // any other error
+	notUnique                // violates a unique index
+	referenced               // violates a foreign key
+	retryable                // serialization conflict: the transaction may run again
+	unavailable              // the database is busy, full or shutting down
+	lost                     // the connection or its server is gone; another connection may work
 )
 
 func (s *sqlStore) database() *sqlStore { return s }
@@ -108,11 +109,11 @@ func (s *sqlStore) Close() error {
 	if s.keys != nil {
 		s.endChains(s.write.heads())
 	}
-	// The writer goes last: SQLite then folds its write-ahead log into the database file.
+	// The writer is closed last. SQLite then copies its write-ahead log into the database file.
 	return errors.Join(s.read.Close(), s.write.close())
 }
 
-// enter begins a View or an Update, which s.busy.Done ends.
+// enter begins a View or an Update. The caller must call s.busy.Done at the end.
 func (s *sqlStore) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -151,7 +152,7 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 	s.updates.Add(1)
 	defer s.updates.Add(-1)
 	changes := int64(0)
-	defer func() { // however the function ends
+	defer func() { // runs also if fn panics
 		if changes > 0 {
 			s.callers.Add(1)
 			s.changes.Add(-changes)
@@ -178,7 +179,7 @@ func (s *sqlStore) errOverlong() *model.Error {
 		Msg: "the call took longer than the " + s.bulk.String() + " that a call of many rows may take (--bulk-timeout): nothing is changed; send fewer rows at once"}
 }
 
-// errOverdue is behind every error of a transaction that took longer than it may.
+// errOverdue is wrapped by every error of a transaction that exceeded its time limit.
 var errOverdue = errors.New("the transaction's time is over")
 
 func (s *sqlStore) Callers() int64 {
@@ -200,7 +201,8 @@ func (s *sqlStore) ViewOne(ctx context.Context, fn func(ReadTx) error) error {
 	return s.view(ctx, false, func(tx *sqlReadTx) error { return fn(tx) })
 }
 
-// view is View with a snapshot and ViewOne without. One that hands out what it reads while it runs says so by tx.final.
+// view is View if snapshot is set, and ViewOne otherwise. A function that passes on what it reads while it runs must set
+// tx.final, so that it does not run again.
 func (s *sqlStore) view(ctx context.Context, snapshot bool, fn func(*sqlReadTx) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -209,7 +211,7 @@ func (s *sqlStore) view(ctx context.Context, snapshot bool, fn func(*sqlReadTx) 
 	return s.viewing(ctx, snapshot, fn)
 }
 
-// viewing is view of a store that is known to be open.
+// viewing is view without the check that the store is open.
 func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadTx) error) error {
 	p, ok := s.outage.newBudget()
 	if !ok {
@@ -224,9 +226,9 @@ func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadT
 	}
 }
 
-// viewOnce is view once, and says whether it may be run again.
+// viewOnce runs a View once and returns whether it may run again.
 func (s *sqlStore) viewOnce(ctx context.Context, p *retryBudget, snapshot bool, fn func(*sqlReadTx) error) (again bool, err error) {
-	conn, err := p.conn(ctx, s.read) // the wait for a connection always ends with ctx, whatever the dialect
+	conn, err := p.conn(ctx, s.read) // on both databases, the wait for a connection ends with ctx
 	if err != nil {
 		return s.dialect.class(err) == lost, s.kind(err)
 	}
@@ -247,7 +249,7 @@ func (s *sqlStore) viewOnce(ctx context.Context, p *retryBudget, snapshot bool, 
 	return !read.final && s.dialect.class(read.failed) == lost, err
 }
 
-// kind turns a driver's error into one of the domain's.
+// kind converts a driver's error to a *model.Error.
 func (s *sqlStore) kind(err error) error {
 	var known *model.Error
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) {

@@ -37,7 +37,7 @@ func (tx *sqlReadTx) DeviceGroupNames(deviceID string) ([]string, error) {
 	names, err := values[string](tx, `SELECT g.name FROM device_group_members m JOIN device_groups g ON g.id = m.group_id
 		WHERE m.device_id = ? ORDER BY g.name_folded`, deviceID)
 	if names == nil {
-		names = []string{} // a list, though empty
+		names = []string{} // never nil
 	}
 	return names, err
 }

@@ -16,11 +16,12 @@ import (
 	"unicode/utf8"
 )
 
-// A dump is a whole database as JSON lines, the same bytes from whichever database it is made: a head with the number
-// of the schema, the rows of every table by their primary keys, and an end with their number and the SHA-256 of all
-// before it. What is sealed stays sealed, for the same key file. Bytes are {"base64":"..."}.
+// dumpHead is the first line of a dump. A dump is a whole database as JSON lines. It has the same bytes whichever database it is
+// made from: a head with the schema number, the rows of every table in the order of their primary keys, and an end with the
+// number of rows and the SHA-256 of all lines before it. Sealed values stay sealed, so loading needs the same key file. Bytes are
+// written as {"base64":"..."}.
 type dumpHead struct {
-	Dump   string `json:"dump"` // dumpName
+	Dump   string `json:"dump"` // always dumpName
 	Schema int    `json:"schema"`
 }
 
@@ -36,7 +37,7 @@ type dumpEnd struct {
 
 const dumpName = "tokensmith"
 
-// dumper writes lines and sums them up.
+// dumper writes lines and hashes them.
 type dumper struct {
 	w    *bufio.Writer
 	sum  hash.Hash
@@ -57,7 +58,7 @@ func (s *sqlStore) Dump(ctx context.Context, w io.Writer) (int64, error) {
 				return tx.did(err)
 			}
 		}
-		tx.final = true // what is written is written
+		tx.final = true // what is written cannot be taken back
 		if err := d.value(dumpHead{dumpName, have}); err != nil {
 			return err
 		}
@@ -143,11 +144,11 @@ func (d *dumper) row(t *table, values []any) error {
 	return err
 }
 
-// dumpLine is the longest line of a dump that is read: a kept answer of the largest call in base64, and more.
+// dumpLine is the longest line of a dump that is read, in bytes. It has room for a stored reply to the largest call, in base64.
 const dumpLine = 1 << 30
 
-// readDump reads a dump and calls row with each of its rows. Nothing of one that is cut short or was changed is worth
-// anything, so read it once before it is believed.
+// readDump reads a dump and calls row for each of its rows. A truncated or changed dump is detected only at its end. Therefore
+// read it once without using the rows.
 func readDump(r io.Reader, schema int, row func(t *table, values []any) error) (rows int64, err error) {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 1<<20), dumpLine)

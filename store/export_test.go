@@ -13,7 +13,7 @@ import (
 	"tokensmith/model"
 )
 
-// Exec runs a statement of a test's own.
+// Exec runs any statement.
 func Exec(tx Tx, query string, args ...any) (int64, error) { return tx.(*sqlTx).exec(query, args...) }
 
 // ExecInView runs a statement in a View.
@@ -22,7 +22,7 @@ func ExecInView(tx ReadTx, query string) error {
 	return err
 }
 
-// Ask reads one value by a statement of a test's own.
+// Ask reads one value with any statement.
 func Ask(tx ReadTx, dst any, query string) error { return reading(tx).get(dst, query) }
 
 func reading(tx ReadTx) *sqlReadTx {
@@ -32,18 +32,18 @@ func reading(tx ReadTx) *sqlReadTx {
 	return tx.(*sqlReadTx)
 }
 
-// SetWriter runs a statement on SQLite's writing connection, outside any transaction. No Update may be under way.
+// SetWriter runs a statement on SQLite's writing connection, outside any transaction. No Update may be running.
 func SetWriter(s Store, query string) error {
 	_, err := s.(opened).database().write.(*groupWriter).conn.ExecContext(context.Background(), query)
 	return err
 }
 
-// PostgresClass says whether an error counts as unavailable.
+// PostgresUnavailable returns whether an error counts as unavailable.
 func PostgresUnavailable(err error) bool {
 	return postgresClass(err) == unavailable || postgresClass(err) == lost
 }
 
-// Watch calls see with each statement that is run from now on in a View or Update. None is prepared.
+// Watch calls see with each statement that is run in a View or Update from now on. No statement is prepared.
 func Watch(watched ReadTx, see func(query string, args []any)) {
 	tx := reading(watched)
 	tx.q, tx.prepared = watcher{tx.q, see}, nil
@@ -89,36 +89,36 @@ func SpoilCommit(spoiled Tx) error {
 	return nil
 }
 
-// LoseGroup ends the whole transaction on SQLite, as a full disk does, and with it everybody's who shares it.
+// LoseGroup rolls back the whole transaction on SQLite, as a full disk does, including all Updates that share it.
 func LoseGroup(tx Tx) error {
 	_, err := tx.(*sqlTx).exec("ROLLBACK")
 	return errors.Join(err, errors.New("the disk is full"))
 }
 
-// Kept returns every declared table: its name, its columns and those of its primary key.
+// Kept calls see with every declared table: its name, its columns and those of its primary key.
 func Kept(see func(name string, columns []string, primary string)) {
 	for _, t := range kept {
 		see(t.name, t.columns, t.order)
 	}
 }
 
-// IndexTokens registers the client tokens' hashes as an index of keyed hashes, of what normal gives of a token.
+// IndexTokens registers the hashes of client tokens as an index of keyed hashes. normal returns what is hashed for a token.
 func IndexTokens(purpose string, normal func([]byte) []byte) (remove func()) {
 	macIndexes = append(macIndexes, macIndex{table: "client_tokens", column: "hash", key: "id", sealed: "sealed", purpose: purpose, normal: normal})
 	return func() { macIndexes = macIndexes[:len(macIndexes)-1] }
 }
 
-// UpdateUnbounded is Update for what an operator runs.
+// UpdateUnbounded is Update for operators' commands.
 func UpdateUnbounded(s Store, ctx context.Context, fn func(Tx) error) error {
 	return s.(opened).database().update(ctx, updateUnbounded, func(tx *sqlTx) error { return fn(tx) })
 }
 
-// SetUpdateMost bounds an Update on PostgreSQL.
+// SetUpdateMost sets the time limit of an Update on PostgreSQL.
 func SetUpdateMost(s Store, most time.Duration) {
 	s.(opened).database().write.(*retryWriter).most = most
 }
 
-// TriedAgain is how long after a refusal a change is tried.
+// TriedAgain is how long after a refused change no trial is made.
 const TriedAgain = triedAgain
 
 // PruneAuditPart is one part of PruneAudit.
@@ -130,7 +130,7 @@ func PruneAuditPart(s Store, ctx context.Context, at string, most int64, before,
 	return removed, next, err
 }
 
-// Resolve looks a transaction up in the place of the record's last row, by the mac of its own; "" = by the last row's.
+// Resolve resolves a transaction with the id of the record's last row and the given mac; "" means the mac of that row.
 func Resolve(resolved Store, mac string) (committed bool, err error) {
 	s := resolved.(opened).database()
 	w := s.write.(*retryWriter)
@@ -147,31 +147,31 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 	return w.resolve(context.Background(), &attempt{retryBudget: &retryBudget{outage: s.outage}}, &void, own)
 }
 
-// LostCallers bounds how many look for a server that is gone.
+// LostCallers is how many callers may wait for a server that is gone.
 const LostCallers = maxOutageWaiters
 
-// Waits returns how many do.
+// Waits returns how many callers wait for it.
 func Waits(s Store) int64 { return s.(opened).database().outage.waiting.Load() }
 
-// PostgresURL says whether a URL would be used.
+// PostgresURL returns whether a URL is accepted.
 func PostgresURL(url string) error {
 	_, err := postgresConfig(url)
 	return err
 }
 
-// Down has the store believe that the server does not answer; IsDown says whether it does.
+// Down makes the store believe that the server does not reply. IsDown returns whether it believes so.
 func Down(s Store) { s.(opened).database().outage.down.Store(true) }
 
 func IsDown(s Store) bool { return s.(opened).database().outage.down.Load() }
 
-// InUse returns how many connections for Views, and on PostgreSQL for Updates as well, are taken.
+// InUse returns how many connections for Views are in use; on PostgreSQL, also those for Updates.
 func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }
 
-// Unique returns the columns, "table.column", of which the builder takes each value to be one row's.
+// Unique returns the columns, "table.column", that the builder treats as unique.
 func Unique() []string { return slices.Collect(maps.Keys(unique)) }
 
-// Selections calls see with every statement that reads a struct: its text, which is a whole statement, and the columns of
-// the struct, in whose order the statement's must stand, or need not.
+// Selections calls see with every statement that reads a struct: its SQL, which is complete, the columns of the struct, and
+// whether the columns of the statement must be in the same order.
 func Selections(see func(text string, columns []string, ordered bool)) {
 	for _, s := range selections {
 		var columns []string
@@ -182,11 +182,11 @@ func Selections(see func(text string, columns []string, ordered bool)) {
 	}
 }
 
-// BuildWarnings says what is wrong with an SQLite of these compile options.
+// BuildWarnings returns the warnings for an SQLite with these compile options.
 func BuildWarnings(options []string) []string { return buildWarnings(options) }
 
-// InPlace says whether an SQLite database's files are where they were.
+// InPlace returns an error if the files of an SQLite database are not where they were.
 func InPlace(s Store) error { return s.(opened).database().inPlace() }
 
-// PlacedInterval is how long an SQLite database's files may be elsewhere before a commit notices.
+// PlacedInterval is the longest time until a commit notices that files of an SQLite database were moved.
 const PlacedInterval = placedInterval

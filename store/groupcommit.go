@@ -13,15 +13,16 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Group commit: Updates that wait while the connection is taken share its next transaction, and with it one fsync. The
-// first of a group needs no savepoint, for when it fails nothing else is in the transaction yet; each later one has
-// its own. An Update returns only after the commit that holds it.
+// Group commit: Updates that wait while the connection is in use share its next transaction, and with it one fsync. The first
+// Update of a group needs no savepoint, because if it fails nothing else is in the transaction yet. Each later Update has a
+// savepoint of its own. An Update returns only after the commit that contains it.
 //
-// Who comes to a free connection leads: its goroutine runs its own function, then those that came meanwhile, commits, and
-// gives the connection to the first that waits. From one function to the next goes no time for waking a goroutine.
+// An Update that finds the connection free leads the group. Its goroutine runs its own function, then the functions of the
+// Updates that arrived meanwhile, and commits. Then it passes the connection to the first waiting Update. So no time is lost on
+// waking goroutines between the functions of a group.
 const (
 	maxGroup  = 256                  // Updates in one transaction
-	groupTime = 2 * time.Millisecond // after which no more join, so that some are answered while others run
+	groupTime = 2 * time.Millisecond // after this time no further Update joins, so that these get their replies while others run
 )
 
 const (
@@ -37,28 +38,28 @@ type groupWriter struct {
 	store *sqlStore
 	db    *sqlx.DB
 	conn  *sqlx.Conn
-	words map[string]*sql.Stmt // what begins and ends transactions, parsed once
+	words map[string]*sql.Stmt // prepared statements that begin and end transactions
 	stmts *statements
 	check *checkpointer
 
 	mu        sync.Mutex
-	taken     bool   // an Update leads
-	waiting   []*job // the first one first
-	afterLong bool   // the last to lead took long: those that do not come first now, so that none of them waits for two
+	taken     bool   // an Update leads a group
+	waiting   []*job // in the order of arrival
+	afterLong bool   // the last leader was a long Update: short ones go first now, so that none waits for two long ones
 
-	// Of the open transaction; who leads has these.
-	held    []*job    // have run, the first one without error, and wait for the commit: what they saw may be undone
-	head    chain     // of the audit rows, where the transaction has brought it
-	durable chain     // where it stood before
-	record  unwritten // its audit rows
-	looked  time.Time // where the files are
+	// State of the open transaction. Only the leader uses it.
+	held    []*job    // jobs that wait for the commit; failed ones too, because what they read may be rolled back
+	head    chain     // of the audit chain, including the open transaction
+	durable chain     // of the audit chain, before the open transaction
+	record  unwritten // audit rows of the open transaction
+	looked  time.Time // when inPlace last examined all files
 }
 
-// placedInterval is how long a look at where the files beside the database file are holds for further commits. Where system
-// calls are slow, as in some sandboxes, to look for all three each time would cost a thirtieth of a login.
+// placedInterval is how long one examination of the files beside the database file is valid for further commits. Where system
+// calls are slow, as in some sandboxes, examining all three files at each commit would cost 3 % of a login.
 const placedInterval = 20 * time.Millisecond
 
-// inPlace is the store's, for a commit.
+// inPlace is the store's inPlace, for a commit. Within placedInterval it examines only the database file itself.
 func (w *groupWriter) inPlace() error {
 	now := time.Now()
 	if now.Sub(w.looked) < placedInterval {
@@ -71,15 +72,15 @@ func (w *groupWriter) inPlace() error {
 	return err
 }
 
-// job is one Update on its way.
+// job is an Update that waits or runs.
 type job struct {
 	ctx  context.Context
 	mode updateMode
 	fn   func(*sqlTx) error
 
-	leads    chan bool // of one that waits: true when it is to lead, false when another has led and it has ended
+	leads    chan bool // set while the job waits: receives true if the job must lead, false if another leader has completed it
 	err      error
-	panicked any // by fn, on another's goroutine
+	panicked any // the value of fn's panic on the leader's goroutine
 }
 
 func newGroupWriter(ctx context.Context, s *sqlStore, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
@@ -110,7 +111,7 @@ func (w *groupWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	return j.err
 }
 
-// enter waits until the job is to lead, or has been run by who does.
+// enter waits until the job must lead, or until another leader has completed it.
 func (w *groupWriter) enter(j *job) (leads bool, err error) {
 	w.mu.Lock()
 	if !w.taken {
@@ -135,14 +136,14 @@ func (w *groupWriter) enter(j *job) (leads bool, err error) {
 	if at >= 0 {
 		return false, j.ctx.Err()
 	}
-	return <-j.leads, nil // it runs, or is to lead, since a moment
+	return <-j.leads, nil // a leader took it just now: it is running, or must lead
 }
 
-// lead runs the job of this goroutine and those that may join it, and commits.
+// lead runs this goroutine's own job and the jobs that may join it, and commits.
 func (w *groupWriter) lead(j *job) {
-	defer w.give() // however a function ends
+	defer w.give() // runs also if a function panics or ends its goroutine
 	defer w.settle()
-	runtime.Gosched() // others who are about to ask join the group
+	runtime.Gosched() // lets goroutines that are about to call update join the group
 	began := time.Now()
 	w.run(j, true)
 	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
@@ -154,7 +155,7 @@ func (w *groupWriter) lead(j *job) {
 	}
 }
 
-// next takes the first that waits out of the queue; nil when there is none. One that takes long leads or waits.
+// next removes a job from the queue and returns it; nil if there is none. A long job is returned only to lead a group.
 func (w *groupWriter) next(leads bool) *job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,18 +178,19 @@ func (w *groupWriter) next(leads bool) *job {
 	return first
 }
 
-// give gives the connection to the first that waits, or lets it go.
+// give passes the connection to the first waiting job, or marks it as free.
 func (w *groupWriter) give() {
 	if next := w.next(true); next != nil {
 		next.leads <- true
-		runtime.Gosched() // to it, for everybody waits for it
+		runtime.Gosched() // let the new leader run at once, because everyone waits for it
 	}
 }
 
-// errEnded is what an Update gives whose function has ended the goroutine that led (runtime.Goexit).
+// errEnded is the error of an Update whose function ended the goroutine (runtime.Goexit).
 var errEnded = errors.New("store: an Update's function ended its goroutine")
 
-// run runs a job in the open transaction, or begins one. A panic of another's is kept for its own goroutine.
+// run runs a job in the open transaction, or begins one. If the job belongs to another goroutine, its panic is kept for that
+// goroutine.
 func (w *groupWriter) run(j *job, own bool) {
 	first, word, before := len(w.held) == 0, savepoint, w.record.point()
 	if first {
@@ -202,7 +204,7 @@ func (w *groupWriter) run(j *job, own bool) {
 		j.end(w.store.kind(err))
 		return
 	}
-	// It is carried through now, whoever hangs up.
+	// The job is completed from here on, even if its ctx ends.
 	ctx := context.WithoutCancel(j.ctx)
 	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts, record: &w.record}, chain: w.head}
 	if j.mode == updateLong {
@@ -218,7 +220,8 @@ func (w *groupWriter) run(j *job, own bool) {
 	err = tx.run(j.fn)
 }
 
-// ended keeps what a job has done in the open transaction, or takes it out again. word is what began it.
+// ended keeps the changes of a job in the open transaction or, if the job failed, undoes them. word is the statement that began
+// the job; before are the audit rows at that time.
 func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err error) {
 	if err == nil && word == savepoint {
 		err = w.store.kind(w.exec(release))
@@ -230,10 +233,10 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 	}
 	w.record.back(before)
 	if !w.takeOut(word, tx) {
-		// SQLite ends a whole transaction by itself on some faults (disk full, I/O).
+		// On some errors (disk full, I/O) SQLite rolls back the whole transaction by itself.
 		w.lose()
 		if word != begin {
-			err = errLost // it is of what it saw of the others, which is lost
+			err = errLost // err may come from what it saw of the others, which is lost
 		}
 	}
 	if len(w.held) > 0 {
@@ -244,7 +247,8 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 	j.end(err)
 }
 
-// takeOut undoes what a job has done, and leaves what those before it have. It says whether it could.
+// takeOut undoes the changes of a job and keeps those of the jobs before it. It returns false if it could not. A job without a
+// savepoint can only be taken out if it has written nothing and none of its statements failed.
 func (w *groupWriter) takeOut(word string, tx *sqlTx) bool {
 	switch word {
 	case begin:
@@ -257,15 +261,15 @@ func (w *groupWriter) takeOut(word string, tx *sqlTx) bool {
 
 var errLost = unavailableError("the transaction was lost with another Update's fault")
 
-// lose gives up the open transaction, if there is one, and what is held.
+// lose rolls the open transaction back, if there is one, and tells those whose changes were in it.
 func (w *groupWriter) lose() {
-	w.exec(rollback) // unless SQLite did it already
+	w.exec(rollback) // has no effect if SQLite did it already
 	w.record.back(point{})
 	w.head = w.durable
 	w.finish(errLost)
 }
 
-// settle commits what is held.
+// settle commits the open transaction.
 func (w *groupWriter) settle() {
 	if len(w.held) == 0 {
 		return
@@ -283,15 +287,15 @@ func (w *groupWriter) settle() {
 		return
 	}
 	if err = w.exec(commit); err != nil {
-		w.exec(rollback) // unless SQLite did it already
-		w.head = chain{} // what is on the disk is in doubt
+		w.exec(rollback) // has no effect if SQLite did it already
+		w.head = chain{} // whether the rows are on the disk is in doubt
 	}
 	w.record.back(point{})
 	w.check.commit()
 	w.finish(w.store.kind(err))
 }
 
-// finish tells those whose transaction has ended.
+// finish ends all held jobs, with err or, if err is nil, with their own errors.
 func (w *groupWriter) finish(err error) {
 	for _, j := range w.held {
 		j.end(cmp.Or(err, j.err))
@@ -299,7 +303,7 @@ func (w *groupWriter) finish(err error) {
 	w.held = nil
 }
 
-// end tells a job how it has ended.
+// end sets the error of a job and wakes its goroutine if it waits.
 func (j *job) end(err error) {
 	j.err = err
 	if j.leads != nil {
@@ -322,7 +326,7 @@ func (w *groupWriter) heads() []chain {
 	return []chain{w.head}
 }
 
-// close ends the writer; no Update is under way then.
+// close closes the writer. No Update may be running.
 func (w *groupWriter) close() error {
 	errs := []error{w.check.close()}
 	w.stmts.close()

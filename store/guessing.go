@@ -19,12 +19,12 @@ func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []
 	return value[int64](tx, query, args...)
 }
 
-// Held is how many users of a domain have active assignments to active tokens of a product.
+// Held counts the users of a domain who have active assignments to active tokens of a product.
 type Held struct {
 	DomainID  string `db:"domain_id"`
 	ProductID string `db:"product_id"`
 	Users     int64  `db:"users"`
-	Most      int64  `db:"most"` // that one of them has, of any product
+	Most      int64  `db:"most"` // largest number of tokens, of any product, that one of these users has
 }
 
 var selectHeld = selects[Held](`
@@ -40,7 +40,7 @@ var selectHeld = selects[Held](`
 func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
 
 func (tx *sqlReadTx) ShortSeeds(bytes int64) (int64, error) {
-	// What sealing adds to a seed is always as long.
+	// Sealing adds the same number of bytes to every seed.
 	return value[int64](tx, "SELECT COUNT(*) FROM tokens WHERE LENGTH(seed) < ?", bytes+keyring.SealBytes)
 }
 

@@ -19,28 +19,28 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// The head of the record is also kept outside the database, in the key file's folder, sealed: who empties or cuts the record
-// by hand, marks included, does not empty that. Each database has a file of its own there, of one line, "tokensmith-head-1"
-// and the sealed head in base64. Processes and machines on one PostgreSQL database may share a folder or not: marks are one
-// chain, so that every head that was ever kept is in the record, whoever kept it. One that is not is never replaced, or it
-// would be forgotten what is missing.
+// The head of the record is also kept outside the database, sealed, in the key file's folder. A person who empties or truncates
+// the record by hand, including the marks, does not change that file. Each database has a file of its own there, with one line:
+// "tokensmith-head-1" and the sealed head in base64. Processes and machines that use one PostgreSQL database may or may not share
+// a folder. The marks form one chain, so every head that was ever kept is in the record, whichever process kept it. A kept head
+// that is not in the record is never replaced, because then nobody would know what is missing.
 const (
 	keptLine     = "tokensmith-head-1"
-	keptInterval = time.Minute // between two writings by one process
+	keptInterval = time.Minute // between two writes by one process
 )
 
-// keptHead is where a database's head is kept.
+// keptHead is the file in which a database's head is kept.
 type keptHead struct {
 	keys *keyring.Keyring
 	file string
 
 	mu      sync.Mutex
-	written time.Time // when it was written last, or should have been
-	last    string    // what was read last
-	failed  error     // of the last writing
+	written time.Time // time of the last write or attempt
+	last    string    // the head that was read last
+	failed  error     // error of the last write
 }
 
-// keptFile names the file for a database in the folder of a key file.
+// keptFile returns the path of a database's file in the folder of the key file.
 func keptFile(database, keyFile string) string {
 	name := filepath.Base(database)
 	if !sameFolder(database, keyFile) {
@@ -49,7 +49,8 @@ func keptFile(database, keyFile string) string {
 	return filepath.Join(filepath.Dir(keyFile), name+".head")
 }
 
-// numbered tells databases of one name apart whose key files lie together.
+// numbered returns a name with a hash of identity. It distinguishes databases with the same name whose key files are in one
+// folder.
 func numbered(name, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
 	return fmt.Sprintf("%s-%x", name, sum[:4])
@@ -61,7 +62,7 @@ func sameFolder(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// whole returns a file's path from the root, by its folder's own name.
+// whole returns the absolute path of a file, with symbolic links in its folder resolved.
 func whole(file string) string {
 	if abs, err := filepath.Abs(file); err == nil {
 		file = abs
@@ -72,12 +73,12 @@ func whole(file string) string {
 	return file
 }
 
-// place is what the head is sealed for: no column, and not among what a rotation seals anew.
+// place is the Place that the head is sealed for. It is not a column, and a rotation does not seal it again.
 func (k *keptHead) place() keyring.Place {
 	return keyring.Place{Table: "kept head", Row: filepath.Base(k.file)}
 }
 
-// read returns the head that is kept; "" when there is none. One under a key that was retired is none.
+// read returns the kept head; "" if there is none. A head that was sealed with a retired key counts as none.
 func (k *keptHead) read() (head string, err error) {
 	text, err := os.ReadFile(k.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +104,7 @@ func (k *keptHead) read() (head string, err error) {
 	return string(plain), nil
 }
 
-// write puts a head in place of what is kept, whole or not at all, and with the key file's owner and mode.
+// write replaces the kept head, completely or not at all. The file gets the key file's owner and mode.
 func (k *keptHead) write(head string) error {
 	f, err := durable.CreateTemp(k.file, "new")
 	if err != nil {
@@ -123,7 +124,7 @@ func (k *keptHead) write(head string) error {
 	return durable.NameFile(err, f.Name(), k.file)
 }
 
-// forget sets aside what is kept of another record, which is no expectation of this one's.
+// forget sets the file aside, because it belongs to the record of another database.
 func (k *keptHead) forget() error {
 	if err := os.Rename(k.file, setAside(k.file)); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -131,8 +132,8 @@ func (k *keptHead) forget() error {
 	return nil
 }
 
-// keepHead keeps a head of the record as it stands now, at most once a minute; at once when the store is being closed. What
-// comes of it, HeadNotKept says: the record goes on all the same.
+// keepHead keeps the head of the record as it is now, at most once a minute. With atOnce, which is for closing the store, it
+// keeps it at once. It stores its error for HeadNotKept, because the record can be used without a kept head.
 func (s *sqlStore) keepHead(ctx context.Context, head string, atOnce bool) {
 	k := s.kept
 	if k == nil {
@@ -146,14 +147,14 @@ func (s *sqlStore) keepHead(ctx context.Context, head string, atOnce bool) {
 	k.written = time.Now()
 	view := s.view
 	if atOnce {
-		view = s.viewing // the store takes no more Views
+		view = s.viewing // the closed store accepts no Views
 	}
 	if err := advance(ctx, k, head, view); ctx.Err() == nil {
 		k.failed = err
 	}
 }
 
-// keepFirst keeps the head of what a new database was made with.
+// keepFirst keeps the head that a new database has after it was made.
 func (s *sqlStore) keepFirst(ctx context.Context) {
 	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
@@ -162,11 +163,11 @@ func (s *sqlStore) keepFirst(ctx context.Context) {
 	})
 	if err == nil && last.Number > 0 {
 		s.keepHead(ctx, last.head(), false)
-		s.kept.written = time.Time{} // the first minute has its own
+		s.kept.written = time.Time{} // so that the next head can be kept at once
 	}
 }
 
-// advance writes a head in place of what is kept, once the record is seen to hold that.
+// advance replaces the kept head by head after it has checked that the record contains the old one.
 func advance(ctx context.Context, k *keptHead, head string, view func(context.Context, bool, func(*sqlReadTx) error) error) error {
 	before, err := k.read()
 	if err != nil || before == head {
@@ -192,7 +193,7 @@ func advance(ctx context.Context, k *keptHead, head string, view func(context.Co
 	return k.write(head)
 }
 
-// holdsMark says whether the record holds the mark that a head names, or has a checkpoint in place of it and others.
+// holdsMark checks that the record contains the mark that a head names, or a checkpoint that replaced that mark.
 func (tx *sqlReadTx) holdsMark(head string) error {
 	number, want, _ := parseHead(head)
 	first, err := loadAll[auditMark](tx, "number >= ? ORDER BY number LIMIT 1", number)
@@ -210,12 +211,12 @@ func (tx *sqlReadTx) holdsMark(head string) error {
 	return broken("mark %d is another than the one expected", number)
 }
 
-// hint says where an expectation came from, and what to do about one that must not be met.
+// hint says which file an expected head comes from, and what to do if that expectation is wrong.
 func (k *keptHead) hint() string {
 	return " (" + filepath.Base(k.file) + " beside the key file says so; where an older backup was put in place on purpose, remove that file)"
 }
 
-// hinted adds the hint to what came of expecting what is kept.
+// hinted returns the hint if expect is the kept head; else "".
 func (k *keptHead) hinted(expect string) string {
 	if k == nil || expect == "" {
 		return ""
@@ -252,7 +253,7 @@ func (s *sqlStore) HeadNotKept() error {
 	return k.failed
 }
 
-// findKept says where this database's head is kept.
+// findKept sets where this database's head is kept.
 func (s *sqlStore) findKept(ctx context.Context, keyFile string) error {
 	identity := s.file
 	if identity == "" {
@@ -267,10 +268,11 @@ func (s *sqlStore) findKept(ctx context.Context, keyFile string) error {
 	return nil
 }
 
-// identity tells a PostgreSQL database from every other, also after its primary is another machine.
+// identity returns a name that distinguishes a PostgreSQL database from every other. The name stays the same after a failover to
+// another machine.
 func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	const here = "current_database() || '/' || COALESCE(current_schema(), '')"
-	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} { // the first needs a right
+	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} { // the first query needs a privilege
 		err = s.view(ctx, false, func(tx *sqlReadTx) (err error) {
 			name, err = value[string](tx, query)
 			return err
@@ -282,7 +284,7 @@ func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	return name, err
 }
 
-// keepAnew keeps the head of the record as it is, whatever was kept before.
+// keepAnew keeps the current head of the record, without checking the one that was kept before.
 func (s *sqlStore) keepAnew(ctx context.Context) error {
 	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
@@ -298,7 +300,7 @@ func (s *sqlStore) keepAnew(ctx context.Context) error {
 	return s.kept.failed
 }
 
-// rewrite keeps a head in place of whatever is kept.
+// rewrite replaces the kept head without any check.
 func (k *keptHead) rewrite(head string) error {
 	var err error
 	if number, _, _ := parseHead(head); number > 0 {
@@ -306,14 +308,14 @@ func (k *keptHead) rewrite(head string) error {
 			return nil
 		}
 	}
-	// An old one must not stay; that none is kept does no harm.
+	// An old head must not stay. Having none does no harm.
 	if gone := os.Remove(k.file); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 		return errors.Join(err, gone)
 	}
 	return nil
 }
 
-// rewriteKept keeps the head of a database file that was made of a backup.
+// rewriteKept keeps the head of a database file that was made from a backup.
 func rewriteKept(file, keyFile, head string) error {
 	keys, err := keyring.Load(keyFile)
 	if err != nil {

@@ -25,7 +25,7 @@ func headFile(t *testing.T, keyFile string) string {
 	return names[0]
 }
 
-// emptied empties the record by hand, marks included.
+// emptied empties the record by hand, including the marks.
 func emptied(t *testing.T, url string) {
 	t.Helper()
 	db := byHand(t, url)
@@ -39,8 +39,8 @@ func emptied(t *testing.T, url string) {
 	}
 }
 
-// A process that ends leaves the head of its record beside the key file: whoever empties the record afterwards is found,
-// and what is written behind it does not make up for that.
+// TestEmptiedRecordIsFound: a process that ends leaves the head of its record beside the key file. If somebody empties the record
+// later, this is found, even if rows are added afterwards.
 func TestEmptiedRecordIsFound(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -72,7 +72,7 @@ func TestEmptiedRecordIsFound(t *testing.T) {
 		if _, err := s.PruneAudit(t.Context(), start, start, nil); err == nil {
 			t.Error("an emptied record is pruned")
 		}
-		// More marks than there were.
+		// More marks than before.
 		for i := range 6 {
 			next := d.Open(t)
 			write(t, next, start.Add(time.Duration(i)*time.Hour), 1)
@@ -91,7 +91,7 @@ func TestEmptiedRecordIsFound(t *testing.T) {
 		if now, err := os.ReadFile(file); err != nil || string(now) != string(kept) {
 			t.Error("what is kept was replaced: ", err)
 		}
-		// What somebody else writes there is no head.
+		// A text of somebody else in that file is not a head.
 		if err := os.WriteFile(file, []byte("tokensmith-head-1 MA==\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -105,8 +105,8 @@ func TestEmptiedRecordIsFound(t *testing.T) {
 	})
 }
 
-// Processes on one database, in one folder or on machines of their own, write their heads as they come, and the record is
-// pruned and verified meanwhile: nothing that was ever kept is missed, nor is an old head that comes back.
+// TestKeptByMany: several processes on one database, with a common folder or separate ones, keep their heads in any order, while
+// the record is pruned and verified. No head that was ever kept is reported missing, not even an old one that comes back.
 func TestKeptByMany(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -175,7 +175,7 @@ func TestKeptByMany(t *testing.T) {
 	})
 }
 
-// The head is written at most once a minute, and where it cannot be the record goes on.
+// TestKeptOnceAMinute: the head is written at most once a minute. If it cannot be written, the record continues.
 func TestKeptOnceAMinute(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -208,7 +208,8 @@ func TestKeptOnceAMinute(t *testing.T) {
 	})
 }
 
-// Keys are retired without losing what is kept, and a head under a key that is gone is none.
+// TestKeptThroughRotation: after keys are retired, the kept head can still be read. A head that is sealed with a missing key
+// counts as none.
 func TestKeptThroughRotation(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -230,7 +231,7 @@ func TestKeptThroughRotation(t *testing.T) {
 		if head, err := s.KeptHead(); err != nil || head == "" {
 			t.Errorf("what is kept is %q, %v", head, err)
 		}
-		if err := os.WriteFile(file, old, 0o600); err != nil { // of a machine that did not run meanwhile
+		if err := os.WriteFile(file, old, 0o600); err != nil { // from a machine that was not running meanwhile
 			t.Fatal(err)
 		}
 		if head, err := s.KeptHead(); err != nil || head != "" {
@@ -240,7 +241,8 @@ func TestKeptThroughRotation(t *testing.T) {
 	})
 }
 
-// A database that is made anew on a PostgreSQL server, by the name of one that was dropped, is not held against its record.
+// TestKeptOfDropped: a new database on a PostgreSQL server, with the name of a dropped one, is not compared with the record of
+// that one.
 func TestKeptOfDropped(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -264,7 +266,7 @@ func TestKeptOfDropped(t *testing.T) {
 	}
 }
 
-// A backup that is put in place has its own head from then on, and a database that is begun anew has none.
+// TestKeptOfRestored: a restored backup has its own head from then on, and a new database has none.
 func TestKeptOfRestored(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)

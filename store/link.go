@@ -4,7 +4,7 @@ import (
 	"tokensmith/model"
 )
 
-// account is how a user is named.
+// account is the login name of a user and the name of the user's domain.
 type account struct {
 	Login  string `db:"login_name"`
 	Domain string `db:"name"`
@@ -29,7 +29,7 @@ func (tx *sqlTx) DropLink(tokenID string) error {
 	return tx.later("DELETE FROM download_links WHERE token_id = ?", tokenID)
 }
 
-// dropLinks makes the links of tokens worthless that are assigned now.
+// dropLinks deletes the links of tokens that are being assigned.
 func (tx *sqlTx) dropLinks(assignments []model.Assignment) error {
 	links, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM download_links LIMIT 1) AS found")
 	if err != nil || links == 0 {

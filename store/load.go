@@ -10,19 +10,19 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// metaLoading is there while a dump is being loaded: a database that has it is only half there.
+// metaLoading is a meta row that exists while a dump is being loaded. A database that has it is incomplete.
 const metaLoading = "loading"
 
 const loadPart = 2000 // rows in one transaction
 
-// loader puts rows into a new database, many in a transaction.
+// loader inserts rows into a new database, many in one transaction.
 type loader struct {
 	store  *sqlStore
 	ctx    context.Context
 	table  *table
 	rows   [][]any
-	have   map[any]bool // ids of a tree's rows that are there
-	orphan [][]any      // rows of a tree whose parent is not there yet
+	have   map[any]bool // ids of the rows of a tree that are inserted
+	orphan [][]any      // rows of a tree whose parent is not inserted yet
 }
 
 func (s *sqlStore) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) {
@@ -64,7 +64,7 @@ func (s *sqlStore) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) 
 	}
 	return rows, s.update(ctx, updateUnbounded, func(tx *sqlTx) error {
 		if s.dialect.analyze {
-			// Until it looks by itself, it would serve all these rows as if there were none.
+			// Until the next autovacuum, PostgreSQL would plan queries as if these tables were empty.
 			for _, t := range kept {
 				if _, err := tx.exec("ANALYZE " + t.name); err != nil {
 					return err
@@ -76,7 +76,7 @@ func (s *sqlStore) Load(ctx context.Context, dump io.ReadSeeker) (int64, error) 
 	})
 }
 
-// empty refuses a database that holds anything.
+// empty returns an error if the database holds any rows.
 func (tx *sqlReadTx) empty() error {
 	for _, t := range kept {
 		if t.name == "meta" {
@@ -93,7 +93,7 @@ func (tx *sqlReadTx) empty() error {
 	return nil
 }
 
-// checkCanary refuses a dump that was sealed with another key file.
+// checkCanary returns an error if the dump was sealed with another key file.
 func (s *sqlStore) checkCanary(t *table, values []any) error {
 	if t.name != "meta" || values[0] != metaCanary {
 		return nil
@@ -105,7 +105,7 @@ func (s *sqlStore) checkCanary(t *table, values []any) error {
 	return nil
 }
 
-// add takes one row.
+// add adds one row.
 func (l *loader) add(t *table, values []any) error {
 	if t != l.table {
 		if err := l.next(t); err != nil {
@@ -126,13 +126,13 @@ func (l *loader) add(t *table, values []any) error {
 	return nil
 }
 
-// rooted says whether a row's parent is there.
+// rooted returns whether a row's parent is inserted, or the row has none.
 func (l *loader) rooted(values []any) bool {
 	parent := values[slices.Index(l.table.columns, "parent_id")]
 	return parent == nil || l.have[parent]
 }
 
-// next ends a table and begins another.
+// next ends the current table and begins another.
 func (l *loader) next(t *table) error {
 	for len(l.orphan) > 0 {
 		before := l.orphan
@@ -153,7 +153,7 @@ func (l *loader) next(t *table) error {
 	return nil
 }
 
-// flush writes the rows at hand, many a statement.
+// flush inserts the buffered rows, many with one statement.
 func (l *loader) flush() error {
 	if len(l.rows) == 0 {
 		return nil

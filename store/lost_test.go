@@ -17,19 +17,19 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// proxy stands between a store and its server, and can cut what runs through it, at once or just before or just after
-// the next thing that a client says.
+// proxy is between a store and its server. It can cut connections at once, or just before or just after the next data from a
+// client.
 type proxy struct {
-	shut  func() // lets no new connection through
+	shut  func() // refuses new connections
 	mu    sync.Mutex
 	conns []net.Conn
 
-	swallow atomic.Bool // cut when a client says something, which the server is not told
-	answer  atomic.Bool // cut when the server says something, which the client is not told
-	silent  atomic.Bool // what either says is lost, and nothing is cut
+	swallow atomic.Bool // cut when a client sends data, and do not forward it
+	answer  atomic.Bool // cut when the server sends data, and do not forward it
+	silent  atomic.Bool // lose all data, and cut nothing
 	late    atomic.Int64
 
-	hold    atomic.Bool   // cut when a client says something, which the server is told when release is closed
+	hold    atomic.Bool   // cut when a client sends data, and forward it when release is closed
 	release chan struct{} // may be nil
 }
 
@@ -47,7 +47,7 @@ func newProxy(t *testing.T, d *storetest.Database) *proxy {
 	return p
 }
 
-// carry copies until either side ends, or until something comes while stop is set.
+// carry copies data until either side closes, or until data arrives while stop is set.
 func (p *proxy) carry(from, to net.Conn, stop *atomic.Bool) {
 	defer from.Close()
 	defer to.Close()
@@ -67,7 +67,7 @@ func (p *proxy) carry(from, to net.Conn, stop *atomic.Bool) {
 			continue
 		}
 		if n == 16 && string(b[4:8]) == "\x04\xd2\x16\x2e" {
-			return // the driver asks the server to cancel what it lost, which a broken network would not let through
+			return // the driver asks the server to cancel the lost statement; a broken network would not forward that
 		}
 		if _, failed := to.Write(b[:n]); err != nil || failed != nil {
 			return
@@ -98,7 +98,7 @@ func noted(what string) func(tx store.Tx) error {
 	}
 }
 
-// wantRows wants rows, each with one of the record, which has lost others.
+// wantRows checks the number of rows, each with one audit row, and the number of audit rows of lost transactions.
 func wantRows(t *testing.T, s store.Store, want, lost int64) {
 	t.Helper()
 	view(t, s, func(tx store.ReadTx) error {
@@ -111,7 +111,7 @@ func wantRows(t *testing.T, s store.Store, want, lost int64) {
 	wantRecord(t, s, want, lost)
 }
 
-// wantRecord wants a whole record of so many rows for changes, and at least so many for transactions that were lost.
+// wantRecord checks that the record is intact and has that many rows for changes, and at least that many for lost transactions.
 func wantRecord(t *testing.T, s store.Store, changes, lost int64) {
 	t.Helper()
 	v, err := s.VerifyAudit(context.Background(), "")
@@ -127,16 +127,16 @@ func wantRecord(t *testing.T, s store.Store, changes, lost int64) {
 	})
 }
 
-// TestPostgresCommitLost: the network fails at a COMMIT, before it arrives, before its answer does, and while the server
-// is at it. What committed is not run again, and what did not is. A COMMIT goes with the statements before it, or alone
-// where the last one's answer was waited for.
+// TestPostgresCommitLost: the network fails at a COMMIT: before it arrives, before its reply arrives, or while the server
+// executes it. A transaction that committed does not run again, and one that did not does. COMMIT is sent with the statements
+// before it, or alone if the reply to the last one was awaited.
 func TestPostgresCommitLost(t *testing.T) {
 	t.Parallel()
 	t.Run("with others", func(t *testing.T) { testCommitLost(t, noted) })
 	t.Run("alone", func(t *testing.T) { testCommitLost(t, notedAndRead) })
 }
 
-// notedAndRead leaves nothing that would go with the COMMIT.
+// notedAndRead leaves no statement that would be sent with the COMMIT.
 func notedAndRead(what string) func(tx store.Tx) error {
 	return func(tx store.Tx) error {
 		if err := noted(what)(tx); err != nil {
@@ -160,7 +160,7 @@ func testCommitLost(t *testing.T, noted func(what string) func(tx store.Tx) erro
 		"before its answer": {func() { p.answer.Store(true) }, 1},
 		"while at it":       {func() { p.late.Store(int64(500 * time.Millisecond)) }, 1},
 	} {
-		// The connection that will be used has the statements ready: there is nothing but the COMMIT to be lost.
+		// The next connection has prepared all statements, so only the COMMIT can be lost.
 		for range 3 {
 			rows++
 			update(t, s, noted("warm"))
@@ -200,8 +200,8 @@ func testCommitLost(t *testing.T, noted func(what string) func(tx store.Tx) erro
 	}
 }
 
-// TestPostgresPlaceTaken: where the place of a lost transaction in the record has a row that is neither its own nor the one
-// that would keep it out, nothing is said to be committed.
+// TestPostgresPlaceTaken: if the id of a lost transaction's audit row belongs to a row that is neither its own nor the void row,
+// the transaction is not reported as committed.
 func TestPostgresPlaceTaken(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewPostgres(t).Open(t)
@@ -214,8 +214,8 @@ func TestPostgresPlaceTaken(t *testing.T) {
 	}
 }
 
-// TestPostgresCommitLate: a COMMIT arrives when it was looked for, not found and what it is of runs again. It commits
-// nothing.
+// TestPostgresCommitLate: a COMMIT arrives after the store has looked for it without success and has run the transaction again.
+// It commits nothing.
 func TestPostgresCommitLate(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -225,7 +225,7 @@ func TestPostgresCommitLate(t *testing.T) {
 	for range 3 {
 		update(t, s, noted("warm"))
 	}
-	open := func() (n int64) { // transactions that wait for what their client says
+	open := func() (n int64) { // transactions that wait for their clients
 		view(t, s, func(tx store.ReadTx) error {
 			return store.Ask(tx, &n, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
 		})
@@ -252,7 +252,7 @@ func TestPostgresCommitLate(t *testing.T) {
 	wantRows(t, s, 4, 1)
 }
 
-// TestPostgresCuts: connections are cut at random, many times; what is acknowledged is there once.
+// TestPostgresCuts: connections are cut at random, many times. Everything that was acknowledged exists exactly once.
 func TestPostgresCuts(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -280,7 +280,7 @@ func TestPostgresCuts(t *testing.T) {
 					}
 					err = tx.Audit(&model.Audit{Time: 1, Method: "increment"})
 					if err == nil && n%2 == 0 {
-						err = readOne(tx) // COMMIT goes alone
+						err = readOne(tx) // then COMMIT is sent alone
 					}
 					return err
 				})
@@ -295,7 +295,7 @@ func TestPostgresCuts(t *testing.T) {
 	}
 	cuts := 0
 	for began := time.Now(); time.Since(began) < 3*time.Second || done.Load() < least && !t.Failed(); cuts++ {
-		if cuts%8 == 7 { // a slow machine gets nothing done between two cuts
+		if cuts%8 == 7 { // on a slow machine nothing is done between two cuts
 			before := done.Load()
 			modeltest.Until(t, "an increment", func() bool { return done.Load() > before || t.Failed() })
 		}
@@ -330,8 +330,8 @@ func TestPostgresCuts(t *testing.T) {
 	t.Logf("%d increments, %d cuts", want, cuts)
 }
 
-// TestPostgresGone: a server that stays away makes callers Unavailable, after a while; those who come while many wait
-// already, at once; and one who leaves while he waits, at once.
+// TestPostgresGone: if the server stays away, callers become Unavailable after a while. Callers who come while many wait already
+// become Unavailable at once, and so does a caller whose ctx ends.
 func TestPostgresGone(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -364,8 +364,8 @@ func TestPostgresGone(t *testing.T) {
 	}
 }
 
-// TestPostgresNoneFree: who waits for a connection of a database that is known not to answer, waits no longer than for one
-// that cannot be reached.
+// TestPostgresNoneFree: a caller who waits for a free connection, while the server is known not to reply, waits no longer than
+// for a server that cannot be reached.
 func TestPostgresNoneFree(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -385,7 +385,7 @@ func TestPostgresNoneFree(t *testing.T) {
 		}
 	}
 	held.Wait()
-	// Whoever knows nothing of that waits longer, though he began before.
+	// A caller who began before this was known waits longer.
 	ctx, leave := context.WithCancel(context.Background())
 	defer leave()
 	longer := make(chan error, 1)
@@ -407,7 +407,7 @@ func TestPostgresNoneFree(t *testing.T) {
 	}
 }
 
-// TestPostgresSlow: an Update that takes too long is Unavailable, and the server is held to be down only if it does not answer.
+// TestPostgresSlow: an Update that takes too long is Unavailable. The server counts as down only if it does not reply.
 func TestPostgresSlow(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -435,11 +435,11 @@ func TestPostgresSlow(t *testing.T) {
 	p.cut()
 }
 
-// TestPostgresPatient: what an operator runs is cut by no limit, and by its context.
+// TestPostgresPatient: operators' commands have no time limit except their context.
 func TestPostgresPatient(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
-	d.Open(t) // which makes its tables in the time that they take
+	d.Open(t) // creates the tables, however long that takes
 	d.URL += "&statement_timeout=2000"
 	s := d.Open(t)
 	store.SetUpdateMost(s, 2*time.Second)
@@ -462,7 +462,7 @@ func TestPostgresPatient(t *testing.T) {
 	update(t, s, noted("after"))
 }
 
-// TestPostgresLeave: callers who leave at any moment leave no connection behind.
+// TestPostgresLeave: callers whose ctx ends at any moment leave no connection in use.
 func TestPostgresLeave(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)

@@ -16,18 +16,18 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Migrations are numbered files, applied in order, each in a transaction of its own with its number; forward only,
-// and never edited after a release.
+// Migrations are numbered files. They are applied in order, each in a transaction of its own, which also stores its number. There
+// are no down migrations, and a file is never edited after a release.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// afterMigration is what a migration needs beyond SQL, by its number; in its transaction.
+// afterMigration holds, by number, what a migration does in its transaction beyond SQL.
 var afterMigration = map[int]func(*sqlTx) error{12: foldPrincipalNames}
 
 const metaSchema, metaCanary = "schema", "canary"
 
-// migrate brings the schema to this binary's version. Two processes may do it at once.
+// migrate brings the schema to this binary's version. Two processes may call it at the same time.
 func (s *sqlStore) migrate(ctx context.Context) error {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
@@ -73,8 +73,8 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 	return nil
 }
 
-// alone waits until no other process migrates, and keeps others waiting until release is called. On SQLite each Update
-// already does; on PostgreSQL one that waited for a lock would go on with what it saw before.
+// alone waits until no other process migrates, and blocks others until release is called. On SQLite each Update blocks all others
+// anyway. On PostgreSQL, an Update that waited for a lock would continue with its older snapshot.
 func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) {
 	if s.dialect.alone == "" {
 		return func() error { return nil }, nil
@@ -92,7 +92,7 @@ func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) 
 	return tx.Rollback, nil
 }
 
-// schema returns the number of the last migration applied; 0 for a new database.
+// schema returns the number of the last applied migration; 0 for a new database.
 func (tx *sqlReadTx) schema() (int, error) {
 	if n, err := value[int64](tx, tx.store.dialect.tables, "meta"); err != nil || n == 0 {
 		return 0, err
@@ -117,7 +117,7 @@ func (tx *sqlTx) PutMeta(name string, value []byte) error {
 	return err
 }
 
-// tryKeys says whether a key file is good, or can be made, before there is a database that needs it.
+// tryKeys checks that a key file is valid, or can be created, before there is a database that needs it.
 func tryKeys(file string) error {
 	_, err := keyring.Load(file)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -130,7 +130,7 @@ func tryKeys(file string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// openKeys reads the key file and opens the canary with it, a sealed row that only the database's own key opens. A
+// openKeys reads the key file and opens the canary with it. The canary is a sealed row that only the database's own key opens. A
 // new database gets both.
 func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 	var canary, loading []byte
@@ -152,7 +152,7 @@ func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 			return fmt.Errorf("the database is sealed, and its key file is not at %s", file)
 		}
 		if s.keys, err = keyring.Create(file); errors.Is(err, fs.ErrExist) {
-			s.keys, err = keyring.Load(file) // another process made it just now
+			s.keys, err = keyring.Load(file) // another process created it just now
 		}
 	}
 	if err != nil {

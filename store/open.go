@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// DefaultBulkTimeout bounds an UpdateLong when WithBulkTimeout says nothing else.
+// DefaultBulkTimeout is the time limit of an UpdateLong without WithBulkTimeout.
 const DefaultBulkTimeout = 15 * time.Minute
 
 // Option changes how a database is opened.
@@ -23,19 +23,19 @@ type options struct {
 	first func(Store) error
 	make  making
 	use   use
-	part  bool // it is on its way to its name: nothing is kept of it
+	part  bool // the file has a temporary name: no head of it is kept
 }
 
-// making says where a new SQLite database is made.
+// making says under which conditions a new SQLite database is made.
 type making uint8
 
 const (
-	makeMissing making = iota // where there is none, and no log of one
-	makeFresh                 // where there is no key file either
-	makeAnew                  // whatever is left of an old one
+	makeMissing making = iota // if there is neither a database nor the log of one
+	makeFresh                 // as makeMissing, and if there is no key file either
+	makeAnew                  // even if files of an old database are left
 )
 
-// use says what this process has a database for, which others who open it are told.
+// use says what this process opens the database for. Other processes that open it can see whether it is being served.
 type use uint8
 
 const (
@@ -55,43 +55,40 @@ func optionsOf(given []Option) (*options, error) {
 	return o, nil
 }
 
-// WithBulkTimeout bounds an UpdateLong. Open refuses less than a millisecond and more than a day.
+// WithBulkTimeout sets the time limit of an UpdateLong. Open refuses less than a millisecond and more than a day.
 func WithBulkTimeout(d time.Duration) Option {
 	return func(o *options) { o.bulk = d }
 }
 
-// WithConnector has all connections made by the connector that wrap makes of the database's own. Statements, and what
-// begins, commits and undoes transactions, go through its connections, so that a test can have them fail. SQLite's writer
-// runs BEGIN IMMEDIATE, COMMIT, ROLLBACK and savepoints as statements, and prepares what it runs often; PostgreSQL's
-// transactions go by driver.ConnBeginTx and driver.Tx, and nothing is prepared. A connection must be passed on whole:
-// whatever optional interfaces of package driver it has, its wrapper must have as well. Backup's copy of an SQLite file is
-// made past it.
+// WithConnector replaces the database's connector by wrap's result. All statements, and all commands that begin, commit and roll
+// back transactions, go through its connections, so that a test can make them fail. The SQLite writer runs BEGIN IMMEDIATE,
+// COMMIT, ROLLBACK and savepoints as statements, and prepares frequent statements. PostgreSQL transactions use driver.ConnBeginTx
+// and driver.Tx, and nothing is prepared. A wrapper of a connection must implement all optional interfaces of package driver that
+// the connection has. Backup's copy of an SQLite file does not use it.
 func WithConnector(wrap func(driver.Connector) driver.Connector) Option {
 	return func(o *options) { o.wrap = wrap }
 }
 
-// OnlyFresh makes a new SQLite database only where there is no key file yet: where there is one, a database was there.
+// OnlyFresh makes a new SQLite database only if there is no key file yet. A key file means that a database was there.
 func OnlyFresh() Option { return func(o *options) { o.make = makeFresh } }
 
-// Anew makes a new SQLite database also where a key file, or the log of one (-wal), is left of an old one. It keeps the log
-// under another name.
+// Anew makes a new SQLite database even if a key file or a log (-wal) of an old database is left. It renames the log.
 func Anew() Option { return func(o *options) { o.make = makeAnew } }
 
-// WithFirst puts something into a new SQLite database before anybody else sees it. Where that fails, none is made.
+// WithFirst runs first on a new SQLite database before any other process sees it. If first fails, no database is made.
 func WithFirst(first func(Store) error) Option { return func(o *options) { o.first = first } }
 
-// Serving notes that this process serves the database. Another that does so as well is told of by Warnings, where both have
-// the same SQLite file.
+// Serving declares that this process serves the database. If another process serves the same SQLite file, Warnings says so.
 func Serving() Option { return func(o *options) { o.use = toServe } }
 
-// Alone refuses an SQLite database that a process serves; one that begins to serve it meanwhile is told of it as of another
-// server. A PostgreSQL database is not looked at: its servers may be anywhere.
+// Alone refuses an SQLite database that another process serves. A process that begins to serve it later gets a warning, as it
+// would about another server. Alone does not examine PostgreSQL databases, whose servers may be on any machine.
 func Alone() Option { return func(o *options) { o.use = toBeAlone } }
 
-// Open opens the database a URL names, makes or migrates its schema, and reads the key file that seals it. A new
-// database makes the key file when there is none; a key file that did not seal the database is refused. The URL is
-// "postgres://..." or "postgresql://...", or else the path of an SQLite file. One that is missing, or empty, is made, unless
-// the log of one that was there is left. Another program's is refused and left as it is.
+// Open opens the database that url names, creates or migrates its schema, and reads the key file that seals it. For a new
+// database the key file is created if there is none. A key file that did not seal the database is refused. url is
+// "postgres://..." or "postgresql://...", or the path of an SQLite file. A missing or empty SQLite file is created, unless the
+// log of an older database is left there. A database of another program is refused and not changed.
 func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, error) {
 	o, err := optionsOf(given)
 	if err != nil {
@@ -99,7 +96,7 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	}
 	made := false
 	if file := File(url); file != "" {
-		// SQLite follows a link as well: what lies beside the database lies beside what the link leads to.
+		// SQLite also follows symbolic links. The files that SQLite keeps beside a database are beside the link's target.
 		file = followed(file)
 		url = file
 		none, err := missing(file)
@@ -117,7 +114,7 @@ func Open(ctx context.Context, url, keyFile string, given ...Option) (Store, err
 	return s, err
 }
 
-// open opens a database that is there.
+// open opens an existing database.
 func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	s, err := connect(ctx, url, keyFile, o)
 	if err != nil {
@@ -129,7 +126,7 @@ func open(ctx context.Context, url, keyFile string, o *options) (Store, error) {
 	return s, nil
 }
 
-// prepare brings a database that was just connected to up to date and opens what is sealed in it.
+// prepare migrates a database that was just connected to, and opens its sealed values.
 func (s *sqlStore) prepare(ctx context.Context, keyFile string, o *options) error {
 	have := 0
 	err := s.update(ctx, updateShort, func(tx *sqlTx) (err error) {
@@ -139,7 +136,7 @@ func (s *sqlStore) prepare(ctx context.Context, keyFile string, o *options) erro
 	if err != nil {
 		return err
 	}
-	// A database that is sealed already shows that the key file fits before anything of it is changed.
+	// If the database already has sealed values, check that the key file fits before anything is changed.
 	fits := s.openKeys
 	if have == 0 {
 		fits = func(_ context.Context, file string) error { return tryKeys(file) }
@@ -168,18 +165,18 @@ func (s *sqlStore) prepare(ctx context.Context, keyFile string, o *options) erro
 		return err
 	}
 	if have == 0 && s.kept != nil {
-		return s.kept.forget() // of a database that had this one's name
+		return s.kept.forget() // left by an older database of the same name
 	}
 	return nil
 }
 
-// opened is a Store whose schema and keys may not be there yet.
+// opened is a Store whose schema and keys may not exist yet.
 type opened interface {
 	Store
 	database() *sqlStore
 }
 
-// connect connects to a database. keyFile is "" where it is not to be opened.
+// connect connects to a database. keyFile is "" if the key file is not needed.
 func connect(ctx context.Context, url, keyFile string, o *options) (opened, error) {
 	file := File(url)
 	if file == "" {
@@ -195,12 +192,12 @@ func connect(ctx context.Context, url, keyFile string, o *options) (opened, erro
 	return openSQLite(ctx, file, o)
 }
 
-// IsPostgres says whether a database URL names a PostgreSQL server and not an SQLite file.
+// IsPostgres returns whether a database URL names a PostgreSQL server rather than an SQLite file.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// File returns the path of the file that holds the database a URL names; "" where a server holds it.
+// File returns the path of the SQLite file that a URL names; "" if the URL names a server.
 func File(url string) string {
 	if IsPostgres(url) {
 		return ""
@@ -208,7 +205,7 @@ func File(url string) string {
 	return strings.TrimPrefix(url, "sqlite://")
 }
 
-// Schema returns which number a database's schema has, without changing anything, and which number this binary's has; 0 is
+// Schema returns the number of a database's schema and the number of this binary's schema. It changes nothing. The number 0 means
 // a new database.
 func Schema(ctx context.Context, url string) (have, newest int, err error) {
 	files, err := migrations.ReadDir("migrations")
@@ -230,9 +227,9 @@ func Schema(ctx context.Context, url string) (have, newest int, err error) {
 	return have, len(files), errors.Join(err, s.Close())
 }
 
-// followed returns the file that a symbolic link leads to, be it there or not.
+// followed returns the file that a symbolic link leads to, whether it exists or not.
 func followed(file string) string {
-	for range 40 { // as many as the system follows
+	for range 40 { // the limit of the operating system
 		to, err := os.Readlink(file)
 		if err != nil {
 			break

@@ -10,41 +10,42 @@ import (
 )
 
 const (
-	maxOutage        = 15 * time.Second      // that a View or Update looks for another connection, counted from its first loss
-	maxOutageWaiters = 256                   // who do so at once; others are Unavailable without delay
-	outageWait       = 20 * time.Millisecond // before the second try, doubling up to lostWaitMax, with jitter; the first is made at once
+	maxOutage        = 15 * time.Second      // how long a View or Update tries to get another connection, counted from its first loss
+	maxOutageWaiters = 256                   // how many do so at the same time; others are Unavailable at once
+	outageWait       = 20 * time.Millisecond // before the second try, doubling up to maxOutageWait, with jitter; the first try is immediate
 	maxOutageWait    = 250 * time.Millisecond
 )
 
-// outage is what a process knows of connections that broke or could not be made. A server that fails over breaks them
-// all: once one was lost, those of before it are not used again.
+// outage is what a process knows about lost connections. A server that fails over breaks all connections: after one was lost, the
+// older ones are not used again.
 type outage struct {
-	down       atomic.Bool  // the last that was heard of the server was a loss
-	generation atomic.Int64 // of connections; the next one begins with each loss of the last
-	waiting    atomic.Int64 // callers with a budget that has begun
+	down       atomic.Bool  // the last event was a loss, not a reply
+	generation atomic.Int64 // generation of connections; losing one of the current generation begins the next
+	waiting    atomic.Int64 // callers whose budget has begun
 }
 
-// connLost notes that a connection of a generation was lost.
+// connLost records that a connection of that generation was lost.
 func (l *outage) connLost(generation int64) {
 	l.down.Store(true)
 	l.generation.CompareAndSwap(generation, generation+1)
 }
 
-// over notes that the server answers.
+// over records that the server replies.
 func (l *outage) over() {
 	if l != nil && l.down.Load() {
 		l.down.Store(false)
 	}
 }
 
-// retryBudget bounds how long one caller retries while connections are lost. A zero until means that it has not begun.
+// retryBudget limits how long one caller retries while connections are lost. A zero until means that it has not begun.
 type retryBudget struct {
 	outage *outage
 	until  time.Time
 	wait   time.Duration
 }
 
-// newBudget returns a caller's budget. If the server is down it begins at once; ok is false if too many callers wait already.
+// newBudget returns a caller's budget. If the server is down, the budget begins at once. ok is false if too many callers wait
+// already.
 func (l *outage) newBudget() (p *retryBudget, ok bool) {
 	p = &retryBudget{outage: l}
 	return p, l == nil || !l.down.Load() || p.begin()
@@ -59,7 +60,7 @@ func (p *retryBudget) begin() bool {
 	return true
 }
 
-// restart lets it begin, or begin again, however many wait, for what must not be left half done.
+// restart begins the budget, or begins it again, however many callers wait. It is for work that must not be left unfinished.
 func (p *retryBudget) restart() {
 	if p.until.IsZero() {
 		p.outage.waiting.Add(1)
@@ -73,8 +74,8 @@ func (p *retryBudget) end() {
 	}
 }
 
-// conn takes a connection from a pool. Where that may lose some, nobody waits for one without end: those who have them
-// may wait for a server that does not answer.
+// conn takes a connection from a pool. If the pool can lose connections, the wait has a limit, because those who hold connections
+// may be waiting for a server that does not reply.
 func (p *retryBudget) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
 	if p.outage == nil {
 		return db.Connx(ctx)
@@ -93,7 +94,7 @@ func (p *retryBudget) conn(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error)
 	return conn, err
 }
 
-// more waits a little after a loss and says whether to try again.
+// more waits for a short time after a loss and returns whether to try again.
 func (p *retryBudget) more(ctx context.Context) bool {
 	if p.until.IsZero() && !p.begin() {
 		return false

@@ -12,23 +12,24 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// pipeline is pgx's connection, saving round trips: BEGIN goes with a transaction's first statement, statements whose
-// answer nobody waits for (see Tx.later) with the next one, and COMMIT with the last of them. A transaction that ran
-// nothing costs nothing. A failure of a statement that was put off is that of what went with it.
+// pipeline wraps a connection of pgx to save round trips. BEGIN is sent with the first statement of a transaction. Statements
+// whose result nobody waits for (see sqlTx.later) are sent with the next statement, and COMMIT with the last of them. A
+// transaction that ran nothing sends nothing. If a deferred statement fails, the statement that it was sent with returns the
+// error.
 type pipeline struct {
 	*stdlib.Conn
 	outage *outage
-	born   int64 // of which generation it is, see outage
+	born   int64 // the generation of the connection; see outage
 
 	inTx  bool
-	sent  bool       // BEGIN has gone
-	queue *pgx.Batch // what has not gone yet; nil = nothing
+	sent  bool       // BEGIN was sent
+	queue *pgx.Batch // statements that were not sent yet; nil if there are none
 }
 
-// maxQueue is how many statements are put off before they are sent.
+// maxQueue is how many statements are deferred before they are sent.
 const maxQueue = 64
 
-// pipelines opens them.
+// pipelines is the connector that opens pipelines.
 type pipelines struct {
 	driver.Connector
 	outage *outage
@@ -51,11 +52,11 @@ var begins = map[sql.IsolationLevel]string{
 	sql.LevelRepeatableRead: "begin isolation level repeatable read", sql.LevelSerializable: "begin isolation level serializable",
 }
 
-// narrow has a serializable transaction read by indexes also where a table is small, or its statistics are not made yet: one
-// that scans a whole table is at odds with everybody who changes a row of it.
+// narrow makes a serializable transaction use indexes even where a table is small or has no statistics yet. A transaction that
+// scans a whole table conflicts with every transaction that changes a row of it.
 const narrow = "set local enable_seqscan = off"
 
-// BeginTx begins a transaction when its first statement comes.
+// BeginTx begins a transaction. BEGIN is sent with its first statement.
 func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if c.Conn.Conn().IsClosed() {
 		return nil, driver.ErrBadConn
@@ -75,7 +76,7 @@ func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.T
 	return &pipedTx{c, ctx, c.queue.Len()}, nil
 }
 
-// ResetSession refuses a connection that is older than the last loss: it leads where that one did.
+// ResetSession refuses a connection that is older than the last loss, because it leads to the same server as the lost one.
 func (c *pipeline) ResetSession(ctx context.Context) error {
 	if c.old() {
 		return driver.ErrBadConn
@@ -85,17 +86,17 @@ func (c *pipeline) ResetSession(ctx context.Context) error {
 
 func (c *pipeline) old() bool { return c.born != c.outage.generation.Load() }
 
-// Close says good-bye only to a server that may listen.
+// Close sends a termination message only to a server that may receive it.
 func (c *pipeline) Close() error {
 	if c.old() {
 		c.Conn.Conn().PgConn().Conn().Close()
-		c.Conn.Close() // fails, as it must
+		c.Conn.Close() // returns an error, because the socket is closed
 		return nil
 	}
 	return c.Conn.Close()
 }
 
-// saw takes a statement's error and counts the connection as lost where it is.
+// saw returns err and, if err says so, records the connection as lost.
 func (c *pipeline) saw(err error) error {
 	if err != nil && postgresClass(err) == lost {
 		c.outage.connLost(c.born)
@@ -105,7 +106,7 @@ func (c *pipeline) saw(err error) error {
 
 type laterKey struct{}
 
-// ExecContext runs a statement or, where its caller does not wait for the answer, puts it off.
+// ExecContext runs a statement, or defers it if the caller does not wait for its result.
 func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c.inTx && ctx.Value(laterKey{}) != nil && (c.queue == nil || c.queue.Len() < maxQueue) {
 		if c.queue == nil {
@@ -126,7 +127,7 @@ func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 	return driver.RowsAffected(tag.RowsAffected()), c.ended(answers, err)
 }
 
-// QueryContext runs a query.
+// QueryContext runs a query. Deferred statements are sent with it.
 func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if c.queue == nil {
 		rows, err := c.Conn.QueryContext(ctx, query, args)
@@ -138,7 +139,7 @@ func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver
 	}
 	rows, err := answers.Query()
 	if err == nil {
-		// A query's failure shows with its first row, and here is where it is looked for.
+		// A query's error appears only with its first row, and the caller expects it here.
 		r := &pipedRows{rows: rows, answers: answers, more: rows.Next(), first: true}
 		if err = rows.Err(); err == nil {
 			return r, nil
@@ -147,7 +148,7 @@ func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver
 	return nil, c.ended(answers, err)
 }
 
-// send sends what was put off and a statement behind it, and reads the answers up to that statement's.
+// send sends the deferred statements and then a statement. It reads the results up to that statement's.
 func (c *pipeline) send(ctx context.Context, query string, args []any) (pgx.BatchResults, error) {
 	batch, before := c.queue, c.queue.Len()
 	c.queue, c.sent = nil, true
@@ -155,14 +156,14 @@ func (c *pipeline) send(ctx context.Context, query string, args []any) (pgx.Batc
 	answers := c.Conn.Conn().SendBatch(ctx, batch)
 	for range before {
 		if _, err := answers.Exec(); err != nil {
-			answers.Close() // gives the same
+			answers.Close() // returns the same error
 			return nil, c.saw(err)
 		}
 	}
 	return answers, nil
 }
 
-// ended closes answers and returns their error.
+// ended closes the results and returns their error.
 func (c *pipeline) ended(answers pgx.BatchResults, err error) error {
 	if closed := answers.Close(); err == nil {
 		err = closed
@@ -178,19 +179,19 @@ func plain(args []driver.NamedValue) []any {
 	return values
 }
 
-// pipedTx is a transaction of a pipeline.
+// pipedTx is a transaction on a pipeline.
 type pipedTx struct {
 	c     *pipeline
 	ctx   context.Context
-	begin int // statements that begin it
+	begin int // number of statements that begin it
 }
 
-// Commit commits. Its error tells whether the server refused (see resultOfCommit).
+// Commit commits the transaction. resultOfCommit tells from the error whether the server refused.
 func (tx *pipedTx) Commit() error {
 	c := tx.c
 	if !c.sent && c.queue.Len() == tx.begin {
 		c.inTx, c.queue = false, nil
-		return nil // nothing was run
+		return nil // no statement was run
 	}
 	var tag pgconn.CommandTag
 	var err error
@@ -209,12 +210,12 @@ func (tx *pipedTx) Commit() error {
 	}
 	c.inTx, c.queue = false, nil
 	if err != nil && !c.Conn.Conn().IsClosed() && c.Conn.Conn().PgConn().TxStatus() != 'I' {
-		tx.undo() // COMMIT was not come to
+		tx.undo() // COMMIT was not executed
 	}
 	return err
 }
 
-// Rollback undoes the transaction.
+// Rollback rolls the transaction back.
 func (tx *pipedTx) Rollback() error {
 	c := tx.c
 	begun := c.sent
@@ -231,7 +232,7 @@ func (tx *pipedTx) Rollback() error {
 func (tx *pipedTx) undo() error {
 	_, err := tx.c.Conn.Conn().Exec(tx.ctx, "rollback")
 	if err != nil {
-		// What it left behind is not known.
+		// The state of the connection is unknown.
 		err = tx.c.saw(err)
 		tx.c.Conn.Conn().PgConn().Conn().Close()
 		tx.c.Conn.Close()
@@ -239,11 +240,11 @@ func (tx *pipedTx) undo() error {
 	return err
 }
 
-// pipedRows are the rows of a query that did not go alone.
+// pipedRows are the rows of a query that was sent together with other statements.
 type pipedRows struct {
 	rows        pgx.Rows
 	answers     pgx.BatchResults
-	first, more bool // the first row was looked for already, and is there
+	first, more bool // first: the first row was read in advance; more: there is one
 }
 
 func (r *pipedRows) Columns() []string {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// placed are the files that an SQLite database is in. What is written to one that was moved away, or in whose place another
-// was put, is not in the database that the next process opens.
+// placed are the files of an open SQLite database. If a file was moved or replaced, what is written to the open one is not in the
+// database that the next process opens.
 type placed struct{ files []placedFile }
 
 type placedFile struct {
@@ -18,7 +18,7 @@ type placedFile struct {
 	id   fileID
 }
 
-// fileID tells files apart, whatever they are called.
+// fileID identifies a file independently of its name.
 type fileID struct{ device, number uint64 }
 
 func idOf(path string) (fileID, error) {
@@ -29,7 +29,7 @@ func idOf(path string) (fileID, error) {
 	return fileID{uint64(st.Dev), st.Ino}, nil
 }
 
-// newPlaced notes the files of a database that is open.
+// newPlaced records the files of an open database.
 func newPlaced(path string) *placed {
 	p := &placed{}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -40,10 +40,10 @@ func newPlaced(path string) *placed {
 	return p
 }
 
-// check refuses changes while a file is not where it was. It costs a system call a file.
+// check refuses changes while a file is not where it was. It costs one system call for each file.
 func (p *placed) check() error { return elsewhere(p.files) }
 
-// checkMain is check of the database file alone.
+// checkMain is check for the database file alone.
 func (p *placed) checkMain() error { return elsewhere(p.files[:min(1, len(p.files))]) }
 
 func elsewhere(files []placedFile) error {
@@ -57,17 +57,18 @@ func elsewhere(files []placedFile) error {
 	return nil
 }
 
-// serves notes that this process serves a database, for as long as the file it gives is open, and says whether another does.
-// It keeps nobody out. A file system that has no such notes hides them all.
+// serves announces that this process serves a database, for as long as the returned file is open. It returns whether another
+// process does so too. It locks nobody out. On a file system without flock it cannot see other processes.
 //
-// The note is on the database's own file, so that it is found under any name. Closing the file drops SQLite's locks, and must
-// wait until SQLite has closed it.
+// The announcement is a lock (flock) on the database file itself, so that it is found under any name of the file. Closing this
+// file would release SQLite's own locks. Therefore it must be closed only after SQLite has closed the database.
 func serves(path string) (note *os.File, others bool, err error) {
 	if note, err = os.Open(path); err != nil {
 		return nil, false, err
 	}
 	others = syscall.Flock(int(note.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == syscall.EWOULDBLOCK
-	// Shared from now on, so that the next one notices. Whoever looks in the same moment has it alone for an instant.
+	// From now on the lock is shared, so that the next process notices it. A process that checks at the same moment holds the
+	// exclusive lock for a short time; hence the retries.
 	for try := 0; try < 50 && syscall.Flock(int(note.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == syscall.EWOULDBLOCK; try++ {
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -15,7 +15,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// What is in the way of changes that nothing but a person can mend is said, and an Update is refused for it.
+// wantRefused checks that an Update is refused because of something that only a person can fix, and that the error says what.
 func wantRefused(t *testing.T, s store.Store, why string) {
 	t.Helper()
 	err := s.Update(context.Background(), insertOne)
@@ -28,7 +28,8 @@ func wantRefused(t *testing.T, s store.Store, why string) {
 	}
 }
 
-// The same where the database is opened by a symbolic link: its files lie beside what that leads to.
+// TestMovedFileBehindALink: the same if the database is opened through a symbolic link, because its files are beside the target
+// of the link.
 func TestMovedFileBehindALink(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -49,8 +50,8 @@ func TestMovedFileBehindALink(t *testing.T) {
 	wantRefused(t, s, "-wal was moved")
 }
 
-// Once a file of an open database is moved, deleted, or has another in its place, no Update is acknowledged; what was before
-// is there, and goes on when the file is back.
+// TestMovedFile: after a file of an open database is moved, deleted or replaced, no Update is acknowledged. What was acknowledged
+// before is kept, and Updates continue when the file is back.
 func TestMovedFile(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -91,7 +92,8 @@ func TestMovedFile(t *testing.T) {
 	}
 }
 
-// A process that ends while its file is elsewhere leaves the log, with what was acknowledged, for who puts the file back.
+// TestClosedWhileMoved: a process that ends while its file is elsewhere leaves the log with the acknowledged changes, for the
+// person who moves the file back.
 func TestClosedWhileMoved(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"", "-wal"} {
@@ -122,7 +124,7 @@ func TestClosedWhileMoved(t *testing.T) {
 	}
 }
 
-// A schema that a newer tokensmith has migrated takes no changes of this one.
+// TestNewerSchemaWhileOpen: after a newer tokensmith has migrated the schema, this one accepts no changes.
 func TestNewerSchemaWhileOpen(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -155,7 +157,7 @@ func TestNewerSchemaWhileOpen(t *testing.T) {
 	})
 }
 
-// A database is made only where none was: neither its log, nor, for who asks for that, its key file may be there.
+// TestMissingDatabase: a database is created only if there was none. Neither its log nor, with OnlyFresh, its key file may exist.
 func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	open := func(d *storetest.Database, options ...store.Option) error {
@@ -221,7 +223,7 @@ func TestMissingDatabase(t *testing.T) {
 	}
 }
 
-// listing returns the names in a database's folders.
+// listing returns the names of the files in a database's folders.
 func listing(t *testing.T, d *storetest.Database) (names []string) {
 	t.Helper()
 	for _, file := range []string{d.URL, d.KeyFile} {
@@ -236,7 +238,7 @@ func listing(t *testing.T, d *storetest.Database) (names []string) {
 	return names
 }
 
-// Of an Open that fails nothing is left, wherever it does.
+// TestFailedOpenLeavesNothing: an Open that fails leaves nothing, wherever it fails.
 func TestFailedOpenLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(d *storetest.Database) []store.Option{
@@ -292,7 +294,8 @@ func TestFailedOpenLeavesNothing(t *testing.T) {
 	}
 }
 
-// On PostgreSQL a key file that is none leaves no schema, and a schema that cannot be made leaves no key file.
+// TestFailedOpenOnPostgres: on PostgreSQL, an invalid key file leaves no schema, and a schema that cannot be created leaves no
+// key file.
 func TestFailedOpenOnPostgres(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -321,7 +324,7 @@ func TestFailedOpenOnPostgres(t *testing.T) {
 	}
 }
 
-// Another program's SQLite file is refused and left as it is, to the byte.
+// TestForeignFile: an SQLite file of another program is refused, and not changed by a single byte.
 func TestForeignFile(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]string{"its tables": "CREATE TABLE customers (a)", "a table meta": "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB)",
@@ -359,7 +362,8 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
-// Who serves a file that another serves is told so; who only uses it is not, and one that was closed is not remembered.
+// TestServedTwice: a process that serves a file that another process serves is warned. A process that only uses the file is not,
+// and a closed one is not remembered.
 func TestServedTwice(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -404,7 +408,7 @@ func TestServedTwice(t *testing.T) {
 	}
 }
 
-// BenchmarkPlaced is what a commit pays for looking where its files are.
+// BenchmarkPlaced measures how long a commit needs to check where its files are.
 func BenchmarkPlaced(b *testing.B) {
 	s, err := store.Open(b.Context(), storetest.SQLite(b), filepath.Join(b.TempDir(), "key"))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// TestPlans: every query of a noun, and the searches that clients make most, is served by an index: SQLite's plan
-// scans no table and sorts no more than a handful of rows.
+// TestPlans: an index serves every query for a noun, and the most frequent searches of clients. The plan of SQLite scans no table
+// and sorts at most a few rows.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -37,7 +37,7 @@ func TestPlans(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		sorts bool // a few rows of one token, user or name, so it may
+		sorts bool // it may sort, because there are only a few rows for one token, user or name
 		run   func(tx store.Tx) error
 	}{
 		{"Load", false, func(tx store.Tx) error { return tx.Load(new(model.Token), "x") }},
@@ -141,7 +141,7 @@ func TestPlans(t *testing.T) {
 				store.Watch(tx, func(query string, args []any) {
 					seen++
 					plan := explain(t, db, query, args)
-					// Of products there are a few dozen.
+					// There are only a few dozen products.
 					plan = strings.NewReplacer("SCAN products", "", "SCAN found", "").Replace(plan)
 					if strings.Contains(plan, "SCAN ") || !c.sorts && strings.Contains(plan, "TEMP B-TREE") {
 						t.Errorf("%s\n%s", query, plan)
@@ -175,7 +175,7 @@ func explain(t *testing.T, db *sql.DB, query string, args []any) (plan string) {
 	return plan
 }
 
-// TestUnique: what the builder takes to be one row's value, an index makes one row's.
+// TestUnique: an index ensures that columns that the builder treats as unique are unique.
 func TestUnique(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)

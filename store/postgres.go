@@ -26,9 +26,9 @@ const (
 	postgresConnect = 3 * time.Second // for making one, each address
 )
 
-// postgresSettings are what a session begins with where the URL does not say otherwise. They end what a caller has long
-// given up on, so that nobody waits for it: a transaction whose process has vanished holds its rows no longer than
-// idle_in_transaction_session_timeout, and those who wait for them outwait it.
+// postgresSettings are the settings of a session unless the URL sets them. They end what the caller has given up long ago, so
+// that nobody waits for it. A transaction whose process has vanished holds its locks no longer than
+// idle_in_transaction_session_timeout. lock_timeout is longer, so a transaction that waits for these locks gets them.
 var postgresSettings = map[string]string{
 	"application_name":                    "tokensmith",
 	"statement_timeout":                   "60s",
@@ -44,13 +44,12 @@ type postgresStore struct {
 
 func (s *postgresStore) Warnings() []string { return s.warnings }
 
-// predicateLocks is how many notes of what transactions have read a server needs room for. It keeps those of every transaction
-// that ran beside one that is still under way, a dozen each: beside an import that takes a minute, of all its logins. When there
-// is no room, nothing is committed any more, logins neither, until the import has ended.
+// predicateLocks is how many predicate locks a server should have room for. PostgreSQL keeps those of every transaction that
+// overlaps one that is still running, about a dozen for each transaction. During an import of one minute, it keeps those of all
+// logins. Without room for more, no transaction can commit, not even a login, until the import has ended.
 const predicateLocks = 100_000
 
-// checkServer warns of a server that is set up for less than may be asked of it. One that does not have the settings has no such
-// limit.
+// checkServer returns warnings about server settings that may be too low. A server without these settings has no such limit.
 func checkServer(ctx context.Context, db *sqlx.DB) []string {
 	var room sql.NullInt64
 	err := db.QueryRowContext(ctx, "SELECT current_setting('max_pred_locks_per_transaction', TRUE)::bigint * "+
@@ -72,7 +71,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 		return nil, err
 	}
 	out := &outage{}
-	// Connections are not looked after before they are used: a View or Update that finds its one broken takes another.
+	// Connections are not tested before they are used. A View or Update whose connection is broken takes another one.
 	connector := stdlib.GetConnector(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
 	db := sqlx.NewDb(sql.OpenDB(o.wrap(pipelines{connector, out})), "pgx")
 	db.Mapper = mapper
@@ -84,7 +83,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	s := &postgresStore{warnings: checkServer(ctx, db)}
 	s.read, s.outage, s.bulk, s.proof = db, out, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
-		// Text compares and sorts by code point, as in SQLite.
+		// Text is compared and sorted by code point, as in SQLite.
 		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",
 			"unhex(printf('%016x%016x', spent - 1, spent))", "int8send(spent - 1) || int8send(spent)"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
@@ -98,15 +97,15 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	return s, nil
 }
 
-// untimed lets a transaction take, and wait, as long as it must.
+// untimed removes the time limits of a transaction.
 const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)"
 
-// postgresConfig reads a URL and adds what it leaves open. Of several hosts, or of one whose role changes, the one that
-// takes writes is meant.
+// postgresConfig parses a URL and sets what it leaves open. If the URL names several hosts, or one whose role changes, the one
+// that accepts writes is used.
 func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("database: the URL cannot be read") // the error may quote it, password included
+		return nil, errors.New("database: the URL cannot be read") // the error may contain the URL with its password
 	}
 	if err := encrypted(config); err != nil {
 		return nil, err
@@ -127,10 +126,10 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// unacknowledged has the kernel give a connection up whose peer acknowledges nothing for ten seconds: a host that is
-// gone says nothing, and a statement on its way to it would wait for a quarter of an hour.
+// unacknowledged makes the kernel close a connection whose peer has acknowledged nothing for ten seconds. A host that has
+// disappeared sends nothing; without this, a statement that was sent to it would wait for a quarter of an hour.
 func unacknowledged(network, _ string, c syscall.RawConn) error {
-	const tcpUserTimeout = 18 // of Linux, in milliseconds: RFC 5482
+	const tcpUserTimeout = 18 // TCP_USER_TIMEOUT on Linux, in milliseconds (RFC 5482)
 	if runtime.GOOS != "linux" || !strings.HasPrefix(network, "tcp") {
 		return nil
 	}
@@ -139,8 +138,9 @@ func unacknowledged(network, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// encrypted refuses what sslmode=prefer, the driver's default, would do: fall back to plain text where others may read
-// it, whenever whoever stands between says that the server has no TLS. Plain text must be asked for by sslmode=disable.
+// encrypted refuses sslmode=prefer, the driver's default. With it the driver falls back to plain text whenever anybody between
+// client and server claims that the server has no TLS, and others may then read the traffic. Plain text must be requested with
+// sslmode=disable.
 func encrypted(config *pgx.ConnConfig) error {
 	plain, secure := map[string]bool{}, map[string]bool{}
 	for _, c := range append([]*pgconn.FallbackConfig{{Host: config.Host, TLSConfig: config.TLSConfig}}, config.Fallbacks...) {
@@ -159,7 +159,8 @@ func encrypted(config *pgx.ConnConfig) error {
 	return nil
 }
 
-// connectError says why no connection could be made. The driver's error may quote the URL, password included.
+// connectError says why no connection could be made. It does not contain the driver's error, which may quote the URL with its
+// password.
 func connectError(err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
@@ -181,7 +182,7 @@ func postgresClass(err error) class {
 			return lost
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return fault // the caller's, which is a network error as well
+			return fault // the caller's own timeout, which is also a net.Error
 		}
 		if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 			errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
@@ -196,11 +197,11 @@ func postgresClass(err error) class {
 		return referenced
 	case "40001", "40P01":
 		return retryable
-	case "55P03", "55006": // a lock, or an object in use
+	case "55P03", "55006": // lock not available, object in use
 		return unavailable
-	case "57P01", "57P02", "57P03", "57P05", // the server goes down, went down, comes up, lets idle ones go
-		"25006", "25P03", // it has become a standby; it gave the transaction up
-		"53300", "40003": // it has no connection to spare; it does not know what became of a statement
+	case "57P01", "57P02", "57P03", "57P05", // admin shutdown, crash shutdown, cannot connect now, idle session timeout
+		"25006", "25P03", // read-only transaction (now a standby), idle-in-transaction timeout
+		"53300", "40003": // too many connections, statement completion unknown
 		return lost
 	}
 	switch e.Code[:min(2, len(e.Code))] {
@@ -214,5 +215,5 @@ func postgresClass(err error) class {
 
 func postgresRefuses(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030") // a read-only one is left, and not connected to again
+	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030") // a read-only server is not listed: its connection is dropped, and not made again
 }

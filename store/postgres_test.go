@@ -37,14 +37,14 @@ func readOne(tx store.ReadTx) error {
 	return err
 }
 
-// once returns a function that does something the first time it is called.
+// once returns a function that calls do the first time that it is called.
 func once(do func()) func() {
 	var first sync.Once
 	return func() { first.Do(do) }
 }
 
-// TestPostgresShutdown: the server ends a connection in the middle of a transaction, and while it is idle. What had not
-// come to its COMMIT runs again; what cannot be known to have committed, for want of a row of the record, does not.
+// TestPostgresShutdown: the server ends a connection in the middle of a transaction, and while it is idle. A transaction that has
+// not reached its COMMIT runs again. One of which it is unknown whether it committed, because it has no audit row, does not.
 func TestPostgresShutdown(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -82,7 +82,7 @@ func TestPostgresShutdown(t *testing.T) {
 	if runs != 2 {
 		t.Errorf("a View ran %d times", runs)
 	}
-	// A dump is written while it is read: it is not begun again.
+	// A dump is written while it is read, so it does not begin again.
 	update(t, s, func(tx store.Tx) error { return tx.PutMeta("large", make([]byte, 2<<20)) })
 	end = once(func() { terminate(t, d.URL) })
 	if _, err := s.Dump(context.Background(), writer(func(b []byte) (int, error) { end(); return len(b), nil })); err == nil {
@@ -104,7 +104,7 @@ func TestPostgresShutdown(t *testing.T) {
 	}
 }
 
-// TestPostgresTimeouts: the server's own limits end a statement.
+// TestPostgresTimeouts: the server's own time limits end a statement.
 func TestPostgresTimeouts(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewPostgres(t)
@@ -119,8 +119,7 @@ func TestPostgresTimeouts(t *testing.T) {
 	update(t, s, insertOne)
 }
 
-// TestPostgresRetryEnds: an Update that always loses gives up and says so; what its function makes of the failure
-// does not hide it.
+// TestPostgresRetryEnds: an Update that always has a conflict gives up and says so, whatever error its function returns.
 func TestPostgresRetryEnds(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewPostgres(t).Open(t)
@@ -151,7 +150,7 @@ func TestPostgresRetryEnds(t *testing.T) {
 	}
 }
 
-// TestPostgresOpenErrors: they say what is wrong, and not the password.
+// TestPostgresOpenErrors: the errors say what is wrong, and do not contain the password.
 func TestPostgresOpenErrors(t *testing.T) {
 	t.Parallel()
 	u := storetest.Postgres(t)
@@ -188,7 +187,7 @@ func TestPostgresClasses(t *testing.T) {
 	}
 }
 
-// TestPostgresTLS: what goes to the server is encrypted, and the server proves itself.
+// TestPostgresTLS: the connection is encrypted, and the server is authenticated.
 func TestPostgresTLS(t *testing.T) {
 	t.Parallel()
 	url, authority := storetest.PostgresTLS(t)
@@ -223,7 +222,7 @@ func TestPostgresTLS(t *testing.T) {
 	}
 }
 
-// TestPostgresSettings: a session has bounds, which the URL may set otherwise, and never serves a server that is read only.
+// TestPostgresSettings: a session has time limits, which the URL may change, and a server that is read-only is never used.
 func TestPostgresSettings(t *testing.T) {
 	t.Parallel()
 	u := storetest.Postgres(t)
@@ -249,7 +248,8 @@ func TestPostgresSettings(t *testing.T) {
 	}
 }
 
-// A server as it comes has too little room for what logins beside a long call have read, and is warned of.
+// TestPostgresRoom: a server with default settings has too little room for the predicate locks of logins during a long call, and
+// there is a warning.
 func TestPostgresRoom(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]bool{storetest.OwnPostgres(t): true, storetest.Postgres(t): false} {
@@ -261,7 +261,7 @@ func TestPostgresRoom(t *testing.T) {
 	}
 }
 
-// writer is a function that takes what is written.
+// writer is an io.Writer that calls a function.
 type writer func(b []byte) (int, error)
 
 func (w writer) Write(b []byte) (int, error) { return w(b) }

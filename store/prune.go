@@ -9,7 +9,7 @@ import (
 	"tokensmith/model"
 )
 
-// prunePart is how many rows of the record are removed in one transaction.
+// prunePart is how many rows of the record are deleted in one transaction.
 const prunePart = 5000
 
 func (s *sqlStore) PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error) {
@@ -36,7 +36,7 @@ func (s *sqlStore) PruneAudit(ctx context.Context, before, now time.Time, row *m
 	return removed, nil
 }
 
-// pruneAudit removes at most so many rows, of the chain at and those behind it. It gives the chain to go on with, "" when
+// pruneAudit deletes at most that many rows of the chain at and of the chains after it. next is the chain to continue with; "" if
 // all are done.
 func (tx *sqlTx) pruneAudit(at string, most int64, before, now model.Time) (removed int64, next string, err error) {
 	if _, err := tx.mark(now, markHeads, nil); err != nil {
@@ -66,7 +66,8 @@ func (tx *sqlTx) pruneAudit(at string, most int64, before, now model.Time) (remo
 	return removed, next, tx.Insert(m)
 }
 
-// pruneChain removes a chain's first rows, at most so many, those of before a moment, and gives where it begins now.
+// pruneChain deletes the first rows of a chain, at most that many and only those from before a moment. It returns the new
+// beginning of the chain, which is the last deleted row.
 func (tx *sqlTx) pruneChain(writer string, c *auditMarks, most int64, before model.Time) (from head, err error) {
 	first, end := auditID(writer, c.from.seq), min(c.last().seq, c.from.seq+most)
 	keep, err := loadAll[model.Audit](&tx.sqlReadTx, "id > ? AND id <= ? AND time >= ? ORDER BY id LIMIT 1", first, auditID(writer, end), before)
@@ -87,7 +88,7 @@ func (tx *sqlTx) pruneChain(writer string, c *auditMarks, most int64, before mod
 	return head{writer: writer, seq: end, time: last.Time, mac: last.MAC}, err
 }
 
-// last is where a chain stood last.
+// last returns where the marks last saw the chain.
 func (c *auditMarks) last() head {
 	if n := len(c.stood); n > 0 {
 		return c.stood[n-1]
@@ -95,7 +96,7 @@ func (c *auditMarks) last() head {
 	return c.from
 }
 
-// begins writes down where a chain begins now, unless nothing is left of it.
+// begins adds to a mark where a chain begins now, unless the chain has ended and no rows are left.
 func (m *auditMark) begins(c *auditMarks, from head) {
 	end := c.last()
 	if c.ended && from.seq == end.seq {

@@ -11,7 +11,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// What is left behind a checkpoint verifies, also against heads of before.
+// TestPrunedRecordVerifies: after pruning, the remaining record can be verified, also with earlier heads.
 func TestPrunedRecordVerifies(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -40,7 +40,7 @@ func TestPrunedRecordVerifies(t *testing.T) {
 		prune(start.Add(time.Minute), 7)
 		whole(t, s, old, 3)
 		prune(start.Add(time.Minute), 0)
-		// The chain goes on.
+		// The chain continues.
 		write(t, s, start.Add(2*time.Hour), 2)
 		head := auditMark(t, s, start.Add(2*time.Hour))
 		whole(t, s, head, 5)
@@ -66,7 +66,8 @@ func TestPrunedRecordVerifies(t *testing.T) {
 	})
 }
 
-// Between any two parts the record verifies, while its chains go on, and what was interrupted is done the next time.
+// TestPrunedByParts: the record can be verified between any two parts, while its chains continue. What was interrupted is done
+// the next time.
 func TestPrunedByParts(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -80,7 +81,7 @@ func TestPrunedByParts(t *testing.T) {
 					t.Fatal(err)
 				}
 				write(t, other, start, rows)
-				write(t, other, start.Add(time.Hour), rows%3) // one has only old ones left, and is ended
+				write(t, other, start.Add(time.Hour), rows%3) // one chain has only old rows left, and is ended
 				if err := other.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -110,7 +111,7 @@ func TestPrunedByParts(t *testing.T) {
 			for at := part(""); at != ""; {
 				at = part(at)
 			}
-			// Younger rows are left: 1 behind 4, 1 behind 1, 1 behind 7, 2 of the open chain.
+			// Younger rows are left: 1 after 4, 1 after 1, 1 after 7, 2 of the open chain.
 			if have != 5 {
 				t.Errorf("parts of %d leave %d rows", most, have)
 			}
@@ -123,7 +124,7 @@ func TestPrunedByParts(t *testing.T) {
 	})
 }
 
-// More rows than a part has are pruned all the same.
+// TestPruneManyRows: more rows than one part has are pruned too.
 func TestPruneManyRows(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -147,7 +148,7 @@ func TestPruneManyRows(t *testing.T) {
 	})
 }
 
-// A chain that stood still is not gone on with, and is ended when it stood still for longer.
+// TestIdleChainEnds: a chain without new rows is not continued, and is ended after a longer time without rows.
 func TestIdleChainEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -167,7 +168,7 @@ func TestIdleChainEnds(t *testing.T) {
 	})
 }
 
-// A key that is added seals from then on, and what was written under the one before still verifies.
+// TestRecordOverKeyRotation: a new key is used from then on, and rows that were signed with the old key can still be verified.
 func TestRecordOverKeyRotation(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {

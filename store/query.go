@@ -10,46 +10,47 @@ import (
 	"tokensmith/model"
 )
 
-// Query asks for rows of one table. Its table and column names come from the object declarations, never from a
-// client; its values are always parameters.
+// Query selects rows of one table. Its table and column names come from declarations in the code, never from a client. Its values
+// are always parameters.
 type Query struct {
 	Table   string
 	Columns []Column
 	Where   []Cond // all must hold
 	Sort    []Sort
-	After   []any // values of Sort of the row after which to begin; nil = at the start
-	Limit   int64 // 0 = no row at all
+	After   []any // the values of Sort of the row to continue after; nil to begin at the start
+	Limit   int64 // 0 returns no rows
 	Offset  int64
-	Quick   bool // an index finds what fits: it does not last long enough to end when its caller does
+	Quick   bool // an index serves the query, so it is too short to be canceled with its caller's ctx
 
 	scope Scope // of the transaction it runs in
 }
 
-// Step leads from a row to the rows of another table whose column To equals its column From. Only, if set, narrows them to
-// those whose column has that value; it is heeded in conditions that an index serves (see Test), and must be nil elsewhere.
+// Step leads from a row to the rows of another table whose column To equals the row's column From. If Only is set, it leads only
+// to those whose column has that value. Only has an effect in conditions that an index serves (see Test), and must be nil
+// elsewhere.
 type Step struct {
 	From, Table, To string
 	Only            *Cond
 }
 
-// Column is a column of the row, or of the at most one row its path leads to.
+// Column is a column of the row itself, or of the row that its path leads to. The path leads to at most one row.
 type Column struct {
 	Path []Step
 	Name string
-	Zero any // stands for the value where the path leads nowhere, when sorting
+	Zero any // the value to sort by if the path leads to no row
 }
 
-// Sort is one key of the order.
+// Sort is one key of the sort order.
 type Sort struct {
 	Column
 	Desc bool
 }
 
-// Op is how a condition compares.
+// Op is the operator of a condition.
 type Op string
 
-// The comparisons. Text compares by code point; like's value is a pattern in which % stands for any run. None and Some take no value:
-// whether the path leads to no row, or to one, is all they ask, whatever the column.
+// The operators. Text is compared by code point. The value of Like is a pattern in which % stands for any text. None and Some
+// take no value: they test whether the path leads to no row, or to some row, and ignore the column.
 const (
 	Eq       Op = "="
 	Ne       Op = "!="
@@ -65,28 +66,29 @@ const (
 	None     Op = "none"
 	Some     Op = "some"
 
-	// Calls is of a user's folded login name, and fits whom the value means in any of the forms in which users are named (see
-	// UsersCalled).
+	// Calls applies to a user's folded login name. It matches the users that the value means in any of the forms in which users
+	// are named (see UsersCalled).
 	Calls Op = "calls"
 )
 
-// Cond is one condition on a column of the row, or of any of the rows its path leads to.
+// Cond is a condition on a column of the row itself, or of any of the rows that its path leads to.
 type Cond struct {
 	Path   []Step
 	Column string
 	Op     Op
-	Value  any // In, NotIn: []any; a Naming, also among them, is a text
+	Value  any // []any for In and NotIn; a Naming counts as a text, also in a list
 	Test   Test
 }
 
-// Naming is a text by which a row is named. Rows of before the rule for names may be called what the rule makes another text of: a row
-// that is called exactly as Given is meant, and where there is none, one that is called Kept.
+// Naming is a text that names a row. A row that was stored before the rule for names may have a name that the rule would change.
+// A row with exactly the name Given is meant; if there is none, the row with the name Kept.
 type Naming struct {
-	Table, Column string // where rows are called so
+	Table, Column string // where the name is stored
 	Given, Kept   string
 }
 
-// Named returns the value of a condition on a column of a table: given as it is, or in the form in which it would be kept.
+// Named returns the value for a condition on a column of a table. It matches the name as given or, if no row has it, in the form
+// in which it would be stored.
 func Named(table, column, given, kept string) any {
 	if given == kept {
 		return kept
@@ -94,7 +96,7 @@ func Named(table, column, given, kept string) any {
 	return Naming{table, column, given, kept}
 }
 
-// Row is a found row's values, in the order of Query.Columns: string, int64, bool or nil.
+// Row is the values of a row, in the order of Query.Columns. Each is a string, an int64, a bool or nil.
 type Row []any
 
 func (tx *sqlReadTx) Find(q *Query) (found []Row, err error) {
@@ -187,7 +189,7 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	return n, err
 }
 
-// What both databases take in one statement: SQLite 32,766 parameters and expressions 1,000 deep, PostgreSQL 65,535
+// Both databases accept these in one statement. SQLite accepts 32,766 parameters and expressions 1,000 deep, PostgreSQL 65,535
 // parameters.
 const (
 	maxParams = 32_000
@@ -195,11 +197,11 @@ const (
 	maxSort   = 50
 )
 
-// MaxPattern is how many bytes what a text ends with, or is like, may have with its special characters escaped: what SQLite's
-// LIKE takes.
+// MaxPattern is how many bytes the value of EndsOn or Like may have, after its special characters are escaped. It is the limit of
+// SQLite's LIKE.
 const MaxPattern = 50_000
 
-// TooLong says whether the condition's pattern is longer than MaxPattern.
+// TooLong returns whether the condition's pattern is longer than MaxPattern.
 func (c *Cond) TooLong() bool {
 	text, ok := c.Value.(string)
 	if !ok || c.Op != EndsOn && c.Op != Like || len(text) < MaxPattern/2 {
@@ -209,13 +211,13 @@ func (c *Cond) TooLong() bool {
 	return !isStart && len(c.pattern(text)) > MaxPattern
 }
 
-// starts says whether a pattern only says how a text starts, which needs no LIKE.
+// starts returns whether a pattern only gives the beginning of a text, which needs no LIKE.
 func (c *Cond) starts(text string) (start string, ok bool) {
 	start, rest, any := strings.Cut(text, "%")
 	return start, c.Op == Like && any && rest == ""
 }
 
-// pattern returns what LIKE gets.
+// pattern returns the pattern for LIKE.
 func (c *Cond) pattern(text string) string {
 	if c.Op == EndsOn {
 		return "%" + likeText(text)
@@ -227,9 +229,9 @@ func (c *Cond) pattern(text string) string {
 	return strings.Join(parts, "%")
 }
 
-// check refuses a query that is too large for one of the databases, before its text is made.
+// check refuses a query that is too large for one of the databases, before its SQL is built.
 func (q *Query) check() error {
-	values := len(q.Sort) * (len(q.Sort) + 3) // as many as After and the order take at most
+	values := len(q.Sort) * (len(q.Sort) + 3) // the most that After and the sort order need
 	for _, c := range q.Where {
 		values++
 		if list, ok := c.Value.([]any); ok {
@@ -245,7 +247,7 @@ func (q *Query) check() error {
 	return nil
 }
 
-// fit refuses parameters that are too many with those of a scope.
+// fit refuses too many parameters, those of a scope included.
 func fit(args []any) error {
 	if len(args) > maxParams {
 		return errTooMany
@@ -260,7 +262,7 @@ func (tx *sqlReadTx) Exists(s Step, of any) (bool, error) {
 	return n > 0, err
 }
 
-// Select returns the statement of a query and its parameters.
+// Select returns the SQL of a query and its parameters.
 func (q *Query) Select() (string, []any, error) {
 	b := &builder{scope: q.scope}
 	columns := make([]string, len(q.Columns))
@@ -272,7 +274,7 @@ func (q *Query) Select() (string, []any, error) {
 		keys[i] = b.column(s.Column)
 	}
 	where := b.where(q.Table, q.Where)
-	// The parameters stand in the order of the text: conditions, the place to go on from, the order's own.
+	// The parameters must be in the order of the SQL: conditions, After, sort order.
 	if q.After != nil {
 		where += b.after(q, keys, where == "")
 	}
@@ -300,17 +302,17 @@ func (q *Query) Select() (string, []any, error) {
 	return b.statement(text)
 }
 
-// builder collects joins and parameters while a statement is put together.
+// builder collects joins and parameters while the SQL is built.
 type builder struct {
 	joins   strings.Builder
 	aliases map[string]string
 	args    []any
 	scope   Scope
-	nested  int  // EXISTS written so far, for their aliases
-	lists   bool // some of args are
+	nested  int  // number of EXISTS so far, for their aliases
+	lists   bool // some of args are lists
 }
 
-// statement returns a text and its parameters, lists spelt out.
+// statement returns the SQL and its parameters, with lists expanded.
 func (b *builder) statement(text string) (string, []any, error) {
 	if !b.lists {
 		return text, b.args, nil
@@ -318,7 +320,7 @@ func (b *builder) statement(text string) (string, []any, error) {
 	return sqlx.In(text, b.args...)
 }
 
-// column names a column in the statement, joining what its path leads through.
+// column returns a column's name in the SQL, and adds the joins of its path.
 func (b *builder) column(c Column) string {
 	alias, path := "t0", ""
 	for _, s := range c.Path {
@@ -337,7 +339,7 @@ func (b *builder) column(c Column) string {
 	return alias + "." + c.Name
 }
 
-// sortKey makes a joined column sortable alike everywhere: databases differ in where they put NULL.
+// sortKey returns a sort expression without NULL for a joined column, because databases sort NULL differently.
 func (b *builder) sortKey(c Column, name string) string {
 	if len(c.Path) == 0 {
 		return name
@@ -360,10 +362,10 @@ func (b *builder) where(table string, conds []Cond) string {
 	return text
 }
 
-// unique are columns by which people name what others refer to, each value of which one row has at most.
+// unique lists the columns with names of rows that other rows refer to. At most one row has each value.
 var unique = map[string]bool{"domains.name_folded": true, "repositories.name": true, "device_groups.name_folded": true}
 
-// cond writes a condition; a path becomes nested IN (SELECT ...), which both databases serve from an index.
+// cond writes a condition. A path becomes nested IN (SELECT ...), for which both databases use an index.
 func (b *builder) cond(prefix string, c Cond) string {
 	if c.Op == None || c.Op == Some {
 		return b.leads(prefix, c)
@@ -373,7 +375,7 @@ func (b *builder) cond(prefix string, c Cond) string {
 	}
 	if n := len(c.Path); n > 0 {
 		if last := c.Path[n-1]; last.To == "id" && c.Column == "id" && last.Only == nil && len(b.scope.of(last.Table)) == 0 {
-			// The value is that of the referring column: no need to visit the row referred to.
+			// The value is already in the referring column, so the row that it refers to need not be read.
 			return b.cond(prefix, Cond{Path: c.Path[:n-1], Column: last.From, Op: c.Op, Value: c.Value})
 		}
 		s, only := c.Path[0], ""
@@ -385,7 +387,7 @@ func (b *builder) cond(prefix string, c Cond) string {
 		}
 		in := " IN "
 		if n == 1 && c.Op == Eq && unique[s.Table+"."+c.Column] {
-			in = " = " // SQLite would make a table of what is found, and sort what an index gives in order
+			in = " = " // with IN, SQLite would make a temporary table, and sort rows that an index returns in order
 		}
 		return prefix + s.From + in + "(SELECT " + s.To + " FROM " + s.Table + " WHERE " + only +
 			b.cond("", Cond{Path: c.Path[1:], Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
@@ -399,7 +401,7 @@ func (b *builder) cond(prefix string, c Cond) string {
 	case Eq, Ne, Lt, Le, Gt, Ge:
 		return name + " " + string(c.Op) + " " + b.value(c.Value)
 	case Calls:
-		return name + " = " + b.value(c.Value) // a bare login name: the others are resolved
+		return name + " = " + b.value(c.Value) // a bare login name; other forms were replaced by resolve
 	case In:
 		if len(c.Value.([]any)) == 0 {
 			return "FALSE"
@@ -412,7 +414,7 @@ func (b *builder) cond(prefix string, c Cond) string {
 		b.lists = true
 		return add(name+" NOT IN (?)", c.Value)
 	case StartsOn:
-		// A range, which an index serves, unlike LIKE.
+		// A range can use an index; LIKE cannot.
 		from := c.Value.(string)
 		if to := successor(from); to != "" {
 			return add("("+name+" >= ? AND "+name+" < ?)", from, to)
@@ -444,7 +446,7 @@ func (b *builder) value(v any) string {
 	return text + n.Column + " = ?), ?)"
 }
 
-// list writes the values of a list, the plain ones as one parameter, which statement spells out.
+// list writes the values of a list. The plain ones become one parameter, which statement expands.
 func (b *builder) list(values []any) string {
 	var plain []any
 	var texts []string
@@ -465,14 +467,14 @@ func (b *builder) list(values []any) string {
 
 var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace
 
-// successor returns the smallest text greater than every text that starts with s; "" when there is none.
+// successor returns the smallest text that is greater than every text that starts with s; "" if there is none.
 func successor(s string) string {
 	runes := []rune(s)
 	for i := len(runes) - 1; i >= 0; i-- {
 		switch r := runes[i]; {
 		case r == '\U0010FFFF':
 			continue
-		case r == 0xD7FF: // surrogates are no text
+		case r == 0xD7FF: // skip the surrogates, which are not valid in text
 			runes[i] = 0xE000
 		default:
 			runes[i]++
@@ -482,7 +484,7 @@ func successor(s string) string {
 	return ""
 }
 
-// after continues behind a row: (a > ?) OR (a = ? AND b > ?) OR ...
+// after writes the condition to continue after a row: (a > ?) OR (a = ? AND b > ?) OR ...
 func (b *builder) after(q *Query, keys []string, first bool) string {
 	var alternatives []string
 	for i, s := range q.Sort {

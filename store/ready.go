@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	metaTried  = "tried"         // what Writable writes and takes away again
-	triedBytes = 32 << 10        // of it: the pages of several calls
-	triedAgain = 3 * time.Second // after a change was refused, until one is tried
+	metaTried  = "tried"         // the meta row that Writable writes and deletes again
+	triedBytes = 32 << 10        // its size: as many pages as several calls write
+	triedAgain = 3 * time.Second // how long no trial is made after a refused change
 )
 
-// proof is what is known of writing.
+// proof is what is known about whether the database accepts changes.
 type proof struct {
-	trying   chan struct{} // holds one while somebody does
-	refusals atomic.Int64  // of changes, Unavailable
-	carried  atomic.Int64  // what refusals was, and one more, when a trial was last carried out; 0 = never
-	again    atomic.Int64  // when one may be tried, in Unix milliseconds
+	trying   chan struct{} // holds one element while a trial runs
+	refusals atomic.Int64  // how many changes were Unavailable
+	carried  atomic.Int64  // refusals + 1, as of the last successful trial; 0 if there was none
+	again    atomic.Int64  // time of the next allowed trial, in Unix milliseconds
 }
 
 func newProof() proof { return proof{trying: make(chan struct{}, 1)} }
 
-// later puts the next trial off.
+// later postpones the next trial.
 func (p *proof) later() { p.again.Store(time.Now().Add(triedAgain).UnixMilli()) }
 
 func (p *proof) holds() bool { return p.carried.Load() == p.refusals.Load()+1 }
 
-// failed notes what an Update's error lets expect of others. One that was Unavailable for another reason than a full disk and
-// the like leaves that open: it may be tried at once.
+// failed records an Update's error if it is Unavailable. If the cause is a full disk or the like, the next trial is postponed.
+// Otherwise a trial may be made at once.
 func (s *sqlStore) failed(err error) {
 	var known *model.Error
 	if !errors.As(err, &known) || known.Kind != model.Unavailable {
@@ -66,7 +66,7 @@ func (s *sqlStore) Writable(ctx context.Context) error {
 		return ctx.Err()
 	}
 	tried := make(chan error, 1)
-	go func() { // an Update that runs does not end with ctx
+	go func() { // in a goroutine, because a running Update does not end with ctx
 		err := s.tryWriting()
 		<-s.proof.trying
 		tried <- err
@@ -88,7 +88,7 @@ func (s *sqlStore) tryWriting() error {
 		return errRefused
 	}
 	bytes := make([]byte, triedBytes)
-	rand.Read(bytes) // PostgreSQL would write zeros in a few bytes
+	rand.Read(bytes) // PostgreSQL would compress zeros to a few bytes
 	err := s.update(context.Background(), updateShort, func(tx *sqlTx) error {
 		if err := tx.PutMeta(metaTried, bytes); err != nil {
 			return err
@@ -106,8 +106,8 @@ func (s *sqlStore) tryWriting() error {
 
 var errRefused = unavailableError("the database refused a change just now")
 
-// refusal is why a database takes no changes, for whoever runs the server to mend. It holds no folder's name: /readyz, which
-// anybody may ask, tells it.
+// refusal says why a database accepts no changes, for the operator. It contains no folder name, because /readyz, which anyone may
+// call, returns it.
 type refusal string
 
 func (r refusal) Error() string { return "the database takes no changes: " + string(r) }
@@ -116,14 +116,14 @@ func refused(why string) error {
 	return model.UnavailableError(refusal(why))
 }
 
-// Why says what must be mended until a database takes changes again, where an Unavailable error knows that; else "".
+// Why returns what must be fixed before the database accepts changes again, if an Unavailable error contains that; else "".
 func Why(err error) string {
 	var why refusal
 	errors.As(err, &why)
 	return string(why)
 }
 
-// inPlace refuses changes while the database's file is not where it was.
+// inPlace returns an error while the database's files are not where they were.
 func (s *sqlStore) inPlace() error {
 	if s.placed == nil {
 		return nil
@@ -131,7 +131,7 @@ func (s *sqlStore) inPlace() error {
 	return s.placed.check()
 }
 
-// outdated refuses changes where a newer tokensmith has migrated the schema.
+// outdated returns an error if a newer tokensmith has migrated the schema.
 func (s *sqlStore) outdated() error {
 	if n := s.newer.Load(); n != 0 {
 		return refused(fmt.Sprintf("a newer tokensmith has brought its schema to number %d: start that version here as well", n))
@@ -139,7 +139,7 @@ func (s *sqlStore) outdated() error {
 	return nil
 }
 
-// schemaInterval is how often a server looks which number the schema has.
+// schemaInterval is how often a server reads the number of the schema.
 const schemaInterval = time.Second
 
 func (s *sqlStore) Guard(ctx context.Context) {
@@ -157,7 +157,7 @@ func (s *sqlStore) Guard(ctx context.Context) {
 	}
 }
 
-// migratedBeyond returns the number of the schema, where it is none of this tokensmith's, and else 0.
+// migratedBeyond returns the number of the schema if it is newer than this binary's; else 0.
 func (s *sqlStore) migratedBeyond(ctx context.Context) (int64, error) {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A database that refuses changes is not writable until it takes them again, whoever else changes anything; one that takes
-// them is asked once.
+// TestWritable: a database that refuses changes is not writable until it accepts them again, whatever other changes there are. A
+// database that accepts changes is asked only once.
 func TestWritable(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -39,14 +39,14 @@ func TestWritable(t *testing.T) {
 				t.Errorf("writable: %v", err)
 			}
 		}
-		// still wants it not tried again before its time; where that is over already, nothing can be said.
+		// still checks that no trial is made before its time. If that time is over already, it cannot check anything.
 		still := func(refused time.Time) {
 			t.Helper()
 			if err := s.Writable(t.Context()); err == nil && time.Since(refused) < store.TriedAgain {
 				t.Error("writable before it was tried again")
 			}
 		}
-		// Nothing was written yet, so that it must be tried.
+		// Nothing was written yet, so a trial must be made.
 		refuse(true)
 		refused := time.Now()
 		writable(false)
@@ -72,10 +72,10 @@ func TestWritable(t *testing.T) {
 		writable(false)
 		time.Sleep(store.TriedAgain)
 		refused = time.Now()
-		writable(false) // it was tried
+		writable(false) // a trial was made
 		refuse(false)
 		update(t, s, insertOne)
-		still(refused) // another's change does not show that there is room for more
+		still(refused) // another change does not prove that there is room for more
 		time.Sleep(store.TriedAgain)
 		writable(true)
 	})

@@ -7,32 +7,32 @@ import (
 	"tokensmith/model"
 )
 
-// unwritten are the rows of the audit record that the Updates of one SQLite transaction have made and that are not in the
-// database yet. They are written many at a time, before the transaction commits or somebody reads the record in it: a statement
-// for each would cost a login as much as one of its own changes.
+// unwritten holds the audit rows of one SQLite transaction that are not in the database yet. They are written many at a time:
+// before the transaction commits, and before a statement of the transaction reads the audit table. One statement for each row
+// would cost a login as much as one of its own changes.
 type unwritten struct {
-	rows    []model.Audit // all of the transaction, in the order of the chain
+	rows    []model.Audit // all audit rows of the transaction, in the order of the chain
 	written int           // how many of them are in the database
 }
 
-// point is a state of unwritten rows that a savepoint stands for.
+// point is the state of unwritten when a savepoint was set.
 type point struct{ rows, written int }
 
 func (u *unwritten) point() point { return point{len(u.rows), u.written} }
 
-// back goes back to a point, after the database has.
+// back restores the state at a point, after the database was rolled back to its savepoint.
 func (u *unwritten) back(to point) {
 	clear(u.rows[to.rows:])
 	u.rows, u.written = u.rows[:to.rows], to.written
 }
 
-// insertedTogether are how many rows a statement writes: few different statements, which stay prepared.
+// insertedTogether lists how many rows one statement writes. They are few, so that the statements stay prepared.
 var insertedTogether = []int{64, 16, 4, 1}
 
-// maxUnwritten bounds the rows that wait.
+// maxUnwritten is how many rows may wait to be written.
 const maxUnwritten = 64
 
-// reads is called before a table is read: rows of the record that wait are written before it is.
+// reads must be called before a table is read. It writes waiting audit rows before the audit table is read.
 func (tx *sqlReadTx) reads(table string) error {
 	if tx.record == nil || table != "audit" {
 		return nil
@@ -40,7 +40,7 @@ func (tx *sqlReadTx) reads(table string) error {
 	return tx.record.flush(tx)
 }
 
-// flush writes what waits.
+// flush writes the rows that wait.
 func (u *unwritten) flush(tx *sqlReadTx) error {
 	if u == nil || u.written == len(u.rows) {
 		return nil

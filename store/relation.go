@@ -7,8 +7,8 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// The relations between tables, named for those outside who lead from a row to others and know neither tables nor columns.
-// A Step that is named To... leads from any row that refers to such an object.
+// The relations between tables, by name, for packages that know neither tables nor columns. A Step named To... leads from any row
+// that refers to such an object.
 var (
 	ToDomain = Step{From: "domain_id", Table: "domains", To: "id"}
 	ToUser   = Step{From: "user_id", Table: "users", To: "id"}
@@ -33,42 +33,43 @@ var (
 
 	UserState   = []Step{{From: "id", Table: "user_states", To: "user_id"}}
 	TokenState  = []Step{{From: "id", Table: "token_states", To: "token_id"}}
-	ClientToken = []Step{{From: "token_id", Table: "client_tokens", To: "id"}} // of a device
+	ClientToken = []Step{{From: "token_id", Table: "client_tokens", To: "id"}} // from a device
 
 	DeviceGroups = []Step{{From: "id", Table: "device_group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 	GroupDevices = []Step{{From: "id", Table: "device_group_members", To: "group_id"}, ToDevice}
 	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
-// TableOf returns the name of the table that keeps rows of a type of the domain; row is a pointer to one.
+// TableOf returns the name of the table for a type of the domain; row is a pointer to that type.
 func TableOf(row any) string {
 	t, _ := tableOf(row)
 	return t.name
 }
 
-// Folded returns the column beside a text column that holds the text as it is compared without case (see model.Fold).
+// Folded returns the column that holds a text column's text as folded by model.Fold, for comparison without case.
 func Folded(column string) string { return column + "_folded" }
 
-// What conditions mean that are not a client's.
+// Conditions that the server itself uses, and not a client.
 
-// ByID fits the object of an id.
+// ByID matches the object with that id.
 func ByID(id string) Cond { return Cond{Column: "id", Op: Eq, Value: id} }
 
-// ByIDs fits the objects of ids.
+// ByIDs matches the objects with these ids.
 func ByIDs(ids []any) Cond { return Cond{Column: "id", Op: In, Value: ids} }
 
-// Assigned fits tokens that a user has.
+// Assigned matches tokens that are assigned to a user.
 func Assigned(userID string) Cond {
 	return Cond{Path: []Step{TokenAssignments}, Column: "user_id", Op: Eq, Value: userID}
 }
 
-// AdministratorCalled fits administrators whom a name means as a person typed it.
+// AdministratorCalled matches the administrators that a name may mean, as a person typed it.
 func AdministratorCalled(name string) []Cond {
 	given := model.Fold(name)
 	return []Cond{{Column: loginNameFolded, Op: Calls, Value: Named("users", loginNameFolded, given, asKept(given))}, {Column: "permissions", Op: Ne, Value: ""}}
 }
 
-// ByName has a condition of a selector that compares a login name fit whom the name means.
+// ByName changes a condition that compares a login name, so that it matches the users that the name means (Calls). Other
+// conditions stay as they are.
 func (c Cond) ByName() Cond {
 	if c.Column == loginNameFolded && c.Op == Eq {
 		c.Op = Calls
@@ -76,13 +77,13 @@ func (c Cond) ByName() Cond {
 	return c
 }
 
-// OfNothing has a condition fit no row.
+// OfNothing returns the condition changed so that it matches no row.
 func (c Cond) OfNothing() Cond {
 	c.Op, c.Value = In, []any{}
 	return c
 }
 
-// NamesDomain says whether a condition at the end of a path names a domain, by its id or one of its names, or by nothing.
+// NamesDomain returns whether a condition with a path names a domain: by its id, by one of its names, or by an empty list.
 func (c *Cond) NamesDomain() bool {
 	list, of := c.Value.([]any)
 	one := c.Op == Eq || c.Op == In && of && len(list) == 0
@@ -92,21 +93,21 @@ func (c *Cond) NamesDomain() bool {
 
 var domainKeys = []string{"id", Folded("name"), Folded("netbios_name"), Folded("dns_name")}
 
-// loginNameFolded is the column that no table but that of users has.
+// loginNameFolded is a column that only the table users has.
 var loginNameFolded = Folded("login_name")
 
-// IDColumn is the id of a row.
+// IDColumn is the column with the id of a row.
 var IDColumn = Column{Name: "id"}
 
-// OwnerAssignments leads from a token to the assignments of its owners, or with false to those of the others.
+// OwnerAssignments leads from a token to the assignments of its owners or, with false, to all other assignments.
 func OwnerAssignments(owner bool) Step {
 	s := TokenAssignments
 	s.Only = &Cond{Column: "is_owner", Op: Eq, Value: owner}
 	return s
 }
 
-// DomainScope returns what a caller sees who is limited to domains, given by id: their users, those users' assignments and devices,
-// tokens that are unassigned or assigned only there, and what all domains share.
+// DomainScope returns the scope of a caller that is limited to domains, given by id. It shows the users of these domains, their
+// assignments and devices, the tokens that are unassigned or assigned only there, and what all domains share.
 func DomainScope(domains []any) Scope {
 	within := func(path ...Step) []Cond {
 		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
@@ -128,49 +129,49 @@ func DomainScope(domains []any) Scope {
 	}
 }
 
-// The places of sealed values, by the id of their row.
+// The Places of sealed values, by the id of their row.
 
-// SeedPlace is that of a token's seed.
+// SeedPlace is the Place of a token's seed.
 func SeedPlace(tokenID string) keyring.Place {
 	return keyring.Place{Table: "tokens", Column: "seed", Row: tokenID}
 }
 
-// PasswordPlace is that of a user's password.
+// PasswordPlace is the Place of a user's password.
 func PasswordPlace(userID string) keyring.Place {
 	return keyring.Place{Table: "users", Column: "password", Row: userID}
 }
 
-// PINPlace is that of an assignment's PIN.
+// PINPlace is the Place of an assignment's PIN.
 func PINPlace(assignmentID string) keyring.Place {
 	return keyring.Place{Table: "token_assignments", Column: "pin", Row: assignmentID}
 }
 
-// ActivationPlace is that of an assignment's activation code.
+// ActivationPlace is the Place of an assignment's activation code.
 func ActivationPlace(assignmentID string) keyring.Place {
 	return keyring.Place{Table: "token_assignments", Column: "activation", Row: assignmentID}
 }
 
-// PasscodePlace is that of a user's one-time passcode.
+// PasscodePlace is the Place of a user's one-time passcode.
 func PasscodePlace(userID string) keyring.Place {
 	return keyring.Place{Table: "user_states", Column: "passcode", Row: userID}
 }
 
-// MessagePlace is that of a message on its way.
+// MessagePlace is the Place of the text of a queued message.
 func MessagePlace(deliveryID string) keyring.Place {
 	return keyring.Place{Table: "deliveries", Column: "body", Row: deliveryID}
 }
 
-// ClientTokenPlace is that of a device's client token.
+// ClientTokenPlace is the Place of a device's client token.
 func ClientTokenPlace(id string) keyring.Place {
 	return keyring.Place{Table: "client_tokens", Column: "sealed", Row: id}
 }
 
-// CodePlace is that of an installation code.
+// CodePlace is the Place of an installation code.
 func CodePlace(id string) keyring.Place {
 	return keyring.Place{Table: "installation_codes", Column: "code", Row: id}
 }
 
-// AnswerPlace is that of a reply that is kept for a repeat of its call.
+// AnswerPlace is the Place of a stored reply to a call with an idempotency key.
 func AnswerPlace(id string) keyring.Place {
 	return keyring.Place{Table: "idempotency_keys", Column: "reply", Row: id}
 }

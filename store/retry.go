@@ -17,24 +17,24 @@ import (
 )
 
 const (
-	maxUpdate    = time.Minute      // that a short Update takes with all its runs
-	bulkSlack    = 30 * time.Second // that a server lets an UpdateLong go on after its time
+	maxUpdate    = time.Minute      // time limit of a short Update with all its runs
+	bulkSlack    = 30 * time.Second // how long the server lets an UpdateLong run beyond its limit
 	maxRetry     = 60               // runs of one Update before it gives up
-	retryWait    = time.Millisecond // of the second run, doubling up to retryWaitMax, with jitter
+	retryWait    = time.Millisecond // wait before the second run, doubling up to retryWaitMax, with jitter
 	retryWaitMax = 64 * time.Millisecond
 )
 
-// retryWriter runs an Update on any connection, and again when it lost against another, or when its connection was lost.
-// Those that lost against another take turns: were they to run side by side, most would only lose again.
+// retryWriter runs an Update on any connection of the pool. It runs the Update again after a serialization conflict and after a
+// lost connection. Updates that had a conflict take turns, because most of them would conflict again if they ran side by side.
 //
-// A COMMIT whose answer was lost may have been carried out, or may be yet. Its first row of the record tells (see resolve).
-// A transaction that wrote none is not run again but Unavailable: those are notes of when something was last used, claims
-// of messages, marks of the record and the schema, all of which are made again by whoever wants them, and may be made
-// twice.
+// If the reply to a COMMIT was lost, the transaction may be committed, or may be committed later. The transaction's first row in
+// the record tells (see resolve). A transaction without a row in the record is not run again; it is Unavailable. Such
+// transactions record the time of a last use, claim messages, add marks, or store the schema number. Their callers repeat all of
+// these when needed, and doing them twice is harmless.
 type retryWriter struct {
 	store    *sqlStore
-	turn     chan struct{} // of short Updates
-	longTurn chan struct{} // of the others, which would keep it for too long
+	turn     chan struct{} // held by a short Update that runs again
+	longTurn chan struct{} // held by a longer Update that runs again, which would hold turn for too long
 	most     time.Duration // maxUpdate
 
 	mu        sync.Mutex
@@ -46,7 +46,8 @@ func (w *retryWriter) close() error { return nil }
 
 func (w *retryWriter) heads() []chain { return w.free }
 
-// take returns a chain to a transaction; none is at hand when more run at once than ever before.
+// take returns an audit chain for a transaction. The chain is empty if none is free, because more transactions run at once than
+// ever before.
 func (w *retryWriter) take() (h chain) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,21 +66,21 @@ func (w *retryWriter) give(h chain) {
 	w.mu.Unlock()
 }
 
-// attempt is an Update on its way.
+// attempt is the state of a running Update.
 type attempt struct {
 	*retryBudget
 	fn   func(*sqlTx) error
-	head chain // of the audit rows, taken with the first of them
+	head chain // the audit chain, taken for the first audit row
 }
 
-// runResult is what is to be done about a run.
+// runResult says how to continue after a run.
 type runResult uint8
 
 const (
-	done     runResult = iota // its error, or nil, is the Update's
-	conflict                  // it lost against another: run it again
-	connLost                  // its connection was lost before it could commit: run it again on another one
-	inDoubt                   // its connection was lost at COMMIT: it may have committed, and no audit row tells
+	done     runResult = iota // finished: the run's error, or nil, is the Update's
+	conflict                  // serialization conflict: run it again
+	connLost                  // the connection was lost before COMMIT: run it again on another connection
+	inDoubt                   // the connection was lost at COMMIT: it may have committed, and no audit row tells
 )
 
 func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) (err error) {
@@ -97,8 +98,8 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	switch mode {
 	case updateLong:
 		most = w.store.bulk
-		// Behind the context's end, which says what was reached; a server's error does not. And not
-		// idle_in_transaction_session_timeout: what a process that has vanished holds, others need.
+		// The server's timeout is later than the context's, because only the context's error tells which limit was reached.
+		// idle_in_transaction_session_timeout is not changed, because others need the locks of a process that has vanished.
 		timeouts = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', TRUE), set_config('lock_timeout', '%[1]d', TRUE)", (most + bulkSlack).Milliseconds())
 	case updateUnbounded:
 		timeouts = "SET LOCAL statement_timeout = 0"
@@ -112,12 +113,13 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 		}
 	}
 	if mode != updateUnbounded {
-		// Once it runs it is carried through, but not for ever: a server may stop answering.
+		// From here on the Update is completed even if its caller's ctx ends, but with a time limit, because the server may stop
+		// replying.
 		var stop func()
 		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer stop()
 	}
-	// A panic gives the chain back as it was: nothing of its transaction is left.
+	// After a panic the chain is returned as it was before, because the transaction is rolled back.
 	defer func() { w.give(a.head) }()
 	next, err := w.run(ctx, conn, a)
 	for run, wait := 1, retryWait; next == conflict && run < maxRetry || next == connLost && a.more(ctx); run++ {
@@ -137,21 +139,21 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	return w.inTime(ctx, mode, err)
 }
 
-// inTime returns an Update's error, replaced by a timeout error if the Update took longer than its mode allows.
+// inTime returns an Update's error. If the Update exceeded the time limit of its mode, it returns a timeout error instead.
 func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) error {
-	// database/sql rolls a transaction back whose time is over, and COMMIT is then said to be done already.
+	// When the time is over, database/sql rolls the transaction back, and Commit then returns ErrTxDone.
 	if mode == updateUnbounded || ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, sql.ErrTxDone) {
 		return w.store.kind(err)
 	}
 	if !w.answers() {
-		w.store.outage.down.Store(true) // so that not everybody waits as long
+		w.store.outage.down.Store(true) // so that other callers do not wait as long
 	} else if mode == updateLong {
 		return w.store.errOverlong()
 	}
 	return unavailableError("the database did not answer in time")
 }
 
-// answers says whether the server does, whatever became of an Update that took too long.
+// answers returns whether the server replies. It is called after an Update has exceeded its time limit.
 func (w *retryWriter) answers() bool {
 	ctx, stop := context.WithTimeout(context.Background(), postgresConnect)
 	defer stop()
@@ -160,7 +162,7 @@ func (w *retryWriter) answers() bool {
 
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")
 
-// conn returns a connection, also where some are lost first.
+// conn returns a connection, even if some are lost first.
 func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
 		conn, err := a.retryBudget.conn(ctx, w.store.read)
@@ -170,8 +172,8 @@ func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) 
 	}
 }
 
-// inTurn is run for an Update that was run before; in turn if it lost against another. It takes a connection only when its turn
-// has come, for those who wait must not hold what the others need.
+// inTurn runs an Update again. After a conflict it waits for its turn first. It takes a connection only after that, because
+// waiting Updates must not hold connections that others need.
 func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}) (runResult, error) {
 	if turn != nil {
 		select {
@@ -188,7 +190,7 @@ func (w *retryWriter) inTurn(ctx context.Context, a *attempt, turn chan struct{}
 	return w.run(ctx, conn, a)
 }
 
-// run is runOnce, and begins an audit chain first where the Update needs one.
+// run is runOnce, but first begins an audit chain if the Update needs one.
 func (w *retryWriter) run(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
 	next, err := w.runOnce(ctx, conn, a)
 	if err != errNoChain {
@@ -203,7 +205,8 @@ func (w *retryWriter) run(ctx context.Context, conn *sqlx.Conn, a *attempt) (run
 	return w.runOnce(ctx, conn, a)
 }
 
-// begin begins an audit chain in a transaction of its own. Marks are one chain: in this process one at a time.
+// begin begins an audit chain in a transaction of its own. The marks form one chain. Therefore only one goroutine of this process
+// does so at a time.
 func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 	w.beginning.Lock()
 	defer w.beginning.Unlock()
@@ -222,11 +225,11 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		switch {
 		case run == maxRetry:
 			return err
-		case next == connLost || next == inDoubt: // one that may be there and has no rows does no harm
+		case next == connLost || next == inDoubt: // if the chain was begun after all, an empty chain does no harm
 			if !a.more(ctx) {
 				return err
 			}
-		case next == conflict || errors.As(err, &known) && known.Kind == model.Exists: // another process made that mark
+		case next == conflict || errors.As(err, &known) && known.Kind == model.Exists: // another process made the mark with this number
 			time.Sleep(retryWait/2 + rand.N(retryWaitMax))
 		default:
 			return err
@@ -234,15 +237,15 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 	}
 }
 
-// runOnce runs an Update in one transaction on conn, which it gives back. It moves the audit chain's head when the
-// transaction is durable, and drops it where that is in doubt.
+// runOnce runs an Update in one transaction on conn, and releases conn. It advances the head of the audit chain when the
+// transaction is durable, and gives the chain up if that is in doubt.
 func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
 	defer conn.Close()
 	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return resultOf(err), err
 	}
-	defer begun.Rollback() // does nothing after a commit
+	defer begun.Rollback() // has no effect after a commit
 	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: begun}, chain: a.head, taken: a.head, take: func() chain {
 		a.head = w.take()
 		return a.head
@@ -252,14 +255,14 @@ func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) 
 			a.head = chain{time: tx.chainFrom}
 			return done, errNoChain
 		}
-		// What fn makes of a lost race, or of the end of its time, does not count.
+		// After a conflict or a timeout, the error that fn made of it does not matter.
 		if ctx.Err() != nil && tx.failed != nil {
 			err = tx.failed
 		}
 		return resultOf(tx.failed), err
 	}
 	if err := ctx.Err(); err != nil {
-		return done, err // database/sql would send no COMMIT, or say that it was done already
+		return done, err // database/sql would not send COMMIT, or would return ErrTxDone
 	}
 	err = begun.Commit()
 	if next := resultOfCommit(err); next != inDoubt {
@@ -271,7 +274,7 @@ func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) 
 		}
 		return next, err
 	}
-	conn.Close() // another one is needed, and those that are there are counted
+	conn.Close() // release it, because resolve needs another one and the pool is limited
 	if tx.chain.seq == a.head.seq {
 		a.head = chain{}
 		return inDoubt, unavailableError("whether the transaction was committed is not known: " + err.Error())
@@ -301,9 +304,9 @@ func resultOf(err error) runResult {
 	return done
 }
 
-// resultOfCommit is resultOf for a COMMIT: only an error that the server gave and lived on says that nothing was
-// committed. What pgx calls safe to retry may have been sent: of a COMMIT that goes alone and whose answer is lost it tells
-// only that the connection is closed.
+// resultOfCommit is resultOf for a COMMIT. Only an error reply after which the server continues says that the transaction was not
+// committed. pgconn.SafeToRetry does not help: for a COMMIT that was sent alone and whose reply was lost, it reports only that
+// the connection is closed.
 func resultOfCommit(err error) runResult {
 	var refused *pgconn.PgError
 	switch {
@@ -315,13 +318,15 @@ func resultOfCommit(err error) runResult {
 	return inDoubt
 }
 
-// resolve finds out whether a transaction whose COMMIT got no answer took effect. mac is that of its first audit row; void takes that row's place. It writes
-// void, which waits for the transaction if it is still under way. Where it then finds that row there, the transaction
-// committed; it commits as well, having written to the row, so that what it found is as durable as its own COMMIT (a
-// primary that restarts shows what its synchronous standby may not have yet). Where it does not, void stays: the
-// transaction, whose COMMIT may be on its way still, finds its place taken.
+// resolve finds out whether a transaction took effect whose COMMIT got no reply. mac is the MAC of its first audit row; void is a
+// row with the same id.
+//
+// resolve inserts void. The insert waits for the transaction if that is still running. If the insert then finds the transaction's
+// row, the transaction was committed. resolve commits too, after writing to that row, so that the transaction is as durable as
+// resolve's own COMMIT. (A primary that restarts may show rows that its synchronous standby does not have yet.) If the insert
+// does not find that row, void stays. A COMMIT that still arrives later then fails, because its row's id is taken.
 func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
-	// What led here may have been that the Update's time was over.
+	// The Update's own time may be over, so use a new time limit.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), maxOutage)
 	defer stop()
 	a.restart()
@@ -343,7 +348,7 @@ func (w *retryWriter) probe(ctx context.Context, void *model.Audit, mac []byte) 
 		return false, err
 	}
 	defer conn.Close()
-	// A snapshot of its own for each statement, or it could not see what it waited for.
+	// With read committed, each statement has its own snapshot. Otherwise the insert could not see the row that it waited for.
 	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return false, err

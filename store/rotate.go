@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	metaRotated  = "key rotated" // when a rotation last began, in milliseconds
-	retireAfter  = time.Hour     // longer than any call takes
+	metaRotated  = "key rotated" // meta row with the time when a rotation last began, in Unix milliseconds
+	retireAfter  = time.Hour     // longer than any call can take
 	rotatePage   = 50            // values resealed in one transaction
-	maxInsist    = time.Minute   // that one transaction may lose against others
-	rotatePasses = 10            // over everything, until nothing is found that another process sealed with an old key meanwhile
+	maxInsist    = time.Minute   // how long one transaction may be retried after conflicts
+	rotatePasses = 10            // passes over all values, until none is left that another process sealed with an old key
 )
 
-// Rotated is what a rotation did.
+// Rotated counts what a rotation did.
 type Rotated struct {
-	Values int // resealed, with the hashes of seeds
-	Hashes int // of other indexes, made anew
+	Values int // values sealed again; the hashes of seeds are made again with them
+	Hashes int // hashes of other indexes that were made again
 }
 
 func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err error) {
@@ -43,7 +43,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 	if err != nil {
 		return r, err
 	}
-	// By then no process seals with an old key any more but one that is just about to.
+	// After this wait no process seals with an old key, except calls that have already begun to.
 	select {
 	case <-time.After(2 * keyring.Notice):
 	case <-ctx.Done():
@@ -59,7 +59,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 				return r, err
 			}
 		}
-		if pass == 1 || n > 0 { // what was sealed with an old key was hashed with it
+		if pass == 1 || n > 0 { // a value sealed with an old key was hashed with it too
 			r.Hashes = 0
 			for i := range macIndexes {
 				done, err := s.rehash(ctx, &macIndexes[i])
@@ -78,15 +78,15 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 	}
 }
 
-// resealed is a value on its way from one key to another.
+// resealed is a value that is being sealed again.
 type resealed struct {
 	key           string
 	before, after []byte
-	digest        []byte // of a column with an index of it
+	digest        []byte // if the column has an index of the digest
 }
 
-// reseal seals a column's values with the current key. They are read in a snapshot and sealed outside any transaction;
-// one that somebody changed meanwhile is left as it is, for it is sealed with the current key already.
+// reseal seals a column's values with the current key. It reads them in a snapshot and seals them outside any transaction. If a
+// value was changed meanwhile, it stays, because it is sealed with the current key already.
 func (s *sqlStore) reseal(ctx context.Context, c *sealedColumn) (n int, err error) {
 	for after := ""; ; {
 		var part []resealed
@@ -148,8 +148,8 @@ func (c *sealedColumn) part(tx *sqlReadTx, after string) (part []resealed, err e
 	return part, err
 }
 
-// insist runs an Update again and again while it loses against others, as it may on PostgreSQL for longer than anybody
-// who calls a method would wait.
+// insist runs an Update again as long as it is Unavailable. On PostgreSQL, conflicts can last longer than a caller of a method
+// would wait.
 func (s *sqlStore) insist(ctx context.Context, fn func(*sqlTx) error) error {
 	for began := time.Now(); ; {
 		err := s.update(ctx, updateUnbounded, fn)
@@ -165,7 +165,7 @@ func (s *sqlStore) insist(ctx context.Context, fn func(*sqlTx) error) error {
 	}
 }
 
-// rehash makes an index of keyed hashes anew, in one transaction, so that it is never under two keys.
+// rehash makes an index of keyed hashes again. It uses one transaction, so that the index never contains hashes of two keys.
 func (s *sqlStore) rehash(ctx context.Context, x *macIndex) (n int, err error) {
 	c := &sealedColumn{table: x.table, column: x.sealed, key: x.key}
 	err = s.insist(ctx, func(tx *sqlTx) error {
@@ -228,7 +228,7 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 	if retired == 0 {
 		return 0, nil
 	}
-	// What is kept of the record's head would not open any more.
+	// The kept head of the record must be sealed again, or it would not open any more.
 	if k := s.kept; k != nil {
 		k.mu.Lock()
 		head, err := k.read()

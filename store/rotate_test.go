@@ -13,8 +13,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// An index of keyed hashes is made anew with the new key, of the normal form of what is sealed; until then what is
-// looked up under every key is found. It is not parallel: it registers an index of its own.
+// TestRotationRehashes: an index of keyed hashes is made again with the new key, from the normal form of the sealed values. Until
+// then, a look-up under every key finds them. The test is not parallel, because it registers an index of its own.
 func TestRotationRehashes(t *testing.T) {
 	defer store.IndexTokens("a test", bytes.ToUpper)()
 	for _, fresh := range []func(*testing.T) *storetest.Database{storetest.NewSQLite, storetest.NewPostgres} {
@@ -60,8 +60,8 @@ func TestRotationRehashes(t *testing.T) {
 	}
 }
 
-// A rotation that was interrupted goes on with the key it began with; while anything is sealed with an old key, that is
-// not retired.
+// TestRotationInterrupted: an interrupted rotation continues with the key it began with. While anything is sealed with an old
+// key, that key is not retired.
 func TestRotationInterrupted(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -70,7 +70,7 @@ func TestRotationInterrupted(t *testing.T) {
 		update(t, s, func(tx store.Tx) error {
 			return tx.Insert(&model.Delivery{ID: "x", Status: model.Queued, Body: s.Keys().Seal(place, []byte("body"))})
 		})
-		// As after a crash: the key is there, nothing is resealed yet.
+		// As after a crash: the key exists, and nothing is sealed again yet.
 		if err := s.Keys().AddKey(); err != nil {
 			t.Fatal(err)
 		}

@@ -6,23 +6,24 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Scope limits what a transaction's Find, Count and look-ups by name see: for each table the conditions its rows must
-// fit, wherever a query meets it: as its own table, on the way of a condition, and as elements of a collection. A table
-// that a Scope does not name has no rows. A nil Scope limits nothing. Load, by id, is not limited: ids come from Find.
+// Scope limits what Find, Count and the look-ups by name see in a transaction. It holds, for each table, the conditions that its
+// rows must match wherever a query reads them: as the query's own table, on the path of a condition, and as elements of a
+// collection. A table that is not in the Scope has no rows. A nil Scope limits nothing. Load, which is by id, is not limited,
+// because callers get ids from Find.
 type Scope map[string][]Cond
 
-// Test is how a condition with a path is put to the database. What it finds is the same.
+// Test says how a condition with a path is written in SQL. The result is the same for viaIndex and AnyOf.
 type Test uint8
 
 const (
-	viaIndex Test = iota // begins at the far end: right for what a client searches by
-	AnyOf                // goes from each row: right for what only filters
-	NoneOf               // goes from each row, and no row its path leads to may fit
+	viaIndex Test = iota // starts at the end of the path: best for what a client searches by
+	AnyOf                // starts at each row: best for conditions that only filter
+	NoneOf               // starts at each row; no row that the path leads to may match
 )
 
 func (tx *sqlReadTx) Limit(scope Scope) { tx.scope = scope }
 
-// nothing fits no row.
+// nothing matches no row.
 var nothing = []Cond{{Column: "id", Op: In, Value: []any{}}}
 
 func (s Scope) of(table string) []Cond {
@@ -41,7 +42,8 @@ func (s Scope) of(table string) []Cond {
 	return conds
 }
 
-// limited returns conditions on a table alone with those of the scope, and the parameters of all. Lists are for "IN (?)".
+// limited adds the conditions of the scope to conditions on one table. It returns the SQL and all parameters, with lists expanded
+// for "IN (?)".
 func (tx *sqlReadTx) limited(table, where string, args ...any) (string, []any, error) {
 	b := &builder{args: args}
 	for _, c := range tx.scope.of(table) {
@@ -50,7 +52,8 @@ func (tx *sqlReadTx) limited(table, where string, args ...any) (string, []any, e
 	return sqlx.In(where, b.args...)
 }
 
-// exists writes a condition that goes from each row along its path. A scope does not apply within: it is made of these.
+// exists writes a condition that follows its path from each row. The scope does not apply to its rows, because scopes consist of
+// such conditions.
 func (b *builder) exists(prefix string, c Cond) string {
 	text, at := b.along(prefix, c.Path, nil)
 	text += " AND " + b.cond(at, Cond{Column: c.Column, Op: c.Op, Value: c.Value}) + ")"
@@ -60,7 +63,7 @@ func (b *builder) exists(prefix string, c Cond) string {
 	return text
 }
 
-// leads writes whether a path leads to a row that the scope shows.
+// leads writes the condition that a path leads, or does not lead, to a row that the scope shows.
 func (b *builder) leads(prefix string, c Cond) string {
 	first, last := c.Path[0], len(c.Path)-1
 	if last == 0 && first.To == "id" && len(b.scope.of(first.Table)) == 0 {
@@ -73,7 +76,8 @@ func (b *builder) leads(prefix string, c Cond) string {
 	return text + ")"
 }
 
-// along begins an EXISTS of the rows to which a path leads from each row, each within the scope; at is the prefix of the last one's columns.
+// along begins an EXISTS over the rows that a path leads to from each row, all limited by the scope. at is the prefix for columns
+// of the last table.
 func (b *builder) along(prefix string, path []Step, scope Scope) (text, at string) {
 	var from, where strings.Builder
 	at = prefix

@@ -9,13 +9,13 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// sealedColumn is a column whose values are sealed, each for a Place that names it and its row.
+// sealedColumn is a column with sealed values. The Place of each value names the column and the row.
 type sealedColumn struct {
 	table, column, key string
-	only               string // which rows; "" = all
+	only               string // condition on the rows; "" for all rows
 
-	index  string                                                        // a column with the keyed hash of the value's digest (Keyring.seedIndex), made anew along with the seal; "" = none
-	digest func(tx *sqlReadTx, row string, value []byte) ([]byte, error) // gives that
+	index  string                                                        // column with the keyed hash of the value's digest (seedIndex), made again with the seal; "" if none
+	digest func(tx *sqlReadTx, row string, value []byte) ([]byte, error) // returns that digest
 }
 
 // digestOfToken returns the digest of a token's seed.
@@ -30,11 +30,11 @@ func digestOfToken(tx *sqlReadTx, row string, seed []byte) ([]byte, error) {
 	return tx.seedDigest(seed, product)
 }
 
-// sameDigest returns the digest of what is one already.
+// sameDigest returns a value that is already a digest.
 func sameDigest(_ *sqlReadTx, _ string, digest []byte) ([]byte, error) { return digest, nil }
 
-// sealedColumns are all there are: the one list that rotation and checking go by. The canary comes last, for once it
-// is sealed with a new key all is.
+// sealedColumns lists all sealed columns. Rotation and checks use this list. The canary is last: once it is sealed with a new
+// key, everything is.
 var sealedColumns = []sealedColumn{
 	{table: "tokens", column: "seed", key: "id", index: "seed_index", digest: digestOfToken},
 	{table: "seed_marks", column: "digest", key: "id", index: "seed_index", digest: sameDigest},
@@ -49,13 +49,13 @@ var sealedColumns = []sealedColumn{
 	{table: "meta", column: "value", key: "name", only: " AND name = '" + metaCanary + "'"},
 }
 
-// macIndex is a column of keyed hashes (Keyring.MAC) by which rows are found whose value is sealed. It registers here
-// so that rotation makes it anew, in one transaction, from the sealed values.
+// macIndex is a column of keyed hashes (Keyring.MAC) that finds rows by their sealed value. It is listed here so that a rotation
+// makes it again, in one transaction, from the sealed values.
 type macIndex struct {
 	table, column, key string
-	sealed             string              // the column with the value
-	purpose            string              // of the MAC
-	normal             func([]byte) []byte // gives what is hashed of a value
+	sealed             string              // the column with the sealed value
+	purpose            string              // purpose of the MAC
+	normal             func([]byte) []byte // returns the bytes that are hashed for a value
 }
 
 var macIndexes = []macIndex{
@@ -63,10 +63,10 @@ var macIndexes = []macIndex{
 		normal: func(code []byte) []byte { return []byte(model.NormalCode(string(code))) }},
 }
 
-// CodePurpose is the purpose of the keyed hashes by which installation codes are found.
+// CodePurpose is the purpose of the keyed hashes that find installation codes.
 const CodePurpose = "installation code"
 
-// SealedColumns names the sealed columns as "table.column".
+// SealedColumns returns the names of the sealed columns as "table.column".
 func SealedColumns() (names []string) {
 	for _, c := range sealedColumns {
 		names = append(names, c.table+"."+c.column)
@@ -74,8 +74,8 @@ func SealedColumns() (names []string) {
 	return names
 }
 
-// keys returns the keys of the next rows that have a sealed value, in order; with other, of those not sealed with that key.
-// Values are read one at a time, for some are large.
+// keys returns the keys of the next rows with a sealed value, in order. With other, it returns only rows that are not sealed with
+// that key. It does not return the values, because some are large; they are read one at a time.
 func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *keyring.Key) ([]string, error) {
 	where, args := "", []any{after}
 	if other != nil {
@@ -85,12 +85,11 @@ func (c *sealedColumn) keys(tx *sqlReadTx, after string, most int, other *keyrin
 		c.key, c.table, c.key, c.column, c.only, where, c.key), append(args, most)...)
 }
 
-// read reads the value of a row.
 func (c *sealedColumn) read(tx *sqlReadTx, key string) ([]byte, error) {
 	return value[[]byte](tx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", c.column, c.table, c.key), key)
 }
 
-// open reads and opens the value of a row.
+// open reads and unseals the value of a row.
 func (c *sealedColumn) open(tx *sqlReadTx, key string) ([]byte, error) {
 	sealed, err := c.read(tx, key)
 	if err != nil {
@@ -99,7 +98,6 @@ func (c *sealedColumn) open(tx *sqlReadTx, key string) ([]byte, error) {
 	return tx.store.keys.Unseal(c.place(key), sealed)
 }
 
-// put sets a column of a row.
 func (c *sealedColumn) put(tx *sqlTx, column, key string, value []byte) error {
 	_, err := tx.exec(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", c.table, column, c.key), value, key)
 	return err
@@ -109,5 +107,5 @@ func (c *sealedColumn) place(row string) keyring.Place {
 	return keyring.Place{Table: c.table, Column: c.column, Row: row}
 }
 
-// under says whether a value was sealed with a key.
+// under returns whether a value was sealed with a key.
 func under(m *keyring.Key, sealed []byte) bool { return bytes.HasPrefix(sealed, m.ID[:]) }

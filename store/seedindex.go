@@ -9,11 +9,11 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// metaSeeds says how the seeds were hashed that are there; seedsNormal is as seedDigest does it now.
+// metaSeeds is the meta row that says how the existing seeds were hashed. seedsNormal means: as seedDigest does now.
 const metaSeeds, seedsNormal = "seeds", "2"
 
-// indexSeeds makes the hashes of tokens that have none yet, or one that an older version made otherwise, and groups the tokens. It
-// may be interrupted, and run by several processes at once.
+// indexSeeds makes the hashes of tokens that have none yet, or whose hash an older version made in another way, and groups the
+// tokens. It may be interrupted, and several processes may run it at the same time.
 func (s *sqlStore) indexSeeds(ctx context.Context) error {
 	done := false
 	err := s.view(ctx, true, func(tx *sqlReadTx) error {
@@ -55,8 +55,8 @@ func (s *sqlStore) indexSeeds(ctx context.Context) error {
 	}
 }
 
-// staleSeeds returns those of the tokens whose hash is not the one of their seed, with that one. A seed that does not open gets an
-// empty one, which finds nothing.
+// staleSeeds returns the tokens whose hash is not the hash of their seed, with the right hash set. If a seed cannot be unsealed,
+// the hash is empty and matches nothing.
 func (tx *sqlReadTx) staleSeeds(tokens []model.Token) (stale []model.Token, err error) {
 	keys := tx.store.keys
 	for _, t := range tokens {
@@ -76,7 +76,7 @@ func (tx *sqlReadTx) staleSeeds(tokens []model.Token) (stale []model.Token, err 
 	return stale, nil
 }
 
-// indexSeeds stores the hashes of tokens, and groups them.
+// indexSeeds stores the hashes of tokens and groups the tokens.
 func (tx *sqlTx) indexSeeds(stale []model.Token) error {
 	var fresh []model.Token
 	for _, t := range stale {
@@ -102,7 +102,7 @@ func (tx *sqlTx) indexSeeds(stale []model.Token) error {
 		if err := tx.join(g); err != nil {
 			return err
 		}
-		if err := tx.raise(g.members, g.use); err != nil { // until now each had its own
+		if err := tx.raise(g.members, g.use); err != nil { // until now each token had its own state
 			return err
 		}
 	}

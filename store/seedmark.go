@@ -13,20 +13,22 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// What was used with a seed counts for the seed. Its tokens are found by a keyed hash; those that make the same OTPs, be it of
-// several users or products, are a group, and an OTP that one of them accepts moves the others' counters as well. When the last
-// of them is deleted a mark stays, and goes when a token is made with the seed again.
+// An OTP that was used counts as used for all tokens with the same seed. These tokens are found by a keyed hash of the seed.
+// Tokens that make the same OTPs form a group, even if they belong to several users or products. When one of them accepts an OTP,
+// the counters of the others move too. When the last token of a group is deleted, a seed mark (table seed_marks) stays. It is
+// removed when a token is made with the seed again.
 
 const (
 	seedPurpose    = "seed"
-	seedIndexBytes = 16 // of the MAC: each token has them twice, in its row and in an index
+	seedIndexBytes = 16 // bytes of the MAC that are stored; few, because each token has them twice, in its row and in an index
 )
 
-// seedDigest returns what is kept of a seed without its token, sealed, so that its hash can be made anew with another key. Seeds that
-// HMAC makes one key of, under the crypto of the token's product, have one. Of up to otp.ShortKey bytes it does not depend on that.
+// seedDigest returns the digest that is kept, sealed, of a seed without a token, so that its hash can be made again with another
+// key. Seeds from which HMAC makes the same key, with the given hash function, have the same digest. For seeds of up to
+// otp.ShortKey bytes, the hash function makes no difference. crypto is the product's name for that function.
 func seedDigest(seed []byte, crypto string) []byte { return rawDigest(otp.Hash(crypto).Key(seed)) }
 
-// rawDigest returns the digest of a seed as it is, which is what versions before schema 11 made.
+// rawDigest returns the digest of a seed without the key step of HMAC. Versions before schema 11 stored this digest.
 func rawDigest(seed []byte) []byte {
 	text := append(make([]byte, 0, 96), "tokensmith seed\x00"...)
 	sum := sha256.Sum256(append(text, seed...))
@@ -43,9 +45,9 @@ func (tx *sqlReadTx) seedDigest(seed []byte, productID string) ([]byte, error) {
 	return seedDigest(seed, p.Crypto), err
 }
 
-// IndexSeed sets the keyed hashes by which the tokens of a seed are found, in a new token of a product with that crypto, on which
-// only seeds of more than otp.ShortKey bytes depend. It is made when the seed was sealed: a rotation that begins between finds
-// the sealed seed, and makes both anew.
+// IndexSeed sets the keyed hashes in a new token that find the tokens with the same seed. crypto is the hash function of the
+// token's product; it matters only for seeds of more than otp.ShortKey bytes. Call IndexSeed after the seed was sealed: a
+// rotation that begins in between finds the sealed seed, and makes both again.
 func IndexSeed(k *keyring.Keyring, t *model.Token, seed []byte, crypto string) {
 	key := otp.Hash(crypto).Key(seed)
 	t.SeedIndex, t.FormerIndex = seedIndex(k, rawDigest(key)), nil
@@ -58,7 +60,7 @@ func seedIndex(k *keyring.Keyring, digest []byte) []byte {
 	return k.MAC(seedPurpose, digest)[:seedIndexBytes]
 }
 
-// seedIndexes returns the hash under every key, the current one's first.
+// seedIndexes returns the hash under every key, the current key first.
 func seedIndexes(k *keyring.Keyring, digest []byte) [][]byte {
 	all := k.MACs(seedPurpose, digest)
 	for i := range all {
@@ -67,7 +69,7 @@ func seedIndexes(k *keyring.Keyring, digest []byte) [][]byte {
 	return all
 }
 
-// living is a token as one of its seed's.
+// living is an existing token with the same seed.
 type living struct {
 	ID        string  `db:"id"`
 	SeedIndex []byte  `db:"seed_index"`
@@ -82,7 +84,7 @@ type living struct {
 	LastUsed  int64   `db:"last_used"`
 }
 
-// use returns what was used of its seed. A token that was just inserted has no state yet.
+// use returns what was used of the token's seed. A token that was just inserted has no state yet.
 func (t *living) use() model.SeedUse {
 	st := model.TokenState{Counter: t.Counter, Previous: t.Previous, Asked: t.Asked, Used: t.Used, LastUsed: model.Time(t.LastUsed)}
 	return st.Use(t.Algorithm)
@@ -93,7 +95,8 @@ var selectLiving = selects[living](`
 		COALESCE(s.counter, 0) AS counter, COALESCE(s.previous, 0) AS previous, s.asked, s.used, COALESCE(s.last_used, 0) AS last_used
 	FROM tokens t JOIN products p ON p.id = t.product_id LEFT JOIN token_states s ON s.token_id = t.id`)
 
-// sameOTPs names what makes the same OTPs: a seed, by its hash under the current key, and what they depend on beside it.
+// sameOTPs identifies tokens that make the same OTPs: a seed, by its hash under the current key, and the parameters that the OTPs
+// depend on.
 type sameOTPs struct {
 	index     string
 	algorithm string
@@ -101,12 +104,12 @@ type sameOTPs struct {
 	crypto    string
 }
 
-// seedGroup is what there is of the same OTPs.
+// seedGroup holds all tokens and seed marks that make the same OTPs.
 type seedGroup struct {
 	members []living
 	marks   []string // ids
 	use     model.SeedUse
-	name    string // where there are several members
+	name    string // set if there are several members
 }
 
 func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error) {
@@ -138,7 +141,7 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 				return nil, err
 			}
 		}
-		if len(g.marks) > 0 { // which are gone: tokens that were there must know as well
+		if len(g.marks) > 0 { // these marks are deleted, so tokens that existed before must know what was used
 			there := slices.DeleteFunc(slices.Clone(g.members), func(t living) bool { _, made := at[t.ID]; return made })
 			if err := tx.raise(there, g.use); err != nil {
 				return nil, err
@@ -165,11 +168,11 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 	return after, nil
 }
 
-// seenSeeds returns those of the tokens whose seeds others have as well, or a mark. Of the many tokens of a file there are few or
-// none, and this reads little but an index.
+// seenSeeds returns the tokens whose seed other tokens or a seed mark have too. Among the many tokens of a file there are few
+// such tokens or none. This reads little more than an index.
 func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 	if tx.store.keys.Several() || len(tokens) == 0 {
-		return tokens, nil // which may be found by different hashes
+		return tokens, nil // the same seed may be hashed under several keys
 	}
 	var indexes, former [][]byte
 	first, last := tokens[0].ID, tokens[0].ID
@@ -197,8 +200,8 @@ func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 		err = note(`SELECT seed_index FROM tokens WHERE seed_index IN (?) GROUP BY seed_index HAVING COUNT(*) > 1
 			UNION ALL SELECT seed_index FROM seed_marks WHERE seed_index IN (?)`, indexes, append(indexes, former...))
 	} else {
-		// Ids grow with time: between the first and the last lie the tokens and hardly another. Lists of so many hashes would have to
-		// be sorted, which takes as long as to index them.
+		// Ids grow with time, so nearly all rows between the first and the last id are these tokens. A list of so many hashes
+		// would have to be sorted, which takes as long as indexing them.
 		err = note(`SELECT t.seed_index FROM tokens t WHERE t.id >= ? AND t.id <= ?
 			AND (EXISTS (SELECT 1 FROM tokens o WHERE o.seed_index = t.seed_index LIMIT 1 OFFSET 1)
 				OR EXISTS (SELECT 1 FROM seed_marks m WHERE m.seed_index = t.seed_index))`, first, last)
@@ -216,7 +219,7 @@ func (tx *sqlReadTx) seenSeeds(tokens []model.Token) ([]model.Token, error) {
 	}), nil
 }
 
-// sameOTPs finds the tokens and the marks of the seeds of tokens.
+// sameOTPs finds the tokens and the seed marks that have the seeds of tokens.
 func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error) {
 	known, current, err := tx.seedsOf(tokens)
 	if err != nil {
@@ -258,7 +261,8 @@ func (tx *sqlTx) sameOTPs(tokens []model.Token) (map[sameOTPs]*seedGroup, error)
 	return found, nil
 }
 
-// seedsOf returns the hashes of the tokens' seeds, former ones included, under every key, and for each that under the current key.
+// seedsOf returns the hashes of the tokens' seeds under every key, former hashes included, and, for each of them, the hash under
+// the current key.
 func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[string]string, err error) {
 	current = make(map[string]string, len(tokens))
 	keys := tx.store.keys
@@ -292,7 +296,7 @@ func (tx *sqlTx) seedsOf(tokens []model.Token) (known [][]byte, current map[stri
 	return known, current, nil
 }
 
-// join makes the tokens of a seed a group, where they are several, and removes the marks that they carry on.
+// join makes the tokens of a seed a group if there are several, and deletes the seed marks that the tokens replace.
 func (tx *sqlTx) join(g *seedGroup) error {
 	if len(g.marks) > 0 {
 		if err := tx.execIn("DELETE FROM seed_marks WHERE id IN (?)", g.marks); err != nil {
@@ -320,8 +324,9 @@ func (tx *sqlTx) join(g *seedGroup) error {
 	})
 }
 
-// raising returns the beginning of a statement that has states know what was used, and what goes into it. One that stands higher
-// already keeps its counter, and knows that something was used (of events), or that no more is known than the rest has (of times).
+// raising returns the beginning of a statement that stores in token states what was used of a seed, and its parameters. A state
+// with a higher counter keeps its counter. If the token is event-based, its state then only says that something below the counter
+// was used. If the token is time-based, its previous moves up to that of u, if that is higher.
 func raising(u model.SeedUse) (string, []any) {
 	const set, counter = "UPDATE token_states SET previous = ", `,
 		counter = CASE WHEN counter < ? THEN ? ELSE counter END, asked = ?, used = ? WHERE token_id IN (`
@@ -341,7 +346,7 @@ func (tx *sqlTx) RaiseMarks(group *string, u model.SeedUse) error {
 	return tx.later(statement+"SELECT id FROM tokens WHERE seed_group = ?)", append(args, *group)...)
 }
 
-// raise does the same with members of a group that has no name yet.
+// raise is RaiseMarks for members of a group that has no name yet.
 func (tx *sqlTx) raise(members []living, u model.SeedUse) error {
 	var ids []string
 	for _, t := range members {
@@ -360,7 +365,7 @@ func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
 		u.Counter, u.Previous, u.Previous, u.Used, u.Counter, u.Counter, *group)
 }
 
-// marksPruned is how many marks that are worth nothing any more go when one is left.
+// marksPruned is how many expired seed marks are deleted when a new one is stored.
 const marksPruned = 10
 
 func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
@@ -372,7 +377,7 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	}
 	var gone *model.Error
 	if errors.As(err, &gone) && gone.Kind == model.NotFound {
-		return nil // no OTP of it was accepted without them
+		return nil // without a state, no OTP of the token was accepted
 	}
 	m, used := st.Mark(&p)
 	if err != nil || !used {
@@ -381,7 +386,7 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	if t.SeedGroup != nil {
 		others, err := value[int64](&tx.sqlReadTx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE seed_group = ? AND id <> ? LIMIT 1) AS found", *t.SeedGroup, t.ID)
 		if err == nil && others > 0 && p.Algorithm == string(otp.HOTP) && m.Counter > 0 {
-			// They know already, but for those that stood higher in versions that did not tell them.
+			// The other tokens know already, except those with a higher counter in versions that did not update them.
 			_, err = tx.exec(`UPDATE token_states SET previous = counter - 1
 				WHERE previous = counter AND counter >= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`, m.Counter, *t.SeedGroup)
 		}
@@ -392,7 +397,7 @@ func (tx *sqlTx) LeaveMark(t *model.Token, id string, now model.Time) error {
 	keys := tx.store.keys
 	seed, err := keys.Unseal(keyring.Place{Table: "tokens", Column: "seed", Row: t.ID}, t.Seed)
 	if err != nil {
-		return nil // nor without this
+		return nil // a seed that cannot be unsealed accepted no OTP either
 	}
 	m.ID = id
 	digest := seedDigest(seed, p.Crypto)

@@ -12,8 +12,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Every statement that reads a struct has its fields as columns, each once and no other: sqlx leaves a field that a statement
-// lacks as it is, in silence.
+// TestSelectionsFitTheirTypes: every statement that reads a struct has its fields as columns, each once and no others. sqlx
+// leaves a field unchanged, without an error, if the statement lacks its column.
 func TestSelectionsFitTheirTypes(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
@@ -49,8 +49,8 @@ func TestSelectionsFitTheirTypes(t *testing.T) {
 	})
 }
 
-// Structs are read by the statements that TestSelectionsFitTheirTypes sees and no others: get and all, which take any, are
-// called where a table's or a selection's text is at hand. What else asks sqlx for rows reads scalars.
+// TestStructsAreReadBySelections: structs are read only by the statements that TestSelectionsFitTheirTypes sees. get and all,
+// which accept any statement, are called only with the text of a table or a selection. All other calls of sqlx read scalars.
 func TestStructsAreReadBySelections(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
@@ -81,7 +81,7 @@ func TestStructsAreReadBySelections(t *testing.T) {
 	}
 }
 
-// A View's connection takes no change, whatever its statement.
+// TestViewsDoNotWrite: the connection of a View accepts no changes, whatever the statement is.
 func TestViewsDoNotWrite(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {

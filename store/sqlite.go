@@ -21,8 +21,8 @@ import (
 
 type sqliteSetting struct{ parameter, value, question, answer string }
 
-// sqliteSettings are what a connection is opened with, and what asking must then say: a misspelt parameter would be ignored
-// in silence. It caches so many kB of the database's pages.
+// sqliteSettings returns the parameters that a connection is opened with, and the answers that queries must then give. A
+// misspelled parameter would be ignored silently. cache is the size of the page cache in kB.
 func sqliteSettings(cache int) []sqliteSetting {
 	size := strconv.Itoa(-cache)
 	return []sqliteSetting{
@@ -35,33 +35,33 @@ func sqliteSettings(cache int) []sqliteSetting {
 	}
 }
 
-// In kB: the writer's cache, and those of all readers together. A commit empties the readers', so that they help within one
-// View.
+// Cache sizes in kB, of the writer and of all readers together. A commit invalidates the readers' caches, so they help only
+// within one View.
 const (
 	writeCache = 64 << 10
 	readCache  = 24 << 10
 )
 
-// readers is how many connections Views have.
+// readers returns how many connections Views have.
 func readers() int { return 2*runtime.GOMAXPROCS(0) + 2 }
 
 // sqliteStore is a Store in an SQLite file.
 type sqliteStore struct {
 	sqlStore
-	readSource string // what a reading connection is opened with
+	readSource string // data source name of a reading connection
 	warnings   []string
-	note       *os.File // that this process serves it; nil = it does not
+	note       *os.File // open while this process serves the database; nil if it does not
 }
 
 func (s *sqliteStore) Warnings() []string { return s.warnings }
 
 func (s *sqliteStore) Close() error {
 	err := s.sqlStore.Close()
-	s.note.Close() // of nil, and again, it does nothing
+	s.note.Close() // has no effect on nil, or the second time
 	return err
 }
 
-// sqliteConnector makes connections.
+// sqliteConnector is the driver.Connector for one data source name.
 type sqliteConnector struct{ source string }
 
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
@@ -76,7 +76,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 		return nil, err
 	}
 	source := func(cache int, extra ...string) string {
-		// database/sql never uses a connection from two goroutines at once.
+		// SQLite needs no mutex, because database/sql never uses a connection in two goroutines at once.
 		q := url.Values{"_stmt_cache_size": {"256"}, "_mutex": {"no"}}
 		for _, p := range sqliteSettings(cache) {
 			q.Set(p.parameter, p.value)
@@ -89,14 +89,15 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	s := &sqliteStore{readSource: source(readCache/readers(), "mode", "ro", "_query_only", "on")}
 	s.bulk, s.proof = o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.QUESTION, class: sqliteClass, refuses: sqliteRefuses, ddl: strings.NewReplacer(),
-		// The driver starts a goroutine for each statement whose context can end; short ones run without.
+		// The driver starts a goroutine for each statement whose context can end. Short statements run with a context that
+		// cannot.
 		context: context.WithoutCancel,
 		serial:  true,
 		tables:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		pages:   "PRAGMA integrity_check(10)",
 		size:    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 	}
-	writes, err := connectSQLite(ctx, source(writeCache, "mode", "rw", "_txlock", "immediate"), o) // and makes no file
+	writes, err := connectSQLite(ctx, source(writeCache, "mode", "rw", "_txlock", "immediate"), o) // mode rw creates no file
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
@@ -150,18 +151,18 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	return s, nil
 }
 
-// ours are tables that every schema has had.
+// ours lists tables that every version of the schema has.
 var ours = []string{"meta", "users", "tokens", "audit"}
 
-// look looks into a database file, without changing it, and refuses another program's. It says whether the file holds
-// anything yet.
+// look examines a database file without changing it, and refuses a database of another program. empty says whether the file holds
+// nothing yet.
 func look(ctx context.Context, file string) (empty bool, err error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return false, err
 	}
-	// By SQLite alone: to open and close a file otherwise would drop the locks of whoever else in this process has it open
-	// (sqlite.org/howtocorrupt.html).
+	// Use only SQLite to read the file. Opening and closing it in another way would release the locks of everyone else in this
+	// process who has it open (sqlite.org/howtocorrupt.html).
 	source := url.URL{Scheme: "file", Path: abs, OmitHost: true, RawQuery: url.Values{"mode": {"rw"}, "_busy_timeout": {"10000"}}.Encode()}
 	db := sqlx.NewDb(sql.OpenDB(sqliteConnector{source.String()}), "sqlite3")
 	db.SetMaxOpenConns(1)
@@ -181,13 +182,13 @@ func look(ctx context.Context, file string) (empty bool, err error) {
 	return len(f.names) == 0, nil
 }
 
-// foundIn is by what a database file is known.
+// foundIn is what identifies the owner of a database file.
 type foundIn struct {
-	names                []string // of tables, and of all else a schema has
-	application, version int64    // which ours leave alone
+	names                []string // names of all objects of the schema, tables first
+	application, version int64    // PRAGMA values that are 0 in our databases
 }
 
-// ours says whether a file holds what every schema has had, or nothing at all.
+// ours returns whether a file holds the tables that every version of the schema has, or nothing at all.
 func (f *foundIn) ours() bool {
 	missing := slices.ContainsFunc(ours, func(name string) bool { return !slices.Contains(f.names, name) })
 	return f.application == 0 && f.version == 0 && (len(f.names) == 0 || !missing)
@@ -204,12 +205,12 @@ func (f foundIn) String() string {
 }
 
 const (
-	maxConnect  = 10 * time.Second // that others may be turning a new database to its write-ahead log
+	maxConnect  = 10 * time.Second // how long to wait while another process switches a new database to WAL mode
 	connectWait = 10 * time.Millisecond
 )
 
-// connectSQLite connects. Of several processes that open a new database at once one turns it to its write-ahead log,
-// and SQLite refuses the others at once, whatever busy_timeout says.
+// connectSQLite connects to a file. If several processes open a new database at the same time, one of them switches it to WAL
+// mode, and SQLite refuses the others immediately, ignoring busy_timeout. Therefore it retries.
 func connectSQLite(ctx context.Context, source string, o *options) (*sqlx.DB, error) {
 	for began := time.Now(); ; {
 		db := sqlx.NewDb(sql.OpenDB(o.wrap(sqliteConnector{source})), "sqlite3")
@@ -244,10 +245,10 @@ func checkSettings(ctx context.Context, on queryer, cache int) error {
 	return nil
 }
 
-// buildOptions are what SQLite is compiled with to be as fast as it can here: the Makefile's C flags.
+// buildOptions lists the compile options that make SQLite as fast as possible here. The Makefile sets them in the C flags.
 var buildOptions = []string{"ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=-1"}
 
-// checkBuild warns of an SQLite that was compiled otherwise.
+// checkBuild warns if SQLite was compiled with other options.
 func checkBuild(ctx context.Context, on queryer) (warnings []string, err error) {
 	var have []string
 	err = sqlx.SelectContext(ctx, on, &have, "PRAGMA compile_options")
@@ -293,7 +294,7 @@ func sqliteRefuses(err error) bool {
 	return false
 }
 
-// plainClass classes what database/sql itself reports.
+// plainClass classifies the errors of database/sql itself.
 func plainClass(err error) class {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, driver.ErrBadConn) {
 		return unavailable

@@ -52,8 +52,8 @@ func newRepository(size int) *model.Repository {
 	return &model.Repository{ID: id, Name: id, Description: strings.Repeat("x", size)}
 }
 
-// commits counts the transactions in an SQLite database's write-ahead log: the frames that carry the database's size
-// end one each (sqlite.org/fileformat2.html, section 4.1). The log must not have begun anew.
+// commits counts the transactions in the write-ahead log of an SQLite database. Each ends with a frame that contains the size of
+// the database (sqlite.org/fileformat2.html, section 4.1). The log must not have restarted.
 func commits(t *testing.T, path string) (n int) {
 	t.Helper()
 	wal, err := os.ReadFile(path + "-wal")
@@ -72,7 +72,7 @@ func commits(t *testing.T, path string) (n int) {
 	return n
 }
 
-// TestGroupCommit: Updates that wait together share transactions, and so fsyncs.
+// TestGroupCommit: Updates that wait together share transactions, and thus fsyncs.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -114,7 +114,7 @@ func TestGroupCommit(t *testing.T) {
 	})
 }
 
-// TestSQLiteFiles: the files are their owner's alone, and closing leaves one file with everything.
+// TestSQLiteFiles: only the owner can read the files, and after closing there is one file with everything.
 func TestSQLiteFiles(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -161,7 +161,7 @@ func TestSQLiteSettings(t *testing.T) {
 	view(t, s, func(tx store.ReadTx) error { return ask("readers", tx, settings) })
 }
 
-// TestSQLitePath: what has a meaning in a URL is nothing but a name in a path.
+// TestSQLitePath: characters with a meaning in a URL have none in a path.
 func TestSQLitePath(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a b", "a?mode=memory", "a%20b", "a#b", "ä", "a&_foreign_keys=off"} {
@@ -201,8 +201,8 @@ func TestSQLiteBusy(t *testing.T) {
 	update(t, s, insert)
 }
 
-// TestSQLiteFull: what is acknowledged when the disk is full, is kept; what is not, is not; reading goes on, and so
-// does writing once there is room.
+// TestSQLiteFull: what is acknowledged while the disk is full is kept, and what is not acknowledged is not. Reading continues,
+// and so does writing after there is room again.
 func TestSQLiteFull(t *testing.T) {
 	t.Parallel()
 	t.Run("pages", func(t *testing.T) {
@@ -282,7 +282,7 @@ func fill(t *testing.T, d *storetest.Database, s store.Store, room func()) {
 	same(d.Open(t))
 }
 
-// TestGroupBeforeLong: those whose work is done when a long Update begins do not wait for it.
+// TestGroupBeforeLong: Updates that are done when a long Update begins do not wait for it.
 func TestGroupBeforeLong(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
@@ -320,7 +320,7 @@ func TestGroupBeforeLong(t *testing.T) {
 	}
 }
 
-// behind runs Updates that share the transaction after the one that runs meanwhile, in their order.
+// behind runs Updates that share a transaction after a running one, in their order.
 func behind(t *testing.T, s store.Store, fns ...func(store.Tx) error) []error {
 	t.Helper()
 	inside, hold := make(chan struct{}), make(chan struct{})
@@ -337,19 +337,20 @@ func behind(t *testing.T, s store.Store, fns ...func(store.Tx) error) []error {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	// The first one's time for others is over: they make a group of their own.
+	// The time in which others may join the first one is over, so they form a group of their own.
 	time.Sleep(5 * time.Millisecond)
 	close(hold)
 	all.Wait()
 	return errs
 }
 
-// What a refusal rests on may be undone with the group's commit; so it waits for that.
+// TestRefusedWithItsGroup: the commit of the group may fail, and then what a refusal is based on is rolled back. Therefore the
+// refusal waits for the commit.
 func TestRefusedWithItsGroup(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
 	own := errors.New("its own")
-	for shared := 0; shared == 0; { // until both run in the time of one group
+	for shared := 0; shared == 0; { // until both run in one group
 		errs := behind(t, s,
 			func(tx store.Tx) error { return store.SpoilCommit(tx) },
 			func(tx store.Tx) error {
@@ -367,7 +368,7 @@ func TestRefusedWithItsGroup(t *testing.T) {
 	}
 }
 
-// Whoever has seen a change of who may call finds Callers changed.
+// TestCallersChange: whoever sees a change of who may call also sees that Callers has changed.
 func TestCallersChange(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
@@ -408,7 +409,8 @@ func TestCallersChange(t *testing.T) {
 	}
 }
 
-// A build without the Makefile's C flags is told of, by what SQLite itself says of how it was compiled.
+// TestBuildIsChecked: a build without the C flags of the Makefile causes a warning, based on the compile options that SQLite
+// reports.
 func TestBuildIsChecked(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -429,7 +431,7 @@ func TestBuildIsChecked(t *testing.T) {
 	if got, want := s.Warnings(), store.BuildWarnings(options); !slices.Equal(got, want) {
 		t.Errorf("the store warns %q, its SQLite says %q", got, want)
 	}
-	// SQLite must say all of it, or every build would be warned of.
+	// SQLite must report all of them, or every build would cause warnings.
 	if flags := os.Getenv("CGO_CFLAGS"); strings.Contains(flags, "QPSG") && len(s.Warnings()) > 0 {
 		t.Errorf("built with %s, it warns %q", flags, s.Warnings())
 	}
@@ -439,7 +441,8 @@ func TestBuildIsChecked(t *testing.T) {
 	}
 }
 
-// A short Update waits for one long one at most, however many wait before it; and the long ones have their turn.
+// TestShortUpdatesGoBetweenLongOnes: a short Update waits for at most one long one, however many wait before it. The long ones
+// get their turns.
 func TestShortUpdatesGoBetweenLongOnes(t *testing.T) {
 	t.Parallel()
 	s := storetest.NewSQLite(t).Open(t)
@@ -463,7 +466,7 @@ func TestShortUpdatesGoBetweenLongOnes(t *testing.T) {
 			}
 		}()
 		modeltest.Until(t, name+" waits", func() bool { return s.Waiting() > before })
-		time.Sleep(20 * time.Millisecond) // from where it is counted to where it queues
+		time.Sleep(20 * time.Millisecond) // time between counting it and queueing it
 	}
 	nothing := func() {}
 	run("long 1", s.UpdateLong, func() { close(begun); <-hold })

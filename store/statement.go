@@ -9,16 +9,16 @@ import (
 	"github.com/jmoiron/sqlx/reflectx"
 )
 
-// mapper ties columns to the fields that have them as db tags, for every statement and every table.
+// mapper maps columns to the fields with these db tags, for all statements and tables.
 var mapper = reflectx.NewMapper("db")
 
-// Field is a field of a type of the domain that is kept in a column.
+// Field is a field of a domain type that is stored in a column.
 type Field struct {
 	Column string
-	Index  []int // as reflect.Value.FieldByIndex takes it
+	Index  []int // the index for reflect.Value.FieldByIndex
 }
 
-// Fields returns the fields of a struct type that have columns, those of embedded structs behind its own.
+// Fields returns the fields of a struct type that have columns. Fields of embedded structs come after its own.
 func Fields(typ reflect.Type) []Field {
 	var fields []Field
 	for _, f := range mapper.TypeMap(typ).Index {
@@ -29,10 +29,11 @@ func Fields(typ reflect.Type) []Field {
 	return fields
 }
 
-// get reads one row into dst: a struct whose fields are the statement's columns, or a scalar. No row is sql.ErrNoRows.
+// get reads one row into dst: a struct whose fields are the statement's columns, or a scalar. If there is no row, it returns
+// sql.ErrNoRows.
 //
-// sqlx leaves a field as it is, in silence, that the statement has no column for. So structs are read by selections' statements
-// alone, all of which a test compares with their types; for scalars there are value and values.
+// sqlx leaves a field unchanged, silently, if the statement has no column for it. Therefore only selections read structs; a test
+// compares all of them with their types. For scalars use value and values.
 func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
@@ -40,7 +41,7 @@ func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
 	return tx.did(sqlx.GetContext(tx.short, tx.q, dst, tx.store.text(query), args...))
 }
 
-// all reads every row into dst, a slice of what get reads.
+// all reads all rows into dst, a slice of the types that get reads.
 func (tx *sqlReadTx) all(dst any, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
@@ -50,32 +51,32 @@ func (tx *sqlReadTx) all(dst any, query string, args ...any) error {
 
 type scalar interface{ ~string | ~int64 | ~[]byte }
 
-// value reads the one column of one row. No row is sql.ErrNoRows.
+// value reads one column of one row. If there is no row, it returns sql.ErrNoRows.
 func value[T scalar](tx *sqlReadTx, query string, args ...any) (v T, err error) {
 	err = tx.get(&v, query, args...)
 	return v, err
 }
 
-// values reads the one column of every row.
+// values reads one column of all rows.
 func values[T scalar](tx *sqlReadTx, query string, args ...any) (all []T, err error) {
 	err = tx.all(&all, query, args...)
 	return all, err
 }
 
-// selection is the beginning of a statement whose columns are the fields of T. It is a whole statement without what is
+// selection is the beginning of a SELECT whose columns are the fields of T. It is a complete statement, and conditions may be
 // appended.
 type selection[T any] struct {
 	text   string
-	fields []Field // of one whose columns stand in the order of T's fields: where the values of a row go; nil of others
+	fields []Field // T's fields, if the columns are in the order of the fields; else nil
 }
 
-// selections are all there are, tables' included, for the test that compares their columns with their types.
+// selections lists all selections, those of the tables included, for the test that compares their columns with their types.
 var selections []declared
 
 type declared struct {
 	text    string
 	typ     reflect.Type
-	ordered bool // the columns stand in the order of the fields
+	ordered bool // the columns are in the order of the fields
 }
 
 func selects[T any](text string) *selection[T] {
@@ -83,14 +84,15 @@ func selects[T any](text string) *selection[T] {
 	return &selection[T]{text: text}
 }
 
-// selectsInOrder is selects for columns that stand in the order of T's fields, so that where the values of a row go is known
-// before: a table's, and those of what each login runs, whose statements all prepares where the connection keeps them.
+// selectsInOrder is selects for columns that are in the order of T's fields. The destination of each value is then known in
+// advance. It is used for tables and for the queries of each login. If the connection keeps prepared statements, the method all
+// prepares these queries.
 func selectsInOrder[T any](text string) *selection[T] {
 	selections = append(selections, declared{text, reflect.TypeFor[T](), true})
 	return &selection[T]{text, Fields(reflect.TypeFor[T]())}
 }
 
-// all reads every row of the statement with rest behind it.
+// all reads all rows of the statement, with rest appended.
 func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (found []T, err error) {
 	if s.fields == nil {
 		err = tx.all(&found, s.text+rest, args...)
@@ -107,7 +109,7 @@ func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (found []T, 
 	return found, tx.did(err)
 }
 
-// scanAll reads every row, whose columns stand in the order of T's fields, and closes rows.
+// scanAll reads all rows and closes them. The columns must be in the order of T's fields.
 func scanAll[T any](rows *sqlx.Rows, fields []Field) (found []T, err error) {
 	defer rows.Close()
 	into := make([]any, len(fields))
@@ -120,7 +122,7 @@ func scanAll[T any](rows *sqlx.Rows, fields []Field) (found []T, err error) {
 	return found, rows.Err()
 }
 
-// places puts into into where the values of a row go, and returns it.
+// places fills into with pointers to the fields of a row, and returns it.
 func places(row reflect.Value, fields []Field, into []any) []any {
 	for i, f := range fields {
 		into[i] = reflectx.FieldByIndexes(row, f.Index).Addr().Interface()
@@ -128,7 +130,7 @@ func places(row reflect.Value, fields []Field, into []any) []any {
 	return into
 }
 
-// rows runs a query, prepared where the connection keeps statements.
+// rows runs a query. If the connection keeps prepared statements, it prepares the query.
 func (tx *sqlReadTx) rows(query string, args []any) (*sqlx.Rows, error) {
 	if tx.prepared == nil {
 		return tx.q.QueryxContext(tx.short, tx.store.text(query), args...)
@@ -140,10 +142,11 @@ func (tx *sqlReadTx) rows(query string, args []any) (*sqlx.Rows, error) {
 	return stmt.QueryxContext(tx.short, args...)
 }
 
-// maxChunk bounds the values looked up by one statement.
+// maxChunk is how many values one statement looks up at most.
 const maxChunk = 500
 
-// chunks calls fn for parts of a list that one statement takes. An empty list has none, for sqlx.In takes none.
+// chunks calls fn for parts of a list, each small enough for one statement. For an empty list it does not call fn, because
+// sqlx.In refuses empty lists.
 func chunks(list []string, fn func(part []string) error) error {
 	for part := range slices.Chunk(list, maxChunk) {
 		if err := fn(part); err != nil {
@@ -153,7 +156,7 @@ func chunks(list []string, fn func(part []string) error) error {
 	return nil
 }
 
-// execIn runs a statement one of whose parameters is a list, for "IN (?)".
+// execIn runs a statement with a list among its parameters, for "IN (?)".
 func (tx *sqlTx) execIn(query string, args ...any) error {
 	query, args, err := sqlx.In(query, args...)
 	if err == nil {
@@ -162,16 +165,17 @@ func (tx *sqlTx) execIn(query string, args ...any) error {
 	return err
 }
 
-// statements are the prepared ones of one connection, by their texts.
+// statements are the prepared statements of one connection, by their SQL.
 type statements struct {
 	conn *sqlx.Conn
 	kept map[string]*sqlx.Stmt
 }
 
-// maxStatements bounds them: what is read for a caller with a scope has as many forms as there are scopes.
+// maxStatements limits the number of prepared statements, because queries for a caller with a scope have a different text for
+// each scope.
 const maxStatements = 200
 
-// of returns the statement of a text.
+// of returns the prepared statement for a text.
 func (p *statements) of(ctx context.Context, text string) (*sqlx.Stmt, error) {
 	if stmt, ok := p.kept[text]; ok {
 		return stmt, nil
@@ -181,7 +185,7 @@ func (p *statements) of(ctx context.Context, text string) (*sqlx.Stmt, error) {
 		return nil, err
 	}
 	if len(p.kept) == maxStatements {
-		for old, stmt := range p.kept { // any one
+		for old, stmt := range p.kept { // drop an arbitrary one
 			stmt.Close()
 			delete(p.kept, old)
 			break
@@ -191,7 +195,7 @@ func (p *statements) of(ctx context.Context, text string) (*sqlx.Stmt, error) {
 	return p.kept[text], nil
 }
 
-// close ends them all.
+// close closes all prepared statements.
 func (p *statements) close() {
 	for _, stmt := range p.kept {
 		stmt.Close()

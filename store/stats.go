@@ -4,13 +4,13 @@ import (
 	"context"
 )
 
-// Stats are what is worth watching of a database.
+// Stats are figures of a database that are worth monitoring.
 type Stats struct {
 	Size       int64            // bytes of the database, without SQLite's write-ahead log
 	Deliveries map[string]int64 // messages by status
 }
 
-// delivered is how many messages have a status.
+// delivered is the number of messages with one status.
 type delivered struct {
 	Status string `db:"status"`
 	Number int64  `db:"number"`

@@ -1,6 +1,15 @@
-// Package store keeps the domain's rows in SQLite or PostgreSQL behind the interface Store; its contract is in the comments of
-// Store, ReadTx and Tx. groupcommit.go commits SQLite's Updates in groups; retry.go runs PostgreSQL's again after a conflict or a lost
-// connection, and finds out whether a COMMIT whose answer was lost took effect (resolve).
+// Package store keeps the rows of the domain in SQLite or PostgreSQL, behind the interface Store. The comments of Store, ReadTx
+// and Tx are the contract.
+//
+//   - A View is a read-only transaction. An Update is a read-write transaction.
+//   - groupcommit.go: on SQLite, Updates that wait for the writing connection are committed together, in one transaction.
+//   - retry.go: on PostgreSQL, an Update runs again after a serialization conflict or a lost connection. If the reply to a COMMIT
+//     was lost, it finds out whether the transaction took effect (resolve).
+//   - The record is the audit log, the table audit. Its rows form hash chains: each row's MAC covers the MAC of the row before
+//     it. A mark is a row of audit_marks. It states where every chain stands. A head names a mark, and with it the whole record up
+//     to that mark (audit.go, auditmark.go).
+//   - A seed mark is what remains of a deleted token: which OTPs of its seed were used (seedmark.go).
+//   - Sealed values are encrypted with a key of the key file (package keyring).
 package store
 
 import (
@@ -12,417 +21,438 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Store is an open database. It is safe for concurrent use. storetest.Run holds an implementation against what is said here
-// of opening, transactions, rows, searches and look-ups; logins, scopes, long Updates and what operators run have tests of
-// their own.
+// Store is an open database. It is safe for concurrent use. storetest.Run tests the parts of this contract on opening,
+// transactions, rows, searches and look-ups. Logins, scopes, long Updates and the operators' commands have tests of their own.
 type Store interface {
-	// View runs fn on one read-only snapshot and returns what fn returns. When ctx ends, a search under way ends with ctx's
-	// error. fn may run more than once, where a connection is lost. Statements that follow a failed one fail like it.
+	// View runs fn on one read-only snapshot and returns fn's error. When ctx ends, a running search ends with ctx's error. If
+	// the connection is lost, fn may run again. After a statement has failed, all later statements fail with the same error.
 	View(ctx context.Context, fn func(ReadTx) error) error
 
-	// ViewOne is View for a single statement: without a snapshot, which that does not need and which would cost as much
-	// again. Were there more, each would see what is committed when it begins.
+	// ViewOne is View without a snapshot. It is for a single statement, which does not need a snapshot; opening one would double
+	// the cost. If fn runs several statements, each sees what is committed when that statement begins.
 	ViewOne(ctx context.Context, fn func(ReadTx) error) error
 
-	// Update runs fn in one transaction, serializable against every other, and returns after the commit is durable. When
-	// fn returns an error or panics, nothing of it remains. fn may run more than once, so it has no effect outside tx but
-	// to assign its results; it does nothing slow (hashing, network), and it never calls Update or View. It may run on
-	// another goroutine than its caller's.
+	// Update runs fn in one transaction, serializable against all others. It returns after the commit is durable. If fn returns
+	// an error or panics, the transaction is rolled back. fn may run more than once. Therefore its only effect outside tx is to
+	// assign its results. fn must not do slow work (hashing, network), and must not call Update or View. It may run on a
+	// goroutine other than the caller's.
 	//
-	// A statement that fails spoils the transaction, be it by Exists or InUse: those that follow fail with the same error, and
-	// nothing of the Update remains. It returns fn's error or, where fn returns nil, the statement's. Not to find a row is no
-	// failure, nor is an Invalid query.
+	// A statement that fails spoils the transaction. This includes errors of kind Exists and InUse. All later statements fail
+	// with the same error, and the transaction is rolled back. Update then returns fn's error or, if fn returns nil, the
+	// statement's error. A row that is not found and a query that is Invalid do not count as failures.
 	//
-	// A panic of fn goes on in the caller; fn may also end its goroutine. Others are served all the same.
+	// A panic in fn continues in the caller. fn may also end its goroutine (runtime.Goexit). Other Updates are not affected.
 	//
-	// An Update whose ctx ends while it waits for its turn is not run and returns ctx's error; once it runs it is carried
-	// through, whoever hangs up: a refused credential must count. An Update that a database does not finish in a time made
-	// for logins, a minute at most, is Unavailable.
+	// If ctx ends while an Update waits for its turn, the Update does not run and returns ctx's error. An Update that has begun
+	// is completed even if ctx ends, because a refused credential must be counted even if the client disconnects. An Update that
+	// the database does not finish in time, at most one minute, is Unavailable.
 	//
-	// One that saves or deletes an agent or a domain, or calls SetCertificates, returns CallersKept later, however it ends.
+	// An Update that saves or deletes an agent or a domain, or calls SetCertificates, returns only after another CallersKept,
+	// whether it succeeded or not.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// UpdateSure is Update for an fn that returns no error once it has written something, unless a statement fails: SQLite then sets no
-	// savepoint for it. Where it returns one all the same, the Updates that share its transaction are lost with it, and Unavailable.
+	// UpdateSure is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
+	// needs no savepoint for it. If fn returns an error all the same, the Updates that share its transaction are rolled back too,
+	// and are Unavailable.
 	UpdateSure(ctx context.Context, fn func(Tx) error) error
 
-	// UpdateLong is Update for what may take long, such as an import or a batch. Updates that ran before it are committed
-	// before it begins; those behind it may have to wait until it has ended. It has a limit of its own (WithBulkTimeout),
-	// after which it is TooLarge, and nothing of it remains.
+	// UpdateLong is Update for work that may take long, such as an import or a batch. Updates that ran before it are committed
+	// before it begins. Updates that come after it may have to wait until it ends. It has its own time limit (WithBulkTimeout).
+	// An UpdateLong that exceeds the limit is TooLarge and is rolled back.
 	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
-	// Callers returns a number that is another one after each Update by which this Store has changed who may call: that saved
-	// or deleted an agent or a domain, or called SetCertificates, also where it failed; -1 while one is under way. What other
-	// processes change does not show in it.
+	// Callers returns a number that changes after each Update by which this Store has changed who may call the server. These are
+	// Updates that save or delete an agent or a domain, or call SetCertificates, even if they fail. While such an Update runs,
+	// Callers returns -1. Changes made by other processes do not change the number.
 	Callers() int64
 
-	// Readers returns how many Views of this process can run at the same time; further ones wait.
+	// Readers returns how many Views of this process can run at the same time. Further Views wait.
 	Readers() int
 
-	// Waiting returns how many Updates of this process are under way or wait for their turn.
+	// Waiting returns how many Updates of this process are running or waiting for their turn.
 	Waiting() int64
 
-	// Keys returns the keyring that seals the database.
+	// Keys returns the keyring that seals the values of the database.
 	Keys() *keyring.Keyring
 
 	// Alive returns nil when the database answers.
 	Alive(ctx context.Context) error
 
-	// Writable returns nil when the database takes changes: when one that was tried was carried out and none was Unavailable
-	// since. Its error says why (Why) where the database's file was moved, or a newer tokensmith has migrated its schema; an
-	// Update is then refused for the same reason. Otherwise it tries one, but not within a few seconds of one that was refused because the disk is full, or
-	// fails, or the database is read-only, nor of its own last. Where nothing is refused it costs nothing.
+	// Writable returns nil if the database accepts changes: the last trial write succeeded, and no change was Unavailable since.
+	// If the database file was moved, or if a newer tokensmith has migrated the schema, it returns an error that says so (Why).
+	// Updates are then refused for the same reason. Otherwise Writable tries a small change and returns its error. It returns an
+	// error without a try within a few seconds of its own last failed try, or of a change that was refused because the disk is
+	// full or failing, or because the database is read-only. While no change is refused, Writable costs nothing.
 	Writable(ctx context.Context) error
 
-	// Guard watches, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable: this
-	// one does not know what they would have to keep to.
+	// Guard checks, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable, because
+	// this version does not know the rules of the newer schema.
 	Guard(ctx context.Context)
 
-	// Stats reads what is worth watching.
+	// Stats reads the figures that are worth monitoring.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Warnings returns what makes this process's database slower or weaker than it could be, one sentence each, for the
-	// log at the start.
+	// Warnings returns, for the log at start, what makes this process's database slower or weaker than it could be, in one
+	// sentence each.
 	Warnings() []string
 
-	// MarkAudit writes down where every chain of the record stands and returns the head, which names that place:
-	// VerifyAudit finds any row missing that was there. The head is also kept, sealed, in the key file's folder, at most once a
-	// minute; so is the last one when the Store is closed.
+	// MarkAudit adds a mark that states where every chain of the record stands, and returns the mark's head. With that head,
+	// VerifyAudit finds any row that was there at that time and is missing now. The head is also kept, sealed, in the key file's
+	// folder, at most once a minute. When the Store is closed, the last head is kept there too.
 	MarkAudit(ctx context.Context, now time.Time) (head string, err error)
 
-	// KeptHead returns the head that is kept in the key file's folder; "" when none is. A snapshot that begins later has it.
+	// KeptHead returns the head that is kept in the key file's folder; "" if there is none. A snapshot that begins after this
+	// call contains the head's mark.
 	KeptHead() (head string, err error)
 
-	// HeadNotKept returns why the head was not kept when it was to be last; nil when it was. An error of kind RecordBroken says
-	// that the record lacks what is kept.
+	// HeadNotKept returns why the last attempt to keep the head failed; nil if it succeeded. An error of kind RecordBroken says
+	// that the record does not contain the head that is kept.
 	HeadNotKept() error
 
-	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit. An empty expect is the head that is kept,
-	// "0" is none.
+	// VerifyAudit checks the record in a snapshot of its own; see ReadTx.VerifyAudit. If expect is empty, the kept head is
+	// expected; "0" expects none.
 	VerifyAudit(ctx context.Context, expect string) (Verified, error)
 
-	// PruneAudit removes what the record holds of before a moment, each chain up to its first row that is younger, and
-	// leaves a mark, under the same key, from which the rest still verifies. A record that is broken is not pruned: that
-	// would hide where. It returns the number of rows removed.
+	// PruneAudit removes the rows of the record from before a moment. In each chain it stops at the first younger row. It leaves
+	// a mark, signed with the same key, from which the remaining rows can still be verified. A broken record is not pruned,
+	// because that would hide where it is broken. PruneAudit returns the number of removed rows.
 	//
-	// It goes by parts, in a transaction each, and the record verifies behind every one. What is interrupted has removed
-	// what it has removed; the next time does the rest. row goes to the record with the first part, unless it is nil.
+	// It works in parts, with one transaction for each part, and the record can be verified after each part. If PruneAudit is
+	// interrupted, the parts that are done stay done, and the next call does the rest. Unless row is nil, it is added to the
+	// record together with the first part.
 	PruneAudit(ctx context.Context, before, now time.Time, row *model.Audit) (removed int64, err error)
 
-	// Check looks whether the database is whole: its pages and references (SQLite), the chains of the record, and whether
-	// sealed values open, and seeds fit their hashes, the first and last sample of each column or, with all, every one. Its error
-	// names the first place that is not.
+	// Check examines whether the database is intact: its pages and foreign keys (SQLite only), the chains of the record, the
+	// sealed values, and whether seeds match their hashes. Of each sealed column it opens the first and the last sample values
+	// or, with all, every value. Its error names the first damaged place.
 	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
-	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write; then it checks the
-	// copy. The file is there only when it is whole and on the disk, and it must not exist before.
+	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write. Then it checks the copy.
+	// The file appears only when it is complete and on the disk. The file must not exist before.
 	Backup(ctx context.Context, file string) (Checked, error)
 
-	// AfterRestore is for a database that was restored from an older state: it ends what may have been used since, and leaves row
-	// in the record. Time-based tokens accept nothing of before now any more, also those that are made of a seed later, and want two
-	// OTPs of a clock that may be ahead (model.Credential's Restored); event-based ones move on by advance, from 0 to a million, for
-	// nobody knows how far they were. Passcodes, provisioning links, sessions of the console and pending resynchronisations end. It
-	// is one transaction. No other process has the database open: it would not learn when that was.
+	// AfterRestore is for a database that was restored from an older state. It invalidates what may have been used since that
+	// state, and adds row to the record. It is one transaction.
+	//
+	//   - Time-based tokens no longer accept OTPs from before now. The same holds for tokens made later from a seed that has a
+	//    seed mark. A token whose clock may be ahead must enter two OTPs (Restored in model.Credential).
+	//   - Event-based counters move forward by advance, from 0 to a million, because nobody knows how far they had moved.
+	//   - Passcodes, provisioning links, console sessions and pending resynchronizations end.
+	//
+	// No other process may have the database open, because it would not learn the time of the restore.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
 
-	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Every database with the same rows
-	// gives the same bytes.
+	// Dump writes the database, as one snapshot shows it, and returns the number of rows. Databases with the same rows give the
+	// same bytes.
 	Dump(ctx context.Context, w io.Writer) (int64, error)
 
-	// Load fills a new database from a dump, which it reads twice: first all of it is checked. The database must have been
-	// opened with the dump's key file. One whose loading was interrupted is not opened again.
+	// Load fills a new database from a dump. It reads the dump twice: first it checks all of it, then it inserts the rows. The
+	// database must have been opened with the dump's key file. A database whose Load was interrupted cannot be opened again.
 	Load(ctx context.Context, dump io.ReadSeeker) (int64, error)
 
-	// Rotate gives the key file a new key and seals everything anew with it, a part in each transaction, while other
-	// processes serve: they take notice of the key file by themselves. An interrupted rotation is carried on with the key
-	// it began with. The old keys stay in the file, and open, until RetireKeys.
+	// Rotate adds a new key to the key file and seals all values again with it, in parts, with one transaction for each part.
+	// Other processes may serve meanwhile; they notice the changed key file by themselves. An interrupted rotation continues with
+	// the key it began with. The old keys stay in the file, and can still open values, until RetireKeys.
 	Rotate(ctx context.Context, now time.Time) (Rotated, error)
 
-	// RetireKeys takes the old keys out of the key file, and returns how many there were. What the record needs of them to
-	// be checked stays. While anything is still sealed with one of them it refuses, and for an hour behind the rotation:
-	// a call that began before may still store what it sealed with the old key then. restarted says that no such call is
-	// under way, because every server was started since.
+	// RetireKeys removes the old keys from the key file and returns how many there were. The parts of them that are needed to
+	// verify the record stay. It refuses while any value is still sealed with an old key. It also refuses within an hour after
+	// the rotation began, because a call that began before may still store a value that it sealed with the old key. restarted
+	// states that no such call can exist because every server was restarted since the rotation.
 	RetireKeys(ctx context.Context, now time.Time, restarted bool) (retired int, err error)
 
-	// Close waits for Views and Updates under way and closes the database; later ones are Unavailable. Twice does no harm.
+	// Close waits for running Views and Updates and closes the database. Later ones are Unavailable. Closing twice is allowed.
 	Close() error
 }
 
-// CallersKept is how long a process may go on with what it has read of who may call while Callers stays the same, and is not
-// -1. An Update that takes something away from a caller returns after that time: then no process honours it any more.
+// CallersKept is how long a process may use what it has read about who may call, while Callers stays the same and is not -1. An
+// Update that takes a right away from a caller returns only after this time. Then no process grants that right any more.
 const CallersKept = 100 * time.Millisecond
 
-// ReadTx is a snapshot. It is bound to its View or Update and its context, and to one goroutine. What it returns is the
-// caller's to keep and change. "Folded" names are as model.Fold makes them. "Oldest first" is by id, for ids grow with time.
-// Maps hold what was found and nothing for the rest; they are never nil, but lists of nothing may be.
+// ReadTx is a read transaction. It is bound to its View or Update, to that call's context, and to one goroutine. The caller may
+// keep and change what it returns. "Folded" names are names as returned by model.Fold. "Oldest first" means ordered by id,
+// because ids grow with time. Maps contain only what was found. They are never nil, but an empty list may be nil.
 type ReadTx interface {
-	// Limit narrows Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope until the end of
-	// the transaction; nil lifts it. Nothing else is limited: ids come from Find.
+	// Limit restricts Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope
+	// until the end of the transaction; nil removes the restriction. Nothing else is restricted: callers get ids from Find.
 	Limit(scope Scope)
 
-	// Load reads the row that its key names into dst, a pointer to a type of the domain. None is NotFound, and leaves dst alone.
+	// Load reads the row with that key into dst, a pointer to a type of the domain. If there is no such row, it returns NotFound
+	// and leaves dst unchanged.
 	Load(dst any, key string) error
-	// Find returns the rows a query asks for. It ends with ctx's error when that ends. More than 500 conditions or 32,000
-	// values are Invalid.
+	// Find returns the rows that match a query. When ctx ends, it returns ctx's error. A query with more than 500 conditions or
+	// 32,000 values is Invalid.
 	//
-	// A column that is NULL fits no comparison, also not Ne and NotIn. In with an empty list fits no row, NotIn every one. Text
-	// compares by code point; false sorts before true. Without Sort the order is any.
+	// NULL matches no comparison, not even Ne or NotIn. In with an empty list matches no row; NotIn with an empty list matches
+	// every row. Text is compared by code point. false sorts before true. Without Sort, the order is undefined.
 	Find(q *Query) ([]Row, error)
-	// Each is Find that hands fn each row as it comes, so that they are never all in memory. fn must not keep the row, nor
-	// use the transaction; its error ends Each, and is returned.
+	// Each is Find, but calls fn with each row as it is read, so that the rows are never all in memory. fn must not keep the row
+	// and must not use the transaction. If fn returns an error, Each stops and returns it.
 	Each(q *Query, fn func(Row) error) error
-	// Count returns how many rows fit a query's conditions; as Find.
+	// Count returns how many rows match a query's conditions. Its limits are those of Find.
 	Count(q *Query) (int64, error)
-	// Exists says whether a step leads anywhere from the row of an id.
+	// Exists returns whether a step leads to any row from the row with that id.
 	Exists(s Step, id any) (bool, error)
-	// DeviceNamed says whether a device has a name, compared without case.
+	// DeviceNamed returns whether a device has that name, compared without case.
 	DeviceNamed(name string) (bool, error)
-	// Meta reads a value of the database's own; nil when there is none.
+	// Meta returns a value of the table meta; nil if there is none.
 	Meta(name string) ([]byte, error)
-	// Failed returns the failure that spoiled the transaction; nil when it is whole.
+	// Failed returns the error that spoiled the transaction; nil if there was none.
 	Failed() error
 
-	// AgentByCertificate returns the agent that has a public key's hash; nil when there is none.
+	// AgentByCertificate returns the agent that has the public key with that hash; nil if there is none.
 	AgentByCertificate(hash string) (*model.Agent, error)
-	// SessionByHash finds a session. None is NotFound.
+	// SessionByHash returns a session. If there is none, it returns NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
-	// SignIns returns how a user's sign-ins to the console went, one an address.
+	// SignIns returns the counts of a user's sign-ins to the console, one for each address.
 	SignIns(userID string) ([]model.SignIns, error)
-	// SignInsFrom returns how sign-ins from an address went, one a user. Those of no address are not found.
+	// SignInsFrom returns the counts of sign-ins from an address, one for each user. Sign-ins without an address are not found.
 	SignInsFrom(address string) ([]model.SignIns, error)
 
-	// Logins reads what deciding on a credential needs of the users that fit; of several, any two.
+	// Logins returns what is needed to check a credential of the users that match. If several match, it returns any two of them.
 	Logins(user []Cond) ([]model.Login, error)
-	// Login is Logins of the user with an id; without one it is ErrNone.
+	// Login is Logins for the user with that id. If there is none, it returns ErrNone.
 	Login(userID string) (model.Login, error)
-	// Credentials returns a user's assignments with all that a check of an OTP needs, in the order in which they are tried:
-	// by priority, the lowest first, then oldest first.
+	// Credentials returns a user's assignments with all that is needed to check an OTP. They are in the order in which they are
+	// tried: lowest priority number first, then oldest first.
 	Credentials(userID string) ([]model.Credential, error)
 
-	// Address returns what is known of an address, whose failures are counted in a slot, and of a user there; userID may be none.
+	// Address returns what is known of a network address, and of a user at that address. Failures from the address are counted in
+	// the given slot. userID may be empty.
 	Address(slot int64, userID, address string) (model.Address, error)
-	// CountOutcomes counts the rows of the record since a time whose methods begin with a text and that have one of the outcomes, up
-	// to most. outcomes is not empty; methods has no wildcard.
+	// CountOutcomes counts the rows of the record since a time whose methods begin with a text and that have one of the outcomes.
+	// It stops counting at most. outcomes must not be empty, and methods must not contain a wildcard.
 	CountOutcomes(methods string, since model.Time, outcomes []int64, most int64) (int64, error)
 
-	// Domains returns all domains, by their names.
+	// Domains returns all domains, ordered by name.
 	Domains() ([]model.Domain, error)
-	// Held returns how many users of each domain have tokens of each product, where there are any, and how many tokens, of
-	// whatever product, one of them has at most.
+	// Held returns, for each domain and product, how many users of the domain have tokens of the product, and the largest number
+	// of tokens, of any product, that one of these users has. Pairs without such users are left out.
 	Held() ([]Held, error)
-	// ShortSeeds counts the tokens whose seed has fewer bytes than so many. It reads all tokens.
+	// ShortSeeds counts the tokens whose seed is shorter than a number of bytes. It reads all tokens.
 	ShortSeeds(bytes int64) (int64, error)
 	// DomainsByName returns the domains that have one of the names, by folded name.
 	DomainsByName(folded []string) (map[string]model.Domain, error)
-	// UsersByLogin returns a domain's users that have one of the login names, by folded login name.
+	// UsersByLogin returns the users of a domain that have one of the login names, by folded login name.
 	UsersByLogin(domainID string, folded []string) (map[string]model.User, error)
-	// UsersHaving returns the users who have one of the login names, or one of the principal names, in whatever domain; each once.
+	// UsersHaving returns the users, of all domains, who have one of the login names or one of the principal names. Each user is
+	// returned once.
 	UsersHaving(logins, principals []string) ([]NamesOf, error)
-	// DomainsCalled returns the domains that have one of the names as name, NetBIOS name or DNS name, by that name, folded; exactly as it
-	// is given or, where none has it so, as it would be kept (see Naming).
+	// DomainsCalled returns the domains that have one of the names as their name, NetBIOS name or DNS name, by that folded name.
+	// A name is compared exactly as given. If no domain has it, the form in which it would be stored is compared (see Naming).
 	DomainsCalled(folded []string) (map[string]model.Domain, error)
-	// UsersCalled returns whom each name may mean in the forms in which users are named (see model.UserName), by folded name. A name
-	// without a domain in front means users of several domains, a principal name that two have neither, and one that is another's
-	// login name that other. A name of before its rule is taken as in DomainsCalled.
+	// UsersCalled returns the users that each name may mean, by folded name, in any of the forms in which users are named (see
+	// model.UserName). A name without a domain can mean users of several domains. A principal name that two users have means
+	// neither of them. A name that is one user's principal name and another user's login name means the latter. A name that was
+	// stored before the rule for names is compared as in DomainsCalled.
 	UsersCalled(folded []string) (map[string][]NamesOf, error)
-	// SharedPrincipals returns those of the next users behind an id, so many, whose principal name is also another's principal or
-	// login name: the name by the user's id; and the last id it looked at, "" when none is left.
+	// SharedPrincipals examines up to limit users with an id greater than after. It returns those whose principal name is also
+	// another user's principal name or login name: the name, by the user's id. last is the last id that it examined; "" if there
+	// are no more users.
 	SharedPrincipals(after string, limit int) (names map[string]string, last string, err error)
-	// FullAgents returns the agents that may do everything in every domain, and are not disabled.
+	// FullAgents returns the agents that may do everything in every domain and are not disabled.
 	FullAgents() ([]model.Agent, error)
-	// LimitedAgents returns the agents that are limited to domains, disabled ones too, oldest first.
+	// LimitedAgents returns the agents that are limited to certain domains, including disabled ones, oldest first.
 	LimitedAgents() ([]model.Agent, error)
 	// Administrators returns the users who have permissions.
 	Administrators() ([]model.User, error)
-	// PermissionsOf returns the permissions of users, given by id, and of those whom tokens, given by id, are assigned to: each
-	// list once, and none that is empty.
+	// PermissionsOf returns the permission lists of the given users and of the users that the given tokens are assigned to. Each
+	// distinct list is returned once; empty lists are left out.
 	PermissionsOf(userIDs, tokenIDs []string) ([]model.List, error)
-	// PermissionsOfProduct is PermissionsOf of all tokens of a product.
+	// PermissionsOfProduct is PermissionsOf for all tokens of a product.
 	PermissionsOfProduct(productID string) ([]model.List, error)
-	// UsersNamed returns the ids of the users that each name means, by folded name: whom UsersCalled finds, of several the one in the
-	// default domain; else those with that e-mail address. No name is empty or given twice.
+	// UsersNamed returns the ids of the users that each name means, by folded name. These are the users that UsersCalled returns;
+	// if there are several, only the one in the default domain, if there is one. If there are none, these are the users with that
+	// e-mail address. No name may be empty or given twice.
 	UsersNamed(folded []string) (map[string][]string, error)
 
-	// ProductByCodes finds a product by manufacturer and product code. None is NotFound.
+	// ProductByCodes returns the product with that manufacturer and product code. If there is none, it returns NotFound.
 	ProductByCodes(manufacturer, code string) (model.Product, error)
 	// Products returns all products, oldest first.
 	Products() ([]model.Product, error)
-	// RepositoryByName finds a repository by its name. None is NotFound.
+	// RepositoryByName returns the repository with that name. If there is none, it returns NotFound.
 	RepositoryByName(name string) (model.Repository, error)
-	// TokensBySerial returns a product's tokens that have one of the serials, by serial.
+	// TokensBySerial returns the tokens of a product that have one of the serial numbers, by serial number.
 	TokensBySerial(productID string, serials []string) (map[string]model.Token, error)
 	// AssignmentsOfUser returns a user's assignments in the order in which they are tried; see Credentials.
 	AssignmentsOfUser(userID string) ([]model.Assignment, error)
-	// AssignmentsOfTokens returns the assignments of tokens, by token, oldest first.
+	// AssignmentsOfTokens returns the assignments of the tokens, by token id, oldest first.
 	AssignmentsOfTokens(tokenIDs []string) (map[string][]model.Assignment, error)
-	// AssignedTo counts the assignments of users, given by id; who has none is not in it.
+	// AssignedTo returns the number of assignments of each user, by user id. Users without assignments are left out.
 	AssignedTo(userIDs []string) (map[string]int64, error)
 	// AssignedOfProduct counts a user's assignments to tokens of a product.
 	AssignedOfProduct(userID, productID string) (int64, error)
-	// AccountOf returns the login name of a token's owner, or of the user of its oldest assignment, and the domain's name; ""
-	// when it is assigned to nobody.
+	// AccountOf returns the login name and the domain name of a token's owner. If the token has no owner, it returns those of the
+	// user of the oldest assignment; if it has no assignment, "".
 	AccountOf(tokenID string) (login, domain string, err error)
-	// LinkByHash finds an unused provisioning link, also one that has expired. None is NotFound.
+	// LinkByHash returns an unused provisioning link, even if it has expired. If there is none, it returns NotFound.
 	LinkByHash(hash []byte) (model.DownloadLink, error)
 
 	// DeviceNames returns the folded names of the devices whose folded names start with a text.
 	DeviceNames(start string) ([]string, error)
-	// DeviceGroupByName finds a group of devices by its folded name. None is NotFound.
+	// DeviceGroupByName returns the device group with that folded name. If there is none, it returns NotFound.
 	DeviceGroupByName(folded string) (model.DeviceGroup, error)
-	// DeviceGroupNames returns the names of a device's groups, by their folded names; a list, though empty.
+	// DeviceGroupNames returns the names of a device's groups, ordered by folded name. The list is never nil.
 	DeviceGroupNames(deviceID string) ([]string, error)
-	// Presented returns the client tokens with these public ids, with what decides on them, by id.
+	// Presented returns, by public id, the client tokens with these public ids and what is needed to decide on them.
 	Presented(ids []string) (map[string]model.Presented, error)
 
-	// CodeByIndex finds an installation code by the HMAC of its normal form, under any of the keys there are. None is NotFound.
+	// CodeByIndex returns the installation code whose normal form has one of these HMACs, one for each key of the key file. If
+	// there is none, it returns NotFound.
 	CodeByIndex(indexes ...[]byte) (model.InstallationCode, error)
-	// UseByNonce finds the use of an installation code that a nonce, given by its hash, was for; nil when there is none.
+	// UseByNonce returns the use of an installation code that belongs to a nonce, given by its hash; nil if there is none.
 	UseByNonce(hash []byte) (*model.InstallationUse, error)
-	// InstalledBy finds the use of an installation code that made a device; nil when it was none.
+	// InstalledBy returns the use of an installation code that created a device; nil if there is none.
 	InstalledBy(codeID, deviceID string) (*model.InstallationUse, error)
-	// MadeAccount says whether an installation code made an account.
+	// MadeAccount returns whether an installation code created an account.
 	MadeAccount(codeID, userID string) (bool, error)
-	// AccountsMade counts the accounts that an installation code made after a time.
+	// AccountsMade counts the accounts that an installation code created after a time.
 	AccountsMade(codeID string, since model.Time) (int64, error)
-	// DeviceGroupsOfCode returns the ids of the groups that an installation code gives to devices, in order.
+	// DeviceGroupsOfCode returns, in order, the ids of the groups that an installation code assigns to devices.
 	DeviceGroupsOfCode(codeID string) ([]string, error)
 
-	// TemplateByName finds a template of messages. None is NotFound.
+	// TemplateByName returns a message template. If there is none, it returns NotFound.
 	TemplateByName(name string) (model.Template, error)
-	// Answered returns the answer kept for an idempotency key; nil when there is none that expires after now.
+	// Answered returns the stored reply for an idempotency key; nil if there is none that expires after now.
 	Answered(id string, now model.Time) (*model.StoredReply, error)
 
-	// VerifyAudit checks every row of the record and every mark: that none was changed, put in, taken out or moved by hand.
-	// What was cut off the end, marks included, can only be missed by who knows a head of before: expect, unless it is
-	// empty. An error of kind RecordBroken names the first place that does not fit; an expect that is no head is Invalid.
+	// VerifyAudit checks every row of the record and every mark: that none was changed, inserted, removed or moved by hand. Rows
+	// and marks that were cut off the end can be detected only by a head from before: expect, unless it is empty. An error of
+	// kind RecordBroken names the first place that does not match. An expect that is not a head is Invalid.
 	VerifyAudit(expect string) (Verified, error)
 }
 
-// Tx is a transaction that also writes. Rows are pointers to types of the domain, and are copied. Ids and folded columns are
-// the caller's to make, and so are a user's UserState and a token's TokenState, without which Logins and Credentials find
-// neither. Methods that change a row by its id change nothing, and fail not, where it is not there, unless they say otherwise.
+// Tx is a read-write transaction. Rows are passed as pointers to types of the domain and are copied. The caller makes ids and
+// folded columns. The caller also inserts a user's UserState and a token's TokenState; without them Logins and Credentials do not
+// find the user or the token. A method that changes a row by its id does nothing, without an error, if there is no such row,
+// unless its comment says otherwise.
 type Tx interface {
 	ReadTx
 
-	// Try runs fn inside the transaction and, when it returns an error or overlooks that of a statement, undoes what fn did
-	// and nothing else, and returns it; the transaction goes on. A fault that is the whole transaction's (Unavailable, out
-	// of time, an end of ctx) is not undone alone: Try returns it, and so do later statements and the Update. A panic is the
-	// Update's. Tries may be nested.
+	// Try runs fn in a savepoint of the transaction. If fn returns an error, or ignores the error of a statement, Try undoes what
+	// fn did, and only that, and returns the error. The transaction then continues. An error that concerns the whole transaction
+	// (Unavailable, out of time, end of ctx) is not undone in this way: Try returns it, and so do all later statements and the
+	// Update. A panic in fn ends the Update. Calls of Try may be nested.
 	Try(fn func(Tx) error) error
 
-	// Within gives the transaction so much time from now, searches in it included, where other Updates have to wait for it:
-	// beyond it, it is TooLarge with refusal as its message, and nothing of it remains. PostgreSQL's run side by side, and get
-	// no less time by it.
+	// Within limits the time of the transaction, counted from now and including its searches, if other Updates have to wait for
+	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. On PostgreSQL Updates run
+	// side by side, so this limit does not apply there.
 	Within(most time.Duration, refusal string)
 
-	// Insert writes a new row. A new assignment makes an unused provisioning link of its token worthless: whoever holds that
-	// was given it before. So does InsertMany.
+	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
+	// of that link got it before this assignment existed. InsertMany does the same.
 	Insert(row any) error
-	// InsertMany writes rows, a slice of a type of the domain, and returns how many were new. One that Exists, be it in the
-	// slice, is skipped when skip is set and an error otherwise.
+	// InsertMany inserts rows, a slice of a type of the domain, and returns how many were new. A row that already exists, in the
+	// table or in the slice, is skipped if skip is set, and is an error otherwise.
 	InsertMany(rows any, skip bool) (int64, error)
-	// Save writes all columns of an existing row. None is NotFound.
+	// Save writes all columns of an existing row. If there is none, it returns NotFound.
 	Save(row any) error
-	// Delete removes the row that row's key names, and what belongs to it. None is NotFound; one that others refer to is
-	// InUse.
+	// Delete deletes the row with row's key and the rows that belong to it. If there is none, it returns NotFound. If other rows
+	// refer to it, it returns InUse.
 	Delete(row any) error
-	// Relate makes these, and no others, what a relation leads to from a row: it deletes the rows of first.Table whose
-	// first.To is id, and inserts one for each of the others with first.To and second.From.
+	// Relate makes others the complete list of rows that a relation leads to from the row with that id. It deletes the rows of
+	// first.Table whose first.To is id. Then it inserts one row for each of others, with the columns first.To and second.From.
 	Relate(first, second Step, id string, others []string) error
-	// PutMeta sets a value of the database's own. "schema", "canary", "loading", "tried", "restored", "seeds" and "key rotated" are
-	// the store's.
+	// PutMeta sets a value of the table meta. The names "schema", "canary", "loading", "tried", "restored", "seeds" and "key
+	// rotated" are reserved for package store.
 	PutMeta(name string, value []byte) error
-	// Audit appends a row to the record, in this transaction: it is there when the transaction commits, and not else. It
-	// sets row's ID, Writer, Sequence and MAC.
+	// Audit appends a row to the record in this transaction, so the row exists if and only if the transaction commits. It sets
+	// the row's ID, Writer, Sequence and MAC.
 	Audit(row *model.Audit) error
 
-	// SetCertificates makes these the public keys of an agent, by their hashes. One that is another's is Exists. The agent's
-	// own row is left as it is.
+	// SetCertificates replaces the public keys of an agent, given by their hashes. If a key belongs to another agent, it returns
+	// Exists. The agent's own row does not change.
 	SetCertificates(agentID string, hashes []string) error
-	// AgentUsed notes when an agent last called; never an earlier time than before.
+	// AgentUsed records when an agent last called. It never sets an earlier time.
 	AgentUsed(id string, now model.Time) error
-	// SessionUsed notes when a session was last used; never an earlier time than before.
+	// SessionUsed records when a session was last used. It never sets an earlier time.
 	SessionUsed(hash []byte, now model.Time) error
-	// UnlockSignIns forgets a user's failed sign-ins to the console, and the locks that came of them.
+	// UnlockSignIns forgets a user's failed sign-ins to the console and removes the locks that they caused.
 	UnlockSignIns(userID string) error
 	// DropSession ends a session.
 	DropSession(hash []byte) error
-	// DropSessionsOf ends a user's sessions.
+	// DropSessionsOf ends all sessions of a user.
 	DropSessionsOf(userID string) error
-	// DropSessions forgets sessions that were last used before a time.
+	// DropSessions deletes sessions that were last used before a time.
 	DropSessions(before model.Time) error
 
-	// SaveChecked writes what a check made of a token's state: where an OTP was used up now, counter, drift and last use, and
-	// an end of resynchronising; else where resynchronising stands. What it says of the seed, its group's tokens know as well.
+	// SaveChecked saves the state of a token after an OTP check. If an OTP was used now, it saves the counter, the drift and the
+	// last use, and ends a resynchronization. Otherwise it saves the progress of a resynchronization. What the check learned
+	// about the seed is also saved for the other tokens of the seed's group.
 	SaveChecked(c *model.Credential, used bool, now model.Time) error
-	// SaveLogin writes what a credential made of the state of a user, who was read in this transaction.
+	// SaveLogin saves the state of a user after a credential check. The user must have been read in this transaction.
 	SaveLogin(s *model.UserState) error
-	// SaveLastLogin writes the time of a login that changed nothing else of the state of a user.
+	// SaveLastLogin saves the time of a login that changed nothing else in the state of the user.
 	SaveLastLogin(userID string, at model.Time) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
-	// Stranger records a refusal of somebody who is no user, in one of 64 rows, so that it costs what a user's does.
+	// Stranger records the refusal of a name that belongs to no user, in one of 64 rows, so that it costs the same as the refusal
+	// of a user.
 	Stranger(now model.Time) error
-	// AddressFailed writes the failures that are counted in a slot.
+	// AddressFailed saves the failures that are counted in a slot.
 	AddressFailed(slot int64, a *model.Address) error
-	// AddressKnown notes that a user logged in from an address. It forgets that user's addresses of before model.AddressKnown, and
-	// the oldest beyond 32.
+	// AddressKnown records that a user logged in from an address. It deletes the user's addresses that were last used longer than
+	// model.AddressKnown ago, and the oldest ones beyond 32.
 	AddressKnown(userID, address string, now model.Time) error
-	// SetPIN puts a new, sealed PIN in place, which need not be changed.
+	// SetPIN replaces a PIN with a new, sealed one, and clears the demand to change it.
 	SetPIN(assignmentID string, sealed []byte, now model.Time) error
-	// SetPassword puts a new, sealed password in place.
+	// SetPassword replaces a password with a new, sealed one.
 	SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error
 	// SetUserStatus changes a user's status.
 	SetUserStatus(userID, status string) error
-	// ClearFailures sets the count of failed credentials of everybody a token is assigned to to 0. It ends no lock.
+	// ClearFailures sets the count of failed credentials to 0 for every user that a token is assigned to. It ends no lock.
 	ClearFailures(tokenID string) error
 
-	// TakeMarks is for tokens that were just inserted, with seeds that may have been used before, and whose states, beside them,
-	// are not written yet. It makes those that have the same OTPs, by the seed and what their products say, a group with the others
-	// that do, and returns their states as what was used before has them; those it is given stay as they are. A group of more than
-	// model.MaxSeedTokens is Invalid.
+	// TakeMarks is for tokens that were just inserted and whose seeds may have been used before. Their states are passed beside
+	// them and are not inserted yet. Tokens that make the same OTPs, according to their seeds and products, become one group,
+	// together with existing tokens that do. TakeMarks returns the states, changed to include what was used before. The states
+	// passed to it do not change. If a group would have more than model.MaxSeedTokens tokens, TakeMarks returns an Invalid error.
 	TakeMarks(tokens []model.Token, states []model.TokenState) ([]model.TokenState, error)
-	// RaiseMarks has all tokens of a group know what was used of their seed, and what it answered, and moves their counters up to
-	// that; nil is no group.
+	// RaiseMarks stores in all tokens of a group which OTPs of their seed were used, and what their seed answered, and moves
+	// their counters up accordingly. A nil group means that there is no group.
 	RaiseMarks(group *string, u model.SeedUse) error
-	// RewindMarks takes the counters of a group's time-based tokens back, as was done with one of them (otp.Rewind), but for
-	// those of which less is known; nil is no group.
+	// RewindMarks moves the counters of a group's time-based tokens back, as was done with one of them (otp.Rewind), except for
+	// tokens of which less is known. A nil group means that there is no group.
 	RewindMarks(group *string, u model.SeedUse) error
-	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, under an id of the caller's, unless there
-	// are others of its group: these know, or learn here that something was used.
+	// LeaveMark keeps what was used of the seed of a token that is about to be deleted, as a seed mark with the given id. If
+	// other tokens of its group exist, it makes no seed mark: these tokens know already, or learn here, what was used.
 	LeaveMark(t *model.Token, id string, now model.Time) error
-	// Touch sets a token's last update.
+	// Touch sets the time of a token's last update.
 	Touch(tokenID string, now model.Time) error
-	// DisownToken takes the owner's mark off a token's assignments, and sets their last update.
+	// DisownToken removes the owner flag from a token's assignments and sets the time of their last update.
 	DisownToken(tokenID string, now model.Time) error
-	// PutLink puts a token's provisioning link in place of an older one.
+	// PutLink saves a token's provisioning link, replacing an older one.
 	PutLink(l *model.DownloadLink) error
-	// DropLink makes a token's unused provisioning link worthless.
+	// DropLink deletes a token's unused provisioning link.
 	DropLink(tokenID string) error
 
-	// TakeSeats takes n seats of a license, or none and says false: if it has as many left, and until the end of the second in
-	// which it expires. No number of takers at once gets more seats than there are.
+	// TakeSeats takes n seats of a license and returns true. If fewer seats are left, or the license has expired, it takes none
+	// and returns false. A license is valid until the end of the second in which it expires. Concurrent calls never take more
+	// seats than there are.
 	TakeSeats(licenseID string, n int64, now model.Time) (bool, error)
-	// FreeSeat gives a seat of a license back.
+	// FreeSeat returns one seat to a license.
 	FreeSeat(licenseID string) error
-	// Seen notes that devices used their client tokens, given by public id: one that is not revoked is active.
+	// Seen records that devices used their client tokens, given by public id. A token that is not revoked becomes active.
 	Seen(ids []string, now model.Time) error
 
-	// UseCode counts a use of an installation code, if it is active or in grace (model.InstallationCode.State): no number of
-	// users at once gets more uses than there are. It says whether it was counted.
+	// UseCode counts a use of an installation code if the code is active or in grace (model.InstallationCode.State). It returns
+	// whether the use was counted. Concurrent calls never count more uses than the code has.
 	UseCode(id string, now model.Time) (bool, error)
-	// NewUsername returns the next login name of a domain and prefix: the prefix and a number, from 1, that was never given
-	// before and is not taken. It must not be called under a Scope.
+	// NewUsername returns the next login name of a domain and prefix: the prefix and a number, starting at 1, that was never
+	// given before and is not taken. It must not be called while a Scope is set.
 	NewUsername(domainID, prefix string) (string, error)
 
-	// PretendDelivery writes a delivery and takes it back, so that it costs what Insert of one does and leaves nothing.
+	// PretendDelivery inserts a delivery and deletes it again. It costs the same as inserting a real one, and leaves nothing.
 	PretendDelivery(d *model.Delivery) error
-	// ClaimDeliveries takes up to most queued deliveries of a channel whose next try is not after now, the longest due first,
-	// and puts their next try to lease, so that no other process takes them before. It returns them as they were.
+	// ClaimDeliveries claims up to most queued deliveries of a channel whose next try is not after now, longest due first. It
+	// sets their next try to lease, so that no other process claims them before that time. It returns the deliveries as they were
+	// before.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
 
-	// KeepAnswer keeps an answer, in place of any of the same key.
+	// KeepAnswer saves a stored reply, replacing one with the same key.
 	KeepAnswer(a *model.StoredReply) error
-	// DropAnswers removes up to most answers that expire at now or before, the first to expire first, and says how many there were.
+	// DropAnswers deletes up to most stored replies that expire at now or before, earliest expiry first, and returns how many it
+	// deleted.
 	DropAnswers(now model.Time, most int) (int64, error)
 }

@@ -13,30 +13,30 @@ import (
 	"tokensmith/model"
 )
 
-// table ties a type of the domain to where it is kept. Its columns are the type's db tags, in their order.
+// table describes how a domain type is stored. Its columns are the type's db tags, in the same order.
 type table struct {
 	name    string
-	noun    model.Noun // what a client calls it
-	key     string     // the column that names a row
+	noun    model.Noun // the name of an object in messages to clients
+	key     string     // the column that identifies a row
 	order   string     // the columns of the primary key
-	tree    bool       // parent_id refers to a row of its own
-	calls   bool       // it says who may call
+	tree    bool       // parent_id refers to a row of the same table
+	calls   bool       // its rows decide who may call the server
 	columns []string
-	fields  []Field // where a row's values lie, by column
-	keyAt   int     // the key's place among the columns
+	fields  []Field // the fields of the type, in the order of the columns
+	keyAt   int     // index of the key in columns
 
-	selectFrom   string // the statement's beginning that reads all columns
-	placeholders string // a placeholder for each column
-	insertOne    string // the statement that writes a new row
-	saveOne      string // the one that writes all columns of a row but its key
+	selectFrom   string // the beginning of a SELECT of all columns
+	placeholders string // one placeholder for each column
+	insertOne    string // INSERT of one row
+	saveOne      string // UPDATE of all columns except the key
 }
 
 var (
 	tables = map[reflect.Type]*table{}
-	kept   []*table // every table there is, those that others refer to first
+	kept   []*table // all tables; a table comes after those that it refers to
 )
 
-// keep declares a table of a type. What together names a row is given when it is more than the key.
+// keep declares the table of a type. primary lists the columns of the primary key if it has more than key.
 func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	t := newTable(name, key, primary)
 	t.noun, t.calls = noun, name == "agents" || name == "domains"
@@ -61,14 +61,14 @@ func newTable(name, key string, primary []string) *table {
 	return t
 }
 
-// prepare makes what follows from the columns.
+// prepare sets the fields that follow from the columns.
 func (t *table) prepare() {
 	t.keyAt = slices.Index(t.columns, t.key)
 	t.placeholders = "(" + strings.TrimSuffix(strings.Repeat("?, ", len(t.columns)), ", ") + ")"
 	t.insertOne = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES " + t.placeholders
 }
 
-// keepBare declares a table that no type of the domain stands for; its first columns, so many, name a row.
+// keepBare declares a table without a domain type. Its first columns, as many as primary says, are the primary key.
 func keepBare(name string, primary int, columns ...string) {
 	t := newTable(name, columns[0], columns[:primary])
 	t.columns = columns
@@ -111,7 +111,7 @@ func init() {
 	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }
 
-// tableOf returns the table of a row, a pointer to a type of the domain.
+// tableOf returns the table and the value of a row, which is a pointer to a domain type.
 func tableOf(row any) (*table, reflect.Value) {
 	v := reflect.ValueOf(row).Elem()
 	t := tables[v.Type()]
@@ -121,7 +121,7 @@ func tableOf(row any) (*table, reflect.Value) {
 	return t, v
 }
 
-// values appends the values of a row.
+// values appends the values of a row to args.
 func (t *table) values(v reflect.Value, args []any) []any {
 	args = slices.Grow(args, len(t.fields))
 	for _, f := range t.fields {
@@ -130,8 +130,8 @@ func (t *table) values(v reflect.Value, args []any) []any {
 	return args
 }
 
-// valuesLike is values for a row behind others. A value that is like the row before's is not made anew, which half of the
-// values of many rows are.
+// valuesLike is values for a row that follows others in args. If a value equals that of the row before, it reuses it instead of
+// allocating a new one. In many imports this applies to half of the values.
 func (t *table) valuesLike(v reflect.Value, args []any) []any {
 	before := len(args) - len(t.fields)
 	if before < 0 {
@@ -160,7 +160,7 @@ func (tx *sqlReadTx) Load(dst any, id string) error {
 	return tx.loadWhere(dst, t.key+" = ?", id)
 }
 
-// loadWhere reads the one row that fits. None is NotFound.
+// loadWhere reads the one row that matches. If there is none, it returns NotFound.
 func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 	return err
 }
 
-// loadAll reads every row that fits.
+// loadAll reads all rows that match.
 func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
 	if err := tx.ready(); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (tx *sqlTx) Insert(row any) error {
 	return err
 }
 
-// saved returns the parameters of saveOne.
+// saved returns the parameters for saveOne.
 func (t *table) saved(v reflect.Value) []any {
 	args := t.values(v, nil)
 	id := args[t.keyAt]
@@ -248,14 +248,14 @@ func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
 	return n, err
 }
 
-// maxInsertValues bounds the values of one statement; PostgreSQL takes 65,535, SQLite 32,766.
+// maxInsertValues is how many values one INSERT has at most. PostgreSQL accepts 65,535, SQLite 32,766.
 const maxInsertValues = 1000
 
-// insertMany writes so many rows of a table, many a statement; add appends the values of one of them. It returns how many
-// were new: those that a unique index refuses are skipped or fail.
+// insertMany inserts that many rows into a table, many with one statement; add appends the values of row i. It returns how many
+// rows were new. A row that violates a unique index is skipped if skip is set, and is an error otherwise.
 func (tx *sqlTx) insertMany(t *table, rows int, skip bool, add func(i int, args []any) []any) (total int64, err error) {
 	per := max(1, maxInsertValues/len(t.columns))
-	var text string // of as many rows as the last part had
+	var text string // the INSERT for as many rows as the last part had
 	args := make([]any, 0, min(per, rows)*len(t.columns))
 	for from, last := 0, 0; from < rows; from += last {
 		n := min(per, rows-from)

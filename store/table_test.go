@@ -13,8 +13,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// Every table of the schema is declared with all its columns and its primary key, behind those it refers to: dumps and
-// loads go by the declarations.
+// TestEveryTableIsDeclared: every table of the schema is declared with all its columns and its primary key, after those it refers
+// to. Dump and Load depend on the declarations.
 func TestEveryTableIsDeclared(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)
@@ -62,7 +62,8 @@ func TestEveryTableIsDeclared(t *testing.T) {
 	}
 }
 
-// Every place that the code seals for is in the list that rotation and checking go by, and the list names nothing else.
+// TestEverySealedColumnIsListed: every Place that the code seals for is in the list for rotation and checks, and the list
+// contains nothing else.
 func TestEverySealedColumnIsListed(t *testing.T) {
 	t.Parallel()
 	var found []string

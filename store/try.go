@@ -22,7 +22,7 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 	}
 	tx.failed = nil
 	if before.writer == "" {
-		before = tx.taken // by fn, of the rows that are undone now
+		before = tx.taken // fn took the chain, and its rows are undone now
 	}
 	tx.chain = before
 	if tx.record != nil {
@@ -30,13 +30,13 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 	}
 	for _, undo := range []string{"ROLLBACK TO SAVEPOINT try", "RELEASE SAVEPOINT try"} {
 		if _, lost := tx.exec(undo); lost != nil {
-			return lost // SQLite has ended the whole transaction
+			return lost // SQLite has rolled back the whole transaction
 		}
 	}
 	return err
 }
 
-// alone says whether a statement's failure leaves the rest of the transaction whole.
+// alone returns whether the failure of a statement leaves the rest of the transaction intact.
 func (tx *sqlTx) alone(failed error) bool {
 	if errors.Is(failed, errNoChain) || errors.Is(failed, errOverdue) || tx.ctx.Err() != nil {
 		return false

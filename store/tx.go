@@ -11,43 +11,43 @@ import (
 	"tokensmith/model"
 )
 
-// sqlReadTx is a ReadTx.
+// sqlReadTx implements ReadTx.
 type sqlReadTx struct {
 	store    *sqlStore
 	ctx      context.Context
-	short    context.Context // ctx, as the dialect has it for a short statement
+	short    context.Context // the context for short statements; see dialect.context
 	q        queryer
-	prepared *statements // of an Update on SQLite's writing connection; nil elsewhere
-	failed   error       // the first failure of a statement
+	prepared *statements // set in an Update on SQLite, nil otherwise
+	failed   error       // the first error of a statement
 
-	answered bool         // some statement was
-	final    bool         // of a View: it must not be run again
-	until    time.Time    // when it is over; zero = no such time
-	overdue  *model.Error // what is said then
+	answered bool         // the database replied to a statement
+	final    bool         // the View must not run again
+	until    time.Time    // the end of the time limit; zero if there is none
+	overdue  *model.Error // the error after that time
 
-	record *unwritten // rows of the record that the transaction has made and not written; nil = it writes each at once
-	scope  Scope      // what Find, Count and the look-ups by name see; nil = everything
+	record *unwritten // audit rows of the transaction that are not in the database yet; nil if each is written at once
+	scope  Scope      // limits Find, Count and the look-ups by name; nil if unlimited
 }
 
-// queryer is what a transaction and a connection have in common.
+// queryer is the common part of a transaction and a connection.
 type queryer interface {
 	sqlx.QueryerContext
 	sqlx.ExecerContext
 }
 
-// sqlTx is a Tx.
+// sqlTx implements Tx.
 type sqlTx struct {
 	sqlReadTx
-	chain     chain        // of its audit rows
-	taken     chain        // as it stood before the first of them
-	first     []byte       // mac of that one
-	take      func() chain // gives one with the first row; nil = it has one from the start
-	chainFrom model.Time   // when it asked for a new one
+	chain     chain        // the head of its audit chain
+	taken     chain        // the head before its first audit row
+	first     []byte       // MAC of its first audit row
+	take      func() chain // takes a chain for the first row; nil if it has one from the start
+	chainFrom model.Time   // time at which it asked for a new chain
 	callers   bool         // see changesCallers
-	wrote     bool         // it ran a statement that may have changed something
+	wrote     bool         // whether it ran a statement that may have changed something
 }
 
-// changesCallers says that the transaction is about to change who may call, but for new ones.
+// changesCallers declares that the transaction is about to change who may call. It is not needed for new callers.
 func (tx *sqlTx) changesCallers() {
 	if !tx.callers {
 		tx.callers = true
@@ -55,9 +55,9 @@ func (tx *sqlTx) changesCallers() {
 	}
 }
 
-// run runs fn and returns its error, or that of a statement which fn overlooked: after one, PostgreSQL's transaction
-// commits nothing and SQLite's may be gone. What is over its time does not commit either, and is told as that, whatever fn
-// makes of the statements that were refused for it.
+// run runs fn and returns its error or, if fn ignored the error of a statement, that error. After a failed statement PostgreSQL
+// commits nothing, and SQLite may have rolled back. A transaction that has exceeded its time limit does not commit either. It
+// returns the timeout error, whatever fn made of the statements that were refused.
 func (tx *sqlTx) run(fn func(*sqlTx) error) error {
 	err := fn(tx)
 	if failed := tx.ready(); err == nil || errors.Is(failed, errOverdue) {
@@ -68,7 +68,7 @@ func (tx *sqlTx) run(fn func(*sqlTx) error) error {
 
 func (tx *sqlReadTx) Failed() error { return tx.failed }
 
-// ready returns why no further statement may run.
+// ready returns the reason why no further statement may run; nil if one may.
 func (tx *sqlReadTx) ready() error {
 	if tx.failed == nil && tx.over() {
 		tx.failed = tx.overdue
@@ -76,10 +76,10 @@ func (tx *sqlReadTx) ready() error {
 	return tx.failed
 }
 
-// over says whether the transaction's time is over.
+// over returns whether the transaction has exceeded its time limit.
 func (tx *sqlReadTx) over() bool { return !tx.until.IsZero() && time.Now().After(tx.until) }
 
-// limit bounds the transaction's time, unless it ends earlier already.
+// limit sets a time limit, unless an earlier one is set.
 func (tx *sqlReadTx) limit(most time.Duration, overdue *model.Error) {
 	if until := time.Now().Add(most); tx.until.IsZero() || until.Before(tx.until) {
 		tx.until, tx.overdue = until, overdue
@@ -92,8 +92,8 @@ func (tx *sqlTx) Within(most time.Duration, refusal string) {
 	}
 }
 
-// searching returns the context of a search, which may be long: it ends when its caller does, and with the time of a transaction
-// for which others wait.
+// searching returns the context for a search, which may take long. It ends with the caller's context. If others wait for this
+// transaction, it also ends with the transaction's time limit.
 func (tx *sqlReadTx) searching() (context.Context, context.CancelFunc) {
 	if !tx.store.dialect.serial || tx.until.IsZero() {
 		return tx.ctx, func() {}
@@ -101,14 +101,14 @@ func (tx *sqlReadTx) searching() (context.Context, context.CancelFunc) {
 	return context.WithDeadline(tx.ctx, tx.until)
 }
 
-// did takes what a statement's run gave, and keeps the first failure.
+// did records the result of a statement and keeps the first error.
 func (tx *sqlReadTx) did(err error) error {
 	if err == nil || errors.Is(err, sql.ErrNoRows) {
 		tx.answered = true
 		return err
 	}
 	if tx.ctx.Err() != nil {
-		err = tx.ctx.Err() // the rest is how the driver puts it
+		err = tx.ctx.Err() // the driver has its own errors for that
 	}
 	if tx.ready() == nil {
 		tx.failed = tx.store.kind(err)
@@ -116,7 +116,7 @@ func (tx *sqlReadTx) did(err error) error {
 	return tx.failed
 }
 
-// exec runs a statement and returns the number of rows it changed.
+// exec runs a statement and returns the number of changed rows.
 func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
@@ -125,7 +125,7 @@ func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 	return tx.changed(tx.q.ExecContext(tx.short, tx.store.text(query), args...))
 }
 
-// execOften is exec for a text that many an Update has: prepared, where the connection keeps statements.
+// execOften is exec for a statement that many Updates run. If the connection keeps prepared statements, it prepares it.
 func (tx *sqlTx) execOften(query string, args ...any) (int64, error) {
 	if tx.prepared == nil {
 		return tx.exec(query, args...)
@@ -141,7 +141,7 @@ func (tx *sqlTx) execOften(query string, args ...any) (int64, error) {
 	return tx.changed(stmt.ExecContext(tx.short, args...))
 }
 
-// changed takes what the run of a statement gave.
+// changed records the result of a statement and returns the number of changed rows.
 func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, tx.did(err)
@@ -150,8 +150,8 @@ func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 	return n, tx.did(err)
 }
 
-// later runs a statement of which nobody needs to know how many rows it changed, and which nothing but a fault refuses.
-// PostgreSQL gets it with the statement behind it, or with COMMIT: its failure is that one's.
+// later runs a statement for which nobody needs the number of changed rows, and which fails only if the database fails. On
+// PostgreSQL it is sent with the next statement, or with COMMIT, which then returns its error.
 func (tx *sqlTx) later(query string, args ...any) error {
 	if tx.prepared != nil {
 		_, err := tx.execOften(query, args...)
@@ -164,5 +164,5 @@ func (tx *sqlTx) later(query string, args ...any) error {
 	return tx.did(err)
 }
 
-// text returns a statement with the database's placeholders.
+// text returns a statement with the placeholders of the database.
 func (s *sqlStore) text(query string) string { return sqlx.Rebind(s.dialect.bind, query) }

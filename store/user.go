@@ -10,7 +10,7 @@ import (
 	"tokensmith/model"
 )
 
-// named is a user by one of the user's names.
+// named is a user and one of the user's names.
 type named struct {
 	ID   string `db:"id"`
 	Name string `db:"name"`
@@ -86,7 +86,8 @@ func (tx *sqlReadTx) PermissionsOf(userIDs, tokenIDs []string) ([]model.List, er
 }
 
 func (tx *sqlReadTx) PermissionsOfProduct(productID string) ([]model.List, error) {
-	// From the users, of whom few have permissions, and not from the tokens, which may be millions. CROSS JOIN has SQLite keep to it.
+	// Start with the users, because few have permissions; there may be millions of tokens. CROSS JOIN makes SQLite keep this
+	// order.
 	return values[model.List](tx, `SELECT DISTINCT u.permissions FROM users u CROSS JOIN token_assignments a CROSS JOIN tokens t
 		WHERE u.permissions > '' AND a.user_id = u.id AND t.id = a.token_id AND t.product_id = ? ORDER BY u.permissions`, productID)
 }
@@ -125,7 +126,7 @@ func (tx *sqlReadTx) UsersNamed(folded []string) (map[string][]string, error) {
 	return found, err
 }
 
-// preferred returns the one user of several who is in the default domain, or all.
+// preferred returns the user in the default domain, if exactly one of the users is there; else all.
 func preferred(users []NamesOf) []NamesOf {
 	var ours []NamesOf
 	for _, u := range users {
@@ -139,7 +140,7 @@ func preferred(users []NamesOf) []NamesOf {
 	return users
 }
 
-// visible returns which of the users the transaction's scope leaves.
+// visible returns which of the users are in the transaction's scope.
 func (tx *sqlReadTx) visible(called map[string][]NamesOf) (map[string]bool, error) {
 	visible := map[string]bool{}
 	for _, users := range called {

@@ -8,7 +8,7 @@ import (
 	"tokensmith/model"
 )
 
-// NamesOf are the names by which a user is meant, folded.
+// NamesOf are a user's names, folded.
 type NamesOf struct {
 	ID              string `db:"id"`
 	DomainID        string `db:"domain_id"`
@@ -47,7 +47,7 @@ func (tx *sqlReadTx) UsersHaving(logins, principals []string) (found []NamesOf, 
 	return found, nil
 }
 
-// asKept returns a name in the form in which its rule keeps it, or as it is where the rule refuses it.
+// asKept returns the form in which a name is stored, or the name itself if the rule for names refuses it.
 func asKept(name string) string {
 	if clean, reason := model.Name.Clean(name); reason == "" {
 		return clean
@@ -55,7 +55,7 @@ func asKept(name string) string {
 	return name
 }
 
-// spellings returns the names and the forms in which they would be kept, each once.
+// spellings returns the names and the forms in which they are stored, each once.
 func spellings(names []string) []string {
 	all := slices.Clone(names)
 	for _, name := range names {
@@ -109,7 +109,7 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 			principals = append(principals, n.Name)
 		}
 	}
-	// Whom a name means does not depend on who asks: what he does not see is left out of what is found.
+	// What a name means does not depend on the caller. Users outside the caller's scope are removed from the result later.
 	scope := tx.scope
 	tx.scope = nil
 	known, err := tx.DomainsCalled(distinct(domains))
@@ -139,12 +139,13 @@ func (tx *sqlReadTx) UsersCalled(folded []string) (map[string][]NamesOf, error) 
 		}
 		fit := slices.Clone(byLogin[n.Name])
 		var principal []NamesOf
-		// One that two have names neither: a database may have such a pair since before that was refused.
+		// A principal name that two users have means neither. A database may contain such a pair from before these were refused.
 		if same := byPrincipal[n.Name]; n.MayBePrincipal() && len(same) == 1 {
 			principal = same
 		}
 		if !n.InDomain {
-			// One that is another's login name names him alone, as it did before it was a name of anybody else.
+			// If the principal name is also another user's login name, it means only that other user, as it did before somebody
+			// had it as principal name.
 			if len(fit) == 0 {
 				fit = slices.Clone(principal)
 			}
@@ -166,8 +167,8 @@ func distinct(names []string) []string {
 	return slices.Compact(names)
 }
 
-// resolve returns conditions in which the ids of users stand for names that are more than login names. The others stay as they are,
-// and cost nothing.
+// resolve replaces conditions on user names that are more than login names by conditions on user ids. Other conditions stay as
+// they are, and cost nothing.
 func (tx *sqlReadTx) resolve(conds []Cond) ([]Cond, error) {
 	resolved := conds
 	for i, c := range conds {
@@ -195,7 +196,7 @@ func (tx *sqlReadTx) resolve(conds []Cond) ([]Cond, error) {
 	return resolved, nil
 }
 
-// CalledIn returns the domain that a condition names in front of a user; false when it names none.
+// CalledIn returns the domain in a condition's user name; false if it has none.
 func (c *Cond) CalledIn() (domain string, ok bool) {
 	if c.Op != Calls {
 		return "", false
@@ -213,8 +214,8 @@ func (c *Cond) calledBy() string {
 	return name
 }
 
-// InDefaultDomain returns conditions that name users, narrowed to those of the default domain; false when they name none. It is for
-// names that fit several.
+// InDefaultDomain restricts conditions that name users to users of the default domain; it returns false if none names users. It
+// is used when a name matches several users.
 func InDefaultDomain(conds []Cond) (narrowed []Cond, ok bool) {
 	narrowed = slices.Clone(conds)
 	for _, c := range conds {
@@ -229,7 +230,7 @@ func InDefaultDomain(conds []Cond) (narrowed []Cond, ok bool) {
 var selectShared = selects[named]("SELECT u.id, u.user_principal_name AS name FROM users u")
 
 func (tx *sqlReadTx) SharedPrincipals(after string, limit int) (names map[string]string, last string, err error) {
-	// Part by part by id, and not by what is found, so that no part reads all users.
+	// Read the next users by id and not by result, so that no call reads all users.
 	ids, err := values[string](tx, "SELECT id FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, "", err
@@ -245,7 +246,7 @@ func (tx *sqlReadTx) SharedPrincipals(after string, limit int) (names map[string
 	return names, last, err
 }
 
-// principal is a user's principal name, and what it was folded to.
+// principal is a user's principal name, and its folded form as stored.
 type principal struct {
 	ID     string `db:"id"`
 	Name   string `db:"user_principal_name"`
@@ -254,8 +255,8 @@ type principal struct {
 
 var selectPrincipals = selects[principal]("SELECT id, user_principal_name, user_principal_name_folded FROM users")
 
-// foldPrincipalNames folds what SQL did not fold as model.Fold does: what is not ASCII and, in a database whose language is Turkish, even
-// some of that.
+// foldPrincipalNames folds the names that SQL did not fold as model.Fold does: those with non-ASCII characters and, in a database
+// whose language is Turkish, some others.
 func foldPrincipalNames(tx *sqlTx) error {
 	for after := ""; ; {
 		rows, err := selectPrincipals.all(&tx.sqlReadTx, " WHERE id > ? AND user_principal_name <> '' ORDER BY id LIMIT ?", after, maxChunk)

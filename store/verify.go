@@ -11,27 +11,28 @@ import (
 	"tokensmith/model"
 )
 
-// verifyPage is how many rows verification holds at once.
+// verifyPage is how many rows verification reads at a time.
 const verifyPage = 5000
 
-// Verified is what verification found whole.
+// Verified is the result of a successful verification.
 type Verified struct {
-	Rows int64  // of the record
-	Head string // of the last mark
+	Rows int64  // rows of the record
+	Head string // the head of the last mark
 }
 
-// auditMarks is what the marks say of one chain.
+// auditMarks is what the marks say about one chain.
 type auditMarks struct {
-	from  head   // behind which it begins
-	stood []head // where it stood, one after the other
-	ended bool   // behind the last of stood
+	from  head   // the row before the first remaining row
+	stood []head // where it stood at each mark, in order
+	ended bool   // the chain ended after the last element of stood
 }
 
 func broken(format string, args ...any) error {
 	return &model.Error{Kind: model.RecordBroken, Msg: "the audit record is broken: " + fmt.Sprintf(format, args...)}
 }
 
-// unreadable says that a value is not even of its column's type, which SQLite lets whoever writes by hand do.
+// unreadable is the error for a value that does not have its column's type. SQLite accepts such values from someone who changes
+// the database by hand.
 func unreadable(err error, what string) error {
 	var known *model.Error
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -86,7 +87,7 @@ func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 		}
 		delete(chains, writer)
 	}
-	// The chains left have no rows: right for one that has not had any yet, or whose rows were all pruned.
+	// The remaining chains have no rows. That is correct for a chain that never had a row, or whose rows were all pruned.
 	first := ""
 	for name, c := range chains {
 		if c.close(c.from) != nil && (first == "" || name < first) {
@@ -99,7 +100,7 @@ func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 	return v, nil
 }
 
-// verifyRow checks one row behind the one before it.
+// verifyRow checks a row against the row before it.
 func (tx *sqlReadTx) verifyRow(r *model.Audit, at *auditMarks, before head) error {
 	if r.ID != auditID(r.Writer, r.Sequence) || r.Sequence <= before.seq {
 		return broken("row %s is not where it was written", r.ID)
@@ -121,7 +122,7 @@ func (tx *sqlReadTx) verifyRow(r *model.Audit, at *auditMarks, before head) erro
 	return nil
 }
 
-// close checks that a chain goes at least as far as the marks say.
+// close checks that a chain has all rows that the marks mention.
 func (m *auditMarks) close(last head) error {
 	for _, h := range m.stood {
 		if h.seq > last.seq {
@@ -131,7 +132,7 @@ func (m *auditMarks) close(last head) error {
 	return nil
 }
 
-// verifyAuditMarks checks the marks and gives what they say of each chain, and the last of them.
+// verifyAuditMarks checks all marks. It returns what they say about each chain, and the last mark.
 func (tx *sqlReadTx) verifyAuditMarks(expect string) (map[string]*auditMarks, *auditMark, error) {
 	number, want, ok := parseHead(expect)
 	if !ok {
@@ -171,7 +172,7 @@ func (tx *sqlReadTx) verifyAuditMarks(expect string) (map[string]*auditMarks, *a
 	return chains, last, nil
 }
 
-// fold adds what one mark says.
+// fold adds the heads of one mark.
 func fold(chains map[string]*auditMarks, heads []head) {
 	for _, h := range heads {
 		c := chains[h.writer]
@@ -200,7 +201,7 @@ func parseHead(s string) (number int64, whole string, ok bool) {
 
 func (s *sqlStore) VerifyAudit(ctx context.Context, expect string) (v Verified, err error) {
 	if expect == "" {
-		if expect, err = s.KeptHead(); err != nil { // before the snapshot, which then has it
+		if expect, err = s.KeptHead(); err != nil { // read before the snapshot, so that the snapshot contains its mark
 			return v, err
 		}
 	}

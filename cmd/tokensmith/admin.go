@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	firstAdmin  = "admin" // login name of the administrator that a new database gets
-	adminDomain = "local" // the domain of administrators, unless another one is named
+	firstAdmin  = "admin" // login name of the administrator of a new database
+	adminDomain = "local" // default domain of administrators
 )
 
 func adminCommand(e *env) *cobra.Command {
@@ -57,7 +57,7 @@ func adminUnlockCommand() *cobra.Command {
 	return cmd
 }
 
-// operate calls a method in-process and gives the code of a refusal with its message as an error.
+// operate calls a method in-process. If the method refuses, it returns the error code and an error with the message.
 func operate(ctx context.Context, s *rpc.Server, method string, params map[string]any) (code int, err error) {
 	text, err := json.Marshal(params)
 	if err != nil {

@@ -16,7 +16,7 @@ func agentCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// callFor calls a method in-process and reads its result.
+// callFor calls a method in-process and decodes its result.
 func (e *env) callFor(cmd *cobra.Command, d *database, method string, params, result any) error {
 	text, err := json.Marshal(params)
 	if err != nil {
@@ -29,7 +29,7 @@ func (e *env) callFor(cmd *cobra.Command, d *database, method string, params, re
 	return resultOf(reply, result)
 }
 
-// resultOf reads what a method answered.
+// resultOf decodes the result of a reply, or returns its error.
 func resultOf(reply []byte, result any) error {
 	var envelope struct {
 		Error   int
@@ -85,7 +85,7 @@ func agentCreateCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// agentRow is what agent list shows.
+// agentRow is a row of the output of agent list.
 type agentRow struct {
 	Name        string   `json:"name"`
 	ClientID    string   `json:"clientId"`

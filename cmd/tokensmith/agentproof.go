@@ -99,7 +99,8 @@ func (e *env) certificate(cmd *cobra.Command, f *certificateFlags, name string) 
 	if err != nil {
 		return err
 	}
-	// The files first: a certificate that is known and not kept is of no use, one that is kept and not known does no harm.
+	// Write the files first. A certificate that is registered and not saved is useless; one that is saved and not registered does
+	// no harm.
 	if err := f.write(made, ca, password); err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (e *env) certificate(cmd *cobra.Command, f *certificateFlags, name string) 
 	return nil
 }
 
-// write leaves the certificate and its key in the files asked for, which only their owner can read.
+// write saves the certificate and its key in the requested files, which only their owner can read.
 func (f *certificateFlags) write(made, ca *keyPair, password string) error {
 	if f.pem != "" {
 		key, err := keyPEM(made.key)

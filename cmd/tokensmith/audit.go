@@ -43,7 +43,7 @@ func auditVerifyCommand(e *env) *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			kept, _ := st.KeptHead() // one that cannot be read, verify tells of
+			kept, _ := st.KeptHead() // verify reports a head that cannot be read
 			if err := resultOf(s.Call(cmd.Context(), "audit/verify", params), &v); err != nil {
 				return err
 			}
@@ -93,7 +93,8 @@ func auditExportCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// minPrune is how old a row of the record must be to be removed: longer than a COMMIT whose answer was lost is looked for.
+// minPrune is how old a row of the audit log must be to be removed. It is longer than the time in which the store may still look
+// for the row of a COMMIT whose reply was lost.
 const minPrune = time.Minute
 
 func auditPruneCommand(e *env) *cobra.Command {

@@ -23,7 +23,7 @@ func (d *database) keyPath() string {
 	return d.beside(".key")
 }
 
-// openStore opens a database that is there, without the methods on it.
+// openStore opens an existing database without the methods.
 func (d *database) openStore(ctx context.Context, options ...store.Option) (store.Store, error) {
 	if err := d.exists(); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (d *database) openStore(ctx context.Context, options ...store.Option) (stor
 	return d.connect(ctx, options...)
 }
 
-// with runs work on a database that is there.
+// with opens an existing database, calls work, and closes the database.
 func (d *database) with(ctx context.Context, work func(store.Store) error, options ...store.Option) error {
 	st, err := d.openStore(ctx, options...)
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *database) with(ctx context.Context, work func(store.Store) error, optio
 	return errors.Join(work(st), st.Close())
 }
 
-// record leaves a row in the record of what an operator did past the methods.
+// record adds a row to the audit log for an operator's action that is not a method call.
 func record(ctx context.Context, st store.Store, method, object string) error {
 	return st.Update(ctx, func(tx store.Tx) error { return tx.Audit(operatorRow(time.Now(), method, object)) })
 }
@@ -77,12 +77,12 @@ func backupCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// whole says what a check found.
+// whole prints what a check found.
 func (e *env) whole(what string, c store.Checked) {
 	fmt.Fprintf(e.stdout, "%s is whole: %d sealed values opened, %d rows of the record, head %s\n", what, c.Sealed, c.Audit, c.Head)
 }
 
-// maxAdvance bounds --advance-hotp: beyond it, it is a mistake.
+// maxAdvance is the limit of --advance-hotp. A higher value is a mistake.
 const maxAdvance = 1_000_000
 
 func restoreCommand(e *env) *cobra.Command {
@@ -143,7 +143,7 @@ func restoreCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// restored says what a restore did beside bringing rows back.
+// restored prints what a restore did after it had copied the rows.
 func (e *env) restored(r store.Restored, now time.Time, advance int64) {
 	fmt.Fprintf(e.stdout, "time-based tokens accept nothing of before %s any more: %d moved\n", now.UTC().Format(time.RFC3339), r.Times)
 	if advance > 0 {
@@ -154,7 +154,7 @@ func (e *env) restored(r store.Restored, now time.Time, advance int64) {
 	fmt.Fprintf(e.stdout, "ended: %d passcodes, %d provisioning links, %d sessions of the console\n", r.Passcodes, r.Links, r.Sessions)
 }
 
-const checkSample = 1000 // sealed values of a column that are opened, first and last
+const checkSample = 1000 // how many sealed values of each column are opened, at its start and at its end
 
 func checkCommand(e *env) *cobra.Command {
 	var d database
@@ -199,7 +199,7 @@ func checkCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// names lists what the rule for names takes no more.
+// names prints the names that the rules for names would now refuse.
 func (e *env) names(cmd *cobra.Command, d *database) error {
 	s, st, err := e.methods(cmd.Context(), d)
 	if err != nil {

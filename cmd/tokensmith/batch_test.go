@@ -20,8 +20,8 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// batchFile writes a batch of which each line shows when it is left out or repeated: things are made, some without a
-// name of their own, some that are refused, and changed by later lines.
+// batchFile writes a batch in which every line that is left out or repeated is noticed: it creates objects, some without a name,
+// some of which are refused, and later lines change them.
 func batchFile(t *testing.T, path string, users int) (lines int) {
 	t.Helper()
 	var b bytes.Buffer
@@ -45,7 +45,8 @@ func batchFile(t *testing.T, path string, users int) (lines int) {
 
 var madeID = regexp.MustCompile(`[0-9a-f]{32}`)
 
-// endState is what a batch leaves: its results, without ids, what is there, and how often which method changed something.
+// endState returns the end state after a batch: its results without ids, the objects, and how often each method changed
+// something.
 func endState(t *testing.T, results, agent string, db ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(results)
@@ -57,7 +58,7 @@ func endState(t *testing.T, results, agent string, db ...string) string {
 		{"user/search", `{"match":[["domain.name","=","d"]],"sort":"loginName","max":10000,"return":["loginName","description",{"tokenAssignments":["isOwner","status"]}]}`},
 		{"token/search", `{"max":0}`}, {"domain/search", `{"max":0,"match":[["name","=","d"]]}`}, {"audit/verify", `{}`},
 		{"audit/search", `{"max":0,"match":[["method","=","user/set"]]}`}, {"audit/search", `{"max":0,"match":[["method","=","token/create"]]}`},
-		// A server makes an administrator of its own.
+		// A server creates an administrator of its own.
 		{"audit/search", `{"max":0,"match":[["method","=","user/create"],["agent","=","` + agent + `"]]}`},
 	} {
 		var out bytes.Buffer
@@ -65,15 +66,16 @@ func endState(t *testing.T, results, agent string, db ...string) string {
 			t.Fatal(err, out.String())
 		}
 		if call[0] == "audit/verify" {
-			continue // that it succeeds is enough
+			continue // it is enough that it succeeds
 		}
 		state += out.String()
 	}
 	return state
 }
 
-// kill -9 at random moments, resumed each time, ends where an undisturbed run does: in-process, and over HTTP, where the
-// server is killed as well, also where one of three behind one address is.
+// TestBatchKilledAndResumed: a batch that is killed with kill -9 at random moments, and resumed each time, ends like an
+// undisturbed run. It runs in-process, and over HTTP with servers that are killed too, also if three of them are behind one
+// address.
 func TestBatchKilledAndResumed(t *testing.T) {
 	t.Parallel()
 	const users, kills = 500, 12
@@ -167,7 +169,7 @@ func firstLineApart(a, b string) string {
 	return fmt.Sprintf("%d lines and %d", len(as), len(bs))
 }
 
-// Several at a time give results in the file's order, on both databases and beside a server.
+// TestBatchParallel: parallel calls give results in the order of the file, on both databases and beside a server.
 func TestBatchParallel(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -186,7 +188,7 @@ func TestBatchParallel(t *testing.T) {
 		t.Cleanup(p.kill)
 		id, secret := p.first()
 		var said bytes.Buffer
-		// Twice, with other results each time: the second time every answer is the one of before.
+		// The batch runs twice with different files for the results. The second run gets the replies of the first.
 		for _, out := range []string{out, out + "2"} {
 			err := run(t.Context(), []string{"batch", file, "--parallel", "16", "--out", out, "--server", p.url + "/das5/rest", "--client-id", id, "--client-secret", secret},
 				func(string) string { return "" }, nil, &said, &said)
@@ -211,7 +213,7 @@ func TestBatchParallel(t *testing.T) {
 	})
 }
 
-// What cannot be carried out just once, cannot be read, or cannot be gone on with, is refused before anything is done.
+// TestBatchRefused: a batch that cannot be carried out exactly once, read, or resumed is refused before anything is done.
 func TestBatchRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -257,7 +259,7 @@ func TestBatchRefused(t *testing.T) {
 	if _, err := batch(good, "--out", out, "--resume"); err == nil || !strings.Contains(err.Error(), "24h0m0s ago") {
 		t.Error(err)
 	}
-	// Killed between making the results and noting of which batch they are, or while that was written.
+	// Killed after creating the file for the results, before or while FILE.batch was written.
 	begun := filepath.Join(dir, "begun")
 	for _, noted := range []string{"none", "", `{"sha2`} {
 		if err := errors.Join(os.WriteFile(begun, nil, 0o600), os.RemoveAll(begun+".batch")); err != nil {

@@ -12,27 +12,28 @@ import (
 	"time"
 )
 
-// resultsAge is how old results may be that are gone on with. Servers keep the answers of a call for 24 hours; of those
-// that were under way when the results were last written to, none is older than an hour.
+// resultsAge is how old results may be when they are resumed. Servers keep the replies of calls for 24 hours. A call that was
+// running when the results were last written cannot have begun more than an hour before that.
 const resultsAge = 23 * time.Hour
 
-// results are the results of a batch, in order. In a file they are also its journal: what is in them is done, and what
-// was done beyond them is answered again from its idempotency key. Beside the file, FILE.batch says which batch it is.
+// results are the results of a batch, in order. In a file they also serve as a journal: what is in them is done. Calls that were
+// done and are not in them are sent again, and get their stored replies by their idempotency keys. A second file, FILE.batch,
+// identifies the batch.
 type results struct {
-	file    *os.File // nil = the standard output
+	file    *os.File // nil for the standard output
 	about   string
-	made    bool // the files are this process's
+	made    bool // this process created the files
 	w       *bufio.Writer
-	last    int // line of the batch
+	last    int // number of the last line of the batch that is done
 	done    int
 	refused int
 }
 
-// batchAbout is what the file beside the results says.
+// batchAbout is the content of FILE.batch.
 type batchAbout struct {
 	SHA256 string `json:"sha256"`
 	Lines  int    `json:"lines"`
-	Target string `json:"target"` // hash of what carries it out and as whom: the keys of calls are good there alone
+	Target string `json:"target"` // hash of the server or database, and of the caller; idempotency keys are valid only there
 }
 
 type resultLine struct {
@@ -41,7 +42,7 @@ type resultLine struct {
 	Reply json.RawMessage `json:"reply"`
 }
 
-// openResults begins the results, or finds their end.
+// openResults creates the results, or finds the end of existing ones.
 func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error) {
 	if f.out == "" {
 		return &results{w: bufio.NewWriter(e.stdout)}, nil
@@ -60,14 +61,14 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 		case known:
 			return r, r.resume(f.out)
 		}
-		// Killed before the batch was noted: no call was made yet.
+		// An earlier process was killed before it wrote FILE.batch, so it made no call.
 		if info, err := os.Stat(f.out); err == nil && info.Size() == 0 {
 			if err := os.Remove(f.out); err != nil {
 				return nil, err
 			}
 		}
 	}
-	// Both must not be there; what is known of the batch is on the disk before its first result.
+	// Neither file may exist. FILE.batch is on the disk before the first result.
 	if r.file, err = os.OpenFile(f.out, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("%s is there already: --resume goes on with the results of the same file", f.out)
@@ -85,7 +86,7 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 	return r, nil
 }
 
-// resume reads the results there are, and cuts off what was written of one in part.
+// resume reads the existing results, and removes an incomplete last one.
 func (r *results) resume(out string) (err error) {
 	if r.file, err = os.OpenFile(out, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
@@ -103,7 +104,7 @@ func (r *results) resume(out string) (err error) {
 	for {
 		text, err := in.ReadBytes('\n')
 		if err == io.EOF {
-			break // what stands there is a part
+			break // an incomplete last line
 		}
 		if err != nil {
 			return errors.Join(err, r.file.Close())
@@ -118,7 +119,7 @@ func (r *results) resume(out string) (err error) {
 		whole += int64(len(text))
 	}
 	if whole < info.Size() {
-		// Nothing is done by this: the results are as old as they were.
+		// Keep the modification time, because removing a part does not make the results newer.
 		if err := errors.Join(r.file.Truncate(whole), os.Chtimes(out, info.ModTime(), info.ModTime())); err != nil {
 			return errors.Join(err, r.file.Close())
 		}
@@ -143,7 +144,7 @@ func (r *results) count(l *resultLine) error {
 	return nil
 }
 
-// write writes one result, in full, to the system: a kill leaves at most a part of the last.
+// write writes one complete result to the file. If the process is killed, at most the last result is incomplete.
 func (r *results) write(j *batchJob) error {
 	l := resultLine{Line: j.number, ID: j.ID, Reply: j.reply}
 	var b bytes.Buffer
@@ -161,7 +162,7 @@ func (r *results) write(j *batchJob) error {
 	return r.count(&l)
 }
 
-// unmake closes the results of a batch that has not begun, and leaves nothing of them that was not there before.
+// unmake closes the results of a batch that has not begun, and removes the files if this process created them.
 func (r *results) unmake() error {
 	err := r.close()
 	if r.made {

@@ -22,22 +22,22 @@ import (
 )
 
 const (
-	maxLine   = 256 << 20 // bytes, as many as the largest call
-	maxBad    = 100       // bad lines told
-	aheadEach = 4         // lines read ahead for each call at a time
+	maxLine   = 256 << 20 // longest line in bytes, the size of the largest call
+	maxBad    = 100       // how many bad lines are reported
+	aheadEach = 4         // how many lines are read ahead for each parallel call
 	maxTry    = 90 * time.Second
-	tryWait   = 100 * time.Millisecond // before the second try of a call, doubling up to tryWaitMax
+	tryWait   = 100 * time.Millisecond // wait before the second try of a call, doubling up to tryMaxGap
 	tryMaxGap = 5 * time.Second
 )
 
-// batchLine is one call of a file.
+// batchLine is one call in a file.
 type batchLine struct {
 	ID     json.RawMessage `json:"id,omitempty"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
 }
 
-// batchJob is a line on its way.
+// batchJob is a call that is waiting or running.
 type batchJob struct {
 	batchLine
 	number int
@@ -46,7 +46,7 @@ type batchJob struct {
 	done   chan struct{}
 }
 
-// batchRun is a file of calls on its way.
+// batchRun is the run of a file of calls.
 type batchRun struct {
 	env     *env
 	flags   *batchFlags
@@ -56,7 +56,7 @@ type batchRun struct {
 	call    callFunc
 
 	sum   string // SHA-256 of the file, in hex
-	lines int    // with blank ones
+	lines int    // including blank lines
 	calls int
 }
 
@@ -99,7 +99,7 @@ func (b *batchRun) each(ctx context.Context, see func(number int, line []byte) e
 	return nil
 }
 
-// check reads the whole file before the first call.
+// check reads the whole file before the first call is made.
 func (b *batchRun) check(ctx context.Context) error {
 	device := map[string]bool{}
 	for _, m := range rpc.Methods() {
@@ -125,10 +125,10 @@ func (b *batchRun) check(ctx context.Context) error {
 	return err
 }
 
-// readLine reads a call. Its error does not quote the line, which may hold a secret.
+// readLine parses a call. Its error does not quote the line, which may contain a secret.
 func readLine(line []byte) (l batchLine, err error) {
-	// What the service refuses as unreadable is found before the first call: bytes that are not UTF-8, also as escapes. A name given twice
-	// is for the method to refuse.
+	// Find what the server would refuse as unreadable before the first call is made: bytes that are not UTF-8, also as escapes.
+	// Duplicate names are left to the method.
 	if err := wire.Strict(line); err != nil {
 		return l, err
 	}
@@ -153,7 +153,7 @@ func readLine(line []byte) (l batchLine, err error) {
 	return l, nil
 }
 
-// run carries out what is not done yet, and writes the results in order.
+// run makes the calls that are not done yet, and writes the results in order.
 func (b *batchRun) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -210,7 +210,7 @@ func (b *batchRun) run(ctx context.Context) error {
 	return <-read
 }
 
-// send makes one call, again and again while the service is away or busy.
+// send makes one call, and repeats it while the server is unavailable or busy.
 func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 	began := time.Now()
 	for wait := tryWait; ; wait = min(2*wait, tryMaxGap) {
@@ -239,7 +239,7 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 	}
 }
 
-// codeOf returns the code of an envelope.
+// codeOf returns the error code of an envelope.
 func codeOf(reply []byte) (int, error) {
 	var e struct{ Error *int }
 	if err := json.Unmarshal(reply, &e); err != nil || e.Error == nil {
@@ -248,7 +248,7 @@ func codeOf(reply []byte) (int, error) {
 	return *e.Error, nil
 }
 
-// poolFor returns a client that keeps as many connections as it has calls at a time.
+// poolFor returns a client that keeps one connection for each parallel call.
 func poolFor(parallel int) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, parallel

@@ -27,31 +27,31 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// pictures is where screenshots go; it is ignored by git.
+// pictures is the folder for screenshots; git ignores it.
 const pictures = "../../bin/screenshots"
 
-// person is somebody at a browser: he finds things by what they are and what they are called, as a screen reader tells them.
+// person is somebody who uses a browser. A person finds things by their role and name, as a screen reader does.
 type person struct {
 	t    *testing.T
 	ctx  context.Context
 	home string
 
 	mu       sync.Mutex
-	troubles []string // errors of the page, and requests to elsewhere
+	troubles []string // errors of the page, and requests to other hosts
 }
 
-// visit opens a browser on the console of a running service.
+// visit opens a browser with the console of a running server.
 func visit(t *testing.T, home string) *person {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.WindowSize(1440, 900),
 		chromedp.WSURLReadTimeout(modeltest.Patience),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
 	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which root cannot have
+		options = append(options, chromedp.NoSandbox) // root cannot use the sandbox
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	// The library complains of events that are newer than itself.
+	// The library complains about events that are newer than itself.
 	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}),
 		chromedp.WithBrowserOption(chromedp.WithDialTimeout(modeltest.Patience)))
 	t.Cleanup(stop)
@@ -91,7 +91,7 @@ func visit(t *testing.T, home string) *person {
 			t.Error("the browser complains: ", trouble)
 		}
 	})
-	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this call's context
+	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context of this call
 		t.Fatal(err)
 	}
 	p.do(network.Enable(), log.Enable(), accessibility.Enable(), chromedp.Navigate(home+"/console/"))
@@ -107,7 +107,7 @@ func (p *person) do(actions ...chromedp.Action) {
 	}
 }
 
-// find waits for the things of a role and name, of which there must be n or more; a name that ends in "…" is a beginning.
+// find waits for at least n elements with a role and name. A name that ends in "…" is only the beginning of the name.
 func (p *person) find(role, name string, n int) []*accessibility.Node {
 	p.t.Helper()
 	var seen []string
@@ -145,10 +145,10 @@ func (p *person) find(role, name string, n int) []*accessibility.Node {
 	return nil
 }
 
-// click clicks the last thing of a role and name: what a dialog has lies over the page.
+// click clicks the last element with a role and name, because elements of a dialog come last.
 func (p *person) click(role, name string) {
 	p.t.Helper()
-	p.settled() // what comes may move things
+	p.settled() // loading data may move elements
 	for began := time.Now(); ; {
 		nodes := p.find(role, name, 1)
 		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
@@ -173,7 +173,7 @@ func (p *person) click(role, name string) {
 	}
 }
 
-// object returns the script's handle of a thing.
+// call calls a JavaScript function with an element.
 func (p *person) call(node *accessibility.Node, function string) {
 	p.t.Helper()
 	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -189,7 +189,7 @@ func (p *person) call(node *accessibility.Node, function string) {
 	}))
 }
 
-// fill types into the field of a label, in place of what is there.
+// fill replaces the text in the field with a label.
 func (p *person) fill(label, text string) {
 	p.t.Helper()
 	node := last(p.field(label))
@@ -199,7 +199,7 @@ func (p *person) fill(label, text string) {
 
 func last(nodes []*accessibility.Node) *accessibility.Node { return nodes[len(nodes)-1] }
 
-// field finds a field by its label, whatever kind of field it is.
+// field returns the field with a label, whatever kind of field it is.
 func (p *person) field(label string) []*accessibility.Node {
 	p.t.Helper()
 	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
@@ -213,7 +213,7 @@ func (p *person) field(label string) []*accessibility.Node {
 	return nil
 }
 
-// now returns the things of a role and name that are there at once.
+// now returns the elements with a role and name that exist now.
 func (p *person) now(role, name string) (fit []*accessibility.Node) {
 	chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 		root, err := dom.GetDocument().Do(ctx)
@@ -231,7 +231,7 @@ func (p *person) now(role, name string) (fit []*accessibility.Node) {
 	return fit
 }
 
-// choose picks an option of a select by its text.
+// choose selects an option of a select element by its text.
 func (p *person) choose(label, option string) {
 	p.t.Helper()
 	p.call(last(p.find("combobox", label, 1)), fmt.Sprintf(`function() {
@@ -242,7 +242,7 @@ func (p *person) choose(label, option string) {
 	}`, option))
 }
 
-// sees waits until the page, or what lies over it, shows a text.
+// sees waits until the page, or a dialog over it, shows a text.
 func (p *person) sees(text string) {
 	p.t.Helper()
 	shown := ""
@@ -254,7 +254,7 @@ func (p *person) sees(text string) {
 	p.t.Fatalf("the page does not show %q but %.1500q", text, shown)
 }
 
-// missing fails if the page shows a text.
+// missing fails the test if the page shows a text.
 func (p *person) missing(text string) {
 	p.t.Helper()
 	if shown := p.text(); strings.Contains(shown, text) {
@@ -268,7 +268,7 @@ func (p *person) text() (shown string) {
 	return shown
 }
 
-// opens goes to a page of the console by its link.
+// opens opens a page of the console with its link.
 func (p *person) opens(name string) {
 	p.t.Helper()
 	p.click("link", name)
@@ -276,7 +276,7 @@ func (p *person) opens(name string) {
 	p.settled()
 }
 
-// settled waits until the list is there.
+// settled waits until the list is loaded.
 func (p *person) settled() {
 	p.t.Helper()
 	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
@@ -295,7 +295,7 @@ func (p *person) keys(keys ...string) {
 	}
 }
 
-// focus waits until what has the focus is called this.
+// focus waits until the focused element has this name.
 func (p *person) focus(name string) {
 	p.t.Helper()
 	what := ""
@@ -308,7 +308,7 @@ func (p *person) focus(name string) {
 	p.t.Fatalf("the focus is at %q, not at %q", what, name)
 }
 
-// attach gives a file to the open dialog's file field.
+// attach selects a file in the open dialog's file field.
 func (p *person) attach(file string) {
 	p.t.Helper()
 	abs, err := filepath.Abs(file)
@@ -325,7 +325,7 @@ func (p *person) attach(file string) {
 	}))
 }
 
-// downloads has the browser save what it downloads to a folder, and gives that.
+// downloads makes the browser save downloads in a folder, and returns the folder.
 func (p *person) downloads() string {
 	dir := p.t.TempDir()
 	p.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -335,7 +335,7 @@ func (p *person) downloads() string {
 	return dir
 }
 
-// saved waits for a downloaded file and gives its text.
+// saved waits for a downloaded file and returns its text.
 func (p *person) saved(dir, name string) string {
 	p.t.Helper()
 	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -347,7 +347,7 @@ func (p *person) saved(dir, name string) string {
 	return ""
 }
 
-// picture keeps a screenshot.
+// picture saves a screenshot.
 func (p *person) picture(name string) {
 	var image []byte
 	ctx, stop := context.WithTimeout(p.ctx, modeltest.Patience)
@@ -367,7 +367,8 @@ func (p *person) picture(name string) {
 	}
 }
 
-// looks shows the page in light and dark, wide and narrow, and has axe look at each; the long tests keep a screenshot of each.
+// looks shows the page in light and dark, wide and narrow, and checks each with axe. The long tests also save a screenshot of
+// each.
 func (p *person) looks(name string) {
 	p.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -392,7 +393,7 @@ func (p *person) looks(name string) {
 		emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 }
 
-// axeScript returns axe-core, which looks for what keeps people out.
+// axeScript returns axe-core, which checks accessibility.
 var axeScript = sync.OnceValues(func() (string, error) {
 	const dir = "../../bin/axe"
 	file := filepath.Join(dir, "node_modules/axe-core/axe.min.js")
@@ -409,7 +410,7 @@ var axeScript = sync.OnceValues(func() (string, error) {
 	return string(text), err
 })
 
-// awaited has an expression's promise awaited.
+// awaited makes the evaluation wait for the promise of an expression.
 func awaited(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }
 
 func (p *person) axe(where string) {

@@ -22,10 +22,10 @@ import (
 type callFlags struct {
 	database
 	server, clientID, clientSecret string
-	client                         *http.Client // nil = the default one
+	client                         *http.Client // nil for http.DefaultClient
 }
 
-// target names where calls go and as whom, by a hash: a database's URL may hold a password.
+// target identifies where calls are sent, and as whom, by a hash, because the URL of a database may contain a password.
 func (f *callFlags) target() string {
 	name := "server\n" + f.server + "\n" + f.clientID
 	if f.server == "" {
@@ -40,7 +40,7 @@ func (f *callFlags) target() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// callFunc calls a method, on a server or in this process. The key is the call's idempotency key; "" is none.
+// callFunc calls a method, on a server or in this process. key is the idempotency key; "" means none.
 type callFunc func(ctx context.Context, method, key string, params []byte) ([]byte, error)
 
 func callCommand(e *env) *cobra.Command {
@@ -82,7 +82,7 @@ func callCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// targetFlags are those that say where calls go: to a server, or to a database that this process opens.
+// targetFlags adds the flags that say where calls are sent: to a server, or to a database that this process opens.
 func (f *callFlags) targetFlags(cmd *cobra.Command) {
 	f.database.flags(cmd, "")
 	f.bulkFlag(cmd)
@@ -91,7 +91,7 @@ func (f *callFlags) targetFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.clientSecret, "client-secret", "", "its client secret; better given as TOKENSMITH_CLIENT_SECRET")
 }
 
-// chosen says whether it is clear where calls go.
+// chosen returns an error unless exactly one target is given.
 func (f *callFlags) chosen(cmd *cobra.Command) error {
 	switch {
 	case f.server != "" && f.url != "":
@@ -102,7 +102,7 @@ func (f *callFlags) chosen(cmd *cobra.Command) error {
 	return nil
 }
 
-// refused says whether an envelope is a refusal.
+// refused returns errRefused if an envelope contains an error code.
 func refused(reply []byte) error {
 	var envelope struct{ Error *int }
 	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
@@ -123,7 +123,7 @@ func (e *env) call(ctx context.Context, f *callFlags, method string, params []by
 
 // callHere calls a method in-process.
 func (e *env) callHere(ctx context.Context, d *database, method string, params []byte) ([]byte, error) {
-	if method != "agent/create" { // the first thing somebody may do with a new database
+	if method != "agent/create" { // agent/create may be the first call, and may create the database
 		if err := d.exists(); err != nil {
 			return nil, err
 		}

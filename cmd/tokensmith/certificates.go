@@ -22,14 +22,14 @@ import (
 	"time"
 )
 
-// The built-in certificate authority stands in two files beside the database, .ca.pem and .ca.key. It signs the
-// server's own certificate, where none is given, and the certificates of agents. Nothing depends on names in a
-// certificate: an agent is known by the hash of its public key.
+// The built-in certificate authority consists of two files beside the database, .ca.pem and .ca.key. It signs the server's own
+// certificate, if none is given, and the certificates of agents. Names in certificates have no meaning: an agent is identified by
+// the hash of its public key.
 
 const (
 	caYears     = 20
 	serverYears = 10
-	clientBits  = 2048 // RSA, for that is what every old client loads
+	clientBits  = 2048 // RSA key size; RSA, because every old client supports it
 )
 
 // keyPair is a certificate with its key.
@@ -51,7 +51,7 @@ func loadPair(certFile, keyFile string) (*keyPair, error) {
 	return &keyPair{pair.Leaf, signer}, nil
 }
 
-// readPair reads a certificate and its key. Its error names the files.
+// readPair reads a certificate and its key. Errors name the files.
 func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	var failed *fs.PathError
@@ -61,7 +61,7 @@ func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	return pair, err
 }
 
-// save writes a pair beside the database, the key first, so that a certificate is never there without it.
+// save writes a pair beside the database. It writes the key first, so that there is never a certificate without its key.
 func (d *database) save(p *keyPair, certFile, keyFile string) error {
 	text, err := keyPEM(p.key)
 	if err != nil {
@@ -87,7 +87,7 @@ func certPEM(cert *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }
 
-// authority opens the built-in certificate authority, which is made when there is none.
+// authority returns the built-in certificate authority. If there is none, it is created.
 func (d *database) authority(now time.Time) (*keyPair, error) {
 	certFile, keyFile := d.beside(".ca.pem"), d.beside(".ca.key")
 	if ca, err := loadPair(certFile, keyFile); !errors.Is(err, fs.ErrNotExist) {
@@ -106,7 +106,7 @@ func (d *database) authority(now time.Time) (*keyPair, error) {
 	return ca, d.save(ca, certFile, keyFile)
 }
 
-// sign issues a certificate; an authority without a certificate signs its own.
+// sign issues a certificate. An authority without a certificate signs its own.
 func (p *keyPair) sign(c *x509.Certificate, public crypto.PublicKey, now, until time.Time) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -124,7 +124,7 @@ func (p *keyPair) sign(c *x509.Certificate, public crypto.PublicKey, now, until 
 	return x509.ParseCertificate(der)
 }
 
-// client issues an agent's certificate with a new key.
+// client issues a certificate for an agent, with a new key.
 func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
 	key, err := rsa.GenerateKey(rand.Reader, clientBits)
 	if err != nil {
@@ -135,8 +135,8 @@ func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
 	return &keyPair{cert, key}, err
 }
 
-// selfMade returns the server's own certificate, kept beside the database; it is made anew when it lacks one of the
-// hosts, is about to end, or is not this authority's.
+// selfMade returns the server's own certificate, which is stored beside the database. A new one is issued if it lacks one of the
+// hosts, expires within a month, or was not signed by this authority.
 func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFile, keyFile string, err error) {
 	certFile, keyFile = d.beside(".tls.pem"), d.beside(".tls.key")
 	key := crypto.Signer(nil)
@@ -148,7 +148,7 @@ func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFil
 		if good {
 			return certFile, keyFile, nil
 		}
-		key = have.key // clients may know it by its public key
+		key = have.key // keep the key, because clients may have pinned it
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", "", err
 	}
@@ -173,13 +173,13 @@ func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFil
 	return certFile, keyFile, d.save(&keyPair{cert, key}, certFile, keyFile)
 }
 
-// spki returns the SHA-256 of a certificate's public key, by which an agent is known.
+// spki returns the SHA-256 of a certificate's public key, which identifies an agent.
 func spki(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprint returns a certificate's SHA-256 as browsers and openssl show it.
+// fingerprint returns the SHA-256 of a certificate in the format of browsers and openssl.
 func fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return string(bytes.ToUpper(bytes.Join(hexPairs(sum[:]), []byte(":"))))

@@ -17,7 +17,7 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// trusting returns a client's TLS that trusts the built-in authority, and it alone.
+// trusting returns the TLS configuration of a client that trusts only the built-in authority.
 func trusting(ts *testscript.TestScript) *tls.Config {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(ts.ReadFile("tokensmith.ca.pem"))) {
@@ -26,7 +26,7 @@ func trusting(ts *testscript.TestScript) *tls.Config {
 	return &tls.Config{RootCAs: pool}
 }
 
-// callWithPFX calls as a stock http.Client does that has nothing but a PKCS#12 file.
+// callWithPFX calls like a standard http.Client that has only a PKCS#12 file.
 func callWithPFX(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 4 {
 		ts.Fatalf("usage: pfx FILE PASSWORD METHOD BODY")
@@ -39,7 +39,7 @@ func callWithPFX(ts *testscript.TestScript, neg bool, args []string) {
 	callWith(ts, neg, client, args[2], args[3])
 }
 
-// callWithOAuth calls as golang.org/x/oauth2 does, which fetches its token by itself.
+// callWithOAuth calls with golang.org/x/oauth2, which fetches its token by itself.
 func callWithOAuth(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: oauth METHOD BODY")

@@ -14,8 +14,8 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// No code of a reply is named by its number here, in a comparison or a case, but 0; rpc has the table of them. A number may
-// hide behind a constant.
+// TestNoCodeByNumber: no comparison or case in this package contains an error code as a number, except 0. Package wire has the
+// table of them. A number may be hidden in a constant.
 func TestNoCodeByNumber(t *testing.T) {
 	t.Parallel()
 	if found := codesIn(t, "codes.go", `package p
@@ -45,7 +45,7 @@ func TestNoCodeByNumber(t *testing.T) {
 	}
 }
 
-// codesIn returns the places of a file where a code is named by its number.
+// codesIn returns the places of a file in which an error code is a number.
 func codesIn(t *testing.T, file string, text any) (found []string) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -110,7 +110,7 @@ func codesIn(t *testing.T, file string, text any) (found []string) {
 	return found
 }
 
-// What methods --errors prints is the table: every code with its meaning, in order.
+// TestMethodsErrors: methods --errors prints the table: every code with its meaning, in order.
 func TestMethodsErrors(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -22,7 +22,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// administrator starts a service and opens a browser on its console, signed in as the first administrator.
+// administrator starts a server and opens its console in a browser, signed in as the first administrator.
 func administrator(t *testing.T, args ...string) (*process, *caller, *person) {
 	t.Helper()
 	dir := t.TempDir()
@@ -58,7 +58,7 @@ func (p *person) signIn(login, password string) {
 	p.settled()
 }
 
-// The document "Generating Client Tokens", step by step.
+// TestConsoleClientTokens follows the document "Generating Client Tokens" step by step.
 func TestConsoleClientTokens(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -196,7 +196,7 @@ func TestConsoleClientTokens(t *testing.T) {
 	p.sees("Nothing fits")
 }
 
-// attrsOf returns attributes of all types.
+// attrsOf returns attributes with values of any type.
 func attrsOf(pairs ...any) map[string]any {
 	m := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -205,7 +205,7 @@ func attrsOf(pairs ...any) map[string]any {
 	return map[string]any{"attrs": m}
 }
 
-// The document "Installation codes", step by step.
+// TestConsoleInstallationCodes follows the document "Installation codes" step by step.
 func TestConsoleInstallationCodes(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -296,7 +296,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	p.sees("1–2 of 2")
 }
 
-// Tokens: import, batch assign, and what is done to one.
+// TestConsoleTokens: import, batch assignment, and actions on a token.
 func TestConsoleTokens(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -333,7 +333,7 @@ func TestConsoleTokens(t *testing.T) {
 	p.click("button", "Done")
 	p.sees("1–25 of 40")
 
-	// The bytes of a file are the server's to read: what is not UTF-8 is refused until its charset is named, and UTF-16 says itself.
+	// The server decodes the bytes of a file. A file that is not UTF-8 is refused until its charset is named. UTF-16 is detected.
 	p.click("button", "Import")
 	p.attach(write("ansi.csv", "serial,seed,type,description\n30000000,3132333435363738393031323334353637383930,hotp,B\xfcro\n"))
 	p.click("button", "Import")
@@ -429,7 +429,7 @@ func TestConsoleTokens(t *testing.T) {
 	p.sees("can be downloaded again")
 }
 
-// Users, products, licenses, agents, audit.
+// TestConsoleObjects: users, products, licenses, agents and the audit log.
 func TestConsoleObjects(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -554,7 +554,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.looks("guessing-warned")
 }
 
-// Sessions: how they begin and end, and what they open.
+// TestConsoleSessions: how sessions begin and end, and what they allow.
 func TestConsoleSessions(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -564,7 +564,7 @@ func TestConsoleSessions(t *testing.T) {
 	p.find("link", "Methods", 1)
 	p.find("link", "OpenAPI", 1)
 	p.looks("sign-in")
-	// An administrator with an active token needs its OTP; a used one is refused.
+	// An administrator with an active token needs its OTP. A used OTP is refused.
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "ada", "password", "correct horse", "permissions", "device/*,deviceGroup/*,license/search"))
 	seed := []byte("12345678901234567890")
 	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "seed", fmt.Sprintf("%x", seed), "user.loginName", "ada"))
@@ -581,7 +581,7 @@ func TestConsoleSessions(t *testing.T) {
 	p.sees("do not fit")
 	try("correct horse", otp.Generate(seed, 0, params)) // the wrong password has not used it up
 	p.find("button", "Sign out", 1)
-	// He sees what he may do, and no more.
+	// The administrator sees only what the permissions allow.
 	for _, page := range []string{"Devices", "Licenses"} {
 		p.opens(page)
 	}
@@ -602,8 +602,8 @@ func TestConsoleSessions(t *testing.T) {
 	c.result(t, service.url, "user/set", map[string]any{"user": map[string]string{"loginName": "ada"}, "attrs": map[string]string{"password": "another horse"}})
 	p.click("link", "Licenses")
 	p.sees("Your session has ended")
-	// Five wrong sign-ins are all that an address has. Beyond them who did not sign in from there lately is not looked at, whatever the
-	// password, and told what a wrong one is told: nobody learns who did.
+	// An address has five failed sign-ins. After that, a person who did not sign in from there lately is refused without a check,
+	// whatever the password is, with the reply for a wrong one. So nobody learns who did sign in from there.
 	for range 9 {
 		try("wrong horse", "")
 		p.find("alert", "…", 1)
@@ -631,7 +631,7 @@ func TestConsoleSessions(t *testing.T) {
 	p.sees("user/create")
 }
 
-// What the console's part of the server refuses, and what it sends.
+// TestConsoleIsGuarded: what the console's part of the server refuses, and what it sends.
 func TestConsoleIsGuarded(t *testing.T) {
 	t.Parallel()
 	service, _, _ := administrator(t)
@@ -679,14 +679,14 @@ func TestConsoleIsGuarded(t *testing.T) {
 			t.Error(origin, status, text)
 		}
 	}
-	// The cookie opens nothing but the console's part; device-side calls and others are no part of it.
+	// The cookie is accepted only by the console's part of the server, to which methods for devices and others do not belong.
 	if status, text, _ := post("/das5/rest/device/search", "{}"); status != 401 {
 		t.Error(status, text)
 	}
 	if status, text, _ := post("/console/api/installationCode/redeem", "{}"); status != 404 {
 		t.Error(status, text)
 	}
-	// What the database holds does not open a session.
+	// The stored hash of a session does not open the session.
 	value, _, _ := strings.Cut(strings.TrimPrefix(cookie, "tokensmith="), ";")
 	for _, row := range storetest.Rows(t, service.args[1]) {
 		if strings.Contains(row, value) {
@@ -710,7 +710,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 			t.Error(path, resp.Status)
 		}
 	}
-	// The first paint: everything there is, gzip included.
+	// The first paint: the size of everything that is needed, with gzip.
 	resp, err := client.Get(service.url + "/console/")
 	if err != nil {
 		t.Fatal(err)
@@ -748,7 +748,8 @@ func TestConsoleIsGuarded(t *testing.T) {
 	}
 }
 
-// The keyboard alone: sign in, go to a page, make a device, open a menu, leave by Escape; the focus returns.
+// TestConsoleByKeyboard uses only the keyboard: it signs in, opens a page, creates a device, opens a menu and closes it with
+// Escape. The focus returns.
 func TestConsoleByKeyboard(t *testing.T) {
 	t.Parallel()
 	service, _, p := administrator(t)
@@ -806,7 +807,7 @@ func TestConsoleByKeyboard(t *testing.T) {
 	p.sees("renamed")
 }
 
-// What a hurried, a limited, and a returning administrator must not suffer.
+// TestConsoleKeepsWhatIsThere: problems that a hurried, a limited, and a returning administrator must not have.
 func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	service, c, p := administrator(t)
@@ -818,7 +819,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "few", "password", "correct horse",
 		"permissions", "device/*,installationCode/*,user/create,device/generateToken"))
 
-	// Twice clicked, once done.
+	// Two clicks cause one action.
 	p.opens("Devices")
 	p.click("button", "New Device")
 	p.fill("Device Name", "once")
@@ -826,7 +827,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	p.find("dialog", "Client token of once", 1)
 	p.click("button", "Done")
 	p.sees("1–2 of 2")
-	// The focus stays at the row that was edited, and is not lost with a row that goes.
+	// The focus stays in the row that was edited, and is not lost if a row is deleted.
 	p.click("button", "Actions for once")
 	p.click("menuitem", "Edit")
 	p.fill("Description (optional)", "x")
@@ -835,7 +836,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	p.settled()
 	p.focus("Actions for once")
 
-	// The last row of the last page goes: the page before it shows.
+	// If the last row of the last page is deleted, the page before it is shown.
 	c.result(t, service.url, "device/createMany", attrsOf("label", "m", "quantity", 24, "allowUnlicensed", true))
 	p.opens("Licenses")
 	p.opens("Devices")
@@ -847,7 +848,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	p.click("button", "Delete")
 	p.sees("1–25 of 25")
 
-	// Somebody who sees neither licenses nor groups edits something else.
+	// A person who may see neither licenses nor groups edits another attribute.
 	p.click("button", "Sign out")
 	p.signIn(`local\few`, "correct horse")
 	p.fill("Search by name", "licensed")
@@ -865,7 +866,7 @@ func TestConsoleKeepsWhatIsThere(t *testing.T) {
 	p.sees("The installation code is saved")
 	p.click("button", "Add")
 	p.fill("Username prefix", "h")
-	p.fill("Domain", "local") // which he may not look up
+	p.fill("Domain", "local") // the permissions do not allow to look it up
 	p.click("button", "Save")
 	p.sees("1–2 of 2")
 	for method, params := range map[string]map[string]any{

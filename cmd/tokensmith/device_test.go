@@ -21,7 +21,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// result posts a call that must succeed and gives its result.
+// result posts a call that must succeed and returns its result.
 func (c *caller) result(t testing.TB, url, method string, params any) map[string]any {
 	t.Helper()
 	body, err := json.Marshal(params)
@@ -48,7 +48,8 @@ func (c *caller) result(t testing.TB, url, method string, params any) map[string
 	return e.Result
 }
 
-// A process that is killed while it makes 100,000 devices leaves none of them, nor a seat taken, nor the group.
+// TestKilledWhileMakingManyDevices: a process that is killed while it creates 100,000 devices leaves none of them, no taken seat,
+// and not the group.
 func TestKilledWhileMakingManyDevices(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -84,7 +85,7 @@ func TestKilledWhileMakingManyDevices(t *testing.T) {
 				if ended == 0 {
 					t.Fatal("it was done before it was killed")
 				}
-				return // the wait has become long enough
+				return // the wait is long enough now
 			default:
 				t.Fatalf("after an answer of %d there are devices, groups, used seats: %s", code, got)
 			}
@@ -104,7 +105,7 @@ func memory(t testing.TB, pid int) int64 {
 	return kb << 10
 }
 
-// One process holds 10,000 event streams; each that is logged out is told, the others are not.
+// BenchmarkEventStreams: one process holds 10,000 event streams. Each device that is logged out is told, and the others are not.
 func BenchmarkEventStreams(b *testing.B) {
 	const n, loggedOut = 10_000, 50
 	for range b.N {
@@ -152,11 +153,11 @@ func BenchmarkEventStreams(b *testing.B) {
 		}
 		told := time.Since(at)
 		b.ReportMetric(float64(told.Milliseconds()), "ms-to-log-50-out")
-		if told > 3*time.Second { // a second, and what a busy machine adds
+		if told > 3*time.Second { // one second, plus what a busy machine needs
 			b.Errorf("they were told after %v", told)
 		}
 		for i := loggedOut; i < n; i++ {
-			if conns[i].Buffered() > 16 { // the end of a chunk at most
+			if conns[i].Buffered() > 16 { // at most the end of a chunk
 				b.Fatal("another stream was told something")
 			}
 		}
@@ -164,7 +165,7 @@ func BenchmarkEventStreams(b *testing.B) {
 	}
 }
 
-// until reads until a line starts with text; false when the stream ended before.
+// until reads until a line starts with text. It returns false if the stream ends before.
 func until(r *bufio.Reader, text string) bool {
 	for {
 		line, err := r.ReadString('\n')
@@ -177,7 +178,8 @@ func until(r *bufio.Reader, text string) bool {
 	}
 }
 
-// Many at once, called by many: memory does not grow with the calls.
+// TestManyDevicesTakeTurns: many callers each create many devices at the same time. The memory does not grow with the number of
+// calls.
 func TestManyDevicesTakeTurns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

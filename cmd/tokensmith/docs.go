@@ -38,7 +38,7 @@ func manCommand(e *env) *cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			date := time.Now()
-			if s := e.getenv("SOURCE_DATE_EPOCH"); s != "" { // for builds that can be repeated
+			if s := e.getenv("SOURCE_DATE_EPOCH"); s != "" { // for reproducible builds
 				seconds, err := strconv.ParseInt(s, 10, 64)
 				if err != nil {
 					return fmt.Errorf("SOURCE_DATE_EPOCH is no number: %q", s)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// maxReadme is how many lines the README has at most. What is more than a newcomer needs stands beside what it speaks of.
+// maxReadme is how many lines the README may have. What a newcomer does not need is documented beside the code.
 const maxReadme = 200
 
 func TestReadmeIsShort(t *testing.T) {
@@ -46,7 +46,7 @@ func documents(t *testing.T) (all []string) {
 	return all
 }
 
-// prose returns a document's lines but for its code, inline and indented.
+// prose returns the lines of a document without inline code and indented code.
 func prose(t *testing.T, file string) (lines []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -65,7 +65,7 @@ func prose(t *testing.T, file string) (lines []string) {
 	return lines
 }
 
-// anchors returns the names by which a document's headings are linked to, as forges make them.
+// anchors returns the names with which links can point to the headings of a document, as forges make them.
 func anchors(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
@@ -83,7 +83,7 @@ func anchors(t *testing.T, file string) map[string]bool {
 	return all
 }
 
-// Every relative link of a document leads to a file and, where it names one, to a heading there.
+// TestLinksLead: every relative link in a document leads to a file and, if it names one, to a heading in it.
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^()\s]+)\)`)
@@ -118,7 +118,7 @@ func TestLinksLead(t *testing.T) {
 	}
 }
 
-// Each module that go.mod requires for itself is named in the README with its reason, and no other.
+// TestDependenciesAreNamed: the README names each direct requirement in go.mod with a reason, and no other module.
 func TestDependenciesAreNamed(t *testing.T) {
 	t.Parallel()
 	required, err := os.ReadFile("../../go.mod")
@@ -151,7 +151,7 @@ func TestDependenciesAreNamed(t *testing.T) {
 	}
 }
 
-// What documents name is there: files, and the tests and benchmarks of their commands.
+// TestDocumentsNameWhatIsThere: the files, and the tests and benchmarks in commands, that documents name exist.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")

@@ -36,7 +36,8 @@ func dumpCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// create makes a file that only its owner can read, durably, or nothing; "-" is the standard output.
+// create writes a file that only its owner can read, durably. If write fails, there is no file. For "-" it writes to the standard
+// output.
 func (e *env) create(file string, write func(io.Writer) error) error {
 	if file == "-" {
 		return write(e.stdout)
@@ -68,7 +69,7 @@ func loadCommand(e *env) *cobra.Command {
 			}
 			defer f.Close()
 			if _, err := os.Stat(d.keyPath()); err != nil {
-				return err // opening would make one
+				return err // otherwise connect would create one
 			}
 			st, err := d.connect(cmd.Context())
 			if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// chapters returns the text of chapters of documents. An argument that ends in ".md" names the document, relative to this folder, of
-// the chapters behind it; a chapter goes from its heading to the next one of its level.
+// chapters returns the text of chapters of documents. An argument that ends in ".md" names the document for the chapters after
+// it, relative to this folder. A chapter goes from its heading to the next one of the same level.
 func chapters(ts *testscript.TestScript, args []string) string {
 	file := "README.md"
 	var all, document string
@@ -26,7 +26,7 @@ func chapters(ts *testscript.TestScript, args []string) string {
 			document = "\n" + string(text)
 		}
 		_, rest, found := strings.Cut(document, "\n## "+arg+"\n")
-		if !found { // what stands under the title
+		if !found { // the text directly after the title
 			_, rest, found = strings.Cut(document, "\n# "+arg+"\n")
 		}
 		if !found {
@@ -41,21 +41,21 @@ func chapters(ts *testscript.TestScript, args []string) string {
 	return all
 }
 
-// here replaces what stands in documents for the service and the program that a script has.
+// here replaces addresses and programs in documents by those of the script.
 func here(ts *testscript.TestScript) *strings.Replacer {
 	return strings.NewReplacer("http://127.0.0.1:8070", ts.Getenv("URL"), "bin/tokensmith", "tokensmith")
 }
 
-// fits says whether an output is what a document says, where "..." stands for anything.
+// fits returns whether an output is what a document says. "..." in the document matches any text.
 func fits(got, said string) bool {
 	want := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(said)), `\.\.\.`, ".*")
 	return regexp.MustCompile("(?s)^" + want + "$").MatchString(strings.TrimSpace(strings.ReplaceAll(got, "\r\n", "\n")))
 }
 
-// step is one command of a document and what it says that it prints.
+// step is one command in a document and the output that the document shows.
 type step struct{ command, prints string }
 
-// steps reads the commands of a text: indented lines that begin with "$ ", each with its output.
+// steps returns the commands in a text: indented lines that begin with "$ ", each with its output.
 func steps(text string) (all []step) {
 	for line := range strings.Lines(text) {
 		code, indented := strings.CutPrefix(line, "    ")
@@ -76,12 +76,12 @@ func steps(text string) (all []step) {
 	return all
 }
 
-// unfinished says whether a command goes on in the next line: behind a backslash or a bar, or within single quotes.
+// unfinished returns whether a command continues in the next line: after a backslash or a bar, or inside single quotes.
 func unfinished(s step) bool {
 	return s.prints == "" && (strings.HasSuffix(s.command, "\\\n") || strings.HasSuffix(s.command, "|\n") || strings.Count(s.command, "'")%2 == 1)
 }
 
-// tourFunction returns the lines of the README's tour that make the shell function "call", which other documents use.
+// tourFunction returns the lines of the README's tour that define the shell function "call", which other documents use.
 func tourFunction(ts *testscript.TestScript) string {
 	found := regexp.MustCompile(`(?m)^    ((who=|call\(\)).*\n)`).FindAllStringSubmatch(here(ts).Replace(chapters(ts, []string{"../../README.md", "From seeds to a synchronised token"})), -1)
 	if len(found) != 2 {
@@ -90,7 +90,8 @@ func tourFunction(ts *testscript.TestScript) string {
 	return found[0][1] + found[1][1]
 }
 
-// readme runs the commands of chapters in one shell, but for the service itself, which runs already, and streams, which do not end.
+// readme runs the commands of chapters in one shell, except the server itself, which is running already, and streams, which do
+// not end.
 func readme(ts *testscript.TestScript, _ bool, args []string) {
 	const end = "--- end of step"
 	var script strings.Builder
@@ -125,8 +126,8 @@ func readme(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// paste pastes chapters into an interactive bash line by line, as they stand, but for the address and the program. What a line
-// must print stands below it behind "# ".
+// paste pastes chapters into an interactive bash line by line. It changes only the address and the program. The output that a
+// line must print is in the lines after it that begin with "# ".
 func paste(ts *testscript.TestScript, _ bool, args []string) {
 	const end = "--- end of line"
 	var lines strings.Builder

@@ -16,7 +16,7 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// events opens a device's stream of events and waits for the first.
+// events opens the event stream of a device and waits for the first event.
 func events(t *testing.T, url, clientToken string) *bufio.Reader {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/das5/rest/device/events", nil)
@@ -39,10 +39,10 @@ func events(t *testing.T, url, clientToken string) *bufio.Reader {
 // reply is how a call ended, and when.
 type reply struct {
 	at   time.Time
-	code int // -1 = no answer
+	code int // -1 if there was no reply
 }
 
-// siege keeps callers busy on several processes, and notes each reply.
+// siege keeps several processes busy with calls, and records each reply.
 type siege struct {
 	c       *caller
 	all     []*process
@@ -63,7 +63,7 @@ func (s *siege) call(n int, method string, params any) int {
 	return code
 }
 
-// answered counts the answers that came after a time.
+// answered counts the replies after a time.
 func (s *siege) answered(after time.Time) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,14 +75,14 @@ func (s *siege) answered(after time.Time) (n int) {
 	return n
 }
 
-// offered is what became of one OTP.
+// offered is the result for one OTP.
 type offered struct {
 	user     int
-	accepted int  // how often
-	used     bool // a process said that it was used
+	accepted int  // how often it was accepted
+	used     bool // a process replied that it was used
 }
 
-// verify offers OTPs of the users from first on, each to two processes at once, until each was decided on.
+// verify sends OTPs of the users from first on, each to two processes at the same time, until each was decided.
 func (s *siege) verify(t *testing.T, first, users int) (all []offered) {
 	for counter := uint64(0); ; counter++ {
 		for user := first; user < first+users; user++ {
@@ -114,7 +114,7 @@ func (s *siege) verify(t *testing.T, first, users int) (all []offered) {
 	}
 }
 
-// create makes tokens and gives the serials of those that are there.
+// create creates tokens and returns the serial numbers of those that exist.
 func (s *siege) create(t *testing.T, worker int) (serials []string) {
 	for i := 0; !s.stop.Load(); i++ {
 		serial := fmt.Sprintf("w%d-%d", worker, i)
@@ -134,8 +134,8 @@ func (s *siege) create(t *testing.T, worker int) (serials []string) {
 	return serials
 }
 
-// The primary is killed under load and its synchronous standby promoted: three processes go on by themselves. All that
-// was acknowledged is there, every OTP was accepted once at most, and no update was lost.
+// TestFailover: the primary is killed under load, and its synchronous standby is promoted. Three processes continue by
+// themselves. Everything that was acknowledged exists, every OTP was accepted at most once, and no update was lost.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	const verifiers, users, creators = 8, 150, 4
@@ -158,7 +158,7 @@ func TestFailover(t *testing.T) {
 	modeltest.Until(t, "calls are answered", func() bool { return s.answered(time.Time{}) >= 100 })
 	killed := time.Now()
 	cluster.KillPrimary(t)
-	time.Sleep(time.Second) // until somebody notices
+	time.Sleep(time.Second) // time until somebody notices
 	cluster.Promote(t)
 	promoted := time.Now()
 	time.Sleep(3 * time.Second)
@@ -167,13 +167,13 @@ func TestFailover(t *testing.T) {
 	group.Wait()
 	s.report(t, killed, promoted)
 
-	// A stream that was open all the time hears of what another process does.
+	// An event stream that was open all the time is told about a change by another process.
 	c.result(t, all[1].url, "device/generateToken", map[string]any{"id": device["id"]})
 	if !until(stream, "event: loggedOut") {
 		t.Error("a device's stream is not told that it is logged out")
 	}
 
-	// Whatever was accepted is not accepted again.
+	// An OTP that was accepted is not accepted again.
 	consumed := 0
 	var again sync.WaitGroup
 	for n := range verifiers {
@@ -187,7 +187,7 @@ func TestFailover(t *testing.T) {
 				counter := counters[o.user]
 				counters[o.user]++
 				if len(otps[n])-i > 2*users {
-					continue // the last two of each user: each hour has but so many refusals
+					continue // the last two of each user, because the number of refusals is limited
 				}
 				if code := s.call(i, "auth/verify", loginOf(o.user, counter)); code != 206 {
 					t.Errorf("an OTP that was used is answered with %d", code)
@@ -240,12 +240,12 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// report says what callers saw of it.
+// report logs how callers experienced the failover.
 func (s *siege) report(t *testing.T, killed, promoted time.Time) {
 	slices.SortFunc(s.replies, func(a, b reply) int { return a.at.Compare(b.at) })
 	counts := map[int]int{}
 	var firstError, lastError, last time.Time
-	var gap time.Duration // the longest without an answer
+	var gap time.Duration // the longest time without a reply
 	for _, r := range s.replies {
 		counts[r.code]++
 		if r.code == 8 || r.code == -1 {

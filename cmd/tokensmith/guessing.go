@@ -10,7 +10,7 @@ import (
 	"tokensmith/rpc/login"
 )
 
-// guessing prints what guessing OTPs may reach.
+// guessing prints what guessing OTPs can achieve.
 func (e *env) guessing(cmd *cobra.Command, d *database) error {
 	var g login.Guessing
 	if err := e.callFor(cmd, d, "domain/estimateGuessing", map[string]any{}, &g); err != nil {

@@ -26,13 +26,13 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A history is what callers asked of several processes and were answered, with the time of each. It is linearizable when each call can
-// be given one moment between its request and its reply, such that all replies are those of one process that does one call after the
-// other. What such a process answers, the models below say.
+// A history consists of the calls that callers made to several processes, their replies, and the times. It is linearizable if
+// each call can be assigned one moment between its request and its reply, such that all replies are those of a single process
+// that carries out the calls one after the other in this order. The models below say what such a process replies.
 
-// asked is a call of a history.
+// asked is a call in a history.
 type asked struct {
-	key   string // what it is about; calls about different things do not depend on one another
+	key   string // the object of the call; calls with different objects do not depend on each other
 	op    string
 	n     int    // the OTP's counter, or the number of a nonce
 	token string // a client token
@@ -40,14 +40,14 @@ type asked struct {
 
 // told is how a call ended.
 type told struct {
-	code  int    // of the envelope; noReply
-	token string // a client token that came
+	code  int    // code of the envelope, or noReply
+	token string // the client token in the reply
 }
 
 const (
-	noReply     = -1 // the connection ended, so that the call may be carried out at any time later, or never
+	noReply     = -1 // the connection ended: the call may be carried out at any later time, or never
 	notSent     = -2 // there was no connection
-	unavailable = 8  // it was carried out or not, and is not from now on
+	unavailable = 8  // it was carried out or not, and will not be carried out later
 )
 
 // history records calls.
@@ -57,7 +57,7 @@ type history struct {
 	calls []porcupine.Operation
 }
 
-// record carries out a call and keeps it.
+// record makes a call and records it.
 func (h *history) record(in asked, call func() told) told {
 	from := time.Since(h.began)
 	out := call()
@@ -75,8 +75,8 @@ func (h *history) record(in asked, call func() told) told {
 	return out
 }
 
-// check says whether the calls of a kind, which their key begins with, are those of a model: in each state, what a call may answer and
-// which states may follow. done says what state follows a call that is carried out with an answer that nobody saw.
+// check checks that the calls of one kind, which is the beginning of their key, agree with a model: which replies are possible in
+// each state, and which states may follow. done returns the states after a call that is carried out without a reply.
 func check[S comparable](t *testing.T, h *history, kind string, begin S, step func(s S, in asked, out told) []S, done func(s S, in asked) []S) {
 	t.Helper()
 	byKey := map[string][]porcupine.Operation{}
@@ -126,12 +126,12 @@ func check[S comparable](t *testing.T, h *history, kind string, begin S, step fu
 	}
 }
 
-// tokenState is an event-based token as a verifier has it.
+// tokenState is an event-based token from the view of a verifier.
 type tokenState struct {
 	exists bool
 	next   int     // the counter of the next OTP
-	used   int     // the counter behind the last OTP that was accepted, which a token made again of the seed begins with
-	asked  otpList // the OTPs that were answered "out of sync", which log in only as the first of two
+	used   int     // the counter after the last accepted OTP; a new token with the seed begins with it
+	asked  otpList // the OTPs that were answered with "out of sync"; they log in only as the first of two
 }
 
 // otpList is a set of counters of OTPs.
@@ -144,7 +144,7 @@ func (l otpList) with(n int) otpList {
 	return l
 }
 
-// window is how far ahead an OTP may be that is accepted alone.
+// window is how far ahead a single OTP may be to be accepted.
 const window = 10
 
 func (s tokenState) accepts(in asked) bool {
@@ -172,7 +172,7 @@ func stepToken(s tokenState, in asked, out told) []tokenState {
 		if ok {
 			return doneToken(s, in)
 		}
-	case 7: // too many refusals within a minute: it was not looked at
+	case 7: // too many refusals within a minute: it was not checked
 		ok = in.op == "verify"
 	case 206: // used before
 		ok = in.op == "verify" && s.exists && in.n < s.next
@@ -183,7 +183,7 @@ func stepToken(s tokenState, in asked, out told) []tokenState {
 		case in.op == "verify" && s.exists && in.n > s.next-1 && (in.n > s.next || s.asked.has(in.n)):
 			s.asked = s.asked.with(in.n)
 			ok = true
-		case in.op == "sync": // not two consecutive OTPs that are new
+		case in.op == "sync": // not two consecutive unused OTPs
 			ok = !s.exists || in.n < s.next || s.asked.has(in.n+1)
 		}
 	case 102: // there is none
@@ -197,7 +197,7 @@ func stepToken(s tokenState, in asked, out told) []tokenState {
 	return nil
 }
 
-// doneToken is what may follow where the call is carried out.
+// doneToken returns the states that may follow if the call is carried out.
 func doneToken(s tokenState, in asked) []tokenState {
 	switch {
 	case in.op == "create" && !s.exists:
@@ -218,7 +218,7 @@ func doneToken(s tokenState, in asked) []tokenState {
 	return nil
 }
 
-// codeState is an installation code: which nonces it was used with.
+// codeState is an installation code: the nonces that it was used with.
 type codeState struct {
 	uses int
 	by   [nonces]bool
@@ -259,7 +259,7 @@ func doneCode(s codeState, in asked) []codeState {
 	return []codeState{s}
 }
 
-// A device's state is the client token that logs it in; "" = it is deleted.
+// stepDevice: the state of a device is the client token with which it can connect; "" if it is deleted.
 func stepDevice(s string, in asked, out told) []string {
 	ok := false
 	switch {
@@ -296,7 +296,7 @@ func doneDevice(s string, in asked) []string {
 	return []string{s}
 }
 
-// A session's state is whether it is signed in.
+// stepSession: the state of a session is whether it is signed in.
 func stepSession(s string, in asked, out told) []string {
 	switch {
 	case in.op == "signIn" && out.code == 0:
@@ -319,7 +319,7 @@ func doneSession(s string, in asked) []string {
 	return []string{s}
 }
 
-// site is several processes on one database, which are killed and started again while others call them.
+// site is several processes on one database, which are killed and restarted while others call them.
 type site struct {
 	t    *testing.T
 	c    *caller
@@ -327,7 +327,7 @@ type site struct {
 	mu   sync.RWMutex
 	urls []string
 
-	password string // of the first administrator
+	password string // password of the first administrator
 }
 
 func newSite(t *testing.T, many int, args ...string) *site {
@@ -346,7 +346,7 @@ func (s *site) url(n int) string {
 	return s.urls[n%len(s.urls)]
 }
 
-// kill ends a process as a power failure would, and starts it again.
+// kill ends a process as a power failure would, and restarts it.
 func (s *site) kill(n int) {
 	n %= len(s.all)
 	s.all[n].kill()
@@ -356,7 +356,7 @@ func (s *site) kill(n int) {
 	s.urls[n] = s.all[n].url
 }
 
-// call posts to a process and returns the code, and what a member of the result is.
+// call posts to a process and returns the code and one member of the result.
 func (s *site) call(client *http.Client, url string, params any, member string) (out told, err error) {
 	body, err := json.Marshal(params)
 	if err != nil {
@@ -406,10 +406,10 @@ func (s *site) post(h *history, in asked, method string, params any, member stri
 	})
 }
 
-// pause is between two calls of a caller, so that trouble comes a few times before all have ended.
+// pause waits between two calls of a caller, so that several failures happen before all have ended.
 func (s *site) pause() { time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond) }
 
-// tokens has two callers use one user's token.
+// tokens makes two callers use one user's token.
 func (s *site) tokens(h *history, user, calls int) {
 	var next atomic.Int64
 	key, serial := fmt.Sprint("token of u", user), map[string]string{"serial": fmt.Sprint("s", user)}
@@ -441,7 +441,7 @@ func (s *site) tokens(h *history, user, calls int) {
 	both.Wait()
 }
 
-// codes has three callers redeem one installation code.
+// codes makes three callers redeem one installation code.
 func (s *site) codes(h *history, code string) {
 	var all sync.WaitGroup
 	for range 3 {
@@ -456,7 +456,7 @@ func (s *site) codes(h *history, code string) {
 	all.Wait()
 }
 
-// device has callers connect a device while others give it new client tokens.
+// device makes callers connect a device while others give it new client tokens.
 func (s *site) device(h *history, name, token string, calls int) {
 	var last atomic.Value
 	last.Store(token)
@@ -486,7 +486,7 @@ func (s *site) device(h *history, name, token string, calls int) {
 	s.post(h, asked{key: "device " + name, op: "connect", token: last.Load().(string)}, "device/connect", map[string]string{"token": last.Load().(string)}, "")
 }
 
-// session signs in, has two callers use the session, and one sign out.
+// session signs in, makes two callers use the session, and one sign out.
 func (s *site) session(h *history, name string, calls int) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -504,7 +504,7 @@ func (s *site) session(h *history, name string, calls int) {
 		})
 	}
 	if out := post("signIn", "signIn", map[string]string{"loginName": "admin", "password": s.password}); out.code != 0 {
-		return // it was killed, or did not reach the database
+		return // the process was killed, or did not reach the database
 	}
 	var all sync.WaitGroup
 	for n := range 3 {
@@ -521,7 +521,7 @@ func (s *site) session(h *history, name string, calls int) {
 	all.Wait()
 }
 
-// run has many callers at work while trouble comes again and again, and checks what they saw.
+// run runs many callers while trouble is called repeatedly, and checks their histories.
 func (s *site) run(trouble func(n int)) {
 	t := s.t
 	users, calls := modeltest.Size(60, 20), modeltest.Size(60, 30)
@@ -577,7 +577,7 @@ func (s *site) run(trouble func(n int)) {
 	}
 }
 
-// Calls on two processes, or three where the database is PostgreSQL, of which one after the other is killed.
+// TestHistoriesWhenKilled: calls to two processes, or three with PostgreSQL, which are killed one after the other.
 func TestHistoriesWhenKilled(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -586,7 +586,7 @@ func TestHistoriesWhenKilled(t *testing.T) {
 	})
 }
 
-// Calls on three processes whose connections to PostgreSQL are cut, at whatever moment.
+// TestHistoriesWhenCut: calls to three processes whose connections to PostgreSQL are cut at any moment.
 func TestHistoriesWhenCut(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -614,7 +614,7 @@ func TestHistoriesWhenCut(t *testing.T) {
 	})
 }
 
-// Calls on three processes whose primary is killed and whose synchronous standby is promoted.
+// TestHistoriesWhenPromoted: calls to three processes while the primary is killed and its synchronous standby is promoted.
 func TestHistoriesWhenPromoted(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// listed returns lines of go list: a package and what a template says of it.
+// listed returns, for each package, what a template of go list returns.
 func listed(t *testing.T, template string, packages ...string) map[string][]string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-f", "{{.ImportPath}} {{join " + template + " \" \"}}"}, packages...)...)
@@ -27,11 +27,11 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 	return all
 }
 
-// rooms are the packages inside rpc, each of which imports only those before it.
+// rooms are the packages inside rpc. Each imports only those before it.
 var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
 	"admin", "apidoc", "console", "page"}
 
-// Imports run one way: model ← store ← the rooms of rpc, in their order ← rpc ← cmd.
+// TestImportsRunOneWay: imports go in one direction: model ← store ← the packages inside rpc, in their order ← rpc ← cmd.
 func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	order := []string{"tokensmith/model", "tokensmith/store/durable", "tokensmith/store/keyring", "tokensmith/store"}
@@ -58,7 +58,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 }
 
-// Only store knows SQL, only rpc knows gorilla, and model knows nothing of ours outside itself.
+// TestWhoImportsWhat: only store uses SQL, only rpc uses gorilla, and model imports nothing of this project outside itself.
 func TestWhoImportsWhat(t *testing.T) {
 	t.Parallel()
 	only := map[string]string{
@@ -82,7 +82,8 @@ func TestWhoImportsWhat(t *testing.T) {
 	}
 }
 
-// The packages that the project is built on are used: store speaks through sqlx to go-sqlite3, rpc through gorilla.
+// TestWhatIsImported: the packages that the project is based on are used: store uses go-sqlite3 through sqlx, and rpc uses
+// gorilla.
 func TestWhatIsImported(t *testing.T) {
 	t.Parallel()
 	imports := listed(t, ".Imports", "tokensmith/store", "tokensmith/rpc/dispatch", "tokensmith/cmd/tokensmith")
@@ -99,7 +100,7 @@ func TestWhatIsImported(t *testing.T) {
 	}
 }
 
-// What every change must pass has the long tests at full length.
+// TestLongTestsAreRun: the checks that every change must pass include the long tests at full length.
 func TestLongTestsAreRun(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../.ci/run")
@@ -108,7 +109,7 @@ func TestLongTestsAreRun(t *testing.T) {
 	}
 }
 
-// The top level is fixed.
+// TestTopLevel: the files at the top level are fixed.
 func TestTopLevel(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("git", "-C", "../..", "ls-tree", "--name-only", "HEAD").Output()
@@ -129,7 +130,7 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// What stands in tables is store's to know: no column's name is written in rpc, nor a table's.
+// TestNoSchemaInRPC: only store knows what is in tables. rpc contains no name of a column or table.
 func TestNoSchemaInRPC(t *testing.T) {
 	t.Parallel()
 	column := regexp.MustCompile(`"[a-z]+(_[a-z]+)+"`)
@@ -138,7 +139,7 @@ func TestNoSchemaInRPC(t *testing.T) {
 		t.Fatal("no rooms: ", err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "oauth.go" { // which has RFC 6749's names
+		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "oauth.go" { // it contains the names of RFC 6749
 			continue
 		}
 		text, err := os.ReadFile(file)

@@ -14,7 +14,8 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// Over HTTP/2 a caller has no more bodies on their way than connections and their calls allow, and each of them ends.
+// TestSilentBodiesOverHTTP2: over HTTP/2 a caller cannot have more unfinished bodies than the limits for connections and their
+// streams allow, and each of them ends.
 func TestSilentBodiesOverHTTP2(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -31,7 +32,7 @@ func TestSilentBodiesOverHTTP2(t *testing.T) {
 		all.Go(func() {
 			silent, end := io.Pipe()
 			defer end.Close()
-			// A client that is answered over HTTP/1 before its body has ended waits for that first.
+			// A client that gets its reply over HTTP/1 before its body has ended waits for the end of the body first.
 			defer time.AfterFunc(modeltest.Patience/4, func() { end.CloseWithError(io.ErrUnexpectedEOF) }).Stop()
 			r, err := http.NewRequest(http.MethodPost, p.url+"/device/connect", struct {
 				io.Reader

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	partRows    = 50_000 // tokens one call imports
+	partRows    = 50_000 // how many tokens one call imports
 	maxPartRows = 100_000
 )
 
@@ -139,7 +139,7 @@ func (f *importFlags) options() (opts seedfile.Options, err error) {
 	return opts, nil
 }
 
-// caller returns what calls a method, on a server or in this process; done closes it.
+// caller returns the function that calls a method, on a server or in this process. done closes it.
 func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done func(), err error) {
 	if f.server != "" {
 		return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
@@ -150,12 +150,12 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 	if err != nil {
 		return nil, nil, err
 	}
-	// Where nobody serves, nobody else removes them.
+	// If no server runs on this database, nobody else deletes the expired replies.
 	if err := s.DropAnswers(ctx); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	guarded, stop := context.WithCancel(ctx)
-	go st.Guard(guarded) // it may take hours, and somebody may upgrade meanwhile
+	go st.Guard(guarded) // an import may take hours, and the database may be migrated meanwhile
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
 			return s.CallIdempotent(ctx, method, key, params), nil
 		}, func() {

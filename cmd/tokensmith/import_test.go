@@ -15,11 +15,12 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// liveHeap finds the megabytes that were still in use after a collection, in the trace that GODEBUG=gctrace=1 asks for.
+// liveHeap finds the megabytes in use after a garbage collection, in the output of GODEBUG=gctrace=1.
 var liveHeap = regexp.MustCompile(`(?m)^gc \d+ .* \d+->\d+->(\d+) MB`)
 
-// importPeak imports a file of so many tokens, a kilobyte each, with the binary, and returns the megabytes of heap that it kept at most:
-// what waits to be collected, and what the race detector keeps about every address ever used, depend on the machine and not on the import.
+// importPeak imports a file with that many tokens, of one kilobyte each, with the binary. It returns the largest heap, in MB,
+// after a garbage collection. Uncollected garbage, and the memory of the race detector, depend on the machine and not on the
+// import.
 func importPeak(t *testing.T, dir string, tokens int) int64 {
 	t.Helper()
 	path := filepath.Join(dir, fmt.Sprintf("%d.xml", tokens))
@@ -69,7 +70,8 @@ func importPeak(t *testing.T, dir string, tokens int) int64 {
 	return peak
 }
 
-// A file of 100 MB (40 but in the long tests) takes about the memory of one of 10 MB.
+// TestImportMemoryStaysBounded: importing a file of 100 MB (40 MB without the long tests) needs about the same memory as one of
+// 10 MB.
 func TestImportMemoryStaysBounded(t *testing.T) {
 	t.Parallel()
 	modeltest.NotShort(t)

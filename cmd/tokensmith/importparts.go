@@ -15,11 +15,11 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// partBytes bounds the text of a part, so that rows with long texts need no more memory.
+// partBytes limits the text of a part, so that rows with long texts do not need more memory.
 const partBytes = 16 << 20
 
-// fileImport is a file on its way to the method. A part travels as an OATH CSV file with named columns, which holds all
-// that a key is; it is made and sent from memory.
+// fileImport is a file that is being imported. Each part is sent as an OATH CSV file with named columns, which can contain all
+// data of a key. The part is built in memory.
 type fileImport struct {
 	env   *env
 	flags *importFlags
@@ -29,18 +29,18 @@ type fileImport struct {
 	bar   *progress
 	call  callFunc
 
-	keys   int                 // of the whole file
-	marks  []uint64            // of each key of the file, by which two of one name are found
-	seed   maphash.Seed        // of the marks
-	done   int                 // imported
-	table  *seedfile.OATHTable // being filled
-	spare  *seedfile.OATHTable // being sent, or free
-	flight chan error          // gives the outcome of the part being sent; nil = none
+	keys   int                 // number of keys in the whole file
+	marks  []uint64            // hash of each key's name, to find two keys with the same name
+	seed   maphash.Seed        // seed of these hashes
+	done   int                 // number of imported keys
+	table  *seedfile.OATHTable // the part that is being filled
+	spare  *seedfile.OATHTable // the part that is being sent, or an unused one
+	flight chan error          // receives the result of the part that is being sent; nil if there is none
 	sum    partResult
-	said   map[string]bool // notes printed
+	said   map[string]bool // notes that were printed
 }
 
-// partResult is the result of one call to token/import.
+// partResult is the result of one call of token/import.
 type partResult struct {
 	Total    int             `json:"total"`
 	Created  int             `json:"created"`
@@ -70,7 +70,7 @@ func (im *fileImport) read(ctx context.Context, key func(*seedfile.File, seedfil
 	})
 }
 
-// check reads the whole file before anything is stored of it.
+// check reads the whole file before anything is stored.
 func (im *fileImport) check(ctx context.Context) error {
 	notes := map[string]bool{}
 	note := func(n string) {
@@ -120,7 +120,8 @@ func (im *fileImport) check(ctx context.Context) error {
 	return im.twice(ctx)
 }
 
-// mark tells keys apart that become different tokens, where the file alone can tell. Two of one mark are refused in one part.
+// mark returns a hash of the fields that decide, as far as the file alone can tell, whether two keys become different tokens.
+// Keys with the same hash in one part are refused by the server.
 func (im *fileImport) mark(f *seedfile.File, k *seedfile.Key) uint64 {
 	called := []string{k.Serial, k.KeyID}
 	if k.Serial+k.KeyID == "" {
@@ -132,7 +133,8 @@ func (im *fileImport) mark(f *seedfile.File, k *seedfile.Key) uint64 {
 	return maphash.String(im.seed, strings.Join(called, "\x00"))
 }
 
-// twice refuses keys of one name, which parts would not see of each other. Only where there are some is the file read for their lines.
+// twice refuses keys with the same name, because the server sees only one part at a time. The file is read again, for the line
+// numbers, only if there are such keys.
 func (im *fileImport) twice(ctx context.Context) error {
 	slices.Sort(im.marks)
 	first := map[uint64]int{}
@@ -165,7 +167,7 @@ func (im *fileImport) twice(ctx context.Context) error {
 	return refusedRows(bad)
 }
 
-// plainError returns what an error says to people.
+// plainError returns the text of an error without technical details.
 func plainError(err error) error {
 	var e *model.Error
 	if errors.Is(err, context.Canceled) {
@@ -177,7 +179,7 @@ func plainError(err error) error {
 	return err
 }
 
-// refusedRows is the error of a file whose rows were refused one by one.
+// refusedRows returns the error for a file with refused rows.
 func refusedRows(n int) error {
 	if n == 1 {
 		return errors.New("1 row is refused, nothing is changed")
@@ -206,7 +208,7 @@ func (im *fileImport) send(ctx context.Context) error {
 		if k.Algorithm == "" && im.flags.product == "" {
 			k.Algorithm = f.Untyped
 		}
-		// The keys of one device stay together, so that they are told apart as in one piece.
+		// Keep the keys of one device in one part, so that they are distinguished as in an import of the whole file.
 		if full := im.table.Rows() >= im.flags.part || im.table.Len() >= partBytes; full && (k.Serial == "" || k.Serial != last) {
 			if err := im.part(ctx); err != nil {
 				return err
@@ -242,10 +244,10 @@ func (im *fileImport) send(ctx context.Context) error {
 	return im.report()
 }
 
-// rowsRefused is the refusal of a part for its rows, which no second try mends.
+// rowsRefused is the error for a part with refused rows. Sending it again does not help.
 type rowsRefused struct{ error }
 
-// part sends the keys of the table, while the next ones are read, once the part before has arrived.
+// part starts to send the keys in the table, after the part before has been sent. Meanwhile the next keys can be read.
 func (im *fileImport) part(ctx context.Context) error {
 	if err := im.land(); err != nil {
 		return err
@@ -258,7 +260,7 @@ func (im *fileImport) part(ctx context.Context) error {
 	return nil
 }
 
-// land waits for the part being sent.
+// land waits for the part that is being sent.
 func (im *fileImport) land() error {
 	if im.flight == nil {
 		return nil
@@ -301,7 +303,7 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 		return err
 	}
 	for _, n := range r.Notes {
-		// A note ends with the token it is first said of; the check has printed it without.
+		// A note ends with the token that it was first made for. The check has already printed it without the token.
 		if text, _, _ := strings.Cut(n, " (token "); !im.said[text] && len(im.said) < 100 {
 			im.said[text] = true
 			im.bar.clear()
@@ -350,7 +352,7 @@ func (im *fileImport) attrs(table *seedfile.OATHTable) map[string]any {
 	return attrs
 }
 
-// refused lists the refused rows of a part. Their lines are those of the file: the part carries them.
+// refused prints the refused rows of a part. Their line numbers are those of the whole file, because the part contains them.
 func (im *fileImport) refused(r partResult) {
 	var rows []struct {
 		Line           int

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every package has its row in the README's layout, and every folder there is one of the project.
+// TestLayout: every package has a row in the README's layout, and every folder in it exists.
 func TestLayout(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
@@ -35,7 +35,7 @@ func TestLayout(t *testing.T) {
 	for pkg := range listed(t, ".Deps", "./...") {
 		folder := strings.TrimPrefix(pkg, "tokensmith/")
 		if strings.HasSuffix(folder, "test") && slices.Contains(rows, path.Dir(folder)) {
-			continue // what the tests of the package above it share
+			continue // shared by the tests of the package above it
 		}
 		if !slices.Contains(rows, folder) {
 			t.Errorf("README.md's layout lacks %s", folder)

@@ -23,23 +23,23 @@ import (
 )
 
 const (
-	maxStreams  = 32 // calls at once on one HTTP/2 connection: connections are counted, and not these
+	maxStreams  = 32 // parallel calls on one HTTP/2 connection, because the limits count only connections
 	idleTimeout = 2 * time.Minute
-	stopTimeout = 30 * time.Second // for calls in flight
+	stopTimeout = 30 * time.Second // how long running calls may take when the server stops
 	headerBytes = 64 << 10
-	filesKept   = 384 // open files that are not connections: the database's, those of large calls, connections to others, and those turned away
-	maxFaults   = 20  // lines a minute about connections that came to nothing
+	filesKept   = 384 // file descriptors reserved for other purposes: the database, large calls, outgoing connections, and connections that are turned away
+	maxFaults   = 20  // log lines per minute about failed connections
 )
 
-// listeners are where serve is called: one serves everything, the other, if there is one, auth/* alone.
+// listeners are the addresses of serve. main serves everything. auth, if there is one, serves only auth/*.
 type listeners struct {
 	main, auth net.Listener // auth may be nil
 	scheme     string
-	tls        *tls.Config // nil = plain HTTP
+	tls        *tls.Config // nil for plain HTTP
 	open       *conn.Connections
 }
 
-// open listens as the flags say. Plain HTTP on an address that others reach is refused.
+// open opens the listeners of the flags. Plain HTTP on an address that other machines can reach is refused.
 func (f *serveFlags) open() (*listeners, error) {
 	secure, err := f.on()
 	if err != nil {
@@ -67,7 +67,7 @@ func (f *serveFlags) open() (*listeners, error) {
 	return l, nil
 }
 
-// listenAt listens where a flag says.
+// listenAt listens on the address of a flag.
 func listenAt(flag, at string) (net.Listener, error) {
 	l, err := net.Listen("tcp", at)
 	var failed *net.OpError
@@ -98,11 +98,11 @@ func (l *listeners) close() {
 	}
 }
 
-// counted says how many connections there may be: as many as are asked for, if the system lets the process open as many files.
-// The rest of these is for event streams.
+// counted returns the limits for connections. If the process may not open enough files, the number of connections is reduced. The
+// remaining file descriptors are for event streams.
 func (f *serveFlags) counted(proxies []netip.Prefix) (limits conn.ConnectionLimits, warning string) {
 	limits = conn.ConnectionLimits{All: f.connections, Address: f.addressConnections, Proxies: proxies}
-	var files syscall.Rlimit // Go has raised it as far as it may
+	var files syscall.Rlimit // the Go runtime has raised the soft limit to the hard limit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
 		return limits, ""
 	}
@@ -116,7 +116,7 @@ func (f *serveFlags) counted(proxies []netip.Prefix) (limits conn.ConnectionLimi
 	return limits, warning
 }
 
-// base is what URLs of the main listener begin with. One that listens everywhere is known by the machine's name.
+// base returns the beginning of URLs for the main listener. If it listens on all addresses, the URL has the name of the machine.
 func (l *listeners) base() string {
 	at := l.main.Addr().String()
 	if tcp, ok := l.main.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
@@ -127,7 +127,7 @@ func (l *listeners) base() string {
 	return l.scheme + "://" + at
 }
 
-// secure prepares TLS, if it is asked for.
+// secure sets up TLS if it is requested.
 func (l *listeners) secure(e *env, f *serveFlags) error {
 	if l.scheme != "https" {
 		return nil
@@ -148,18 +148,18 @@ func (l *listeners) secure(e *env, f *serveFlags) error {
 	return nil
 }
 
-// serveUntil serves until ctx ends; calls in flight then finish, on every listener.
+// serveUntil serves on all listeners until ctx ends, and then lets running calls finish.
 func (e *env) serveUntil(ctx context.Context, s *rpc.Server, l *listeners, log zerolog.Logger) error {
 	served := make(chan error, 2)
 	var servers []*http.Server
-	// Failed handshakes tell why a client cannot connect, but there are as many as there are scanners in the world.
+	// A failed handshake explains why a client cannot connect. But scanners cause so many that they must be limited.
 	faults := log.Sample(&zerolog.BurstSampler{Burst: maxFaults, Period: time.Minute})
 	serve := func(h http.Handler, at net.Listener, what string) {
 		at = l.open.Listen(at, l.tls)
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: dispatch.HeadTime, ReadTimeout: dispatch.ReadTime, WriteTimeout: dispatch.AnswerTime,
-			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a server changes its own
+			IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, TLSConfig: l.tls.Clone(), // a copy, because an http.Server changes it
 			HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, ErrorLog: stdlog.New(faults, "", 0), ConnContext: l.open.Context, ConnState: l.open.State}
-		srv.RegisterOnShutdown(s.EndEvents) // they would be in flight for ever
+		srv.RegisterOnShutdown(s.EndEvents) // otherwise event streams would never end
 		servers = append(servers, srv)
 		fmt.Fprintf(e.stdout, "%s on %s://%s\n", what, l.scheme, at.Addr())
 		log.Info().Str("address", at.Addr().String()).Str("version", version).Msg(what)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What the console's largest lists ask for: the first page, a search, a sort, a filter.
+// lists are the requests for the largest lists in the console: the first page, a search, a sort, a filter.
 var lists = []struct{ name, method, params string }{
 	{"tokens", "token/search", `{"sort":"serial"`},
 	{"tokens-search", "token/search", `{"sort":"serial","match":[["serial",">>","0012"]]`},
@@ -32,7 +32,7 @@ var listReturns = map[string]string{
 	"audit/search":  `["*"]`,
 }
 
-// BenchmarkConsoleLists measures the console's lists on 1,000,000 tokens and 100,000 devices: medians, whole calls over HTTP.
+// BenchmarkConsoleLists measures the console's lists with 1,000,000 tokens and 100,000 devices: medians of whole calls over HTTP.
 func BenchmarkConsoleLists(b *testing.B) {
 	dir := b.TempDir()
 	p := &process{t: b, args: []string{"--db", filepath.Join(dir, "db")}, out: filepath.Join(dir, "out")}

@@ -32,10 +32,10 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// The load: what callers get of a whole server over loopback HTTP with connections that are kept, and beside it, in the
-// same run, the floors: what the machine does at best. make bench runs it; LOAD_TOKENS names the sizes of the databases.
+// The load measures a whole server over loopback HTTP with persistent connections. In the same run it measures the floors, which
+// are what the machine can do at best. make bench runs it; LOAD_TOKENS sets the sizes of the databases.
 
-// loads are what is called, each at 1, 8 and 64 connections.
+// loads are the kinds of calls, each made with 1, 8 and 64 connections.
 var loads = []loadCall{
 	{name: "empty call", quick: true, call: func(l *loadWorld) func(int) (string, string) {
 		return func(int) (string, string) { return "auth/logout", "{}" }
@@ -78,7 +78,7 @@ type figure struct {
 	Ratio       float64 `json:"ratio,omitempty"`
 }
 
-// BenchmarkLoad prints the table, and writes it to the file that LOAD_JSON names.
+// BenchmarkLoad prints the table, and writes it to the file in LOAD_JSON.
 func BenchmarkLoad(b *testing.B) {
 	sizes := []int{10_000}
 	if given := os.Getenv("LOAD_TOKENS"); given != "" {
@@ -91,7 +91,7 @@ func BenchmarkLoad(b *testing.B) {
 			sizes = append(sizes, n)
 		}
 	}
-	// The calling side shares the machine with what it measures: it shall not collect its garbage all the time.
+	// The client shares the machine with the server, so it must not collect its garbage all the time.
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	t := &loadTable{}
 	t.floors(b)
@@ -103,7 +103,7 @@ func BenchmarkLoad(b *testing.B) {
 			for _, connections := range loadConnections {
 				b.Run(fmt.Sprintf("%s/tokens=%d/connections=%d", strings.ReplaceAll(load.name, " ", "-"), tokens, connections), func(b *testing.B) {
 					empty := t.empty
-					disk := load.durable && connections == 1 // which is what bounds it then
+					disk := load.durable && connections == 1 // then the disk is the limit
 					if disk {
 						empty = nil
 					}
@@ -133,18 +133,18 @@ func BenchmarkLoad(b *testing.B) {
 type loadCall struct {
 	name    string
 	call    func(l *loadWorld) func(i int) (method, body string)
-	durable bool // each waits for the disk
-	most    int  // calls, where each takes long; 0 = any number
-	quick   bool // quickCalls as many as others
+	durable bool // each call waits for the disk
+	most    int  // limit for the number of calls, if each takes long; 0 for no limit
+	quick   bool // make quickCalls times as many calls as of the others
 }
 
-// quickCalls is how many calls that take little are made for each other one, for a rate that lasts a while.
+// quickCalls is how many fast calls are made for each other one, so that the rate is measured over some time.
 const quickCalls = 8
 
-// nothing is what the empty handler is asked.
+// nothing returns the call for the empty handler.
 func nothing(int) (method, body string) { return "nothing", "{}" }
 
-// of says what share of a floor a figure is.
+// of computes the ratio of a figure to a floor.
 func (f *figure) of(floor *figure) {
 	if floor != nil {
 		f.Floor, f.Ratio = floor.What, f.Rate/floor.Rate
@@ -161,11 +161,11 @@ func (l *loadCall) calls(b *testing.B) int {
 	return b.N
 }
 
-// loadTable gathers the figures; a later one of the same name takes the place of an earlier (Go runs a benchmark once
-// to warm up).
+// loadTable collects the figures. A later figure replaces an earlier one of the same name, because Go runs a benchmark once to
+// warm up.
 type loadTable struct {
 	rows  []figure
-	empty *process // the empty handler
+	empty *process // runs the empty handler
 }
 
 func (t *loadTable) find(what string, tokens, connections int) *figure {
@@ -214,13 +214,13 @@ func (t *loadTable) print(b *testing.B) {
 	}
 }
 
-// driver makes calls over connections that are kept.
+// driver makes calls over persistent connections.
 type driver struct {
 	client        *http.Client
 	connections   int
 	authorization string
 	requests      []struct{ url, body string }
-	took          []time.Duration // of each
+	took          []time.Duration // duration of each call
 	elapsed       time.Duration
 }
 
@@ -234,7 +234,7 @@ func newDriver(n int, p *process, authorization string, connections int, next fu
 	return d
 }
 
-// part makes one of so many equal parts of the calls.
+// part makes one of several equal parts of the calls.
 func (d *driver) part(b *testing.B, part, parts int) {
 	var at atomic.Int64
 	from, to := part*len(d.requests)/parts, (part+1)*len(d.requests)/parts
@@ -284,10 +284,11 @@ func (d *driver) part(b *testing.B, part, parts int) {
 
 func (d *driver) rate() float64 { return float64(len(d.requests)) / d.elapsed.Seconds() }
 
-// driveParts is in how many parts the calls are made, each beside one of the floor's, so that both see the same machine.
+// driveParts is the number of parts in which the calls are made. Each part is followed by one of the floor, so that both are
+// measured on the same machine state.
 const driveParts = 8
 
-// drive makes n calls over so many connections and measures them. Where empty handler is given, it is the floor.
+// drive makes n calls over that many connections and measures them. If an empty handler is given, it is the floor.
 func drive(b *testing.B, n int, p *process, authorization string, connections int, next func(i int) (method, body string), empty *process) figure {
 	d := newDriver(n, p, authorization, connections, next)
 	defer d.client.CloseIdleConnections()
@@ -323,11 +324,11 @@ func drive(b *testing.B, n int, p *process, authorization string, connections in
 	return f
 }
 
-// byWrk marks what wrk drives, over as many connections as are most.
+// byWrk marks figures that wrk measures, with as many connections as the largest number.
 const byWrk = ", wrk"
 
-// wrkScript sends each line of a file as one request and prints, in one line, how many were answered, how many of them
-// without success, in how many microseconds, and the latencies' 50th, 99th and 99.9th percentile.
+// wrkScript sends each line of a file as one request. It prints, in one line, the number of replies, how many of them failed, the
+// duration in microseconds, and the 50th, 99th and 99.9th percentile of the latencies.
 const wrkScript = `
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int pid, int signal); typedef struct { long s, us; } moment; int gettimeofday(moment *m, void *zone);")
@@ -367,7 +368,7 @@ function done(summary, latency, requests)
 end
 `
 
-// driveWrk is drive by wrk, which goes on for a tenth of a second at least, with empty calls beyond n.
+// driveWrk is drive with wrk. It continues for at least a tenth of a second, with empty calls after n.
 func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i int) (method, body string)) figure {
 	dir, connections := b.TempDir(), loadConnections[len(loadConnections)-1]
 	script, file := filepath.Join(dir, "load.lua"), filepath.Join(dir, "requests")
@@ -383,7 +384,7 @@ func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i
 	if err != nil {
 		b.Fatal(err)
 	}
-	signal.Ignore(os.Interrupt) // what wrk begins with, until it listens to it
+	signal.Ignore(os.Interrupt) // wrk inherits this until it handles the signal itself
 	defer signal.Reset(os.Interrupt)
 	cpu := p.cpu(b)
 	b.ResetTimer()
@@ -403,7 +404,7 @@ func driveWrk(b *testing.B, n int, p *process, authorization string, next func(i
 	return f
 }
 
-// cpu returns the time the process has used, in user mode and in the kernel (proc(5); a tick is 10 ms).
+// cpu returns the CPU time of the process, in user mode and in the kernel (proc(5); a tick is 10 ms).
 func (p *process) cpu(b *testing.B) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
@@ -419,7 +420,7 @@ func (p *process) cpu(b *testing.B) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// rss returns the memory the process holds, in MB.
+// rss returns the resident memory of the process in MB.
 func (p *process) rss(b *testing.B) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -438,24 +439,24 @@ func (p *process) rss(b *testing.B) float64 {
 	return 0
 }
 
-// loadWorld is a server on a database of users with one token each, every other of the soft and of the hardware product.
+// loadWorld is a server on a database of users with one token each, alternately of the soft and of the hardware product.
 type loadWorld struct {
 	process
 	tokens        int
 	authorization string
 
-	used    []int64 // by token: one after the last time step that was sent; 0 = none
-	turn    [2]int  // by product: how many of its tokens were sent
-	created int     // tokens made by calls
+	used    []int64 // by token: one more than the last time step that was sent; 0 if none was
+	turn    [2]int  // by product: how many OTPs of its tokens were sent
+	created int     // tokens created by calls
 }
 
-// loadProducts are their codes, their periods, and how many steps off the clock their tokens may be sent.
+// loadProducts contains the codes of the products, their periods, and how many steps an OTP may differ from the clock.
 var loadProducts = [2]struct {
 	code        string
 	period, off int64
 }{{"GT", 30, 1}, {"ST", 60, 3}}
 
-// loadStride leads through the tokens without regard to where they lie.
+// loadStride is the step between tokens that are used one after the other, so that they are in different places of the database.
 const loadStride = 7919
 
 func loadSeed(i int) []byte {
@@ -491,8 +492,7 @@ func (p *process) stop() {
 	}
 }
 
-// fill writes the users and their tokens, as token/import and token/batchAssignTokens would leave them, and users
-// without one.
+// fill inserts the users and their tokens, as token/import and token/batchAssignTokens would, and users without a token.
 func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	s, err := store.Open(context.Background(), db, db+".key")
 	if err != nil {
@@ -504,7 +504,7 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	for from := 0; from < l.tokens; from += part {
 		err := s.Update(context.Background(), func(tx store.Tx) error {
 			var products [2]model.Product
-			// A repository has at most 100,000 tokens, which a search by it finds.
+			// A repository has at most 100,000 tokens, so that a search for a repository finds at most so many.
 			repository := model.Repository{ID: fmt.Sprintf("0198000e%024x", from/loadRepository), Name: fmt.Sprint("load ", from/loadRepository)}
 			var err error
 			if from%loadRepository == 0 {
@@ -560,7 +560,7 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 	}
 }
 
-// imports measures the start on an empty database, imports into it, and who verifies while one runs.
+// imports measures the start with an empty database, an import into it, and logins during an import.
 func (t *loadTable) imports(b *testing.B) {
 	l := newLoadWorld(b, 10_000)
 	empty := &process{t: b, args: []string{"--db", filepath.Join(b.TempDir(), "db")}, out: filepath.Join(b.TempDir(), "out")}
@@ -586,7 +586,7 @@ func (t *loadTable) imports(b *testing.B) {
 	measured := false
 	b.Run("verify-beside-import", func(b *testing.B) {
 		if measured {
-			return // the import takes as long as it takes, whatever b.N is
+			return // the import is done once, whatever b.N is
 		}
 		measured = true
 		verify, sent := l.verify(0), 0
@@ -609,13 +609,13 @@ func (l *loadWorld) get(i int) (method, body string) {
 	return "token/get", fmt.Sprintf(`{"match":[["serial","=","%08d"]],"return":["id","serial","status","product.name"]}`, i*loadStride%l.tokens)
 }
 
-// search finds as many tokens as there are, at most 100,000, and asks for twenty and how many there are.
+// search finds all tokens, at most 100,000, and requests twenty of them and their number.
 func (l *loadWorld) search(i int) (method, body string) {
 	return "token/search", fmt.Sprintf(`{"match":[["repository.name","=","load %d"]],"return":["id","serial","status"],"max":20}`, i%max(1, l.tokens/loadRepository))
 }
 
-// verify sends each token's next OTP. One that went ahead of the clock as far as it may waits for it. A code that a step
-// nearby has too would be taken for that one's, and is passed over.
+// verify sends the next OTP of each token. A token that is as far ahead of the clock as allowed waits for the clock. A code that
+// a nearby step also has would count for that step, so it is skipped.
 func (l *loadWorld) verify(product int) func(int) (method, body string) {
 	p := loadProducts[product]
 	params := otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: p.period, Hash: otp.HmacSHA1}
@@ -647,8 +647,8 @@ func (l *loadWorld) create(int) (method, body string) {
 		l.created, loadSeed(-l.created), l.created%(l.tokens/10))
 }
 
-// floors measures what the machine does at best: an empty handler, one row a durable transaction, the rows of an import
-// with their indexes, HMACs.
+// floors measures what the machine can do at best: an empty handler, durable transactions with one row, inserting the rows of an
+// import with their indexes, and HMACs.
 func (t *loadTable) floors(b *testing.B) {
 	p := &process{t: b, out: filepath.Join(b.TempDir(), "out")}
 	self, err := os.Executable()
@@ -698,7 +698,7 @@ func (t *loadTable) floors(b *testing.B) {
 	})
 }
 
-// bare opens a new SQLite database with the service's settings for durability, and one table.
+// bare opens a new SQLite database with the server's settings for durability, and one table.
 func bare(b *testing.B) *sql.DB {
 	db, err := sql.Open("sqlite3", filepath.Join(b.TempDir(), "bare")+"?_journal_mode=WAL&_synchronous=FULL&_mutex=no")
 	if err != nil {
@@ -712,7 +712,7 @@ func bare(b *testing.B) *sql.DB {
 	return db
 }
 
-// emptyHandler serves the shortest reply of all.
+// emptyHandler serves the shortest possible reply.
 func emptyHandler() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

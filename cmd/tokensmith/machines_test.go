@@ -16,12 +16,12 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// machines are those of packaging/CLUSTER.md, and their addresses.
+// machines are the machines in packaging/CLUSTER.md, with their addresses.
 var machines = []struct{ name, address string }{
 	{"db1", "192.0.2.11"}, {"db2", "192.0.2.12"}, {"app1", "192.0.2.21"}, {"app2", "192.0.2.22"}, {"app3", "192.0.2.23"}, {"front", "192.0.2.10"}}
 
-// world starts the machines: one network and one set of processes, which end with it, and for each machine a name and
-// files of its own, laid over this machine's. It writes "up" when all are there, and then lives until its input ends.
+// world starts the machines: one network and one set of processes, which end with it, and for each machine a name and its own
+// files, overlaid on those of this machine. It prints "up" when all exist, and then lives until its input ends.
 const world = `set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -51,7 +51,7 @@ echo up
 read line
 `
 
-// shims stand for what a machine in a namespace has not: a service manager, a package manager, another machine's sshd.
+// shims replace what a machine in a namespace does not have: a service manager, a package manager, the sshd of another machine.
 var shims = map[string]string{
 	"apt-get": "#!/bin/sh\n",
 	"scp": `#!/bin/bash
@@ -77,13 +77,13 @@ esac
 `,
 }
 
-// order is one command of the document, on one machine.
+// order is one command in the document, on one machine.
 type order struct {
 	machine, command, prints string
 }
 
-// orders reads the document: indented lines that begin with the name of a machine and "# ", or with that of several and
-// an asterisk.
+// orders parses the document: indented lines that begin with the name of a machine and "# ", or with names of several machines
+// and an asterisk.
 func orders(t *testing.T) (all []order) {
 	t.Helper()
 	text, err := os.ReadFile("packaging/CLUSTER.md")
@@ -96,7 +96,7 @@ func orders(t *testing.T) (all []order) {
 		all = append(all, now...)
 		now = nil
 	}
-	open := "" // what ends a command that goes on over lines
+	open := "" // the text that ends a command of several lines
 	for line := range strings.Lines(string(text)) {
 		code, indented := strings.CutPrefix(line, "    ")
 		m := prompt.FindStringSubmatch(code)
@@ -138,8 +138,8 @@ func orders(t *testing.T) (all []order) {
 	return all
 }
 
-// TestReadmeMachines follows packaging/CLUSTER.md command by command, from nothing to three
-// processes behind one address on a primary with a standby, through the loss of the primary and back.
+// TestReadmeMachines follows packaging/CLUSTER.md command by command: from nothing to three processes behind one address, on a
+// primary with a standby, then through the loss of the primary and back.
 func TestReadmeMachines(t *testing.T) {
 	t.Parallel()
 	modeltest.NotShort(t)
@@ -186,7 +186,7 @@ func TestReadmeMachines(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		life.Close() // ends the world's first process, and so all others
+		life.Close() // ends the first process of the namespace, and with it all others
 		all.Wait()
 	})
 	up := make([]byte, 3)
@@ -209,7 +209,7 @@ func TestReadmeMachines(t *testing.T) {
 			if err == nil && fits {
 				break
 			}
-			// What only asks may have to be asked again: a standby takes a moment to follow.
+			// Commands that only query may have to be repeated, because a standby needs a moment to follow.
 			asks := strings.HasPrefix(o.command, "curl") || strings.Contains(o.command, "SELECT application_name")
 			if !asks || time.Since(began) > modeltest.Patience {
 				t.Fatalf("%s# %s%v\nprints:\n%s", o.machine, o.command, err, got)

@@ -1,4 +1,4 @@
-// Command tokensmith issues, imports, assigns, synchronises and verifies one-time-password tokens.
+// Command tokensmith issues, imports, assigns, synchronizes and verifies tokens for one-time passwords.
 package main
 
 import (
@@ -24,10 +24,10 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// errRefused ends a command whose call was refused: the reply was printed already.
+// errRefused ends a command whose call was refused. The reply was printed already.
 var errRefused = errors.New("refused")
 
-// exitCode prints an error, unless it was printed already, and gives the exit status.
+// exitCode prints an error, unless it was printed already, and returns the exit status.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
@@ -38,14 +38,14 @@ func exitCode(err error, stderr io.Writer) int {
 	return 1
 }
 
-// env is what a command gets from outside.
+// env is the environment of a command. Tests replace it.
 type env struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
-// run runs one command line. It ends when its work is done, or ctx.
+// run runs one command line. It returns when the command is done or ctx ends.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	e := &env{getenv, stdin, stdout, stderr}
 	root := &cobra.Command{
@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	return lacking(cmd, err)
 }
 
-// flagsFromEnv fills flags that were not given from their environment twins.
+// flagsFromEnv sets flags that were not given from their environment variables.
 func flagsFromEnv(flags *pflag.FlagSet, getenv func(string) string) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {

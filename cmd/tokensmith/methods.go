@@ -43,7 +43,7 @@ func methodsCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// listErrors prints the codes that a reply's error may be.
+// listErrors prints all error codes.
 func (e *env) listErrors() error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CODE\tHTTP\tMEANING")

@@ -12,8 +12,8 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// A database that is moved away under load, and whose server is then killed and started again: what comes behind the move is
-// refused, the start is, and once the file is back everything that was acknowledged is there, and nothing else.
+// TestMovedAwayUnderLoad: a database file is moved away under load, and its server is then killed and restarted. Changes after
+// the move are refused, and so is the start. When the file is back, everything that was acknowledged exists, and nothing else.
 func TestMovedAwayUnderLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

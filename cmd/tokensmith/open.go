@@ -23,12 +23,12 @@ import (
 	"tokensmith/store"
 )
 
-// database is where the data and its key are.
+// database says where the data and the key are.
 type database struct {
 	url, keyFile string
-	timeZone     string         // of a date that is a day alone
-	bulk         *time.Duration // nil = the store's default
-	made         []string       // files beside the database that this process made
+	timeZone     string         // time zone of dates without a time
+	bulk         *time.Duration // nil for the store's default
+	made         []string       // files beside the database that this process created
 }
 
 func (d *database) flags(cmd *cobra.Command, def string) {
@@ -37,7 +37,7 @@ func (d *database) flags(cmd *cobra.Command, def string) {
 	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
 }
 
-// bulkFlag is for commands that carry out calls of many rows.
+// bulkFlag adds the flag for commands that run calls of many rows.
 func (d *database) bulkFlag(cmd *cobra.Command) {
 	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "how long a call of many rows, such as an import, may keep a database that this process has opened, from 1s to 24h")
 }
@@ -65,7 +65,7 @@ func (d *database) beside(suffix string) string {
 	return strings.TrimSuffix(file, ".db") + suffix
 }
 
-// exists refuses an SQLite file that is not there: a command that only works on a database makes none.
+// exists returns an error if an SQLite file does not exist. It is for commands that must not create a database.
 func (d *database) exists() error {
 	file := store.File(d.url)
 	if file == "" {
@@ -75,7 +75,7 @@ func (d *database) exists() error {
 	return err
 }
 
-// folders refuses files that were named in a folder which is not there, before others are made beside them.
+// folders returns an error if the folder of a file does not exist, before other files are created.
 func (d *database) folders() error {
 	for _, file := range []string{store.File(d.url), d.keyPath()} {
 		if _, err := os.Stat(filepath.Dir(file)); err != nil {
@@ -85,8 +85,8 @@ func (d *database) folders() error {
 	return nil
 }
 
-// open opens the database and the methods on it. It makes an SQLite database only where none was, unless options say
-// otherwise. The caller closes the store.
+// open opens the database with the methods. It creates an SQLite database only if there was none, unless options say otherwise.
+// The caller must close the store.
 func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...store.Option) (*rpc.Server, store.Store, error) {
 	var err error
 	if cfg.TimeZone, err = d.zone(); err != nil {
@@ -103,12 +103,12 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 	return s, st, nil
 }
 
-// methods opens the database and the methods on it, which log to stderr. The caller closes the store.
+// methods opens the database with the methods, which log to stderr. The caller must close the store.
 func (e *env) methods(ctx context.Context, d *database) (*rpc.Server, store.Store, error) {
 	return d.open(ctx, dispatch.Config{Log: e.jsonLog()})
 }
 
-// zone returns the zone of a date that is a day alone.
+// zone returns the time zone of dates without a time.
 func (d *database) zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(d.timeZone)
 	if err != nil {
@@ -117,13 +117,13 @@ func (d *database) zone() (*time.Location, error) {
 	return zone, nil
 }
 
-// methodsOn makes the methods on a database.
+// methodsOn returns the methods on a database.
 func methodsOn(ctx context.Context, cfg dispatch.Config, st store.Store) (*rpc.Server, error) {
 	cfg.Store, cfg.Now, cfg.NewID, cfg.Rand = st, time.Now, newID, rand.Reader
 	return rpc.New(ctx, cfg)
 }
 
-// unmake removes the files beside the database that this process made.
+// unmake removes the files beside the database that this process created.
 func (d *database) unmake() (err error) {
 	for _, file := range d.made {
 		if gone := os.Remove(file); !errors.Is(gone, os.ErrNotExist) {
@@ -134,16 +134,16 @@ func (d *database) unmake() (err error) {
 	return err
 }
 
-// newID makes a UUIDv7 (RFC 9562) without hyphens: later ones are greater.
+// newID returns a UUIDv7 (RFC 9562) without hyphens. Later ids are greater.
 func newID() string {
 	id := uuid.Must(uuid.NewV7())
 	return hex.EncodeToString(id[:])
 }
 
-// jsonLog makes the log on stderr, a JSON object a line.
+// jsonLog returns a log to stderr with one JSON object per line.
 func (e *env) jsonLog() zerolog.Logger { return zerolog.New(e.stderr).With().Timestamp().Logger() }
 
-// logger makes the log on stderr in a format.
+// logger returns a log to stderr in a format.
 func (e *env) logger(format string) (zerolog.Logger, error) {
 	switch format {
 	case "json":
@@ -154,7 +154,7 @@ func (e *env) logger(format string) (zerolog.Logger, error) {
 	return zerolog.Nop(), fmt.Errorf("--log-format must be json or console, not %q", format)
 }
 
-// readText reads a small file; its byte order mark says whether it is UTF-16, as PowerShell writes it.
+// readText reads a small file as UTF-8 or, if the byte order mark says so, as UTF-16, which PowerShell writes.
 func readText(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -18,12 +18,12 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// servedAlone starts a process on a new SQLite database.
+// servedAlone starts a server on a new SQLite database.
 func servedAlone(t testing.TB, args ...string) (*process, *caller) {
 	return servedWith(t, nil, args...)
 }
 
-// servedWith is servedAlone with further variables of the environment.
+// servedWith is servedAlone with further environment variables.
 func servedWith(t testing.TB, env []string, args ...string) (*process, *caller) {
 	dir := t.TempDir()
 	p := &process{t: t, env: env, args: append([]string{"--db", filepath.Join(dir, "db")}, args...), out: filepath.Join(dir, "out")}
@@ -46,8 +46,8 @@ func begun(t testing.TB, p *process, head, body string) net.Conn {
 	return conn
 }
 
-// A body that stands still, or comes a byte at a time, ends with an answer and the connection, whoever sends it and whether
-// anybody wants it.
+// TestSilentBodies: a body that stops, or arrives one byte at a time, ends with a reply and the end of the connection, whoever
+// sends it and whether or not anybody needs it.
 func TestSilentBodies(t *testing.T) {
 	t.Parallel()
 	p, c := servedAlone(t)
@@ -100,8 +100,9 @@ func TestSilentBodies(t *testing.T) {
 	all.Wait()
 }
 
-// healthz asks on a connection of its own and returns the status. One that is closed with no answer counts as 503: of many at once not
-// everybody is told. It reads by itself, as net/http takes an answer for a fault where it comes before the request is written.
+// healthz sends a request on a new connection and returns the status. A connection that is closed without a reply counts as 503,
+// because of many at the same time not all get a reply. It does not use net/http, which treats a reply before the request as an
+// error.
 func healthz(t testing.TB, p *process) int {
 	t.Helper()
 	conn := begun(t, p, "GET /healthz HTTP/1.1\nConnection: close", "")
@@ -119,8 +120,8 @@ func healthz(t testing.TB, p *process) int {
 	return http.StatusServiceUnavailable
 }
 
-// Headers that do not come, and connections on which nothing comes, end as well; and more than the process may have files open keep
-// nobody from being answered for long, from the same address either.
+// TestManyConnections: headers that do not arrive, and connections without data, end too. Connections beyond the number of files
+// that the process may open do not keep others from getting replies for long, even from the same address.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -155,7 +156,7 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// heap returns how much Go's memory is in use in a process, touched or not.
+// heap returns how much memory of Go's heap a process uses, touched or not.
 func heap(t testing.TB, p *process, c *caller) (bytes float64) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
@@ -176,10 +177,10 @@ func heap(t testing.TB, p *process, c *caller) (bytes float64) {
 	return bytes
 }
 
-// What a body announces takes no memory before it has come.
+// TestAnnouncedBodies: an announced body needs no memory before it arrives.
 func TestAnnouncedBodies(t *testing.T) {
 	t.Parallel()
-	// What is kept counts, and not what waits to be collected.
+	// Only live memory counts, and not garbage.
 	p, c := servedWith(t, []string{"GOGC=25"}, "--connections", "6000", "--address-connections", "3000")
 	before, resident := heap(t, p, c), memory(t, p.cmd.Process.Pid)
 	const bodies = 3000
@@ -203,7 +204,8 @@ func TestAnnouncedBodies(t *testing.T) {
 	}
 }
 
-// Who sends too much, all of it before he reads, reads why it was refused.
+// TestTooMuchIsTold: a client that sends too much, and reads nothing before it has sent everything, still gets the reason for the
+// refusal.
 func TestTooMuchIsTold(t *testing.T) {
 	t.Parallel()
 	p, c := servedAlone(t)
@@ -241,7 +243,7 @@ func TestTooMuchIsTold(t *testing.T) {
 	}
 }
 
-// Large bodies that come slowly keep nobody else's from being taken.
+// TestSlowImports: large bodies that arrive slowly do not block the bodies of others.
 func TestSlowImports(t *testing.T) {
 	t.Parallel()
 	p, c := servedAlone(t, "--bulk-timeout", "3s")

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// progress shows how far a long command is: a bar on a terminal, which moves, and elsewhere a line a step.
+// progress shows the progress of a long command: a moving bar on a terminal, or else one line for each step.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	shown    bool // a bar stands on the line
-	from     int  // how much was done before it began
+	shown    bool // there is a bar on the current line
+	from     int  // how much was done before this run
 	began    time.Time
 	drawn    time.Time
 }
@@ -33,10 +33,10 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// start begins to measure the speed.
+// start starts to measure the speed.
 func (p *progress) start() { p.began, p.drawn = time.Now(), time.Time{} }
 
-// bytes shows how much of a file is read, on a terminal only.
+// bytes shows how much of a file has been read, only on a terminal.
 func (p *progress) bytes(verb string, done, all int64) {
 	if p.terminal && time.Since(p.drawn) >= barEvery {
 		p.draw(verb, done, all, fmt.Sprintf("%d of %d MB", done>>20, all>>20))
@@ -53,7 +53,7 @@ func (p *progress) rows(verb string, done, all int) {
 	fmt.Fprintf(p.w, "%s: %s\n", verb, text)
 }
 
-// calls shows how many calls are done, at what rate, and how long the rest will take; on a terminal only.
+// calls shows how many calls are done, at what rate, and the remaining time, only on a terminal.
 func (p *progress) calls(done, all, refused int) {
 	if !p.terminal || time.Since(p.drawn) < barEvery {
 		return
@@ -70,7 +70,7 @@ func (p *progress) draw(verb string, done, all int64, text string) {
 	fmt.Fprintf(p.w, "\r%s [%s%s] %3d%%  %s\x1b[K", verb, strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), done*100/max(all, 1), text)
 }
 
-// clear takes the bar off the line.
+// clear removes the bar from the line.
 func (p *progress) clear() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")

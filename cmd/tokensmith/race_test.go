@@ -25,7 +25,7 @@ import (
 type process struct {
 	t    testing.TB
 	args []string
-	env  []string // besides the test's own
+	env  []string // in addition to the test's own environment
 	out  string
 	cmd  *exec.Cmd
 	url  string
@@ -33,7 +33,7 @@ type process struct {
 	started, listens time.Time
 }
 
-// built is where the program lies that was built for the tests; it goes with them.
+// built is the path of the program that is built for the tests and deleted afterwards.
 var built string
 
 var build = sync.OnceValues(func() (file string, err error) {
@@ -48,7 +48,7 @@ var build = sync.OnceValues(func() (file string, err error) {
 	return file, nil
 })
 
-// binary builds the program once for the tests that need whole processes.
+// binary builds the program once, for tests that need separate processes.
 func binary(t testing.TB) (file string) {
 	t.Helper()
 	modeltest.NotShort(t)
@@ -64,7 +64,7 @@ func (p *process) start() {
 	p.run(exec.Command(binary(p.t), append([]string{"serve", "--listen", "127.0.0.1:0", "--show-first-secret"}, p.args...)...))
 }
 
-// run starts a command that says where it listens, and waits until it does.
+// run starts a command that prints where it listens, and waits until it does.
 func (p *process) run(cmd *exec.Cmd) {
 	p.t.Helper()
 	out, err := os.Create(p.out)
@@ -155,7 +155,7 @@ var hotp = otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
 
 func seedOf(i int) []byte { return fmt.Appendf(nil, "%020d", i) }
 
-// guard makes the users u0, u1, ... with a token each.
+// guard creates the users u0, u1, ... with one token each.
 func guard(t *testing.T, c *caller, url string, many int) {
 	t.Helper()
 	var users, seeds, batch strings.Builder
@@ -181,17 +181,17 @@ func guard(t *testing.T, c *caller, url string, many int) {
 	}
 }
 
-// loginOf is the parameters of auth/verify by a user's OTP.
+// loginOf returns the parameters of auth/verify with an OTP of a user.
 func loginOf(i int, counter uint64) map[string]any {
 	return map[string]any{"user": map[string]string{"loginName": fmt.Sprint("u", i)},
 		"credential": map[string]string{"otp": otp.Generate(seedOf(i), counter, hotp)}}
 }
 
-// processes starts some on one database.
+// processes starts several processes on one database.
 func processes(t *testing.T, many int, args ...string) (all []*process, c *caller) {
 	t.Helper()
 	dir := t.TempDir()
-	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...) // of which the last counts
+	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...) // a later flag overrides an earlier one
 	for n := range many {
 		p := &process{t: t, args: args, out: filepath.Join(dir, fmt.Sprint("out", n))}
 		p.start()
@@ -203,8 +203,8 @@ func processes(t *testing.T, many int, args ...string) (all []*process, c *calle
 	return all, c
 }
 
-// front returns one address in front of several processes, whose connections go to one after the other, as a proxy does that
-// knows nothing of what it carries.
+// front returns one address before several processes. It distributes connections to them in turn, like a proxy that knows nothing
+// about the protocol.
 func front(t *testing.T, all []*process) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -227,7 +227,7 @@ func front(t *testing.T, all []*process) (url string) {
 				for try := range hosts {
 					out, err := net.Dial("tcp", hosts[(n+try)%len(hosts)])
 					if err != nil {
-						continue // it was killed
+						continue // the process was killed
 					}
 					go func() {
 						io.Copy(out, in)
@@ -242,7 +242,7 @@ func front(t *testing.T, all []*process) (url string) {
 	return "http://" + l.Addr().String()
 }
 
-// howMany is how many processes a test runs on a database.
+// howMany returns how many processes a test runs on a database.
 func howMany(url string) int {
 	if store.IsPostgres(url) {
 		return 3
@@ -250,8 +250,9 @@ func howMany(url string) int {
 	return 2
 }
 
-// One OTP, 16 callers at once on two processes, or three where the database is PostgreSQL, 1,000 tokens (120 but in the long tests): exactly one accept each and no single correct OTP
-// refused, while one process after the other is killed between requests and started again.
+// TestOneAcceptAcrossProcesses: 16 callers send the same OTP to two processes, or three with PostgreSQL, for 1,000 tokens (120
+// without the long tests), while the processes are killed between requests and restarted, one after the other. Each OTP is
+// accepted exactly once, and no single correct OTP is refused.
 func TestOneAcceptAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -289,7 +290,8 @@ func TestOneAcceptAcrossProcesses(t *testing.T) {
 	})
 }
 
-// 200 racers in as many processes for 10 seats, and 200 for 50 uses of an installation code: so many get one.
+// TestSeatsAndUsesAcrossProcesses: 200 concurrent callers to these processes for 10 seats, and 200 for 50 uses of an installation
+// code. Exactly so many succeed.
 func TestSeatsAndUsesAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -302,7 +304,7 @@ func TestSeatsAndUsesAcrossProcesses(t *testing.T) {
 		for _, race := range []struct {
 			method   string
 			params   func(i int) any
-			get, not int // code of the rest
+			get, not int // error code of the others
 		}{
 			{"device/create", func(i int) any { return attrs("name", fmt.Sprint("s", i), "license.name", "l") }, seats, 506},
 			{"installationCode/redeem", func(i int) any {

@@ -9,7 +9,7 @@ import (
 
 const (
 	maxSample   = 100_000
-	sampleFirst = 10_000_000 // serial of the first token
+	sampleFirst = 10_000_000 // serial number of the first token
 )
 
 func sampleCommand(e *env) *cobra.Command {
@@ -26,7 +26,7 @@ func sampleCommand(e *env) *cobra.Command {
 			out := bufio.NewWriter(e.stdout)
 			fmt.Fprint(out, "<data>\n<header><manufacturerCode>DN</manufacturerCode><productCode>SE</productCode><encode>HEX</encode><encrypt>NONE</encrypt></header>\n<tokens>\n")
 			for i := range tokens {
-				// 14 bytes that RFC 4226 begins its example with, and the number.
+				// A seed is the first 14 bytes of the example in RFC 4226, and the number of the token.
 				fmt.Fprintf(out, "<token><serial>%d</serial><seed>%x%012d</seed></token>\n", sampleFirst+i, "12345678901234", i)
 			}
 			fmt.Fprint(out, "</tokens>\n</data>\n")

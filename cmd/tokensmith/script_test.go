@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"tokensmith": main, "emptyhandler": emptyHandler})
 }
 
-// tests removes what was built for them.
+// tests deletes what was built for the tests.
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
@@ -35,26 +35,26 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// Scripts drive the binary from outside. Beside testscript's own commands there are:
+// TestScripts runs scripts that use the binary from outside. In addition to testscript's own commands there are:
 //
 //	service [flags]        starts "tokensmith serve" on a free port; $URL, $ID and $SECRET are then set
 //	halt [signal]          stops it (TERM) and waits; its output is in service.out and service.log
-//	post METHOD BODY       posts as the first agent; the reply becomes stdout
+//	post METHOD BODY       posts as the first agent; the reply is then stdout
 //	json PATH PATTERN      the value at a dotted path of stdout matches
-//	let NAME PATH          keeps the value at a path of stdout as $NAME
-//	otp NAME ARGS          keeps oathtool's output as $NAME
-//	readenv NAME FILE      keeps a file's text as $NAME
+//	let NAME PATH          stores the value at a path of stdout in $NAME
+//	otp NAME ARGS          stores the output of oathtool in $NAME
+//	readenv NAME FILE      stores the text of a file in $NAME
 //	readme [FILE] CHAPTER...
 //	                       runs the commands of a document's chapters in one shell, and compares what they print
 //	paste [FILE] CHAPTER...
 //	                       pastes chapters into a shell line by line, and compares what they print
 //	relay                  starts a mail relay; $RELAY is its address
 //	mail FILE              waits for the next mail and writes it to a file
-//	chromium URL FILE      opens a page in a browser and writes what it shows to a file, and a picture to FILE.png
+//	chromium URL FILE      opens a page in a browser, writes its text to a file, and a screenshot to FILE.png
 //	pfx FILE PASSWORD METHOD BODY, oauth METHOD BODY
-//	                       call with Go's stock clients; the reply becomes stdout
+//	                       call with standard Go clients; the reply is then stdout
 //
-// The condition [ci] holds where CI is set.
+// The condition [ci] is true if CI is set.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["service"] = &served{}
-			// A database of the first released schema, for those that migrate.
+			// A database with the schema of the first release, for scripts that migrate.
 			old, err := filepath.Abs("../../testdata/schema/0003.sql")
 			if err != nil {
 				return err
@@ -121,7 +121,7 @@ func startService(ts *testscript.TestScript, neg bool, args []string) {
 	s.cmd = exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")
 	s.cmd.Env = append(os.Environ(), "TOKENSMITH_SHOW_FIRST_SECRET=true")
-	// Its own process group: a signal to the test is not one to the service.
+	// Its own process group, so that a signal to the test does not reach the server.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.stdout, err = os.Create(ts.MkAbs("service.out"))
 	ts.Check(err)
@@ -211,7 +211,7 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// at returns the value at a dotted path of the last output.
+// at returns the value at a dotted path in the last output.
 func at(ts *testscript.TestScript, path string) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
@@ -266,7 +266,7 @@ func oathtool(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(string(out)))
 }
 
-// scripted makes a script a test as others take it.
+// scripted adapts a script to the interface of a test.
 type scripted struct{ *testscript.TestScript }
 
 func (s scripted) Fatal(args ...any) { s.Fatalf("%s", fmt.Sprint(args...)) }
@@ -290,7 +290,7 @@ func nextMail(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(r.(*sendertest.Relay).Wait(scripted{ts})), 0o600))
 }
 
-// browse shows a page in a headless browser. As root it runs without its sandbox, which root cannot have.
+// browse shows a page in a headless browser. For root it runs without the sandbox, which root cannot use.
 func browse(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: chromium URL FILE")

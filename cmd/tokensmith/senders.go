@@ -10,7 +10,7 @@ import (
 	"tokensmith/rpc/sender"
 )
 
-// senderFlags say by what messages leave the house.
+// senderFlags are the settings for sending messages.
 type senderFlags struct{ smtpURL, smtpFrom, smsWebhook, smsSecret string }
 
 func (f *senderFlags) flags(flags *pflag.FlagSet) {

@@ -75,11 +75,12 @@ func serveCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-// gcPercent is Go's GOGC where the environment sets none: little of what a call allocates outlives it, and so small a heap
-// would be collected dozens of times a second. More than twice as much would let callers who do their worst take half a gigabyte.
+// gcPercent is the GOGC value if the environment has none. Most of what a call allocates is garbage afterwards, and with the
+// default the small heap would be collected dozens of times per second. With more than about twice this value, hostile callers
+// could make the process use half a gigabyte.
 const gcPercent = 200
 
-// prefixForm is what a prefix is: a path that no client writes otherwise.
+// prefixForm is the form of a prefix: a path that has only one spelling.
 var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)*/?$`)
 
 func (e *env) serve(ctx context.Context, f *serveFlags) error {
@@ -135,7 +136,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		Proxies: proxies, Connections: l.open, Spool: f.spool(e.getenv("TMPDIR")), AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk,
 		CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Senders: senders, Profile: f.profile})
 	if err != nil {
-		return errors.Join(err, f.unmake()) // of a start that failed nothing is left
+		return errors.Join(err, f.unmake()) // leave nothing behind after a failed start
 	}
 	defer func() {
 		if err := st.Close(); err != nil {
@@ -150,7 +151,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		log.Warn().Msg(warning)
 	}
 	e.firstSteps(made, f, l.base())
-	debug.FreeOSMemory() // of the hash of the first administrator's password
+	debug.FreeOSMemory() // return the memory that hashing the first administrator's password needed
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go st.Guard(ctx)
@@ -173,7 +174,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	return err
 }
 
-// spool returns the folders for what is too large for memory: a disk before what may be memory.
+// spool returns the folders for data that is too large for memory. Folders on a disk come before those that may be in memory.
 func (f *serveFlags) spool(temp string) []string {
 	folders := []string{"/var/tmp", filepath.Dir(f.beside("")), os.TempDir()}
 	if temp != "" {
@@ -182,7 +183,7 @@ func (f *serveFlags) spool(temp string) []string {
 	return folders
 }
 
-// prefixes reads CIDR ranges.
+// prefixes parses CIDR ranges.
 func prefixes(list []string) (out []netip.Prefix, err error) {
 	for _, cidr := range list {
 		p, err := netip.ParsePrefix(cidr)
@@ -199,8 +200,8 @@ func loopback(addr net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// openServed opens what is served: certificates, database and methods, and the first secrets where the database is new. Where
-// that fails nothing is left of it but what f.unmake removes.
+// openServed opens everything that is served: certificates, the database with the methods, and, for a new database, the first
+// secrets. If it fails, nothing is left except what f.unmake removes.
 func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg dispatch.Config) (s *rpc.Server, st store.Store, made *secrets, err error) {
 	if err := f.folders(); err != nil {
 		return nil, nil, nil, err
@@ -220,9 +221,9 @@ func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg d
 	}
 	s, st, err = f.database.open(ctx, cfg, options...)
 	if err == nil && made == nil {
-		made, err = f.firstSecrets(ctx, s) // on PostgreSQL
+		made, err = f.firstSecrets(ctx, s) // on PostgreSQL; for SQLite, an option has made them
 	}
-	if made != nil { // and are worth nothing where the database was not made in the end
+	if made != nil { // without a database the secrets are useless, and their file is removed
 		err = errors.Join(err, made.settle(f.secretsFile(), f.exists() == nil))
 	}
 	if err != nil && st != nil {
@@ -231,23 +232,23 @@ func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg d
 	return s, st, made, err
 }
 
-// secrets are a new database's first agent and administrator, as they stand in a file beside it.
+// secrets are the credentials of the first agent and administrator of a new database. They are in a file beside it.
 type secrets struct {
 	ClientID     string `json:"clientId"`
 	ClientSecret string `json:"clientSecret"`
 	LoginName    string `json:"loginName"`
 	Password     string `json:"password"`
 
-	written string // the file, until the database is there
+	written string // temporary name of the file, until the database exists
 }
 
 func (f *serveFlags) secretsFile() string { return f.beside(".first-agent.json") }
 
-// firstSecrets makes a new database's first agent and administrator; nil where the database is not new. What it gives with an
-// error is in the database all the same.
+// firstSecrets creates the first agent and administrator of a new database; it returns nil if the database is not new. If it
+// returns secrets with an error, the secrets are in the database.
 func (f *serveFlags) firstSecrets(ctx context.Context, s *rpc.Server) (*secrets, error) {
-	// Written before the agent is there for good, so that its secret is not lost; named as it should be only then, for
-	// another process may be making the first agent at the same time.
+	// The file is written before the agent is committed, so that its secret cannot be lost. It gets its final name only
+	// afterwards, because another process may be creating the first agent at the same time.
 	made := &secrets{LoginName: firstAdmin, Password: cryptorand.Text(), written: fmt.Sprint(f.secretsFile(), ".", os.Getpid())}
 	first, err := s.FirstAgent(ctx, func(a rpc.FirstAgent) error {
 		made.ClientID, made.ClientSecret = a.ClientID, a.ClientSecret
@@ -263,10 +264,10 @@ func (f *serveFlags) firstSecrets(ctx context.Context, s *rpc.Server) (*secrets,
 	return made, makeAdmin(ctx, s, adminDomain, firstAdmin, made.Password, []string{"*"})
 }
 
-// settle gives the file its own name, or removes it.
+// settle gives the file its final name, or removes it.
 func (made *secrets) settle(file string, keep bool) error {
 	if keep {
-		// One of a database that is not here any more may be all that is left of its secrets.
+		// Keep a file with the secrets of an older database, because it may be the only copy of them.
 		if err := os.Rename(file, file+".kept-"+time.Now().UTC().Format("20060102T150405")); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -278,7 +279,7 @@ func (made *secrets) settle(file string, keep bool) error {
 	return nil
 }
 
-// firstSteps says how to begin, with a new database and with one of before.
+// firstSteps prints how to begin, for a new database or an existing one.
 func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
 	file := f.secretsFile()
 	if made != nil {
@@ -306,7 +307,8 @@ func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
 		made.ClientID, secret, base, strings.TrimRight(f.prefix, "/"))
 }
 
-// readSecrets reads what a new database's secrets were; nil where the file is gone, as it should be once they are kept elsewhere.
+// readSecrets returns the first secrets of a database; nil if the file was deleted, as it should be after the secrets are stored
+// elsewhere.
 func readSecrets(file string) *secrets {
 	text, err := os.ReadFile(file)
 	made := &secrets{}
@@ -316,7 +318,7 @@ func readSecrets(file string) *secrets {
 	return made
 }
 
-// writePrivate writes a file that only its owner can read, durably. An error names it as its user knows it.
+// writePrivate writes a file that only its owner can read, durably. Errors contain the name as.
 func writePrivate(file string, text []byte, as string) (err error) {
 	defer func() {
 		var failed *fs.PathError

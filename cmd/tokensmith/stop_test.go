@@ -15,22 +15,22 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// load keeps callers busy making tokens, and knows of each serial what became of its call.
+// load keeps callers busy that create tokens, and records the result of each call by serial number.
 type load struct {
 	mu    sync.Mutex
-	codes map[string]int // by serial; -1 = no answer
+	codes map[string]int // codes of the replies by serial number; -1 if there was no reply
 	stop  atomic.Bool
 	all   sync.WaitGroup
 }
 
-// run starts callers; one that gets no answer ends, unless it is to go on.
+// run starts callers. A caller that gets no reply ends, unless goOn is set.
 func (l *load) run(url string, c *caller, callers int, goOn bool, name string) {
 	l.codes = map[string]int{}
 	for n := range callers {
 		l.all.Go(func() {
 			for i := 0; !l.stop.Load(); i++ {
 				serial := fmt.Sprintf("%s%d-%d", name, n, i)
-				// A description makes the database grow.
+				// The description makes the database grow.
 				code, err := c.post(url, "token/create", attrs("product.productCode", "SE", "serial", serial, "description", fmt.Sprintf("%01000d", i)))
 				if err != nil {
 					code = -1
@@ -58,13 +58,13 @@ func (l *load) counted(code int) (n int) {
 	return n
 }
 
-// await waits until so many calls ended with a code.
+// await waits until that many calls ended with a code.
 func (l *load) await(t *testing.T, code, many int) {
 	t.Helper()
 	modeltest.Until(t, fmt.Sprintf("%d calls end with %d", many, code), func() bool { return l.counted(code) >= many })
 }
 
-// inProcess calls a method on a database that nobody serves.
+// inProcess calls a method on a database that no server uses.
 func inProcess(t *testing.T, args []string, method, params string, result any) {
 	t.Helper()
 	var out bytes.Buffer
@@ -81,8 +81,7 @@ func inProcess(t *testing.T, args []string, method, params string, result any) {
 	}
 }
 
-// same compares what was acknowledged with what a database that nobody serves holds, and how often the record says it
-// was made.
+// same compares what was acknowledged with the contents of a database that no server uses, and with the audit log.
 func same(t *testing.T, args []string, codes map[string]int) {
 	t.Helper()
 	have := map[string]bool{}
@@ -117,7 +116,8 @@ func same(t *testing.T, args []string, codes map[string]int) {
 	inProcess(t, args, "audit/verify", `{}`, nil)
 }
 
-// SIGTERM under load: the service ends well, every call that was acknowledged is there, once, and none that was not.
+// TestStopUnderLoad: after SIGTERM under load the server ends normally. Every acknowledged call took effect once, and no other
+// call did.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -150,7 +150,7 @@ func TestStopUnderLoad(t *testing.T) {
 	})
 }
 
-// ready asks whether calls can be served.
+// ready returns the status of /readyz.
 func ready(t *testing.T, url string) (status int) {
 	t.Helper()
 	r, err := http.Get(url + "/das5/rest/readyz")
@@ -161,12 +161,12 @@ func ready(t *testing.T, url string) (status int) {
 	return r.StatusCode
 }
 
-// A full disk: writes are refused with error 8 and /readyz says so, reads go on, and so do writes once there is room; nothing that was
-// acknowledged is lost, also when the process is killed then.
+// TestDiskFull: on a full disk, writes are refused with error 8, and /readyz says so. Reads continue, and so do writes after
+// there is room again. Nothing that was acknowledged is lost, even if the process is killed then.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
-	room := modeltest.SmallDisk(t, dir, "64m", 60<<20) // without what fills it the write-ahead log at its longest (32 MB) has room
+	room := modeltest.SmallDisk(t, dir, "64m", 60<<20) // without the fill there is room for the longest write-ahead log (32 MB)
 	args := []string{"--db", filepath.Join(dir, "tokensmith.db"), "--key-file", filepath.Join(elsewhere, "key")}
 	p := &process{t: t, args: args, out: filepath.Join(elsewhere, "out")}
 	p.start()
@@ -176,7 +176,7 @@ func TestDiskFull(t *testing.T) {
 	l := &load{}
 	l.run(p.url, c, 8, true, "s")
 	l.await(t, 8, 50)
-	// Others read while it is full.
+	// Others read while the disk is full.
 	for range 20 {
 		if code, err := c.post(p.url, "token/search", map[string]any{"max": 10}); code != 0 || err != nil {
 			t.Errorf("reading: %d, %v", code, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// tlsFlags say how the listeners speak TLS; none set, they speak plain HTTP.
+// tlsFlags are the settings for TLS. Without them the listeners use plain HTTP.
 type tlsFlags struct {
 	cert, key, clientCA string
 	self                bool
@@ -28,7 +28,7 @@ func (f *tlsFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.clientCA, "client-ca", "", "PEM file of the authorities of client certificates (default: the built-in one)")
 }
 
-// on says whether TLS is asked for, and whether that makes sense.
+// on returns whether TLS is requested, or an error if the flags contradict each other.
 func (f *tlsFlags) on() (bool, error) {
 	switch {
 	case (f.cert == "") != (f.key == ""):
@@ -41,8 +41,8 @@ func (f *tlsFlags) on() (bool, error) {
 	return f.self || f.cert != "", nil
 }
 
-// config makes the listeners' TLS. A client may show a certificate; one that no authority of ours signed, or that has
-// ended, fails the handshake. Whose it is, rpc decides by its public key.
+// config returns the TLS configuration of the listeners. A client may send a certificate. If it has expired, or none of the
+// authorities signed it, the handshake fails. Package rpc decides from the public key whose certificate it is.
 func (f *tlsFlags) config(d *database, hosts []string, now time.Time) (*tls.Config, *x509.Certificate, error) {
 	clients := x509.NewCertPool()
 	var ca *keyPair
@@ -78,17 +78,17 @@ func (f *tlsFlags) config(d *database, hosts []string, now time.Time) (*tls.Conf
 		NextProtos: []string{"h2", "http/1.1"}}, pair.Leaf, nil
 }
 
-// certFiles serve a certificate from files, and notice when they were replaced.
+// certFiles serves a certificate from files, and reloads it when the files are replaced.
 type certFiles struct {
 	cert, key string
 
 	mu      sync.Mutex
 	pair    *tls.Certificate
-	changed time.Time // of the certificate's file
+	changed time.Time // modification time of the certificate file
 	looked  time.Time
 }
 
-const certInterval = 10 * time.Second // between two looks at the file
+const certInterval = 10 * time.Second // interval between two checks of the file
 
 func (f *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
@@ -105,12 +105,12 @@ func (f *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	if f.pair != nil {
-		return f.pair, nil // half of a new pair is there: serve the old one until the next look
+		return f.pair, nil // only half of a new pair may be there: serve the old pair until the next check
 	}
 	return nil, err
 }
 
-// hostsOf names the hosts that a certificate of our own must be good for.
+// hostsOf returns the hosts that the server's own certificate must be valid for.
 func hostsOf(publicURL string, listeners ...net.Addr) []string {
 	hosts := []string{"localhost", "127.0.0.1", "::1"}
 	if name, err := os.Hostname(); err == nil && name != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// explain has every command say what is wrong with a command line, and how it is used.
+// explain makes every command report errors in a command line together with its usage.
 func explain(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(flagError)
 	if args := cmd.Args; args != nil {
@@ -33,13 +33,13 @@ func explain(cmd *cobra.Command) {
 	}
 }
 
-// argsError names the arguments that a command lacks, or the first that it has no use for.
+// argsError names the missing arguments, or the first superfluous one.
 func argsError(cmd *cobra.Command, given []string, err error) error {
 	var needed []string
 	takes := 0
 	for _, name := range strings.Fields(cmd.Use)[1:] {
 		if strings.HasPrefix(name, "--") {
-			break // a flag that is shown there because it must be given
+			break // a required flag, which Use shows
 		}
 		if takes++; !strings.HasPrefix(name, "[") {
 			needed = append(needed, name)
@@ -54,7 +54,7 @@ func argsError(cmd *cobra.Command, given []string, err error) error {
 	return withUsage(cmd, err.Error())
 }
 
-// lacking puts cobra's words for flags that must be given in ours.
+// lacking replaces cobra's error for missing flags by one with our wording.
 func lacking(cmd *cobra.Command, err error) error {
 	if err == nil || !strings.HasPrefix(err.Error(), "required flag(s) ") {
 		return err
@@ -68,7 +68,7 @@ func lacking(cmd *cobra.Command, err error) error {
 	return withUsage(cmd, "missing: "+strings.Join(names, " "))
 }
 
-// flagError suggests what a flag that there is not may have been meant to be.
+// flagError suggests flags that are similar to an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -85,7 +85,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return withUsage(cmd, err.Error()+didYouMean(names))
 }
 
-// suggested returns the names that are like one.
+// suggested returns the names that are similar to a name.
 func suggested(name string, among []*cobra.Command) []string {
 	all := &cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, cmd := range among {
@@ -101,7 +101,7 @@ func didYouMean(names []string) string {
 	return "; did you mean " + strings.Join(names, " or ") + "?"
 }
 
-// withUsage adds how a command is used.
+// withUsage returns an error with the usage of a command.
 func withUsage(cmd *cobra.Command, what string) error {
 	usage := cmd.UseLine()
 	if cmd.HasSubCommands() {

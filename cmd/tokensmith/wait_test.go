@@ -12,14 +12,14 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// A login waits little behind whatever others ask for.
+// TestLoginsWaitLittle: a login does not wait long, whatever other callers request.
 func TestLoginsWaitLittle(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		all, c := processes(t, 1, "--db", url)
 		p := all[0]
 		many, most := 10_000, 100_000
-		if store.IsPostgres(url) { // where nobody waits, and each takes ten times as long
+		if store.IsPostgres(url) { // nobody waits there, and each call takes ten times as long
 			many, most = modeltest.Size(many, 1000), modeltest.Size(most, 5000)
 		}
 		for _, made := range []struct {
@@ -57,7 +57,7 @@ func TestLoginsWaitLittle(t *testing.T) {
 					code, err := c.post(p.url, "auth/verify", loginOf(0, counter))
 					if code != 0 || err != nil {
 						t.Errorf("a login beside %s: %d %v", w.what, code, err)
-						took = <-ended // one says it
+						took = <-ended // one of them logs it
 					}
 					waited = max(waited, time.Since(asked))
 					counter++
@@ -72,16 +72,17 @@ func TestLoginsWaitLittle(t *testing.T) {
 	})
 }
 
-// disturbance is what others ask for beside a login: calls of one method at once.
+// disturbance is what other callers request beside a login: parallel calls of one method.
 type disturbance struct {
 	what   string
-	most   time.Duration // that a login waits on a machine that does nothing else; a test allows ten times as much
+	most   time.Duration // longest wait of a login on an idle machine; the test allows ten times as much
 	method string
 	calls  []any
-	mayEnd bool // it is one transaction, and refused where it takes too long, as on a machine that does much else
+	mayEnd bool // it is one transaction, and may be refused because it takes too long on a busy machine
 }
 
-// disturbances, of many rows and of the most there may be, are to go in this order: some change what others have made.
+// disturbances returns calls with many rows, and with the largest possible number. They must run in this order, because some
+// change what others have created.
 func disturbances(many, most int) []disturbance {
 	of := func(what string) string { return fmt.Sprintf(what, many) }
 	list := func(n int, method string, params func(i int) any) (calls []any) {

@@ -15,7 +15,7 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// owned fills a service with users who have a token each.
+// owned fills a server with users who have one token each.
 func owned(t *testing.T, p *process, c *caller, n int) {
 	t.Helper()
 	users, tokens, owners := &strings.Builder{}, &strings.Builder{}, &strings.Builder{}
@@ -40,8 +40,8 @@ func owned(t *testing.T, p *process, c *caller, n int) {
 	}
 }
 
-// 64 callers ask for the most there is, and do not read it: the process stays small, its memory comes back, and others are
-// answered meanwhile.
+// TestWorstCallers: 64 callers request the largest possible replies and do not read them. The process stays small, its memory is
+// returned, and others get replies meanwhile.
 func TestWorstCallers(t *testing.T) {
 	t.Parallel()
 	p, c := servedAlone(t)
@@ -90,7 +90,7 @@ func TestWorstCallers(t *testing.T) {
 				r.SetBasicAuth(c.id, c.secret)
 				r.Close = true
 				r.Write(conn)
-				start := make([]byte, 4096) // and no more for a while
+				start := make([]byte, 4096) // and read no more for a while
 				n, err := io.ReadAtLeast(conn, start, 40)
 				reply := string(start[:n])
 				if _, rest, ok := strings.Cut(reply, "\r\n\r\n"); ok {

@@ -1,4 +1,4 @@
-// Package modeltest has what the tests of every package share: what is left out when, and how long they wait.
+// Package modeltest contains what the tests of all packages share: when a test is skipped, and how long it waits.
 package modeltest
 
 import (
@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Patience bounds a wait for what must happen. It says nothing of how long that may take: only a test that fails waits as
-// long, and a machine that does much else besides must not make one fail.
+// Patience is how long a test waits for something that must happen. It does not say how long that may take: only a failing test
+// waits that long, and a busy machine must not make a test fail.
 const Patience = 5 * time.Minute
 
-// Until asks until done says yes, and fails the test when Patience is over. what says what did not come.
+// Until calls done until it returns true, and fails the test after Patience. what names the awaited event for the error.
 func Until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for began := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
@@ -25,18 +25,18 @@ func Until(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// Missing ends a test for want of something on this machine. With CI set nothing is left out, and it fails.
+// Missing skips a test because the machine lacks something. If CI is set, the test fails instead.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	what := "NOT TESTED: " + fmt.Sprintf(format, args...)
 	if os.Getenv("CI") != "" {
 		t.Fatal(what)
 	}
-	fmt.Fprintln(os.Stderr, "***", what) // also where a skipped test is not shown
+	fmt.Fprintln(os.Stderr, "***", what) // visible even if skipped tests are not shown
 	t.Skip(what)
 }
 
-// Tool returns the path of a program that a test needs, or ends the test as Missing does.
+// Tool returns the path of a program that a test needs. Without that program it calls Missing.
 func Tool(t testing.TB, name string) (path string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -46,7 +46,7 @@ func Tool(t testing.TB, name string) (path string) {
 	return path
 }
 
-// Run runs a program that a test needs and returns what it printed. A program that fails ends the test.
+// Run runs a program that a test needs and returns its output. If the program fails, the test fails.
 func Run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(Tool(t, name), args...).CombinedOutput()
@@ -56,12 +56,12 @@ func Run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// KeyFileSecret is the pre-shared key of KeyFiles, in hexadecimal.
+// KeyFileSecret is the pre-shared key of KeyFiles, in hex.
 const KeyFileSecret = "000102030405060708090a0b0c0d0e0f"
 
-// KeyFiles makes a file of two tokens, keys.csv, and python-pskc has it as PSKC: plain.xml, psk.xml with the pre-shared key
-// KeyFileSecret, pbe.xml with the password s3cret. It returns the path of each by its name. 1001 is of HOTP, 1002 of TOTP; their seeds
-// are those of the examples of RFC 4226 and RFC 6238.
+// KeyFiles creates a file with two tokens, keys.csv, and converts it with python-pskc to PSKC files: plain.xml, psk.xml with the
+// pre-shared key KeyFileSecret, and pbe.xml with the password s3cret. path returns the path of each file. Token 1001 uses HOTP,
+// token 1002 TOTP. Their seeds are those of the examples in RFC 4226 and RFC 6238.
 func KeyFiles(t testing.TB) (path func(name string) string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -78,8 +78,8 @@ func KeyFiles(t testing.TB) (path func(name string) string) {
 	return path
 }
 
-// SmallDisk mounts a disk of its own on dir, of a size as mount(8) takes it, until the test ends, and fills so many bytes of it.
-// What it returns makes room again.
+// SmallDisk mounts a separate disk on dir until the test ends, and fills that many bytes of it. size is in the format of
+// mount(8). room frees the space again.
 func SmallDisk(t testing.TB, dir, size string, fill int) (room func()) {
 	t.Helper()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
@@ -101,8 +101,8 @@ func SmallDisk(t testing.TB, dir, size string, fill int) (room func()) {
 	}
 }
 
-// NotShort leaves a test out of go test -short: what needs a server, a browser or the built binary, or takes seconds. With CI
-// set nothing is left out, and it fails.
+// NotShort skips a test under go test -short: one that needs a server, a browser or the built binary, or takes seconds. If CI is
+// set, the test fails instead.
 func NotShort(t testing.TB) {
 	t.Helper()
 	switch {
@@ -114,10 +114,10 @@ func NotShort(t testing.TB) {
 	}
 }
 
-// Long says whether TOKENSMITH_TEST_LONG is set, as make test LONG=1 does.
+// Long returns whether TOKENSMITH_TEST_LONG is set, as make test LONG=1 does.
 func Long() bool { return os.Getenv("TOKENSMITH_TEST_LONG") != "" }
 
-// Size returns how many of something a test takes: long when Long, and else plain, which shows the same in less time.
+// Size returns the size of a test: long if Long, else plain, which shows the same in less time.
 func Size(long, plain int) int {
 	if Long() {
 		return long

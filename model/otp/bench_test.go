@@ -19,7 +19,7 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyWindow measures the dearest check, a wrong password, which searches its whole window.
+// BenchmarkVerifyWindow measures the most expensive check: a wrong password, for which the whole window is searched.
 func BenchmarkVerifyWindow(b *testing.B) {
 	for name, p := range map[string]otp.Params{"HOTP": hotp6, "TOTP": totp30} {
 		for window, label := range map[int]string{1: "1", 10: "10", 200: "200"} {

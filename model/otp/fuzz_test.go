@@ -13,9 +13,8 @@ import (
 	"tokensmith/model/otp"
 )
 
-// reference is RFC 4226 section 5.3 written out once more, digit by digit as its text goes and with nothing of the
-// package: the moving factor as eight bytes by repeated division, the truncated number and its remainder as big
-// integers.
+// reference is a second implementation of RFC 4226, section 5.3, which follows the text digit by digit and uses nothing from the
+// package: the counter as eight bytes by repeated division, and the truncated number and its remainder as big integers.
 func reference(key []byte, moving uint64, digits int, name otp.Hash) string {
 	message := make([]byte, 8)
 	for i := 7; i >= 0; i-- {
@@ -62,9 +61,9 @@ func FuzzGenerate(f *testing.F) {
 	})
 }
 
-// FuzzVerify holds these to be true of any state, time and window: what Verify accepts is the password of a step in
-// the window and not below Next; the state after it never moves back and refuses that password; and any password of
-// a step in the window is either accepted or named a replay.
+// FuzzVerify checks for any state, time and window: a password that Verify accepts belongs to a step in the window that is not
+// below Next. The state after it never moves back, and refuses that password. Every password of a step in the window is either
+// accepted or called a replay.
 func FuzzVerify(f *testing.F) {
 	f.Add(key20, uint8(0), int64(30), int64(100), int64(0), int64(0), 10, int64(3))
 	f.Add(key20, uint8(1), int64(30), int64(0), int64(0), int64(59), 2, int64(-1))
@@ -105,8 +104,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzResync holds that a pair is taken exactly when it is consecutive, unused and in the window, whatever the
-// numbers, and that its passwords are used afterwards.
+// FuzzResync checks that a pair is accepted exactly if it is consecutive, unused and in the window, for any numbers, and that its
+// passwords are used afterwards.
 func FuzzResync(f *testing.F) {
 	f.Add(key20, uint8(2), int64(400), int64(0), int64(0), 200, uint8(100), int8(1))
 	f.Add(key20, uint8(3), int64(960), int64(0), int64(30_015), 60, uint8(1), int8(1))

@@ -9,8 +9,8 @@ import (
 	"hash"
 )
 
-// Generate returns the password of one step: Digits decimal digits, leading zeros kept (RFC 4226 section 5.3). It
-// is empty when p fails Check or the key has no bytes.
+// Generate returns the password of one step: Digits decimal digits, with leading zeros (RFC 4226, section 5.3). It returns "" if
+// p fails Check or the key is empty.
 func Generate(key []byte, moving uint64, p Params) string {
 	g, ok := newGenerator(key, p)
 	if !ok {
@@ -27,11 +27,12 @@ func Generate(key []byte, moving uint64, p Params) string {
 
 const maxDigits = 8
 
-// ShortKey is the longest key that is the same to every hash.
+// ShortKey is the length of the longest key for which the choice of the hash makes no difference to Key.
 const ShortKey = sha256.BlockSize
 
-// Key returns what HMAC makes of a key under the hash: one longer than the hash's block is hashed, and zeros are added up to
-// the block (RFC 2104 section 2), so that those at the end are left out. Keys of which it is the same make the same passwords.
+// Key returns the key that HMAC derives from a key with this hash function. A key longer than the hash's block is hashed, and a
+// shorter one is padded with zeros to the block (RFC 2104, section 2). Therefore zeros at the end make no difference, and are
+// removed. Keys with the same result make the same passwords.
 func (h Hash) Key(key []byte) []byte {
 	if len(key) > ShortKey {
 		if hash := h.constructor()(); len(key) > hash.BlockSize() {
@@ -42,8 +43,8 @@ func (h Hash) Key(key []byte) []byte {
 	return bytes.TrimRight(key, "\x00")
 }
 
-// generator computes the codes of many steps under one key. It keys the HMAC once and allocates nothing per code,
-// since a window asks for many.
+// generator computes the codes of many steps with one key. Because a window needs many codes, it sets up the HMAC once and
+// allocates no memory for each code.
 type generator struct {
 	mac     hash.Hash
 	modulus uint32
@@ -52,7 +53,7 @@ type generator struct {
 	made    int64 // codes so far
 }
 
-// newGenerator refuses what no token has: parameters that fail Check, and an empty key.
+// newGenerator returns false if p fails Check or the key is empty.
 func newGenerator(key []byte, p Params) (*generator, bool) {
 	if p.Check() != nil || len(key) == 0 {
 		return nil, false
@@ -65,7 +66,7 @@ func newGenerator(key []byte, p Params) (*generator, bool) {
 	return g, true
 }
 
-// code is HOTP(K, C) of RFC 4226 section 5.3 as a number: the HMAC of the eight big-endian bytes of C, dynamically
+// code returns HOTP(K, C) of RFC 4226, section 5.3, as a number: the HMAC of the eight big-endian bytes of C, dynamically
 // truncated to 31 bits, modulo 10^Digits.
 func (g *generator) code(moving uint64) uint32 {
 	g.made++
@@ -77,15 +78,15 @@ func (g *generator) code(moving uint64) uint32 {
 	return (binary.BigEndian.Uint32(g.sum[offset:]) & 0x7fff_ffff) % g.modulus
 }
 
-// noCode is the code of no step.
+// noCode is a code that no step has.
 const noCode int32 = -1
 
-// is reports whether step's code is the given one, comparing in constant time.
+// is returns, in constant time, whether the code of step is the given one.
 func (g *generator) is(step int64, code int32) bool {
 	return subtle.ConstantTimeEq(int32(g.code(uint64(step))), code) == 1
 }
 
-// parse reads a password as a person typed it: exactly digits ASCII digits, nothing around them.
+// parse parses a password as a person typed it: exactly that many ASCII digits, and nothing else.
 func parse(otp string, digits int) (code int32, ok bool) {
 	if len(otp) != digits {
 		return 0, false

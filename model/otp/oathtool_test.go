@@ -13,8 +13,8 @@ import (
 	"tokensmith/model/otp"
 )
 
-// TestAgreesWithOathtool compares codes with those of Debian's oathtool, an implementation that shares nothing with
-// this one, over keys of many lengths, counters and times.
+// TestAgreesWithOathtool compares codes with those of oathtool from Debian, an independent implementation, for keys of many
+// lengths, counters and times.
 func TestAgreesWithOathtool(t *testing.T) {
 	t.Parallel()
 	tool := modeltest.Tool(t, "oathtool")

@@ -1,10 +1,10 @@
-// Package otp computes and checks one-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238), with windows, learned
-// drift, replay marks and resynchronisation.
+// Package otp computes and checks one-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238), with windows, learned drift, replay
+// detection and resynchronization.
 //
-// Everything here is a pure function of its arguments: the time comes in as a number, the state of a token comes
-// in and goes out as a State, and nothing is stored or logged. The unit that moves from one password to the next
-// is called a step: the counter of HOTP (RFC 4226 section 5.1), the number of whole periods since 1970 of TOTP
-// (RFC 6238 section 4.2). Steps run from 0 to LastStep.
+// All functions are pure: the time is an argument, the state of a token is passed in and returned as a State, and nothing is
+// stored or logged. A step is the number that changes from one password to the next: the counter of HOTP (RFC 4226, section 5.1),
+// or the time step of TOTP (RFC 6238, section 4.2), which is the number of whole periods since 1970. Steps are from 0 to
+// LastStep.
 package otp
 
 import (
@@ -18,27 +18,27 @@ import (
 	"math"
 )
 
-// Algorithm says what moves a token from one password to the next.
+// Algorithm says what changes from one password to the next.
 type Algorithm string
 
-// The algorithms, by their names on the wire.
+// The algorithms, with their names on the wire.
 const (
 	HOTP Algorithm = "HOTP" // an event counter, RFC 4226
 	TOTP Algorithm = "TOTP" // the time, RFC 6238
 )
 
-// Hash names the hash function under the HMAC.
+// Hash is the hash function of the HMAC.
 type Hash string
 
-// The hash functions, by their names on the wire. RFC 4226 knows only the first; tokens of either algorithm are
-// sold with all three.
+// The hash functions, with their names on the wire. RFC 4226 defines only the first, but tokens of both algorithms are sold with
+// all three.
 const (
 	HmacSHA1   Hash = "HmacSHA1"
 	HmacSHA256 Hash = "HmacSHA256"
 	HmacSHA512 Hash = "HmacSHA512"
 )
 
-// constructor returns the hash function's constructor, nil for an unknown name.
+// constructor returns the constructor of the hash function; nil for an unknown name.
 func (h Hash) constructor() func() hash.Hash {
 	switch h {
 	case HmacSHA1:
@@ -51,15 +51,15 @@ func (h Hash) constructor() func() hash.Hash {
 	return nil
 }
 
-// LastStep is the highest step that is ever generated for a check. The state after accepting it must still fit an
-// int64, which is why it is one below the largest.
+// LastStep is the highest step that is generated for a check. It is one less than the largest int64, because the state after
+// accepting it must fit an int64.
 const LastStep int64 = math.MaxInt64 - 1
 
-// MaxWindow is the widest window, in steps; a wider one is taken as this. It bounds the work one check can cost:
-// a product's widest default window is 200.
+// MaxWindow is the widest window, in steps. A wider one is treated as this. It limits the cost of one check. The widest default
+// window of a product is 200.
 const MaxWindow = 10_000
 
-// Params are what all tokens of one product share.
+// Params are the parameters that all tokens of a product have in common.
 type Params struct {
 	Algorithm Algorithm
 	Digits    int   // 6 or 8
@@ -67,14 +67,14 @@ type Params struct {
 	Hash      Hash
 }
 
-// What a token has of which nobody says otherwise (RFC 4226, RFC 6238).
+// Defaults for parameters that are not given (RFC 4226, RFC 6238).
 const (
 	DefaultDigits = 6
 	DefaultPeriod = 30 // seconds
 	DefaultHash   = HmacSHA1
 )
 
-// WithDefaults returns the parameters with defaults in the place of what is not said. HOTP has no period.
+// WithDefaults returns the parameters with defaults for those that are not set. HOTP has no period.
 func (p Params) WithDefaults() Params {
 	p.Digits, p.Hash = cmp.Or(p.Digits, DefaultDigits), cmp.Or(p.Hash, DefaultHash)
 	if p.Algorithm == HOTP {
@@ -85,8 +85,8 @@ func (p Params) WithDefaults() Params {
 	return p
 }
 
-// Check says whether the parameters can be used; its error is one sentence for people. The functions of this
-// package generate and accept nothing under parameters that fail it.
+// Check returns an error, one sentence for readers, if the parameters cannot be used. With such parameters, the functions of this
+// package generate and accept nothing.
 func (p Params) Check() error {
 	switch {
 	case p.Algorithm != HOTP && p.Algorithm != TOTP:
@@ -101,8 +101,8 @@ func (p Params) Check() error {
 	return nil
 }
 
-// Step returns the TOTP step at a time in seconds since 1970: the T of RFC 6238 section 4.2 with T0 = 0. It is
-// negative before 1970, rounding down but not below -math.MaxInt64, and 0 for HOTP or a period below one second.
+// Step returns the TOTP time step at a time in seconds since 1970: T in RFC 6238, section 4.2, with T0 = 0. Before 1970 it is
+// negative, rounded down, but not less than -math.MaxInt64. For HOTP, or a period of less than one second, it is 0.
 func (p Params) Step(now int64) int64 {
 	if p.Algorithm != TOTP || p.Period < 1 {
 		return 0

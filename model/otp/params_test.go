@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Parameters that fail Check, and an empty key, accept nothing: not even what the same search finds otherwise.
+// Parameters that fail Check, and an empty key, accept nothing, even if the same search would otherwise find a match.
 func TestNothingIsAcceptedUnderUnusableParameters(t *testing.T) {
 	t.Parallel()
 	code1, code2 := otp.Generate(key20, 1, totp30), otp.Generate(key20, 2, totp30)

@@ -17,7 +17,7 @@ var (
 	totp30 = otp.Params{Algorithm: otp.TOTP, Digits: 6, Period: 30, Hash: otp.HmacSHA1}
 )
 
-// The keys of the RFCs' test vectors: RFC 4226 appendix D; RFC 6238 appendix B, with the lengths its reference code
+// The keys of the test vectors in the RFCs: RFC 4226, appendix D; RFC 6238, appendix B, with the lengths that its reference code
 // uses for each hash.
 var (
 	key20 = []byte("12345678901234567890")
@@ -40,8 +40,8 @@ func TestGenerateGivesRFC4226AppendixD(t *testing.T) {
 	}
 }
 
-// The decimal column of the appendix's second table is the truncated value before the modulus, so its last eight
-// digits are the eight-digit codes.
+// The decimal column of the second table in the appendix is the truncated value before the modulus. So its last eight digits are
+// the eight-digit codes.
 func TestGenerateGivesRFC4226AppendixDInEightDigits(t *testing.T) {
 	t.Parallel()
 	p := hotp6
@@ -93,7 +93,7 @@ func TestGenerateGivesRFC6238AppendixB(t *testing.T) {
 	}
 }
 
-// Keys that HMAC makes one of make the same passwords, and no others do.
+// TestKeysThatAreOne: keys from which HMAC derives the same key make the same passwords, and other keys do not.
 func TestKeysThatAreOne(t *testing.T) {
 	t.Parallel()
 	long := bytes.Repeat([]byte("0123456789"), 20)

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 )
 
-// Steps is a list of steps, 8 bytes each and the lowest first. It is a string so that a State can be compared and copied.
+// Steps is a list of steps in ascending order, 8 bytes each. It is a string so that a State can be compared and copied.
 type Steps string
 
 const stepBytes = 8
 
-// StepsOf returns the list of steps.
+// StepsOf returns a list of the given steps.
 func StepsOf(steps ...int64) (s Steps) {
 	for _, step := range steps {
 		s = s.With(step)
@@ -17,15 +17,15 @@ func StepsOf(steps ...int64) (s Steps) {
 	return s
 }
 
-// Len returns how many there are.
+// Len returns the number of steps.
 func (s Steps) Len() int { return len(s) / stepBytes }
 
-// At returns one of them, from 0.
+// At returns the step with index i.
 func (s Steps) At(i int) int64 {
 	return int64(binary.BigEndian.Uint64([]byte(s[i*stepBytes : (i+1)*stepBytes])))
 }
 
-// Has reports whether a step is one of them.
+// Has returns whether a step is in the list.
 func (s Steps) Has(step int64) bool {
 	for i := range s.Len() {
 		if s.At(i) == step {
@@ -35,7 +35,7 @@ func (s Steps) Has(step int64) bool {
 	return false
 }
 
-// With returns the list with a step in it.
+// With returns the list with a step added.
 func (s Steps) With(step int64) Steps {
 	if s.Has(step) {
 		return s
@@ -48,7 +48,7 @@ func (s Steps) With(step int64) Steps {
 	return s[:at*stepBytes] + Steps(one) + s[at*stepBytes:]
 }
 
-// Keep returns those that fit.
+// Keep returns the steps for which fits returns true.
 func (s Steps) Keep(fits func(step int64) bool) Steps {
 	left := make([]byte, 0, len(s))
 	for i := range s.Len() {

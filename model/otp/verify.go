@@ -1,31 +1,31 @@
 package otp
 
-// State is what the server remembers of one token. The zero State is that of a token never used, with the counter
-// at 0.
+// State is what the server remembers of one token. The zero State belongs to a token that was never used and whose counter is 0.
 type State struct {
-	// Next is the first step that may still be accepted: the counter C of HOTP, the step after the last accepted
-	// one of TOTP. Acceptance only moves it up; it is the mark that makes a password valid once.
+	// Next is the first step that may still be accepted: for HOTP the counter C, for TOTP the step after the last accepted one.
+	// Accepting a password only moves it up, so that a password is valid once.
 	Next int64
 
-	// Drift is the number of steps a TOTP token's clock is ahead (+) of or behind (-) the server's, as learned
-	// from its last accepted password (RFC 6238 section 6). HOTP leaves it 0.
+	// Drift is how many steps a TOTP token's clock is ahead of the server's (negative: behind), as learned from the last accepted
+	// password (RFC 6238, section 6). For HOTP it is 0.
 	Drift int64
 
-	// Spent are the steps of a TOTP token that were used, as far as they are kept, from Known on: what was used before that is
-	// not known. They matter where a mark is taken back (Rewind), and stay used then. HOTP leaves both empty.
+	// Spent lists the used steps of a TOTP token, completely from Known on. Which steps before Known were used is not known.
+	// Spent matters after a Rewind: these steps stay used. For HOTP both are empty.
 	Spent Steps
 	Known int64
 }
 
-// MaxSpent is how many of the steps that were used are kept.
+// MaxSpent is how many used steps are kept.
 const MaxSpent = 16
 
-// Used reports whether a step's password was used or passed over.
+// Used returns whether a step's password was used or passed over.
 func (st State) Used(step int64) bool {
 	return step < st.Next || st.Spent.Has(step)
 }
 
-// Spend returns the state with a step among those that were used. Of too many the lowest is forgotten, and Known says so.
+// Spend returns the state with one more used step. If there are too many, the lowest is forgotten, and Known moves up
+// accordingly.
 func (st State) Spend(step int64) State {
 	if step < st.Known {
 		return st
@@ -37,7 +37,7 @@ func (st State) Spend(step int64) State {
 	return st
 }
 
-// Outcome is the answer to one password. Its zero value accepts nothing.
+// Outcome is the result of checking one password. Its zero value accepts nothing.
 type Outcome uint8
 
 // The outcomes.
@@ -47,27 +47,25 @@ const (
 	Replayed                // the password of a step that was used or passed over
 )
 
-// Verify looks for a password in a window of that many steps: for HOTP the counters Next...Next+window-1 (the
-// look-ahead of RFC 4226 section 7.4), for TOTP window steps either side of the one expected at now, in seconds
-// since 1970, with the learned drift (RFC 6238 section 5.2). A negative window holds nothing; one above MaxWindow
-// is MaxWindow.
+// Verify searches a password in a window. For HOTP these are the counters from Next to Next+window-1 (the look-ahead of RFC 4226,
+// section 7.4). For TOTP these are window steps before and after the step that is expected at now, in seconds since 1970, with
+// the learned drift (RFC 6238, section 5.2). A negative window is empty, and one above MaxWindow is treated as MaxWindow.
 //
-// It searches outward from the expected step and stops at the first that fits, whose number it returns with Match
-// or Replayed. The state is not changed: the caller stores Accept's. For HOTP the last window used counters are
-// compared too, to name a replay. The last accepted password is Replayed even where chance makes it the password of
-// a later step as well. A password that is not exactly Digits ASCII digits, parameters that fail Check and an empty
-// key are NoMatch.
+// The search goes outward from the expected step and stops at the first step that matches. It returns that step with Match or
+// Replayed. It does not change the state; the caller must store the result of Accept. For HOTP the last window used counters are
+// compared too, to detect a replay. The last accepted password is Replayed even if, by chance, it is also the password of a later
+// step. A password that is not exactly Digits ASCII digits, parameters that fail Check, and an empty key give NoMatch.
 func Verify(key []byte, p Params, st State, now int64, window int, otp string) (match int64, outcome Outcome) {
 	return new(Search).Verify(key, p, st, now, window, otp)
 }
 
-// Search bounds what looking for a password costs, and counts it. The zero Search looks through the whole window.
+// Search limits the cost of searching a password, and counts it. The zero Search searches the whole window.
 type Search struct {
-	Most int64 // steps it is compared with at most, the expected one first, a used one of HOTP last; 0 = all there are
-	Made int64 // HMACs that were computed
+	Most int64 // limit for the compared steps, beginning with the expected one and ending with used ones of HOTP; 0 means no limit
+	Made int64 // number of HMACs that were computed
 }
 
-// Verify is the function Verify within the bound.
+// Verify is the function Verify with the limit.
 func (s *Search) Verify(key []byte, p Params, st State, now int64, window int, otp string) (match int64, outcome Outcome) {
 	code, ok := parse(otp, p.Digits)
 	if !ok {
@@ -76,7 +74,7 @@ func (s *Search) Verify(key []byte, p Params, st State, now int64, window int, o
 	return s.look(key, p, st, now, window, code)
 }
 
-// Miss computes what Verify does for a password that fits no step.
+// Miss does the computations of Verify for a password that matches no step.
 func (s *Search) Miss(key []byte, p Params, st State, now int64, window int) {
 	s.look(key, p, st, now, window, noCode)
 }
@@ -115,9 +113,8 @@ func (s *Search) look(key []byte, p Params, st State, now int64, window int, cod
 	return 0, NoMatch
 }
 
-// Accept returns the state after the password of step match was accepted at now, in seconds since 1970: that step
-// and all before it are used, and a TOTP token's drift is learned from it. A match that is already used, as Replayed
-// gives, changes nothing.
+// Accept returns the state after the password of step match was accepted at now, in seconds since 1970. That step and all before
+// it are used, and the drift of a TOTP token is learned. If match is already used, as after Replayed, the state does not change.
 func Accept(p Params, st State, now, match int64) State {
 	if st.Used(match) || match > LastStep || p.Check() != nil {
 		return st
@@ -130,7 +127,7 @@ func Accept(p Params, st State, now, match int64) State {
 	return st
 }
 
-// AcceptPair is Accept for two consecutive passwords, of which the later one has step match: both are used.
+// AcceptPair is Accept for two consecutive passwords, which are both used. match is the step of the later one.
 func AcceptPair(p Params, st State, now, match int64) State {
 	after := Accept(p, st, now, match)
 	if p.Algorithm == TOTP && after.Next != st.Next {
@@ -139,10 +136,9 @@ func AcceptPair(p Params, st State, now, match int64) State {
 	return after
 }
 
-// Resync brings a token back whose counter or clock has left the window of Verify, from two consecutive passwords
-// (RFC 4226 section 7.4). Both must lie in the window, as Verify defines it, both must never have been used, and
-// second must be the one right after first. It returns the state after second was accepted and true, or the state
-// as it was and false.
+// Resync synchronizes a token whose counter or clock has left the window of Verify, with two consecutive passwords (RFC 4226,
+// section 7.4). Both must be in the window as defined by Verify, neither may have been used, and second must be the password
+// after first. It returns the state after second was accepted, and true; or the unchanged state, and false.
 func Resync(key []byte, p Params, st State, now int64, window int, first, second string) (State, bool) {
 	code1, ok1 := parse(first, p.Digits)
 	code2, ok2 := parse(second, p.Digits)
@@ -162,18 +158,17 @@ func Resync(key []byte, p Params, st State, now int64, window int, first, second
 	return st, false
 }
 
-// Reset returns the state without its learned drift. Next stays, so that no password used before becomes valid
-// again; moving a HOTP counter is a separate decision, made by setting Next, and so is taking back a mark that lies in the
-// future, by Rewind.
+// Reset returns the state without the learned drift. Next does not change, so that no used password becomes valid again. Setting
+// the counter of a HOTP token is a separate decision, and so is Rewind for a Next that is in the future.
 func Reset(st State) State {
 	st.Drift = 0
 	return st
 }
 
-// Rewind returns the state with a TOTP mark that lies in the future taken back to now, in seconds since 1970, and whether it
-// was: a password used while a clock was ahead would else refuse its owner until that time has come. No step of the past
-// becomes valid again, nor does one that was used of the future, which Spent keeps. Where more was used than that keeps, the
-// mark goes back no further than to Known: what was used before is not known, and nothing of it is accepted.
+// Rewind returns the state with a TOTP Next that is in the future moved back to now, in seconds since 1970, and whether it moved.
+// Without this, a password that was used while a clock was ahead would keep the owner out until that time has come. No past step
+// becomes valid again, and neither does a future step that was used and is in Spent. If more steps were used than Spent keeps,
+// Next moves back only to Known, because which steps before it were used is not known.
 func Rewind(p Params, st State, now int64) (State, bool) {
 	next := max(p.Step(now), st.Known, 0)
 	if p.Algorithm != TOTP || p.Check() != nil || st.Next-1 <= p.Step(now) || next >= st.Next {

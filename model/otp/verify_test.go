@@ -8,7 +8,7 @@ import (
 	"tokensmith/model/otp"
 )
 
-// now is a time in the middle of step 1000 of a period of 30 seconds.
+// now is a time in the middle of time step 1000, with a period of 30 seconds.
 const now = 1000*30 + 15
 
 func TestVerify(t *testing.T) {
@@ -96,7 +96,7 @@ func TestVerifyTakesExactlyTheDigits(t *testing.T) {
 	}
 }
 
-// Some steps share a password by chance, so which of the two a search reports shows where it began.
+// Some steps have the same password by chance, so the step that a search reports shows where it began.
 func TestVerifyStopsAtTheStepNearestToTheExpectedOne(t *testing.T) {
 	t.Parallel()
 	near, far := twins(t, totp30)
@@ -111,7 +111,7 @@ func TestVerifyStopsAtTheStepNearestToTheExpectedOne(t *testing.T) {
 	}
 }
 
-// A password that was just accepted stays refused, even where a later step in the window has the same one.
+// A password that was just accepted stays refused, even if a later step in the window has the same one.
 func TestVerifyRefusesTheLastPasswordUnderALaterStep(t *testing.T) {
 	t.Parallel()
 	for _, p := range []otp.Params{hotp6, totp30} {
@@ -128,7 +128,7 @@ func TestVerifyRefusesTheLastPasswordUnderALaterStep(t *testing.T) {
 	}
 }
 
-// twins returns two steps of the RFC's key with one password, less than a widest window apart.
+// twins returns two steps of the RFC's key with the same password, less than the widest window apart.
 func twins(t *testing.T, p otp.Params) (near, far int64) {
 	t.Helper()
 	seen := map[string]int64{}
@@ -174,7 +174,7 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// A token whose clock runs fast stays within a narrow window for as long as it is used.
+// A token whose clock runs fast stays inside a narrow window as long as it is used.
 func TestLearnedDriftFollowsTheClock(t *testing.T) {
 	t.Parallel()
 	var st otp.State
@@ -192,8 +192,8 @@ func TestLearnedDriftFollowsTheClock(t *testing.T) {
 	}
 }
 
-// A mark is taken back to now, and nothing that was used is good again, however much that was: of more than is kept the mark
-// stays in front of what was forgotten.
+// TestRewind: Next moves back to now, and nothing that was used becomes valid again, however much was used. If more was used than
+// is kept, Next does not move back before what was forgotten.
 func TestRewind(t *testing.T) {
 	t.Parallel()
 	for used := int64(1); used <= 3*otp.MaxSpent; used++ {
@@ -245,7 +245,7 @@ func TestResetKeepsTheReplayMark(t *testing.T) {
 	}
 }
 
-// inWindow says whether a window of n steps, as Verify takes it, covers a step.
+// inWindow returns whether a window of n steps, as in Verify, contains a step.
 func inWindow(p otp.Params, st otp.State, now int64, n int, step int64) bool {
 	codes := int64(min(n, otp.MaxWindow))
 	if p.Algorithm == otp.TOTP {
@@ -268,7 +268,8 @@ func TestAmong(t *testing.T) {
 	}
 }
 
-// A search that is bounded finds what is within the bound, and one that finds nothing costs what a wrong password does.
+// TestSearch: a search with a limit finds what is within the limit. A search that finds nothing costs as much as one for a wrong
+// password.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	const now = 1_111_111_109

@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// span is a run of steps to search, first to last, beginning at the one that is expected. All lie from 0 to
-// LastStep; the empty span is none.
+// span is a range of steps to search, from first to last, beginning at expected. All are from 0 to LastStep. The empty span is
+// none.
 type span struct{ first, expected, last int64 }
 
 var none = span{first: 0, expected: 0, last: -1}
 
-// newSpan cuts a run down to the steps there are; an expected step outside moves to the nearest inside.
+// newSpan limits a range to the valid steps. An expected step outside the range moves to the nearest step inside.
 func newSpan(first, expected, last int64) span {
 	first, last = max(first, 0), min(last, LastStep)
 	if first > last {
@@ -20,8 +20,8 @@ func newSpan(first, expected, last int64) span {
 	return span{first, min(max(expected, first), last), last}
 }
 
-// window returns the steps a window of n covers: for HOTP the counters Next...Next+n-1, for TOTP the n steps either
-// side of the one that now and the learned drift expect, used ones included.
+// window returns the steps of a window of n: for HOTP the counters from Next to Next+n-1; for TOTP the n steps before and after
+// the step that is expected at now with the learned drift, including used ones.
 func (p Params) window(st State, now int64, n int) span {
 	n = min(n, MaxWindow)
 	if n < 0 {
@@ -34,8 +34,8 @@ func (p Params) window(st State, now int64, n int) span {
 	return newSpan(add(expected, -int64(n)), expected, add(expected, int64(n)))
 }
 
-// used returns the steps a rejected HOTP password is compared with to tell a replay from a wrong one: the n
-// counters before Next, the latest first. The window of TOTP holds its used steps already.
+// used returns the steps that a rejected HOTP password is compared with to distinguish a replay from a wrong password: the n
+// counters before Next, latest first. For TOTP the window already contains the used steps.
 func (p Params) used(st State, n int) span {
 	n = min(n, MaxWindow)
 	if p.Algorithm != HOTP || n < 1 {
@@ -44,7 +44,7 @@ func (p Params) used(st State, n int) span {
 	return newSpan(add(st.Next, -int64(n)), add(st.Next, -1), add(st.Next, -1))
 }
 
-// outward yields the steps from the expected one outward, the later of two equally near ones first.
+// outward yields the steps in the order of their distance from the expected one. Of two with the same distance, the later is first.
 func (s span) outward() iter.Seq[int64] {
 	return func(yield func(int64) bool) {
 		up, down := s.expected, s.expected-1
@@ -65,20 +65,20 @@ func (s span) outward() iter.Seq[int64] {
 	}
 }
 
-// Compared returns with how many steps Verify compares a password at most in a window of n.
+// Compared returns how many steps Verify compares a password with at most, in a window of n.
 func (p Params) Compared(n int) int64 {
 	n = max(0, min(n, MaxWindow))
 	if p.Algorithm == HOTP {
-		return 2 * int64(n) // as many used ones
+		return 2 * int64(n) // and as many used ones
 	}
 	return 2*int64(n) + 1
 }
 
 func (s span) holds(step int64) bool { return s.first <= step && step <= s.last }
 
-// Among reports whether a step is one of the first n that a search goes through, outward from the one expected: for HOTP the
-// counters Next...Next+n-1; for TOTP that step, the one before it, the one after it, and so on. It tells a caller that searched a
-// wide window whether the match would have been in a narrower one too.
+// Among returns whether a step is one of the first n steps of a search that goes outward from the expected step. For HOTP these are
+// the counters from Next to Next+n-1; for TOTP the expected step, the one before it, the one after it, and so on. With it, a caller
+// that searched a wide window learns whether the match is in a narrower one.
 func Among(p Params, st State, now, n, step int64) bool {
 	if p.Check() != nil || n < 1 || step < 0 || step > LastStep {
 		return false
@@ -97,7 +97,7 @@ func Among(p Params, st State, now, n, step int64) bool {
 	return -away <= n/2
 }
 
-// add is a+b, kept at the ends of int64 instead of wrapping round.
+// add returns a+b, limited to the range of int64 instead of wrapping around.
 func add(a, b int64) int64 {
 	switch {
 	case b > 0 && a > math.MaxInt64-b:

@@ -10,27 +10,27 @@ import (
 	"tokensmith/model"
 )
 
-// assignColumns are the columns of the batch assignment file; the first five are required.
+// assignColumns are the columns of a batch assignment file. The first five are required.
 var assignColumns = []string{"domain", "loginName", "manufacturerCode", "productCode", "serial", "status", "pin"}
 
 const assignRequired = 5
 
-// Assignment is one row of a batch assignment file: the token that a user is to have.
+// Assignment is one row of a batch assignment file: a user and the token to assign.
 type Assignment struct {
-	Line             int // 1-based
+	Line             int // line in the file, starting at 1
 	Domain           string
 	LoginName        string
 	ManufacturerCode string
 	ProductCode      string
 	Serial           string
-	Status           string       // as written; "" when absent
-	PIN              model.Secret // nil when absent or empty: it changes nothing
+	Status           string       // as written; "" if absent
+	PIN              model.Secret // nil if absent or empty, which changes nothing
 }
 
-// ReadAssignments reads the batch assignment CSV: the header names the columns domain, loginName, manufacturerCode,
-// productCode and serial, and optionally status and pin, in any order and case; those of ignore are passed over. Rows that lack a
-// value, have one that can be no name, or have too many fields are listed in Bad. A column that is unknown, missing or given twice
-// refuses the file by name (FileUnreadable); more than maxRows rows, when maxRows is not 0, are TooLarge.
+// ReadAssignments reads a batch assignment CSV file. Its header has the columns domain, loginName, manufacturerCode, productCode
+// and serial, and optionally status and pin, in any order and case. Columns in ignore are skipped. A row that lacks a value,
+// contains a value that cannot be a name, or has too many fields is listed in Bad. A column that is unknown, missing or given
+// twice refuses the file and is named in the error (FileUnreadable). More than maxRows rows are TooLarge, unless maxRows is 0.
 func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, Bad, error) {
 	var out []Assignment
 	var at [7]int
@@ -74,7 +74,7 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 		if at[6] >= 0 {
 			pin := strings.TrimRight(row[at[6]], " \t")
 			if inner, ok := model.TextFormula(pin); ok && strings.Trim(inner, "0123456789") == "" {
-				pin = inner // it keeps the zeros in front
+				pin = inner // the formula protects leading zeros
 			}
 			if reason := sheetReason("pin", pin); reason != "" {
 				return "", reason
@@ -92,12 +92,13 @@ func ReadAssignments(text string, maxRows int, ignore ...string) ([]Assignment, 
 	return out, bad, nil
 }
 
-// SameColumn tells whether a column of a file is a known one: case, white space, dashes and underscores do not count.
+// SameColumn returns whether a column of a file is a known one. Case, white space, dashes and underscores are ignored.
 func SameColumn(known, column string) bool { return flatName(known) == flatName(column) }
 
-// readTable reads a CSV text with a header. known gives the usual spelling of a column, "" for none; one that is not known and not to
-// be ignored refuses the file, with more behind its name. The header function sees the names of the columns, "" for one to be
-// ignored and none twice, and may refuse the file; the row function sees every row that has as many fields and says why it is bad.
+// readTable reads a CSV text with a header. known returns the usual name of a column; "" if it is unknown. An unknown column that
+// is not in ignore refuses the file; more is appended to the error. header gets the names of the columns, with "" for ignored
+// ones and no name twice, and may refuse the file. row gets every row with as many fields as the header, and returns why the row
+// is bad.
 func readTable(text string, maxRows int, header func([]string, int) error, known func(string) string, ignore []string, more string,
 	row func([]string, int) (serial, reason string)) (Bad, error) {
 	var bad Bad

@@ -9,16 +9,16 @@ import (
 	"tokensmith/model"
 )
 
-// maxBad bounds the list of refused rows; the rest is counted.
+// maxBad is how many refused rows are listed. Further ones are counted.
 const maxBad = 1000
 
-// Bad lists the rows of a file that were refused: the first 1,000 in full, the rest as a number.
+// Bad contains the refused rows of a file: the first 1,000 in full, and the number of the others.
 type Bad struct {
 	Rows []model.RowError
 	More int
 }
 
-// Count is the number of refused rows.
+// Count returns the number of refused rows.
 func (b *Bad) Count() int { return len(b.Rows) + b.More }
 
 func (b *Bad) add(line int, serial, reason string) {
@@ -32,12 +32,13 @@ func (b *Bad) add(line int, serial, reason string) {
 	b.Rows = append(b.Rows, model.RowError{Line: line, Serial: serial, Reason: reason})
 }
 
-// mayHoldSeed tells whether what should be a serial may be more of the row, or a seed: a file read as another kind.
+// mayHoldSeed returns whether the text of a serial number may be a longer part of the row, or a seed, because the file was read
+// as the wrong format.
 func mayHoldSeed(serial string) bool {
 	return strings.ContainsAny(serial, ",;=|") || model.MayBeSeed(serial)
 }
 
-// unreadable refuses a file; line 0 names no line.
+// unreadable returns the error that refuses a file. Line 0 means that no line is named.
 func unreadable(line int, format string, args ...any) *model.Error {
 	e := model.Errorf(model.FileUnreadable, format, args...)
 	if line > 0 {
@@ -46,7 +47,7 @@ func unreadable(line int, format string, args ...any) *model.Error {
 	return e
 }
 
-// readFault turns an error of the underlying reader into ours.
+// readFault converts an error of the underlying reader to a *model.Error.
 func readFault(line int, err error) error {
 	var ours *model.Error
 	switch {
@@ -60,7 +61,7 @@ func readFault(line int, err error) error {
 	return e
 }
 
-// lineFault is readFault for readers of lines; the end of the file stays io.EOF.
+// lineFault is readFault for readers of lines. It returns io.EOF unchanged.
 func lineFault(line int, err error) error {
 	if err == io.EOF {
 		return err

@@ -19,19 +19,20 @@ import (
 	"tokensmith/model"
 )
 
-// AutoCharset is the charset of a file's bytes that are sent as characters, whose charset nobody names: that of the byte order mark,
-// or what ownCharset finds, or UTF-8. What is none of these is refused.
+// AutoCharset is a value for charset. The charset is then that of the byte order mark, or the result of ownCharset, or UTF-8. A
+// file in none of these is refused.
 const AutoCharset = "auto"
 
-// charsetNames are labels that people use and the WHATWG's table has not, without blanks, dashes, underscores and colons.
+// charsetNames are labels that people use and that the WHATWG's table does not have, without blanks, dashes, underscores and
+// colons.
 var charsetNames = map[string]string{
 	"ansi": "windows-1252", "westerneuropean": "windows-1252", "utf8sig": "utf-8", "utf8bom": "utf-8", "utf16": "utf-16le", "unicode": "utf-16le",
 	"ucs2": "utf-16le", "utf16be": "utf-16be", "utf16le": "utf-16le", "mac": "macintosh", "macroman": "macintosh", "sjis": "shift_jis",
-	"932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5", "65001": "utf-8", // code pages of Windows that are not called windows-
+	"932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5", "65001": "utf-8", // Windows code pages whose names do not begin with windows-
 }
 
-// Charset finds an encoding by its label: as the WHATWG's table has it, else by its IANA name; blanks, dashes and underscores may
-// be others than there, and "ANSI" is Windows-1252. nil = not known.
+// Charset returns the encoding with a label from the WHATWG's table or with an IANA name. Blanks, dashes and underscores may
+// differ, and "ANSI" is Windows-1252. It returns nil for an unknown label.
 func Charset(label string) encoding.Encoding {
 	label = strings.ToLower(strings.TrimSpace(label))
 	if enc := charsetNamed(label); enc != nil {
@@ -72,29 +73,29 @@ func charsetNamed(label string) encoding.Encoding {
 	return nil
 }
 
-// isUTF8 says whether an encoding is UTF-8.
+// isUTF8 returns whether an encoding is UTF-8.
 func isUTF8(enc encoding.Encoding) bool {
 	canonical, err := htmlindex.Name(enc)
 	return err == nil && canonical == "utf-8"
 }
 
-// DecodeBytes reads bytes in an encoding; a byte order mark overrides it, as the WHATWG has it. ok is false when a character could
-// not be read, which stands on the line then.
+// DecodeBytes decodes bytes in an encoding. A byte order mark has priority, as the WHATWG specifies. If a character cannot be
+// decoded, ok is false and line is its line.
 func DecodeBytes(raw []byte, enc encoding.Encoding) (text []byte, line int, ok bool) {
 	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), raw)
 	if err != nil {
 		return nil, 0, false
 	}
-	// One that stood in the bytes was written by somebody else, and is refused where it matters.
+	// A U+FFFD that was in the bytes comes from an earlier program, and is refused later where it matters.
 	if at := bytes.IndexRune(text, utf8.RuneError); at >= 0 {
 		return nil, 1 + bytes.Count(text[:at], []byte("\n")), false
 	}
 	return text, 0, true
 }
 
-// Decode reads a text whose bytes a client sent as if each were a character. With charset UTF-8 or none the text is
-// returned as it is. With another, a text whose characters are all at most U+00FF is turned back into bytes and decoded;
-// a text with other characters was decoded properly already and is returned as it is. An unknown charset, and a text that is not
+// Decode decodes a text whose bytes a client sent as if each were a character. Without a charset, or with UTF-8, it returns the
+// text unchanged. With another charset, a text with only characters up to U+00FF is converted back to bytes and decoded. A text
+// with other characters was decoded correctly before and is returned unchanged. An unknown charset, or a text that is not valid
 // in it, is model.Invalid for attrs.charset.
 func Decode(text, charset string) (string, error) {
 	if reason := noText([]byte(text[:min(len(text), 16)])); reason != "" {
@@ -136,8 +137,9 @@ func Decode(text, charset string) (string, error) {
 	return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not %s", max(1, line), shown(label))
 }
 
-// NewReader reads a file of a charset as UTF-8; one with a byte order mark is read as that says. "" and AutoCharset are what the file
-// says itself (see ownCharset), or UTF-8; an XML declaration counts where r is a file at its beginning. An unknown charset is model.Invalid.
+// NewReader returns a reader that converts a file in a charset to UTF-8. A byte order mark has priority. For "" and AutoCharset,
+// the charset is detected from the file (ownCharset); the default is UTF-8. An XML declaration is used only if r is a file at its
+// beginning. An unknown charset is model.Invalid.
 func NewReader(r io.Reader, charset string) (io.Reader, error) {
 	own := charset == "" || strings.EqualFold(charset, AutoCharset)
 	enc := encoding.Encoding(unicode.UTF8)
@@ -145,14 +147,14 @@ func NewReader(r io.Reader, charset string) (io.Reader, error) {
 	case own:
 		file, seekable := r.(io.ReadSeeker)
 		front := bufio.NewReaderSize(r, ownBytes)
-		head, _ := front.Peek(ownBytes) // an error comes again when it is read
+		head, _ := front.Peek(ownBytes) // the next read returns the same error
 		said := ownCharset(head)
 		switch {
 		case said == nil:
 		case isUTF16(said):
 			enc = said
 		case seekable && !isUTF8(said):
-			// A declaration is often older than the file: what is UTF-8 all the same is read as that.
+			// The declaration is often older than the file. If the file is valid UTF-8, ignore the declaration.
 			_, invalid := io.Copy(io.Discard, transform.NewReader(front, encoding.UTF8Validator))
 			if _, err := file.Seek(0, io.SeekStart); err != nil {
 				return nil, err
@@ -170,28 +172,29 @@ func NewReader(r io.Reader, charset string) (io.Reader, error) {
 	}
 	r = &evenReader{r: r, marked: isUTF16(enc)}
 	if isUTF8(enc) {
-		// What is not UTF-8 stays as it is, to be refused where it stands.
+		// Bytes that are not UTF-8 stay unchanged, so that they are refused at their place.
 		return withoutMarks(transform.NewReader(r, unicode.BOMOverride(transform.Nop))), nil
 	}
 	return withoutMarks(transform.NewReader(r, unicode.BOMOverride(enc.NewDecoder()))), nil
 }
 
-// withoutMarks leaves out byte order marks at the beginning: programs put one in front of another's.
+// withoutMarks removes byte order marks at the beginning. There may be several, because programs add one before that of another
+// program.
 func withoutMarks(r io.Reader) io.Reader {
 	front := bufio.NewReader(r)
 	for {
-		if mark, _ := front.Peek(3); string(mark) != "\ufeff" { // an error comes again when it is read
+		if mark, _ := front.Peek(3); string(mark) != "\ufeff" { // the next read returns the same error
 			return front
 		}
 		front.Discard(3)
 	}
 }
 
-// ownBytes is how much of a file is looked at for its charset.
+// ownBytes is how much of a file is used to detect its charset.
 const ownBytes = 512
 
-// ownCharset finds the charset that bytes without a byte order mark show themselves: UTF-16, by the zero bytes that ASCII has there, or
-// what an XML declaration names, unless the bytes that are seen are of no such charset. nil = neither.
+// ownCharset detects the charset of bytes without a byte order mark: UTF-16 by the zero bytes of ASCII characters, or the charset
+// in an XML declaration, unless the bytes contradict it. It returns nil if it finds neither.
 func ownCharset(head []byte) encoding.Encoding {
 	if len(head) >= 4 && utf8.Valid(head[:2]) {
 		switch even, odd := zeros(head, 0), zeros(head, 1); {
@@ -211,7 +214,7 @@ func ownCharset(head []byte) encoding.Encoding {
 
 var xmlEncoding = regexp.MustCompile(`^\s*<\?xml\s[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']`)
 
-// zeros counts the zero bytes at every second place.
+// zeros counts the zero bytes at every second position.
 func zeros(b []byte, from int) (n int) {
 	for i := from; i < len(b); i += 2 {
 		n += one(b[i] == 0)
@@ -219,16 +222,16 @@ func zeros(b []byte, from int) (n int) {
 	return n
 }
 
-// isUTF16 says whether an encoding is UTF-16, whose characters are of two bytes or four.
+// isUTF16 returns whether an encoding is UTF-16, whose characters have two or four bytes.
 func isUTF16(enc encoding.Encoding) bool {
 	canonical, err := htmlindex.Name(enc)
 	return strings.HasPrefix(fmt.Sprint(enc), "UTF-16") || err == nil && strings.HasPrefix(canonical, "utf-16")
 }
 
-// evenReader refuses UTF-16 that ends in the middle of a character, which would be U+FFFD at the end of something.
+// evenReader returns an error for UTF-16 that ends in the middle of a character, which a decoder would turn into U+FFFD.
 type evenReader struct {
 	r      io.Reader
-	marked bool // the bytes are UTF-16, by their byte order mark or otherwise
+	marked bool // the bytes are UTF-16, according to a byte order mark or otherwise
 	n      int64
 	first  byte
 }

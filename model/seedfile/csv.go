@@ -9,30 +9,30 @@ import (
 	"strings"
 )
 
-// maxRecord bounds one record of a CSV file.
+// maxRecord is the largest record of a CSV file.
 const maxRecord = 256 << 10
 
-// csvReader hands out the rows of a CSV file. Spaces after commas and before quoted fields are dropped, as are rows in
-// which every field is empty, and comments: lines that begin with #. One of these that reads like a row is told as a bad one.
+// csvReader returns the rows of a CSV file. It removes spaces after commas and before quoted fields. It skips rows in which every
+// field is empty, and comments, which are lines that begin with #. A comment that looks like a row is reported as a bad row.
 type csvReader struct {
 	src  *source
 	csv  *csv.Reader
 	tape tape
-	base int // lines in front of the first that csv sees
-	last int // last line reached
-	seen int // lines that have been looked at for comments
+	base int // lines before the first line that csv gets
+	last int // number of the last line that was read
+	seen int // lines that were searched for comments
 
-	comments bool // lines that begin with # are such, whatever stands on them
-	passed   int  // of these, those that read like rows
+	comments bool // lines that begin with # are comments, even if they look like rows
+	passed   int  // number of comments that look like rows
 	bad      []*badRow
-	held     []string // a row read behind bad ones
+	held     []string // a row that was read after bad ones
 	heldErr  error
 }
 
-// endOfFile is how old programs end a file.
+// endOfFile is the character with which old programs end a file.
 const endOfFile = "\x1a"
 
-// badRow is a row that is not CSV; reading can go on after it.
+// badRow is the error for a row that is not valid CSV. Reading can continue after it.
 type badRow struct {
 	line   int
 	reason string
@@ -40,7 +40,7 @@ type badRow struct {
 
 func (b *badRow) Error() string { return fmt.Sprintf("line %d: %s", b.line, b.reason) }
 
-// openCSV reads a file whose separator is told by its first line, sep=; or guessed.
+// openCSV opens a file. The separator is given by a first line sep=; or is guessed.
 func openCSV(src *source, comment rune) *csvReader {
 	comma, length := sepLine(src.peek(32))
 	if length == 0 {
@@ -62,8 +62,8 @@ func newCSVReader(src *source, comma, comment rune) *csvReader {
 	return c
 }
 
-// next returns a row and its line. The slice holds until the next call, its strings for good. A *badRow is an error
-// after which reading may go on; io.EOF is the end; any other error refuses the file.
+// next returns a row and its line. The slice is valid until the next call; its strings stay valid. After a *badRow error, reading
+// may continue. io.EOF is the end. Any other error refuses the file.
 func (c *csvReader) next() ([]string, int, error) {
 	for {
 		fields, err := c.held, c.heldErr
@@ -90,7 +90,7 @@ func (c *csvReader) next() ([]string, int, error) {
 	}
 }
 
-// skipped looks at what was read up to the end of a row: blank lines and comments in front of it, and then the row.
+// skipped examines the text up to the end of a row: blank lines and comments before it, and then the row.
 func (c *csvReader) skipped(text []byte) {
 	if c.csv.Comment == 0 {
 		return
@@ -114,7 +114,8 @@ func (c *csvReader) skipped(text []byte) {
 	}
 }
 
-// readsLikeRow tells whether a comment is a row whose serial begins with #, or one that was taken out: it has a seed behind another field.
+// readsLikeRow returns whether a comment is really a row, because a field after the first is a seed. Its serial number begins
+// with #, or somebody removed the row in this way.
 func (c *csvReader) readsLikeRow(comment []byte) bool {
 	fields := strings.Split(string(comment), string(c.csv.Comma))
 	for _, field := range fields[1:] {
@@ -125,7 +126,7 @@ func (c *csvReader) readsLikeRow(comment []byte) bool {
 	return false
 }
 
-// isSeed tells whether a field reads like a seed of 10 bytes or more.
+// isSeed returns whether a field looks like a seed of 10 bytes or more.
 func isSeed(field string) bool {
 	field = strings.ReplaceAll(strings.Trim(strings.TrimSpace(field), `"`), ":", "")
 	if strings.ContainsAny(field, " \t") {
@@ -155,19 +156,20 @@ func (c *csvReader) fault(err error) error {
 	return readFault(c.last+1, err)
 }
 
-// formulas leaves out the = in front of a quoted field, ="0001234", by which people keep a spreadsheet from reading a number, and the
-// blanks behind one, "1001" ,: a field that has a quote elsewhere than around all of it is no CSV otherwise.
+// formulas is a reader that removes the = before a quoted field, as in ="0001234", with which people keep a spreadsheet from
+// reading a number. It also removes blanks after a quoted field, as in "1001" ,. Without it, such fields are not valid CSV,
+// because they have quotes that do not enclose the whole field.
 type formulas struct {
 	src    io.Reader
 	comma  byte
-	front  bool // at the beginning of a field
+	front  bool // the next byte begins a field
 	quoted bool
-	equals bool   // an = at the beginning of a field is kept back
-	closed bool   // a quote was the last but for blanks
-	blanks []byte // kept back behind it
+	equals bool   // an = at the beginning of a field is held back
+	closed bool   // the last byte, except for blanks, was a closing quote
+	blanks []byte // blanks after it that are held back
 	buf    [4096]byte
 	out    []byte
-	rest   []byte // of out, not handed over yet
+	rest   []byte // the part of out that was not returned yet
 }
 
 func (f *formulas) Read(p []byte) (int, error) {
@@ -189,7 +191,7 @@ func (f *formulas) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// filter appends what is left of some bytes.
+// filter appends the bytes of in that stay.
 func (f *formulas) filter(out, in []byte) []byte {
 	for _, c := range in {
 		if f.equals {
@@ -225,11 +227,11 @@ func (f *formulas) filter(out, in []byte) []byte {
 	return out
 }
 
-// tape keeps what is read through it until it is taken: encoding/csv does not say what it skipped.
+// tape is a reader that keeps what was read, because encoding/csv does not tell what it skipped.
 type tape struct {
 	src  io.Reader
 	kept []byte
-	from int64 // offset of kept
+	from int64 // offset of the first byte of kept
 }
 
 func (t *tape) Read(p []byte) (int, error) {
@@ -238,7 +240,7 @@ func (t *tape) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take returns what was not taken yet, up to an offset. It holds until the next Read.
+// take returns what was read up to an offset and not taken yet. The result is valid until the next Read.
 func (t *tape) take(offset int64) []byte {
 	n := min(int(offset-t.from), len(t.kept))
 	taken := t.kept[:n]
@@ -246,8 +248,8 @@ func (t *tape) take(offset int64) []byte {
 	return taken
 }
 
-// commaOf guesses what separates the fields of a file by its first line that says something: a comma, a semicolon or
-// a tab, whichever is most frequent outside quotes, else a vertical bar; a comma if in doubt.
+// commaOf guesses the separator of a file from its first line that is neither empty nor a comment: comma, semicolon or tab,
+// whichever is most frequent outside quotes, or else a vertical bar. In case of doubt it is a comma.
 func commaOf(prefix []byte) rune {
 	var commas, semicolons, tabs, bars int
 	quoted := false
@@ -272,7 +274,7 @@ func commaOf(prefix []byte) rune {
 			}
 		}
 		switch {
-		case quoted: // the field goes on in the next line
+		case quoted: // the field continues in the next line
 			continue
 		case semicolons > commas && semicolons >= tabs:
 			return ';'
@@ -286,8 +288,8 @@ func commaOf(prefix []byte) rune {
 	return ','
 }
 
-// columns reads the names of a header's columns, trimmed and without the empty ones that a spreadsheet leaves at the end. A column
-// without a name or with a name given twice, in whatever case, is refused.
+// columns returns the names of the columns in a header, trimmed and without the empty ones at the end, which spreadsheets add. A
+// column without a name, and a name given twice in any case, are errors.
 func columns(header []string, line int) ([]string, error) {
 	names := make([]string, filled(header))
 	given := map[string]bool{}

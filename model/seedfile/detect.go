@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Detect recognises the format of a file by its beginning, a few kilobytes of it in UTF-8; Auto means that it is none of
-// ours. Lines of text with commas, semicolons, tabs or vertical bars, and those behind a line sep=, that are nothing else are taken for
-// OATH CSV.
+// Detect returns the format of a file from its first few kilobytes, in UTF-8. Auto means that the format is unknown. Lines with
+// commas, semicolons, tabs or vertical bars, and lines after a line sep=, are OATH CSV if they are nothing else.
 func Detect(prefix []byte) Format {
 	prefix = bytes.TrimPrefix(prefix, []byte{0xEF, 0xBB, 0xBF})
 	text := bytes.TrimLeft(prefix, " \t\r\n")
@@ -20,7 +19,7 @@ func Detect(prefix []byte) Format {
 	return detectText(string(text))
 }
 
-// undetected says why a file that Detect does not know cannot be read.
+// undetected returns why a file whose format Detect does not know cannot be read.
 func undetected(prefix []byte) error {
 	if text := bytes.TrimLeft(prefix, " \t\r\n"); bytes.HasPrefix(text, []byte("<")) {
 		if _, err := detectXML(text); err != nil {
@@ -36,7 +35,7 @@ func undetected(prefix []byte) error {
 	return unreadable(0, "the file is of no kind that can be read here")
 }
 
-// noText says of the beginning of a file, as its bytes or each byte as a character, that it is none of text; "" when it may be.
+// noText returns why the beginning of a file cannot be text; "" if it may be. The beginning may be bytes, or bytes as characters.
 func noText(head []byte) (reason string) {
 	for _, kind := range []struct{ begins, reason string }{
 		{"PK\x03\x04", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
@@ -57,7 +56,7 @@ func noText(head []byte) (reason string) {
 
 var isJSON = regexp.MustCompile(`^\s*(?:\{\s*["}]|\[\s*[\[{"\]])`)
 
-// detectXML goes by the root element.
+// detectXML detects the format by the root element.
 func detectXML(text []byte) (Format, error) {
 	src, err := newSource(bytes.NewReader(text))
 	if err != nil {
@@ -83,7 +82,7 @@ func detectXML(text []byte) (Format, error) {
 	}
 }
 
-// detectText goes by the first line that says something.
+// detectText detects the format by the first line that is neither empty nor a comment.
 func detectText(text string) Format {
 	_, told := sepLine([]byte(text[:min(len(text), 32)]))
 	text = text[told:]
@@ -116,7 +115,7 @@ func detectText(text string) Format {
 		return OATHCSV
 	case isFeitian(first):
 		return Feitian
-	case strings.ContainsAny(first, "\t|"), first != "" && first[0] == '"' && strings.Count(first, `"`)%2 == 1: // a field of several lines
+	case strings.ContainsAny(first, "\t|"), first != "" && first[0] == '"' && strings.Count(first, `"`)%2 == 1: // a field with several lines
 		return OATHCSV
 	}
 	return Auto

@@ -11,7 +11,7 @@ import (
 	"tokensmith/model"
 )
 
-// Encoding is how a file writes its seeds.
+// Encoding is the encoding of the seeds in a file.
 type Encoding string
 
 // The encodings of seeds.
@@ -23,14 +23,14 @@ const (
 
 func (e Encoding) known() bool { return e == Hex || e == Base32 || e == Base64 }
 
-// encodingName reads the name of an encoding, in any spelling: base-32.
+// encodingName parses the name of an encoding in any spelling, such as base-32.
 func encodingName(s string) (Encoding, bool) {
 	e := Encoding(strings.ToUpper(flatName(s)))
 	return e, e.known()
 }
 
-// decode reads a seed as it was pasted: white space, what is not seen, and dashes between groups of base32 or colons between bytes of
-// hex are left out. An error says nothing of the seed.
+// decode decodes a seed. White space, invisible characters, dashes between groups of base32, and colons between hex bytes are
+// ignored. It returns no details of an error, which could reveal the seed.
 func (e Encoding) decode(text string) (model.Secret, bool) {
 	var out []byte
 	var err error
@@ -40,7 +40,7 @@ func (e Encoding) decode(text string) (model.Secret, bool) {
 	case Base32:
 		text = strings.TrimRight(model.PastedOTP(text), "=")
 		if n := len(text) % 8; n == 1 || n == 3 || n == 6 {
-			return nil, false // no number of bytes has this length
+			return nil, false // no number of bytes gives this length
 		}
 		out, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(text))
 	case Base64:
@@ -56,7 +56,7 @@ func (e Encoding) decode(text string) (model.Secret, bool) {
 	return out, err == nil && len(out) > 0
 }
 
-// DecodeSeed reads a seed, or another key, in an encoding, or says why it cannot. It says nothing of the seed.
+// DecodeSeed decodes a seed, or another key, or returns why it cannot. The reason reveals nothing about the seed.
 func DecodeSeed(text string, e Encoding) (seed model.Secret, reason string) {
 	seed, ok := e.decode(text)
 	if !ok {
@@ -65,7 +65,7 @@ func DecodeSeed(text string, e Encoding) (seed model.Secret, reason string) {
 	return seed, ""
 }
 
-// mismatch says why a seed cannot be read, or that it is not written as the others of its file.
+// mismatch returns why a seed cannot be decoded, or that it is not encoded like the others in its file.
 func (e Encoding) mismatch(text string) string {
 	if reason := e.fault(text); e != "" || reason != unlike {
 		return "the seed " + reason
@@ -75,8 +75,8 @@ func (e Encoding) mismatch(text string) string {
 
 const unlike = "is neither hex nor base32"
 
-// fault says what is wrong with a seed that cannot be read: a digit of hex that is missing, as spreadsheets drop the zeros in front, or
-// a character that no encoding has.
+// fault returns what is wrong with a seed that cannot be decoded: for example an odd number of hex digits, because spreadsheets
+// drop leading zeros, or a character that no encoding has.
 func (e Encoding) fault(text string) string {
 	text = strings.ReplaceAll(model.Pasted(text), ":", "")
 	if e != Base32 && e != Base64 && len(text)%2 == 1 && len(text) >= 20 && strings.Trim(text, "0123456789abcdefABCDEF") == "" {
@@ -93,8 +93,9 @@ func (e Encoding) fault(text string) string {
 	return "is not valid " + string(e)
 }
 
-// otherThanBase64 says which encoding a seed in a field of base64 is all but surely written in: one of 20 characters or more that are
-// all hex's, or all base32's. A random one in base64 is so once in 10^11, of 16 bytes even less often.
+// otherThanBase64 returns the encoding that a seed in a base64 field almost certainly has instead: hex or base32, if it has 20
+// characters or more and all of them are in that alphabet. For a random seed in base64 the probability of this is 10^-11, and
+// less for 16 bytes.
 func otherThanBase64(text string) Encoding {
 	text = model.Pasted(text)
 	if len(text) < 20 {

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// The upload file of Entra ID: a header with at least upn, serial number, secret key and time interval, and rows of
+// The upload file of Entra ID has a header with at least upn, serial number, secret key and time interval. Its rows are
 // time-based keys with seeds in base32. upn, which may be empty, becomes Key.User.
 
 var entraColumns = []oathColumn{colUser, colSerial, colSeed, colPeriod}

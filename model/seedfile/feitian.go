@@ -7,8 +7,8 @@ import (
 	"tokensmith/model"
 )
 
-// Feitian's text file: lines of serial and seed with white space between, the seed in hex or base32 as in OATH CSV.
-// Lines that start with # are comments; a first line that names the columns is read as such.
+// Feitian's text file has lines with a serial number and a seed, separated by white space. The seed is in hex or base32, as in
+// OATH CSV. Lines that start with # are comments. The first line may be a header.
 
 func readFeitian(src *source, f *File, opts Options) error {
 	return readRows(src, f, opts, rowDialect{rows: func(src *source) rowReader {
@@ -16,11 +16,11 @@ func readFeitian(src *source, f *File, opts Options) error {
 	}})
 }
 
-// fieldReader hands out the lines of a file, each as its fields between white space.
+// fieldReader returns the lines of a file as fields separated by white space.
 type fieldReader struct {
 	src      *source
 	line     int
-	comments bool // as csvReader has it
+	comments bool // as in csvReader
 }
 
 func (r *fieldReader) next() ([]string, int, error) {

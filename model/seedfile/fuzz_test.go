@@ -14,8 +14,9 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// fuzzFormat fuzzes one reader, or all with recognition, starting from the vectors. Whatever the file: no panic; every
-// key has a secret and passes its limits; every error has a kind a caller expects; no message holds a seed of the file.
+// fuzzFormat fuzzes one reader, or all with detection of the format, starting from the vectors. For any file there is no panic;
+// every key has a secret and is within its limits; every error has a kind that a caller expects; and no message contains a seed
+// of the file.
 func fuzzFormat(f *testing.F, format seedfile.Format) {
 	for _, path := range vectorFiles(f) {
 		data, err := os.ReadFile(path)
@@ -32,7 +33,7 @@ func fuzzFormat(f *testing.F, format seedfile.Format) {
 			PreSharedKey: vectorOptions["rfc6030-figure6.xml"].PreSharedKey,
 		}
 		if strings.Count(string(data), "IterationCount") > 0 && !strings.Contains(string(data), "<IterationCount>1000</IterationCount>") {
-			return // the key derivation would take all the time
+			return // the key derivation would need all the time
 		}
 		file, keys, err := read(data, opts)
 		messages := slices.Clone(file.Notes)
@@ -68,8 +69,9 @@ func fuzzFormat(f *testing.F, format seedfile.Format) {
 	})
 }
 
-// noSecret looks for a seed in messages, in every way of writing it. Short seeds and those of a few bytes again and again
-// occur by chance (a serial of zeros in another row), and what the file writes twice may be a name in its other place.
+// noSecret searches messages for a seed, in every encoding. Short seeds, and seeds with few different bytes, occur by chance
+// (such as a serial number of zeros in another row). A text that is twice in the file may be a name in the other place. These are
+// ignored.
 func noSecret(t *testing.T, data string, messages []string, k seedfile.Key) {
 	variety := slices.Sorted(slices.Values(k.Secret))
 	if len(k.Secret) < 10 || len(slices.Compact(variety)) < 4 {
@@ -112,8 +114,8 @@ func FuzzOTPAuth(f *testing.F) { fuzzFormat(f, seedfile.OTPAuth) }
 
 func FuzzMigration(f *testing.F) { fuzzFormat(f, seedfile.Migration) }
 
-// FuzzBadSeed puts any text where a file has its seed, but in a first line, which may be a header and then is named: no error and no
-// refused row shows it.
+// FuzzBadSeed puts any text in the place of a seed, except in a first line, which may be a header and is then named: no error and
+// no refused row shows it.
 func FuzzBadSeed(f *testing.F) {
 	for _, s := range []string{"313", "GEZDGNBVGY3TQOJQ!", "&seedseedseed;", "<seedseedseed", "<A00000>", "]]>seedseedseed", "a\"seedseedseed", "\"seedseedseed"} {
 		f.Add(s)
@@ -145,7 +147,7 @@ func FuzzBadSeed(f *testing.F) {
 	})
 }
 
-// FuzzAssignments reads any text as a batch assignment file: rows are whole, and no message holds a PIN.
+// FuzzAssignments reads any text as a batch assignment file: rows are complete, and no message contains a PIN.
 func FuzzAssignments(f *testing.F) {
 	f.Add(assignHeader + `"test domain", "john.smith", "DN", "MT", "10000", "ACTIVE", "marked-pin"`)
 	f.Add(assignHeader + "d,u,DN,MT,1,,\n,u,DN,MT,1,,9999\n")
@@ -167,7 +169,7 @@ func FuzzAssignments(f *testing.F) {
 	})
 }
 
-// TestSeedsOfTheCorpus makes sure that the fuzz targets start from a file of every format.
+// TestSeedsOfTheCorpus checks that the fuzz targets start from a file of every format.
 func TestSeedsOfTheCorpus(t *testing.T) {
 	t.Parallel()
 	seen := map[seedfile.Format]bool{}

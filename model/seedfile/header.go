@@ -8,11 +8,11 @@ import (
 	"tokensmith/model"
 )
 
-// A first line is read as a header when it names the columns of serial and seed. One that names others, or these by other words, must
-// not be taken for a row: its words would be a serial and, as many words are base32, a seed that anybody can guess.
+// The first line is a header if it names the columns of the serial number and the seed. A first line with other names must not be
+// read as a row: its words would become a serial number and, because many words are valid base32, a seed that anybody can guess.
 
-// headerWithout says why a first line that oathHeader does not take is a header all the same, and what it lacks; "" when it is a row.
-// next is the row behind it, header what it names.
+// headerWithout returns why a first line that oathHeader does not accept is a header nevertheless, and what it lacks; "" if it is
+// a row. next is the row after it. header is what it names.
 func headerWithout(row, next []string, header *oathLayout, encoding Encoding) (reason string) {
 	if !readsLikeHeader(row, next, encoding) {
 		return ""
@@ -33,7 +33,7 @@ func headerWithout(row, next []string, header *oathLayout, encoding Encoding) (r
 	return fmt.Sprintf("the first line is a header (%.200s), and none of its columns is known to hold the %s: name them serial and seed", strings.Join(named, ", "), lacks)
 }
 
-// readsLikeHeader tells whether a first line names columns: one of those that are known, or words where a seed would stand.
+// readsLikeHeader returns whether a first line names columns: known ones, or words in the place of a seed.
 func readsLikeHeader(row, next []string, encoding Encoding) bool {
 	known := false
 	for i, column := range row {
@@ -49,17 +49,18 @@ func readsLikeHeader(row, next []string, encoding Encoding) bool {
 	if seedWords(row[1], encoding) {
 		return true
 	}
-	// Words of other languages: no digit stands in them, and one in the serial behind them; a seed would be as long as the next.
+	// Words of another language: this line has no digits, but the next serial number has. If this were a seed, it would be as
+	// long as the next one.
 	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(model.Pasted(row[1])) != len(model.Pasted(at(next, 1)))
 }
 
-// repeatsHeader tells whether a row further on is the header of another file that was put behind the first.
+// repeatsHeader returns whether a later row is the header of another file that was appended to the first.
 func repeatsHeader(serial, seed string, encoding Encoding) bool {
 	return serial != "" && !hasDigit(serial) && seedWords(seed, encoding)
 }
 
-// sureSeed tells whether a field can hardly be anything but a seed: it has digits as a seed has, or is in the encoding that the caller
-// named and no words.
+// sureSeed returns whether a field is almost certainly a seed: it contains digits as a seed does, or it is in the encoding that
+// the caller named and is not words.
 func sureSeed(field string, encoding Encoding) bool {
 	if encoding == Base64 {
 		seed, ok := Base64.decode(field)
@@ -68,8 +69,8 @@ func sureSeed(field string, encoding Encoding) bool {
 	return (isSeed(field) || isSeed(model.Pasted(field))) && hasDigit(field) && !seedWords(field, encoding)
 }
 
-// seedWords tells whether a field that could be a seed is words about one: it is in two cases, which base32 is not and hex hardly ever,
-// or has a word that headers have.
+// seedWords returns whether a field that could be a seed consists of words about seeds: it has upper and lower case, which base32
+// never has and hex almost never, or contains a word from headers.
 func seedWords(field string, encoding Encoding) bool {
 	field = strings.TrimSpace(field)
 	lower := strings.ToLower(field)

@@ -7,8 +7,8 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// TestHeaderWithoutSeed reads files whose first line names columns, but not the seed's or the serial's as it is known: they are refused
-// as a whole, as files with such a header, in every format of rows and whatever encoding is named.
+// TestHeaderWithoutSeed reads files whose first line names columns, but no known name for the seed or the serial number. They are
+// refused as a whole because of this header, in every format with rows and with every given encoding.
 func TestHeaderWithoutSeed(t *testing.T) {
 	t.Parallel()
 	const hex, b32 = "3132333435363738393031323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -8,7 +8,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// TestSeedsHidden puts seeds, in every way of writing them, where other things belong: no refusal and no note shows one.
+// TestSeedsHidden puts seeds, in every encoding, in the places of other values: no refusal and no note shows one.
 func TestSeedsHidden(t *testing.T) {
 	t.Parallel()
 	const good = "3132333435363738393031323334353637383930"

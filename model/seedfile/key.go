@@ -11,57 +11,58 @@ import (
 	"tokensmith/model/otp"
 )
 
-// The algorithms of a key.
+// Algorithms of a key.
 const (
 	HOTP = "HOTP" // RFC 4226, event-based
 	TOTP = "TOTP" // RFC 6238, time-based
 )
 
-// The hashes of a key, named as products name them.
+// Hash functions of a key, with the names that products use.
 const (
 	SHA1   = "HmacSHA1"
 	SHA256 = "HmacSHA256"
 	SHA512 = "HmacSHA512"
 )
 
-// Key is one OTP key of a token file. A zero field means that the file does not say. Key URIs have no Serial but a User, and
-// a PSKC file may have a KeyID only; one of the three is always there. Nothing keeps a file from having a serial twice.
+// Key is one OTP key of a token file. A zero field means that the file does not contain it. Key URIs have a User and no Serial,
+// and in a PSKC file there may be only a KeyID. At least one of the three is always set. A file may contain a serial number
+// twice.
 type Key struct {
-	Line         int          // 1-based line on which the key starts
+	Line         int          // line on which the key starts, starting at 1
 	Serial       string       // serial number of the device
-	KeyID        string       // PSKC: Id of the key
+	KeyID        string       // Id of the key in PSKC
 	Manufacturer string       // name or code of the device's maker
 	Model        string       // name or number of the device's model
-	Issuer       string       // who issued the key
-	User         string       // the user it belongs to: a UPN, a login name, an account label
+	Issuer       string       // issuer of the key
+	User         string       // user of the key: a UPN, a login name or an account label
 	Description  string       // free text
 	Secret       model.Secret // the key's bytes; never empty
 	Algorithm    string       // HOTP, TOTP or ""
 	Hash         string       // SHA1, SHA256, SHA512 or ""
 	Digits       int          // 6, 8 or 0
-	Period       int64        // seconds of a time step, or 0
+	Period       int64        // length of a time step in seconds, or 0
 	Counter      int64        // HOTP: the next counter
-	Drift        int64        // TOTP: the device's clock, in steps ahead
-	Notes        []string     // what the file says of this key and was not used, one sentence each
+	Drift        int64        // TOTP: how many steps the device's clock is ahead
+	Notes        []string     // what the file says about this key and was not used, in one sentence each
 }
 
-// The limits of a key. Seeds shorter than a product wants are the caller's to refuse.
+// Limits for a key. The caller must refuse seeds that are too short for a product.
 const (
 	maxSecret = 512
 	maxText   = 1024
 	maxPeriod = 1 << 31
 )
 
-// DriftMost is how many steps a device's clock may be ahead or behind in a file. A clock that strays further in use still fits the four
-// bytes that PSKC has for it.
+// DriftMost is how many steps the clock of a device may be ahead or behind in a file. A clock that drifts further in use still
+// fits the four bytes in PSKC.
 const DriftMost = 2_000_000_000
 
-// note records something the file says of the key that was not used.
+// note adds a note about something that the file says about the key and that was not used.
 func (k *Key) note(format string, args ...any) {
 	k.Notes = append(k.Notes, fmt.Sprintf(format, args...))
 }
 
-// check says why the key cannot be used, or nothing.
+// check returns why the key cannot be used; "" if it can.
 func (k *Key) check() string {
 	if reason := k.clean(); reason != "" {
 		return reason
@@ -85,7 +86,8 @@ func (k *Key) check() string {
 	return ""
 }
 
-// clean gives the key's texts the form in which they are kept, the same for every file and way in, or says why one has none.
+// clean converts the key's texts to the form in which they are stored, which is the same for every file format. It returns why a
+// text is refused; "" if none is.
 func (k *Key) clean() string {
 	for _, t := range []struct {
 		what  string
@@ -108,7 +110,7 @@ func (k *Key) clean() string {
 		}
 		if reason != "" {
 			if t.text == &k.Serial {
-				k.Serial = "" // it is in no message then
+				k.Serial = "" // so that no message contains it
 			}
 			return "the " + t.what + " " + reason
 		}
@@ -117,7 +119,7 @@ func (k *Key) clean() string {
 	return ""
 }
 
-// printable tells whether s is UTF-8 without control characters.
+// printable returns whether s is UTF-8 without control characters.
 func printable(s string) bool {
 	ascii := true
 	for i := 0; i < len(s); i++ {
@@ -129,7 +131,7 @@ func printable(s string) bool {
 	return ascii || utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// hashName reads the name of a hash in the spellings files use: HmacSHA1, sha256, HMAC-SHA-512.
+// hashName parses the name of a hash function in the spellings of files: HmacSHA1, sha256, HMAC-SHA-512.
 func hashName(s string) (string, bool) {
 	switch strings.TrimPrefix(flatName(s), "hmac") {
 	case "sha1", "sha":
@@ -144,35 +146,36 @@ func hashName(s string) (string, bool) {
 
 var flatten = strings.NewReplacer("-", "", "_", "")
 
-// flatName is a name in lower case without dashes, underscores, white space of any kind and what is not seen, for names that files
-// spell in many ways.
+// flatName returns a name in lower case without dashes, underscores, white space and invisible characters, because files spell
+// names in many ways.
 func flatName(s string) string { return flatten.Replace(strings.ToLower(model.Pasted(s))) }
 
-// digitCount reads a number of digits, 6 or 8.
+// digitCount parses a number of digits, 6 or 8.
 func digitCount(s string) (int, bool) {
 	n, err := strconv.Atoi(s)
 	return n, err == nil && (n == 6 || n == 8)
 }
 
-// positive reads a number of seconds, at least 1.
+// positive parses a number of seconds, at least 1.
 func positive(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n > 0 && n <= maxPeriod
 }
 
-// counterValue reads a counter. One that is too large is refused with its key.
+// counterValue parses a counter. If it is too large, the key is refused later.
 func counterValue(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0
 }
 
-// signed reads a number of time steps, ahead or behind. One that is out of range is refused with its key.
+// signed parses a number of time steps, which may be negative. If it is out of range, the key is refused later.
 func signed(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
 }
 
-// shown quotes a value of a file in a message. Long values are not shown: one in the wrong column may be a seed.
+// shown returns a value from a file, quoted for a message. Long values are not shown, because in the wrong column they may be
+// seeds.
 func shown(s string) string {
 	if len(s) > 15 || !printable(s) || model.Hidden(s) {
 		return fmt.Sprintf("(a value of %d bytes)", len(s))
@@ -180,7 +183,7 @@ func shown(s string) string {
 	return strconv.Quote(s)
 }
 
-// name quotes the name of an element, attribute or column.
+// name returns the name of an element, attribute or column for a message. A name that may be a seed is not shown.
 func name(s string) string {
 	if len(s) > 40 || !printable(s) || model.Hidden(s) {
 		return fmt.Sprintf("(a name of %d characters)", model.Characters(s))

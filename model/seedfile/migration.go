@@ -11,14 +11,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Google Authenticator exports keys as otpauth-migration://offline?data=..., the data being a protocol buffer in base64:
+// Google Authenticator exports keys as otpauth-migration://offline?data=.... The data is a protocol buffer in base64:
 //
 //	message Payload    { repeated Parameters 1; int32 version 2, batch_size 3, batch_index 4, batch_id 5 }
 //	message Parameters { bytes secret 1; string name 2, issuer 3; enum algorithm 4, digits 5, type 6; int64 counter 7; string unique_id 8 }
 //
-// Another field, and another parameter of the URI, is not known and refuses the payload, unless "field 9" or its name is to be ignored.
-// Time-based keys have a period of 30 seconds, the only one the app has. An export of many keys comes in several
-// payloads; a note says which are missing.
+// An unknown field, or an unknown parameter of the URI, refuses the payload, unless "field 9" or the name is to be ignored.
+// Time-based keys have a period of 30 seconds, the only one in the app. An export of many keys has several payloads; a note says
+// which are missing.
 
 // migrationKey is one Parameters message.
 type migrationKey struct {
@@ -28,7 +28,7 @@ type migrationKey struct {
 	counter                 uint64
 }
 
-// batchSet knows which parts of each export were seen.
+// batchSet records which parts of each export were read.
 type batchSet map[uint64]*batch
 
 type batch struct {
@@ -36,7 +36,7 @@ type batch struct {
 	parts map[uint64]bool
 }
 
-// maxBatch bounds the parts of an export.
+// maxBatch is the largest number of parts of an export.
 const maxBatch = 1000
 
 func (s batchSet) report(f *File) {
@@ -47,7 +47,7 @@ func (s batchSet) report(f *File) {
 	}
 }
 
-// readMigration reads one payload. All its keys have the line of the URI.
+// readMigration reads one payload. All its keys have the line number of the URI.
 func readMigration(f *File, line int, text string, batches batchSet) error {
 	keys, reason := migrationKeys(f, text, batches)
 	if reason != "" {
@@ -87,7 +87,7 @@ func migrationKeys(f *File, text string, batches batchSet) (keys []migrationKey,
 		case strings.EqualFold(called, "data") && data != "":
 			return nil, "parameter data is given twice"
 		case strings.EqualFold(called, "data"):
-			// A plus sign belongs to base64 here, so that this is not form decoding.
+			// A plus sign is a base64 character here, so this must not be form decoding.
 			if data, err = url.PathUnescape(value); err != nil {
 				return nil, "the data of the export cannot be read"
 			}
@@ -165,7 +165,7 @@ func migrationParameters(raw []byte, unknown func(what string, field int)) (m mi
 			m.kind = number
 		case 7:
 			m.counter = number
-		case 8: // an id for the app's own use
+		case 8: // an id that only the app uses
 		default:
 			unknown("an exported key's", field)
 		}
@@ -174,7 +174,7 @@ func migrationParameters(raw []byte, unknown func(what string, field int)) (m mi
 	return m, ok
 }
 
-// key makes a key of the message, or says why not.
+// key converts the message to a key, or returns why it cannot.
 func (m *migrationKey) key() (k Key, reason string) {
 	k.labelled(m.name, m.issuer)
 	switch m.kind {
@@ -187,7 +187,7 @@ func (m *migrationKey) key() (k Key, reason string) {
 	}
 	switch m.algorithm {
 	case 0:
-		// The export does not say. A seed that long is SHA-512's, so that the caller is to say it.
+		// The export does not name the algorithm. A seed as long as this may be for SHA-512, so the caller must name it.
 		if len(m.secret) < sha512.Size {
 			k.Hash = SHA1
 		}
@@ -217,8 +217,8 @@ func (m *migrationKey) key() (k Key, reason string) {
 	return k, ""
 }
 
-// eachField walks the fields of a protocol buffer message: a number for the wire types of varints and fixed numbers,
-// bytes for the rest. It says whether the message is whole and every field was taken.
+// eachField calls take for each field of a protocol buffer message: with a number for varints and fixed-size numbers, with bytes
+// for the others. It returns whether the message is complete and take returned true for every field.
 func eachField(raw []byte, take func(field int, number uint64, bytes []byte) bool) bool {
 	for len(raw) > 0 {
 		field, kind, n := protowire.ConsumeTag(raw)

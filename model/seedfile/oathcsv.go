@@ -9,23 +9,24 @@ import (
 	"tokensmith/model"
 )
 
-// OATH CSV is not standardised. Read are
+// OATH CSV is not standardized. These forms are read:
 //
-//   - without a header: serial, seed[, type[, digits[, period or counter[, hash]]]], and serial, seed, counter;
-//   - with a header: the columns of oathColumns in any order, the names in any case. Two for one thing, and one that is not
-//     known and not idle, refuse the file.
+//   - Without a header: serial, seed[, type[, digits[, period or counter[, hash]]]], and serial, seed, counter.
+//   - With a header: the columns of oathColumns in any order, with names in any case. Two columns with the same meaning, and a
+//    column that is neither known nor in idleColumns, refuse the file.
 //
-// type is hotp or totp; ocra is refused by name. A column "algorithm" has types or, as in key URIs, hashes. The fifth column is the
-// period of a totp row and the counter of a hotp row. A named period makes a row totp, as SafeID's files have it. Where a file
-// without a header has types in some rows, the others are hotp, as NetIQ has it, unless the product says otherwise. Lines that
-// start with # are comments. Fields are separated by commas, semicolons, tabs or vertical bars, or as a first line sep= says.
+// type is hotp or totp; ocra is refused with its name. A column "algorithm" contains types or, as in key URIs, hashes. The fifth
+// column is the period of a totp row and the counter of a hotp row. A period in a named column makes a row totp, as in files of
+// SafeID. If a file without a header has types in some rows, the other rows are hotp, as in files of NetIQ, unless the product
+// says otherwise. Lines that start with # are comments. Fields are separated by commas, semicolons, tabs or vertical bars, or by
+// the character that a first line sep= names.
 //
-// Seeds are written as the column encode says, else as Options.Encoding says, else all in one way, decided over the
-// first 32 KiB: as most of the seeds there can only be read, hex or base32. A seed of letters A to F and digits 2 to 7
-// alone would be both; if all are, they are hex, which a random base32 seed of 16 characters is once in 6 million.
-// One that cannot be read in the way of the others is refused, and with it the import.
+// The encoding of seeds is that of the column encode, or else of Options.Encoding. Otherwise all seeds have one encoding, hex or
+// base32, which is guessed from the first 32 KiB: the one in which most of the seeds can be read. A seed with only the letters A
+// to F and the digits 2 to 7 could be both; if all are like this, they are hex. A random base32 seed of 16 characters is like
+// this once in 6 million. A seed that cannot be read in the encoding of the others is refused, and with it the import.
 
-// oathColumns maps the names of columns, as columnName gives them, to their meaning.
+// oathColumns maps the names of columns, as returned by columnName, to their meaning.
 var oathColumns = map[string]oathColumn{
 	"serial": colSerial, "serialnumber": colSerial, "serialno": colSerial, "tokenserial": colSerial, "tokenserialnumber": colSerial,
 	"s/n": colSerial, "sn": colSerial, "seriennummer": colSerial,
@@ -43,14 +44,14 @@ var oathColumns = map[string]oathColumn{
 	"issuer": colIssuer, "manufacturer": colManufacturer, "model": colModel, "description": colDescription,
 }
 
-// idleColumns say nothing of the OTPs; flatName gives their names.
+// idleColumns are columns that have no influence on the OTPs, with names as returned by flatName.
 var idleColumns = map[string]bool{"comment": true, "comments": true, "note": true, "notes": true, "remark": true, "remarks": true,
 	"location": true, "color": true, "colour": true, "email": true, "mail": true, "firstname": true, "lastname": true, "displayname": true,
 	"batch": true, "batchno": true, "lot": true, "order": true, "orderno": true, "ordernumber": true, "customer": true, "vendor": true,
 	"productiondate": true, "manufacturedate": true, "purchasedate": true}
 
-// lineColumn is the column by which a file that was read and written anew names the line in the first one. What such a file
-// holds is meant as it stands: no spreadsheet had it, and no line of it is a comment.
+// lineColumn is the column with the line number in the original file, in a file that OATHTable wrote from another file. Such a
+// file is read literally: no spreadsheet has changed it, and it has no comments.
 const lineColumn = "tokensmithline"
 
 type oathColumn int
@@ -71,16 +72,16 @@ const (
 	colManufacturer
 	colModel
 	colDescription
-	colFactor    // the fifth column without a header: period or counter
+	colFactor    // without a header, the fifth column: period or counter
 	colAlgorithm // a type or a hash
 	colLine      // see lineColumn
 	oathColumnCount
 )
 
-// oathLayout tells where each column is, -1 for nowhere.
+// oathLayout is the index of each column; -1 if there is none.
 type oathLayout [oathColumnCount]int
 
-// oathHeader reads a header; false means that the row is not one. twice says which two columns are one thing.
+// oathHeader parses a header. ok is false if the row is not a header. twice says which two columns have the same meaning.
 func oathHeader(row []string) (layout oathLayout, unknown []string, twice string, ok bool) {
 	for i := range layout {
 		layout[i] = -1
@@ -99,7 +100,8 @@ func oathHeader(row []string) (layout oathLayout, unknown []string, twice string
 	return layout, unknown, twice, layout[colSerial] >= 0 && layout[colSeed] >= 0
 }
 
-// columnName is a column's flat name without its unit, timestep (s), and without a mark behind it: serial no., serial #.
+// columnName returns the flat name of a column without a unit, as in timestep (s), and without a mark at the end, as in serial
+// no. and serial #.
 func columnName(column string) string {
 	column = strings.TrimRight(strings.TrimSpace(column), ".#: ")
 	if at := strings.IndexAny(column, "(["); at > 0 && unitOf.MatchString(column[at:]) {
@@ -131,7 +133,7 @@ func readOATHCSV(src *source, f *File, opts Options) error {
 	}})
 }
 
-// at is the field i of a row without surrounding space, or "".
+// at returns the field i of a row, trimmed; "" if there is none.
 func at(row []string, i int) string {
 	if i < 0 || i >= len(row) {
 		return ""
@@ -139,7 +141,7 @@ func at(row []string, i int) string {
 	return strings.TrimSpace(row[i])
 }
 
-// oathRow makes a key of a row, or says why not.
+// oathRow converts a row to a key, or returns why it cannot.
 func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm string) (k Key, reason string) {
 	exact, named := layout[colLine] >= 0, layout[colFactor] < 0
 	field := func(c oathColumn) string {
@@ -191,7 +193,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	case "ocra", "ocra2":
 		return k, "OCRA keys are not supported"
 	default:
-		// Without a header a third column of digits alone is a counter.
+		// Without a header, a third column with only digits is a counter.
 		if _, ok = counterValue(kind); !ok || named || filled(row) > 3 {
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
@@ -266,7 +268,8 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	return k, ""
 }
 
-// misplaced says that values stand where others belong, without showing any: a seed in the serial's place, a type in front.
+// misplaced returns which values are in the wrong column, such as a seed in the column of the serial number, or a type in the
+// first column. It shows none of them.
 func misplaced(row []string, serial, seed string, named bool) string {
 	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"
 	switch {
@@ -284,8 +287,7 @@ func misplaced(row []string, serial, seed string, named bool) string {
 	return ""
 }
 
-// looksSwapped tells whether what should be a serial is a seed and what should be a seed is not, so that no message
-// shows it.
+// looksSwapped returns whether the serial number is a seed and the seed is not, so that no message contains it.
 func looksSwapped(serial, seed string) bool {
 	return len(seed) < len(serial) && model.MayBeSeed(serial) && isSeed(serial) && !isSeed(seed)
 }

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// OATHTable is keys written as an OATH CSV file with named columns, in memory only: it is not encrypted. Read with
-// encoding HEX it gives the same keys, but for notes.
+// OATHTable contains keys as an OATH CSV file with named columns. It exists only in memory, because it is not encrypted. Reading
+// it with the encoding HEX gives the same keys, without notes.
 type OATHTable struct {
 	text bytes.Buffer
 	csv  *csv.Writer
@@ -16,8 +16,8 @@ type OATHTable struct {
 	rows int
 }
 
-// oathWritten are the columns in their order. The first is the line of the key in the file it was read from, by which a refusal
-// names it; it is a number, so that no row begins with #, which would be a comment.
+// oathWritten are the columns in their order. The first is the line number of the key in the file that it was read from, for
+// error messages. Because it is a number, no row begins with #, which would be a comment.
 var oathWritten = [...]string{lineColumn, "seed", "serial", "keyid", "type", "digits", "period", "counter", "drift", "hash", "user", "issuer",
 	"manufacturer", "model", "description"}
 
@@ -31,7 +31,7 @@ func (t *OATHTable) Reset() {
 	t.write(oathWritten[:])
 }
 
-// Add writes a key.
+// Add adds a key.
 func (t *OATHTable) Add(k Key) {
 	number := func(n int64) string {
 		if n == 0 {
@@ -46,15 +46,15 @@ func (t *OATHTable) Add(k Key) {
 }
 
 func (t *OATHTable) write(row []string) {
-	_ = t.csv.Write(row) // into memory
+	_ = t.csv.Write(row) // it writes to memory and cannot fail
 	t.csv.Flush()
 }
 
-// Rows is the number of keys in the table.
+// Rows returns the number of keys in the table.
 func (t *OATHTable) Rows() int { return t.rows }
 
-// Len is the number of bytes of the text.
+// Len returns the size of the text in bytes.
 func (t *OATHTable) Len() int { return t.text.Len() }
 
-// Text returns the file.
+// Text returns the text of the file.
 func (t *OATHTable) Text() string { return t.text.String() }

@@ -12,7 +12,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// TestOATHTable reads back what was written: the keys of every vector, and some that are hard to write.
+// TestOATHTable reads back what was written: the keys of every vector, and some that are difficult to write.
 func TestOATHTable(t *testing.T) {
 	t.Parallel()
 	keys := exportKeys()
@@ -40,7 +40,7 @@ func TestOATHTable(t *testing.T) {
 		keys[i].Line = max(keys[i].Line, 1)
 	}
 	var table seedfile.OATHTable
-	for range 2 { // a table may be used again
+	for range 2 { // a table may be reused
 		table.Reset()
 		for _, k := range keys {
 			table.Add(k)

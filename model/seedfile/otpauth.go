@@ -9,10 +9,12 @@ import (
 	"tokensmith/model"
 )
 
-// Lists of URIs, one a line: otpauth://totp/Issuer:account?secret=...&issuer=...&algorithm=...&digits=...&period=... and
-// the export payloads of Google Authenticator (migration.go). Empty lines and lines that start with # are skipped.
-// A key URI has no serial: Key.User is the account. What a URI leaves out has the default of the key URI format: SHA-1, 6
-// digits, 30 seconds. Parameters are named in any case; a # is no end of them, as it stands in issuers that were not encoded.
+// Lists of URIs, one per line: otpauth://totp/Issuer:account?secret=...&issuer=...&algorithm=...&digits=...&period=..., and the
+// export payloads of Google Authenticator (migration.go). Empty lines and lines that start with # are skipped.
+//
+// A key URI has no serial number; Key.User is the account. A missing parameter has the default of the Key URI Format: SHA-1, 6
+// digits, 30 seconds. Names of parameters may be in any case. A # does not end the parameters, because issuers contain it without
+// encoding.
 
 func readURIs(src *source, f *File, _ Options) error {
 	batches := batchSet{}
@@ -41,7 +43,7 @@ func readURIs(src *source, f *File, _ Options) error {
 	}
 }
 
-// unquoted takes the quotes off a line that a spreadsheet, a text processor or somebody has put into them.
+// unquoted removes the quotes around a line, which a spreadsheet, a word processor or a person has added.
 func unquoted(line string) string {
 	for _, quotes := range [][2]string{{`"`, `"`}, {"'", "'"}, {"\u201c", "\u201d"}, {"\u201e", "\u201c"}, {"\u00ab", "\u00bb"}} {
 		if inner, ok := strings.CutPrefix(line, quotes[0]); ok {
@@ -69,11 +71,11 @@ func readURI(f *File, line int, text string) error {
 	return f.key(k)
 }
 
-// idleParameters are of the looks and the order of keys in an app; flatName gives their names.
+// idleParameters concern only the appearance and order of keys in an app; the names are as returned by flatName.
 var idleParameters = map[string]bool{"image": true, "imageurl": true, "icon": true, "color": true, "colour": true, "lock": true, "issuerext": true,
 	"issuerint": true, "group": true, "tag": true, "tags": true, "note": true, "notes": true, "codedisplay": true}
 
-// keyOfURI reads one otpauth:// URI, or says why not. Parameters that are not known are passed over only when ignored.
+// keyOfURI parses an otpauth:// URI, or returns why it cannot. An unknown parameter is an error unless it is in ignored.
 func keyOfURI(text string, ignored []string) (k Key, reason string) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || !strings.EqualFold(scheme, "otpauth") {
@@ -131,7 +133,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 	for parameter := range values {
 		switch {
 		case uriParameter(parameter):
-		case parameter == "encoder" && values[parameter] == "": // which would name another kind of OTP
+		case parameter == "encoder" && values[parameter] == "": // a value would name another kind of OTP
 		case idleParameters[flatName(parameter)], ignores(ignored, parameter):
 			k.note("parameter %s was not used", name(parameter))
 		default:
@@ -147,8 +149,8 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 	return k, ""
 }
 
-// cutParameters divides a key URI at the question mark behind its label, which may have one of its own that is not encoded: the first
-// with the name of a parameter behind it, else the first.
+// cutParameters splits a key URI at the question mark after its label. The label may contain a question mark that is not encoded.
+// Therefore the split is at the first one that is followed by the name of a parameter, or else at the first one.
 func cutParameters(uri string) (front, parameters string) {
 	for from := 0; ; {
 		i := strings.IndexByte(uri[from:], '?')
@@ -164,7 +166,7 @@ func cutParameters(uri string) (front, parameters string) {
 	}
 }
 
-// uriParameter tells whether a key URI has a parameter of that name.
+// uriParameter returns whether a key URI has a parameter with that name.
 func uriParameter(called string) bool {
 	switch called {
 	case "secret", "issuer", "algorithm", "digits", "period", "counter":
@@ -173,7 +175,7 @@ func uriParameter(called string) bool {
 	return false
 }
 
-// uriParameters reads what stands behind the question mark of a key URI, by names in lower case.
+// uriParameters parses the text after the question mark of a key URI. The keys of values are in lower case.
 func uriParameters(text string) (values map[string]string, reason string) {
 	query, err := url.ParseQuery(text)
 	if err != nil {
@@ -193,8 +195,9 @@ func uriParameters(text string) (values map[string]string, reason string) {
 	return values, ""
 }
 
-// splitLabel takes "account" or "issuer:account" apart, as it stands in a URI. The issuer that the parameter names is taken off the
-// front; else the first colon that is not encoded separates, so that an issuer may have one of its own; else the first one.
+// splitLabel splits a label from a URI, "account" or "issuer:account". If the label begins with the issuer from the parameter,
+// that is removed. Otherwise the label is split at the first colon that is not encoded, because an issuer may contain an encoded
+// one, or else at the first colon.
 func splitLabel(label, issuer string) (first, account string, ok bool) {
 	whole, err := url.PathUnescape(label)
 	if err != nil {
@@ -218,12 +221,12 @@ func splitLabel(label, issuer string) (first, account string, ok bool) {
 	return model.Trim(before), model.Trim(behind), true
 }
 
-// sameIssuer compares two issuers. Case and composition do not count.
+// sameIssuer compares two issuers without regard to case and composition.
 func sameIssuer(a, b string) bool { return a == b || model.Fold(a) == model.Fold(b) }
 
-// withoutIssuer takes an issuer and the colon behind it off the front of a label.
+// withoutIssuer removes an issuer and the colon after it from the beginning of a label.
 func withoutIssuer(label, issuer string) (account string, found bool) {
-	end := 0 // the colon behind as many as the issuer has
+	end := 0 // index after the colon that follows the issuer, which may contain colons
 	for range strings.Count(issuer, ":") + 1 {
 		i := strings.IndexByte(label[end:], ':')
 		if i < 0 || issuer == "" {
@@ -237,7 +240,7 @@ func withoutIssuer(label, issuer string) (account string, found bool) {
 	return model.Trim(label[end:]), true
 }
 
-// labelled takes a label that is not encoded, of an exported key, beside the issuer that is given with it.
+// labelled sets the issuer and the user from a label that is not encoded, and from the issuer that an exported key has.
 func (k *Key) labelled(label, issuer string) {
 	issuer = model.Trim(issuer)
 	if account, found := withoutIssuer(label, issuer); found {

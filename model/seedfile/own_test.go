@@ -15,7 +15,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// The codes in a vendor's header are kept as a product's are: composed, with the usual blank.
+// TestVendorCodes: the codes in a vendor's header are stored like those of a product: composed, with normal spaces.
 func TestVendorCodes(t *testing.T) {
 	t.Parallel()
 	file := func(code string) []byte {
@@ -29,8 +29,8 @@ func TestVendorCodes(t *testing.T) {
 	}
 }
 
-// TestOwnCharset reads files whose bytes say themselves how they are written, as the command line reads them, and as their bytes are
-// sent as characters.
+// TestOwnCharset reads files whose bytes show their charset, as the command line reads them, and with their bytes sent as
+// characters.
 func TestOwnCharset(t *testing.T) {
 	t.Parallel()
 	const seed = "3132333435363738393031323334353637383930"
@@ -97,7 +97,8 @@ func readFrom(r io.Reader) (*seedfile.File, int, error) {
 	return f, f.Keys, err
 }
 
-// TestAsPeopleKeepThem reads lists of keys in the shapes in which people keep them, and gives the true reason of those that cannot be read.
+// TestAsPeopleKeepThem reads lists of keys in the forms in which people keep them, and checks the reason for those that cannot be
+// read.
 func TestAsPeopleKeepThem(t *testing.T) {
 	t.Parallel()
 	const seed, b32 = "3132333435363738393031323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -132,7 +133,8 @@ func TestAsPeopleKeepThem(t *testing.T) {
 	}
 }
 
-// TestMigrationHash leaves the hash open where an export does not say it and the seed is as long as SHA-512's, for the caller to say.
+// TestMigrationHash: if an export does not name the hash function, and the seed has the length for SHA-512, it is left open, for
+// the caller to name.
 func TestMigrationHash(t *testing.T) {
 	t.Parallel()
 	export := func(bytes int) string {

@@ -19,7 +19,7 @@ const (
 	b32Seed   = "QGAZPHSO7VF6AQOOZT2TVVQ7JCM6PKHN"
 )
 
-// said reads a file and tells in a line what became of it: keys, refused rows, notes, or the refusal of the file.
+// said reads a file and returns the result in one line: keys, refused rows, notes, or why the file is refused.
 func said(t *testing.T, file string, opts seedfile.Options) string {
 	t.Helper()
 	f, keys, err := read([]byte(file), opts)
@@ -47,12 +47,12 @@ func said(t *testing.T, file string, opts seedfile.Options) string {
 	return strings.Join(parts, "; ")
 }
 
-// Files as people and their spreadsheets leave them: what is read, and what is refused with its reason.
+// TestWhatPeopleSend: files as people and their spreadsheets leave them: what is read, and what is refused, with the reason.
 func TestWhatPeopleSend(t *testing.T) {
 	t.Parallel()
 	const uri = "otpauth://totp/"
 	for _, c := range []struct{ name, file, want string }{
-		// What decides the OTPs is read, or refused.
+		// Values that have an influence on the OTPs are read or refused.
 		{"a # in an issuer", uri + "Ops:ada?secret=" + b32Seed + "&issuer=Team #3&digits=8&period=60", "|Team #3|ada TOTP-8-60-HmacSHA1; note: issuer \"Ops\" of the label was not used, the parameter issuer names another; note: a # that is not encoded was read as part of the URI"},
 		{"parameters in capitals", uri + "a:b?SECRET=" + b32Seed + "&Digits=8&Period=60&ALGORITHM=sha256", "|a|b TOTP-8-60-HmacSHA256"},
 		{"a parameter twice in two cases", uri + "a:b?secret=" + b32Seed + "&digits=8&Digits=6", "line 1 \"\": parameter digits is given twice"},
@@ -118,7 +118,7 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"a serial in capitals", `<Tokens><Token SERIAL="1"><Seed>` + hexSeed + `</Seed></Token></Tokens>`, "1|| -0-0"},
 		{"two serials", `<Tokens><Token serial="1" Serial="2"><Seed>` + hexSeed + `</Seed></Token></Tokens>`, "line 1 \"1\": the token has two serials"},
 		{"no time step", "dn: sccAuthenticatorId=X1\nsccTokenData: sccKey=" + hexSeed + ";sccMode=T", "line 1 \"X1\": sccTick is missing, the seconds of a time step; note: the records' signatures were not verified"},
-		// Seeds as they are pasted.
+		// Seeds as people paste them.
 		{"not seen", "serial,secret\n1," + hexSeed + "\u200b\n2,\ufeff" + hexSeed, "1|| -0-0; 2|| -0-0"},
 		{"colons", "serial,secret\n1," + strings.Join(pairs(hexSeed), ":"), "1|| -0-0"},
 		{"other dashes", "serial,secret\n1," + b32Seed[:16] + "\u2013" + b32Seed[16:], "1|| -0-0"},
@@ -128,7 +128,7 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"not seen in a URI", uri + "a:b?secret=" + b32Seed + "\u200b", "|a|b TOTP-6-30-HmacSHA1"},
 		{"typographic quotes", "\u201c" + uri + "a:b?secret=" + b32Seed + "\u201d", "|a|b TOTP-6-30-HmacSHA1"},
 		{"copied from HTML", uri + "a:b?secret=" + b32Seed + "&amp;digits=8", "line 1 \"\": the parameters of the URI cannot be read: it was copied from HTML, which has &amp; for &"},
-		// What is no text.
+		// Files that are not text.
 		{"a workbook", "PK\x03\x04\x14\x00", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
 		{"an old workbook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1,;", "the file is a workbook of a spreadsheet: save it as CSV"},
 		{"compressed", "\x1f\x8b\x08\x00,,", "the file is compressed: unpack it"},
@@ -146,12 +146,12 @@ func TestWhatPeopleSend(t *testing.T) {
 	}
 }
 
-// yubicoRow is a row of the personalisation tool's log.
+// yubicoRow is a row in the log of the YubiKey Personalization Tool.
 func yubicoRow(id string) string {
 	return "OATH-HOTP,14.10.2012 16:19,1," + id + ",," + hexSeed + ",,000000000000,0,0,0,6,0,0,0,0,0,0"
 }
 
-// pairs cuts a text into pieces of two characters.
+// pairs splits a text into pieces of two characters.
 func pairs(s string) (p []string) {
 	for ; len(s) >= 2; s = s[2:] {
 		p = append(p, s[:2])
@@ -159,7 +159,7 @@ func pairs(s string) (p []string) {
 	return p
 }
 
-// Files that are no text are called what they are, whatever charset they are said to be in.
+// TestNoText: for files that are not text, the error says what they are, whatever charset is given.
 func TestNoText(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{"PK\x03\x04\u00eb\u0081": "save it as CSV", "\u00d0\u00cf\x11\u00e0\u0081": "save it as CSV", "\x1f\u008b\x08": "unpack it", "%PDF-1.7\n%\u00e2": "is a PDF"} {
@@ -171,7 +171,8 @@ func TestNoText(t *testing.T) {
 	}
 }
 
-// A column whose name is not shown is told by its number, and no switch is printed that would not let it pass.
+// TestUnknownColumnIsNamed: a column whose name is not shown is given by its number, and no option is suggested that would have
+// no effect.
 func TestUnknownColumnIsNamed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("columnü", 7)
@@ -197,7 +198,7 @@ func TestUnknownColumnIsNamed(t *testing.T) {
 	}
 }
 
-// What is refused for not being known passes when it is named, in any spelling.
+// TestIgnore: something that is refused because it is unknown is accepted if it is named in Ignore, in any spelling.
 func TestIgnore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ file, ignore string }{
@@ -218,7 +219,8 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
-// NetIQ's file: a row without a type is event-based where others have one, unless the product says otherwise.
+// TestUntypedRows: in NetIQ's file, a row without a type is event-based if other rows have a type, unless the product says
+// otherwise.
 func TestUntypedRows(t *testing.T) {
 	t.Parallel()
 	f, keys, err := read([]byte("Token001, "+hexSeed+"\nToken002, "+otherSeed+", totp, 8"), seedfile.Options{})
@@ -230,7 +232,7 @@ func TestUntypedRows(t *testing.T) {
 	}
 }
 
-// Decrypted integers of 1 to 8 bytes are read; the vendors write as few as there are.
+// TestPSKCIntegers: decrypted integers of 1 to 8 bytes are read, because vendors write as few bytes as possible.
 func TestPSKCIntegers(t *testing.T) {
 	t.Parallel()
 	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("mac"), hash: sha1.New}
@@ -249,7 +251,8 @@ func TestPSKCIntegers(t *testing.T) {
 	}
 }
 
-// FuzzLabel writes key URIs as this server does: the name and the account come back, whatever colons they have.
+// FuzzLabel writes key URIs as this server does, and reads them: the name and the account are unchanged, even if they contain
+// colons.
 func FuzzLabel(f *testing.F) {
 	for _, s := range [][2]string{{"Acme: VPN", "ada"}, {"a:b:c", "d"}, {"x", "y:z"}, {"Team #3", "a?b&c=d"}, {"100%", "%41"}, {"+", " a+b"}, {"a", "a:a"}} {
 		f.Add(s[0], s[1])
@@ -268,7 +271,7 @@ func FuzzLabel(f *testing.F) {
 	})
 }
 
-// The labels that people give a charset, and the bytes that are in none.
+// TestCharsets: the names that people use for charsets, and bytes that are in none.
 func TestCharsets(t *testing.T) {
 	t.Parallel()
 	for _, label := range []string{"windows-1252", "cp1252", "CP-1252", "Windows1252", "ANSI", "latin1", "latin-1", "Latin 1", "iso8859-1", "ISO_8859-1", " iso-8859-1 ", "ISO-8859-15", "1252"} {

@@ -10,7 +10,7 @@ import (
 	"tokensmith/model"
 )
 
-// The namespaces of a PSKC file.
+// The namespaces in a PSKC file.
 const (
 	nsPSKC   = "urn:ietf:params:xml:ns:keyprov:pskc"
 	nsDS     = "http://www.w3.org/2000/09/xmldsig#"
@@ -19,8 +19,8 @@ const (
 	nsPKCS5  = "http://www.rsasecurity.com/rsalabs/pkcs/schemas/pkcs-5v2-0#"
 )
 
-// pskcReader reads a PSKC file (RFC 6030). EncryptionKey and MACMethod come before the key packages, as the schema has
-// it; each key package is read as a whole, opened and handed over.
+// pskcReader reads a PSKC file (RFC 6030). EncryptionKey and MACMethod come before the key packages, as in the schema. Each key
+// package is read completely, decrypted and passed on.
 type pskcReader struct {
 	x    *xmlReader
 	f    *File
@@ -113,7 +113,7 @@ func (p *pskcReader) part(start xml.StartElement) error {
 	return p.x.skip()
 }
 
-// reportUnused notes keys that were given and not needed.
+// reportUnused adds a note if a password or key was given and not needed.
 func (p *pskcReader) reportUnused() {
 	if p.lock.opened {
 		return
@@ -123,7 +123,7 @@ func (p *pskcReader) reportUnused() {
 	}
 }
 
-// keyPackage reads one package: what it says of the device, and its key.
+// keyPackage reads one key package: the data of the device, and the key.
 func (p *pskcReader) keyPackage(e *element) error {
 	if err := p.f.row(); err != nil {
 		return err
@@ -196,14 +196,15 @@ func (k *Key) device(e *element) {
 	}
 }
 
-// quoted quotes a text of the file in a note or message. It is no secret where it belongs; what could be a seed is not shown.
+// quoted returns a text from the file, quoted for a note or message. In its proper place the text is not secret, but a text that
+// could be a seed is not shown.
 func quoted(s string) string {
 	pieces := []string{s}
 	if strings.HasPrefix(s, "urn:") || strings.Contains(s, "://") {
 		split := func(at string) []string {
 			return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) })
 		}
-		pieces = append(split("/#?=&"), split(":/#.?=&")...) // the bytes of hex may have colons between
+		pieces = append(split("/#?=&"), split(":/#.?=&")...) // there may be colons between hex bytes
 	}
 	if len(s) > 100 || !printable(s) || slices.ContainsFunc(pieces, model.Hidden) {
 		return fmt.Sprintf("(a text of %d bytes)", len(s))

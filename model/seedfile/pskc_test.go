@@ -28,13 +28,13 @@ import (
 
 const pskcNS = "urn:ietf:params:xml:ns:keyprov:pskc"
 
-// pskc makes a PSKC file.
+// pskc returns a PSKC file.
 func pskc(head, packages, version string) string {
 	return `<KeyContainer Version="` + version + `" xmlns="` + pskcNS + `" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" xmlns:xenc11="http://www.w3.org/2009/xmlenc11#">` +
 		head + packages + `</KeyContainer>`
 }
 
-// pskcKey makes a key package.
+// pskcKey returns a key package.
 func pskcKey(algorithm, parameters, data, rest string) string {
 	return `<KeyPackage><DeviceInfo><SerialNo>77</SerialNo></DeviceInfo><Key Id="77" Algorithm="` + algorithm + `"><AlgorithmParameters>` +
 		parameters + `</AlgorithmParameters><Data>` + data + `</Data>` + rest + `</Key></KeyPackage>`
@@ -45,7 +45,7 @@ const (
 	plainSecret = `<Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret>`
 )
 
-// sealer encrypts values as another PSKC writer would.
+// sealer encrypts values like another PSKC program.
 type sealer struct {
 	key, macKey []byte
 	gcm         bool
@@ -83,7 +83,7 @@ func (s sealer) data(cipherText []byte) string {
 		space, len(s.key)*8, mode, base64.StdEncoding.EncodeToString(cipherText))
 }
 
-// value is a data element with its MAC.
+// value returns a data element with its MAC.
 func (s sealer) value(element string, plain []byte) string {
 	sealed := s.encrypt(plain)
 	out := "<" + element + "><EncryptedValue>" + s.data(sealed) + "</EncryptedValue>"
@@ -113,7 +113,7 @@ func be4(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
 func be8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// TestPSKCEncrypted opens secrets, counters and intervals under every cipher and MAC.
+// TestPSKCEncrypted decrypts secrets, counters and intervals with every cipher and MAC.
 func TestPSKCEncrypted(t *testing.T) {
 	t.Parallel()
 	seed := []byte("12345678901234567890")
@@ -158,7 +158,7 @@ func isKind(err error, kind model.Kind) bool {
 	return errors.As(err, &e) && e.Kind == kind
 }
 
-// TestPSKCAltered changes one bit of every encrypted value and MAC: always FileKey, and no key of it.
+// TestPSKCAltered changes one bit in every encrypted value and MAC: the error is always FileKey, and the file gives no key.
 func TestPSKCAltered(t *testing.T) {
 	t.Parallel()
 	sealed := regexp.MustCompile(`(?:CipherValue|ValueMAC)>\s*([A-Za-z0-9+/=]+)`)
@@ -192,7 +192,7 @@ func TestPSKCAltered(t *testing.T) {
 	}
 }
 
-// TestPSKCRefused reads what RFC 6030 forbids or we cannot do: rows refused, or a file with its error.
+// TestPSKCRefused reads what RFC 6030 forbids or we cannot support: rows are refused, or the file with an error.
 func TestPSKCRefused(t *testing.T) {
 	t.Parallel()
 	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("mac"), hash: sha1.New}
@@ -253,7 +253,7 @@ func TestPSKCRefused(t *testing.T) {
 	}
 }
 
-// TestPSKCOtherWriters reads spellings that are not RFC 6030's but mean one thing.
+// TestPSKCOtherWriters reads spellings that are not in RFC 6030 but are unambiguous.
 func TestPSKCOtherWriters(t *testing.T) {
 	t.Parallel()
 	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("mac"), hash: sha1.New}

@@ -17,7 +17,7 @@ import (
 	"tokensmith/model"
 )
 
-// pskcCiphers are the encryption algorithms, by URI.
+// pskcCiphers are the encryption algorithms by URI.
 var pskcCiphers = map[string]struct {
 	keyBytes int
 	gcm      bool
@@ -30,11 +30,11 @@ var pskcCiphers = map[string]struct {
 	nsXENC11 + "aes256-gcm": {32, true},
 }
 
-// uriHMACSHA256 names HMAC with SHA-256.
+// uriHMACSHA256 is the URI of HMAC with SHA-256.
 const uriHMACSHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 
-// pskcHash is the hash of an HMAC, by the URI of XML signatures; nil for one that is not supported. Writers put some
-// names into the wrong one of the two namespaces, which leaves them clear.
+// pskcHash returns the hash function of an HMAC by its URI in XML signatures; nil if it is not supported. Some programs use the
+// wrong one of the two namespaces for a name; the meaning is still clear.
 func pskcHash(uri string) func() hash.Hash {
 	tail, ok := strings.CutPrefix(uri, nsDS)
 	if !ok {
@@ -49,7 +49,7 @@ func pskcHash(uri string) func() hash.Hash {
 	}[tail]
 }
 
-// open returns the value of a data element: PlainValue, or EncryptedValue after its MAC was verified.
+// open returns the value of a data element: the PlainValue, or the EncryptedValue after its MAC was verified.
 func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error) {
 	plain, encrypted := e.child(nsPSKC, "PlainValue"), e.child(nsPSKC, "EncryptedValue")
 	mac := e.child(nsPSKC, "ValueMAC")
@@ -86,8 +86,9 @@ func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error)
 	return v, reason, err
 }
 
-// writtenSecret looks at a decrypted secret, which is the key's bytes. Some writers encrypt the characters that people see instead,
-// which would be a key of other bytes: refused unless the caller says how they are written. Digits alone are the seeds of RFC 4226.
+// writtenSecret examines a decrypted secret, which should be the bytes of the key. Some programs encrypt its printed characters
+// instead, which would be a different key. Such a secret is refused unless the caller names their encoding. Digits alone are
+// accepted, because they are the seeds in RFC 4226.
 func (l *pskcDecrypter) writtenSecret(secret []byte) ([]byte, string) {
 	text := string(secret)
 	other := otherThanBase64(text)
@@ -101,8 +102,8 @@ func (l *pskcDecrypter) writtenSecret(secret []byte) ([]byte, string) {
 	return nil, fmt.Sprintf("the decrypted secret is all but surely %s characters where PSKC has the key's bytes; say encode %s, or BASE64 if they are the bytes", other, other)
 }
 
-// plainSecret reads a PlainValue. It is base64 (RFC 6030 section 4.2); hex or base32, which a few writers put there, reads as
-// valid base64 of other bytes, so that it is refused unless the caller says which it is.
+// plainSecret decodes a PlainValue, which is base64 (RFC 6030, section 4.2). A few programs write hex or base32, which is also
+// valid base64 but of other bytes. Therefore a value that looks like these is refused unless the caller names the encoding.
 func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) {
 	if l.plainEncoding != "" && l.plainEncoding != Base64 {
 		secret, ok := l.plainEncoding.decode(text)
@@ -123,7 +124,7 @@ func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) 
 	return secret, ""
 }
 
-// decrypt opens an xenc:EncryptedDataType.
+// decrypt decrypts an xenc:EncryptedDataType.
 func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, reason string, err error) {
 	method := e.child(nsXENC, "EncryptionMethod")
 	uri := method.attr("Algorithm")
@@ -162,8 +163,8 @@ func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, re
 	return l.openCBC(e, mac, algorithm.keyBytes, data, v)
 }
 
-// openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC over the encrypted bytes; a MAC over the plain ones,
-// which some writers make, is verified too, and noted.
+// openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC of the encrypted bytes. Some programs compute it of the plain
+// bytes; this is accepted too, with a note.
 func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
 	want, bad := base64.StdEncoding.DecodeString(model.Pasted(mac.text))
 	if bad != nil || len(want) == 0 {
@@ -195,7 +196,7 @@ func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *p
 	return nil, "", wrongKey(e.line, "the password or key is wrong, or a value was altered: its MAC does not fit")
 }
 
-// openMACKey decrypts the MAC key; without one it is the encryption key.
+// openMACKey decrypts the MAC key. If there is none, the MAC key is the encryption key.
 func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	switch {
 	case l.macKey != nil:
@@ -228,8 +229,8 @@ func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	return macKey, nil
 }
 
-// decryptCBC decrypts IV and blocks. The last byte of the padding is its length; the others are arbitrary (XML
-// Encryption section 5.2).
+// decryptCBC decrypts an initialization vector and blocks. The last byte of the padding is its length; the others are arbitrary
+// (XML Encryption, section 5.2).
 func decryptCBC(key, data []byte) ([]byte, bool) {
 	block, err := aes.NewCipher(key)
 	if err != nil || len(data) < 2*aes.BlockSize || len(data)%aes.BlockSize != 0 {
@@ -244,7 +245,7 @@ func decryptCBC(key, data []byte) ([]byte, bool) {
 	return plain[:len(plain)-pad], true
 }
 
-// openGCM decrypts nonce, text and tag.
+// openGCM decrypts nonce, ciphertext and tag.
 func openGCM(key, data []byte) ([]byte, bool) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

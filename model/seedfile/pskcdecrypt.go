@@ -11,38 +11,38 @@ import (
 	"tokensmith/model"
 )
 
-// The bounds of a key derivation.
+// Limits for a key derivation.
 const (
 	maxIterations = 1_000_000
 	maxSalt       = 1024
 )
 
-// pskcDecrypter opens the encrypted values of a file. The key is derived and the MAC key decrypted when first needed.
+// pskcDecrypter decrypts the values of a file. It derives the key, and decrypts the MAC key, when they are first needed.
 type pskcDecrypter struct {
 	password, preShared model.Secret
-	plainEncoding       Encoding                // what a PlainValue is written in against the RFC, when the caller says so
-	slowly              func(work func()) error // see Options
+	plainEncoding       Encoding                // encoding of PlainValues if it is not that of the RFC, named by the caller
+	slowly              func(work func()) error // see Options.Slowly
 
 	keyName    string
 	derivation *pskcDerivation
-	refused    string           // why the file's encryption key cannot be had
-	keys       map[int][]byte   // derived keys, by length
-	macHash    func() hash.Hash // nil: the file names no MAC method
+	refused    string           // why the encryption key of the file is not available
+	keys       map[int][]byte   // derived keys by length
+	macHash    func() hash.Hash // nil if the file names no MAC method
 	macKey     []byte
 	macCipher  *element // the encrypted MAC key
 	macLine    int
 	opened     bool // an encrypted value was opened
 }
 
-// pskcDerivation says how the encryption key comes from the password.
+// pskcDerivation contains the parameters for deriving the encryption key from the password.
 type pskcDerivation struct {
 	salt       []byte
 	iterations int
-	keyBytes   int // 0: as the cipher needs
+	keyBytes   int // 0 means the length that the cipher needs
 	prf        func() hash.Hash
 }
 
-// setEncryption reads EncryptionKey. What is not supported counts only when a value is encrypted.
+// setEncryption reads EncryptionKey. Something that is not supported is an error only if a value is encrypted.
 func (l *pskcDecrypter) setEncryption(e *element) error {
 	for _, c := range e.children {
 		switch {
@@ -85,7 +85,7 @@ func (l *pskcDecrypter) setDerivation(e *element) error {
 	prf := params.childNamed("PRF")
 	uri = prf.attr("Algorithm")
 	if uri == "" {
-		uri = prf.value() // as some writers have it
+		uri = prf.value() // the form of some programs
 	}
 	if uri != "" {
 		if d.prf = pskcHash(uri); d.prf == nil {
@@ -109,14 +109,14 @@ func (l *pskcDecrypter) setMAC(e *element) error {
 	return nil
 }
 
-// wrongKey says that a password or key does not fit.
+// wrongKey returns the error for a wrong password or key.
 func wrongKey(line int, format string, args ...any) error {
 	e := unreadable(line, format, args...)
 	e.Kind = model.FileKey
 	return e
 }
 
-// key is the encryption key for a cipher that needs n bytes.
+// key returns the encryption key for a cipher that needs n bytes.
 func (l *pskcDecrypter) key(line, n int) ([]byte, error) {
 	if k := l.keys[n]; k != nil {
 		return k, nil

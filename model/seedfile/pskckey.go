@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// key reads a Key element into k. It answers why the key is refused, or an error that refuses the file.
+// key reads a Key element into k. It returns a reason if the key is refused, or an error if the file is refused.
 func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 	if reason := p.known(k, e); reason != "" {
 		return reason, nil
@@ -61,7 +61,7 @@ func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 	return p.data(k, data)
 }
 
-// pskcAlgorithm reads the URI of an algorithm in the spellings of RFC 6030, its drafts and pskc2pskc.
+// pskcAlgorithm parses the URI of an algorithm in the spellings of RFC 6030, of its drafts, and of pskc2pskc.
 func pskcAlgorithm(uri string) string {
 	for _, prefix := range []string{nsPSKC + ":", nsPSKC + "#", "http://www.ietf.org/keyprov/pskc#"} {
 		if rest, ok := strings.CutPrefix(uri, prefix); ok {
@@ -115,7 +115,7 @@ func (k *Key) responseFormat(e *element) (reason string) {
 	return ""
 }
 
-// data reads the secret and the moving factors.
+// data reads the secret and the counter or time values.
 func (p *pskcReader) data(k *Key, e *element) (reason string, err error) {
 	seen := map[string]bool{}
 	for _, c := range e.children {
@@ -170,25 +170,26 @@ func (k *Key) datum(element string, v pskcValue) (reason string) {
 	case element == "TimeDrift" && k.Algorithm == TOTP:
 		k.Drift = n
 	case element == "Time" && n == 0:
-		// The start of time of RFC 6238.
+		// The epoch of RFC 6238.
 	default:
 		k.note("<%s> %d was not used", element, n)
 	}
 	return ""
 }
 
-// pskcValue is the opened value of a data element.
+// pskcValue is the decrypted value of a data element.
 type pskcValue struct {
-	plain     string // the text of PlainValue; "" when it was encrypted
-	secret    []byte // the bytes: decrypted, or PlainValue from base64
-	badSecret string // why PlainValue is not a secret
+	plain     string // the text of PlainValue; "" if the value was encrypted
+	secret    []byte // the bytes: decrypted, or decoded from PlainValue
+	badSecret string // why PlainValue is not a valid secret
 	notes     []string
 	encrypted bool
 }
 
-// integer reads an int (4 bytes) or long (8 bytes) data element, or says what is wrong with it. Decrypted, RFC 6030 writes it as that
-// many bytes in network order; some writers encrypt its decimal digits instead, and many as few bytes as it has. What could be either is
-// refused, as is what is negative in a shorter form: the MAC was verified, so what is read is what was written.
+// integer decodes an int (4 bytes) or long (8 bytes) data element, or returns what is wrong with it. In RFC 6030 the decrypted
+// value has that many bytes in network byte order. Some programs encrypt the decimal digits instead, and many use as few bytes as
+// possible. A value that could be both is refused, and so is a shortened negative value. The MAC was verified, so the value is
+// what the program wrote.
 func (v pskcValue) integer(long bool) (n int64, reason string) {
 	if !v.encrypted {
 		n, err := strconv.ParseInt(v.plain, 10, 64)
@@ -224,8 +225,8 @@ func (v pskcValue) integer(long bool) (n int64, reason string) {
 	return n, ""
 }
 
-// typedNumber tells whether bytes read like a number that somebody typed: digits, perhaps with a sign, a point, white space around
-// them, a zero byte at the end, or 0x in front. plain says that they are digits alone.
+// typedNumber returns whether bytes look like a number that somebody typed: digits, perhaps with a sign, a point, white space
+// around them, a zero byte at the end, or 0x before them. plain says that there are only digits.
 func typedNumber(b []byte) (typed, plain bool) {
 	text := strings.TrimLeft(strings.TrimRight(string(b), " \t\r\n\x00"), " \t\r\n")
 	digits := strings.TrimLeft(text, "+-")

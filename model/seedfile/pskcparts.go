@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// pskcPart is what RFC 6030 has in an element: attributes and elements, by their names with blanks between.
+// pskcPart lists what RFC 6030 allows in an element: attributes and elements, with their names separated by blanks.
 type pskcPart struct{ attributes, elements string }
 
-// elsewhere stands for elements that are looked at where they are used.
+// elsewhere means that the elements are checked where they are used.
 const elsewhere = "*"
 
-// pskcParts are the elements of a key package and what is in them; one that is not listed holds text alone. What is not in here may be
-// what the OTPs depend on, wherever it stands.
+// pskcParts lists the elements of a key package and their contents. An element that is not listed contains only text. Anything
+// else, wherever it is, may have an influence on the OTPs.
 var pskcParts = map[string]pskcPart{
 	"KeyPackage":          {"", "DeviceInfo CryptoModuleInfo Key"},
 	"DeviceInfo":          {"", "Manufacturer SerialNo Model IssueNo DeviceBinding StartDate ExpiryDate UserId"},
@@ -28,8 +28,8 @@ var pskcParts = map[string]pskcPart{
 	"TimeDrift":           {"", elsewhere},
 }
 
-// known says which attribute or element inside e RFC 6030 does not have, unless it is to be ignored, which is noted. The keys of a
-// package, and a policy, are looked at by themselves.
+// known returns the first attribute or element inside e that is not in RFC 6030, unless it is to be ignored, which is noted. The
+// keys of a package, and policies, are checked separately.
 func (p *pskcReader) known(k *Key, e *element) (reason string) {
 	part := pskcParts[e.local]
 	if reason := p.knownAttributes(k, e, strings.Fields(part.attributes)); reason != "" || part.elements == elsewhere {
@@ -63,7 +63,7 @@ func (p *pskcReader) knownAttributes(k *Key, e *element, known []string) (reason
 	return ""
 }
 
-// unknown is File.unknown with a note of the key.
+// unknown is File.unknown, but adds the note to the key.
 func (p *pskcReader) unknown(k *Key, what, called string) (reason string) {
 	reason, said := p.f.judge(what, called, nil)
 	if reason == "" {

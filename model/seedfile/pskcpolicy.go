@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// policy reads a key's Policy (RFC 6030 section 5). What we cannot enforce is noted; what we do not understand refuses
-// the key: section 5 says that key usage is then not permitted.
+// policy reads a key's Policy (RFC 6030, section 5). A policy that we cannot enforce is noted. One that we do not understand
+// refuses the key, because section 5 says that the key must not be used then.
 func (k *Key) policy(e *element) (reason string) {
 	var usages []string
 	for _, a := range e.attrs {
@@ -44,7 +44,7 @@ func (k *Key) policy(e *element) (reason string) {
 	return ""
 }
 
-// pinPolicy reads PINPolicy: noted, unless the PIN takes part in computing the OTP.
+// pinPolicy reads PINPolicy. It is noted, unless the PIN is used to compute the OTP, which refuses the key.
 func (k *Key) pinPolicy(e *element) (reason string) {
 	var said []string
 	for _, a := range e.attrs {
@@ -71,7 +71,7 @@ func (k *Key) pinPolicy(e *element) (reason string) {
 	return ""
 }
 
-// isDate tells whether s is an xs:dateTime.
+// isDate returns whether s is an xs:dateTime.
 func isDate(s string) bool {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if _, err := time.Parse(layout, s); err == nil {

@@ -16,11 +16,11 @@ import (
 	"tokensmith/model"
 )
 
-// pskcIterations is the number of PBKDF2 rounds of files we write.
+// pskcIterations is the number of PBKDF2 iterations for files that we write.
 const pskcIterations = 600_000
 
-// PSKCKeys is what locks a PSKC file: a key derived from a password, and a MAC key under it. Deriving takes a good part of
-// a second, on purpose. A lock may serve several files.
+// PSKCKeys contains the keys for writing encrypted PSKC files: one derived from a password, and a MAC key that is encrypted with
+// it. Deriving takes a large part of a second on purpose. The keys may be used for several files.
 type PSKCKeys struct {
 	random io.Reader
 	salt   []byte
@@ -28,8 +28,8 @@ type PSKCKeys struct {
 	macKey []byte
 }
 
-// NewPSKCKeys derives a key from a password, which must not be empty. random gives the salt, the MAC key and the
-// initialisation vectors: crypto/rand's Reader outside tests.
+// NewPSKCKeys derives a key from a password, which must not be empty. random is the source of the salt, the MAC key and the
+// initialization vectors; outside tests it must be crypto/rand's Reader.
 func NewPSKCKeys(password model.Secret, random io.Reader) (*PSKCKeys, error) {
 	if len(password) == 0 {
 		return nil, model.AttrErrorf(model.Missing, "attrs.password", "a PSKC file needs a password")
@@ -50,15 +50,16 @@ func NewPSKCKeys(password model.Secret, random io.Reader) (*PSKCKeys, error) {
 	return l, nil
 }
 
-// PSKCWriter writes a PSKC file (RFC 6030) whose secrets are encrypted with AES-256-CBC under a key derived from a password
-// (PBKDF2, HMAC-SHA-256, 600,000 rounds) and authenticated with HMAC-SHA-256. What is no secret is written plain.
+// PSKCWriter writes a PSKC file (RFC 6030). Its secrets are encrypted with AES-256-CBC, with a key derived from a password
+// (PBKDF2, HMAC-SHA-256, 600,000 iterations), and authenticated with HMAC-SHA-256. Values that are not secret are written in
+// plain text.
 type PSKCWriter struct {
 	*PSKCKeys
 	out  *bufio.Writer
 	keys int
 }
 
-// NewPSKCWriter starts a file on w.
+// NewPSKCWriter begins a file on w.
 func NewPSKCWriter(w io.Writer, lock *PSKCKeys) (*PSKCWriter, error) {
 	p := &PSKCWriter{PSKCKeys: lock, out: bufio.NewWriter(w)}
 	macKey, err := p.encrypt(p.macKey)
@@ -86,9 +87,9 @@ func NewPSKCWriter(w io.Writer, lock *PSKCKeys) (*PSKCWriter, error) {
 	return p, nil
 }
 
-// Write adds a key. Its algorithm and digits must be known; the Id is KeyID, or else the serial. White space around
-// texts is not kept, a character that XML cannot hold becomes U+FFFD, notes and the line are not written. A key that PSKC cannot hold is
-// model.Invalid.
+// Write adds a key, whose algorithm and digits must be set. The Id is the KeyID or, if that is empty, the serial number. White
+// space around texts is lost, and a character that XML does not allow becomes U+FFFD. Notes and the line number are not written.
+// A key that PSKC cannot represent is model.Invalid.
 func (p *PSKCWriter) Write(k Key) error {
 	id := k.KeyID
 	if id == "" {
@@ -153,7 +154,7 @@ func (p *PSKCWriter) Write(k Key) error {
 	return nil
 }
 
-// Close ends the file and reports any error of writing it. A file must have a key.
+// Close ends the file and returns the first error of writing it. A file must contain at least one key.
 func (p *PSKCWriter) Close() error {
 	if p.keys == 0 {
 		return model.Errorf(model.Invalid, "a PSKC file needs at least one key")
@@ -169,7 +170,7 @@ func (p *PSKCWriter) puts(s string) { _, _ = p.out.WriteString(s) } // Close rep
 
 func (p *PSKCWriter) escape(s string) { _ = xml.EscapeText(p.out, []byte(s)) }
 
-// element writes an element of text, or nothing for no text.
+// element writes an element with a text. For an empty text it writes nothing.
 func (p *PSKCWriter) element(local, text string) {
 	if text == "" {
 		return
@@ -183,7 +184,7 @@ func (p *PSKCWriter) number(local string, n int64) {
 	fmt.Fprintf(p.out, " <pskc:%s><pskc:PlainValue>%d</pskc:PlainValue></pskc:%s>", local, n, local)
 }
 
-// encrypt answers initialisation vector and blocks, padded as XML Encryption has it.
+// encrypt returns the initialization vector and the blocks, with the padding of XML Encryption.
 func (p *PSKCKeys) encrypt(plain []byte) ([]byte, error) {
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	out := make([]byte, aes.BlockSize+len(plain)+pad)

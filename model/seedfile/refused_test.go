@@ -18,7 +18,7 @@ func vendor(head, tokens string) string {
 
 const goodToken = "<token><serial>1</serial><seed>3132333435363738393031323334353637383930</seed></token>"
 
-// TestRefusedFiles reads files that are refused as a whole: the kind and the words of the error.
+// TestRefusedFiles reads files that are refused as a whole, and checks the kind and the text of the error.
 func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("<a>", 40)
@@ -72,7 +72,7 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
-// TestRefusedRows reads files of which rows are refused.
+// TestRefusedRows reads files with refused rows.
 func TestRefusedRows(t *testing.T) {
 	t.Parallel()
 	const hex, b32 = "3132333435363738393031323334353637383930", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -11,12 +11,12 @@ import (
 	"tokensmith/model"
 )
 
-// rowReader hands out rows as csvReader does.
+// rowReader returns rows as csvReader does.
 type rowReader interface {
 	next() ([]string, int, error)
 }
 
-// next returns the next row that can be read, and the line it begins in. Others are listed as bad.
+// next returns the next readable row and the line in which it begins. It lists unreadable rows as bad.
 func (f *File) next(rows rowReader) ([]string, int, error) {
 	for {
 		row, line, err := rows.next()
@@ -31,21 +31,21 @@ func (f *File) next(rows rowReader) ([]string, int, error) {
 	}
 }
 
-// rowDialect is how one format of rows differs from another.
+// rowDialect contains the differences between formats with rows.
 type rowDialect struct {
 	rows      func(*source) rowReader
-	header    []oathColumn // columns a header must have; none: a header is optional
-	encoding  Encoding     // "" means recognised
+	header    []oathColumn // columns that a header must have; if there are none, a header is optional
+	encoding  Encoding     // "" means that it is detected
 	algorithm string
 }
 
-// readRows reads a file of rows, each a key.
+// readRows reads a file in which each row is a key.
 func readRows(src *source, f *File, opts Options, d rowDialect) error {
 	prefix := slices.Clone(src.peek(detectBytes))
 	rows := d.rows(src)
 	layout, encoding := headerlessOATH, opts.Encoding
-	var names []string // of the header
-	width := 0         // its fields
+	var names []string // names in the header
+	width := 0         // number of its fields
 	if encoding == "" {
 		encoding = d.encoding
 	}
@@ -124,7 +124,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 	}
 }
 
-// following returns the second row of a file, nil when there is none.
+// following returns the second row of a file; nil if there is none.
 func following(prefix []byte, open func(*source) rowReader) []string {
 	src, err := newSource(bytes.NewReader(prefix))
 	if err != nil {
@@ -141,7 +141,7 @@ func following(prefix []byte, open func(*source) rowReader) []string {
 	return row
 }
 
-// numbered says in a refusal which column it is whose name is not shown.
+// numbered adds the number of a column to a reason if the reason does not show the column's name.
 func numbered(reason string, row []string, column string) string {
 	if name(column) == column {
 		return reason
@@ -150,7 +150,7 @@ func numbered(reason string, row []string, column string) string {
 	return strings.Replace(reason, "column ", fmt.Sprintf("column %d, ", n), 1)
 }
 
-// nameless returns the first field of a row whose column has no name, or -1.
+// nameless returns the index of the first non-empty field whose column has no name; -1 if there is none.
 func nameless(names, row []string) int {
 	for i := range min(len(names), len(row)) {
 		if strings.TrimSpace(names[i]) == "" && at(row, i) != "" {
@@ -160,7 +160,7 @@ func nameless(names, row []string) int {
 	return -1
 }
 
-// untyped says what the rows without a type are of a file without a header: HOTP where others have one.
+// untyped returns the algorithm of rows without a type, in a file without a header: HOTP if other rows have a type.
 func untyped(prefix []byte, open func(*source) rowReader) string {
 	src, err := newSource(bytes.NewReader(prefix))
 	if err != nil {
@@ -181,7 +181,7 @@ func untyped(prefix []byte, open func(*source) rowReader) string {
 	}
 }
 
-// filled is the number of fields of a row up to the last that is not empty.
+// filled returns the number of fields of a row up to the last that is not empty.
 func filled(row []string) int {
 	n := len(row)
 	for n > 0 && at(row, n-1) == "" {
@@ -190,9 +190,9 @@ func filled(row []string) int {
 	return n
 }
 
-// seedEncoding decides over the beginning of a file how its seeds are written: in the way in which most can be read, hex
-// if both serve as well. A seed that is neither has no say, so that it alone is refused; "" when as many are hex alone as
-// are base32 alone.
+// seedEncoding guesses the encoding of seeds from the beginning of a file: the one in which most of them can be decoded, and hex
+// if both fit equally well. A seed that is in neither has no influence, so that only that seed is refused. If as many seeds are
+// only hex as are only base32, it returns "".
 func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout) Encoding {
 	src, err := newSource(bytes.NewReader(prefix))
 	if err != nil {
@@ -221,7 +221,7 @@ func seedEncoding(prefix []byte, open func(*source) rowReader, layout oathLayout
 		base32 += one(isBase32 && !isHex)
 	}
 	if len(prefix) >= detectBytes && any > 1 {
-		// The last row may be cut off.
+		// The last row may be incomplete.
 		any -= one(isHex || isBase32)
 		hex -= one(isHex && !isBase32)
 		base32 -= one(isBase32 && !isHex)

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// SafeNet's and Aladdin's .dat file: records of lines "name: value", separated by empty lines or begun by "dn:".
-// sccTokenData holds sccKey (hex), sccMode (E event-based, T time-based), sccPwLen (digits), sccTick (seconds),
-// sccMovingFactor (counter), crypto (hash) and sccPrTime (when the device was made). sccSignature is not verified.
+// The .dat file of SafeNet and Aladdin has records with lines "name: value". Records are separated by empty lines or begin with
+// "dn:". sccTokenData contains sccKey (hex), sccMode (E event-based, T time-based), sccPwLen (digits), sccTick (period in
+// seconds), sccMovingFactor (counter), crypto (hash) and sccPrTime (when the device was made). sccSignature is not verified.
 //
-// A time-based device of these files that has an sccPrTime counts its steps from 2000-01-01 UTC, not from 1970 as
-// RFC 6238 has it. Its key gets the Drift that makes up for that, and a note.
+// A time-based device with an sccPrTime in such a file counts its time steps from 2000-01-01 UTC, and not from 1970 as in RFC
+// 6238. Its key gets a Drift that corrects for this, and a note.
 
 // safeNetEpoch is 2000-01-01 in seconds since 1970.
 const safeNetEpoch = 946_684_800
@@ -78,7 +78,7 @@ func readSafeNetDAT(src *source, f *File, _ Options) error {
 	}
 }
 
-// set takes one line of a record.
+// set stores one line of a record.
 func (r *datRecord) set(f *File, attribute, value string) {
 	switch attribute {
 	case "dn":
@@ -101,7 +101,7 @@ func (r *datRecord) set(f *File, attribute, value string) {
 	}
 }
 
-// unknown refuses the record for what is not known of it.
+// unknown refuses the record because of something unknown in it.
 func (r *datRecord) unknown(f *File, what, called string) {
 	if reason := f.unknown(what, called, nil); reason != "" && r.reason == "" {
 		r.reason = reason
@@ -123,7 +123,7 @@ func (r *datRecord) setData(f *File, key, value string) {
 	}
 }
 
-// read makes a key of the record, or says why not.
+// read converts the record to a key, or returns why it cannot.
 func (r *datRecord) read() (k Key, reason string) {
 	k.Line, k.Serial, k.Model = r.line, r.serial, r.model
 	if k.Serial == "" {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// SafeNet's and Aladdin's XML file:
+// The XML file of SafeNet and Aladdin:
 //
 //	<Tokens> <Token serial="..."> ProductName, Model, <Applications> <Application> Seed, MovingFactor ... </Tokens>
 //
-// Seeds are hex, or as Options.Encoding says. A token with a MovingFactor is event-based; of the others the file does
-// not say. Seed and MovingFactor may also stand directly in Token. Two different seeds in one token are refused.
+// Seeds are in hex, or as Options.Encoding says. A token with a MovingFactor is event-based. For other tokens the file does not
+// name the algorithm. Seed and MovingFactor may also be directly inside Token. Two different seeds in one token are refused.
 
 func readSafeNetXML(src *source, f *File, opts Options) error {
 	x := newXMLReader(src, false)
@@ -57,7 +57,7 @@ func readSafeNetXML(src *source, f *File, opts Options) error {
 	})
 }
 
-// idleSafeNet are elements that say nothing of the OTPs.
+// idleSafeNet are elements that have no influence on the OTPs.
 var idleSafeNet = map[string]bool{"casemodel": true, "model": true, "productiondate": true, "connectorid": true}
 
 func safeNetToken(f *File, e *element, encoding Encoding) (k Key, reason string) {

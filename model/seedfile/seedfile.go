@@ -1,21 +1,22 @@
-// Package seedfile reads the files in which OTP keys change hands: a vendor's seed file, PSKC (RFC 6030), the CSV
-// dialects of other servers, key URIs. It also reads the two CSV files that name tokens or users without keys
-// (assign.go, users.go) and writes PSKC.
+// Package seedfile reads the files with which OTP keys are exchanged: seed files of vendors, PSKC (RFC 6030), the CSV formats of
+// other servers, and key URIs. It also reads the two CSV files that name tokens or users without keys (assign.go, users.go), and
+// writes PSKC.
 //
 // The contract:
 //
-//   - A file is read as a stream: memory does not grow with the file, and no element, line or nesting grows without
-//     bound. XML is never validated, expanded or fetched: a DOCTYPE or an entity of its own refuses the file.
-//   - What a file does not say stays zero in Key, so that the product decides. What a file says and we cannot do is
-//     refused with its row (an unknown hash, seven digits, OCRA); what is known to be harmless is reported in Notes, and
-//     what is not known refuses the file unless Options.Ignore names it. Nothing is dropped in silence.
-//   - A row that cannot be used goes to File.Bad and reading goes on. A fault of the file itself ends the reading with a
-//     *model.Error: FileUnreadable names the line, FileKey says that a password, key or MAC does not fit, TooLarge that
-//     MaxRows is passed. An error of the callback ends the reading and is returned as it is.
-//   - Keys are handed over while the file is read, each only after its own MACs were verified. A fault further on still
-//     ends with an error, so that a caller stores nothing for good before Read has returned, or reads the file once
-//     beforehand with a callback that does nothing.
-//   - No error, row error or note holds a seed, PIN, password or key.
+//   - A file is read as a stream. The memory does not grow with the size of the file, and the size of elements and lines and the
+//     depth of nesting are limited. XML is never validated, expanded or fetched. A DOCTYPE, or an entity that the file defines,
+//     refuses the file.
+//   - A value that is not in the file is zero in Key, so that the product decides. A value that we cannot support refuses its row
+//     (an unknown hash, seven digits, OCRA). A value that is known to be harmless is reported in Notes. An unknown one refuses the
+//     file unless Options.Ignore names it. Nothing is ignored silently.
+//   - A row that cannot be used is added to File.Bad, and reading continues. An error in the file itself ends the reading with a
+//     *model.Error: FileUnreadable names the line, FileKey says that a password, key or MAC is wrong, TooLarge that there are more
+//     than MaxRows. An error of the callback ends the reading and is returned unchanged.
+//   - Keys are passed to the callback while the file is read, each only after its own MACs were verified. An error later in the
+//     file still ends with an error. Therefore the caller must not store anything permanently before Read has returned, or must
+//     first read the whole file with a callback that does nothing.
+//   - No error, row error or note contains a seed, PIN, password or key.
 package seedfile
 
 import (
@@ -32,22 +33,22 @@ import (
 // Format is a kind of token file.
 type Format string
 
-// The kinds of token file. Auto (the zero value) means: recognise it by its content.
+// The formats. Auto, the zero value, means that the format is detected from the content.
 const (
 	Auto       Format = ""
 	VendorXML  Format = "vendor"      // <data><header><tokens> with manufacturerCode and productCode
 	PSKC       Format = "pskc"        // RFC 6030
 	OATHCSV    Format = "oath-csv"    // serial, seed[, type[, digits[, period or counter]]], or named columns
-	YubicoCSV  Format = "yubico"      // log of the YubiKey personalisation tool
+	YubicoCSV  Format = "yubico"      // log of the YubiKey Personalization Tool
 	EntraCSV   Format = "entra"       // upn, serial number, secret key, time interval, manufacturer, model
 	SafeNetXML Format = "safenet-xml" // <Tokens><Token serial="..."> of SafeNet and Aladdin
 	SafeNetDAT Format = "safenet-dat" // SafeWord authenticator records of SafeNet and Aladdin
-	Feitian    Format = "feitian"     // lines of serial and seed with white space between
-	OTPAuth    Format = "otpauth"     // otpauth:// key URIs, one a line; export payloads may stand among them
+	Feitian    Format = "feitian"     // lines with serial number and seed, separated by white space
+	OTPAuth    Format = "otpauth"     // otpauth:// key URIs, one per line; there may be export payloads among them
 	Migration  Format = "migration"   // otpauth-migration:// payloads of Google Authenticator
 )
 
-// reader reads one format from src, filling f and handing keys to f.yield.
+// reader reads one format from src, sets the fields of f, and passes keys to f.yield.
 type reader func(src *source, f *File, opts Options) error
 
 var readers = map[Format]reader{
@@ -63,42 +64,42 @@ var readers = map[Format]reader{
 	Migration:  readURIs,
 }
 
-// Formats lists the formats that Options.Format takes, in the order of documentation.
+// Formats returns the formats that Options.Format accepts, in the order of the documentation.
 func Formats() []Format {
 	return []Format{VendorXML, PSKC, OATHCSV, YubicoCSV, EntraCSV, SafeNetXML, SafeNetDAT, Feitian, OTPAuth, Migration}
 }
 
-// Options say how to read a file.
+// Options say how a file is read.
 type Options struct {
-	Format       Format       // Auto, or a format that overrules recognition
-	Encoding     Encoding     // how seeds are written where the file itself does not say; "" means recognise
-	Password     model.Secret // opens a PSKC file with a key derived from a password
-	PreSharedKey model.Secret // opens a PSKC file with a pre-shared key; the key's bytes
-	MaxRows      int          // rows, bad ones included, after which the file is refused as TooLarge; 0 means no limit
-	Ignore       []string     // columns, parameters and elements that are not known and may be passed over all the same
+	Format       Format       // Auto, or the format to read
+	Encoding     Encoding     // encoding of seeds if the file itself does not name it; "" to detect it
+	Password     model.Secret // password of a PSKC file
+	PreSharedKey model.Secret // pre-shared key of a PSKC file, as bytes
+	MaxRows      int          // more rows than this, including bad ones, are TooLarge; 0 means no limit
+	Ignore       []string     // unknown columns, parameters and elements that are to be ignored
 
-	// Slowly runs the derivation of a key from a password, which is slow on purpose; its error ends Read. nil means at once.
+	// Slowly runs the derivation of a key from a password, which is slow on purpose. Its error ends Read. If it is nil, the
+	// derivation runs directly.
 	Slowly func(work func()) error
 }
 
-// File is what a token file says of itself, and what became of its rows.
+// File contains the data of a token file as a whole, and the result of reading it.
 type File struct {
 	Format           Format
-	ManufacturerCode string   // of the vendor XML's header
-	ProductCode      string   // of the vendor XML's header
-	Notes            []string // what holds for the file and was not used, each sentence once
-	Keys             int      // keys handed over
-	Bad              Bad      // rows refused
-	Untyped          string   // the algorithm of keys without one, where no product says it; "" when the file leaves it open
+	ManufacturerCode string   // from the header of the vendor XML
+	ProductCode      string   // from the header of the vendor XML
+	Notes            []string // what the file says and was not used, each sentence once
+	Keys             int      // number of keys passed to the callback
+	Bad              Bad      // refused rows
+	Untyped          string   // algorithm of keys without one, if no product decides; "" if the file does not tell
 
 	opts  Options
 	yield func(*File, Key) error
 	rows  int
 }
 
-// Read reads the token file r and hands each key over, in the order of the file. The File passed to yield is the one
-// that is returned; its header fields are filled before the first key. When nothing of the file could be read the
-// File is still not nil.
+// Read reads the token file r and calls yield with each key, in the order of the file. The File passed to yield is the one that
+// Read returns; its header fields are set before the first key. Read never returns a nil File.
 func Read(r io.Reader, opts Options, yield func(*File, Key) error) (*File, error) {
 	f := &File{Format: opts.Format, opts: opts, yield: yield}
 	src, err := newSource(r)
@@ -128,7 +129,7 @@ func Read(r io.Reader, opts Options, yield func(*File, Key) error) (*File, error
 	return f, nil
 }
 
-// row counts a row and refuses the file when there are too many.
+// row counts a row, and refuses the file if there are too many.
 func (f *File) row() error {
 	f.rows++
 	if f.opts.MaxRows > 0 && f.rows > f.opts.MaxRows {
@@ -137,7 +138,7 @@ func (f *File) row() error {
 	return nil
 }
 
-// key checks a key and hands it over, or lists it as bad.
+// key checks a key, and passes it on or lists it as bad.
 func (f *File) key(k Key) error {
 	if reason := k.check(); reason != "" {
 		f.Bad.add(k.Line, k.Serial, reason)
@@ -147,8 +148,8 @@ func (f *File) key(k Key) error {
 	return f.yield(f, k)
 }
 
-// unknown decides on a column, parameter, element or attribute that is not known: one that is harmless, or is to be ignored, is passed
-// over with a note, any other may be what the OTPs depend on.
+// unknown decides about an unknown column, parameter, element or attribute. One that is harmless, or is to be ignored, is skipped
+// with a note. Any other may have an influence on the OTPs, and unknown returns why it is refused.
 func (f *File) unknown(what, called string, harmless map[string]bool) (reason string) {
 	reason, said := f.judge(what, called, harmless)
 	if reason == "" {
@@ -157,7 +158,7 @@ func (f *File) unknown(what, called string, harmless map[string]bool) (reason st
 	return reason
 }
 
-// judge says why what is not known refuses the file, or nothing, and how it is called in a note.
+// judge returns why something unknown refuses the file, "" if it does not, and its name for a note.
 func (f *File) judge(what, called string, harmless map[string]bool) (reason, said string) {
 	said = what + " " + name(called)
 	if strings.HasSuffix(what, "element") {
@@ -181,7 +182,7 @@ func (f *File) unknownAttributes(attrs []xml.Attr, known ...string) (reason stri
 	return ""
 }
 
-// idleAttribute tells whether an attribute is XML's own: of namespaces, schemas, languages.
+// idleAttribute returns whether an attribute belongs to XML itself: to namespaces, schemas or languages.
 func idleAttribute(n xml.Name) bool {
 	switch n.Space {
 	case "xmlns", "xml", "xsi", "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2001/XMLSchema-instance":
@@ -190,14 +191,14 @@ func idleAttribute(n xml.Name) bool {
 	return n.Space == "" && n.Local == "xmlns"
 }
 
-// ignores says whether a name is one of those to be passed over. Case, blanks, dashes, underscores and commas, which part the names of
-// a list, do not count.
+// ignores returns whether a name is in a list of names to ignore. Case, blanks, dashes, underscores and commas do not matter;
+// commas separate the names in a list.
 func ignores(list []string, called string) bool {
 	flat := func(s string) string { return flatName(strings.ReplaceAll(s, ",", "")) }
 	return slices.ContainsFunc(list, func(s string) bool { return flat(s) == flat(called) })
 }
 
-// ignoreHint says how to let a name pass. One that is not shown, because it could be a seed, has to be looked up.
+// ignoreHint returns how to have a name ignored. A name that could be a seed is not shown, and the user must look it up.
 func ignoreHint(called string) string {
 	if name(called) != called {
 		return "if they do not, let it pass with attrs.ignore, or --ignore, and its name"
@@ -212,10 +213,10 @@ func shellName(called string) string {
 	return called
 }
 
-// maxNotes bounds the notes of a file.
+// maxNotes is how many notes a file has at most.
 const maxNotes = 100
 
-// note records something the file says that was not used. The same sentence is recorded once.
+// note adds a note about something that the file says and that was not used. Each sentence is added once.
 func (f *File) note(sentence string) {
 	for _, n := range f.Notes {
 		if n == sentence {

@@ -7,9 +7,9 @@ import (
 	"tokensmith/model"
 )
 
-// What a spreadsheet does to a value that looks like a number or a formula, and what people do against it.
+// What spreadsheets do to values that look like numbers or formulas, and what people do to prevent it.
 
-// sheetReason says why a value is refused that a spreadsheet has spoilt; "" when it has not.
+// sheetReason returns why a value is refused that a spreadsheet has damaged; "" for other values.
 func sheetReason(what, value string) (reason string) {
 	if fault := model.SheetFault(value); fault != "" {
 		return "a spreadsheet " + fault + " the " + what + ": write it as text"
@@ -17,16 +17,17 @@ func sheetReason(what, value string) (reason string) {
 	return ""
 }
 
-// SheetReason is why a value of a column is refused that a spreadsheet has spoilt; "" when it has not.
+// SheetReason is sheetReason for a value of a column.
 func SheetReason(column, value string) (reason string) { return sheetReason("value of "+column, value) }
 
-// booleans are how spreadsheets write true and false, in the languages that have words of their own.
+// booleans are the words for true and false that spreadsheets write in different languages.
 var booleans = map[string]string{
 	"true": "true", "wahr": "true", "vrai": "true", "verdadero": "true", "vero": "true", "verdadeiro": "true", "waar": "true",
 	"false": "false", "falsch": "false", "faux": "false", "falso": "false", "onwaar": "false",
 }
 
-// Boolean returns true or false for a cell that a spreadsheet wrote, in any case; any other as it is.
+// Boolean returns "true" or "false" for a cell in which a spreadsheet wrote one of these, in any case. It returns any other text
+// unchanged.
 func Boolean(text string) string {
 	if b, ok := booleans[strings.ToLower(text)]; ok {
 		return b
@@ -34,8 +35,8 @@ func Boolean(text string) string {
 	return text
 }
 
-// sepLine reads the first line by which a spreadsheet says what separates the fields: sep=; with nothing behind it. It gives the
-// character and the length of the line with its end, 0 when there is none.
+// sepLine parses a first line sep=; with which a spreadsheet names the separator. It returns the separator and the length of the
+// line with its end; 0 if there is no such line.
 func sepLine(prefix []byte) (comma rune, length int) {
 	found := sepFirst.FindSubmatch(prefix)
 	if found == nil {

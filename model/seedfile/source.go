@@ -14,11 +14,12 @@ const (
 	detectBytes = 32 << 10
 )
 
-// errTooLong says that more was read for one item than its limit.
+// errTooLong says that one item is larger than its limit.
 var errTooLong = errors.New("item too long")
 
-// source is the one buffer in front of a file. It refuses what is no text, strips byte order marks, reads UTF-16 where the mark says so and
-// carriage returns alone as line ends, and bounds how much a parser may take for one item: the parser calls renew before each.
+// source is a buffer before a file, the only one. It refuses files that are not text, removes byte order marks, converts UTF-16
+// if the mark says so, and treats a carriage return alone as a line end. It limits how much a parser may read for one item; the
+// parser must call renew before each item.
 type source struct {
 	r        io.Reader
 	buf      []byte
@@ -32,7 +33,7 @@ func newSource(r io.Reader) (*source, error) {
 	if reason := noText(s.peek(16)); reason != "" {
 		return nil, unreadable(0, "%s", reason)
 	}
-	for bytes.HasPrefix(s.peek(3), []byte("\ufeff")) { // programs put one in front of another's
+	for bytes.HasPrefix(s.peek(3), []byte("\ufeff")) { // there may be several, because programs add one before that of another program
 		s.pos += 3
 	}
 	switch head := s.peek(3); {
@@ -51,7 +52,7 @@ func newSource(r io.Reader) (*source, error) {
 	return s, nil
 }
 
-// fill reads more, moving what is unread to the front.
+// fill reads more data. It moves unread data to the front of the buffer.
 func (s *source) fill() {
 	if s.pos > 0 {
 		copy(s.buf, s.buf[s.pos:s.end])
@@ -71,7 +72,7 @@ func (s *source) fill() {
 	}
 }
 
-// peek returns up to n of the next bytes without taking them.
+// peek returns up to n of the next bytes without consuming them.
 func (s *source) peek(n int) []byte {
 	for s.end-s.pos < n && s.err == nil {
 		s.fill()
@@ -79,7 +80,7 @@ func (s *source) peek(n int) []byte {
 	return s.buf[s.pos:min(s.end, s.pos+n)]
 }
 
-// renew lets the next item take up to n bytes.
+// renew allows the next item to have up to n bytes.
 func (s *source) renew(n int) { s.left = n }
 
 // ReadByte returns the next byte.
@@ -99,7 +100,7 @@ func (s *source) ReadByte() (byte, error) {
 	return c, nil
 }
 
-// Read reads at least a byte, and no more than the item's limit.
+// Read reads at least one byte, and no more than the limit of the item.
 func (s *source) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -122,7 +123,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// line returns the next line without its end, or io.EOF. The bytes hold until the next call.
+// line returns the next line without its end, or io.EOF. The bytes are valid until the next call.
 func (s *source) line() ([]byte, error) {
 	for from := 0; ; {
 		if i := bytes.IndexByte(s.buf[s.pos+from:s.end], '\n'); i >= 0 {
@@ -145,7 +146,7 @@ func (s *source) line() ([]byte, error) {
 	}
 }
 
-// returns reads the lines of a file that ends them with carriage returns alone.
+// returns is a reader for files in which a carriage return alone ends a line.
 type returns struct{ r io.Reader }
 
 func (r returns) Read(p []byte) (int, error) {

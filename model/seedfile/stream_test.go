@@ -16,8 +16,8 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// TestEveryFormatIsRecognised reads a vector of each format without naming it, in one piece, byte by byte, with a byte order
-// mark, with CRLF and in UTF-16: always the same keys.
+// TestEveryFormatIsRecognised reads a vector of each format without naming it: in one piece, byte by byte, with a byte order
+// mark, with CRLF, and in UTF-16. The keys are always the same.
 func TestEveryFormatIsRecognised(t *testing.T) {
 	t.Parallel()
 	files := map[seedfile.Format]string{
@@ -57,7 +57,7 @@ func TestEveryFormatIsRecognised(t *testing.T) {
 	}
 }
 
-// TestReadEnds covers the ways reading ends before the file does.
+// TestReadEnds covers the ways in which reading ends before the file does.
 func TestReadEnds(t *testing.T) {
 	t.Parallel()
 	stop := errors.New("stop")
@@ -87,7 +87,7 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
-// rowsReader makes a file of any size on the way.
+// rowsReader produces a file of any size while it is read.
 type rowsReader struct {
 	head, row, tail string
 	rows            int

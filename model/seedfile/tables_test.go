@@ -14,13 +14,13 @@ import (
 
 const assignHeader = "domain,loginName,manufacturerCode,productCode,serial,status,pin\n"
 
-// TestReadAssignments reads the batch assignment file in the ways it comes.
+// TestReadAssignments reads the batch assignment file in the forms in which it occurs.
 func TestReadAssignments(t *testing.T) {
 	t.Parallel()
 	full := seedfile.Assignment{Line: 2, Domain: "test domain", LoginName: "john.smith", ManufacturerCode: "DN", ProductCode: "MT", Serial: "10000", Status: "ACTIVE", PIN: model.Secret("1234")}
 	bare := full
 	bare.Status, bare.PIN = "", nil
-	headed := full // below a header of two lines
+	headed := full // after a header of two lines
 	headed.Line = 3
 	later := full
 	later.Line = 5
@@ -55,7 +55,7 @@ func TestReadAssignments(t *testing.T) {
 	}
 }
 
-// TestReadAssignmentsRefuses names the column or row that is wrong.
+// TestReadAssignmentsRefuses: the error names the wrong column or row.
 func TestReadAssignmentsRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
@@ -92,7 +92,7 @@ func TestReadAssignmentsRefuses(t *testing.T) {
 	}
 }
 
-// TestReadUsers reads a table of users as it is written.
+// TestReadUsers reads a table of users unchanged.
 func TestReadUsers(t *testing.T) {
 	t.Parallel()
 	known := func(c string) string {
@@ -123,7 +123,7 @@ func TestReadUsers(t *testing.T) {
 	}
 }
 
-// TestManyBadRows keeps a thousand and counts the rest.
+// TestManyBadRows: a thousand bad rows are listed, and the others are counted.
 func TestManyBadRows(t *testing.T) {
 	t.Parallel()
 	_, bad, err := seedfile.ReadAssignments(assignHeader+strings.Repeat("d,u,DN,MT,,,\n", 1500), 0)
@@ -132,7 +132,7 @@ func TestManyBadRows(t *testing.T) {
 	}
 }
 
-// TestDecode turns characters back into bytes where a charset is named.
+// TestDecode converts characters back to bytes if a charset is named.
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, charset, want, err string }{

@@ -19,7 +19,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// exportKeys are keys of every kind the writer knows.
+// exportKeys returns keys of every kind that the writer supports.
 func exportKeys() []seedfile.Key {
 	seed := []byte("12345678901234567890")
 	return []seedfile.Key{
@@ -40,7 +40,7 @@ func export(t testing.TB, keys []seedfile.Key) []byte {
 	return b.Bytes()
 }
 
-// TestWritePSKC reads what was written: the same keys, bit for bit, and none with another password.
+// TestWritePSKC reads what was written: the same keys, bit for bit, and none with a wrong password.
 func TestWritePSKC(t *testing.T) {
 	t.Parallel()
 	keys := exportKeys()
@@ -89,7 +89,7 @@ func TestWritePSKCRefuses(t *testing.T) {
 	}
 }
 
-// TestPskctoolReadsOurs validates a file of ours against RFC 6030's schema and has it read.
+// TestPskctoolReadsOurs validates a file that we wrote against the schema of RFC 6030, and reads it with pskctool.
 func TestPskctoolReadsOurs(t *testing.T) {
 	t.Parallel()
 	tool := modeltest.Tool(t, "pskctool")
@@ -111,7 +111,8 @@ func TestPskctoolReadsOurs(t *testing.T) {
 	}
 }
 
-// TestPskcUtils reads files that python-pskc made, plain, with a pre-shared key and with a password, and has it read ours.
+// TestPskcUtils reads files made by python-pskc: plain, with a pre-shared key, and with a password. It also reads our files with
+// python-pskc.
 func TestPskcUtils(t *testing.T) {
 	t.Parallel()
 	oathtool := modeltest.Tool(t, "oathtool")
@@ -155,7 +156,7 @@ func TestPskcUtils(t *testing.T) {
 	}
 }
 
-// writePSKC writes keys as one PSKC file.
+// writePSKC writes keys to one PSKC file.
 func writePSKC(w io.Writer, keys []seedfile.Key, password model.Secret, random io.Reader) error {
 	lock, err := seedfile.NewPSKCKeys(password, random)
 	if err != nil {

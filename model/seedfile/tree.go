@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// The bounds of one element that is read as a whole.
+// Limits for one element that is read as a whole.
 const (
 	maxElements = 2000
 	maxTreeText = 256 << 10
 )
 
-// element is a small part of an XML file, read as a whole.
+// element is a small part of an XML file that is read as a whole.
 type element struct {
 	space, local string
 	line         int
 	attrs        []xml.Attr
-	text         string // the text directly inside, trimmed
+	text         string // the text directly inside the element, trimmed
 	children     []*element
 }
 
-// tree reads the element just started, to its end.
+// tree reads the element that was just started, up to its end.
 func (x *xmlReader) tree(start xml.StartElement) (*element, error) {
 	elements, text := maxElements, maxTreeText
 	return x.branch(start, &elements, &text)
@@ -56,10 +56,10 @@ func (x *xmlReader) branch(start xml.StartElement, elements, text *int) (*elemen
 	}
 }
 
-// is tells whether the element has the name local in the namespace space.
+// is returns whether the element has that name in that namespace.
 func (e *element) is(space, local string) bool { return e.local == local && e.space == space }
 
-// child is the first child of that name, or nil.
+// child returns the first child with that name; nil if there is none.
 func (e *element) child(space, local string) *element {
 	if e == nil {
 		return nil
@@ -72,7 +72,7 @@ func (e *element) child(space, local string) *element {
 	return nil
 }
 
-// childNamed is the first child of that local name in any namespace, or nil.
+// childNamed returns the first child with that local name in any namespace; nil if there is none.
 func (e *element) childNamed(local string) *element {
 	if e == nil {
 		return nil
@@ -85,7 +85,7 @@ func (e *element) childNamed(local string) *element {
 	return nil
 }
 
-// value is the element's text; "" for no element.
+// value returns the text of the element; "" for a nil element.
 func (e *element) value() string {
 	if e == nil {
 		return ""
@@ -93,7 +93,7 @@ func (e *element) value() string {
 	return e.text
 }
 
-// attr is the value of an attribute without a namespace, or "".
+// attr returns the value of an attribute without a namespace; "" if there is none.
 func (e *element) attr(local string) string {
 	if e == nil {
 		return ""

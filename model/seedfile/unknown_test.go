@@ -15,7 +15,7 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// refusal gives all that a file was refused for, in one text.
+// refusal returns all reasons why a file was refused, in one text.
 func refusal(f *seedfile.File, err error) string {
 	var b strings.Builder
 	for _, r := range f.Bad.Rows {
@@ -27,7 +27,7 @@ func refusal(f *seedfile.File, err error) string {
 	return b.String()
 }
 
-// migrationURI makes an export of one key, with more fields behind those of the payload and of the key.
+// migrationURI returns an export of one key, with further fields after those of the payload and of the key.
 func migrationURI(payload, key []byte, parameters string) string {
 	k := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), []byte("12345678901234567890"))
 	k = protowire.AppendString(protowire.AppendTag(k, 2, protowire.BytesType), "ada")
@@ -37,8 +37,9 @@ func migrationURI(payload, key []byte, parameters string) string {
 	return "otpauth-migration://offline?data=" + url.QueryEscape(base64.StdEncoding.EncodeToString(append(p, payload...))) + parameters
 }
 
-// TestUnknownAnywhere puts what is not known into every place of a file that could say how the OTPs are made: it refuses the file and
-// is named, and passes with a note where it is to be ignored. Without it, and with what is XML's own, the file is read.
+// TestUnknownAnywhere puts something unknown in every place of a file that could have an influence on the OTPs. It refuses the
+// file and is named in the error. If it is to be ignored, the file is read with a note. Without it, and with what belongs to XML
+// itself, the file is read.
 func TestUnknownAnywhere(t *testing.T) {
 	t.Parallel()
 	const seed = "3132333435363738393031323334353637383930"
@@ -97,8 +98,8 @@ func TestUnknownAnywhere(t *testing.T) {
 	}
 }
 
-// TestPSKCTyped encrypts numbers as people type them, which are other numbers when their bytes are taken: digits alone are read, what
-// is beside them leaves open which is meant, and bytes that are no text are numbers.
+// TestPSKCTyped encrypts numbers as people type them, which would be other numbers if their bytes were used. Digits alone are
+// read. With other characters it is unclear what is meant, and they are refused. Bytes that are not text are numbers.
 func TestPSKCTyped(t *testing.T) {
 	t.Parallel()
 	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("a key for the MAC"), hash: sha256.New}
@@ -125,7 +126,8 @@ func TestPSKCTyped(t *testing.T) {
 	}
 }
 
-// TestPSKCWrittenSecret encrypts the characters of a seed in place of its bytes: refused, and read where the caller says what they are.
+// TestPSKCWrittenSecret encrypts the characters of a seed instead of its bytes. This is refused, or read if the caller names the
+// encoding.
 func TestPSKCWrittenSecret(t *testing.T) {
 	t.Parallel()
 	s := sealer{key: bytes.Repeat([]byte{7}, 16), macKey: []byte("a key for the MAC"), hash: sha256.New}

@@ -1,19 +1,19 @@
 package seedfile
 
-// UserTable is a user import file: what its header names, and its rows.
+// UserTable is a user import file: the columns of its header, and its rows.
 type UserTable struct {
-	Columns []string // in their usual spelling and the order of the file; "" for one to be ignored
+	Columns []string // usual names, in the order of the file; "" for an ignored column
 	Rows    []UserRow
 	Bad     Bad
 }
 
 // UserRow is one row of a user import file.
 type UserRow struct {
-	Line   int    // 1-based
-	Values Fields // one for each of the table's columns, exactly as written
+	Line   int    // line in the file, starting at 1
+	Values Fields // one for each column of the table, exactly as written
 }
 
-// Fields are the values of a row. A password may be among them, so that they print as Secret does.
+// Fields are the values of a row. One of them may be a password, so they are printed like a Secret.
 type Fields []string
 
 func (Fields) String() string { return "[secret]" }
@@ -24,9 +24,10 @@ func (Fields) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 
 func (Fields) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
 
-// ReadUsers reads a CSV file with a header. known gives the usual spelling of a column, "" when there is none; one that is not known
-// and not one of ignore is refused by name (FileUnreadable), as are a column without a name and two for one thing. Rows with more or
-// fewer fields than the header are listed in Bad. More than maxRows rows, when maxRows is not 0, are TooLarge.
+// ReadUsers reads a CSV file with a header. known returns the usual name of a column; "" if it is unknown. An unknown column that
+// is not in ignore, a column without a name, and two columns with the same meaning are refused and named in the error
+// (FileUnreadable). Rows with more or fewer fields than the header are listed in Bad. More than maxRows rows are TooLarge, unless
+// maxRows is 0.
 func ReadUsers(text string, maxRows int, known func(column string) string, ignore ...string) (*UserTable, error) {
 	t := &UserTable{}
 	bad, err := readTable(text, maxRows, func(header []string, line int) error {

@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "rewrite the .want files of testdata/vec
 
 const vectors = "../../testdata/vectors/seedfile"
 
-// vectorOptions opens the vectors that are encrypted.
+// vectorOptions contains the options for the encrypted vectors.
 var vectorOptions = map[string]seedfile.Options{
 	"rfc6030-figure6.xml": {PreSharedKey: unhex("12345678901234567890123456789012")},
 	"rfc6030-figure7.xml": {Password: model.Secret("qwerty")},
@@ -43,7 +43,7 @@ func unhex(s string) model.Secret {
 	return b
 }
 
-// read reads a file that is in memory and collects its keys.
+// read reads a file in memory and collects its keys.
 func read(data []byte, opts seedfile.Options) (*seedfile.File, []seedfile.Key, error) {
 	var keys []seedfile.Key
 	f, err := seedfile.Read(bytes.NewReader(data), opts, func(_ *seedfile.File, k seedfile.Key) error {
@@ -53,7 +53,7 @@ func read(data []byte, opts seedfile.Options) (*seedfile.File, []seedfile.Key, e
 	return f, keys, err
 }
 
-// vectorFiles lists the token files among the vectors.
+// vectorFiles returns the token files among the vectors.
 func vectorFiles(t testing.TB) []string {
 	t.Helper()
 	all, err := filepath.Glob(vectors + "/*")
@@ -69,7 +69,7 @@ func vectorFiles(t testing.TB) []string {
 	return out
 }
 
-// TestVectors reads every file of testdata/vectors/seedfile and compares all that was read, with the first OTPs of each
+// TestVectors reads every file in testdata/vectors/seedfile and compares everything that was read, and the first OTPs of each
 // key, with the .want file beside it.
 func TestVectors(t *testing.T) {
 	t.Parallel()
@@ -98,12 +98,12 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// kindNames are the kinds of error Read may end with.
+// kindNames are the kinds of error that Read may return.
 var kindNames = map[model.Kind]string{
 	model.FileUnreadable: "FileUnreadable", model.FileKey: "FileKey", model.TooLarge: "TooLarge", model.Invalid: "Invalid",
 }
 
-// transcript writes down what was read of a file, one fact a line.
+// transcript returns what was read from a file, one fact per line.
 func transcript(f *seedfile.File, keys []seedfile.Key, err error) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "format %s\n", f.Format)
@@ -152,8 +152,8 @@ type otpAt struct {
 	otp     string
 }
 
-// firstOTPs are the first two OTPs of an event-based key, or those of a time-based one at two times RFC 6238 uses. What
-// the key does not say is SHA-1, 6 digits, 30 seconds, event-based.
+// firstOTPs returns the first two OTPs of an event-based key, or those of a time-based key at two times from RFC 6238. The
+// defaults are SHA-1, 6 digits, 30 seconds, event-based.
 func firstOTPs(k seedfile.Key) []otpAt {
 	counters := []int64{k.Counter, k.Counter + 1}
 	if k.Algorithm == seedfile.TOTP {
@@ -170,7 +170,7 @@ func firstOTPs(k seedfile.Key) []otpAt {
 	return out
 }
 
-// hotp is RFC 4226, written here once more so that the readers are tested on their own.
+// hotp is a second implementation of RFC 4226, so that the readers are tested independently of package otp.
 func hotp(k seedfile.Key, counter int64) string {
 	h := map[string]func() hash.Hash{"": sha1.New, seedfile.SHA1: sha1.New, seedfile.SHA256: sha256.New, seedfile.SHA512: sha512.New}[k.Hash]
 	mac := hmac.New(h, k.Secret)
@@ -184,7 +184,7 @@ func hotp(k seedfile.Key, counter int64) string {
 	return fmt.Sprintf("%0*d", digits, n%mod)
 }
 
-// oathtoolOTP asks oathtool. A time step of one second makes its clock the counter, for every hash.
+// oathtoolOTP calls oathtool. With a time step of one second, its clock is the counter, for every hash.
 func oathtoolOTP(t testing.TB, tool string, k seedfile.Key, counter int64) string {
 	t.Helper()
 	mode := map[string]string{"": "sha1", seedfile.SHA1: "sha1", seedfile.SHA256: "sha256", seedfile.SHA512: "sha512"}[k.Hash]
@@ -199,7 +199,7 @@ func oathtoolOTP(t testing.TB, tool string, k seedfile.Key, counter int64) strin
 	return strings.TrimSpace(string(out))
 }
 
-// TestFirstOTPsAgreeWithOathtool compares the OTPs of every key of the vectors with an independent program.
+// TestFirstOTPsAgreeWithOathtool compares the OTPs of every key in the vectors with an independent program.
 func TestFirstOTPsAgreeWithOathtool(t *testing.T) {
 	t.Parallel()
 	tool := modeltest.Tool(t, "oathtool")

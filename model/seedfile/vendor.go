@@ -15,14 +15,14 @@ import (
 //	  <tokens> <token> serial, seed, counter, description </token> ... </tokens>
 //	</data>
 //
-// Elements may come in any order. manufacturerCode and productCode name the product; encode defaults to HEX and
-// encrypt to NONE; the older form of the header has no more. A file whose tokens come before its header is read too,
+// Elements may be in any order. manufacturerCode and productCode name the product. The default of encode is HEX, and that of
+// encrypt is NONE. The older form of the header has only these four elements. A file with tokens before the header is read too,
 // up to maxWaiting tokens.
 
-// maxWaiting bounds the tokens kept while the header has not been seen.
+// maxWaiting is how many tokens are kept in memory until the header is read.
 const maxWaiting = 100_000
 
-// vendorHeader is the header, its texts as written.
+// vendorHeader contains the header.
 type vendorHeader struct {
 	seen     bool
 	encoding Encoding
@@ -31,15 +31,15 @@ type vendorHeader struct {
 	hash     string
 }
 
-// vendorToken is one token, its texts as written.
+// vendorToken is one token, with its texts as written.
 type vendorToken struct {
 	line                               int
 	serial, seed, counter, description string
-	twice                              string // an element that was given twice
-	own                                string // an element that belongs into the header
+	twice                              string // an element that occurs twice
+	own                                string // an element that belongs in the header
 }
 
-// vendorName returns an element its usual spelling: its names are read in any case.
+// vendorName returns the usual spelling of an element's name, because names may be in any case.
 func vendorName(element string) string {
 	for _, usual := range []string{"manufacturerCode", "productCode", "encode", "encrypt", "digits", "timeWindow", "synchronisation", "crypto",
 		"serial", "seed", "counter", "description", "deviceId"} {
@@ -50,7 +50,7 @@ func vendorName(element string) string {
 	return element
 }
 
-// What says nothing of the OTPs; flatName gives the names.
+// Elements that have no influence on the OTPs, with names as returned by flatName.
 var (
 	idleHeader = map[string]bool{"syncsize": true, "description": true, "version": true, "date": true, "author": true, "manufacturer": true,
 		"manufacturername": true, "productname": true, "customer": true, "order": true, "orderno": true, "ordernumber": true, "quantity": true, "count": true}
@@ -232,7 +232,7 @@ func (v *vendorReader) readToken() (vendorToken, error) {
 	return t, err
 }
 
-// token makes a key of a token. The header is known.
+// token converts a token to a key. The header must be known.
 func (v *vendorReader) token(t vendorToken) error {
 	if err := v.f.row(); err != nil {
 		return err

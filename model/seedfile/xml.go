@@ -8,27 +8,28 @@ import (
 	"strings"
 )
 
-// The bounds of an XML file: nesting, attributes of an element, and bytes of one tag, comment or run of text.
+// Limits for an XML file: nesting, attributes of an element, and bytes of one tag, comment or text.
 const (
 	maxDepth = 32
 	maxAttrs = 64
 	maxToken = 1 << 20
 )
 
-// xmlReader hands out the tags and text of an XML file. It refuses a DOCTYPE and every entity but XML's own five,
+// xmlReader returns the tags and texts of an XML file. It refuses a DOCTYPE, and every entity except the five predefined ones. It
 // skips comments and processing instructions, and checks that tags match and that there is one root element.
 type xmlReader struct {
 	src   *source
 	dec   *xml.Decoder
 	next  func() (xml.Token, error)
 	path  []string // local names of the open elements
-	ended bool     // the root element is closed
-	buf   []byte   // the text being put together
+	ended bool     // the root element has ended
+	buf   []byte   // the text that is being collected
 
-	attributes func(xml.StartElement) error // looks at the attributes of each element that is not skipped; may be nil
+	attributes func(xml.StartElement) error // checks the attributes of each element that is not skipped; may be nil
 }
 
-// newXMLReader reads src. With namespaces, the Space of a name is its URI; without, it is the prefix as written.
+// newXMLReader returns a reader for src. With namespaces, the Space of a name is the URI of its namespace; without, it is the
+// prefix as written.
 func newXMLReader(src *source, namespaces bool) *xmlReader {
 	x := &xmlReader{src: src, dec: xml.NewDecoder(src)}
 	x.dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
@@ -39,18 +40,18 @@ func newXMLReader(src *source, namespaces bool) *xmlReader {
 	return x
 }
 
-// line is the line reached.
+// line returns the current line.
 func (x *xmlReader) line() int {
 	line, _ := x.dec.InputPos()
 	return line
 }
 
-// token returns the next xml.StartElement, xml.EndElement or xml.CharData, and io.EOF after the root element. Text
-// holds until the next call.
+// token returns the next xml.StartElement, xml.EndElement or xml.CharData, and io.EOF after the root element. A text is valid
+// until the next call.
 func (x *xmlReader) token() (xml.Token, error) {
 	for {
 		x.src.renew(maxToken)
-		token, err := x.next() // returned as it is: its parts would be boxed again
+		token, err := x.next() // returned as it is, to avoid another allocation
 		if err != nil {
 			return nil, x.fault(err)
 		}
@@ -91,7 +92,7 @@ func (x *xmlReader) token() (xml.Token, error) {
 	}
 }
 
-// fault turns an error of the decoder into ours. Its words are left out: they may quote the file.
+// fault converts an error of the decoder to a *model.Error. It does not contain the decoder's text, which may quote the file.
 func (x *xmlReader) fault(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
@@ -116,7 +117,7 @@ func (x *xmlReader) fault(err error) error {
 	return unreadable(x.line(), "the XML cannot be read")
 }
 
-// skip reads to the end of the element just started.
+// skip reads to the end of the element that was just started.
 func (x *xmlReader) skip() error {
 	attributes := x.attributes
 	x.attributes = nil
@@ -129,7 +130,7 @@ func (x *xmlReader) skip() error {
 	return nil
 }
 
-// text reads the text of the element just started, trimmed, up to its end. An element inside it is refused.
+// text returns the text of the element that was just started, trimmed, and reads to its end. An element inside it is an error.
 func (x *xmlReader) text(limit int) (string, error) {
 	x.buf = x.buf[:0]
 	for {
@@ -151,8 +152,8 @@ func (x *xmlReader) text(limit int) (string, error) {
 	}
 }
 
-// children reads the root element, which must have the name root, handing over each element directly inside it.
-// The function must read that element to its end.
+// children reads the root element, which must be named root, and calls each for each element directly inside it. each must read
+// that element to its end.
 func (x *xmlReader) children(root string, each func(xml.StartElement) error) error {
 	for {
 		t, err := x.token()
@@ -181,8 +182,8 @@ func (x *xmlReader) children(root string, each func(xml.StartElement) error) err
 	}
 }
 
-// elements reads the element just started, handing over each element inside it, which the function must read to its
-// end. Text between them is refused.
+// elements reads the element that was just started and calls each for each element inside it. each must read that element to its
+// end. Text between the elements is an error.
 func (x *xmlReader) elements(each func(xml.StartElement) error) error {
 	for {
 		t, err := x.token()

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// The log of the YubiKey personalisation tool comes in two forms, and lines of both may stand in one file:
+// The log of the YubiKey Personalization Tool has two forms. One file may contain lines of both:
 //
-//   - traditional: mode, time, slot, public id, private id, key, access code, new access code, three flags of the
-//     public id, digits, initial counter, five flags of other modes. The serial of the device is not in it, so that
-//     the public id, which the device types before each OTP, stands for it.
+//   - Traditional: mode, time, slot, public id, private id, key, access code, new access code, three flags of the public id,
+//    digits, initial counter, five flags of other modes. It does not contain the serial number of the device. Instead the public
+//    id is used, which the device types before each OTP.
 //   - "Yubico": serial, public id, private id, key, access code, time. A private id of 0 means OATH-HOTP.
 //
-// Only OATH-HOTP keys are read; rows of the other modes are refused by name.
+// Only OATH-HOTP keys are read. Rows of other modes are refused, and the error names the mode.
 
 // yubicoModes are the modes of the traditional form.
 var yubicoModes = map[string]bool{"oath-hotp": true, "yubico otp": true, "static password": true, "challenge-response": true}
 
-// yubicoMode is the mode of a traditional row without what follows a colon, in lower case.
+// yubicoMode returns the mode of a traditional row in lower case, without what follows a colon.
 func yubicoMode(field string) string {
 	mode, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(field)), ":")
 	return strings.TrimSpace(mode)
@@ -29,7 +29,7 @@ func isYubicoStart(field string) bool {
 	return strings.EqualFold(strings.TrimSpace(field), "LOGGING START")
 }
 
-// isYubicoRow tells whether a row is of the "Yubico" form.
+// isYubicoRow returns whether a row has the "Yubico" form.
 func isYubicoRow(row []string) bool {
 	if len(row) < 6 {
 		return false
@@ -48,8 +48,8 @@ func isYubico(line string) bool {
 }
 
 func readYubico(src *source, f *File, _ Options) error {
-	rows := openCSV(src, '#') // spreadsheets change the commas
-	rows.comments = true      // no serial of a device begins so
+	rows := openCSV(src, '#') // not only commas, because spreadsheets change them
+	rows.comments = true      // because no serial number of a device begins with #
 	for {
 		row, line, err := f.next(rows)
 		switch {
@@ -80,7 +80,7 @@ func yubicoRow(row []string) (k Key, reason string) {
 	switch {
 	case yubicoModes[mode]:
 		if mode != "oath-hotp" {
-			// The public id of a scan code password is the password.
+			// The public id of a scan code password is the password itself, so it must not be shown.
 			return k, fmt.Sprintf("mode %s is not supported, only OATH-HOTP", mode)
 		}
 		return yubicoTraditional(row)

@@ -1,4 +1,4 @@
-// Package admin has the agents that call methods, and the audit record.
+// Package admin contains agents, which are the programs that call methods, and the methods of the audit log.
 package admin
 
 import (
@@ -15,15 +15,15 @@ import (
 	"tokensmith/store"
 )
 
-// Agent has the methods of API agents, the programs that call methods.
+// Agent is the receiver of the methods for agents.
 type Agent struct{ object.CRUD }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Agent": &Agent{object.CRUD{Server: s, Type: AgentType}}, "Audit": &Audit{object.CRUD{Server: s, Type: AuditType}}}
 }
 
-// AgentType declares agents.
+// AgentType declares the object agent.
 var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
@@ -91,7 +91,7 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	return keepAgent(tx, old.(*model.Agent), a)
 }
 
-// afterWriteAgent keeps the agent's public keys where a call looks them up.
+// afterWriteAgent stores the agent's public keys in the table that authentication uses.
 func afterWriteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
 	if a := row.(*model.Agent); d.Has("certificates") {
 		return tx.SetCertificates(a.ID, a.Certificates.Items())
@@ -99,8 +99,8 @@ func afterWriteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row an
 	return nil
 }
 
-// mayManage refuses to touch an agent that may more than the caller: with its secret or a certificate of its own he
-// could do all that.
+// mayManage returns an error if an agent may do something that the caller may not. Otherwise the caller could give the agent a
+// new secret or certificate and act as the agent.
 func mayManage(c *dispatch.Call, a *model.Agent) error {
 	if !model.Covers(c.Agent.Permissions.Items(), a.Permissions.Items(), c.Server.Reveals) {
 		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
@@ -111,7 +111,8 @@ func mayManage(c *dispatch.Call, a *model.Agent) error {
 	return nil
 }
 
-// holds refuses an agent that is free of what the caller is held to: addresses, or a rate. It would be the caller, and free of it.
+// holds returns an error if an agent lacks a restriction of the caller, an address range or a rate limit. Otherwise the caller
+// could use that agent to avoid the restriction.
 func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	for _, cidr := range a.Addresses.Items() {
 		if p, err := netip.ParsePrefix(cidr); err == nil && c.Agent.Addresses != "" && !slices.ContainsFunc(c.Agent.Addresses.Items(), func(own string) bool {
@@ -130,7 +131,7 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	return nil
 }
 
-// checkDomains refuses names that are no domain's: an agent limited to a misspelt one would see nothing.
+// checkDomains returns an error for names that no domain has. An agent that is limited to a misspelled name would see nothing.
 func checkDomains(tx store.Tx, names []string) error {
 	folded := make([]string, len(names))
 	for i, n := range names {
@@ -151,7 +152,7 @@ func checkDomains(tx store.Tx, names []string) error {
 
 var spkiHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// checkCertificates refuses what is no hash, and a public key that stands for another agent already.
+// checkCertificates returns an error for a value that is not a hash, and for a public key that belongs to another agent.
 func checkCertificates(tx store.Tx, a *model.Agent) error {
 	for _, hash := range a.Certificates.Items() {
 		if !spkiHash.MatchString(hash) {
@@ -168,7 +169,7 @@ func checkCertificates(tx store.Tx, a *model.Agent) error {
 	return nil
 }
 
-// agentCreated is the one reply that carries a client secret.
+// agentCreated is the reply to agent/create, the only one with that client secret.
 type agentCreated struct {
 	ID           string `json:"id"`
 	ClientID     string `json:"clientId"`
@@ -177,12 +178,12 @@ type agentCreated struct {
 
 const ClientSecretBytes = 32
 
-// NewClientSecret makes a client secret: 256 random bits in base64url.
+// NewClientSecret returns a new client secret: 256 random bits in base64url.
 func NewClientSecret(s *dispatch.Server) (string, error) {
 	return s.RandomText(ClientSecretBytes)
 }
 
-// Create makes an agent and answers its client secret, which is shown this once.
+// Create makes an agent and returns its client secret, which is not shown again.
 func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	d, err := m.Type.Decode("attrs", args.Attrs, object.OnCreate)
@@ -208,7 +209,8 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	return nil
 }
 
-// keepAgent refuses to make was, the last agent that may do everything, into now; nil = to delete it.
+// keepAgent returns an error if was is the last agent that may do everything, and now may not; a nil now means that was is to be
+// deleted.
 func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
 	if !was.Full() || now != nil && now.Replaces(was) {
 		return nil
@@ -217,7 +219,7 @@ func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
 	if err != nil {
 		return err
 	}
-	// One that is held to addresses may be shut out by them.
+	// An agent that is limited to addresses might not be usable, so it does not replace one that is not.
 	if slices.ContainsFunc(all, func(a model.Agent) bool { return a.ID != was.ID && (a.Addresses == "" || was.Addresses != "") }) {
 		return nil
 	}

@@ -13,10 +13,10 @@ import (
 	"tokensmith/store"
 )
 
-// Audit has the methods of the record: reading it, and checking that nobody bent it.
+// Audit is the receiver of the methods for the audit log: reading it, and checking that nobody changed it.
 type Audit struct{ object.CRUD }
 
-// AuditType declares rows of the audit record.
+// AuditType declares the object audit, a row of the audit log.
 var AuditType = object.Declare(&object.Type{
 	Name: "audit", NotFound: model.AuditNoun, Row: func() any { return new(model.Audit) }, Order: "time",
 	Attrs: []object.Attr{
@@ -41,10 +41,10 @@ type auditVerified struct {
 	Head string `json:"head"`
 }
 
-// Verify checks the whole record, and that it still holds what it held when expectHead was its head; without it, when that was
-// which is kept beside the key file.
+// Verify checks the whole audit log. It also checks that it still contains everything that it contained when expectHead was its
+// head. Without expectHead it uses the head that is kept beside the key file.
 func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Plan) error {
-	// The head that is answered shall speak for every row that is checked.
+	// Add a mark first, so that the returned head covers every row that is checked.
 	if _, err := m.Server.Config.Store.MarkAudit(r.Context(), m.Server.Config.Now()); err != nil {
 		return err
 	}
@@ -65,21 +65,21 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Pl
 	return nil
 }
 
-// PruneAudit removes what the record holds of before a moment, and records that. The rest still verifies.
+// PruneAudit removes the rows of the audit log from before a moment, and records that. The remaining rows can still be verified.
 func PruneAudit(ctx context.Context, s *dispatch.Server, before time.Time) (removed int64, err error) {
 	now := s.Config.Now()
 	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: "audit/prune",
 		Object: "rows of before " + model.At(before).String(), Remote: "local"})
 }
 
-// headInterval is how often the head of the record is written down; every headLogged-th time it goes to the log.
+// headInterval is how often the head of the audit log is recorded. Every headLogged-th head is also logged.
 const (
 	headInterval = time.Minute
 	headLogged   = 5
 )
 
-// Watch writes the head of the record down every minute until ctx ends, beside the key file as well, and logs it every five;
-// audit/verify takes it as expectHead. It also removes the answers to calls with an idempotency key whose time is over.
+// Watch records the head of the audit log every minute until ctx ends, also beside the key file, and logs every fifth head.
+// audit/verify takes such a head as expectHead. Watch also deletes expired replies of calls with an idempotency key.
 func Watch(ctx context.Context, s *dispatch.Server) {
 	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
@@ -108,7 +108,8 @@ func Watch(ctx context.Context, s *dispatch.Server) {
 	}
 }
 
-// sayNotKept logs why the head is not kept beside the key file, unless that was said last, and returns what was.
+// sayNotKept logs why the head is not kept beside the key file, unless said is the same text. It returns the text; "" if the head
+// is kept.
 func sayNotKept(s *dispatch.Server, said string) string {
 	err := s.Config.Store.HeadNotKept()
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// How long the secret before stays good when it is rotated, in seconds.
+// How long the previous secret stays valid after a rotation, in seconds.
 const (
 	overlapDefault = 24 * 60 * 60
 	maxOverlap     = 90 * 24 * 60 * 60
@@ -22,15 +22,15 @@ type RotateArgs struct {
 	Overlap wire.Int `json:"overlap"`
 }
 
-// agentRotated carries the new secret, which is shown this once.
+// agentRotated is the reply with the new secret, which is not shown again.
 type agentRotated struct {
 	ClientID     string `json:"clientId"`
 	ClientSecret string `json:"clientSecret"`
 	OldUntil     string `json:"oldSecretUntil"`
 }
 
-// RotateSecret gives an agent a new client secret. The old one, and tokens that were asked for with it, stay good
-// until the overlap ends; one older still ends now.
+// RotateSecret gives an agent a new client secret. The old secret, and access tokens that were requested with it, stay valid
+// until the overlap ends. A still older secret ends now.
 func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := args.Sought(m.Type)

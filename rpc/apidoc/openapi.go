@@ -11,7 +11,7 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// OpenAPI returns the OpenAPI 3.1 document of all methods, for a server at a URL or prefix.
+// OpenAPI returns the OpenAPI 3.1 document of all methods, for a server at a URL or path prefix.
 func (d *Docs) OpenAPI(server, version string) ([]byte, error) {
 	paths := schema{}
 	for i := range d.table {
@@ -63,7 +63,7 @@ func (d *Docs) operation(m *dispatch.Method) schema {
 	return op
 }
 
-// parameterSchema returns the schema of a method's parameter object.
+// parameterSchema returns the JSON schema of a method's parameter object.
 func (d *Docs) parameterSchema(m *dispatch.Method) schema {
 	object := func() (schema, schema, *[]string) {
 		properties, required := schema{}, []string{}
@@ -74,7 +74,7 @@ func (d *Docs) parameterSchema(m *dispatch.Method) schema {
 	for _, p := range d.parameters(m) {
 		if name, ok := strings.CutPrefix(p.Name, "attrs."); ok {
 			attributes[name] = p.schema
-			if p.Required && p.schema["$ref"] == nil { // a reference may also be given by dotted names
+			if p.Required && p.schema["$ref"] == nil { // a reference may also be given as dotted members, so it is not required by itself
 				*required = append(*required, name)
 			}
 			continue
@@ -82,7 +82,7 @@ func (d *Docs) parameterSchema(m *dispatch.Method) schema {
 		properties[p.Name] = p.schema
 	}
 	if len(attributes) > 0 {
-		if len(*required) > 0 && m.Path != "token/create" { // which also imports
+		if len(*required) > 0 && m.Path != "token/create" { // token/create also imports files, and then has other parameters
 			attrs["required"] = *required
 		}
 		attrs["description"] = "A related object may also be named by dotted members, such as \"product.id\"."
@@ -127,7 +127,7 @@ func responses() schema {
 	return all
 }
 
-// schemas are those that operations refer to: an object each, and what all have in common.
+// schemas returns the schemas that operations refer to: one for each object, and the common ones.
 func schemas() schema {
 	all := schema{
 		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": errorSchema(),
@@ -159,8 +159,8 @@ func schemas() schema {
 	return all
 }
 
-// errorSchema lists what a reply's error may be, each with its meaning: as constants, which OpenAPI 3.1 recommends for values
-// that have a text.
+// errorSchema lists the possible error codes with their meanings. It uses constants, which OpenAPI 3.1 recommends for values with
+// descriptions.
 func errorSchema() schema {
 	var values []schema
 	for _, e := range wire.Errors() {

@@ -1,5 +1,6 @@
-// Package apidoc describes the methods to people and programs: the tables of the documents, the page /methods, and OpenAPI. It is made from
-// the table of methods, the types of their arguments and the declarations of objects.
+// Package apidoc describes the methods for people and programs: the tables of the documentation, the page /methods, and the
+// OpenAPI document. It derives everything from the table of methods, the Go types of their arguments, and the declarations of
+// objects.
 package apidoc
 
 import (
@@ -15,23 +16,23 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// What is told of a method: its parameters come from the Go type of its arguments and from the declaration of its
-// object, and so does its example. No second list is kept, but of examples that cannot be made up.
+// The parameters of a method come from the Go type of its arguments and from the declaration of its object, and so does its
+// example. Only the examples that cannot be derived from these are listed here.
 
 // Parameter is one parameter of a method.
 type Parameter struct {
 	Name     string // "max", or "attrs.serial"
-	Type     string // for people
+	Type     string // for readers
 	Required bool
 	About    string
 
 	schema schema
 }
 
-// schema is a JSON schema, or a part of one.
+// schema is a JSON schema or a part of one.
 type schema = map[string]any
 
-// attrsOf returns the declaration of what a method takes as attrs, and when it takes it.
+// attrsOf returns the declaration of the attributes that a method takes, and in which situation it takes them.
 func attrsOf(path string) (*object.Type, object.When) {
 	if o := object.Arguments[path]; o != nil {
 		return o, object.OnCreate
@@ -46,7 +47,7 @@ func attrsOf(path string) (*object.Type, object.When) {
 	return nil, 0
 }
 
-// selectable names the objects by which a method with a selection is told what it means.
+// selectable returns the objects that a selector of a method may name.
 func selectable(m *dispatch.Method) []string {
 	if m.Selects != nil {
 		return m.Selects
@@ -61,7 +62,7 @@ type Docs struct {
 	args  map[string]reflect.Type // of each method, by path
 }
 
-// New describes a table of methods with their receivers, whose state does not matter.
+// New returns the description of a table of methods. receivers are used only for their types.
 func New(table []dispatch.Method, receivers map[string]any) *Docs {
 	d := &Docs{table, map[string]reflect.Type{}}
 	for _, m := range table {
@@ -76,7 +77,6 @@ func New(table []dispatch.Method, receivers map[string]any) *Docs {
 	return d
 }
 
-// parameters lists a method's parameters.
 func (d *Docs) parameters(m *dispatch.Method) (list []Parameter) {
 	var fields func(t reflect.Type)
 	fields = func(t reflect.Type) {
@@ -104,7 +104,7 @@ func (d *Docs) parameters(m *dispatch.Method) (list []Parameter) {
 	return list
 }
 
-// typeOf says what a parameter of a Go type is on the wire.
+// typeOf returns the name and the JSON schema of a Go type on the wire.
 func typeOf(t reflect.Type) (kind string, sch schema) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -130,7 +130,7 @@ func typeOf(t reflect.Type) (kind string, sch schema) {
 	return "any", schema{}
 }
 
-// attributes lists what a method takes as attributes.
+// attributes returns the attributes that a method takes.
 func attributes(m *dispatch.Method, place string) (list []Parameter) {
 	o, at := attrsOf(m.Path)
 	if o == nil || place != "attrs" {
@@ -186,7 +186,7 @@ func attrSchema(a *object.Attr) schema {
 	return s
 }
 
-// examples are those that cannot be made of the declarations.
+// examples are the examples that cannot be derived from the declarations.
 var examples = map[string]string{
 	"user/import":                  `{"attrs":{"csv":"domain,loginName,firstName\nexample.com,john.smith,John\n"}}`,
 	"token/batchAssignTokens":      `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,status,pin\nexample.com,john.smith,DN,SE,10000000,ACTIVE,1234\n","charset":"UTF-8"}}`,
@@ -220,7 +220,7 @@ var examples = map[string]string{
 	dispatch.ExecutePath:           `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"example.com"}}},{"method":"/domain/search"}]}`,
 }
 
-// example returns parameters with which a method may be called.
+// example returns valid parameters for a method.
 func (d *Docs) example(m *dispatch.Method) string {
 	if e, ok := examples[m.Path]; ok {
 		return e
@@ -261,7 +261,7 @@ func (d *Docs) example(m *dispatch.Method) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// sampleAttrs returns an example of attrs: what is required or, to change, the first that may be given.
+// sampleAttrs returns an example of attrs: the required attributes or, for a change, the first that may be set.
 func sampleAttrs(m *dispatch.Method) string {
 	o, at := attrsOf(m.Path)
 	if o == nil {
@@ -284,7 +284,7 @@ func sampleAttrs(m *dispatch.Method) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// sample returns a value an attribute may have.
+// sample returns a valid value for an attribute.
 func sample(a *object.Attr) string {
 	switch a.Kind {
 	case object.Integer:
@@ -313,18 +313,18 @@ func sample(a *object.Attr) string {
 	return `"` + a.Name + `"`
 }
 
-// MethodInfo describes a method to people.
+// MethodInfo describes a method for readers.
 type MethodInfo struct {
 	Path    string // "token/create"
 	About   string
 	Reveals bool
-	Device  bool // called by a device, without an agent
+	Device  bool // called by devices, without an agent
 
 	Parameters []Parameter
-	Example    string // parameters with which it may be called
+	Example    string // valid parameters
 }
 
-// Methods lists all methods, in the table's order.
+// Methods returns all methods in the order of the table.
 func (d *Docs) Methods() []MethodInfo {
 	list := make([]MethodInfo, len(d.table))
 	for i := range d.table {

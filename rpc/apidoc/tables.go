@@ -11,7 +11,7 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// MethodTable returns the table of methods in Markdown, a row a method.
+// MethodTable returns the table of methods in Markdown, with one row for each method.
 func (d *Docs) MethodTable() string {
 	var b strings.Builder
 	b.WriteString("| method | does |\n|---|---|\n")
@@ -28,7 +28,7 @@ func (d *Docs) MethodTable() string {
 	return b.String()
 }
 
-// ErrorTable returns the table of codes in Markdown, a row a code.
+// ErrorTable returns the table of error codes in Markdown, with one row for each code.
 func ErrorTable() string {
 	var b strings.Builder
 	b.WriteString("| code | meaning | HTTP status |\n|---|---|---|\n")
@@ -42,7 +42,7 @@ func ErrorTable() string {
 	return b.String()
 }
 
-// AttributeTables returns every object's attributes in Markdown, from the declarations.
+// AttributeTables returns the attributes of all objects in Markdown, from the declarations.
 func (d *Docs) AttributeTables() string {
 	var b strings.Builder
 	for _, o := range d.declared() {
@@ -78,7 +78,7 @@ func (d *Docs) AttributeTables() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// declared lists the declarations in the order of the methods that they belong to.
+// declared returns the declarations in the order of the methods that they belong to.
 func (d *Docs) declared() (list []*object.Type) {
 	add := func(o *object.Type) {
 		if o != nil && !slices.Contains(list, o) {

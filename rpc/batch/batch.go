@@ -1,5 +1,5 @@
-// Package batch carries out many calls in one request: all or nothing in one transaction, read-only calls on one snapshot, others in parts
-// that let callers in between.
+// Package batch carries out many calls in one request. An atomic batch is one transaction. A batch that only reads uses one
+// snapshot. Any other batch runs in parts, so that other callers need not wait until all of it is done.
 package batch
 
 import (
@@ -18,18 +18,18 @@ import (
 	"tokensmith/store"
 )
 
-// Batch has the method that carries out many.
+// Batch is the receiver of batch/execute.
 type Batch struct{ Server *dispatch.Server }
 
 const (
 	batchCalls = 10_000
-	batchReply = 16 << 20 // bytes of a batch that has not the place of what needs much memory
+	batchReply = 16 << 20 // limit for the replies of a batch that is not large, in bytes
 
-	atomicTime   = 5 * time.Second        // of a batch in one transaction
-	atomicAlone  = 800 * time.Millisecond // the same where others wait for it, as on SQLite: with its end, a second
-	snapshotTime = 20 * time.Second       // of a batch on one snapshot, behind which the database's log grows
-	partTime     = 200 * time.Millisecond // of a batch in parts: after it one ends, and others have their turn
-	partReply    = 1 << 20                // bytes of the answers of one part
+	atomicTime   = 5 * time.Second        // time limit of an atomic batch
+	atomicAlone  = 800 * time.Millisecond // the same if other Updates wait for it, as on SQLite; with the commit, about one second
+	snapshotTime = 20 * time.Second       // time limit of a batch on one snapshot, because a snapshot makes SQLite's write-ahead log grow
+	partTime     = 200 * time.Millisecond // a part ends after this time, so that other Updates can run
+	partReply    = 1 << 20                // a part ends when its replies exceed this size, in bytes
 )
 
 // ExecuteArgs are the parameters of batch/execute.
@@ -38,13 +38,13 @@ type ExecuteArgs struct {
 	Atomic jsontext.Value   `json:"atomic"`
 }
 
-// innerCall is one call of a batch as it is sent.
+// innerCall is one call of a batch as sent.
 type innerCall struct {
 	Method *wire.Text     `json:"method"`
 	Params jsontext.Value `json:"params"`
 }
 
-// prepared is a call of a batch, ready to run, or refused before.
+// prepared is a call of a batch that is ready to run, or was refused before it could run.
 type prepared struct {
 	name string
 	call *dispatch.Call
@@ -52,16 +52,19 @@ type prepared struct {
 	err  error
 }
 
-// batchStopped is the detail of an atomic batch that was refused.
+// batchStopped is the detail of the error for an atomic batch that was refused.
 type batchStopped struct {
-	Call  int            `json:"call"` // counted from 1
+	Call  int            `json:"call"` // starting at 1
 	Reply jsontext.Value `json:"reply"`
 }
 
-// Execute carries out many calls and answers with their envelopes in order. Each needs its own permission and leaves its own row
-// in the record. One that is refused is undone alone, or in an atomic batch, which is one transaction, with all. Others go by
-// parts, so that nobody waits long for them, and a call of many rows is a part by itself; those that only read are one snapshot. Calls are prepared before the first of them
-// runs; what they name is looked up when they run.
+// Execute carries out the calls of a batch and returns their envelopes in order. Each call needs its own permission and gets its
+// own audit row. All calls are prepared before the first one runs; the objects that they name are looked up when they run.
+//
+//   - If all calls only read, they run on one snapshot.
+//   - An atomic batch runs in one transaction. If a call is refused, everything is undone.
+//   - Any other batch runs in parts, so that nobody has to wait long for it. A call that changes many rows ends its part. If a
+//     call is refused, only that call is undone.
 func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *dispatch.Plan) error {
 	outer := dispatch.CallFrom(r.Context())
 	atomic := false
@@ -107,13 +110,13 @@ func heavy(calls []*prepared) bool {
 	return slices.ContainsFunc(calls, func(p *prepared) bool { return p.plan != nil && p.plan.Heavy })
 }
 
-// changes says whether a call writes anything, be it to the record.
+// changes returns whether a call writes anything, which may be only an audit row.
 func (p *prepared) changes() bool { return p.plan != nil && (p.plan.View == nil || p.call.Records()) }
 
-// long says whether a call has many rows to change, for which others wait by itself.
+// long returns whether a call changes many rows, so that others have to wait for this call alone.
 func (p *prepared) long() bool { return p.plan != nil && p.plan.Long && p.plan.View == nil }
 
-// prepare has a call of a batch prepared by its method.
+// prepare has the method of a call prepare it.
 func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.Value, atomic bool) *prepared {
 	var sent innerCall
 	p := &prepared{}
@@ -132,7 +135,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 	method := m.Server.Method(p.name)
 	if method == nil {
 		p.err = model.Errorf(model.NoMethod, "no such method")
-		p.name = "" // it may be anything
+		p.name = "" // the name is not known, so it must not get into the log
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
@@ -162,13 +165,13 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 	return p
 }
 
-// run runs the prepared calls of a batch in one transaction.
+// run runs the prepared calls of a batch in one transaction or snapshot.
 func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared, atomic bool, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
 	began, most := time.Now(), m.replyMost(outer)
 	reply := outer.Reply()
 	reply.Add("[")
 	for i, p := range calls {
-		// Others wait for it: nothing is kept of one that takes too long, or whose caller has left.
+		// Others wait for this batch. If it takes too long, or the client has disconnected, everything is undone.
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -197,13 +200,13 @@ func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared
 	return reply.End()
 }
 
-// batchTooLong says that a batch in one transaction takes too long.
+// batchTooLong returns the message for an atomic batch that takes too long.
 func batchTooLong(limit time.Duration) string {
 	return fmt.Sprintf("the batch takes longer than %s, the most that one transaction may: nothing is changed; "+
 		"send fewer calls at once, or without \"atomic\", which changes part by part", limit)
 }
 
-// replyMost is how large the answers of a batch may be together.
+// replyMost returns the size limit for all replies of a batch together.
 func (m *Batch) replyMost(outer *dispatch.Call) int64 {
 	if outer.HasLarge {
 		return m.Server.Config.LargeBody
@@ -215,7 +218,7 @@ func repliesTooLarge(most int64) error {
 	return model.Errorf(model.TooLarge, "the answers of the batch are larger than %d bytes", most)
 }
 
-// tells names what a call of a batch that was carried out told a secret of.
+// tells returns the objects whose secrets a call returned; none if the call was refused.
 func (p *prepared) tells() []string {
 	if p.plan == nil || p.err != nil {
 		return nil
@@ -223,12 +226,13 @@ func (p *prepared) tells() []string {
 	return p.call.Tells()
 }
 
-// look runs one call that only reads, or takes the refusal it has already, and returns its envelope; an error is the whole batch's.
+// look runs a call that only reads, or takes the error of its preparation, and returns its envelope. An error ends the whole
+// batch.
 func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	if p.plan == nil {
 		return m.refused(p), nil
 	}
-	p.err = nil // of a run before
+	p.err = nil // left by an earlier run
 	tx.Limit(p.call.Scope)
 	var result any
 	err := p.call.StillMay(tx)
@@ -249,26 +253,26 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	return envelope, nil
 }
 
-// envelope returns the envelope of what a call of a batch answered.
+// envelope returns the envelope of the result of a call.
 func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
 	b, ok := result.(*dispatch.FileResult)
 	if !ok {
 		return dispatch.EnvelopeOf(result)
 	}
-	defer b.File.Close() // which has no reader but this
+	defer b.File.Close() // the file is not needed after this
 	if most := m.replyMost(p.call.Outer); b.File.Size > most {
 		return nil, repliesTooLarge(most)
 	}
 	return wire.Success(b)
 }
 
-// step runs one call, or takes the refusal it has already, and returns its envelope; an error is the whole batch's.
+// step runs a call, or takes the error of its preparation, and returns its envelope. An error ends the whole batch.
 func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	if p.plan == nil {
 		return m.refused(p), nil
 	}
 	var envelope []byte
-	p.err = nil // of a run before
+	p.err = nil // left by an earlier run
 	err := tx.Try(func(tx store.Tx) error {
 		result, err := p.call.Apply(tx, p.plan)
 		if _, ok := result.(dispatch.CommittedRefusal); ok && atomic && err == nil {
@@ -292,7 +296,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	return envelope, nil
 }
 
-// refused returns the envelope of a call that was refused; the cause of a fault goes to the log.
+// refused returns the envelope of a refused call, and logs the cause of an internal error.
 func (m *Batch) refused(p *prepared) []byte {
 	e := wire.ClientError(p.err)
 	if e.Kind == model.Internal {
@@ -301,7 +305,7 @@ func (m *Batch) refused(p *prepared) []byte {
 	return wire.Failure(e)
 }
 
-// stop returns the refusal of an atomic batch at one of its calls.
+// stop returns the error for an atomic batch in which a call was refused.
 func (p *prepared) stop(i int, envelope []byte) error {
 	name := ""
 	if p.name != "" {

@@ -12,14 +12,15 @@ import (
 	"tokensmith/store"
 )
 
-// parts runs a batch part by part: calls that read on snapshots, changes in transactions of partTime each.
+// parts runs a batch in parts: consecutive calls that read share a snapshot, and consecutive calls that change something share a
+// transaction. A part lasts about partTime.
 func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepared) (any, error) {
 	began, most := time.Now(), m.replyMost(outer)
 	at := &dispatch.Progress{}
 	for at.Done < len(calls) {
 		err := ctx.Err()
 		switch {
-		case err != nil: // whoever left does not want the rest
+		case err != nil: // the client has disconnected and does not want the rest
 			return nil, err
 		case time.Since(began) > m.Server.Config.LargeWait:
 			err = model.Errorf(model.TooLarge, "not carried out: the batch takes longer than %s", m.Server.Config.LargeWait)
@@ -28,7 +29,7 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 		default:
 			var next *dispatch.Progress
 			next, err = m.part(ctx, outer, calls, at)
-			if dispatch.EndsForBeside(err) { // at the first call of the part
+			if dispatch.EndsForBeside(err) { // in the first call of the part
 				if err = calls[at.Done].call.LookBeside(ctx, err); err == nil {
 					continue
 				}
@@ -38,7 +39,7 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 				continue
 			}
 			if !at.Changed || outer.Idempotent != nil {
-				return nil, err // nothing is changed, or the same batch again goes on from here
+				return nil, err // nothing is changed, or a repeat of the batch continues from here
 			}
 		}
 		for at.Done < len(calls) {
@@ -53,12 +54,12 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 	return result(at, outer)
 }
 
-// result returns the answers of a batch that has come to its end.
+// result returns the replies of a complete batch.
 func result(p *dispatch.Progress, outer *dispatch.Call) (any, error) {
 	reply := outer.Reply()
 	reply.Add("[")
 	if err := reply.Write(p.Envelopes); err != nil {
-		return jsontext.Value("[" + string(p.Envelopes) + "]"), nil // it is done, whatever the disk says
+		return jsontext.Value("[" + string(p.Envelopes) + "]"), nil // the batch is done, even if the reply cannot be written to a file
 	}
 	reply.Add("]")
 	return reply.End()
@@ -73,7 +74,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 	run := calls[at.Done:end]
 	plan := &dispatch.Plan{Long: true, Heavy: heavy(run)}
 	if !run[0].changes() {
-		plan.View = func(store.ReadTx) (any, error) { return nil, nil } // for its place
+		plan.View = func(store.ReadTx) (any, error) { return nil, nil } // set only so that Acquire waits for a slot for long reads
 	}
 	release, err := outer.Acquire(ctx, plan)
 	if err != nil {
@@ -89,7 +90,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 			}
 			envelope, err := step(p)
 			if dispatch.EndsForBeside(err) && next.Done > from.Done {
-				return nil // what the calls before it changed is to be found as well
+				return nil // end the part here, so that the search also sees what its calls changed
 			}
 			if err != nil {
 				return err
@@ -114,7 +115,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 				return err
 			}
 			if kept != nil && kept.Done > at.Done {
-				next = kept // another, or a run before, has come further
+				next = kept // another run of the same batch has come further
 				return nil
 			}
 		}

@@ -1,5 +1,5 @@
-// Package conn holds what is outside a request: connections, counted in all and by address, with room kept for known callers; the address
-// a call comes from; and the files into which large bodies and replies are spooled.
+// Package conn contains what lies outside a request: the connections, which are counted in total and for each address, with room
+// reserved for known callers; the address that a call comes from; and the files for large bodies and replies.
 package conn
 
 import (
@@ -21,47 +21,47 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// Where a process that nobody configures stands: see ConnectionLimits.
+// Defaults of ConnectionLimits.
 const (
 	DefaultConnections        = 4096
 	DefaultAddressConnections = 256
 	DefaultStreams            = 50_000
 
-	knownFactor = 4               // an address of known callers may have so many times as many connections
-	knownFor    = time.Hour       // behind a caller's last call
-	knownEvery  = time.Minute     // how often a connection notes that its caller is known
-	newPatience = 3 * time.Second // for a new connection's first request, where its place is wanted
+	knownFactor = 4               // an address with known callers may have this many times as many connections
+	knownFor    = time.Hour       // how long an address is known after the last authenticated call from it
+	knownEvery  = time.Minute     // how often a connection records that its caller is known
+	newPatience = 3 * time.Second // how long a new connection is kept without a request when others need its place
 
-	maxTurnedAway   = 128                    // connections that are told to try again at the same time; further ones are closed
-	turnedAwayTime  = 2 * time.Second        // for a handshake and all
-	turnedAwayWait  = 500 * time.Millisecond // of it, for the request
-	turnedAwayQuick = 10 * time.Millisecond  // where there are too many: what the system takes at once
+	maxTurnedAway   = 128                    // how many connections are told at the same time to try again; further ones are closed
+	turnedAwayTime  = 2 * time.Second        // time limit for turning a connection away, including the TLS handshake
+	turnedAwayWait  = 500 * time.Millisecond // of this, how long to wait for the request
+	turnedAwayQuick = 10 * time.Millisecond  // time limit for the reply if maxTurnedAway is reached: only what the system accepts at once
 )
 
-// ConnectionLimits bounds what a process holds open.
+// ConnectionLimits limits the open connections of a process.
 type ConnectionLimits struct {
-	All     int            // connections; a quarter of them is for callers who are known
-	Address int            // of an IPv4 address or an IPv6 /64; four times as many when callers of it are known
-	Streams int            // event streams of devices, which are not counted among the others
-	Proxies []netip.Prefix // may have as many connections as there are
+	All     int            // all connections; a quarter is reserved for known callers
+	Address int            // for an IPv4 address or an IPv6 /64 network; four times as many if it has known callers
+	Streams int            // event streams of devices, which do not count as connections
+	Proxies []netip.Prefix // trusted proxies, which the limit for addresses does not apply to
 }
 
-// Connections counts the connections of a process's listeners, so that nobody takes all by opening them. Where there is no room
-// for a new one, one that waits for its next request makes room; where none does, the new one is told to try again.
-// Without one (nil) nothing is counted.
+// Connections counts the connections of all listeners of a process, so that no client can use all of them. If there is no room
+// for a new connection, one that waits for its next request is closed. If there is none, the new client is told to try again. A
+// nil *Connections counts nothing.
 type Connections struct {
 	limits  ConnectionLimits
-	away    chan struct{} // held while one is turned away
+	away    chan struct{} // slots for connections that are being turned away
 	refused atomic.Int64
 
 	mu      sync.Mutex
 	open    int
 	streams int
-	of      map[string]map[*Connection]struct{} // by network; streams are not there
-	known   RecentMap[time.Time]                // when a caller of a network was last known
+	of      map[string]map[*Connection]struct{} // by network, without event streams
+	known   RecentMap[time.Time]                // time of the last authenticated call, by network
 }
 
-// NewConnections makes the count of a process. Limits of 0 are the defaults.
+// NewConnections returns the counter of a process. A limit of 0 means the default.
 func NewConnections(l ConnectionLimits) *Connections {
 	if l.All == 0 {
 		l.All = DefaultConnections
@@ -83,7 +83,7 @@ func (n *Connections) Streams() int {
 	return n.limits.Streams
 }
 
-// Count returns what is open, and how many were refused.
+// Count returns how many connections and streams are open, and how many connections were refused.
 func (n *Connections) Count() (open, streams int, refused int64) {
 	if n == nil {
 		return 0, 0, 0
@@ -93,25 +93,25 @@ func (n *Connections) Count() (open, streams int, refused int64) {
 	return n.open, n.streams, n.refused.Load()
 }
 
-// Connection is one that is counted.
+// Connection is a counted connection.
 type Connection struct {
 	net.Conn
 	all     *Connections
 	network string
 	proxy   bool
 
-	waits    atomic.Int64 // since when it waits for a request, in Unix nanoseconds; 0 = it has one
-	knownAt  atomic.Int64 // when it last noted that its caller is known
-	streams  int          // event streams on it: it is counted among those
+	waits    atomic.Int64 // since when it waits for a request, in Unix nanoseconds; 0 while it has one
+	knownAt  atomic.Int64 // when it last recorded that its caller is known
+	streams  int          // number of event streams on it; if not 0, it does not count as a connection
 	isClosed bool
 }
 
-// Listen returns a listener whose connections are counted. Those for which there is no room are told so, over TLS where the listener's
-// are: tlsConfig is nil where they are not.
+// Listen returns a listener that counts its connections. A client for which there is no room is told so, over TLS if tlsConfig is
+// not nil.
 func (n *Connections) Listen(at net.Listener, tlsConfig *tls.Config) net.Listener {
 	if tlsConfig != nil {
 		tlsConfig = tlsConfig.Clone()
-		tlsConfig.NextProtos = []string{"http/1.1"} // what turnAway speaks
+		tlsConfig.NextProtos = []string{"http/1.1"} // the protocol that turnAway uses
 	}
 	return &countingListener{at, n, tlsConfig}
 }
@@ -149,7 +149,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit counts a new connection; nil = there is no room for it.
+// admit counts a new connection; it returns nil if there is no room.
 func (n *Connections) admit(c net.Conn) *Connection {
 	host := hostOf(c.RemoteAddr().String())
 	k := &Connection{Conn: c, all: n, network: Network(host)}
@@ -188,21 +188,22 @@ func (n *Connections) isKnown(k *Connection) bool {
 	return k.proxy || ok && time.Since(at) < knownFor
 }
 
-// strangers counts the connections of networks whose callers are not known.
+// strangers returns the number of connections from networks without known callers.
 func (n *Connections) strangers() (all int) {
 	for _, set := range n.of {
 		for k := range set {
 			if !n.isKnown(k) {
 				all += len(set)
 			}
-			break // the others are of the same network
+			break // one is enough, because all are of the same network
 		}
 	}
 	return all
 }
 
-// evict takes the connection of a network that waits longest for its next request out of the count; of any network, "", one of
-// a stranger's if there is one, and where it is for a stranger no other. It says whether there was one.
+// evict removes from the count the connection that has waited longest for its next request, and appends it to victims. It chooses
+// among the connections of one network. If of is "", it chooses among all networks: an unknown caller's connection if possible,
+// and only such a one unless known is set. It returns whether it found one.
 func (n *Connections) evict(victims []*Connection, of string, known bool) ([]*Connection, bool) {
 	longest := func(set map[*Connection]struct{}) (found *Connection) {
 		since := time.Now().UnixNano()
@@ -232,7 +233,7 @@ func (n *Connections) evict(victims []*Connection, of string, known bool) ([]*Co
 	return append(victims, found), true
 }
 
-// add and drop count a connection in and out.
+// add counts a connection. drop removes it from the count.
 func (n *Connections) add(k *Connection) {
 	if n.of[k.network] == nil {
 		n.of[k.network] = map[*Connection]struct{}{}
@@ -244,7 +245,7 @@ func (n *Connections) add(k *Connection) {
 func (n *Connections) drop(k *Connection) {
 	set := n.of[k.network]
 	if _, ok := set[k]; !ok {
-		return // it makes room already, or streams
+		return // it was evicted already, or has event streams
 	}
 	delete(set, k)
 	if len(set) == 0 {
@@ -253,7 +254,7 @@ func (n *Connections) drop(k *Connection) {
 	n.open--
 }
 
-// Close closes the connection.
+// Close closes the connection and removes it from the count.
 func (k *Connection) Close() error {
 	k.all.mu.Lock()
 	k.isClosed = true
@@ -262,7 +263,7 @@ func (k *Connection) Close() error {
 	return k.Conn.Close()
 }
 
-// CloseWrite says that nothing more is coming, which net/http does before it closes one on which more may come.
+// CloseWrite closes the writing side. net/http calls it before it closes a connection on which data may still arrive.
 func (k *Connection) CloseWrite() error {
 	if c, ok := k.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -270,7 +271,7 @@ func (k *Connection) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// State is an http.Server's ConnState: it notes which connections wait.
+// State is a function for http.Server.ConnState. It records which connections wait for a request.
 func (n *Connections) State(c net.Conn, state http.ConnState) {
 	if k := counted(c); k != nil {
 		switch state {
@@ -284,7 +285,7 @@ func (n *Connections) State(c net.Conn, state http.ConnState) {
 
 type connectionKey struct{}
 
-// Context is an http.Server's ConnContext: by it a call knows its connection.
+// Context is a function for http.Server.ConnContext. It lets a call find its connection.
 func (n *Connections) Context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, counted(c))
 }
@@ -297,13 +298,13 @@ func counted(c net.Conn) *Connection {
 	return k
 }
 
-// ConnectionOf returns the counted connection on which a request came; nil = it is not counted.
+// ConnectionOf returns the counted connection of a request; nil if it is not counted.
 func ConnectionOf(ctx context.Context) *Connection {
 	k, _ := ctx.Value(connectionKey{}).(*Connection)
 	return k
 }
 
-// Known notes that the connection's caller is known.
+// Known records that the caller on the connection is authenticated.
 func (k *Connection) Known(now time.Time) {
 	if k == nil {
 		return
@@ -317,7 +318,7 @@ func (k *Connection) Known(now time.Time) {
 	k.all.known.Put(k.network, now)
 }
 
-// Stream counts event streams on the connection: while there is one it is counted among those alone.
+// Stream changes the number of event streams on the connection by more. A connection with streams counts only as streams.
 func (k *Connection) Stream(more int) {
 	if k == nil {
 		return
@@ -336,15 +337,15 @@ func (k *Connection) Stream(more int) {
 	}
 }
 
-// noRoom is the answer on a connection for which there is no room.
+// noRoom is the reply on a connection for which there is no room.
 var noRoom = func() string {
 	e := string(wire.Failure(&model.Error{Kind: model.Unavailable, Msg: "too many connections, try again"}))
 	return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + wire.EnvelopeHeader.Get("Content-Type") +
 		"\r\nCache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(e)) + "\r\n\r\n" + e
 }()
 
-// turnAway tells the caller on a connection to try again. It waits a moment for the beginning of a request, as clients
-// take an answer that comes before it for a fault.
+// turnAway tells the client on a connection to try again. It waits for a moment for the beginning of a request, because clients
+// treat a reply that arrives before their request as an error.
 func turnAway(c net.Conn, tlsConfig *tls.Config) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(turnedAwayTime))
@@ -364,5 +365,5 @@ func turnAway(c net.Conn, tlsConfig *tls.Config) {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
-	io.CopyN(io.Discard, c, 64<<10) // what is unread when it is closed would take the answer away
+	io.CopyN(io.Discard, c, 64<<10) // if unread data is left at the close, the client may lose the reply
 }

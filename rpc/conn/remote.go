@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Network is what refusals are counted by: an IPv4 address, or the /64 that one IPv6 customer holds.
+// Network returns the network that refusals are counted for: an IPv4 address, or the /64 of an IPv6 address, which usually
+// belongs to one customer.
 func Network(remote string) string {
 	addr, err := netip.ParseAddr(remote)
 	if err != nil {
@@ -22,8 +23,8 @@ func Network(remote string) string {
 	return p.String()
 }
 
-// RemoteOf returns a caller's address without port. What X-Forwarded-For says is believed only of trusted proxies: from
-// the right, the first address that is not one of theirs.
+// RemoteOf returns the caller's address without port. X-Forwarded-For is used only if it comes from a trusted proxy. Then the
+// address is the rightmost one in it that is not a trusted proxy.
 func RemoteOf(r *http.Request, trusted []netip.Prefix) string {
 	remote := hostOf(r.RemoteAddr)
 	if len(trusted) == 0 {
@@ -40,14 +41,14 @@ func RemoteOf(r *http.Request, trusted []netip.Prefix) string {
 		}
 		next, err := netip.ParseAddr(hostOf(strings.TrimSpace(hop)))
 		if err != nil {
-			break // a proxy that says nothing is all there is to go by
+			break // without a valid address, the proxy's own address is used
 		}
 		at = next
 	}
 	return at.Unmap().String()
 }
 
-// hostOf takes the port, and an IPv6 address's brackets, off an address.
+// hostOf removes the port, and the brackets of an IPv6 address, from an address.
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host

@@ -13,27 +13,28 @@ import (
 )
 
 const (
-	spoolAll    = 2 << 30   // bytes of all files at once
-	spoolEach   = 512 << 20 // of one caller's
-	spoolStep   = 4 << 20   // by which a file takes of both: so there are at most 512
+	spoolAll    = 2 << 30   // limit for all files together, in bytes
+	spoolEach   = 512 << 20 // limit for the files of one caller, in bytes
+	spoolStep   = 4 << 20   // size by which a file's share of both limits grows; so there are at most 512 files
 	SpoolBuffer = 64 << 10
 )
 
-// Spools keeps what is too large for memory in files without a name, as long as its call lasts. They are encrypted with a key
-// that is in memory alone, for bodies hold seeds and replies may.
+// Spools stores data that is too large for memory in unnamed files, which exist as long as their calls. They are encrypted with
+// keys that exist only in memory, because bodies contain seeds, and replies may.
 type Spools struct {
-	folders []string // the first that takes a file is used
+	folders []string // tried in order
 	rand    io.Reader
 
 	mu   sync.Mutex
 	held int64
-	of   map[string]int64 // bytes, by caller
+	of   map[string]int64 // bytes by caller
 }
 
-// ErrSpool is why a file could not be written.
+// ErrSpool says that a file could not be written.
 var ErrSpool = errors.New("spool")
 
-// NewSpools spools into the first of the folders that takes a file; none = the system's for temporary files.
+// NewSpools returns Spools that use the first of the folders in which a file can be created. Without folders, they use the
+// system's temporary folder.
 func NewSpools(folders []string, rand io.Reader) *Spools {
 	if len(folders) == 0 {
 		folders = []string{os.TempDir()}
@@ -41,7 +42,7 @@ func NewSpools(folders []string, rand io.Reader) *Spools {
 	return &Spools{folders: folders, rand: rand, of: map[string]int64{}}
 }
 
-// New makes a caller's file, which Close removes.
+// New creates a file for a caller. Close frees its space.
 func (s *Spools) New(caller string) (*SpoolFile, error) {
 	var key [32 + aes.BlockSize]byte
 	if _, err := io.ReadFull(s.rand, key[:]); err != nil {
@@ -73,7 +74,7 @@ func spoolFailed(err error) error {
 	return model.UnavailableError(fmt.Errorf("%w: %w", ErrSpool, err))
 }
 
-// take takes n bytes of the quota for a caller; a negative n gives them back.
+// take reserves n bytes for a caller; a negative n frees them.
 func (s *Spools) take(caller string, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,20 +88,20 @@ func (s *Spools) take(caller string, n int64) error {
 	return nil
 }
 
-// Taken returns how much room is taken.
+// Taken returns how many bytes are reserved.
 func (s *Spools) Taken() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held
 }
 
-// SpoolFile is a file of a spool. It is written, and then read.
+// SpoolFile is a file that is written first, and then read.
 type SpoolFile struct {
 	of     *Spools
 	caller string
 	file   *os.File
-	seal   cipher.Stream        // of what is written
-	stream func() cipher.Stream // a fresh one, from the beginning
+	seal   cipher.Stream        // encrypts what is written
+	stream func() cipher.Stream // returns a new stream that starts at the beginning of the file
 	Size   int64
 	taken  int64
 	buf    []byte
@@ -113,7 +114,7 @@ func (f *SpoolFile) buffer() []byte {
 	return f.buf
 }
 
-// Write appends to the file.
+// Write appends p to the file.
 func (f *SpoolFile) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
 		part := f.buffer()[:min(len(p), SpoolBuffer)]
@@ -143,7 +144,7 @@ func (f *SpoolFile) All() ([]byte, error) {
 	return all, nil
 }
 
-// WriteTo writes what the file holds.
+// WriteTo writes the contents of the file to w.
 func (f *SpoolFile) WriteTo(w io.Writer) (int64, error) {
 	open, done := f.stream(), int64(0)
 	for done < f.Size {
@@ -160,7 +161,7 @@ func (f *SpoolFile) WriteTo(w io.Writer) (int64, error) {
 	return done, nil
 }
 
-// Close removes the file. Twice does no harm.
+// Close deletes the file. Closing twice is allowed.
 func (f *SpoolFile) Close() error {
 	err := f.file.Close()
 	f.of.take(f.caller, -f.taken)

@@ -1,5 +1,5 @@
-// Package console holds the console: pages in the browser that call the server's methods and nothing else. They are
-// served as they are; there is no build step.
+// Package console contains the console: web pages that call the server's methods and nothing else. The files are served
+// unchanged; there is no build step.
 package console
 
 import (
@@ -19,11 +19,12 @@ import (
 //go:embed static
 var static embed.FS
 
-// Policy lets the pages load their own scripts and styles, call their own server, and nothing else.
+// Policy is the Content-Security-Policy of the pages. They may load their own scripts and styles and call their own server, and
+// nothing else.
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; " +
 	"form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
 
-// place is what index.html has in place of the folder of the scripts and styles.
+// place is the placeholder in index.html for the folder of the scripts and styles.
 const place = "{{assets}}"
 
 type file struct {
@@ -31,7 +32,7 @@ type file struct {
 	plain, gzip []byte
 }
 
-// assets are served under a folder that is named by the hash of all of them, and so may be kept for ever.
+// assets are served under a folder whose name is the hash of all of them. So browsers may cache them forever.
 var (
 	assets = map[string]*file{}
 	index  *file
@@ -74,7 +75,7 @@ func values(m map[string]*file) (all []*file) {
 	return all
 }
 
-// Serve answers a GET of rest, the path behind "/console/". It says whether there is such a file.
+// Serve replies to a GET of rest, the path after "/console/". It returns whether there is such a file.
 func Serve(w http.ResponseWriter, r *http.Request, rest string) bool {
 	h := w.Header()
 	f := index
@@ -84,7 +85,7 @@ func Serve(w http.ResponseWriter, r *http.Request, rest string) bool {
 		}
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {
-		// Every page is the same document; what it shows is in the fragment.
+		// All pages are the same document. The fragment of the URL decides what it shows.
 		if rest != "" {
 			return false
 		}

@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// metaLoggedOut is a text that changes whenever a device may have been logged out: what streams go by.
+// metaLoggedOut is a meta row whose value changes whenever a device may have been logged out. Event streams watch it.
 const metaLoggedOut = "logged out"
 
 // NewToken is a new client token that is not stored yet.
@@ -19,7 +19,7 @@ type NewToken struct {
 	Row  model.ClientToken
 }
 
-// MakeToken makes a client token.
+// MakeToken returns a new client token.
 func MakeToken(s *dispatch.Server) (*NewToken, error) {
 	text, row, err := model.NewClientToken(s.Config.Rand)
 	if err != nil {
@@ -29,7 +29,7 @@ func MakeToken(s *dispatch.Server) (*NewToken, error) {
 	return &NewToken{text, row}, nil
 }
 
-// of returns the row of a device's client token.
+// of returns the row for the client token of a device.
 func (m *NewToken) of(deviceID string, now model.Time) model.ClientToken {
 	row := m.Row
 	row.DeviceID, row.DateCreated = deviceID, now
@@ -41,12 +41,12 @@ func (m *NewToken) insert(tx store.Tx, deviceID string, now model.Time) error {
 	return tx.Insert(&row)
 }
 
-// tokenShown is the reply that carries a client token.
+// tokenShown is a reply with a client token.
 type tokenShown struct {
 	ClientToken string `json:"clientToken"`
 }
 
-// LoadDevice reads a device with its client token.
+// LoadDevice returns a device with its client token.
 func LoadDevice(c *dispatch.Call, tx store.Tx, id string) (*model.Device, *model.ClientToken, error) {
 	var dev model.Device
 	if err := tx.Load(&dev, id); err != nil {
@@ -70,7 +70,7 @@ func Renew(c *dispatch.Call, tx store.Tx, dev *model.Device, old *model.ClientTo
 	return tx.Save(dev)
 }
 
-// end ends a client token; whoever uses it is logged out.
+// end ends a client token. The device that uses it is logged out.
 func end(c *dispatch.Call, tx store.Tx, tok *model.ClientToken, reason string) error {
 	tok.End(reason)
 	if err := tx.Save(tok); err != nil {
@@ -79,12 +79,12 @@ func end(c *dispatch.Call, tx store.Tx, tok *model.ClientToken, reason string) e
 	return loggedOut(c, tx)
 }
 
-// loggedOut has every process look whether devices that are connected to it may still be.
+// loggedOut makes every process check whether its connected devices may still be connected.
 func loggedOut(c *dispatch.Call, tx store.Tx) error {
 	return tx.PutMeta(metaLoggedOut, []byte(c.NewID()))
 }
 
-// RevealToken answers a device's client token again.
+// RevealToken returns a device's client token again.
 func (m *Device) RevealToken(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		_, tok, err := LoadDevice(c, tx, id)
@@ -102,11 +102,11 @@ func (m *Device) RevealToken(r *http.Request, args *object.DeleteArgs, plan *dis
 // GenerateArgs are the parameters of device/generateToken.
 type GenerateArgs struct {
 	object.Selection
-	Expect *wire.Text `json:"expect"` // the hint of the token that it shall replace
+	Expect *wire.Text `json:"expect"` // hint of the token that is to be replaced
 }
 
-// GenerateToken gives a device a new client token; the old one is logged out. Of two who replace the same token, by its
-// hint, one wins.
+// GenerateToken gives a device a new client token and ends the old one. If two callers replace the same token, given by its hint,
+// only one of them succeeds.
 func (m *Device) GenerateToken(r *http.Request, args *GenerateArgs, plan *dispatch.Plan) error {
 	token, err := MakeToken(m.Server)
 	if err != nil {

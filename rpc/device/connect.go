@@ -18,7 +18,7 @@ type ConnectArgs struct {
 	Token wire.Text `json:"token"`
 }
 
-// connected is the reply of device/connect.
+// connected is the reply to device/connect.
 type connected struct {
 	ID      string   `json:"device.id"`
 	Name    string   `json:"name"`
@@ -37,8 +37,8 @@ func (m *Device) Connect(r *http.Request, args *ConnectArgs, plan *dispatch.Plan
 	return err
 }
 
-// connecting checks a client token, given by its public id and its secret's hash, and gives the plan that answers it.
-// The plan writes the token's first use, which goes to the record, and the last one, a minute after the one before.
+// connecting checks a client token, given by its public id and the hash of its secret, and returns the plan for the reply. The
+// plan saves the first use of the token, which is recorded in the audit log, and further uses once a minute.
 func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id string, hash []byte) (plan dispatch.Plan, err error) {
 	var p *model.Presented
 	err = s.Config.Store.View(ctx, func(tx store.ReadTx) error {
@@ -72,7 +72,7 @@ func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id st
 		if err != nil {
 			return nil, err
 		}
-		// Another call may have written it meanwhile.
+		// Another call may have saved it meanwhile.
 		c.Quiet = p.State != model.Issued
 		if !p.Due(c.Now) {
 			return found, nil
@@ -82,7 +82,7 @@ func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id st
 	return plan, nil
 }
 
-// CheckToken finds a client token and says why it is not accepted. What it is of is told also where it has ended.
+// CheckToken returns a client token, or why it is not accepted. For a token that has ended it returns both.
 func CheckToken(tx store.ReadTx, id string, hash []byte) (*model.Presented, error) {
 	found, err := tx.Presented([]string{id})
 	if err != nil {

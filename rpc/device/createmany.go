@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	maxDevices  = 100_000 // of one device/createMany
-	devicesPart = 1000    // written at once
+	maxDevices  = 100_000 // limit for one device/createMany
+	devicesPart = 1000    // how many devices are inserted at once
 )
 
 var createManyAttrs = object.Declare(&object.Type{Name: "device/createMany", Of: []string{"device/createMany"}, Attrs: []object.Attr{
@@ -32,24 +32,24 @@ type CreateManyArgs struct {
 	Attrs wire.Members `json:"attrs"`
 }
 
-// createdMany is the reply of device/createMany.
+// createdMany is the reply to device/createMany.
 type createdMany struct {
 	Total   int64  `json:"total"`
 	GroupID string `json:"deviceGroup.id"`
 	CSV     string `json:"csv,omitzero"`
 }
 
-// manyDevices is what device/createMany is asked for.
+// manyDevices is the state of a device/createMany.
 type manyDevices struct {
 	c          *dispatch.Call
 	label      string
 	licenses   []string
 	csv        bool
 	unlicensed bool
-	tokens     []*NewToken // one a device
+	tokens     []*NewToken // one for each device
 }
 
-// CreateMany makes many devices, each with its client token, and their group, all or nothing.
+// CreateMany creates many devices, each with its client token, and their group, all or nothing.
 func (m *Device) CreateMany(r *http.Request, args *CreateManyArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if c.Scope != nil {
@@ -122,7 +122,7 @@ func (m *manyDevices) make(tx store.Tx) (any, error) {
 	return createdMany{int64(n), group, file.String()}, nil
 }
 
-// part makes the devices from start to end.
+// part creates the devices from start to end.
 func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group string, seats *[]taking, w *csv.Writer) error {
 	devices := make([]model.Device, 0, end-start)
 	tokens := make([]model.ClientToken, 0, end-start)
@@ -157,7 +157,7 @@ func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group st
 	return err
 }
 
-// plainCell keeps a spreadsheet from running a cell.
+// plainCell returns a cell that a spreadsheet does not read as a formula.
 func plainCell(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
@@ -210,7 +210,7 @@ func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 	return nil, e
 }
 
-// group returns the id of the label's group, which is made where there is none.
+// group returns the id of the group with the label as name. If there is none, it is created.
 func (m *manyDevices) group(tx store.Tx) (string, error) {
 	g, err := tx.DeviceGroupByName(model.Fold(m.label))
 	if !wire.NoSingleMatch(err) {

@@ -1,4 +1,4 @@
-// Package device has devices, their client tokens and event streams, groups of devices, and licenses.
+// Package device contains devices, their client tokens and event streams, device groups, and licenses.
 package device
 
 import (
@@ -8,23 +8,23 @@ import (
 	"tokensmith/store"
 )
 
-// Device has the methods of devices and their client tokens.
+// Device is the receiver of the methods for devices and their client tokens.
 type Device struct {
 	object.CRUD
 	streams *streams
 }
 
-// New makes the receiver of the methods of devices.
+// New returns the receiver of the methods for devices.
 func New(s *dispatch.Server) *Device {
 	return &Device{object.CRUD{Server: s, Type: DeviceType}, newStreams(s.Config.Connections.Streams())}
 }
 
-// Receivers are those of the methods of this room, but for what the installation of a device adds to them.
+// Receivers returns the receivers of this package's methods, except Device, to which package installation adds a method.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"License": &License{object.CRUD{Server: s, Type: LicenseType}}, "DeviceGroup": &DeviceGroup{object.CRUD{Server: s, Type: DeviceGroupType}}}
 }
 
-// DeviceType declares devices.
+// DeviceType declares the object device.
 var DeviceType = object.Declare(&object.Type{
 	Name: "device", NotFound: model.DeviceNoun, Limited: object.Changes, Row: func() any { return new(model.Device) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
@@ -58,7 +58,7 @@ var DeviceType = object.Declare(&object.Type{
 	},
 })
 
-// checkDevice takes and frees seats as the device's license says.
+// checkDevice checks a device, and takes and frees seats of its license.
 func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if c.Scope != nil && dev.UserID == nil {
@@ -84,7 +84,7 @@ func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	return nil
 }
 
-// afterWriteDevice gives a new device its client token, and logs out one that is active no longer.
+// afterWriteDevice inserts a new device's client token, and logs out a device that is no longer active.
 func afterWriteDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if old == nil {
@@ -105,5 +105,5 @@ func beforeDeleteDevice(c *dispatch.Call, tx store.Tx, row any) error {
 	return loggedOut(c, tx)
 }
 
-// SameID compares two optional ids.
+// SameID returns whether two optional ids are equal.
 func SameID(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -18,30 +18,30 @@ import (
 )
 
 const (
-	streamsDevice = 8 // of one client token; a further one ends the oldest
+	streamsDevice = 8 // limit for one client token; a further stream ends the oldest one
 	streamPing    = 30 * time.Second
-	streamWrite   = 20 * time.Second       // that a piece of a stream may take
-	streamLook    = 250 * time.Millisecond // how often the database is asked whether a device was logged out
-	streamSeen    = 10 * time.Second       // how often it is looked for devices whose last use is to be written
+	streamWrite   = 20 * time.Second       // time limit for writing one event
+	streamLook    = 250 * time.Millisecond // how often the database is checked for devices that were logged out
+	streamSeen    = 10 * time.Second       // how often devices are searched whose last use must be saved
 )
 
-// streams are the event streams open in this process. A stream is here before its client token is checked: whoever is
-// logged out after that check is told, and whoever was before it is refused.
+// streams are the event streams that are open in this process. A stream is added before its client token is checked. So a device
+// that is logged out after the check is told, and one that was logged out before is refused.
 type streams struct {
-	most  int // open at once
+	most  int // limit for open streams
 	mu    sync.Mutex
 	open  map[*stream]struct{}
-	of    map[string][]*stream // by public id of the client token, the oldest first
+	of    map[string][]*stream // by public id of the client token, oldest first
 	ended chan struct{}        // closed when the server stops
 	stop  sync.Once
 }
 
-// stream is one device that listens.
+// stream is the event stream of one device.
 type stream struct {
 	token string
-	seen  model.Time    // when its use was last written; 0 = its client token is not checked yet
-	out   chan []byte   // the envelope that it is told before it is closed
-	over  chan struct{} // closed when newer ones of the device have taken its place
+	seen  model.Time    // when its use was last saved; 0 before its client token is checked
+	out   chan []byte   // receives the envelope to send before the stream is closed
+	over  chan struct{} // closed when newer streams of the device have replaced it
 }
 
 func newStreams(most int) *streams {
@@ -57,7 +57,7 @@ func (l *streams) add(st *stream) error {
 	l.open[st] = struct{}{}
 	l.of[st.token] = append(l.of[st.token], st)
 	if n := len(l.of[st.token]); n > streamsDevice {
-		// A device that lost power left streams behind that nobody reads.
+		// A device that lost power leaves streams behind that nobody reads.
 		close(l.of[st.token][n-1-streamsDevice].over)
 	}
 	return nil
@@ -79,7 +79,7 @@ func (l *streams) none() bool {
 	return len(l.open) == 0
 }
 
-// list returns the streams that fit, and the public ids of their client tokens.
+// list returns the streams for which fits returns true, and the public ids of their client tokens.
 func (l *streams) list(fits func(*stream) bool) (all []*stream, ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,11 +91,11 @@ func (l *streams) list(fits func(*stream) bool) (all []*stream, ids []string) {
 	return all, slices.Compact(slices.Sorted(slices.Values(ids)))
 }
 
-// EndEvents closes every event stream: the server stops.
+// EndEvents closes every event stream, because the server stops.
 func (m *Device) EndEvents() { m.streams.stop.Do(func() { close(m.streams.ended) }) }
 
-// Follow looks, until ctx ends, whether devices that have an event stream here were logged out, in this process or
-// another, and writes when they were last seen.
+// Follow checks, until ctx ends, whether devices with an event stream here were logged out, by this process or another, and tells
+// them. It also saves when they were last seen.
 func (m *Device) Follow(ctx context.Context) {
 	var last string
 	seen := time.Now()
@@ -116,7 +116,7 @@ func (m *Device) Follow(ctx context.Context) {
 	}
 }
 
-// follow tells the streams of devices that were logged out since last.
+// follow tells the streams whose devices were logged out since last.
 func (m *Device) follow(ctx context.Context, last *string) error {
 	if m.streams.none() {
 		return nil
@@ -126,7 +126,7 @@ func (m *Device) follow(ctx context.Context, last *string) error {
 		if err != nil || string(now) == *last {
 			return err
 		}
-		// Listed behind the snapshot: a stream that is not here yet checks its client token later than that.
+		// List the streams only now, after the snapshot began. A stream that is added later checks its client token later too.
 		all, ids := m.streams.list(func(*stream) bool { return true })
 		found, err := tx.Presented(ids)
 		if err != nil {
@@ -140,7 +140,7 @@ func (m *Device) follow(ctx context.Context, last *string) error {
 			if refused != nil {
 				select {
 				case st.out <- wire.Failure(wire.ClientError(refused)):
-				default: // it has been told
+				default: // it has been told already
 				}
 			}
 		}
@@ -149,7 +149,7 @@ func (m *Device) follow(ctx context.Context, last *string) error {
 	})
 }
 
-// stillThere writes that devices with a stream were seen, each once a check-in interval.
+// stillThere saves that devices with a stream were seen, once in each check-in interval.
 func (m *Device) stillThere(ctx context.Context) error {
 	now := model.At(m.Server.Config.Now())
 	due, ids := m.streams.list(func(st *stream) bool { return st.seen != 0 && now-st.seen >= max(checkIn(m.Server), model.SeenEvery) })
@@ -167,7 +167,7 @@ func (m *Device) stillThere(ctx context.Context) error {
 	return err
 }
 
-// Events serves a device's stream of events (the WHATWG's server-sent events).
+// Events serves the event stream of a device (server-sent events of the WHATWG).
 func (m *Device) Events(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	scheme, text := dispatch.Authorization(r)
 	id, hash, ok := model.ParseClientToken(text)
@@ -192,7 +192,8 @@ func (m *Device) Events(w http.ResponseWriter, r *http.Request, c *dispatch.Call
 	m.streams.mu.Lock()
 	st.seen = c.Now
 	m.streams.mu.Unlock()
-	// The rest of the request, so that net/http sees when the device leaves. One that owes it has its time to send it.
+	// Read the rest of the request, so that net/http notices when the device disconnects. A device that has not sent all of it
+	// has time to do so.
 	if _, err := io.CopyN(io.Discard, r.Body, dispatch.DeviceBody); err != io.EOF {
 		c.Fail(w, limit.Unfinished(err), false)
 		return
@@ -202,15 +203,15 @@ func (m *Device) Events(w http.ResponseWriter, r *http.Request, c *dispatch.Call
 	m.stream(w, r, st)
 }
 
-// stream writes pings until the device leaves, is logged out, or the server stops.
+// stream writes pings until the device disconnects or is logged out, or the server stops.
 func (m *Device) stream(w http.ResponseWriter, r *http.Request, st *stream) {
 	conn := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy shall pass each event on
+	h.Set("X-Accel-Buffering", "no") // a proxy must forward each event at once
 	if r.ProtoMajor == 1 {
-		h.Set("Connection", "close") // with the stream, instead of waiting for another request
+		h.Set("Connection", "close") // close the connection with the stream
 	}
 	event := func(name string, data []byte) error {
 		conn.SetWriteDeadline(time.Now().Add(streamWrite))

@@ -7,10 +7,10 @@ import (
 	"tokensmith/store"
 )
 
-// DeviceGroup has the methods of groups of devices.
+// DeviceGroup is the receiver of the methods for device groups.
 type DeviceGroup struct{ object.CRUD }
 
-// DeviceGroupType declares groups of devices.
+// DeviceGroupType declares the object deviceGroup.
 var DeviceGroupType = object.Declare(&object.Type{
 	Name: "deviceGroup", NotFound: model.DeviceGroupNoun, Limited: object.Reads, Row: func() any { return new(model.DeviceGroup) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},

@@ -7,10 +7,10 @@ import (
 	"tokensmith/store"
 )
 
-// License has the methods of licenses.
+// License is the receiver of the methods for licenses.
 type License struct{ object.CRUD }
 
-// LicenseType declares licenses.
+// LicenseType declares the object license.
 var LicenseType = object.Declare(&object.Type{
 	Name: "license", NotFound: model.LicenseNoun, Limited: object.Reads, Row: func() any { return new(model.License) },
 	ShownWhenAmbiguous: []string{"id", "name", "seats", "expires"},
@@ -36,7 +36,7 @@ func checkLicense(_ *dispatch.Call, _ store.Tx, d *object.Decoded, _, row any) e
 	return nil
 }
 
-// takeSeat takes a seat of a license, or says why there is none.
+// takeSeat takes a seat of a license, or returns why there is none.
 func takeSeat(c *dispatch.Call, tx store.Tx, licenseID string) error {
 	taken, err := tx.TakeSeats(licenseID, 1, c.Now)
 	if taken || err != nil {

@@ -1,4 +1,4 @@
-// Package dialect turns the forgiving JSON dialect of old clients into strict JSON: text in, text out. Strict JSON is tried first.
+// Package dialect converts the lenient JSON dialect of old clients to strict JSON, from text to text. It tries strict JSON first.
 package dialect
 
 import (
@@ -11,20 +11,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// SyntaxError says where a body cannot be read and why. Its message never repeats what the body says there, which
-// may be a secret.
+// SyntaxError says where and why a body cannot be read. Its message never quotes the body, which may contain a secret.
 type SyntaxError struct {
-	Line   int    // from 1; a line ends with \n, \r\n or \r
-	Column int    // from 1, in characters; one past the last where something is missing at the end
+	Line   int    // starting at 1; a line ends with \n, \r\n or \r
+	Column int    // starting at 1, in characters; one past the last if something is missing at the end
 	Msg    string // one sentence for the client
 }
 
-// Error says what is wrong and where.
+// Error returns the message with its position.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Msg)
 }
 
-// newSyntaxError turns an offset in bytes into a line and a column.
+// newSyntaxError returns an error with an offset in bytes converted to line and column.
 func newSyntaxError(body []byte, offset int, msg string) *SyntaxError {
 	line, start := 1, 0
 	for i, c := range body[:offset] {
@@ -42,13 +41,13 @@ const (
 	nameTwice = "a name is given twice in one object"
 )
 
-// ReadParams reads a body, in UTF-8, as one JSON value and returns it as strict JSON. It is read as strict JSON with
-// the semantics of encoding/json/v2 first, and then the value returned is a part of body itself. What is not JSON is
-// read in the documented dialect, unless strict forbids it. A body of nothing, or of white space, is the empty
-// object; a byte order mark in front is dropped.
+// ReadParams reads a body, in UTF-8, as one JSON value and returns it as strict JSON. First it reads the body as strict JSON with
+// the rules of encoding/json/v2; then the returned value is a part of body itself. A body that is not JSON is read in the
+// documented dialect, unless strict is set. A body that is empty or white space means the empty object. A byte order mark at the
+// beginning is ignored.
 //
-// Every error is a *SyntaxError. Invalid UTF-8 and a name given twice are refused in either reading, so they do not
-// start the second. When both readings fail, the error is the dialect's.
+// Every error is a *SyntaxError. Invalid UTF-8 and duplicate names are errors in both cases, so the dialect is not tried for
+// them. If both fail, the error is that of the dialect.
 func ReadParams(body []byte, strict bool) (jsontext.Value, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	value, err := readStrict(body)
@@ -91,7 +90,7 @@ func readStrict(body []byte) (jsontext.Value, *SyntaxError) {
 	return value, nil
 }
 
-// invalidUTF8 returns the offset of the first byte that is not UTF-8, -1 if there is none.
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8; -1 if there is none.
 func invalidUTF8(text []byte) int {
 	if utf8.Valid(text) {
 		return -1
@@ -106,27 +105,25 @@ func invalidUTF8(text []byte) int {
 	}
 }
 
-// readDialect translates the dialect that the documented examples of this API are written in, and their clients with
-// them, into strict JSON. JSON is a part of the dialect and keeps its meaning; numbers stay as written. What the
-// dialect allows beyond it:
+// readDialect converts the dialect to strict JSON. The examples in the documentation of the original API use this dialect, and so
+// do its clients. JSON is a part of the dialect and keeps its meaning; numbers stay as written. In addition, the dialect allows:
 //
-//   - square brackets around members are an object: ["a":1]; braces that open on a square bracket are an array: {["a"],["b"]};
-//   - commas between members or elements may be missing, and one may stand behind the last;
-//   - comments of both kinds are white space, and so are non-breaking spaces and byte order marks;
-//   - single and typographic quotes quote as well;
-//   - strings may hold line breaks and other control characters; white space with a line break in it at the ends of
-//     a name is none of the name's;
-//   - a word needs no quotes, or has one at one end only (see word and string).
+//   - Square brackets around members are an object: ["a":1]. Braces that begin with a square bracket are an array: {["a"],["b"]}.
+//   - Commas between members or elements may be missing, and there may be one after the last.
+//   - Comments of both kinds are white space, and so are non-breaking spaces and byte order marks.
+//   - Single and typographic quotes may be used as quotes.
+//   - Strings may contain line breaks and other control characters. White space with a line break at the beginning or end of a
+//     name is not part of the name.
+//   - A word needs no quotes, or may have only one, at its beginning or end (see word and string).
 //
-// A body of nothing but white space is the empty object. Nesting ends at dialectDepth. Every error is a
+// A body that is only white space means the empty object. The depth of nesting is limited by dialectDepth. Every error is a
 // *SyntaxError.
 //
-// The time is linear. The one place that reads text twice is string, which goes back to behind a quote when it read
-// too far. What it read holds no other quote of the kind that opened it, except behind a backslash, and a backslash
-// outside a string or comment is an error, so no string of that kind is opened in there again. Strings of one kind
-// thus never overlap, and with four kinds of quotes no byte is read more than five times: once in a string of each
-// kind, once in a word, white space or a comment. The result is at most six times as long as the body: a control
-// character becomes an escape sequence.
+// The time is linear. Only string reads text twice: if it has read too far, it goes back to the position after a quote. The text
+// that it has read contains no other quote of the kind that opened it, except after a backslash, and a backslash outside a string
+// or comment is an error. Therefore no string of that kind begins again in this text, and strings of one kind never overlap. With
+// four kinds of quotes, no byte is read more than five times: once in a string of each kind, and once in a word, white space or a
+// comment. The result is at most six times as long as the body, because a control character becomes an escape sequence.
 func readDialect(body []byte) ([]byte, error) {
 	if at := invalidUTF8(body); at >= 0 {
 		return nil, newSyntaxError(body, at, notUTF8)
@@ -146,7 +143,7 @@ func readDialect(body []byte) ([]byte, error) {
 	return d.out, nil
 }
 
-// dialect is the state of one reading: in from pos on is still to be read, out is its translation so far.
+// dialect is the state of one conversion. in is unread from pos on; out is the result so far.
 type dialect struct {
 	in    []byte
 	pos   int
@@ -154,7 +151,7 @@ type dialect struct {
 	depth int
 }
 
-// fail makes the error for an offset. A comment that space could not skip is the reason for whatever fails at it.
+// fail returns an error at an offset. If there is a comment that is not closed, which space could not skip, that is the reason.
 func (d *dialect) fail(offset int, msg string) error {
 	if bytes.HasPrefix(d.in[offset:], []byte("/*")) {
 		msg = "this comment is not closed"
@@ -162,10 +159,10 @@ func (d *dialect) fail(offset int, msg string) error {
 	return newSyntaxError(d.in, offset, msg)
 }
 
-// at reports whether c is the next byte.
+// at returns whether c is the next byte.
 func (d *dialect) at(c byte) bool { return d.pos < len(d.in) && d.in[d.pos] == c }
 
-// value reads a value of any kind; white space before it is already read.
+// value reads a value of any kind. White space before it must be read already.
 func (d *dialect) value() error {
 	switch {
 	case d.at('{'):
@@ -177,11 +174,11 @@ func (d *dialect) value() error {
 	return err
 }
 
-// bracketed is an object or array being read.
+// bracketed is an object or array that is being read.
 type bracketed struct {
-	start   int // in out
+	start   int // offset of its beginning in out
 	members bool
-	plain   bool // has an element that is not a member, so is an array
+	plain   bool // it has an element that is not a member, so it is an array
 	names   map[string]struct{}
 }
 
@@ -226,7 +223,7 @@ func (d *dialect) items(closing byte) error {
 	return nil
 }
 
-// item reads one member or element of l. The first item between brackets decides which of them all must be.
+// item reads one member or element of l. The first item in square brackets decides whether all of them are members.
 func (d *dialect) item(l *bracketed) error {
 	if !l.members && (d.at('{') || d.at('[')) {
 		l.plain = true

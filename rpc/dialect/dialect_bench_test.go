@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkReadDialect measures bodies that are almost JSON, the usual ones of old clients.
+// BenchmarkReadDialect measures bodies that are almost JSON, as old clients usually send them.
 func BenchmarkReadDialect(b *testing.B) {
 	for name, body := range map[string]string{
 		"rows":       "{calls:[" + strings.Repeat(`{"method": "/token/create" "params": {"attrs": ["serial": "1000000001", "pin": tokenpin]}}`+"\n", 10_000) + "]}",
@@ -24,7 +24,7 @@ func BenchmarkReadDialect(b *testing.B) {
 	}
 }
 
-// BenchmarkReadStrict measures bodies that are JSON: of one call, and of many.
+// BenchmarkReadStrict measures bodies that are JSON, with one call and with many.
 func BenchmarkReadStrict(b *testing.B) {
 	call := `{"user":{"domain.name":"domain.com","loginName":"john.smith"},"credential":{"otp":"755224"}}`
 	for name, body := range map[string]string{"a call": call, "rows": `{"calls":[` + strings.Repeat(call+",", 9_999) + call + "]}"} {

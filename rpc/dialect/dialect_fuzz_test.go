@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// meaning is what a decoder makes of a JSON value: strings decoded, numbers as their literals, names in order.
+// meaning returns the meaning of a JSON value: decoded strings, numbers as their literals, and names in order.
 func meaning(t *testing.T, value []byte) []string {
 	t.Helper()
 	var tokens []string
@@ -37,7 +37,8 @@ func addBodies(f *testing.F) {
 	}
 }
 
-// FuzzDialectReadsJSON holds that whatever is JSON to the strict decoder means the same when read as the dialect.
+// FuzzDialectReadsJSON checks that everything that is JSON for the strict decoder has the same meaning when it is read as the
+// dialect.
 func FuzzDialectReadsJSON(f *testing.F) {
 	addBodies(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -57,8 +58,8 @@ func FuzzDialectReadsJSON(f *testing.F) {
 	})
 }
 
-// FuzzReadParams holds that any body is either refused with a position inside it or read as strict JSON, that what
-// was read once is read the same again, and that the strict reading takes nothing else than the tolerant one.
+// FuzzReadParams checks that every body is either refused with a position inside it or read as strict JSON, that a result can be
+// read again and is then unchanged, and that the strict reader accepts nothing that the tolerant one refuses or reads otherwise.
 func FuzzReadParams(f *testing.F) {
 	addBodies(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -88,7 +89,7 @@ func FuzzReadParams(f *testing.F) {
 	})
 }
 
-// inside checks that an error is a position in the body, or right behind its end.
+// inside checks that an error has a position in the body or right after its end.
 func inside(t *testing.T, body []byte, err error) {
 	t.Helper()
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// dialectCase is a body and what it is read as.
+// dialectCase is a body and the JSON that it is read as.
 type dialectCase struct{ name, in, want string }
 
 var dialectCases = []dialectCase{
@@ -101,7 +101,7 @@ var dialectCases = []dialectCase{
 		strings.Repeat("[", dialectDepth) + strings.Repeat("]", dialectDepth)},
 }
 
-// seedCases are the requests of the seed document as it prints them, each printed line one line.
+// seedCases returns the requests of the seed document as it prints them, with each printed line as one line.
 var seedCases = []dialectCase{
 	{"create by ids", "{ \"attrs\":\n[\n\"product.id\": \"pid\",\n\"user.id\": \"userid\", \"pin\": \"tokenpin\"\n]\n}",
 		`{"attrs":{"product.id":"pid","user.id":"userid","pin":"tokenpin"}}`},
@@ -190,7 +190,7 @@ func TestDialect(t *testing.T) {
 	}
 }
 
-// tooDeep is more brackets than any reading takes.
+// tooDeep has more nested brackets than any reader accepts.
 var tooDeep = strings.Repeat("[\n", dialectDepth) + "["
 
 func TestDialectRefuses(t *testing.T) {
@@ -304,7 +304,7 @@ func TestReadParams(t *testing.T) {
 					}
 				}
 				if want == "" && err != nil {
-					return // the wording is the library's
+					return // the text of this error comes from the library
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Error("(-want +got):\n" + diff)
@@ -314,8 +314,8 @@ func TestReadParams(t *testing.T) {
 	}
 }
 
-// These bodies of some megabytes are read to the end or to an error far inside. A reader that went back over each of
-// them once per word would need hours, so the test tells by ending at all.
+// These bodies of some megabytes are read to the end, or to an error far inside. A reader that goes back over a body once per
+// word would need hours. So the test passes if it ends.
 func TestDialectReadsAdversarialBodiesInLinearTime(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 20

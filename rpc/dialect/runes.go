@@ -29,8 +29,8 @@ func (d *dialect) space() {
 	}
 }
 
-// spaceRune returns the size of the white space character that text begins with, 0 if it begins with none. What web
-// pages put between words counts: non-breaking and zero-width spaces and the byte order mark.
+// spaceRune returns the size of the white space character at the beginning of text; 0 if there is none. It includes what web
+// pages put between words: non-breaking and zero-width spaces and the byte order mark.
 func spaceRune(text []byte) int {
 	r, size := utf8.DecodeRune(text)
 	if unicode.IsSpace(r) || r == '\u200b' || r == '\ufeff' {
@@ -39,12 +39,12 @@ func spaceRune(text []byte) int {
 	return 0
 }
 
-// commentAt reports whether text begins with a comment.
+// commentAt returns whether text begins with a comment.
 func commentAt(text []byte) bool {
 	return len(text) > 1 && text[0] == '/' && (text[1] == '/' || text[1] == '*')
 }
 
-// wordRune returns the size of the character at an offset if it can be a part of a word, else 0.
+// wordRune returns the size of the character at an offset if it can be part of a word; else 0.
 func (d *dialect) wordRune(offset int) int {
 	rest := d.in[offset:]
 	if len(rest) == 0 || quoteAt(rest) != notQuote || spaceRune(rest) > 0 || commentAt(rest) {
@@ -61,7 +61,7 @@ func (d *dialect) wordRune(offset int) int {
 	return size
 }
 
-// separatorAt reports whether a word that ends at an offset has nothing of its own behind it.
+// separatorAt returns whether a word that ends at an offset is followed by a separator or the end.
 func (d *dialect) separatorAt(offset int) bool {
 	rest := d.in[offset:]
 	return len(rest) == 0 || bytes.IndexByte([]byte(",:[]{}"), rest[0]) >= 0 || spaceRune(rest) > 0 || commentAt(rest)
@@ -78,8 +78,9 @@ const (
 	curlySingle
 )
 
-// closedBy reports whether a string that q opens ends at other. A plain quote needs its like, so that typographic
-// ones can stand between them; what a word processor opened, any quote as double or single as itself may close.
+// closedBy returns whether a string that q opens ends at other. A plain quote needs the same quote, so that there may be
+// typographic ones inside the string. A typographic quote, from a word processor, may be closed by any quote that is double or
+// single like itself.
 func (q quoteKind) closedBy(other quoteKind) bool {
 	switch q {
 	case curlyDouble:
@@ -90,7 +91,7 @@ func (q quoteKind) closedBy(other quoteKind) bool {
 	return other == q
 }
 
-// quoteAt returns the kind of the quote that text begins with.
+// quoteAt returns the kind of the quote at the beginning of text.
 func quoteAt(text []byte) quoteKind {
 	r, _ := utf8.DecodeRune(text)
 	switch r {
@@ -106,7 +107,7 @@ func quoteAt(text []byte) quoteKind {
 	return notQuote
 }
 
-// quoteSize returns the size of the quote that text begins with, 0 if it begins with none.
+// quoteSize returns the size of the quote at the beginning of text; 0 if there is none.
 func quoteSize(text []byte) int {
 	if quoteAt(text) == notQuote {
 		return 0

@@ -7,10 +7,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// scalarText is what makeName must know of a string, number or literal that was written to out.
+// scalarText is what makeName needs to know about a string, number or literal that was written to out.
 type scalarText struct {
 	bare   bool   // a number, true, false or null, without quotes in out
-	quoted []byte // what stood between the quotes of a string that has both
+	quoted []byte // the text between the quotes of a string that has both quotes
 }
 
 // scalar reads a string or a word.
@@ -26,8 +26,8 @@ func (d *dialect) scalar() (scalarText, error) {
 	return scalarText{}, d.fail(d.pos, "a name or a value is expected here")
 }
 
-// string reads a string from its opening quote. Where the closing quote is missing, or stands where it cannot close
-// this string because a word goes on right behind it, only the word behind the opening quote is the string.
+// string reads a string from its opening quote on. If the closing quote is missing, or cannot close this string because a word
+// continues directly after it, the string is only the word after the opening quote.
 func (d *dialect) string() (scalarText, error) {
 	start, mark := d.pos, len(d.out)
 	size := quoteSize(d.in[start:])
@@ -45,7 +45,7 @@ func (d *dialect) string() (scalarText, error) {
 	return d.word(true), nil
 }
 
-// quoted reads a string from its opening quote to behind its closing one, whose offset it returns; -1 if the body
+// quoted reads a string from its opening quote to after its closing one. It returns the offset of the closing quote; -1 if the body
 // ends before.
 func (d *dialect) quoted() (end int, err error) {
 	opening := quoteAt(d.in[d.pos:])
@@ -77,7 +77,7 @@ func (d *dialect) quoted() (end int, err error) {
 	return -1, nil
 }
 
-// ordinary returns how many bytes text begins with that mean themselves in every string.
+// ordinary returns how many bytes at the beginning of text have no special meaning in any string.
 func ordinary(text []byte) int {
 	for i, c := range text {
 		if c < ' ' || c == '"' || c == '\'' || c == '\\' || c >= utf8.RuneSelf {
@@ -87,7 +87,7 @@ func ordinary(text []byte) int {
 	return len(text)
 }
 
-// escape reads an escape sequence: those of JSON, and an escaped single quote between single quotes.
+// escape reads an escape sequence of JSON, or an escaped single quote between single quotes.
 func (d *dialect) escape(opening quoteKind) error {
 	rest := d.in[d.pos:]
 	if len(rest) > 1 {
@@ -118,7 +118,7 @@ func (d *dialect) escape(opening quoteKind) error {
 	return nil
 }
 
-// hexEscape reads the \uXXXX that text begins with.
+// hexEscape parses the \uXXXX at the beginning of text.
 func hexEscape(text []byte) (r rune, ok bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
@@ -139,8 +139,8 @@ func hexEscape(text []byte) (r rune, ok bool) {
 	return r, true
 }
 
-// appendEscaped appends a character as it stands between the quotes of a JSON string. Each character has one form
-// only, so that equal names are equal in out.
+// appendEscaped appends a character in the form that it has between the quotes of a JSON string. Each character has only one
+// form, so that equal names are equal in out.
 func appendEscaped(out []byte, r rune) []byte {
 	const short = "\"\\\b\f\n\r\t"
 	switch i := bytes.IndexRune([]byte(short), r); {
@@ -152,9 +152,9 @@ func appendEscaped(out []byte, r rune) []byte {
 	return utf8.AppendRune(out, r)
 }
 
-// word reads characters up to white space, a comma, colon, bracket, quote or comment. A quote at the end belongs to
-// it when the word ends there in any case. A word is a string unless it has no quote (opened says it had one in
-// front) and is a JSON number, true, false or null.
+// word reads characters up to white space, a comma, colon, bracket, quote or comment. A quote after them belongs to the word if
+// the word ends there anyway. A word is a string, unless it has no quotes and is a JSON number, true, false or null. opened says
+// that it had a quote at its beginning.
 func (d *dialect) word(opened bool) scalarText {
 	start := d.pos
 	for n := d.wordRune(d.pos); n > 0; n = d.wordRune(d.pos) {
@@ -173,7 +173,7 @@ func (d *dialect) word(opened bool) scalarText {
 	return scalarText{}
 }
 
-// isLiteral reports whether an unquoted word keeps its type.
+// isLiteral returns whether a word without quotes keeps its type.
 func isLiteral(word []byte) bool {
 	switch c := word[0]; {
 	case c == '-' || '0' <= c && c <= '9':
@@ -182,8 +182,8 @@ func isLiteral(word []byte) bool {
 	return string(word) == "true" || string(word) == "false" || string(word) == "null"
 }
 
-// makeName turns the scalar written to out from mark on into the name of a member: a number or literal gets quotes,
-// and a name that a printed line's end broke from its quotes ("⏎attrs") loses the white space around that break.
+// makeName converts the scalar at the end of out, from mark on, to the name of a member. A number or literal gets quotes. If a
+// line break separates the name from its quotes, as in a printed example ("⏎attrs"), the white space around it is removed.
 func (d *dialect) makeName(text scalarText, mark int) {
 	if text.bare {
 		d.out = append(d.out, `""`...)
@@ -202,7 +202,7 @@ func (d *dialect) makeName(text scalarText, mark int) {
 	d.out = append(append(d.out[:mark+1], name[lead:len(name)-tail]...), '"')
 }
 
-// escapedBreak returns how many bytes of out hold white space that has a line break in it, 0 if it has none.
+// escapedBreak returns the length in out of white space that contains a line break; 0 if it contains none.
 func escapedBreak(space []byte) int {
 	if !bytes.ContainsAny(space, "\r\n") {
 		return 0

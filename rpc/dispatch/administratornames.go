@@ -8,21 +8,21 @@ import (
 	"tokensmith/store"
 )
 
-// A name that a person types, or a file brings, is looked for among login names, principal names and e-mail addresses of every domain
-// (store's UsersCalled and UsersNamed), and among canonical names where somebody asks for one.
-// So nobody makes a user who is called what an administrator is called who may do what he may not: he would be taken for him, or
-// nobody would know who is meant. That goes for all of a user's names, and for every way to one: what a user is given, the number
-// behind an installation code's prefix, and the domain's name behind the login names of its users: rows of the record from before call
-// an administrator ada@local.
+// The server looks for a name that a person types, or that a file contains, among the login names, principal names and e-mail
+// addresses of all domains (UsersCalled and UsersNamed in package store). Some methods also look among canonical names. So no
+// caller may give a user a name that already means an administrator who may do something that the caller may not. Otherwise the
+// new user could be taken for the administrator, or the name would be ambiguous. This rule covers all names of a user and all
+// ways to get one: an attribute of the user, the number after the prefix of an installation code, and the name of a domain, which
+// follows the login names of its users (old rows of the audit record call an administrator ada@local).
 
-// Names are those that mean administrators.
+// Names holds all names that mean administrators.
 type Names struct {
 	logins  map[string][]*model.User // administrators by login name
 	others  map[string][]*model.User // by principal name, canonical name and e-mail address
-	domains map[string]*model.Domain // by id, those that were asked for
+	domains map[string]*model.Domain // by id; only the domains that were needed
 }
 
-// NamesOf returns the names of the administrators whose permissions are such.
+// NamesOf returns the names of the administrators for whose permissions such returns true.
 func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, error) {
 	all, err := tx.Administrators()
 	if err != nil {
@@ -44,7 +44,7 @@ func NamesOf(tx store.ReadTx, such func(permissions model.List) bool) (*Names, e
 	return n, nil
 }
 
-// domain is a user's. No domain is read but those that matter: there may be many.
+// domain returns the domain of a user. It reads only the domains that matter, because there may be many.
 func (n *Names) domain(tx store.ReadTx, u *model.User) (*model.Domain, error) {
 	d, known := n.domains[u.DomainID]
 	if !known {
@@ -57,7 +57,7 @@ func (n *Names) domain(tx store.ReadTx, u *model.User) (*model.Domain, error) {
 	return d, nil
 }
 
-// inDomain is a user's login name with his domain behind it, folded.
+// inDomain returns the folded name of a user in the form login@domain.
 func (n *Names) inDomain(tx store.ReadTx, u *model.User) (string, error) {
 	d, err := n.domain(tx, u)
 	if err != nil {
@@ -66,7 +66,7 @@ func (n *Names) inDomain(tx store.ReadTx, u *model.User) (string, error) {
 	return u.LoginNameFolded + "@" + d.NameFolded, nil
 }
 
-// calledInDomain returns the administrators whose login name with their domain behind it is a name.
+// calledInDomain returns the administrators whose name in the form login@domain is the given name.
 func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.User, err error) {
 	for i := range name {
 		if name[i] != '@' {
@@ -85,7 +85,8 @@ func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.Use
 	return found, nil
 }
 
-// mean says whether a name is one of an administrator who is not the user of an id, and whether it is a login name alone.
+// mean returns whether a name means an administrator other than the user with the given id, and whether it does so only as a
+// login name without a domain.
 func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
 	another := func(a *model.User) bool { return a.ID != id }
 	if slices.ContainsFunc(n.others[name], another) {
@@ -99,7 +100,7 @@ func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err
 	return taken, taken, nil
 }
 
-// Login says whether a user's login name, with or without his domain, is a name of an administrator who is not he.
+// Login returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
 func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
 	taken, _, err := n.mean(tx, u.LoginNameFolded, u.ID)
 	if taken || err != nil {
@@ -112,13 +113,13 @@ func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
 	return taken, err
 }
 
-// Email says whether his e-mail address is.
+// Email returns whether the e-mail address of a user also means an administrator who is another user.
 func (n *Names) Email(tx store.ReadTx, u *model.User) (bool, error) {
 	taken, _, err := n.mean(tx, u.EmailFolded, u.ID)
 	return taken, err
 }
 
-// MayName refuses the names that a user is given where they mean an administrator who may do what the caller may not.
+// MayName returns an error if a name that a user is given means an administrator who may do something that the caller may not.
 func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	g, ok := tx.(*Guard)
 	if !ok {
@@ -146,7 +147,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	for _, n := range []struct {
 		attr, name string
 		given      bool
-		told       bool // also where it is an administrator's login name and no more
+		told       bool // refuse the name even if it is only an administrator's login name
 	}{
 		{"loginName", u.LoginNameFolded, login, domain.IsDefault},
 		{"loginName", inDomain, login, domain.IsDefault},
@@ -163,8 +164,9 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 			return err
 		case !taken:
 		case byLogin && !n.told && c.Scope != nil:
-			// One name in two domains is two users, which is told to nobody who sees one of them alone. But in the default domain a login
-			// name would mean the new one alone, and a principal name is one user's over all domains.
+			// The same login name in two domains belongs to two users. A caller who sees only one of them is not told that the
+			// other exists. In the default domain, however, the login name alone would mean the new user, and a principal name is
+			// unique across all domains.
 		default:
 			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
 		}
@@ -172,8 +174,9 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 	return nil
 }
 
-// MayRename refuses another name of a domain where one of its users, or an agent that is limited to it, may do what the caller may
-// not: who is meant by a name of before would be for the caller to choose. Nor does a user get the name of such an administrator by it.
+// MayRename returns an error for a new domain name if a user of the domain, or an agent that is limited to it, may do something
+// that the caller may not. Otherwise the caller could choose whom an old name means. It also returns an error if a user's name
+// would then mean such an administrator.
 func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
 	if c.Full() {
 		return nil
@@ -212,7 +215,7 @@ func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Ag
 	return nil
 }
 
-// namesOfStronger returns the names of the administrators who may do what the caller may not.
+// namesOfStronger returns the names of the administrators who may do something that the caller may not.
 func (g *Guard) namesOfStronger() (names *Names, err error) {
 	if g.names == nil {
 		g.names, err = NamesOf(g.Tx, g.c.weakerThan)
@@ -220,7 +223,7 @@ func (g *Guard) namesOfStronger() (names *Names, err error) {
 	return g.names, err
 }
 
-// weakerThan says whether permissions allow what the caller may not do, or may not do as freely.
+// weakerThan returns whether permissions allow something that the caller may not do, or only with restrictions (HeldTo).
 func (c *Call) weakerThan(permissions model.List) bool {
 	return c.HeldTo() != "" || !model.Covers(c.Agent.Permissions.Items(), permissions.Items(), c.Server.Reveals)
 }

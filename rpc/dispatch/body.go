@@ -13,16 +13,17 @@ import (
 	"tokensmith/rpc/limit"
 )
 
-// What an http.Server is to have that serves a Server's connections, so that what is short needs no deadlines of its own.
+// Timeouts for the http.Server that serves a Server's connections. With them, short requests and replies need no deadlines of
+// their own.
 const (
 	HeadTime   = 10 * time.Second // ReadHeaderTimeout
 	ReadTime   = HeadTime + limit.BodyGrace
 	AnswerTime = time.Minute // WriteTimeout
 )
 
-// watchBody watches over a request's body; nil when it has none. A counted connection's server has set the first deadline.
-// Over HTTP/2 one that has passed cannot be moved, so there the whole call's stands until the body is read; and what is not read
-// costs nothing.
+// watchBody returns a reader that enforces deadlines on a request's body; nil if there is no body. The server of a counted
+// connection has already set the first deadline. Over HTTP/2, a deadline that has passed cannot be moved. Therefore the deadline
+// of the whole call applies there until the body is read. An unread body costs nothing there.
 func (s *Server) watchBody(w http.ResponseWriter, r *http.Request, c *Call) *limit.BodyReader {
 	if c.http2 = r.ProtoMajor != 1; c.http2 {
 		answerWithin(w, s.longest())
@@ -37,20 +38,20 @@ func (s *Server) watchBody(w http.ResponseWriter, r *http.Request, c *Call) *lim
 	return limit.NewBodyReader(w, r.Body, c.began, whole, c.Conn != nil)
 }
 
-// longest is how long a call may take, from its head to its answer: its body, its turn, its rows.
+// longest returns how long a call may take from its header to its reply, including its body and its wait for other large calls.
 func (s *Server) longest() time.Duration {
 	return limit.BodyTime(s.Config.LargeBody) + 2*s.Config.LargeWait + AnswerTime
 }
 
-// answering gives the reader of an answer its time, where that of the server is over soon, or too short.
+// answering sets a new deadline for sending a reply, if the server's own would end soon or is too short.
 func (c *Call) answering(w http.ResponseWriter, size int64) {
 	if c.http2 || size > limit.SmallAnswer || time.Since(c.began) > AnswerTime/2 {
 		answerWithin(w, limit.BodyGrace+limit.TimeFor(size))
 	}
 }
 
-// ReadBody reads a call's body within its method's limit. What is large lies in a file until all of it is there; then the
-// call waits for the place of what needs much memory.
+// ReadBody reads the body of a call, up to the limit of its method. A large body is first written to a file. When it is complete,
+// the call waits until no other large call runs, and only then reads the body into memory.
 func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]byte, error) {
 	most := int64(SmallBody)
 	if c.Method.Large {
@@ -60,7 +61,7 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 	}
 	refuse := func(err error) ([]byte, error) {
 		if r.ProtoMajor == 1 {
-			w.Header().Set("Connection", "close") // the answer leaves at once, and not behind a rest that is read
+			w.Header().Set("Connection", "close") // so that net/http replies at once instead of reading the rest of the body first
 		}
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (s *Server) ReadBody(w http.ResponseWriter, r *http.Request, c *Call) ([]by
 	return file.All()
 }
 
-// hold takes room for a body until the call's end.
+// hold reserves memory for a body until the call ends.
 func (c *Call) hold(in *limit.Bodies, more int64) error {
 	release, err := in.Take(more)
 	if err == nil {
@@ -115,8 +116,8 @@ func (c *Call) hold(in *limit.Bodies, more int64) error {
 	return err
 }
 
-// AcquireLarge waits for the place of what needs much memory, which one call has at a time, until its end. The calls of a
-// batch share their batch's, and only one of them may need it.
+// AcquireLarge waits until no other large call runs, and then keeps others waiting until this call ends. The calls of a batch use
+// the batch's turn; only one of them may be large.
 func (c *Call) AcquireLarge(ctx context.Context) error {
 	if c.Outer != nil {
 		if c.Outer.large {
@@ -135,7 +136,7 @@ func (c *Call) AcquireLarge(ctx context.Context) error {
 		c.HasLarge = true
 		c.AtEnd = append(c.AtEnd, func() {
 			<-c.Server.large
-			go debug.FreeOSMemory() // what it took is not needed until the next one
+			go debug.FreeOSMemory() // return its memory to the system, because the next large call may be far off
 		})
 		return nil
 	case <-wait.Done():
@@ -143,7 +144,7 @@ func (c *Call) AcquireLarge(ctx context.Context) error {
 	}
 }
 
-// Ended runs what a call left for its end.
+// Ended runs the functions that the call left for its end.
 func (c *Call) Ended() {
 	for _, f := range c.AtEnd {
 		f()

@@ -16,79 +16,80 @@ import (
 	"tokensmith/store"
 )
 
-// Call is one request on its way: what came, who calls, what its run did, and how it ended.
+// Call is one request while it is processed: what was sent, who calls, what its run did, and how it ended.
 type Call struct {
 	Server *Server
 	Request
 	Caller
 	Effects
 	Method     *Method
-	Idempotent *IdempotentCall // of a call that carries an idempotency key
+	Idempotent *IdempotentCall // set if the call has an idempotency key
 
-	Outer    *Call // of a call in a batch: the batch
-	large    bool  // of a batch: one of its calls needs much memory
-	planOnly bool  // the plan is wanted and not its run, as for a call of a batch
-	plan     *Plan // then: what the method's prepare step left
-	refusal  error // then: why it left none
+	Outer    *Call // the batch that this call belongs to, if any
+	large    bool  // in a batch: one of its calls is large
+	planOnly bool  // only make the plan and do not run it, as for a call of a batch
+	plan     *Plan // with planOnly: the plan that the method made
+	refusal  error // with planOnly: why it made none
 
-	beside      map[string][]any // ids of what was looked for beside its change
-	LooksInside bool             // it looks for everything in its transaction
+	beside      map[string][]any // results of searches outside the change's transaction
+	LooksInside bool             // make all searches inside the transaction
 
-	HasLarge bool     // it has the place of what needs much memory
-	heavy    bool     // it has one of those of replies that do
-	shows    bool     // it shows a secret, in an attribute
-	AtEnd    []func() // run when it has been answered
+	HasLarge bool     // it holds the place for calls that need much memory
+	heavy    bool     // it holds a place for replies that need much memory
+	shows    bool     // its reply contains a secret attribute
+	AtEnd    []func() // functions to run after the reply
 
-	Page  string // of a page instead of a method: its name, for the log
-	Code  int    // of the reply
-	Cause error  // of a fault, for the log
-	place string // of a panic in a transaction
+	Page  string // name of a page, for the log, if the request is not for a method
+	Code  int    // error code of the reply
+	Cause error  // cause of an internal error, for the log
+	place string // where a transaction panicked
 }
 
-// Request is what came, and when and whence.
+// Request is what the client sent, when, and from where.
 type Request struct {
-	id       string           // for the log
+	id       string           // request id, for the log
 	Remote   string           // the caller's address, without port
-	Conn     *conn.Connection // on which it came; nil = it is not counted
-	http2    bool             // it has its connection with others
-	AuthOnly bool             // it came to the listener of auth/* alone
+	Conn     *conn.Connection // the connection of the request; nil if connections are not counted
+	http2    bool             // the connection is shared with other requests
+	AuthOnly bool             // it came to the listener that serves only auth/*
 	Now      model.Time       // when the call began
-	began    time.Time        // the same, for how long it takes
+	began    time.Time        // the same time, on the monotonic clock
 
 	Params jsontext.Value
-	size   int64          // bytes of a JSON-RPC request
-	rpcID  jsontext.Value // its id; none = nobody wants a response
+	size   int64          // size of a JSON-RPC request in bytes
+	rpcID  jsontext.Value // id of a JSON-RPC request; empty for a notification
 }
 
-// Caller is who calls, with what it may do and what it sees.
+// Caller is who calls, and what the caller may do and see.
 type Caller struct {
 	Agent      *model.Agent // nil until authenticated
-	Scope      store.Scope  // what it sees; nil = everything
-	generation int64        // of the secret by which it proved itself
-	proof      *proof       // nil = whoever calls has no rights that could be taken away
+	Scope      store.Scope  // the domains that the caller sees; nil means all
+	generation int64        // generation of the secret that authenticated the caller
+	proof      *proof       // nil if the caller has no rights that could be taken away
 }
 
-// Effects are what one run of a plan did, for its row of the record. Each run begins with none, for a transaction may run again.
+// Effects are what one run of a plan did, for the audit log. Each run begins with empty Effects, because a transaction may run
+// again.
 type Effects struct {
-	Object      string       // what it was done to
-	Shown       []string     // ids of the objects of which a secret was shown
-	SecretsTold []string     // of a batch: what its calls told a secret of
-	Quiet       bool         // it changes nothing that belongs into the record, but when something was last used
-	Person      *model.Agent // who signed in by it
+	Object      string       // the object of the audit row
+	Shown       []string     // ids of the objects whose secrets were returned
+	SecretsTold []string     // in a batch: the objects whose secrets its calls returned
+	Quiet       bool         // it changes nothing that the audit log records, except times of last use
+	Person      *model.Agent // the person who signed in with this call
 }
 
 type callKey struct{}
 
-// CallFrom returns the call that a request's context carries.
+// CallFrom returns the call in the context of a request.
 func CallFrom(ctx context.Context) *Call { return ctx.Value(callKey{}).(*Call) }
 
-// proven says whether the caller is known: an agent or a person, or a device that was not refused.
+// proven returns whether the caller is authenticated: an agent, a person, or a device that was not refused.
 func (c *Call) proven() bool { return c.Agent != nil && (c.Agent.ID != "" || c.Code == 0) }
 
-// NewID makes an id of a new object.
+// NewID returns an id for a new object.
 func (c *Call) NewID() string { return c.Server.Config.NewID() }
 
-// name returns the name of whom the call is of: who signed in by it, or the caller.
+// name returns the name for the audit log: of the person who signed in with the call, or else of the caller.
 func (c *Call) name() string {
 	switch {
 	case c.Person != nil:
@@ -102,23 +103,23 @@ func (c *Call) name() string {
 // SetObject sets the object that the call's audit row names.
 func (c *Call) SetObject(noun, id string) { c.Object = noun + " " + id }
 
-// AlsoTouched records another object that the call changed, beside the one it was made for.
+// AlsoTouched adds an audit row for another object that the call changed.
 func (c *Call) AlsoTouched(tx store.Tx, noun, id string) error {
 	return tx.Audit(&model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: noun + " " + id, Remote: c.Remote})
 }
 
-// Permits says whether the caller may use a method.
+// Permits returns whether the caller may use a method.
 func (c *Call) Permits(path string) bool {
 	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))
 }
 
-// MayShowSecrets reports whether the call may show secret attributes; if so, the call is audited.
+// MayShowSecrets returns whether the call may return secret attributes. If it may, the call is recorded in the audit log.
 func (c *Call) MayShowSecrets() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows
 }
 
-// Need refuses a caller who may not use a method.
+// Need returns an error if the caller may not use a method.
 func (c *Call) Need(path string) error {
 	if !c.Permits(path) {
 		return model.Errorf(model.NotPermitted, "not permitted: %s", path)
@@ -126,8 +127,7 @@ func (c *Call) Need(path string) error {
 	return nil
 }
 
-// Run runs a plan in its transaction, which this function alone opens. A change, its audit row and the answer kept for
-// a repeat commit together.
+// Run runs a plan in its transaction. A change, its audit row and the reply that is stored for a replay are committed together.
 func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.Heavy || plan.Long && plan.View != nil {
 		release, err := c.Acquire(ctx, plan)
@@ -140,11 +140,11 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		if result, err = c.read(ctx, plan); err != nil || !c.Records() {
 			return result, err
 		}
-		// What was read is shown when its row is there.
+		// The reply is sent only after its audit row is committed.
 		return result, c.Server.Config.Store.Update(ctx, func(tx store.Tx) error { return c.Audit(tx, result) })
 	}
 	if strings.HasPrefix(c.Method.Path, "auth/") {
-		ctx = context.WithoutCancel(ctx) // a refused credential counts, whoever hangs up
+		ctx = context.WithoutCancel(ctx) // a refused credential must be counted even if the client disconnects
 	}
 	update := c.Server.Config.Store.Update
 	if plan.Sure && c.Idempotent == nil { // what is kept for a repeat may be refused
@@ -174,7 +174,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	}
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {
-			// The same call may have been carried out at the same moment, and refused this one's change.
+			// The same call may have run at the same time, and its change may be why this one was refused.
 			if found := c.replayIfStored(ctx); asStoredReply(found) != nil {
 				return nil, found
 			}
@@ -209,10 +209,10 @@ func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 	return result, err
 }
 
-// Records says whether a call that changes nothing has its row in the record all the same: one that reveals a secret.
+// Records returns whether a call that changes nothing is recorded in the audit log anyway, because it reveals a secret.
 func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
-// Apply runs a plan inside a transaction and writes its row of the record.
+// Apply runs a plan inside a transaction and adds its audit row.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
 	if err := c.StillMay(tx); err != nil {
 		return nil, err
@@ -231,7 +231,7 @@ func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
 	return result, c.Audit(tx, result)
 }
 
-// Audit writes the call's row of the record.
+// Audit adds the call's audit row.
 func (c *Call) Audit(tx store.Tx, result any) error {
 	row := model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: c.Object, Remote: c.Remote}
 	if o, ok := result.(CommittedRefusal); ok {
@@ -240,7 +240,7 @@ func (c *Call) Audit(tx store.Tx, result any) error {
 	if len(c.Shown) == 0 {
 		return tx.Audit(&row)
 	}
-	// A row for each secret that was shown.
+	// If secrets were returned, add one row for each.
 	for _, id := range c.Shown {
 		each := row
 		each.Object = id
@@ -251,7 +251,8 @@ func (c *Call) Audit(tx store.Tx, result any) error {
 	return nil
 }
 
-// Fail answers with an error's envelope. What a method answered is 200; what was decided before has its own status.
+// Fail replies with the envelope of an error. The HTTP status is 200 if a method returned the error; errors from before the
+// method have a status of their own.
 func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 	if a := asStoredReply(err); a != nil {
 		a.replay(w, c)
@@ -263,7 +264,7 @@ func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 	}
 	if e.Kind == model.TooMany {
 		setRetryAfter(w, e)
-		byMethod = byMethod && !c.Method.Device // no client of old calls these
+		byMethod = byMethod && !c.Method.Device // clients of the older API do not call device methods
 	}
 	code := wire.CodeOf(e)
 	c.Code = code.Number
@@ -276,7 +277,8 @@ func (c *Call) Fail(w http.ResponseWriter, err error, byMethod bool) {
 	wire.WriteEnvelope(w, status, body)
 }
 
-// TakeAttempt takes one of the tries of the caller's address, which the reply decides on: a code of wrong counts.
+// TakeAttempt takes one of the attempts of the caller's address. After the reply, the attempt counts as failed if the reply has
+// the code of one of the kinds in wrong.
 func (c *Call) TakeAttempt(ctx context.Context, of *limit.Attempts, wrong ...model.Kind) error {
 	settle, err := of.Take(ctx, c.Remote, c.Now)
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 	"tokensmith/store"
 )
 
-// claim is how a caller says who it is, before anything is believed of it.
+// claim is who the caller claims to be, before it is checked.
 type claim struct {
-	given  bool // whether it says anything
+	given  bool // whether the request contains a claim
 	id     string
-	spki   string // SHA-256 of its certificate's public key, in hex
+	spki   string // SHA-256 of the public key of the client certificate, in hex
 	secret model.Secret
 	bearer string
 }
 
-// claimOf reads what a request carries: an Authorization header or, without one, a client certificate that the TLS
+// claimOf returns the claim of a request: its Authorization header or, if there is none, its client certificate, which the TLS
 // layer has checked.
 func claimOf(r *http.Request) claim {
 	scheme, value := Authorization(r)
@@ -42,13 +42,13 @@ func claimOf(r *http.Request) claim {
 	return claim{}
 }
 
-// Authorization takes the header apart; between scheme and value may be any number of blanks.
+// Authorization splits the Authorization header. There may be several blanks between scheme and value.
 func Authorization(r *http.Request) (scheme, value string) {
 	scheme, value, _ = strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	return scheme, strings.TrimSpace(value)
 }
 
-// basic reads an id and a secret by HTTP Basic, as r.BasicAuth does; padding may be left out.
+// basic returns the id and secret of HTTP Basic, like r.BasicAuth, but the base64 padding may be missing.
 func basic(r *http.Request) (id, secret string) {
 	scheme, value := Authorization(r)
 	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
@@ -59,8 +59,8 @@ func basic(r *http.Request) (id, secret string) {
 	return id, strings.TrimRight(secret, "\r\n")
 }
 
-// authenticate finds who calls. Whatever is wrong with the claim, the answer is the same. Refused claims go to the
-// record, up to a rate.
+// authenticate authenticates the caller. The error is the same whatever is wrong with the claim. Refused claims are recorded in
+// the audit log, up to a rate.
 func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 	a, generation, read, err := s.claimed(ctx, c, given)
 	if err != nil {
@@ -75,9 +75,9 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given claim) error {
 	return s.Limits.Agent(a, s.Config.AgentRate, c.Now)
 }
 
-// claimed returns the agent a claim names, as far as it is known, and says of which generation its proof is; 0 = it
-// proves nothing. An unknown agent takes the same way as a wrong proof: only who has proven himself a moment ago, and does
-// so again, is not looked up. It also returns when the agent was read.
+// claimed returns the agent that a claim names, the generation of the secret that proves the claim, and when the agent was read.
+// Generation 0 means that the claim proves nothing. An unknown agent takes the same path as a wrong secret. Only an agent that
+// proved itself a moment ago, and does so again, is taken from the cache instead of the database.
 func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Agent, generation int64, read model.Time, err error) {
 	a, read = &model.Agent{}, c.Now
 	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
@@ -134,7 +134,7 @@ func (s *Server) claimed(ctx context.Context, c *Call, given claim) (a *model.Ag
 	return a, generation, read, err
 }
 
-// addressed says whether an address lies in one of the ranges; none given = any.
+// addressed returns whether an address is in one of the ranges, or there are no ranges.
 func addressed(ranges model.List, remote string) bool {
 	if ranges == "" {
 		return true
@@ -151,7 +151,7 @@ func addressed(ranges model.List, remote string) bool {
 	return false
 }
 
-// refuse answers a claim that does not hold. The row of the record names an agent only where the claim named one.
+// refuse returns the error for a claim that is not valid. The audit row names an agent only if the claim named one.
 func (s *Server) refuse(ctx context.Context, c *Call, given claim, name string) error {
 	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
 	before, err := s.Limits.Refused(c.Remote, c.Now)
@@ -164,7 +164,7 @@ func (s *Server) refuse(ctx context.Context, c *Call, given claim, name string) 
 	return s.record(ctx, c, name, before, refused)
 }
 
-// record writes a refusal to the record, up to a rate, and gives it back.
+// record adds a refusal to the audit log, up to a rate, and returns the refusal.
 func (s *Server) record(ctx context.Context, c *Call, name, object string, refused *model.Error) error {
 	if !s.Limits.MayRecord(c.Now) {
 		return refused
@@ -176,7 +176,7 @@ func (s *Server) record(ctx context.Context, c *Call, name, object string, refus
 	return refused
 }
 
-// used notes an agent's last use, beside the call and at most once a minute.
+// used saves the time of an agent's last use, in the background and at most once a minute.
 func (s *Server) used(a *model.Agent, now model.Time) {
 	if now-a.LastUsed < model.Time(limit.UsedInterval.Milliseconds()) || !s.Limits.LastUseDue(a.ID, now) {
 		return
@@ -184,17 +184,17 @@ func (s *Server) used(a *model.Agent, now model.Time) {
 	id := a.ID
 	go func() {
 		err := s.Config.Store.Update(context.Background(), func(tx store.Tx) error { return tx.AgentUsed(id, now) })
-		if err != nil && wire.ClientError(err).Kind != model.Unavailable { // as at the end
+		if err != nil && wire.ClientError(err).Kind != model.Unavailable { // Unavailable is normal while the server shuts down
 			s.Config.Log.Error().Err(err).Msg("last use of an agent")
 		}
 	}()
 }
 
-// deviceCaller stands for whoever calls as a device: it is permitted nothing else.
+// deviceCaller is the caller of all device methods. It has no permissions.
 var deviceCaller = &model.Agent{Name: "device"}
 
-// Refused takes a refusal of a call that a device makes: it goes to the record, up to a rate. An address that sends what is
-// unknown is told to wait after a while; one whose token has ended is told so as often as it asks.
+// Refused handles the refusal of a call from a device: it is recorded in the audit log, up to a rate. An address that keeps
+// sending unknown tokens is told to wait. For all other refusals the device always gets the same error.
 func (c *Call) Refused(ctx context.Context, err error) error {
 	e := wire.ClientError(err)
 	object := c.Object
@@ -210,7 +210,7 @@ func (c *Call) Refused(ctx context.Context, err error) error {
 		return c.Server.record(ctx, c, c.Agent.Name, before, e)
 	case model.CodeUnknown,
 		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
-		// So that no address fills the record alone: its further refusals are counted, and the next row says how many.
+		// One address must not fill the audit log. Its further refusals are only counted, and the next row has their number.
 		before, held := c.Server.Limits.Refused(c.Remote, c.Now)
 		if held != nil {
 			return err

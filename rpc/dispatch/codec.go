@@ -11,32 +11,32 @@ import (
 	"tokensmith/store"
 )
 
-// Plan is what a method's prepare step leaves behind: the part that runs inside the transaction. Exactly one of its
-// functions is set; the dispatcher opens the transaction and runs it, perhaps more than once.
+// Plan is what a method's prepare step returns: the part of the method that runs inside the transaction. Exactly one of View,
+// Update and Parts is set. The dispatcher opens the transaction and calls the function, which may run more than once.
 type Plan struct {
 	View   func(tx store.ReadTx) (any, error)
-	Reads  Reads // how much View reads
+	Reads  Reads // how many statements View runs
 	Update func(tx store.Tx) (any, error)
-	Parts  func(ctx context.Context) (any, error) // a batch, which opens one transaction after the other by itself
-	Sure   bool                                   // Update returns no error once it has written something, see store.Store.UpdateSure
-	Long   bool                                   // Update runs by Store.UpdateLong, and View takes one of the places for long reads
-	Heavy  bool                                   // it takes much memory while it runs
+	Parts  func(ctx context.Context) (any, error) // for a batch, which opens its own transactions, one after another
+	Sure   bool                                   // Update runs with Store.UpdateSure: it returns no error after it has written
+	Long   bool                                   // Update runs with Store.UpdateLong; View waits for a slot of Server.reading
+	Heavy  bool                                   // it needs much memory while it runs
 }
 
-// Reads is how much a view reads.
+// Reads says how many statements a View runs.
 type Reads uint8
 
 const (
-	severalStatements Reads = iota // several statements of one
-	OneStatement                   // one, which needs no snapshot
+	severalStatements Reads = iota // several statements, which need one snapshot
+	OneStatement                   // one statement, which needs no snapshot
 	NoStatement
 )
 
-// CommittedRefusal is an error whose transaction commits all the same, because a refused credential must be counted.
+// CommittedRefusal is an error whose transaction commits anyway, because a refused credential must be counted.
 type CommittedRefusal struct{ Err *model.Error }
 
-// codec ties gorilla's server to the envelope: the middleware has found the method and read its parameters, gorilla
-// calls the method's prepare step, and WriteResponse runs the plan it left.
+// codec connects gorilla's server to the envelope. The middleware has already found the method and read its parameters. gorilla
+// calls the method's prepare step, and WriteResponse runs the Plan that the method returned.
 type codec struct{}
 
 func (codec) NewRequest(r *http.Request) gorilla.CodecRequest {
@@ -50,7 +50,7 @@ type codecRequest struct {
 
 func (c *codecRequest) Method() (string, error) { return c.call.Method.Target, nil }
 
-// ReadRequest reads the parameters, unless the call was answered before.
+// ReadRequest decodes the parameters, unless the call has a stored reply.
 func (c *codecRequest) ReadRequest(args any) error {
 	if err := c.call.replayIfStored(c.ctx); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (c *codecRequest) WriteError(w http.ResponseWriter, _ int, err error) {
 	c.call.Fail(w, err, true)
 }
 
-// EnvelopeOf returns the envelope of what a method answered, a refused credential included.
+// EnvelopeOf returns the envelope of a method's result, which may be a CommittedRefusal.
 func EnvelopeOf(result any) ([]byte, error) {
 	if o, ok := result.(CommittedRefusal); ok {
 		return wire.Failure(o.Err), nil

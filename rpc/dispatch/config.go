@@ -13,11 +13,11 @@ import (
 	"tokensmith/store"
 )
 
-// LargeBody is how many bytes a file or a batch has at most, unless a Config says otherwise.
+// LargeBody is the default limit of a file or batch, in bytes.
 const LargeBody = 256 << 20
 
 const (
-	DeviceBody = 64 << 10 // of one whose sender is not known yet
+	DeviceBody = 64 << 10 // limit for device methods, whose callers are not authenticated before the body is read
 	SmallBody  = 1 << 20
 
 	importRows = 100_000
@@ -27,34 +27,33 @@ const (
 	codeAccountsDefault = 100
 )
 
-// Config is what a Server needs from outside. Clock, ids and randomness come in here, so that nothing inside makes
-// its own.
+// Config is what a Server needs from outside. The clock, ids and randomness are passed in, so that tests can control them.
 type Config struct {
 	Store        store.Store
 	Now          func() time.Time
-	NewID        func() string // 32 lower-case hex digits, later ones greater
+	NewID        func() string // returns 32 lower-case hex digits, always greater than the last
 	Rand         io.Reader     // for seeds, serials and client secrets
 	Log          zerolog.Logger
-	Prefix       string                   // in front of /object/method, besides none; "/das5/rest"
-	StrictJSON   bool                     // refuse the documented dialect
-	PublicURL    string                   // gives links their host
-	LargeBody    int64                    // bytes of a file or batch; 0 = 256 MiB
-	Spool        []string                 // folders for what is too large for memory, the first that takes it; none = the system's for temporary files
-	Connections  *conn.Connections        // of the listeners; nil = they are not counted
-	LargeWait    time.Duration            // how long a call that needs much memory waits for the others; 0 = as long as one of them may take
-	AgentRate    int                      // calls a second of an agent without a limit of its own; 0 = any
-	Proxies      []netip.Prefix           // whose X-Forwarded-For is believed
-	Senders      map[string]sender.Sender // by channel, SMTP and SMS; none = it is not set up
-	ImportRows   int                      // rows of one file; 0 = 100,000
-	Version      string                   // of the program, for documents
-	CheckIn      time.Duration            // how often devices are asked to check in; 0 = 5 minutes
-	CodeExpiry   time.Duration            // of automatic installation codes; 0 = 7 days
-	CodeAccounts int                      // accounts that one installation code makes within an hour; 0 = 100
-	TimeZone     *time.Location           // of a date that is a day alone; nil = UTC
-	Profile      string                   // what new passwords, PINs and products must be: "", or "nist" for NIST SP 800-63B-4, AAL2
+	Prefix       string                   // prefix of /object/method, which also works without it; such as "/das5/rest"
+	StrictJSON   bool                     // refuse the lenient JSON dialect
+	PublicURL    string                   // base URL of links
+	LargeBody    int64                    // limit of a file or batch in bytes; 0 for 256 MiB
+	Spool        []string                 // folders for bodies and replies too large for memory, tried in order; none for the system's temporary folder
+	Connections  *conn.Connections        // connections of the listeners; nil if they are not counted
+	LargeWait    time.Duration            // how long a large call waits for other large calls; 0 for as long as one of them may take
+	AgentRate    int                      // calls per second of an agent without a limit of its own; 0 for no limit
+	Proxies      []netip.Prefix           // proxies whose X-Forwarded-For is trusted
+	Senders      map[string]sender.Sender // by channel, SMTP and SMS; a missing channel is not configured
+	ImportRows   int                      // limit of rows in one file; 0 for 100,000
+	Version      string                   // version of the program, for the API documents
+	CheckIn      time.Duration            // how often devices should check in; 0 for 5 minutes
+	CodeExpiry   time.Duration            // how long automatic installation codes are valid; 0 for 7 days
+	CodeAccounts int                      // how many accounts one installation code may create within an hour; 0 for 100
+	TimeZone     *time.Location           // time zone of dates without a time; nil for UTC
+	Profile      string                   // rules for new passwords, PINs and products: "", or "nist" for NIST SP 800-63B-4, AAL2
 }
 
-// complete puts the defaults in where nothing is said.
+// complete sets the defaults.
 func (c *Config) complete() {
 	if c.LargeBody == 0 {
 		c.LargeBody = LargeBody

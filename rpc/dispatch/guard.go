@@ -10,25 +10,26 @@ import (
 	"tokensmith/store"
 )
 
-// A user's factors are what he proves himself with and what they hang on: password, tokens, PINs, links and codes for them, the
-// addresses that messages reach him at, his locks. Whoever changes, reads or adds one could become him. So nobody does that
-// to an administrator who may do what he may not.
+// A user's factors are what the user authenticates with, and what that depends on: the password, tokens, PINs, links
+// and codes for them, the addresses that messages are sent to, and locks. A caller who changes, reads or adds one of them could
+// act as the user. Therefore no caller may do so to an administrator who may do more than the caller.
 
-// Guard is the transaction of a call. It asks, before a statement that touches factors, whether the caller may change the users
-// whose they are. A method can neither forget that nor go around it: the transaction it is given is this one.
+// Guard is the transaction of a call. Before a statement that changes factors, it checks whether the caller may change the users
+// whom the factors belong to. A method cannot forget or bypass this check, because it gets only this transaction.
 //
-// A method of store.Tx that writes factors is overridden here; a test names those that write none.
+// Every method of store.Tx that writes factors is overridden here. A test lists the methods that write none.
 type Guard struct {
 	store.Tx
 	c     *Call
-	asked map[string]bool // ids of users and tokens
-	names *Names          // of those who may do what the caller may not; nil = not read yet
+	asked map[string]bool // ids of users and tokens that were checked
+	names *Names          // names of the administrators who may do more than the caller; nil if not read yet
 }
 
-// guarded gives the transaction in which a call's plan runs. What carries its own proof is not asked: logins, devices, links.
+// guarded returns the transaction for a call's plan. Methods whose callers prove their identity within the call (logins, devices)
+// are not checked, and neither are callers who may do everything.
 func (c *Call) guarded(tx store.Tx) store.Tx {
 	if g, ok := tx.(*Guard); ok {
-		tx = g.Tx // of the batch around the call
+		tx = g.Tx // the Guard of the batch that the call belongs to
 	}
 	if c.Method.Device || strings.HasPrefix(c.Method.Path, "auth/") || c.Full() {
 		return tx
@@ -36,8 +37,8 @@ func (c *Call) guarded(tx store.Tx) store.Tx {
 	return &Guard{Tx: tx, c: c, asked: map[string]bool{}}
 }
 
-// HeldTo says to what the caller is held, that an administrator is not, who signs in from anywhere, sees every domain and calls at no
-// rate of his own; "" = nothing.
+// HeldTo returns which restriction the caller has; "" if none. An administrator has none of them: an administrator signs in from
+// any address, sees every domain and has no rate limit.
 func (c *Call) HeldTo() string {
 	switch {
 	case c.Scope != nil:
@@ -50,13 +51,13 @@ func (c *Call) HeldTo() string {
 	return ""
 }
 
-// Full says whether the caller may do all that any administrator may.
+// Full returns whether the caller may do everything that any administrator may do.
 func (c *Call) Full() bool {
 	return c.HeldTo() == "" && model.Permits(c.Agent.Permissions.Items(), "*", true)
 }
 
-// MayChange refuses to touch the factors of users, given by id, or tokens of users, where one of them may do what the caller may
-// not: with his password he could do all that.
+// MayChange returns an error if one of the users, or a user of one of the tokens, may do something that the caller may not.
+// Otherwise the caller could use that user's factors to do it.
 func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 	all, err := tx.PermissionsOf(users, tokens)
 	if err != nil {
@@ -69,7 +70,8 @@ func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 	return c.covers(who, all)
 }
 
-// MayChangeProduct refuses to touch how a product's tokens are checked where a user of one may do what the caller may not.
+// MayChangeProduct returns an error if a user of one of the product's tokens may do something that the caller may not. It guards
+// settings for how the tokens are checked.
 func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
 	if c.Full() {
 		return nil
@@ -81,7 +83,8 @@ func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
 	return c.covers("a user of one of its tokens", all)
 }
 
-// MayChangeDomain refuses to touch what a domain decides for its users where one of them may do what the caller may not.
+// MayChangeDomain returns an error if a user of the domain may do something that the caller may not. It guards settings that the
+// domain makes for its users.
 func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
 	if c.Full() {
 		return nil
@@ -99,8 +102,8 @@ func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
 	return c.covers("a user of the domain", all)
 }
 
-// MayChooseDefault refuses, of an attribute, to change which domain is the default where any administrator may do what the caller may not:
-// it says whom a bare name means.
+// MayChooseDefault returns an error for an attribute if any administrator may do something that the caller may not. It guards the
+// choice of the default domain, which decides whom a bare name means.
 func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
 	if c.Full() {
 		return nil
@@ -117,7 +120,8 @@ func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
 	return nil
 }
 
-// covers refuses what touches somebody, as a refusal calls him, who has some permissions, where the caller lacks one of those.
+// covers returns an error if one of the permission lists allows something that the caller may not do. who is the name in the
+// error message for the person who has them.
 func (c *Call) covers(who string, all []model.List) error {
 	for _, permissions := range all {
 		if c.weakerThan(permissions) {
@@ -148,7 +152,7 @@ func (g *Guard) user(id string) error { return g.ask([]string{id}, nil) }
 
 func (g *Guard) token(id string) error { return g.ask(nil, []string{id}) }
 
-// assignment asks for an assignment's user and for everybody else who has the token.
+// assignment checks an assignment's user and all other users of its token.
 func (g *Guard) assignment(id string) error {
 	var a model.Assignment
 	err := g.Load(&a, id)
@@ -158,7 +162,7 @@ func (g *Guard) assignment(id string) error {
 	return err
 }
 
-// CheckSeedAccess checks whether the caller may open the seeds of tokens; token.OpenSeed calls it.
+// CheckSeedAccess checks whether the caller may open the seeds of tokens. token.OpenSeed calls it.
 func (c *Call) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
 		return g.ask(nil, tokens)
@@ -166,7 +170,8 @@ func (c *Call) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	return nil
 }
 
-// OwnersOf says whose factors a row holds. A type that is not named is refused: whoever makes one says here whose it is.
+// OwnersOf returns the users and tokens whose factors a row holds. It returns an error for an unknown type, so that whoever adds
+// a type must add it here.
 func OwnersOf(row any) (users, tokens []string, err error) {
 	switch r := row.(type) {
 	case *model.User:
@@ -187,14 +192,14 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		tokens = []string{r.TokenID}
 	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.StoredReply, *model.Audit,
 		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
-	case *model.Device, *model.ClientToken: // what a device proves itself with, and not its owner
+	case *model.Device, *model.ClientToken: // credentials of a device, not of its owner
 	default:
 		err = fmt.Errorf("dispatch: OwnersOf does not know whose factors a %T holds", row)
 	}
 	return users, tokens, err
 }
 
-// makesOwner says that a row, when it is new, brings with it the one whose factors it holds: nobody has it yet.
+// makesOwner returns whether a new row creates the user or token whose factors it holds. Nobody has these factors yet.
 func makesOwner(row any) bool {
 	switch row.(type) {
 	case *model.User, *model.UserState, *model.Token, *model.TokenState:
@@ -211,7 +216,7 @@ func (g *Guard) row(row any) error {
 	return g.ask(users, tokens)
 }
 
-// Insert is store.Tx's.
+// Insert is Insert of store.Tx, with the check.
 func (g *Guard) Insert(row any) error {
 	if !makesOwner(row) {
 		if err := g.row(row); err != nil {
@@ -221,7 +226,7 @@ func (g *Guard) Insert(row any) error {
 	return g.Tx.Insert(row)
 }
 
-// InsertMany is store.Tx's.
+// InsertMany is InsertMany of store.Tx, with the check.
 func (g *Guard) InsertMany(rows any, skip bool) (int64, error) {
 	v := reflect.ValueOf(rows)
 	var users, tokens []string
@@ -240,7 +245,7 @@ func (g *Guard) InsertMany(rows any, skip bool) (int64, error) {
 	return g.Tx.InsertMany(rows, skip)
 }
 
-// Save is store.Tx's.
+// Save is Save of store.Tx, with the check.
 func (g *Guard) Save(row any) error {
 	if err := g.row(row); err != nil {
 		return err
@@ -248,7 +253,7 @@ func (g *Guard) Save(row any) error {
 	return g.Tx.Save(row)
 }
 
-// Delete is store.Tx's.
+// Delete is Delete of store.Tx, with the check.
 func (g *Guard) Delete(row any) error {
 	if err := g.row(row); err != nil {
 		return err
@@ -256,7 +261,7 @@ func (g *Guard) Delete(row any) error {
 	return g.Tx.Delete(row)
 }
 
-// Try is store.Tx's.
+// Try is Try of store.Tx. fn gets a Guard too.
 func (g *Guard) Try(fn func(store.Tx) error) error {
 	return g.Tx.Try(func(tx store.Tx) error {
 		inner := *g
@@ -265,7 +270,7 @@ func (g *Guard) Try(fn func(store.Tx) error) error {
 	})
 }
 
-// SaveChecked is store.Tx's.
+// SaveChecked is SaveChecked of store.Tx, with the check.
 func (g *Guard) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if err := g.token(c.TokenID); err != nil {
 		return err
@@ -273,7 +278,7 @@ func (g *Guard) SaveChecked(c *model.Credential, used bool, now model.Time) erro
 	return g.Tx.SaveChecked(c, used, now)
 }
 
-// SaveLogin is store.Tx's.
+// SaveLogin is SaveLogin of store.Tx, with the check.
 func (g *Guard) SaveLogin(s *model.UserState) error {
 	if err := g.user(s.UserID); err != nil {
 		return err
@@ -281,7 +286,7 @@ func (g *Guard) SaveLogin(s *model.UserState) error {
 	return g.Tx.SaveLogin(s)
 }
 
-// SaveLastLogin is store.Tx's.
+// SaveLastLogin is SaveLastLogin of store.Tx, with the check.
 func (g *Guard) SaveLastLogin(userID string, at model.Time) error {
 	if err := g.user(userID); err != nil {
 		return err
@@ -289,7 +294,7 @@ func (g *Guard) SaveLastLogin(userID string, at model.Time) error {
 	return g.Tx.SaveLastLogin(userID, at)
 }
 
-// CountUse is store.Tx's.
+// CountUse is CountUse of store.Tx, with the check.
 func (g *Guard) CountUse(assignmentID string) error {
 	if err := g.assignment(assignmentID); err != nil {
 		return err
@@ -297,7 +302,7 @@ func (g *Guard) CountUse(assignmentID string) error {
 	return g.Tx.CountUse(assignmentID)
 }
 
-// SetPIN is store.Tx's.
+// SetPIN is SetPIN of store.Tx, with the check.
 func (g *Guard) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
 	if err := g.assignment(assignmentID); err != nil {
 		return err
@@ -305,7 +310,7 @@ func (g *Guard) SetPIN(assignmentID string, sealed []byte, now model.Time) error
 	return g.Tx.SetPIN(assignmentID, sealed, now)
 }
 
-// SetPassword is store.Tx's.
+// SetPassword is SetPassword of store.Tx, with the check.
 func (g *Guard) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
 	if err := g.user(userID); err != nil {
 		return err
@@ -313,7 +318,7 @@ func (g *Guard) SetPassword(userID string, sealed []byte, mustChange bool, now m
 	return g.Tx.SetPassword(userID, sealed, mustChange, now)
 }
 
-// SetUserStatus is store.Tx's.
+// SetUserStatus is SetUserStatus of store.Tx, with the check.
 func (g *Guard) SetUserStatus(userID, status string) error {
 	if err := g.user(userID); err != nil {
 		return err
@@ -321,7 +326,7 @@ func (g *Guard) SetUserStatus(userID, status string) error {
 	return g.Tx.SetUserStatus(userID, status)
 }
 
-// UnlockSignIns is store.Tx's.
+// UnlockSignIns is UnlockSignIns of store.Tx, with the check.
 func (g *Guard) UnlockSignIns(userID string) error {
 	if err := g.user(userID); err != nil {
 		return err
@@ -329,7 +334,7 @@ func (g *Guard) UnlockSignIns(userID string) error {
 	return g.Tx.UnlockSignIns(userID)
 }
 
-// DropSessionsOf is store.Tx's.
+// DropSessionsOf is DropSessionsOf of store.Tx, with the check.
 func (g *Guard) DropSessionsOf(userID string) error {
 	if err := g.user(userID); err != nil {
 		return err
@@ -337,7 +342,7 @@ func (g *Guard) DropSessionsOf(userID string) error {
 	return g.Tx.DropSessionsOf(userID)
 }
 
-// ClearFailures is store.Tx's.
+// ClearFailures is ClearFailures of store.Tx, with the check.
 func (g *Guard) ClearFailures(tokenID string) error {
 	if err := g.token(tokenID); err != nil {
 		return err
@@ -345,7 +350,7 @@ func (g *Guard) ClearFailures(tokenID string) error {
 	return g.Tx.ClearFailures(tokenID)
 }
 
-// Touch is store.Tx's.
+// Touch is Touch of store.Tx, with the check.
 func (g *Guard) Touch(tokenID string, now model.Time) error {
 	if err := g.token(tokenID); err != nil {
 		return err
@@ -353,7 +358,7 @@ func (g *Guard) Touch(tokenID string, now model.Time) error {
 	return g.Tx.Touch(tokenID, now)
 }
 
-// DisownToken is store.Tx's.
+// DisownToken is DisownToken of store.Tx, with the check.
 func (g *Guard) DisownToken(tokenID string, now model.Time) error {
 	if err := g.token(tokenID); err != nil {
 		return err
@@ -361,7 +366,7 @@ func (g *Guard) DisownToken(tokenID string, now model.Time) error {
 	return g.Tx.DisownToken(tokenID, now)
 }
 
-// PutLink is store.Tx's.
+// PutLink is PutLink of store.Tx, with the check.
 func (g *Guard) PutLink(l *model.DownloadLink) error {
 	if err := g.token(l.TokenID); err != nil {
 		return err
@@ -369,7 +374,7 @@ func (g *Guard) PutLink(l *model.DownloadLink) error {
 	return g.Tx.PutLink(l)
 }
 
-// DropLink is store.Tx's.
+// DropLink is DropLink of store.Tx, with the check.
 func (g *Guard) DropLink(tokenID string) error {
 	if err := g.token(tokenID); err != nil {
 		return err

@@ -19,18 +19,18 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Progress is how far a batch in parts has come. With an idempotency key it is kept, sealed, with each part that changed
-// something, under progressMark in place of the answer: whoever repeats the batch, also at the same time or after a crash, goes
-// on from there, so that each call is carried out once.
+// Progress says how far a batch in parts has come. If the batch has an idempotency key, each part that changes something also
+// stores the Progress, sealed, in place of the reply (progressMark). A repeat of the batch, at the same time or after a crash,
+// continues from there. So each call is carried out once.
 type Progress struct {
 	Done      int
-	Envelopes []byte   // of those calls, separated by commas
-	Told      []string // what they told a secret of
+	Envelopes []byte   // envelopes of the calls that are done, separated by commas
+	Told      []string // the objects whose secrets these calls returned
 	Changed   bool     // a part was committed
-	Kept      bool     // its answer is kept
+	Kept      bool     // the complete reply is stored
 }
 
-// progressMark begins what is kept of a batch that has not come to its end. No envelope begins so.
+// progressMark is the first byte of a stored Progress. No envelope begins with it.
 const progressMark = '['
 
 // Add appends the envelope of the next call.
@@ -41,7 +41,8 @@ func (p *Progress) Add(envelope []byte) {
 	p.Envelopes = append(p.Envelopes, envelope...)
 }
 
-// Kept returns how far a batch has come by what is kept of it; nil = nothing is. What has come to its end is the error that answers.
+// Kept returns the stored Progress of a batch; nil if there is none. If the batch is complete, it returns the stored reply as an
+// error.
 func (c *Call) Kept(tx store.ReadTx) (*Progress, error) {
 	err := c.findReply(tx)
 	var begun *begunBefore
@@ -51,12 +52,12 @@ func (c *Call) Kept(tx store.ReadTx) (*Progress, error) {
 	return nil, err
 }
 
-// begunBefore says that a batch was begun and has not come to its end.
+// begunBefore is the error that says that a batch was begun and is not complete.
 type begunBefore struct{ *Progress }
 
 func (*begunBefore) Error() string { return "begun before" }
 
-// readProgress reads what KeepPart stored.
+// readProgress decodes what KeepPart stored.
 func readProgress(kept []byte) (*Progress, error) {
 	for i, b := range kept {
 		if b != '\n' {
@@ -69,13 +70,13 @@ func readProgress(kept []byte) (*Progress, error) {
 	return nil, errors.New("what is kept of a batch cannot be read")
 }
 
-// KeepPart stores how far a batch has come, for a repeat to go on from there.
+// KeepPart stores how far a batch has come, so that a repeat can continue from there.
 func (c *Call) KeepPart(tx store.Tx, p *Progress) error {
 	head := strings.Join(append([]string{strconv.Itoa(p.Done)}, p.Told...), toldBegins)
 	return c.keepSealed(tx, append(append([]byte{progressMark}, head+"\n"...), p.Envelopes...))
 }
 
-// KeepLast keeps the answer of a batch that has come to its end, unless another was faster.
+// KeepLast stores the reply of a complete batch, unless another run of the batch did so first.
 func (c *Call) KeepLast(tx store.Tx, p *Progress) error {
 	if _, err := c.Kept(tx); err != nil {
 		return err
@@ -84,34 +85,35 @@ func (c *Call) KeepLast(tx store.Tx, p *Progress) error {
 	return c.keep(tx, jsontext.Value("["+string(p.Envelopes)+"]"))
 }
 
-// A changing management call that carries an Idempotency-Key is carried out once: its answer is kept, sealed, in the
-// transaction of its change, and a repeat gets it again. A call that was refused changed nothing, so nothing of it is
-// kept and a repeat is a new call; a refused credential counts, and is kept like a change.
+// A management call with an Idempotency-Key that changes something is carried out once. Its reply is stored, sealed, in the
+// transaction of its change, and a repeat gets the stored reply. A refused call changes nothing. Its reply is not stored, and a
+// repeat is a new call. A refused credential is counted, so its reply is stored like that of a change.
 const (
 	keyHeader   = "Idempotency-Key"
 	keyBytes    = 255
 	answerLife  = 24 * time.Hour
-	answersDrop = 1000 // removed in one transaction
+	answersDrop = 1000 // how many replies are removed in one transaction
 )
 
-// IdempotentCall is what a call with an idempotency key is known by.
+// IdempotentCall identifies a call with an idempotency key.
 type IdempotentCall struct {
-	id      string // of the agent and the key
-	request []byte // hash of the method and the body
+	id      string // hash of the agent and the key
+	request []byte // hash of the method, the body and the caller's rights
 }
 
-// storedReply is the answer of a call that was carried out before: its envelope, and what it told a secret of.
+// storedReply is the reply of a call that was carried out before: its envelope, and the objects whose secrets it returned.
 type storedReply struct {
 	envelope []byte
 	told     []string
 }
 
-// toldBegins stands between an envelope, which has no such byte, and what it told a secret of, and between two of these.
+// toldBegins precedes each object whose secret the envelope contains. The byte does not occur in an envelope.
 const toldBegins = "\x00"
 
 func (*storedReply) Error() string { return "answered before" }
 
-// setKey gives a call its idempotency key. Calls that check credentials, and devices', have protections of their own.
+// setKey sets the idempotency key of a call. Methods that check credentials, and those for devices, have protections of their own
+// and ignore the key.
 func (c *Call) setKey(key string, body []byte) error {
 	if key == "" || c.Method.Device || strings.HasPrefix(c.Method.Path, "auth/") {
 		return nil
@@ -121,13 +123,15 @@ func (c *Call) setKey(key string, body []byte) error {
 	}
 	id := sha256.Sum256(keyring.Message(c.Agent.ID, key))
 	sum := sha256.Sum256(body)
-	// Who may less, or sees less, than he did does not get what he was answered then.
+	// The hash includes the caller's permissions and domains. If they have changed, a repeat does not get the reply that was made
+	// under the old ones.
 	request := sha256.Sum256(keyring.Message(c.Method.Path, sum[:], string(c.Agent.Permissions), string(c.Agent.Domains)))
 	c.Idempotent = &IdempotentCall{hex.EncodeToString(id[:]), request[:]}
 	return nil
 }
 
-// findReply returns the answer, as an error, of a call that was carried out before, or a begunBefore; nil when it was not.
+// findReply returns, as an error, the stored reply of a call that was carried out before, or a begunBefore; nil if there is
+// neither.
 func (c *Call) findReply(tx store.ReadTx) error {
 	if err := c.StillMay(tx); err != nil {
 		return err
@@ -154,7 +158,7 @@ func (c *Call) findReply(tx store.ReadTx) error {
 	return &storedReply{[]byte(parts[0]), parts[1:]}
 }
 
-// replayIfStored is repeated in a snapshot of its own, before anything is prepared.
+// replayIfStored looks for a stored reply in a snapshot of its own, before the method's prepare step.
 func (c *Call) replayIfStored(ctx context.Context) error {
 	if c.Idempotent == nil {
 		return nil
@@ -165,15 +169,15 @@ func (c *Call) replayIfStored(ctx context.Context) error {
 	}))
 }
 
-// replay records that a call was answered again, where the answer reveals a secret or may. One that may have changed who may
-// call answers no earlier than the first time.
+// replay adds an audit row for a replayed reply if the reply reveals a secret or may do so. If the call may have changed who may
+// call, the replay waits as long as the first reply does.
 func (c *Call) replay(ctx context.Context, err error) error {
 	a := asStoredReply(err)
 	if a == nil {
 		return err
 	}
 	if object, _, _ := strings.Cut(c.Method.Path, "/"); object == "agent" || object == "domain" || c.Method.Path == ExecutePath {
-		time.Sleep(store.CallersKept) // for which the first answer may still be waiting
+		time.Sleep(store.CallersKept) // the first reply may still be waiting for this time
 	}
 	if !c.Method.Reveals && !c.Method.IssuesSecret && c.Method.Path != ExecutePath {
 		return err
@@ -190,7 +194,8 @@ func (c *Call) replay(ctx context.Context, err error) error {
 	return cmp.Or(failed, err)
 }
 
-// of names what an answer told a secret of, for the record: that it told so again. What an older version kept names none.
+// of returns the objects for the audit rows of a replay: those whose secrets the reply contains. For replies stored by older
+// versions, the objects are unknown.
 func (a *storedReply) of() []string {
 	const again = "answered again"
 	if len(a.told) == 0 {
@@ -203,7 +208,7 @@ func (a *storedReply) of() []string {
 	return objects
 }
 
-// Tells names what the call told a secret of, or may have; none where it is no such call.
+// Tells returns the objects whose secrets the call returned or may have returned; none if its method returns no secrets.
 func (c *Call) Tells() []string {
 	switch {
 	case len(c.SecretsTold) > 0:
@@ -216,7 +221,7 @@ func (c *Call) Tells() []string {
 	return []string{c.Object}
 }
 
-// keep keeps the answer of a call that changed something.
+// keep stores the reply of a call that changed something.
 func (c *Call) keep(tx store.Tx, result any) error {
 	envelope, err := EnvelopeOf(result)
 	if err != nil {
@@ -233,20 +238,21 @@ func (c *Call) keepSealed(tx store.Tx, envelope []byte) error {
 		Expires: c.Now + model.Time(answerLife.Milliseconds())})
 }
 
-// replay writes an answer that was given before.
+// replay writes the stored reply.
 func (a *storedReply) replay(w http.ResponseWriter, c *Call) {
 	c.Code = a.code()
 	c.answer(w, a.envelope)
 }
 
-// code returns the number of an answer.
+// code returns the error code of the stored reply.
 func (a *storedReply) code() int {
 	digits := strings.TrimPrefix(string(a.envelope[:min(len(a.envelope), 24)]), `{"error":`)
 	n, _ := strconv.Atoi(digits[:strings.IndexAny(digits, ",}")])
 	return n
 }
 
-// DropAnswers removes the answers to calls with an idempotency key whose time is over, a part in each transaction so that nobody waits long.
+// DropAnswers deletes the stored replies that have expired. It does so in parts, one transaction each, so that other Updates need
+// not wait long.
 func (s *Server) DropAnswers(ctx context.Context) error {
 	for {
 		var n int64
@@ -260,7 +266,7 @@ func (s *Server) DropAnswers(ctx context.Context) error {
 	}
 }
 
-// asStoredReply returns the answer that an error stands for; nil when it is another error.
+// asStoredReply returns the stored reply that an error contains; nil if it is another error.
 func asStoredReply(err error) *storedReply {
 	var a *storedReply
 	errors.As(err, &a)

@@ -9,15 +9,15 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// Operator is the caller of in-process calls: whoever holds the database and the key file may do everything.
+// Operator is the caller of in-process calls. Whoever has the database and the key file may do everything.
 var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
 
-// Call calls a method in-process, as the operator, and returns the reply's envelope.
+// Call calls a method in-process, as the operator, and returns the envelope of the reply.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.CallIdempotent(ctx, path, "", params)
 }
 
-// CallIdempotent is Call with an idempotency key; "" is none.
+// CallIdempotent is Call with an idempotency key; "" means none.
 func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
 	c := &Call{Server: s, Method: s.Method(path), Caller: Caller{Agent: Operator}, Request: Request{Now: model.At(s.Config.Now()), Remote: "local"}}
@@ -37,7 +37,7 @@ func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []
 	return w.body.Bytes()
 }
 
-// recorder keeps an in-process call's reply.
+// recorder is an http.ResponseWriter that keeps the reply of an in-process call.
 type recorder struct {
 	header http.Header
 	body   bytes.Buffer

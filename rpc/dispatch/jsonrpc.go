@@ -19,16 +19,16 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// JSON-RPC 2.0 over the same methods: gorilla's json2 codec reads the request and writes the response, and the call
-// takes the way of every other. A method is named with a dot (token.create), error.code is ours and error.data the
-// result of a refusal. What json2 would let pass is stopped before it: what is no JSON, repeats a name, or is no object.
-// A request without id is a notification, which is carried out and has no response but 204.
+// JSON-RPC 2.0 for the same methods. gorilla's json2 codec reads the request and writes the response; between them the call is
+// processed like any other. Method names have a dot (token.create). error.code is our error code, and error.data is the result of
+// a refusal. Requests that json2 would accept wrongly are refused before: invalid JSON, repeated names, and values that are not
+// objects. A request without id is a notification: it is carried out, and the only response is status 204.
 const (
 	jsonrpcPath = "jsonrpc"
-	jsonrpcType = "application/json-rpc" // the name of the codec inside; clients send application/json
+	jsonrpcType = "application/json-rpc" // internal name of the codec; clients send application/json
 )
 
-// jsonrpcMethod stands for a request whose method is not read yet.
+// jsonrpcMethod is the method of a request until its body is read.
 var jsonrpcMethod = Method{Path: jsonrpcPath, Large: true}
 
 type jsonrpcCodec struct{ json2 *json2.Codec }
@@ -44,7 +44,7 @@ type jsonrpcRequest struct {
 	key   string
 }
 
-// serveJSONRPC answers one JSON-RPC request of a caller who is known.
+// serveJSONRPC processes one JSON-RPC request of an authenticated caller.
 func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, body []byte) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -86,11 +86,11 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	s.gorilla.ServeHTTP(said, r)
 	if !said.anything {
 		c.answering(w, 0)
-		w.WriteHeader(http.StatusNoContent) // of a notification
+		w.WriteHeader(http.StatusNoContent) // the reply to a notification
 	}
 }
 
-// saying knows whether a response was written.
+// saying is an http.ResponseWriter that remembers whether a response was written.
 type saying struct {
 	http.ResponseWriter
 	anything bool
@@ -108,7 +108,7 @@ func (q *jsonrpcRequest) Method() (string, error) {
 		return "", err
 	}
 	m := q.call.Server.Method(strings.Replace(name, ".", "/", 1))
-	// Devices have no agent, and so no way to here.
+	// Devices have no agent, so they cannot use JSON-RPC.
 	if m == nil || m.Device || m.Stream || strings.Contains(name, "/") {
 		return "", model.Errorf(model.NoMethod, "no such method")
 	}
@@ -119,7 +119,7 @@ func (q *jsonrpcRequest) Method() (string, error) {
 	return m.Target, q.call.Allowed()
 }
 
-// ReadRequest reads params: an object, or an array that holds just one.
+// ReadRequest decodes params, which is an object or an array with exactly one object.
 func (q *jsonrpcRequest) ReadRequest(args any) error {
 	var params stdjson.RawMessage
 	if err := q.json2.ReadRequest(&params); err != nil {
@@ -155,7 +155,7 @@ func (q *jsonrpcRequest) ReadRequest(args any) error {
 	return wire.ReadArgs(q.call.Params, args)
 }
 
-// WriteResponse runs the plan and writes its result; a call without result has an empty object.
+// WriteResponse runs the plan and writes its result. For a call without a result it writes an empty object.
 func (q *jsonrpcRequest) WriteResponse(w http.ResponseWriter, reply any) {
 	result, err := q.call.Run(q.ctx, reply.(*Plan))
 	if err != nil {
@@ -179,7 +179,7 @@ func (q *jsonrpcRequest) WriteResponse(w http.ResponseWriter, reply any) {
 	q.json2.WriteResponse(w, stdjson.RawMessage(text))
 }
 
-// WriteError writes an error under our code, or the answer that was given before.
+// WriteError writes an error with our code, or a stored reply.
 func (q *jsonrpcRequest) WriteError(w http.ResponseWriter, status int, err error) {
 	q.call.answering(w, 0)
 	var plain *json2.Error
@@ -199,7 +199,7 @@ func (q *jsonrpcRequest) WriteError(w http.ResponseWriter, status int, err error
 	q.json2.WriteError(w, status, &json2.Error{Code: json2.ErrorCode(q.call.Code), Message: e.Msg, Data: detailOf(e.Detail)})
 }
 
-// detailOf returns an error's detail in our JSON; nil has none.
+// detailOf returns an error's detail as JSON; nil if there is none.
 func detailOf(detail any) any {
 	if detail == nil {
 		return nil
@@ -211,7 +211,7 @@ func detailOf(detail any) any {
 	return stdjson.RawMessage(text)
 }
 
-// again writes an answer that was given before.
+// again writes a stored reply.
 func (q *jsonrpcRequest) again(w http.ResponseWriter, status int, a *storedReply) {
 	var e struct {
 		Error   int            `json:"error"`

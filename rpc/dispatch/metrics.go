@@ -14,12 +14,12 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// MetricsPermission is what opens /metrics. It is no method.
+// MetricsPermission is the permission for /metrics. It is not the name of a method.
 const MetricsPermission = "metrics/get"
 
-const maxScrape = 10 * time.Second // that reading the database may take
+const maxScrape = 10 * time.Second // time limit for reading the database
 
-// Metrics is what is counted of the calls of one server, and what a scrape reads of its database.
+// Metrics counts the calls of one server and reads figures from its database when it is scraped.
 type Metrics struct {
 	s        *Server
 	calls    *prometheus.CounterVec
@@ -49,10 +49,11 @@ func newMetrics(s *Server) *Metrics {
 	return m
 }
 
-// Add has further figures read for each scrape.
+// Add registers further figures.
 func (m *Metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
 
-// ended counts a call that ended. A stream of events lasts as long as its device likes.
+// ended counts a call that has ended. The duration of an event stream is not observed, because a stream lasts as long as its
+// device wants.
 func (m *Metrics) ended(name string, c *Call, took time.Duration) {
 	m.calls.WithLabelValues(name, strconv.Itoa(c.Code)).Inc()
 	if c.Method == nil || !c.Method.Stream {
@@ -60,14 +61,14 @@ func (m *Metrics) ended(name string, c *Call, took time.Duration) {
 	}
 }
 
-// Describe names what Collect gives.
+// Describe implements prometheus.Collector.
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.waiting, m.large, m.spool, m.connections, m.refused, m.size, m.deliveries} {
 		to <- d
 	}
 }
 
-// Collect reads the database for a scrape.
+// Collect implements prometheus.Collector. It reads the database.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(m.s.Config.Store.Waiting()))
 	to <- prometheus.MustNewConstMetric(m.large, prometheus.GaugeValue, float64(len(m.s.large)))

@@ -15,13 +15,13 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// OAuth 2.0 client credentials (RFC 6749 section 4.4). An access token is not stored: it is the agent's id, the
-// generation of the secret it was asked for with, and its end, under a keyed hash. The agent's row is checked on each
-// call, so that disabling an agent or rotating its secret ends its tokens.
+// OAuth 2.0 client credentials (RFC 6749, section 4.4). An access token is not stored. It consists of the agent's id, the
+// generation of the secret it was requested with, and its expiry, with a keyed hash. Each call checks it against the agent's row.
+// So disabling an agent or rotating its secret also ends its access tokens.
 const (
 	TokenPath  = "oauth/token"
 	TokenLife  = time.Hour
-	tokenBytes = 64 << 10 // of a request for one
+	tokenBytes = 64 << 10 // limit of a token request in bytes
 )
 
 func (s *Server) makeToken(id string, generation int64, ends model.Time) string {
@@ -29,7 +29,7 @@ func (s *Server) makeToken(id string, generation int64, ends model.Time) string 
 	return said + "." + base64.RawURLEncoding.EncodeToString(s.tokens.Sign([]byte(said)))
 }
 
-// readToken returns what a token says, if we made it and its time is not over.
+// readToken returns the contents of a token if this server made it and it has not expired.
 func (s *Server) readToken(token string, now model.Time) (id string, generation int64, ok bool) {
 	said, coded, found := cutLast(token)
 	mac, err := base64.RawURLEncoding.DecodeString(coded)
@@ -53,7 +53,7 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// tokenReply is RFC 6749 section 5.1, tokenError section 5.2.
+// tokenReply is the reply of RFC 6749, section 5.1. tokenError is that of section 5.2.
 type tokenReply struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
@@ -65,7 +65,7 @@ type tokenError struct {
 	Description string `json:"error_description,omitzero"`
 }
 
-// serveToken answers a request for an access token.
+// serveToken processes a request for an access token.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 	answer := func(status int, v any) {
 		body, err := json.Marshal(v)
@@ -120,8 +120,8 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 	}
 }
 
-// clientOf reads the client's id and secret: by HTTP Basic (client_secret_basic, both form-encoded) or from the form
-// (client_secret_post), not both.
+// clientOf returns the client's id and secret: from HTTP Basic (client_secret_basic, both form-encoded) or from the form
+// (client_secret_post). It returns false if both are used.
 func clientOf(r *http.Request) (claim, bool) {
 	posted := r.PostForm.Get("client_secret")
 	if r.Header.Get("Authorization") == "" {
@@ -138,7 +138,7 @@ func clientOf(r *http.Request) (claim, bool) {
 	return claim{given: true, id: id, secret: model.Secret(secret)}, posted == ""
 }
 
-// tokenRefused answers a client that is not let in, in RFC 6749's words.
+// tokenRefused replies to a client that is refused, with an error of RFC 6749.
 func (s *Server) tokenRefused(w http.ResponseWriter, c *Call, err error, answer func(int, any)) {
 	e := wire.ClientError(err)
 	c.Code = wire.CodeOf(e).Number
@@ -156,7 +156,7 @@ func (s *Server) tokenRefused(w http.ResponseWriter, c *Call, err error, answer 
 	answer(wire.CodeOf(e).Status, reply)
 }
 
-// setRetryAfter says when to try again.
+// setRetryAfter sets the header Retry-After.
 func setRetryAfter(w http.ResponseWriter, e *model.Error) {
 	var t limit.RetryDetail
 	if d, ok := e.Detail.(limit.RetryDetail); ok {

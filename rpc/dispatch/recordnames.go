@@ -7,16 +7,16 @@ import (
 	"tokensmith/store"
 )
 
-// The record names who did something: agents by their names, administrators as RecordName says, and others by what they are. So
-// nobody has a name by which the record would take him for another.
+// The audit record names the caller of each change: an agent by its name, an administrator by RecordName, and others by one of
+// model.RecordedAs. No agent and no administrator may have a name that the record would use for another caller.
 
-// RecordName returns what the record calls an administrator, which is how he may sign in.
+// RecordName returns the name of an administrator in the audit record. The administrator can also sign in with it.
 func RecordName(u *model.User, domain string) string { return domain + `\` + u.LoginName }
 
-// recordedBefore returns what rows of the record from before call him.
+// recordedBefore returns the name of an administrator in rows of the audit record that older versions wrote.
 func recordedBefore(u *model.User, domain string) string { return u.LoginName + "@" + domain }
 
-// AgentName refuses an agent a name that the record has for others.
+// AgentName returns an error if the audit record uses the name of an agent for another caller.
 func AgentName(tx store.ReadTx, name string) error {
 	folded := model.Fold(name)
 	taken := slices.Contains(model.RecordedAs, folded)
@@ -37,7 +37,7 @@ func AgentName(tx store.ReadTx, name string) error {
 	return nil
 }
 
-// recorded says whether a folded name is what the record calls, or called, one of the administrators.
+// recorded returns whether the audit record uses, or used, a folded name for one of the administrators.
 func (n *Names) recorded(tx store.ReadTx, name string) (bool, error) {
 	before, err := n.calledInDomain(tx, name)
 	if err != nil || len(before) > 0 {
@@ -56,7 +56,7 @@ func (n *Names) recorded(tx store.ReadTx, name string) (bool, error) {
 	return false, nil
 }
 
-// AdministratorName refuses an administrator a login name that is, with his domain, an agent's name.
+// AdministratorName returns an error if the login name of an administrator, together with the domain, is the name of an agent.
 func AdministratorName(tx store.ReadTx, u *model.User, domain, attr string) error {
 	for _, name := range []string{RecordName(u, domain), recordedBefore(u, domain)} {
 		taken, err := tx.Exists(store.AgentsByName, name)

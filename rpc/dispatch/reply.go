@@ -18,27 +18,27 @@ import (
 )
 
 const (
-	replyMemory = 1 << 20         // bytes of a reply that are kept in memory until it is read
-	freeEvery   = 2 * time.Second // that what large calls took is given back at most
+	replyMemory = 1 << 20         // largest reply, in bytes, that stays in memory until it is sent
+	freeEvery   = 2 * time.Second // the memory of large calls is returned to the system at most this often
 )
 
-// Reply is a result while it is made, and until it is read: nothing of it leaves before its transaction has ended, so that no
-// envelope is cut short by an error, and no slow reader keeps a snapshot. What is longer than replyMemory goes to a file.
+// Reply is a result while it is made and until it is sent. It is sent only after its transaction has ended. So an error cannot
+// truncate an envelope, and a slow reader does not hold a snapshot. A Reply larger than replyMemory is stored in a file.
 type Reply struct {
 	call *Call
 	mem  []byte
 	file *conn.SpoolFile
 }
 
-// Reply begins the call's result.
+// Reply returns a new Reply for the call.
 func (c *Call) Reply() *Reply {
 	for c.Outer != nil {
-		c = c.Outer // whose end closes the file
+		c = c.Outer // the batch closes the file at its end
 	}
 	return &Reply{call: c}
 }
 
-// Add appends text; Write or End returns the failure.
+// Add appends text. Write or End returns its error.
 func (r *Reply) Add(text ...string) {
 	for _, t := range text {
 		r.mem = append(r.mem, t...)
@@ -71,7 +71,7 @@ func (r *Reply) flush() error {
 	return err
 }
 
-// Size is how long it is by now.
+// Size returns the current length in bytes.
 func (r *Reply) Size() int64 {
 	n := int64(len(r.mem))
 	if r.file != nil {
@@ -80,7 +80,7 @@ func (r *Reply) Size() int64 {
 	return n
 }
 
-// End returns the result: a jsontext.Value or, where it is in a file, a *FileResult.
+// End returns the result: a jsontext.Value or, if it is in a file, a *FileResult.
 func (r *Reply) End() (any, error) {
 	if r.file == nil {
 		return jsontext.Value(r.mem), nil
@@ -91,13 +91,13 @@ func (r *Reply) End() (any, error) {
 	return &FileResult{r.file}, nil
 }
 
-// FileResult is a result that lies in a spool file; the file lasts until the call ends.
+// FileResult is a result in a spool file. The file exists until the call ends.
 type FileResult struct{ File *conn.SpoolFile }
 
-// MarshalJSON returns the result where it is needed in memory.
+// MarshalJSON returns the result, for a caller that needs it in memory.
 func (b *FileResult) MarshalJSON() ([]byte, error) { return b.File.All() }
 
-// answer writes a reply's envelope. What is large is put into a file first, so that its memory does not wait for its reader.
+// answer sends an envelope. A large one is moved to a file first, so that it does not occupy memory while a slow client reads it.
 func (c *Call) answer(w http.ResponseWriter, body []byte) {
 	if len(body) > replyMemory {
 		out := c.Reply()
@@ -108,13 +108,13 @@ func (c *Call) answer(w http.ResponseWriter, body []byte) {
 				return
 			}
 		}
-		// It is true, and nobody else's: it leaves from memory.
+		// No file could be written. Send the reply from memory, because it is correct.
 	}
 	c.answering(w, int64(len(body)))
 	wire.WriteEnvelope(w, http.StatusOK, body)
 }
 
-// writeParts writes an envelope of which the most is in a file.
+// writeParts sends an envelope whose largest part is in a file.
 func (c *Call) writeParts(w http.ResponseWriter, before string, file *conn.SpoolFile, behind string) {
 	h, size := w.Header(), int64(len(before)+len(behind))+file.Size
 	maps.Copy(h, wire.EnvelopeHeader)
@@ -125,12 +125,12 @@ func (c *Call) writeParts(w http.ResponseWriter, before string, file *conn.Spool
 		return
 	}
 	if _, err := file.WriteTo(w); err != nil {
-		return // it is shorter than it said, and so no answer
+		return // the client sees an incomplete reply, shorter than its Content-Length
 	}
 	io.WriteString(w, behind)
 }
 
-// Acquire waits for the places that a plan needs while it runs; release gives them back.
+// Acquire waits for the slots that a plan needs while it runs. release frees them.
 func (c *Call) Acquire(ctx context.Context, plan *Plan) (release func(), err error) {
 	var held []chan struct{}
 	release = func() {
@@ -174,8 +174,8 @@ func (c *Call) Acquire(ctx context.Context, plan *Plan) (release func(), err err
 	return release, nil
 }
 
-// AcquireHeavy takes a place of those that take memory for a call that turns out to, until its end. It does not wait for one, for it has
-// a connection to the database that others wait for.
+// AcquireHeavy takes a slot for calls that need much memory, and keeps it until the call ends. It is for a call that finds out
+// only while it runs. It does not wait for a slot, because the call holds a database connection that others wait for.
 func (c *Call) AcquireHeavy() error {
 	for c.Outer != nil {
 		c = c.Outer
@@ -196,7 +196,7 @@ func (c *Call) AcquireHeavy() error {
 	}
 }
 
-// freeSoon gives memory back to the system that a large call took, a little later and for all at once.
+// freeSoon returns the memory of large calls to the system, after a short delay and for all of them together.
 func (s *Server) freeSoon() {
 	if s.freeing.CompareAndSwap(false, true) {
 		time.AfterFunc(freeEvery, func() {
@@ -206,7 +206,7 @@ func (s *Server) freeSoon() {
 	}
 }
 
-// AnswerPage answers what is no method's with an envelope.
+// AnswerPage sends the envelope of a result that does not come from a method.
 func (c *Call) AnswerPage(w http.ResponseWriter, result any) {
 	body, err := wire.Success(result)
 	if err != nil {
@@ -216,7 +216,7 @@ func (c *Call) AnswerPage(w http.ResponseWriter, result any) {
 	c.answer(w, body)
 }
 
-// NotAllowed refuses a request for its HTTP method; allowed names those that it could have.
+// NotAllowed refuses a request because of its HTTP method. allowed lists the HTTP methods that are allowed.
 func (c *Call) NotAllowed(w http.ResponseWriter, allowed, why string) {
 	w.Header().Set("Allow", allowed)
 	c.Code = wire.Codes[model.NoMethod].Number

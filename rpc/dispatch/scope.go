@@ -5,7 +5,7 @@ import (
 	"tokensmith/store"
 )
 
-// limitTo gives a call the scope of an agent that was just loaded.
+// limitTo sets the scope of a call from the domains of its agent.
 func (s *Server) limitTo(tx store.ReadTx, c *Call, a *model.Agent) error {
 	if a.Domains == "" {
 		return nil
@@ -15,7 +15,7 @@ func (s *Server) limitTo(tx store.ReadTx, c *Call, a *model.Agent) error {
 		names = append(names, model.Fold(n))
 	}
 	known, err := tx.DomainsByName(names)
-	ids := make([]any, 0, len(known)) // none known: it sees nothing
+	ids := make([]any, 0, len(known)) // if no domain is known, the agent sees nothing
 	for _, n := range names {
 		if d, ok := known[n]; ok {
 			ids = append(ids, d.ID)
@@ -25,7 +25,7 @@ func (s *Server) limitTo(tx store.ReadTx, c *Call, a *model.Agent) error {
 	return err
 }
 
-// open says whether a method is open to a caller who is limited to domains.
+// open returns whether a method may be used by a caller that is limited to domains, if this caller is.
 func (c *Call) open(path string) bool {
 	if c.Scope == nil {
 		return true

@@ -1,3 +1,22 @@
+// Package dispatch takes one call from the socket to its committed reply. A method has two steps. Its prepare step reads the
+// parameters, hashes and seals; it holds no lock and no transaction, and returns a Plan. Only the dispatcher opens the transaction.
+// It runs the plan in it, together with the call's row of the audit log and the reply that is stored for an idempotency key. A
+// transaction may run again after a conflict. Therefore what a run did is kept in Effects, which each run begins empty.
+//
+//	socket ─ conn: counted, limited in time and size
+//	  │
+//	begin: request id, remote address ─ log line, recovery
+//	  │
+//	Serve: method by path ─ authentication ─ permission ─ body ─ dialect → strict JSON
+//	  │
+//	gorilla: codec → arguments ─ the method's prepare step ─ Plan      (nothing is held)
+//	  │
+//	Run: store.Update { guard ─ idempotency ─ plan ─ audit row }       (one transaction, which may run more than once)
+//	  │
+//	group commit ─ fsync ─ envelope
+//
+// If a method refuses, it returns an error and changes nothing. The exception is a CommittedRefusal: a refused credential must be
+// counted, so its transaction commits.
 package dispatch
 
 import (
@@ -26,7 +45,8 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// RecordPanic is deferred in a transaction's function: it notes where a panic came from, because that may run on another call's goroutine.
+// RecordPanic must be deferred in the function of a transaction. It records where a panic came from, because the function may run
+// on another call's goroutine.
 func (c *Call) RecordPanic() {
 	if p := recover(); p != nil {
 		c.place = panicPlace()
@@ -34,30 +54,30 @@ func (c *Call) RecordPanic() {
 	}
 }
 
-// Server takes calls from the socket to the committed reply. It knows methods by the table it is given, and no object. It is safe for
-// concurrent use.
+// Server processes calls from the socket to the committed reply. It knows the methods from the table it is given, and knows
+// nothing about objects. It is safe for concurrent use.
 type Server struct {
 	Config  Config
 	Methods []Method // the table
 	byPath  map[string]*Method
-	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // the methods that answer with events, by path
+	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // handlers of the methods that reply with events, by path
 	Keys    *keyring.Keyring
-	tokens  *keyring.Signer // of access tokens
+	tokens  *keyring.Signer // signs access tokens
 	Limits  *limit.Limits
 	gorilla *gorilla.Server
 	Metrics *Metrics
 
 	spool                 *conn.Spools
-	bodies, unknownBodies *limit.Bodies // of known callers, and of others
+	bodies, unknownBodies *limit.Bodies // memory for bodies of authenticated callers, and of others
 	large                 chan struct{} // held while a large body is in memory
-	heavy                 chan struct{} // held while a reply is made that takes much memory
-	reading               chan struct{} // held while what may be long is read, so that short reads have connections left
-	hashing               chan struct{} // held while a password is hashed or a key derived
-	nonLogin              chan struct{} // held beside it by what is no login, so that this never waits for much of that
-	freeing               atomic.Bool   // memory will be given back in a moment
+	heavy                 chan struct{} // slots for calls that need much memory for their reply
+	reading               chan struct{} // slots for reads that may take long, so that short reads have connections left
+	hashing               chan struct{} // slots for hashing passwords and deriving keys
+	nonLogin              chan struct{} // slots for such work that is not a login, so that logins do not wait for much of it
+	freeing               atomic.Bool   // freeSoon has been called and has not run yet
 }
 
-// New makes a server for a table of methods. Their receivers are registered before the first call.
+// New returns a server for a table of methods. Register must be called before the first call.
 func New(cfg Config, table []Method) *Server {
 	cfg.complete()
 	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
@@ -74,7 +94,8 @@ func New(cfg Config, table []Method) *Server {
 	return s
 }
 
-// Register gives the methods their receivers, by the names in the table, and those that answer with events their handlers, by path.
+// Register sets the receivers of the methods, by the names in the table, and the handlers of the methods that reply with events,
+// by path.
 func (s *Server) Register(receivers map[string]any, events map[string]func(http.ResponseWriter, *http.Request, *Call)) error {
 	for name, receiver := range receivers {
 		if err := s.gorilla.RegisterService(receiver, name); err != nil {
@@ -83,7 +104,7 @@ func (s *Server) Register(receivers map[string]any, events map[string]func(http.
 	}
 	s.events = events
 	for _, m := range s.Methods {
-		// gorilla skips a method of the wrong shape in silence.
+		// gorilla ignores, without an error, a method with the wrong signature.
 		if m.Stream && events[m.Path] == nil || !m.Stream && !s.gorilla.HasMethod(m.Target) {
 			return fmt.Errorf("dispatch: %s has no method %s", m.Path, m.Target)
 		}
@@ -91,24 +112,24 @@ func (s *Server) Register(receivers map[string]any, events map[string]func(http.
 	return nil
 }
 
-// Wrap puts around a handler what every request needs: its call, its line in the log, and an envelope where it panics.
+// Wrap adds to a handler what every request needs: its Call, its log line, and an envelope if it panics.
 func (s *Server) Wrap(h http.Handler) http.Handler {
 	return s.begin(hlog.AccessHandler(logCall)(s.recoverer(h)))
 }
 
-// longReads is how many of the store's readers may read what takes long.
+// longReads returns how many of the store's readers may be used for long reads.
 func longReads(readers int) int { return max(1, readers-max(2, readers/3)) }
 
 type authOnlyKey struct{}
 
-// AuthOnly returns a handler whose calls come to the listener of auth/* and access tokens alone.
+// AuthOnly returns a handler for the listener that serves only auth/* and access tokens.
 func AuthOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authOnlyKey{}, true)))
 	})
 }
 
-// begin gives the request its call, which later steps fill, and watches over its body.
+// begin creates the request's Call, which later steps fill in, and sets the deadlines for its body.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &Call{Server: s, Request: Request{id: s.Config.NewID(), Now: model.At(s.Config.Now()), Remote: conn.RemoteOf(r, s.Config.Proxies),
@@ -130,12 +151,12 @@ func (s *Server) begin(next http.Handler) http.Handler {
 	})
 }
 
-// answerWithin is how long the reader of an answer may take. A writer that has no deadlines, as in a test, has none here.
+// answerWithin sets the deadline for sending a reply. A writer without deadlines, as in a test, has none.
 func answerWithin(w http.ResponseWriter, most time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most))
 }
 
-// logCall writes the one line a call leaves: never a body, nor a path that is not a method's.
+// logCall writes the log line of a call. It never contains a body, or a path that is not a method's.
 func logCall(r *http.Request, status, size int, took time.Duration) {
 	c := CallFrom(r.Context())
 	e := c.Server.Config.Log.Info()
@@ -154,7 +175,7 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 		Dur("ms", took).Str("remote", c.Remote).Msg("call")
 }
 
-// recoverer turns a panic into an envelope. It stands outside gorilla, which lets panics through.
+// recoverer replies to a panic with an envelope. It wraps gorilla, which does not recover panics.
 func (s *Server) recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -162,7 +183,7 @@ func (s *Server) recoverer(next http.Handler) http.Handler {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				// A panic's text may quote data, so only its type and place are logged.
+				// The text of a panic may contain data, so only its type and place are logged.
 				c := CallFrom(r.Context())
 				if c.place == "" {
 					c.place = panicPlace()
@@ -174,7 +195,7 @@ func (s *Server) recoverer(next http.Handler) http.Handler {
 	})
 }
 
-// Serve decides everything that is decided before a method runs, and hands the rest to gorilla.
+// Serve makes all decisions that precede a method, and passes the rest to gorilla.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
 	path := r.URL.Path
 	if rest, ok := strings.CutPrefix(path, s.Config.Prefix+"/"); ok {
@@ -208,7 +229,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
 	s.ServeCall(w, r, c, func() error { return s.Authenticate(w, r, c) })
 }
 
-// Authenticate authenticates a caller by what the request carries.
+// Authenticate authenticates the caller of a request.
 func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request, c *Call) error {
 	err := s.authenticate(r.Context(), c, claimOf(r))
 	if err != nil && wire.ClientError(err).Kind == model.NotAuthentic {
@@ -218,13 +239,13 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request, c *Call) e
 	return err
 }
 
-// ServeCall runs a method by POST, once its caller is known and may call it.
+// ServeCall runs a method for a POST request, after it has authenticated the caller and checked the permission.
 func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, authenticate func() error) {
 	if c.Method.Device {
 		c.Agent = deviceCaller
 	} else {
 		err := authenticate()
-		if err == nil && c.Method != &jsonrpcMethod { // whose body says what it calls
+		if err == nil && c.Method != &jsonrpcMethod { // its method is in the body
 			err = c.Allowed()
 		}
 		if err != nil {
@@ -251,7 +272,7 @@ func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, auth
 	s.dispatch(w, r, c, body, r.Header.Get("Content-Type"))
 }
 
-// Allowed refuses a caller whose permissions do not open the method.
+// Allowed returns an error if the caller has no permission that opens the method.
 func (c *Call) Allowed() error {
 	for _, path := range append([]string{c.Method.Path}, c.Method.AlsoOpenedBy...) {
 		if c.Permits(path) {
@@ -282,31 +303,32 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, c *Call, body 
 		c.Fail(w, model.Errorf(model.Unreadable, "the parameters must be an object"), false)
 		return
 	}
-	// Whatever the client called its content, it is parameters now.
+	// Whatever Content-Type the client sent, the body is JSON now.
 	r.Header.Set("Content-Type", "application/json")
 	s.gorilla.ServeHTTP(w, r)
 }
 
-// position is the detail of a request that cannot be read; both count from 1.
+// position is the detail of the error for a request that cannot be read. Line and Column start at 1.
 type position struct {
 	Line   int `json:"line"`
 	Column int `json:"column"`
 }
 
-// RunExpensive runs work that is slow on purpose for a login; few run at once, so that it cannot starve the rest.
+// RunExpensive runs work for a login that is slow on purpose. Only a few run at the same time, so that they leave CPU time for
+// the rest.
 func (s *Server) RunExpensive(ctx context.Context, work func()) error {
 	return withSlot(ctx, s.hashing, work)
 }
 
-// RunExpensiveAside is RunExpensive for work that is not a login. Such work waits for itself first: however much of it there is, it has half of the
-// places at most, or the only one in turn with logins.
+// RunExpensiveAside is RunExpensive for work that is not a login. It waits for a slot of its own first. So such work uses at most
+// half of the slots of RunExpensive or, if there is only one slot, takes turns with logins.
 func (s *Server) RunExpensiveAside(ctx context.Context, work func()) error {
 	var err error
 	waited := withSlot(ctx, s.nonLogin, func() { err = s.RunExpensive(ctx, work) })
 	return cmp.Or(waited, err)
 }
 
-// withSlot runs work when it has one of the places, which go to whoever waits first.
+// withSlot waits for a slot and runs work. Slots are given in the order of arrival.
 func withSlot(ctx context.Context, places chan struct{}, work func()) error {
 	select {
 	case places <- struct{}{}:
@@ -318,7 +340,7 @@ func withSlot(ctx context.Context, places chan struct{}, work func()) error {
 	return nil
 }
 
-// panicPlace returns the first place of ours on a panicking stack.
+// panicPlace returns the first place in our code on the stack of a panic.
 func panicPlace() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
@@ -330,7 +352,7 @@ func panicPlace() string {
 	}
 }
 
-// Plan has a method prepare a call whose parameters are read, and returns the Plan.
+// Plan has a method prepare a call whose parameters are already read, and returns the Plan.
 func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
 	c.planOnly = true
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), http.MethodPost, "/"+c.Method.Path, nil)
@@ -342,14 +364,14 @@ func (s *Server) Plan(ctx context.Context, c *Call) (*Plan, error) {
 	return c.plan, c.refusal
 }
 
-// Random returns so many random bytes.
+// Random returns n random bytes.
 func (s *Server) Random(n int) ([]byte, error) {
 	b := make([]byte, n)
 	_, err := io.ReadFull(s.Config.Rand, b)
 	return b, err
 }
 
-// RandomText returns so many random bytes in base64url.
+// RandomText returns n random bytes in base64url.
 func (s *Server) RandomText(n int) (string, error) {
 	b, err := s.Random(n)
 	return base64.RawURLEncoding.EncodeToString(b), err

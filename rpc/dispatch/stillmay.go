@@ -9,24 +9,25 @@ import (
 	"tokensmith/store"
 )
 
-// A call may be long on its way behind the moment in which its caller was found: its body comes slowly, it waits for a place or for
-// others' changes, or it is one of many in a batch. Whoever takes a right away is answered store.CallersKept later, and nothing goes
-// by that right from then on. So a caller who was read longer ago is read anew, in the transaction that goes by it.
+// A call may run long after the server read its caller: its body may arrive slowly, it may wait for a place or for other changes,
+// or it may be one of many in a batch. But when a right is taken away, the server promises that nobody uses it later than
+// store.CallersKept after the change. So if the caller was read longer ago than that, the transaction of the call reads the
+// caller again.
 
-// proof is what a call goes by of its caller. The calls of a batch share one.
+// proof is what the server knows about the caller of a call. All calls of a batch share one proof.
 type proof struct {
-	read  atomic.Int64 // when the caller was read last, a model.Time
+	read  atomic.Int64 // when the caller was last read, as a model.Time
 	again func(tx store.ReadTx) error
 }
 
-// ProvenBy notes when the caller was read. again reads it anew, and refuses it where it may do less now.
+// ProvenBy stores when the caller was read. again reads the caller again, and returns an error if the caller may do less now.
 func (c *Call) ProvenBy(read model.Time, again func(tx store.ReadTx) error) {
 	c.proof = &proof{again: again}
 	c.proof.read.Store(int64(read))
 }
 
-// late says whether the caller is to be read anew. That of a login is not: it changes nothing but what its credential says, and is
-// called most.
+// late returns whether the caller must be read again. The caller of a login is not read again: a login changes only what its
+// credential permits, and logins are the most frequent calls.
 func (c *Call) late() bool {
 	if c.proof == nil || strings.HasPrefix(c.Method.Path, "auth/") {
 		return false
@@ -34,17 +35,17 @@ func (c *Call) late() bool {
 	return c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
 }
 
-// clock is what time it is, where Now is when the call began.
+// clock returns the current time, whereas c.Now is the time when the call began.
 func (c *Call) clock() model.Time { return model.At(c.Server.Config.Now()) }
 
-// StillMay refuses a call whose caller may do less now than when it called.
+// StillMay returns an error if the caller may do less now than when the call began.
 func (c *Call) StillMay(tx store.ReadTx) error {
 	if !c.late() {
 		return nil
 	}
 	now := c.clock()
 	err := c.proof.again(tx)
-	if _, writes := tx.(store.Tx); writes && err == nil { // a snapshot may be old
+	if _, writes := tx.(store.Tx); writes && err == nil { // only then: a snapshot may be older than now
 		c.proof.read.Store(int64(now))
 	}
 	return err
@@ -55,7 +56,7 @@ var (
 	errLess     = model.Errorf(model.NotPermitted, "not permitted: the caller may do less than when it called; call again")
 )
 
-// agentAgain reads an agent anew who called by a claim.
+// agentAgain returns a function that reads the calling agent again and checks it against the claim that it made.
 func (c *Call) agentAgain(given claim) func(tx store.ReadTx) error {
 	return func(tx store.ReadTx) error {
 		var a model.Agent
@@ -72,7 +73,7 @@ func (c *Call) agentAgain(given claim) func(tx store.ReadTx) error {
 	}
 }
 
-// Lessened refuses a call whose caller, as he is now, may do less, or is held to more, than when he called.
+// Lessened returns an error if the caller, as just read, may do less or has more restrictions than when the call began.
 func (c *Call) Lessened(now *model.Agent) error {
 	then := c.Agent
 	switch {

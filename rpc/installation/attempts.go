@@ -13,29 +13,31 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// What guessing installation codes may cost. An address that sent GuessBurst unknown codes, and then one each GuessEvery,
-// is told to wait, whatever it sends; known codes do not count. All addresses together slow the answers down beyond
-// guessRate a second, by guessSlow at most, but are never refused: nobody can stop other people's installations.
+// Limits for guessing installation codes. After GuessBurst unknown codes, plus one for each GuessEvery, an address is told to
+// wait, whether its next code is known or not. Known codes are not counted. If all addresses together send more than guessRate
+// unknown codes per second, replies are delayed, by guessSlow at most. They are never refused, so that nobody can block other
+// people's installations.
 const (
 	GuessBurst    = 10
 	GuessEvery    = 10 * time.Second
-	guessRate     = 20 // a second
+	guessRate     = 20 // per second
 	guessAllBurst = 200
 	guessSlow     = 2 * time.Second
 )
 
-// attempts is what is known of tries at codes: those of each address, wrong ones being unknown, and those of all together.
+// attempts counts attempts with codes: for each address, where an unknown code counts as failed, and the unknown codes of all
+// addresses.
 type attempts struct {
 	tries   *limit.Attempts
 	mu      sync.Mutex
-	unknown *rate.Limiter // codes, of all addresses
+	unknown *rate.Limiter // unknown codes of all addresses
 }
 
 func newGuesses() *attempts {
 	return &attempts{tries: limit.NewAttempts(GuessBurst, GuessEvery), unknown: rate.NewLimiter(guessRate, guessAllBurst)}
 }
 
-// take takes one of the caller's tries at a code. It comes before the look-up, so that known and unknown codes are
+// take takes one of the caller's attempts. It must be called before the code is looked up, so that known and unknown codes are
 // treated alike.
 func (g *attempts) take(ctx context.Context, c *dispatch.Call) error {
 	g.mu.Lock()

@@ -14,14 +14,14 @@ type CodeArgs struct {
 	Code wire.Text `json:"code"`
 }
 
-// codeChecked is the reply of installationCode/check.
+// codeChecked is the reply to installationCode/check.
 type codeChecked struct {
 	Action  string `json:"action"`
 	State   string `json:"state"`
-	Expires any    `json:"expires"` // null = never
+	Expires any    `json:"expires"` // null if it never expires
 }
 
-// Check tells whoever has a code whether and until when it can be used.
+// Check tells a caller who has a code whether it can be used, and until when.
 func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if args.Code == "" {
@@ -51,7 +51,7 @@ func (m *InstallationCode) Check(r *http.Request, args *CodeArgs, plan *dispatch
 	return nil
 }
 
-// available says why what a code is for is not: a device or an account that is gone or not in use.
+// available returns an error if the device or account that a code is for does not exist or is not in use.
 func available(tx store.ReadTx, code *model.InstallationCode) error {
 	gone := func(what string) error {
 		return model.Errorf(model.TargetGone, "the installation code's %s is not available", what)

@@ -1,4 +1,4 @@
-// Package installation has installation codes: making, sending, checking and redeeming them.
+// Package installation contains installation codes: it creates, sends, checks and redeems them.
 package installation
 
 import (
@@ -16,21 +16,21 @@ import (
 	"tokensmith/store"
 )
 
-// InstallationCode has the methods of installation codes.
+// InstallationCode is the receiver of the methods for installation codes.
 type InstallationCode struct {
 	object.CRUD
 	guesses *attempts
 }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server, devices *device.Device) map[string]any {
 	return map[string]any{"InstallationCode": &InstallationCode{object.CRUD{Server: s, Type: CodeType}, newGuesses()}, "Device": &deviceWithCodes{devices}}
 }
 
-// deviceWithCodes has the methods of devices, of which one makes installation codes.
+// deviceWithCodes is the receiver of the methods for devices. Its Create also makes installation codes.
 type deviceWithCodes struct{ *device.Device }
 
-// CodeType declares installation codes.
+// CodeType declares the object installationCode.
 var CodeType = object.Declare(&object.Type{
 	Name: "installationCode", NotFound: model.InstallationCodeNoun, Row: func() any { return new(model.InstallationCode) },
 	Keys: [][]string{{"code"}}, ShownWhenAmbiguous: []string{"id", "description"},
@@ -75,29 +75,29 @@ func codeState(c *dispatch.Call, from store.Row) (any, error) {
 	return code.State(c.Now), nil
 }
 
-// codeIndex returns what an installation code is found by without being readable.
+// codeIndex returns the keyed hash by which an installation code is found.
 func codeIndex(s *dispatch.Server, text string) []byte {
 	return s.Keys.MAC(store.CodePurpose, []byte(model.NormalCode(text)))
 }
 
-// codeIndexes returns what it may be found by while keys are rotated.
+// codeIndexes returns the keyed hash under every key, for a look-up while keys are rotated.
 func codeIndexes(s *dispatch.Server, text string) [][]byte {
 	return s.Keys.MACs(store.CodePurpose, []byte(model.NormalCode(text)))
 }
 
-// setCode puts a text in place as an installation code's.
+// setCode replaces the text of an installation code.
 func setCode(s *dispatch.Server, code *model.InstallationCode, text string) {
 	index := codeIndex(s, text)
 	if string(index) != string(code.CodeIndex) {
-		code.Generation++ // the same in another spelling ends no printed code
+		code.Generation++ // unless it is only another spelling, printed codes with the old text end
 	}
 	code.Code, code.CodeIndex = s.Keys.Seal(store.CodePlace(code.ID), []byte(text)), index
 }
 
-// CodeGroup is how many characters of a random code stand together.
+// CodeGroup is the number of characters in a group of a random code.
 const CodeGroup = 5
 
-// randomCode makes an installation code: two groups of base32 (Crockford's), 50 random bits.
+// randomCode returns a new installation code: two groups in Crockford's base32, with 50 random bits.
 func randomCode(s *dispatch.Server) (string, error) {
 	code, err := token.NewCode(s, 2*CodeGroup)
 	if err != nil {
@@ -106,7 +106,7 @@ func randomCode(s *dispatch.Server) (string, error) {
 	return code[:CodeGroup] + "-" + code[CodeGroup:], nil
 }
 
-// prepareCode checks the code that was given, or makes one, in case it is for a new object.
+// prepareCode checks the given code. For a new object without a code it makes one.
 func prepareCode(_ context.Context, c *dispatch.Call, d *object.Decoded) (err error) {
 	text, given := object.Given[string](d, "code")
 	text = model.Pasted(text)
@@ -137,15 +137,16 @@ func checkCode(c *dispatch.Call, _ store.Tx, d *object.Decoded, old, row any) er
 	return nil
 }
 
-// installs says what a caller must be permitted to do himself to have a code do it.
+// installs lists which permissions a caller needs to make a code with an action. They are the permissions for doing the same
+// directly.
 var installs = map[string][]string{
 	model.CreateAccountAndDevice: {"user/create", "device/create"},
 	model.CreateDevice:           {"device/create"},
 	model.UseExistingDevice:      {"device/generateToken"},
 }
 
-// mayInstall refuses a code, or a new text or purpose of one, by which a caller could do what he may not: whoever knows a
-// code can redeem it.
+// mayInstall returns an error for a new code, or for a new text or purpose of a code, if the caller may not do directly what the
+// code does. Otherwise the caller could redeem the code to do it.
 func mayInstall(c *dispatch.Call, old any, code *model.InstallationCode) error {
 	if old != nil {
 		if same := old.(*model.InstallationCode); same.Action == code.Action && string(same.CodeIndex) == string(code.CodeIndex) &&
@@ -162,7 +163,7 @@ func mayInstall(c *dispatch.Call, old any, code *model.InstallationCode) error {
 	return nil
 }
 
-// afterWriteCode takes the groups from a code that makes no device.
+// afterWriteCode removes the device groups from a code that creates no device.
 func afterWriteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any) error {
 	if code := row.(*model.InstallationCode); code.Action == model.UseExistingDevice {
 		return tx.Relate(store.CodeGroups[0], store.CodeGroups[1], code.ID, nil)
@@ -170,22 +171,22 @@ func afterWriteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any
 	return nil
 }
 
-// GenerateCodeArgs are the parameters of installationCode/generateCode: none.
+// GenerateCodeArgs are the parameters of installationCode/generateCode. There are none.
 type GenerateCodeArgs struct{}
 
-// codeShown is the reply that carries an installation code.
+// codeShown is a reply with an installation code.
 type codeShown struct {
 	Code string `json:"code"`
 }
 
-// GenerateCode answers a random code, for an editor; nothing is stored.
+// GenerateCode returns a random code, for an editor. It stores nothing.
 func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *dispatch.Plan) error {
 	code, err := randomCode(m.Server)
 	plan.View = func(store.ReadTx) (any, error) { return codeShown{code}, nil }
 	return err
 }
 
-// usableCode reads an installation code that can still be used, and its text.
+// usableCode returns an installation code that can still be used, and its text.
 func usableCode(c *dispatch.Call, tx store.Tx, id string) (*model.InstallationCode, string, error) {
 	var code model.InstallationCode
 	if err := tx.Load(&code, id); err != nil {
@@ -202,15 +203,15 @@ func usableCode(c *dispatch.Call, tx store.Tx, id string) (*model.InstallationCo
 	return &code, string(text), err
 }
 
-// CodePath is what the QR code of an installation code leads to.
+// CodePath is the path of the URL in the QR code of an installation code.
 const CodePath = "/i"
 
-// codeURL is what a phone's camera opens. The code stands in the fragment, which no browser sends.
+// codeURL returns the URL that a phone's camera opens. The code is in the fragment, which browsers do not send.
 func codeURL(s *dispatch.Server, code string) string {
 	return strings.TrimRight(s.Config.PublicURL, "/") + CodePath + "#c=" + code
 }
 
-// GetQRCode answers the QR code of a code that can still be used: a PNG in base64.
+// GetQRCode returns the QR code of a code that can still be used, as a PNG image in base64.
 func (m *InstallationCode) GetQRCode(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		_, text, err := usableCode(c, tx, id)
@@ -222,7 +223,7 @@ func (m *InstallationCode) GetQRCode(r *http.Request, args *object.DeleteArgs, p
 	})
 }
 
-// Send sends a code to its account, or its device's owner.
+// Send sends a code to its account, or to the owner of its device.
 func (m *InstallationCode) Send(r *http.Request, args *token.SendArgs, plan *dispatch.Plan) error {
 	channel, err := args.CheckedChannel()
 	if err != nil {

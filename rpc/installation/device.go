@@ -13,7 +13,7 @@ import (
 	"tokensmith/store"
 )
 
-// Create makes a device and its client token, which the reply carries.
+// Create makes a device and its client token, and returns the token.
 func (m *deviceWithCodes) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	token, err := device.MakeToken(m.Server)
 	if err != nil {
@@ -36,7 +36,8 @@ func (m *deviceWithCodes) Create(r *http.Request, args *object.CreateArgs, plan 
 	})
 }
 
-// automaticCode gives a new device of an owner whom messages reach an installation code, and sends it.
+// automaticCode makes an installation code for a new device and sends it to the owner, if the device has an owner whom messages
+// can reach.
 func automaticCode(c *dispatch.Call, tx store.Tx, deviceID, text string) error {
 	var dev model.Device
 	if err := tx.Load(&dev, deviceID); err != nil || dev.UserID == nil {

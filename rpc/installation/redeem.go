@@ -35,34 +35,34 @@ type RedeemArgs struct {
 	ClientToken wire.Text    `json:"clientToken"`
 }
 
-// redeemed is the reply of installationCode/redeem.
+// redeemed is the reply to installationCode/redeem.
 type redeemed struct {
 	DeviceID    string  `json:"device.id"`
 	UserID      *string `json:"user.id,omitzero"`
 	ClientToken string  `json:"clientToken"`
 }
 
-// What a device may say of itself and of who installs it.
+// The attributes that a redeeming device may set, of itself and of its user.
 var (
 	redeemDevice = []string{"name", "platform", "hardwareId"}
 	redeemUser   = []string{"firstName", "lastName", "email", "mobile"}
 )
 
-// redemption is one installation code being redeemed.
+// redemption is the state of redeeming one installation code.
 type redemption struct {
 	c         *dispatch.Call
-	indexes   [][]byte // of the code, under each key
-	nonce     []byte   // its hash
+	indexes   [][]byte // keyed hashes of the code, under each key
+	nonce     []byte   // hash of the nonce
 	device    *object.Decoded
 	user      *object.Decoded
-	installed string // public id of the client token of a device installed before; "" = none was sent
-	hash      []byte // of its secret
+	installed string // public id of the client token of a device that was installed earlier; "" if none was sent
+	hash      []byte // hash of that token's secret
 	token     *device.NewToken
 	code      model.InstallationCode
 	newUser   bool
 }
 
-// Redeem lets a device in by an installation code.
+// Redeem registers a device that has an installation code.
 func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	d := &redemption{c: c}
@@ -100,18 +100,18 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 	return nil
 }
 
-// said reads what a device says of an object, of which it may give some attributes alone.
+// said decodes what a device sends about an object. Only the attributes in may are allowed.
 func said(o *object.Type, place string, m wire.Members, may []string) (*object.Decoded, error) {
 	for _, mem := range m {
 		if !slices.Contains(may, mem.Name) {
 			return nil, model.AttrErrorf(model.UnknownAttr, place+"."+mem.Name, "is not one of %s", strings.Join(may, ", "))
 		}
 	}
-	// As in a change, nothing is required: what is depends on the code.
+	// Use the rules for a change, in which no attribute is required. Which ones are required depends on the code.
 	return o.Decode(place, m, object.OnSet)
 }
 
-// findCode finds an installation code for somebody who has its text.
+// findCode returns the installation code with that text, given by its keyed hashes.
 func findCode(c *dispatch.Call, tx store.ReadTx, indexes [][]byte) (model.InstallationCode, error) {
 	code, err := tx.CodeByIndex(indexes...)
 	if wire.NoSingleMatch(err) {
@@ -121,10 +121,10 @@ func findCode(c *dispatch.Call, tx store.ReadTx, indexes [][]byte) (model.Instal
 	return code, err
 }
 
-// errUncounted is for a code that was not counted and yet is usable, which would be a fault.
+// errUncounted is the error for a code that is usable but was not counted, which must not happen.
 var errUncounted = errors.New("a use of an installation code was not counted")
 
-// run redeems the code, or does nothing: what fails behind the counting of the use takes that back.
+// run redeems the code, or changes nothing. If a step fails after the use was counted, the count is undone too.
 func (d *redemption) run(tx store.Tx) (any, error) {
 	c := d.c
 	code, refused := findCode(c, tx, d.indexes)
@@ -132,7 +132,7 @@ func (d *redemption) run(tx store.Tx) (any, error) {
 		return nil, refused
 	}
 	d.code = code
-	// An unknown code takes the same way as a known one, so that it takes as long.
+	// An unknown code takes the same path as a known one, so that both take the same time.
 	before, err := tx.UseByNonce(d.nonce)
 	if err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func (d *redemption) reply(dev *model.Device) redeemed {
 	return redeemed{dev.ID, dev.UserID, string(d.token.Text)}
 }
 
-// again answers a redemption that was made before: its caller did not get the answer, and so never used the token.
+// again replies to a repeated redemption. The caller did not get the first reply, so it has never used the token.
 func (d *redemption) again(tx store.Tx, use *model.InstallationUse) (any, error) {
 	c := d.c
 	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
@@ -189,7 +189,7 @@ func (d *redemption) again(tx store.Tx, use *model.InstallationUse) (any, error)
 	return d.reply(dev), tx.Save(use)
 }
 
-// act does what the code is for and gives the device.
+// act carries out the code's action and returns the device.
 func (d *redemption) act(tx store.Tx) (*model.Device, error) {
 	if err := available(tx, &d.code); err != nil {
 		return nil, err
@@ -217,11 +217,11 @@ func (d *redemption) existing(tx store.Tx) (*model.Device, error) {
 	if err := d.device.Into(d.c, tx, dev); err != nil {
 		return nil, err
 	}
-	dev.Name, dev.NameFolded = name, model.Fold(name) // whatever the machine calls itself
+	dev.Name, dev.NameFolded = name, model.Fold(name) // keep the name of the device; ignore what the machine sends
 	return dev, device.Renew(d.c, tx, dev, old, d.token)
 }
 
-// newDevice makes a device of an account.
+// newDevice makes a device for an account.
 func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, error) {
 	c := d.c
 	dev := &model.Device{ID: c.NewID(), Status: model.Active, UserID: userID, LicenseID: d.code.LicenseID, DateCreated: c.Now, LastUpdated: c.Now}
@@ -249,22 +249,22 @@ func (d *redemption) newDevice(tx store.Tx, userID *string) (*model.Device, erro
 	return dev, tx.Relate(of.Steps[0], of.Steps[1], dev.ID, groups)
 }
 
-// freeName returns a device's name or, where it is taken, one of name-2, name-3 and so on that is not and follows on one that
-// is: the first, where none of them was deleted. However many there are, it asks for few.
+// freeName returns name if no device has it. Otherwise it returns a free name of name-2, name-3 and so on whose predecessor is
+// taken. It is the first free one if no such device was deleted. It finds it with few look-ups, however many there are.
 func freeName(tx store.Tx, name string) (string, error) {
 	taken := func(n int) (string, bool, error) {
 		free := model.NumberedName(name, n)
 		is, err := tx.DeviceNamed(free)
 		return free, is, err
 	}
-	low, high := 0, 1 // the one below is taken, the one above may be free
+	low, high := 0, 1 // the name with number low is taken; the one with number high may be free
 	for {
 		free, is, err := taken(high)
 		if err != nil || !is && high == low+1 {
 			return free, err
 		}
 		switch {
-		case !is: // somewhere in between
+		case !is: // the result is between them
 			middle := (low + high) / 2
 			if _, is, err = taken(middle); err != nil {
 				return "", err
@@ -279,8 +279,8 @@ func freeName(tx store.Tx, name string) (string, error) {
 	}
 }
 
-// account returns the account of a code that makes accounts: a new one or, for whoever shows the client token of a device
-// that this code installed, that device's.
+// account returns the id of the account for a code that makes accounts. It is a new account or, if the caller sent the client
+// token of a device that this code installed earlier, that device's account.
 func (d *redemption) account(tx store.Tx) (string, error) {
 	c := d.c
 	if d.installed != "" {
@@ -299,7 +299,7 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 		if use == nil || dev.UserID == nil {
 			return "", model.ErrClientToken
 		}
-		// The code may have had another action, or another domain, when it installed the device.
+		// The code may have had another action or domain when it installed that device.
 		var user model.User
 		made, err := tx.MadeAccount(d.code.ID, *dev.UserID)
 		if err == nil {
@@ -330,8 +330,9 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 	return user.ID, (object.CRUD{Server: c.Server, Type: people.UserType}).Write(c, tx, d.user, nil, user)
 }
 
-// nameAccount gives a new account the next login name of the code that is free and means no administrator. Its e-mail address, which
-// whoever redeems a code only says is his, stays empty where it means somebody already: neither would be found by it.
+// nameAccount gives a new account the next login name of the code that is free and is not a name of an administrator. If the
+// e-mail address already means another user, it is left empty, because otherwise it would find neither of them. Only the
+// redeeming person claims that the address is theirs.
 func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
 	administrators, err := dispatch.NamesOf(tx, func(model.List) bool { return true })
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// UseType declares uses of installation codes.
+// UseType declares the object installationUse, a use of an installation code.
 var UseType = object.Declare(&object.Type{
 	Name: "installationUse", Rows: "installationCode/listUses", NotFound: model.InstallationUseNoun, Row: func() any { return new(model.InstallationUse) },
 	Order: "time",
@@ -24,13 +24,13 @@ var UseType = object.Declare(&object.Type{
 	},
 })
 
-// UsesArgs are the parameters of installationCode/listUses: the code's selection, and a search's without match.
+// UsesArgs are the parameters of installationCode/listUses: a selection of the code, and those of a search without match.
 type UsesArgs struct {
 	object.Selection
 	object.Paging
 }
 
-// ListUses lists who used a code when.
+// ListUses returns who used a code, and when.
 func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := args.Sought(m.Type)

@@ -11,29 +11,30 @@ import (
 	"tokensmith/rpc/conn"
 )
 
-// Attempts hold addresses to a number of wrong tries. They are taken before a try is looked at, right or wrong, so that many
-// sent at once get no further than one after the other.
+// Attempts limits the failed attempts of each address. An attempt is taken before it is known whether it will fail. So an
+// attacker who sends many attempts at the same time gets no more than one who sends them one after the other.
 type Attempts struct {
 	mu      sync.Mutex
-	burst   int           // wrong ones at once
-	every   time.Duration // and then one each of these
+	burst   int           // how many failed attempts are allowed at once
+	every   time.Duration // after that, one more each of these intervals
 	address conn.RecentMap[*addressAttempts]
 }
 
-// NewAttempts allows an address burst wrong tries at once, and then one each every.
+// NewAttempts returns Attempts that allow each address burst failed attempts at once, and after that one in each interval of
+// every.
 func NewAttempts(burst int, every time.Duration) *Attempts {
 	return &Attempts{burst: burst, every: every}
 }
 
-// addressAttempts is what is remembered of an address.
+// addressAttempts is what is known of one address.
 type addressAttempts struct {
 	limiter   *rate.Limiter
-	undecided int           // under way: no more than may still turn out wrong
-	decided   chan struct{} // closed, and made anew, when one is
+	undecided int           // attempts that have not ended; never more than may still fail
+	decided   chan struct{} // closed, and replaced by a new one, when an attempt ends
 }
 
-// Take takes one of an address's tries; settle says in the end whether it was wrong. It refuses an address that has none left, and
-// waits while all that are left are under way.
+// Take takes one of an address's attempts. At the end of the attempt the caller must call settle with whether it failed. Take
+// refuses an address that has no attempts left. If all attempts that are left have not ended yet, it waits.
 func (of *Attempts) Take(ctx context.Context, remote string, now model.Time) (settle func(wrong bool), err error) {
 	of.mu.Lock()
 	defer of.mu.Unlock()
@@ -65,7 +66,7 @@ func (of *Attempts) Take(ctx context.Context, remote string, now model.Time) (se
 	}, nil
 }
 
-// waits waits without holding mu.
+// waits waits for until or the end of ctx, without holding mu.
 func waits[T any](ctx context.Context, mu *sync.Mutex, until <-chan T) error {
 	mu.Unlock()
 	defer mu.Lock()

@@ -11,48 +11,48 @@ import (
 	"tokensmith/model"
 )
 
-// A body has bodyGrace, and one second more for each bodyRate bytes that have come; behind each bodyPart that begins anew,
-// so that what came fast is no credit for standing still.
+// A body may take BodyGrace, plus one second for each bodyRate bytes that have arrived. After each bodyPart bytes this starts
+// again, so that a client that was fast at first cannot pause for long later.
 const (
 	BodyGrace = 10 * time.Second
 	bodyRate  = 64 << 10
 	bodyPart  = 1 << 20
 
-	SmallAnswer = 64 << 10 // bytes for which AnswerTime is enough
+	SmallAnswer = 64 << 10 // size in bytes up to which the server's WriteTimeout is enough
 
-	atOnce = 4 << 10 // of a body's announced size are made room for before they have come
+	atOnce = 4 << 10 // memory that is allocated for a body before any of it has arrived
 
-	// Bytes of bodies in memory, but for what atOnce takes of each: so that no number of callers takes more, nor strangers what
-	// is for known ones.
+	// Limits for the memory of all bodies together, beyond the first atOnce bytes of each. So the number of callers does not
+	// matter, and unknown callers cannot use the memory for known ones.
 	MaxKnownBodies   = 128 << 20
 	MaxUnknownBodies = 48 << 20
 
-	// What nobody wants of a body is read for so long and so far, so that its sender reads the answer before the connection
-	// ends.
+	// An unwanted rest of a body is read for this long, and up to this size, so that its sender can read the reply before the
+	// connection is closed.
 	unwantedTime  = 5 * time.Second
 	unwantedBytes = 64 << 20
 )
 
-// BodyTime is how long a body of a size may take at most.
+// BodyTime returns how long a body of that size may take.
 func BodyTime(size int64) time.Duration {
 	return time.Duration(size/bodyPart+1) * (BodyGrace + TimeFor(bodyPart))
 }
 
-// TimeFor is how long so many bytes take at the least rate.
+// TimeFor returns how long that many bytes take at the lowest allowed rate.
 func TimeFor(size int64) time.Duration { return time.Duration(size) * time.Second / bodyRate }
 
-// BodyReader is the body of a request on its way: it must not stand still, whoever sends it and whether anybody reads it.
+// BodyReader reads the body of a request and enforces that it keeps arriving.
 type BodyReader struct {
 	io.ReadCloser
 	conn  *http.ResponseController
-	until time.Time // the deadline that is set
-	began time.Time // of the part that is under way
-	got   int64     // of it
-	ended error     // how it ended: io.EOF when all of it has come
+	until time.Time // the current deadline
+	began time.Time // when the current part began
+	got   int64     // bytes of the current part
+	ended error     // how it ended; io.EOF if it is complete
 }
 
-// NewBodyReader watches over a body of a request that began then. whole is the time that all of it has, or 0 where each part has its own; the
-// server of a counted connection has set the first deadline.
+// NewBodyReader returns a reader for the body of a request that began at began. whole is the time for the whole body; 0 if each
+// part has its own deadline. counted says that the connection's server has already set the first deadline.
 func NewBodyReader(w http.ResponseWriter, body io.ReadCloser, began time.Time, whole time.Duration, counted bool) *BodyReader {
 	a := &BodyReader{ReadCloser: body, conn: http.NewResponseController(w), until: began.Add(BodyGrace)}
 	if whole > 0 {
@@ -64,7 +64,7 @@ func NewBodyReader(w http.ResponseWriter, body io.ReadCloser, began time.Time, w
 	return a
 }
 
-// wait sets the deadline. A writer that has none, as in a test, has none here.
+// wait sets the deadline. A writer without deadlines, as in a test, has none.
 func (a *BodyReader) wait(until time.Time) error {
 	a.until = until
 	if err := a.conn.SetReadDeadline(until); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -73,12 +73,12 @@ func (a *BodyReader) wait(until time.Time) error {
 	return nil
 }
 
-// Read reads, and moves the deadline on with what comes.
+// Read reads, and moves the deadline as data arrives.
 func (a *BodyReader) Read(p []byte) (int, error) {
 	if a.began.IsZero() || a.got >= bodyPart {
 		a.began, a.got = time.Now(), 0
 	}
-	// Not for each piece: who asks for little has its deadline already.
+	// Do not set it on each read: after a small read the current deadline is still good.
 	if until := a.began.Add(BodyGrace + TimeFor(a.got)); until.Sub(a.until) > time.Second {
 		if err := a.wait(until); err != nil {
 			return 0, err
@@ -92,12 +92,12 @@ func (a *BodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Drain drains what is left of a body after the answer. Over HTTP/1, where its rest stands before the next request,
-// net/http reads a little of it before the answer leaves, and closes the connection if that is not all. To close while more comes
-// would take the answer away from who still sends: more is read, for a while.
+// Drain reads the rest of the body after the reply. It matters for HTTP/1, where the rest comes before the next request. By
+// itself, net/http reads a little of it before it sends the reply, and closes the connection if that is not all. If data still
+// arrives when the connection is closed, a client that is still sending loses the reply. Therefore Drain reads more, for a while.
 func (a *BodyReader) Drain(r *http.Request) {
 	if a.ended != nil || r.ProtoMajor != 1 {
-		return // what came too slowly is not waited for again: its deadline stands
+		return // after an error, such as a missed deadline, do not wait again
 	}
 	if a.conn.SetReadDeadline(time.Now().Add(unwantedTime)) != nil || a.conn.Flush() != nil {
 		return
@@ -105,19 +105,19 @@ func (a *BodyReader) Drain(r *http.Request) {
 	io.CopyN(io.Discard, a.ReadCloser, unwantedBytes)
 }
 
-// Bodies counts bytes of bodies in memory.
+// Bodies counts the memory of bodies, in bytes.
 type Bodies struct {
 	most int64
 	now  atomic.Int64
 }
 
-// ErrCrowded says that bodies in memory leave no room for another.
+// ErrCrowded says that other bodies leave no memory for this one.
 var ErrCrowded = errors.New("too many bodies are in memory")
 
-// NewBodies returns a count of at most so many bytes.
+// NewBodies returns Bodies that allow most bytes.
 func NewBodies(most int64) *Bodies { return &Bodies{most: most} }
 
-// Take takes room for more bytes until release.
+// Take reserves more bytes until release is called.
 func (b *Bodies) Take(more int64) (release func(), err error) {
 	if b.now.Add(more) > b.most {
 		b.now.Add(-more)
@@ -126,7 +126,7 @@ func (b *Bodies) Take(more int64) (release func(), err error) {
 	return func() { b.now.Add(-more) }, nil
 }
 
-// Unfinished is the refusal of a body that has no end.
+// Unfinished returns the error for a body that did not arrive completely.
 func Unfinished(err error) error {
 	msg := "the request ended before its body did"
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -135,11 +135,12 @@ func Unfinished(err error) error {
 	return &model.Error{Kind: model.Unreadable, Msg: msg, Err: err}
 }
 
-// ErrMore says that a body is longer than may be read of it into memory.
+// ErrMore says that a body is larger than the limit for memory.
 var ErrMore = errors.New("there is more")
 
-// ReadAll reads a body of an announced size, -1 for none, into memory, which grows with what comes. Of one that is longer than
-// most it gives the beginning, a byte more than most, and errMore. Before it takes more memory than atOnce it asks hold.
+// ReadAll reads a body of a known size, or -1, into memory. The memory grows as data arrives. Before it allocates more than
+// atOnce bytes, it calls hold. If the body is longer than most, ReadAll returns its beginning, at least one byte more than most,
+// and ErrMore.
 func ReadAll(r io.Reader, size, most int64, hold func(more int64) error) ([]byte, error) {
 	room := int64(atOnce)
 	if size >= 0 {

@@ -1,5 +1,5 @@
-// Package limit bounds what a caller may take: refused claims and calls of an agent in a time, wrong tries of an address, the time in which
-// a body must come, and the memory of bodies. What it remembers of callers is bounded, whoever calls.
+// Package limit limits what a caller may use: refused claims and calls of an agent per time, failed attempts of an address, the
+// time for a body to arrive, and the memory of bodies. What it remembers about callers has a fixed size, however many there are.
 package limit
 
 import (
@@ -16,19 +16,20 @@ import (
 	"tokensmith/store"
 )
 
-// UsedInterval is how often an agent's last use is written at most.
+// UsedInterval is the shortest time between two updates of an agent's last use.
 const UsedInterval = time.Minute
 
-// What refused claims may cost. Beyond RefusedBurst, and then one each RefusedEvery, an address is told to wait, and
-// its refusals are counted and not recorded. recordRate bounds what all addresses together may write.
+// Limits for refused claims. After RefusedBurst of them, plus one for each RefusedEvery, an address is told to wait. Its further
+// refusals are counted, and not recorded in the audit log. recordRate and recordBurst limit the audit rows for the refusals of
+// all addresses together.
 const (
 	RefusedBurst = 30
 	RefusedEvery = 3 * time.Second
-	recordRate   = 20 // a second
+	recordRate   = 20 // rows per second
 	recordBurst  = 1000
 )
 
-// Limits is what the server remembers of callers to hold them back. Its size is bounded, whoever calls.
+// Limits is what the server remembers about callers in order to limit them. Its size is limited, however many callers there are.
 type Limits struct {
 	mu      sync.Mutex
 	address conn.RecentMap[*refusedBy]
@@ -36,29 +37,29 @@ type Limits struct {
 	callers conn.RecentMap[*KnownCaller]
 
 	record *rate.Limiter
-	Unsaid atomic.Int64 // refusals that were not recorded, since the log last told
+	Unsaid atomic.Int64 // refusals that were not recorded since the log last reported them
 }
 
-// refusedBy is what is remembered of an address.
+// refusedBy is what is known of one address.
 type refusedBy struct {
 	limiter *rate.Limiter
 	unsaid  int64 // refusals since the last one recorded
 }
 
-// agentUse is what is remembered of an agent.
+// agentUse is what is known of one agent.
 type agentUse struct {
 	limiter *rate.Limiter
 	limit   rate.Limit
-	written model.Time // when its last use was last written
+	written model.Time // when its last use was last saved
 }
 
-// New remembers nobody yet.
+// New returns Limits without any callers.
 func New() *Limits {
 	return &Limits{record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
-// Refused counts a refused claim of an address. Past the rate it gives the error that says when to try again; else
-// what the record shall say of those before that it does not hold.
+// Refused counts a refused claim of an address. If the address has reached its limit, it returns an error that says when to try
+// again. Otherwise it returns the text for the audit row about the earlier refusals that were not recorded; "" if there are none.
 func (l *Limits) Refused(remote string, now model.Time) (before string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +78,7 @@ func (l *Limits) Refused(remote string, now model.Time) (before string, err erro
 	return before, nil
 }
 
-// MayRecord says whether one more refusal may be written.
+// MayRecord returns whether one more refusal may be recorded. If not, it counts it in Unsaid.
 func (l *Limits) MayRecord(now model.Time) bool {
 	if l.record.AllowN(now.Std(), 1) {
 		return true
@@ -86,7 +87,7 @@ func (l *Limits) MayRecord(now model.Time) bool {
 	return false
 }
 
-// Agent holds an agent to its rate; its own or, where it has none, the server's default. 0 = none.
+// Agent enforces an agent's rate limit: its own or, if it has none, most. A limit of 0 means no limit.
 func (l *Limits) Agent(a *model.Agent, most int, now model.Time) error {
 	if a.RateLimit > 0 {
 		most = int(a.RateLimit)
@@ -104,7 +105,7 @@ func (l *Limits) Agent(a *model.Agent, most int, now model.Time) error {
 	return wait(u.limiter, now)
 }
 
-// LastUseDue says whether an agent's last use is to be written now.
+// LastUseDue returns whether an agent's last use should be saved now.
 func (l *Limits) LastUseDue(id string, now model.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,16 +117,16 @@ func (l *Limits) LastUseDue(id string, now model.Time) bool {
 	return true
 }
 
-// KnownCaller is an agent as it was read a moment ago.
+// KnownCaller is an agent that was read a moment ago.
 type KnownCaller struct {
 	Agent   *model.Agent
 	Scope   store.Scope
-	Version int64      // of the store's callers, before it was read
-	Read    model.Time // when
+	Version int64      // Store.Callers before the agent was read
+	Read    model.Time // when the agent was read
 }
 
-// Known returns the agent by which a caller was known, by its id or its certificate, when it was read a moment ago and this
-// process has changed none since.
+// Known returns the cached agent for an id or a certificate, if it was read within store.CallersKept and this process has changed
+// no caller since.
 func (l *Limits) Known(key string, version int64, now model.Time) *KnownCaller {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,19 +137,19 @@ func (l *Limits) Known(key string, version int64, now model.Time) *KnownCaller {
 	return k
 }
 
-// Know keeps an agent that has proven who it is.
+// Know caches an agent that was authenticated.
 func (l *Limits) Know(key string, k *KnownCaller) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.callers.Put(key, k)
 }
 
-// RetryDetail is the detail of a rate-limit refusal; it becomes the header Retry-After.
+// RetryDetail is the detail of a rate limit error. It also becomes the header Retry-After.
 type RetryDetail struct {
 	RetryAfter int `json:"retryAfter"` // seconds
 }
 
-// wait takes one from a limiter, or says how long to wait for it.
+// wait takes one event from a limiter, or returns an error that says how long to wait for it.
 func wait(l *rate.Limiter, now model.Time) error {
 	r := l.ReserveN(now.Std(), 1)
 	delay := r.DelayFrom(now.Std())
@@ -159,7 +160,7 @@ func wait(l *rate.Limiter, now model.Time) error {
 	return RetryAfter(delay)
 }
 
-// RetryAfter says how long to wait.
+// RetryAfter returns the error that says how long to wait.
 func RetryAfter(delay time.Duration) error {
 	seconds := int(math.Ceil(delay.Seconds()))
 	e := model.Errorf(model.TooMany, "too many requests: try again in %d seconds", seconds)

@@ -11,10 +11,10 @@ import (
 // ActivateArgs are the parameters of auth/activateTokenAssignment.
 type ActivateArgs struct {
 	token.ActivateArgs
-	Application wire.Named `json:"application"` // read, and of no effect: this server is one
+	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
 }
 
-// ActivateTokenAssignment is Activate for a login: it does not tell whether the assignment exists.
+// ActivateTokenAssignment is Activate for a login: it does not reveal whether the assignment exists.
 func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
 	return token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated)
 }

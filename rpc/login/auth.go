@@ -1,5 +1,5 @@
-// Package login decides logins: auth/* by OTP, PIN, passcode or password, with the budget of guesses, windows and locks; and the sessions of the
-// console. It tells nobody who has an account.
+// Package login checks logins: auth/* with an OTP, PIN, passcode or password, with the budget for guesses, windows and locks. It
+// also contains the sessions of the console. It does not reveal who has an account.
 package login
 
 import (
@@ -24,23 +24,23 @@ import (
 	"tokensmith/store/keyring"
 )
 
-// Auth has the methods by which logins are guarded. They tell nobody who has an account: an unknown user, token or
-// assignment, a wrong PIN and a wrong OTP get one answer, in about the same time.
+// Auth is the receiver of the methods for logins. They do not reveal who has an account: an unknown user, token or assignment, a
+// wrong PIN and a wrong OTP get the same reply, after about the same time.
 type Auth struct {
 	Server    *dispatch.Server
 	spraying  spraying
-	addresses *keyring.Signer // chooses the slots in which failures of addresses are counted
-	signIns   *limit.Attempts // at the console
-	turns     turns           // there, of an address whose tries are used up
+	addresses *keyring.Signer // its hashes choose the slots in which failures of addresses are counted
+	signIns   *limit.Attempts // attempts to sign in to the console
+	turns     turns           // for addresses that have no such attempts left
 	compared  prometheus.Counter
 
-	lastLogin atomic.Value // id of the user whose credential was checked last, or who asked for a passcode last: a string
-	lastAdmin atomic.Value // id of the administrator who signed in to the console last
+	lastLogin atomic.Value // id (a string) of the user who last had a credential checked or requested a passcode
+	lastAdmin atomic.Value // id of the administrator who last signed in to the console
 
-	lastActivated atomic.Value // id of the assignment of which an activation code was tried last
+	lastActivated atomic.Value // id of the assignment whose activation code was last tried
 }
 
-// New makes the receiver of the methods of logins.
+// New returns the receiver of the methods for logins.
 func New(s *dispatch.Server) *Auth {
 	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
 	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
@@ -49,7 +49,7 @@ func New(s *dispatch.Server) *Auth {
 	return m
 }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(m *Auth) map[string]any { return map[string]any{"Auth": m} }
 
 // VerifyArgs are the parameters of auth/verify and auth/logon.
@@ -58,52 +58,52 @@ type VerifyArgs struct {
 	Credential  jsontext.Value `json:"credential"`
 	Return      wire.Names     `json:"return"`
 	RemoteIP    wire.Text      `json:"remoteIp"`
-	Application wire.Named     `json:"application"` // read, and of no effect: this server is one
+	Application wire.Named     `json:"application"` // accepted and ignored: this server is a single application
 }
 
-// verification is one credential being checked.
+// verification is the state of checking one credential.
 type verification struct {
 	auth            *Auth
 	c               *dispatch.Call
 	user            []store.Cond
-	token           []store.Cond // nil = whichever of the user's
+	token           []store.Cond // nil for any token of the user
 	text            string       // [PIN][OTP]
-	sent            bool         // only a passcode that was sent is looked for in text
-	static          bool         // a static password instead
+	sent            bool         // text can only be a passcode that was sent
+	static          bool         // check a static password instead
 	password        model.Secret
-	newHash         string // argon2id of a new password; "" = unchanged
-	length          int    // of the new password, in characters
-	newPasswordAttr string // the new password's attribute
-	checkedHash     []byte // the sealed password that matched was decided on
+	newHash         string // argon2id hash of the new password; "" if it does not change
+	length          int    // length of the new password, in characters
+	newPasswordAttr string // name of the attribute with the new password
+	checkedHash     []byte // the sealed password that was compared; matched is the result
 	matched         bool
-	setBesideOTP    bool // the password was set as one beside an OTP
-	syncing         bool // two OTPs that synchronise: first, second
+	setBesideOTP    bool // the password was set as one for use with an OTP
+	syncing         bool // synchronize with two OTPs, first and second
 	first           string
 	second          string
-	console         *consoleSignIn // of a sign-in to the console; nil elsewhere
+	console         *consoleSignIn // set for a sign-in to the console
 	attempt
 
-	address string // where the user is, as failures are counted; "" = not known
-	slot    int64  // in which they are
+	address string // network of the user, for counting failures; "" if unknown
+	slot    int64  // slot in which the failures of the address are counted
 
-	byUser  *object.Projection // of what was asked for, where no token was used
-	byToken *object.Projection // where one was
+	byUser  *object.Projection // what to return if no token was used
+	byToken *object.Projection // what to return if a token was used
 }
 
-// attempt is what one run of a check finds. Each begins with none, for a transaction may run again.
+// attempt holds what one run of a check finds. Each run begins with an empty attempt, because a transaction may run again.
 type attempt struct {
-	dry        bool               // only spend the time: nothing is accepted or written
-	mustChange bool               // right, but the password must be changed
-	clear      bool               // the user has no failures and no lock, as stored
-	held       bool               // not looked at: the console takes none for a while
-	from       model.Address      // what is known of where the user is
-	all        []model.Credential // of the user's assignments, whatever their state
+	dry        bool               // only take the same time: accept and write nothing
+	mustChange bool               // the credential is right, but the password must be changed
+	clear      bool               // the stored state has no failures and no lock
+	held       bool               // refused without a check, because the console accepts no credential for a while
+	from       model.Address      // what is known about the user's address
+	all        []model.Credential // all assignments of the user, whatever their status
 
-	tokenID string       // of the token that is named, where it is one of the user's
-	code    model.Secret // the user's passcode that may be tried; nil = none
+	tokenID string       // id of the named token, if it is the user's
+	code    model.Secret // the user's valid passcode; nil if there is none
 }
 
-// answers to a credential, one message each.
+// answers holds the message for each kind of refusal.
 var answers = map[model.Kind]string{
 	model.WrongCredential: "wrong credential",
 	model.Locked:          "the user is locked",
@@ -116,7 +116,7 @@ var answers = map[model.Kind]string{
 	model.TooMany:         "too many refused credentials of this user; try again in a minute",
 }
 
-// wrong is what whoever is unknown is told: what a wrong credential is told.
+// wrong returns the refusal for an unknown user, which is that for a wrong credential.
 func (v *verification) wrong() *model.Error {
 	if v.syncing {
 		return notSynced()
@@ -130,7 +130,7 @@ func notSynced() *model.Error {
 
 func answer(k model.Kind) *model.Error { return &model.Error{Kind: k, Msg: answers[k]} }
 
-// Verify checks an OTP, with the PIN in front of it where the assignment has one, or a static password.
+// Verify checks an OTP, preceded by the PIN if the assignment has one, or a static password.
 func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) error {
 	v, err := m.prepare(r.Context(), args)
 	if err != nil {
@@ -148,7 +148,7 @@ func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) er
 	return nil
 }
 
-// Logon is Verify for one-step logons.
+// Logon is Verify for logons in one step.
 func (m *Auth) Logon(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) error {
 	return m.Verify(r, args, plan)
 }
@@ -182,7 +182,7 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 	return v, err
 }
 
-// remoteIP takes where the user is, as the front end says; "" = not known.
+// remoteIP sets the address of the user as the front end reports it. An empty text means that the address is not known.
 func (v *verification) remoteIP(text wire.Text) error {
 	if text == "" {
 		return nil
@@ -196,7 +196,8 @@ func (v *verification) remoteIP(text wire.Text) error {
 	return nil
 }
 
-// login finds the user; nil when the selector fits none, or several of whom not one is in the default domain.
+// login returns the user. It returns nil if the selector matches no user, or matches several users of whom not exactly one is in
+// the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
 	if err != nil {
@@ -214,8 +215,8 @@ func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
 	return &found[0], nil
 }
 
-// decide lets a check see the credential of a user who may try one. A refusal is an outcome: it commits, with its
-// failure count and its audit row.
+// decide calls check if the user may try a credential. A refusal is a result, not an error: its transaction commits, with the
+// failure count and the audit row.
 func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)) (any, error) {
 	v.attempt = attempt{}
 	login, err := v.login(tx)
@@ -248,22 +249,22 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	}
 	reply, err := v.counted(tx, func(store.Tx) (any, error) { return check(login) })
 	if _, refused := reply.(dispatch.CommittedRefusal); refused && err == nil {
-		err = object.UndefinedDomain(tx, v.user) // which an unknown user's refusal costs as well
+		err = object.UndefinedDomain(tx, v.user) // also done for an unknown user, so that it takes the same time
 	}
 	return reply, err
 }
 
-// pretendOn does for an unknown user what is done for a known one, on the one whose credential was checked last, and without a
-// trace.
+// pretendOn does for an unknown user the work that a check of a known one takes, without a trace. It uses the tokens of the user
+// whose credential was checked last.
 func (v *verification) pretendOn(tx store.Tx) error {
 	if v.static {
-		return nil // the password was compared before
+		return nil // the password was compared already
 	}
 	id, _ := v.auth.lastLogin.Load().(string)
 	return v.pretendAt(tx, id)
 }
 
-// pretendAt does what a check on a user's tokens does, and accepts nothing.
+// pretendAt does the work of a check with a user's tokens, and accepts nothing.
 func (v *verification) pretendAt(tx store.Tx, userID string) error {
 	v.dry = true
 	login := &model.Login{ID: userID}
@@ -288,7 +289,7 @@ func (v *verification) pretendAt(tx store.Tx, userID string) error {
 	return nil
 }
 
-// refuseUnknown refuses an unknown user, with the reads and the write that a known one costs. The record names no object.
+// refuseUnknown refuses an unknown user. It makes the same reads and writes as for a known one. The audit row names no object.
 func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 	v.c.Object = ""
 	if err := v.pretendOn(tx); err != nil {
@@ -297,7 +298,7 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 	return dispatch.CommittedRefusal{Err: v.wrong()}, tx.Stranger(v.c.Now)
 }
 
-// pretend spends the time that a check of an OTP takes.
+// pretend takes the time of checking an OTP.
 func (v *verification) pretend() {
 	var s otp.Search
 	s.Miss(make([]byte, token.GeneratedSeedBytes), otp.Params{Algorithm: otp.TOTP}.WithDefaults(),
@@ -305,7 +306,8 @@ func (v *verification) pretend() {
 	v.auth.compared.Add(float64(s.Made))
 }
 
-// refuse records a refusal of a user's credential. 201 and 205 count towards the lock, as a guess with that chance.
+// refuse records the refusal of a user's credential. Kinds that are wrong guesses (failed: codes 201 and 205) count towards the
+// lock, as a guess with the given probability.
 func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
 	if login.Refused(c.Now, failed(k), chance) && login.Status == model.Active {
 		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
@@ -315,7 +317,7 @@ func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, cha
 	return dispatch.CommittedRefusal{Err: answer(k)}, tx.SaveLogin(&login.UserState)
 }
 
-// accept records a success, and answers what was asked for of it.
+// accept records a success, and returns what the caller asked for.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
 	if v.console == nil || !v.console.lockedElsewhere {
 		login.Cleared()

@@ -13,14 +13,15 @@ import (
 	"tokensmith/store"
 )
 
-// The methods of credentials.
+// The methods of a credential.
 const (
 	otpMethod      = "OTP"
-	onDemandMethod = "OTPoD" // a passcode that was sent
+	onDemandMethod = "OTPoD" // a passcode that was sent to the user
 	staticMethod   = "SPASS"
 )
 
-// credential reads {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or a bare OTP.
+// credential decodes {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or an OTP
+// alone.
 func (v *verification) credential(raw jsontext.Value) (err error) {
 	switch raw.Kind() {
 	case '"', '0':
@@ -42,7 +43,7 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			if fields[f.Name], err = wire.TextOf("credential."+f.Name, f.Value); err != nil {
 				return err
 			}
-		case "cc": // of a challenge; there are none yet
+		case "cc": // for challenges, which this server does not have
 			if string(f.Value) != `""` && f.Value.Kind() != 'n' {
 				return model.AttrErrorf(model.UnknownAttr, "credential.cc", "there are no challenges on this server")
 			}
@@ -74,8 +75,8 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	return nil
 }
 
-// project compiles what a caller wants to know of who logged in: the user's attributes, and token.* and
-// tokenAssignment.* of the token used, which are null where none was.
+// project compiles what the caller wants to know about the user who logged in: attributes of the user, and token.* and
+// tokenAssignment.* of the token that was used. The latter are null if no token was used.
 func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 	p := &object.Projection{Root: object.Node{Present: -1}}
 	for _, name := range ret {

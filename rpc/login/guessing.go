@@ -11,44 +11,44 @@ import (
 
 // GuessingArgs are the parameters of domain/estimateGuessing.
 type GuessingArgs struct {
-	Estimate *bool `json:"estimate"` // false = only whether refusals stand out, which is quick
+	Estimate *bool `json:"estimate"` // false returns only whether there are unusually many refusals, which is fast
 }
 
-// Guessing is the reply of domain/estimateGuessing: what somebody who guesses OTPs reaches at most, by the settings in force.
+// Guessing is the reply to domain/estimateGuessing: the most that guessing OTPs can achieve with the current settings.
 type Guessing struct {
 	Rows        []GuessingRow `json:"rows"`
-	Refused     int64         `json:"refused"`               // credentials within ten minutes, when last looked
-	StandsOut   bool          `json:"standsOut"`             // much more than usual
-	StandsSince string        `json:"standsSince,omitempty"` // since when
+	Refused     int64         `json:"refused"`               // refused credentials within ten minutes, at the last check
+	StandsOut   bool          `json:"standsOut"`             // whether they are much more than usual
+	StandsSince string        `json:"standsSince,omitempty"` // since when they are
 	Warnings    []string      `json:"warnings"`
 }
 
-// GuessingRow is what is reached at users of a domain with tokens of a product.
+// GuessingRow is what guessing achieves with users of one domain and tokens of one product.
 type GuessingRow struct {
 	Domain        string  `json:"domain"`
 	Product       string  `json:"product"`
-	Users         int64   `json:"users"`         // who have such tokens
-	TokensPerUser int64   `json:"tokensPerUser"` // that one of them has, at most, of this and other products
-	Codes         int64   `json:"codes"`         // that a guess may hit, of tokens in use
-	FirstCodes    int64   `json:"firstCodes"`    // of tokens never used
-	MistypedADay  int64   `json:"mistypedADay"`  // by a person, that lock nobody
-	GuessesAYear  int64   `json:"guessesAYear"`  // at one user
-	WithoutPIN    float64 `json:"withoutPin"`    // chance a user and year
+	Users         int64   `json:"users"`         // users who have such tokens
+	TokensPerUser int64   `json:"tokensPerUser"` // largest number of tokens, of any product, that one of them has
+	Codes         int64   `json:"codes"`         // how many codes a guess may hit on tokens in use
+	FirstCodes    int64   `json:"firstCodes"`    // the same on tokens never used
+	MistypedADay  int64   `json:"mistypedADay"`  // typing errors a day that do not lock a user
+	GuessesAYear  int64   `json:"guessesAYear"`  // guesses per year on one user
+	WithoutPIN    float64 `json:"withoutPin"`    // probability per user and year
 	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
-	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN people choose
-	Passcode      float64 `json:"passcode"`      // the part of WithoutPIN that passcodes are, where they are sent
-	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address enters
-	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses enter, or callers who send no remoteIp
+	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN that a person chose
+	Passcode      float64 `json:"passcode"`      // how much of WithoutPIN comes from passcodes, if they can be sent
+	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address can enter
+	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses can enter, or one caller if the clients send no remoteIp
 }
 
-// What is warned about beyond.
+// Limits for warnings.
 const (
-	maxGuessing = 1e-2 // of a user and year
-	maxSprayed  = 1    // accounts a year
-	maxMistyped = 5    // a day, less
+	maxGuessing = 1e-2 // more than this probability per user and year
+	maxSprayed  = 1    // more than this many accounts per year
+	maxMistyped = 5    // fewer typing errors per day than this
 )
 
-// EstimateGuessing computes what guessing achieves, by the settings in force and the tokens there are.
+// EstimateGuessing computes what guessing can achieve, with the current settings and tokens.
 func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if c.Scope != nil {
@@ -106,7 +106,7 @@ func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispa
 	return nil
 }
 
-// add computes a row. A product that nobody of the domain has is computed for one token.
+// add adds a row. If nobody in the domain has the product, the row is computed for one token.
 func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 	tokens := max(1, h.Most)
 	e := model.EstimateGuessing(d, p, tokens)
@@ -126,7 +126,7 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 	}
 }
 
-// warn names what lets somebody guess for ever.
+// warn adds warnings about settings that allow guessing without limits.
 func (g *Guessing) warn(d *model.Domain) {
 	if d.LockoutThreshold == 0 {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody before maxFailures, and what may be guessed is not bounded", d.Name))

@@ -14,29 +14,30 @@ import (
 	"tokensmith/store"
 )
 
-// AuthArgs are the parameters of the authentication methods that take a user and what to return.
+// AuthArgs are the parameters of authentication methods that take a user and what to return.
 type AuthArgs struct {
 	object.Selection
-	Application wire.Named  `json:"application"` // read, and of no effect: this server is one
+	Application wire.Named  `json:"application"` // accepted and ignored: this server is a single application
 	Return      wire.Return `json:"return"`
 }
 
-// ListTokens lists a user's tokens.
+// ListTokens returns a user's tokens.
 func (m *Auth) ListTokens(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return m.list(r, args, plan, token.TokenType, "user.id")
 }
 
-// ListTokenAssignments lists a user's token assignments.
+// ListTokenAssignments returns a user's token assignments.
 func (m *Auth) ListTokenAssignments(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return m.list(r, args, plan, token.AssignmentType, "user.id")
 }
 
-// ListDomains lists the domains one may log in to.
+// ListDomains returns the domains that users can log in to.
 func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return m.list(r, args, plan, people.DomainType, "")
 }
 
-// list finds the objects that belong to a user. An unknown user is a wrong credential, as everywhere here.
+// list returns the objects that belong to a user. An unknown user is refused as a wrong credential, as in all methods of this
+// package.
 func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	if err := own(args.Return, o); err != nil {
@@ -78,8 +79,8 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 	return nil
 }
 
-// ofToken returns the conditions that a token, where one is described, sets on tokens or on their assignments. Those by who has the token are
-// refused: they would tell of others of a shared one.
+// ofToken returns the conditions that the member token sets on tokens or on their assignments; none if it was not sent.
+// Conditions about who has the token are refused, because they would reveal other users of a shared token.
 func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
 	conds, err := a.Selector("token", token.TokenType, false)
 	for i := range conds {
@@ -93,7 +94,7 @@ func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
 	return conds, err
 }
 
-// own refuses collections: they would lead to other users of a shared token.
+// own returns an error for a collection, because it would lead to other users of a shared token.
 func own(r wire.Return, o *object.Type) error {
 	for _, item := range r {
 		_, through, _ := o.Through(item.Name)

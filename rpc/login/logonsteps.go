@@ -15,13 +15,13 @@ import (
 	"tokensmith/store"
 )
 
-// What a front end asks before it logs somebody on: this server is the one application, with one step, which any of the authenticators
-// passes. The answers are the same for everybody, so that they do not tell who has an account.
+// What a front end asks before it logs a user on. This server is the only application. A logon has one step, which any of the
+// authenticators passes. The replies are the same for all users, so that they do not reveal who has an account.
 
-// fixed is an object that is none of the store's: its members, in the order in which they are declared.
+// fixed is an object that is not stored: its members in their order.
 type fixed []fact
 
-// fact is one member: JSON, or a list of objects.
+// fact is one member of a fixed object: JSON, or a list of objects.
 type fact struct {
 	name  string
 	alias string
@@ -34,7 +34,7 @@ func quoted(name, text string) fact {
 	return fact{name: name, json: string(b)}
 }
 
-// find returns a member by its name or alias; nil when there is none.
+// find returns a member by its name or alias; nil if there is none.
 func (f fixed) find(name string) *fact {
 	for i := range f {
 		if f[i].name == name || f[i].alias == name && name != "" {
@@ -44,7 +44,7 @@ func (f fixed) find(name string) *fact {
 	return nil
 }
 
-// rows writes what is asked for of each object, with commas between them; noun names one in refusals.
+// rows writes the wanted members of each object, separated by commas. noun names an object in error messages.
 func rows(noun string, all []fixed, ret wire.Return) (string, error) {
 	var b strings.Builder
 	for i, f := range all {
@@ -58,7 +58,7 @@ func rows(noun string, all []fixed, ret wire.Return) (string, error) {
 	return b.String(), nil
 }
 
-// write writes the members that are asked for, in the order of the asking and by the names that were asked for.
+// write writes the wanted members, in the order and with the names of the Return.
 func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 	seen := map[string]bool{}
 	add := func(name, json string) {
@@ -119,7 +119,7 @@ func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 	return nil
 }
 
-// list leaves a reply of objects that are always the same, but for a user whose domain is none.
+// list sets a plan with a constant list of objects as reply. Only for a user with an unknown domain is the reply an error.
 func (a *AuthArgs) list(plan *dispatch.Plan, noun string, all []fixed, otherwise ...string) error {
 	array, err := rows(noun, all, a.Return.Or(wire.ReturnNames(otherwise...)))
 	if err != nil {
@@ -128,7 +128,7 @@ func (a *AuthArgs) list(plan *dispatch.Plan, noun string, all []fixed, otherwise
 	return a.constant(plan, jsontext.Value(`{"total":`+strconv.Itoa(len(all))+`,"rows":[`+array+`]}`))
 }
 
-// constant leaves a reply that is always the same, but for a user whose domain is none.
+// constant sets a plan with a constant reply. Only for a user with an unknown domain is the reply an error.
 func (a *AuthArgs) constant(plan *dispatch.Plan, result any) error {
 	user, err := a.Selector("user", people.UserType, false)
 	if err != nil {
@@ -141,13 +141,13 @@ func (a *AuthArgs) constant(plan *dispatch.Plan, result any) error {
 	return nil
 }
 
-// ListApplications lists the applications one may log in to: this server is one.
+// ListApplications returns the applications that users can log in to. This server is the only one.
 func (m *Auth) ListApplications(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	all := []fixed{{quoted("id", "tokensmith"), quoted("name", "tokensmith"), {name: "description", json: "null"}}}
 	return args.list(plan, "application", all, "id", "name")
 }
 
-// authenticators are the kinds of credential of which one passes the step.
+// authenticators returns the kinds of credential that pass the step.
 func (m *Auth) authenticators() []fixed {
 	all := []fixed{{quoted("code", otpMethod), quoted("name", "One-Time Password")}}
 	_, sms := m.Server.Config.Senders[model.SMS]
@@ -163,7 +163,7 @@ type StepArgs struct {
 	Step wire.Int `json:"step"`
 }
 
-// ListAuthenticators lists the kinds of credential of which one passes a step of a logon, the first if none is named.
+// ListAuthenticators returns the kinds of credential that pass a step of a logon. The default is the first step.
 func (m *Auth) ListAuthenticators(_ *http.Request, args *StepArgs, plan *dispatch.Plan) error {
 	if args.Step.Given && args.Step.Value != 1 {
 		return model.AttrErrorf(model.Invalid, "step", "there is no such step: a logon has one")
@@ -171,25 +171,25 @@ func (m *Auth) ListAuthenticators(_ *http.Request, args *StepArgs, plan *dispatc
 	return args.list(plan, "authenticator", m.authenticators(), "code", "name")
 }
 
-// GetLogonSteps says how users log on: in one step, by any of the authenticators.
+// GetLogonSteps returns how users log on: in one step, with any of the authenticators.
 func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	step := fixed{
 		{name: "step", json: "1"},
 		quoted("name", "step 1"),
 		{name: "description", json: "null"},
-		{name: "challengResponse", alias: "challengeResponse", json: "false"}, // in the documentation's spelling
+		{name: "challengResponse", alias: "challengeResponse", json: "false"}, // spelled as in the documentation of the original API
 		{name: "checkStaticPass", json: "true"},
 		{name: "authenticators", many: m.authenticators()},
 	}
 	return args.list(plan, "logon step", []fixed{step}, "name", "challengResponse", "checkStaticPass", "authenticators")
 }
 
-// Logout ends a logon. There are no sessions, so there is nothing to end.
+// Logout ends a logon. It does nothing, because there are no sessions.
 func (m *Auth) Logout(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return args.constant(plan, nil)
 }
 
-// ResetLogon gives up a logon in steps. There are no sessions, so there is nothing to give up.
+// ResetLogon cancels a logon in steps. It does nothing, because there are no sessions.
 func (m *Auth) ResetLogon(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return args.constant(plan, nil)
 }

@@ -10,8 +10,8 @@ import (
 	"tokensmith/store"
 )
 
-// otp tries the credential on the named token's assignment, or on every active one in the order of priority. The best
-// answer counts, once.
+// otp tries the credential with the named token's assignment, or with each active assignment in the order of priority. If none
+// accepts it, the best of their refusals counts, once.
 func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
@@ -27,7 +27,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	} else if sent {
 		return v.accept(tx, login, people.UserType.Table, login.ID)
 	}
-	v.dry = v.dry || v.sent // the tokens are tried for the time it takes
+	v.dry = v.dry || v.sent // the tokens are tried only to take the same time
 	if len(creds) == 0 {
 		v.pretend()
 	}
@@ -44,7 +44,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		if !found.accepted {
 			best = better(best, found.kind)
-			for j := range creds[i+1:] { // what it answered, those of its seed do not accept alone either
+			for j := range creds[i+1:] { // other tokens with this seed must not accept this OTP alone either
 				if next := &creds[i+1+j]; found.asked && c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
 					next.Asked = c.Asked
 				}
@@ -56,7 +56,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			k = model.PINExpired
 		}
 		if k != 0 {
-			return v.refuse(tx, login, k, 0) // the OTP is used up all the same
+			return v.refuse(tx, login, k, 0) // the OTP is used up nevertheless
 		}
 		if found.pin != nil {
 			sealed := v.c.Server.Keys.Seal(store.PINPlace(c.AssignmentID), model.HashPIN(found.pin))
@@ -70,13 +70,13 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		return v.accept(tx, login, token.AssignmentType.Table, c.AssignmentID)
 	}
 	if best == model.OutOfSync {
-		chance = 0 // it was right, so it was no guess, or one in thousands
+		chance = 0 // the OTP was right, so it probably was not a guess
 	}
 	return v.refuse(tx, login, best, chance)
 }
 
-// bound makes the windows of the tokens that a credential is tried at narrower where much is guessed, of the user, from where he
-// is, or of many users; and it bounds what the check costs.
+// bound narrows the windows of the tokens that a credential is tried on, if there were many guesses: on this user, from the
+// user's address, or on many users. It also limits the cost of the check.
 func (v *verification) bound(creds []model.Credential, login *model.Login) {
 	most := login.GuessMost(v.c.Now)
 	pressed := login.Pressed(v.c.Now)
@@ -94,7 +94,7 @@ func (v *verification) bound(creds []model.Credential, login *model.Login) {
 	model.Bound(creds, v.c.Now)
 }
 
-// better returns the better of two refusals: a first OTP of a resynchronisation, a used one, a wrong one.
+// better returns the better of two refusals: first OutOfSync, then Replayed, then WrongCredential.
 func better(a, b model.Kind) model.Kind {
 	order := []model.Kind{model.OutOfSync, model.Replayed, model.WrongCredential}
 	return order[min(slices.Index(order, a), slices.Index(order, b))]
@@ -116,14 +116,15 @@ func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Cred
 	}
 	id, err := v.named(tx, login.ID)
 	if wire.NoSingleMatch(err) {
-		v.dry = true // his tokens are tried for the time it takes
+		v.dry = true // the user's tokens are tried only to take the same time
 		return all, nil
 	}
 	v.tokenID = id
 	return slices.DeleteFunc(slices.Clone(all), func(c model.Credential) bool { return c.TokenID != id }), err
 }
 
-// named returns the id of the user's token that is named; "" when none is. A serial of two products is told apart by who has the token.
+// named returns the id of the user's token that the caller named; "" if none was named. If two products have the serial number,
+// it means the token that the user has.
 func (v *verification) named(tx store.ReadTx, userID string) (string, error) {
 	if v.token == nil {
 		return "", nil
@@ -131,17 +132,17 @@ func (v *verification) named(tx store.ReadTx, userID string) (string, error) {
 	return token.TokenType.Find(v.c, tx, append(slices.Clone(v.token), store.Assigned(userID)))
 }
 
-// tried is what a credential turned out to be on one assignment.
+// tried is the result of trying a credential on one assignment.
 type tried struct {
 	accepted bool
-	kind     model.Kind   // when not accepted
-	asked    bool         // it is remembered as the first OTP of two
-	pin      model.Secret // the new PIN, where the credential changes it
+	kind     model.Kind   // kind of the refusal, if not accepted
+	asked    bool         // the OTP is remembered as the first of two
+	pin      model.Secret // the new PIN, if the credential changes it
 }
 
-// try checks the credential on one assignment and writes what it makes of the token's state. However it can be read, the token's OTPs
-// are gone through once: for the one reading that has the right PIN, or else for none, which takes the time of a wrong OTP and leaves
-// the OTP unused.
+// try checks the credential on one assignment and saves the new state of the token. There may be several ways to read the
+// credential, but the OTPs of the token are computed only once: for the one way with the right PIN. If no way has it, try takes
+// the time of checking a wrong OTP, and the OTP stays unused.
 func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	keys := v.c.Server.Keys
 	seed, err := keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
@@ -157,7 +158,7 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	result := tried{kind: model.WrongCredential}
 	code, read := "", false
 	for r := range c.Readings(v.text) {
-		right := len(r.PIN) == 0 && r.New == nil // who has an OTP and no more sets no PIN
+		right := len(r.PIN) == 0 && r.New == nil // a user with an OTP and no PIN cannot set a PIN
 		if pinHash != nil {
 			right = model.PINMatches(pinHash, r.PIN) && (r.New == nil || people.CheckPIN(v.c.Server, "", r.New) == nil)
 		}

@@ -14,11 +14,11 @@ import (
 	"tokensmith/store"
 )
 
-const PasscodeInterval = 30_000 // milliseconds between two to the same user
+const PasscodeInterval = 30_000 // shortest time between two passcodes to the same user, in milliseconds
 
-// newPasscode makes six random digits.
+// newPasscode returns six random digits.
 func newPasscode(s *dispatch.Server) (string, error) {
-	b, err := s.Random(16) // 128 bits: the bias of the remainder is far below notice
+	b, err := s.Random(16) // 128 bits, so that the bias of the remainder is negligible
 	if err != nil {
 		return "", err
 	}
@@ -30,10 +30,10 @@ func newPasscode(s *dispatch.Server) (string, error) {
 type SendOTPArgs struct {
 	token.SendArgs
 	Application wire.Named   `json:"application"`
-	Options     wire.Members `json:"options"` // of which the channel is read
+	Options     wire.Members `json:"options"` // only the channel is used
 }
 
-// channel returns the one channel by which a passcode may go; "" = any.
+// channel returns the only channel that a passcode may be sent by; "" for any.
 func (a *SendOTPArgs) channel(s *dispatch.Server) (string, error) {
 	place, channel := "channel", string(a.Channel)
 	if raw := a.Options.Get("channel"); raw != nil {
@@ -60,9 +60,10 @@ func (a *SendOTPArgs) channel(s *dispatch.Server) (string, error) {
 	return channel, nil
 }
 
-// SendOTP sends a one-time passcode by e-mail or SMS, good once, for five minutes. It answers the same whether or not
-// there is such a user with an address and, where one is named, such a token, and sends no second one within half a minute and no more than
-// three within an hour. It goes where the domain allows, and by no other channel than the one that is asked for.
+// SendOTP sends a one-time passcode by e-mail or SMS. It is valid once, for five minutes. The reply is the same whether or not
+// there is such a user with an address and, if one is named, such a token. SendOTP sends no second passcode within half a minute,
+// and at most three within an hour. It uses only the channels that the domain allows, and only the requested channel if there is
+// one.
 func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	c := v.c
@@ -89,7 +90,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if err != nil {
 			return nil, err
 		}
-		id, _ := m.lastLogin.Load().(string) // whose rows are read for somebody unknown
+		id, _ := m.lastLogin.Load().(string) // for an unknown user, read the rows of this one
 		if login != nil {
 			c.SetObject(people.UserType.Noun, login.ID)
 			id = login.ID
@@ -125,25 +126,26 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 				return nil, err
 			}
 		}
-		// There is no such user, no such token of his, no address, or no way there.
+		// There is no such user, no such token of the user, no address, or no channel.
 		if err := message.Pretend(c, tx, model.SMS, model.PasscodeMessage, values, end); err != nil {
 			return nil, err
 		}
 		if login != nil {
-			return nil, tx.SaveLogin(&login.UserState) // as it is
+			return nil, tx.SaveLogin(&login.UserState) // unchanged, to make the same writes
 		}
 		return nil, tx.Stranger(c.Now)
 	}
 	return nil
 }
 
-// maySend says whether a user may be sent a passcode now.
+// maySend returns whether a user may be sent a passcode now.
 func maySend(login *model.Login, now model.Time) bool {
 	open := login.Status == model.Active || login.Status == model.LockedBy && login.LockEnded(now)
 	return open && !login.Flooded(now) && login.PasscodeUntil <= now+model.PasscodeWithin-PasscodeInterval && login.MaySendPasscode(now)
 }
 
-// openPasscode opens the user's passcode, where it is good: with no token named or, where it was sent for one, with that one.
+// openPasscode unseals the user's passcode, if it is valid. If it was sent for a token, that token must be the named one, or none
+// is named.
 func (v *verification) openPasscode(login *model.Login) error {
 	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.dry {
 		return nil
@@ -159,7 +161,7 @@ func (v *verification) openPasscode(login *model.Login) error {
 	return nil
 }
 
-// passcodeChance is the chance that a guess is the user's passcode.
+// passcodeChance returns the probability that a guess is the user's passcode.
 func (v *verification) passcodeChance() model.Chance {
 	if v.code == nil {
 		return 0
@@ -167,8 +169,8 @@ func (v *verification) passcodeChance() model.Chance {
 	return model.CodeChance(model.PasscodeDigits)
 }
 
-// passcode says whether the credential is the user's passcode, which is used up then. It stands for an OTP and not for the PIN: who
-// has one, at whatever token, puts it in front.
+// passcode returns whether the credential is the user's passcode, and then uses it up. The passcode replaces the OTP but not the
+// PIN: a user who has a PIN, on any token, must enter it before the passcode.
 func (v *verification) passcode(login *model.Login) (bool, error) {
 	if v.code == nil {
 		return false, nil
@@ -186,7 +188,7 @@ func (v *verification) passcode(login *model.Login) (bool, error) {
 	return true, nil
 }
 
-// knowsPIN says whether a PIN is one of the user's, or there is none and none is given.
+// knowsPIN returns whether a PIN is one of the user's PINs, or is empty and the user has none.
 func (v *verification) knowsPIN(pin model.Secret) (bool, error) {
 	has, known := false, false
 	for i := range v.all {

@@ -13,8 +13,8 @@ import (
 	"tokensmith/store"
 )
 
-// hash compares a static password, which is slow on purpose, before the transaction. An unknown user and one without
-// a password cost the same.
+// hash compares a static password before the transaction, because this is slow on purpose. For an unknown user, and for one
+// without a password, it takes the same time.
 func (v *verification) hash(ctx context.Context) error {
 	var login *model.Login
 	err := v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
@@ -43,7 +43,7 @@ func (v *verification) hash(ctx context.Context) error {
 	})
 }
 
-// noPassword is the hash of a password nobody knows: comparing with it takes the time of any other.
+// noPassword is the hash of a password that nobody knows. Comparing with it takes the same time as with any other.
 var noPassword = sync.OnceValue(func() string {
 	unknown := make(model.Secret, 32)
 	rand.Read(unknown)
@@ -74,7 +74,7 @@ func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, err
 	return v.accept(tx, login, people.UserType.Table, login.ID)
 }
 
-// setPassword puts the new password in place, whose user knew the old one.
+// setPassword saves the new password of a user who entered the old one.
 func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 	if err := people.PasswordSuits(v.c.Server, tx, v.newPasswordAttr, login.ID, v.length); err != nil {
 		return err
@@ -82,7 +82,8 @@ func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 	return tx.SetPassword(login.ID, people.SealPassword(v.c.Server, login.ID, v.newHash, v.length), false, v.c.Now)
 }
 
-// tooShort says whether a password that was set beside an OTP stands alone, and no longer one takes its place.
+// tooShort returns whether the password was set for use with an OTP, is too short to be used alone, and is not being replaced by
+// a longer one.
 func (v *verification) tooShort() bool {
 	alone := people.ProfileOf(v.c.Server).PasswordAlone
 	return v.setBesideOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone

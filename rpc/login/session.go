@@ -16,21 +16,21 @@ import (
 const (
 	SessionBytes   = 32
 	SessionIdle    = 30 * time.Minute
-	maxSessionUsed = 60_000 // milliseconds between two writes of a session's last use
+	maxSessionUsed = 60_000 // shortest time between two updates of a session's last use, in milliseconds
 )
 
 // SignedIn tells the console who is signed in.
 type SignedIn struct {
 	LoginName string   `json:"loginName"`
-	Methods   []string `json:"methods"` // that he may use
+	Methods   []string `json:"methods"` // the methods that this administrator may use
 }
 
-// ConsolePath is where the console is; its cookie is sent there alone.
+// ConsolePath is the path of the console. Its cookie is sent only there.
 const ConsolePath = "/console/"
 
-// cookie returns the session's cookie without a value. It is __Host- where the browser speaks TLS, with this server or a
-// proxy before it: then no other host, and no page without TLS, can set it, and its path must be the whole host. Over plain
-// HTTP browsers take no such name.
+// cookie returns the attributes of the session's cookie. If the browser uses TLS, with this server or a proxy before it, the name
+// begins with __Host-. Then no other host, and no page without TLS, can set it, and its path must be "/". Over plain HTTP,
+// browsers do not accept such a name.
 func (m *Auth) cookie(r *http.Request) (name, path string, secure bool) {
 	if r.TLS != nil || strings.HasPrefix(m.Server.Config.PublicURL, "https:") {
 		return "__Host-tokensmith", "/", true
@@ -47,7 +47,7 @@ func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
 	http.SetCookie(w, c)
 }
 
-// SessionOf returns the hash of the session that a request shows; nil when it shows none.
+// SessionOf returns the hash of the session in a request; nil if there is none.
 func (m *Auth) SessionOf(r *http.Request) []byte {
 	name, _, _ := m.cookie(r)
 	c, err := r.Cookie(name)
@@ -58,7 +58,8 @@ func (m *Auth) SessionOf(r *http.Request) []byte {
 	return sum[:]
 }
 
-// AuthenticatePerson finds the administrator whose session a request shows. He acts like an agent with his permissions.
+// AuthenticatePerson finds the administrator of the session in a request. The administrator is treated like an agent with the
+// same permissions.
 func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []byte) error {
 	refused := model.Errorf(model.NotAuthentic, "you are not signed in, or your session has ended")
 	if hash == nil {
@@ -101,7 +102,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	return nil
 }
 
-// personOf makes an administrator an agent with his permissions.
+// personOf returns an agent with the permissions of an administrator.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
 	return &model.Agent{ID: u.ID, Name: dispatch.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }

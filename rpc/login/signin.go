@@ -19,15 +19,15 @@ import (
 	"tokensmith/store"
 )
 
-// Wrong sign-ins of an address beyond SignInBurst have to wait, one each SignInEvery.
+// After SignInBurst failed sign-ins, an address may make only one further attempt each SignInEvery.
 const (
 	SignInBurst = 5
 	SignInEvery = 10 * time.Second
 )
 
-// SignInArgs are what a person signs in with.
+// SignInArgs are the credentials of a person who signs in.
 type SignInArgs struct {
-	LoginName   wire.Text `json:"loginName"` // in any of the forms in which users are named
+	LoginName   wire.Text `json:"loginName"` // in any of the forms of model.UserName
 	Password    wire.Text `json:"password"`
 	OTP         wire.Text `json:"otp"` // for accounts that have an active token
 	NewPassword wire.Text `json:"newPassword"`
@@ -35,7 +35,7 @@ type SignInArgs struct {
 
 // SignIn begins a session.
 func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
-	c.Method = &dispatch.Method{Path: "console/signIn", Device: true} // nobody known calls
+	c.Method = &dispatch.Method{Path: "console/signIn", Device: true} // the caller is not authenticated yet
 	c.Agent = &model.Agent{Name: "console"}
 	defer c.Ended()
 	body, err := m.Server.ReadBody(w, r, c)
@@ -62,12 +62,13 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 	c.AnswerPage(w, nil)
 }
 
-// signingIn checks password and OTP, with one answer, and begins a session in place of one that the browser had, all in one
+// signingIn checks the password and the OTP together, and begins a session that replaces the one that the browser had, all in one
 // transaction.
 func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs, session, before []byte) error {
 	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), newHash: string(args.NewPassword),
 		console: &consoleSignIn{address: conn.Network(c.Remote)}}
-	// A right credential that may not be used, such as a used OTP, is a try as well; a PIN or password to be changed is none.
+	// A right credential that may not be used, such as a used OTP, counts as an attempt too. A PIN or password that must be
+	// changed does not.
 	tried := c.TakeAttempt(ctx, m.signIns, model.WrongCredential, model.Locked, model.Disabled, model.OutOfSync, model.Replayed,
 		model.NotValidNow, model.UsageLimit, model.Unavailable, model.TooMany)
 	if tried != nil && wire.ClientError(tried).Kind != model.TooMany {
@@ -75,7 +76,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	}
 	v.user = store.AdministratorCalled(strings.ReplaceAll(string(args.LoginName), "\x00", ""))
 	if tried != nil {
-		// Others may have used up the tries of an address that he shares with them. They are not told whose it is.
+		// Other people may have used up the attempts of an address that the administrator shares with them. The reply does not
+		// reveal whose address it is.
 		done, err := m.turns.take(ctx, v.console.address)
 		if err != nil {
 			return err
@@ -95,7 +97,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 			return err
 		}
 	}
-	ctx = context.WithoutCancel(ctx) // it counts, whoever hangs up
+	ctx = context.WithoutCancel(ctx) // the attempt must be counted even if the client disconnects
 	v.newPasswordAttr = "newPassword"
 	v.comesFrom(c.Remote)
 	if err := v.hash(ctx); err != nil {
@@ -107,32 +109,32 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	}})
 	switch {
 	case v.mustChange && err != nil:
-		// And not the PIN, which is changed otherwise.
+		// A PIN that must be changed is not meant here; it is changed in another way.
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
 	case v.held && err != nil && wire.ClientError(err).Kind == model.Locked, err != nil && wire.ClientError(err).Kind == model.WrongCredential:
-		// The record alone tells a locked one from one who is no administrator.
+		// Only the audit log distinguishes a locked administrator from a user who is not an administrator.
 		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones the console takes none for a while, but where you signed in lately")
 	}
 	return err
 }
 
-// consoleSignIn is the state of a sign-in to the console: the address it comes from, and the sign-ins counted for it.
+// consoleSignIn is the state of a sign-in to the console: the address it comes from, and the counts for it.
 type consoleSignIn struct {
-	address string         // or network, from which he comes
-	signIns *model.SignIns // how it went from there, or from wherever else he is not known
-	fresh   bool           // they are not stored yet
+	address string         // address or network that the sign-in comes from
+	signIns *model.SignIns // counts for this address, or for all unknown addresses together
+	fresh   bool           // signIns is not stored yet
 
-	lockedElsewhere bool // and stays so, whoever enters here
-	ignored         bool // not looked at, as one try too many of an address
+	lockedElsewhere bool // the user is locked because of failures elsewhere, and stays locked there after a success here
+	ignored         bool // refused without a check, because the address has no attempts left
 }
 
-// turns let those go one after the other who come from one address.
+// turns makes sign-ins from the same address run one after the other.
 type turns struct {
 	mu      sync.Mutex
 	address conn.RecentMap[chan struct{}]
 }
 
-// take waits for the turn of one who comes from an address, until done.
+// take waits for the turn of a sign-in from an address. The turn ends with done.
 func (t *turns) take(ctx context.Context, address string) (done func(), err error) {
 	t.mu.Lock()
 	turn := t.address.Get(address, func() chan struct{} { return make(chan struct{}, 1) })
@@ -145,7 +147,7 @@ func (t *turns) take(ctx context.Context, address string) (done func(), err erro
 	}
 }
 
-// read finds how an administrator's sign-ins went from where he is now.
+// read loads the counts of an administrator's sign-ins from the current address.
 func (d *consoleSignIn) read(tx store.ReadTx, userID string, now model.Time) (all []model.SignIns, err error) {
 	all, err = tx.SignIns(userID)
 	d.signIns, d.fresh = &model.SignIns{UserID: userID}, true
@@ -157,7 +159,7 @@ func (d *consoleSignIn) read(tx store.ReadTx, userID string, now model.Time) (al
 	return all, err
 }
 
-// save stores how it went from there.
+// save saves these counts.
 func (d *consoleSignIn) save(tx store.Tx, c *dispatch.Call) error {
 	if d.fresh {
 		d.signIns.ID = c.NewID()
@@ -166,9 +168,10 @@ func (d *consoleSignIn) save(tx store.Tx, c *dispatch.Call) error {
 	return tx.Save(d.signIns)
 }
 
-// known says whether the address is shared with somebody who signed in from there lately, and whether that is the administrator who is
-// named, who has not as many failures of his own there as an address may have. Where nobody did, no name is looked up. Where somebody
-// did, that alone decides what every name is answered: his failures do not show either.
+// known returns whether somebody signed in from the address lately (shared), and whether that includes the administrator whose
+// name was given, with fewer failures at this address than an address may have (known). If nobody signed in from there, no name
+// is looked up. If somebody did, the reply to every name depends only on known. So it does not reveal the failures of that
+// administrator.
 func (v *verification) known(ctx context.Context) (shared, known bool, err error) {
 	err = v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
 		shared, known = false, false
@@ -187,14 +190,14 @@ func (v *verification) known(ctx context.Context) (shared, known bool, err error
 	return shared, known, err
 }
 
-// signIn lets the administrator in, or refuses him. A name that is no administrator's is refused as unknown.
+// signIn lets the administrator sign in, or refuses. A user who is not an administrator is refused like an unknown one.
 func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) {
 	login, err := v.login(tx)
 	if err != nil {
 		return nil, err
 	}
 	if login == nil || v.console.ignored {
-		v.c.Object, v.c.Quiet = "", v.console.ignored // nobody fills the record from an address whose tries are used up
+		v.c.Object, v.c.Quiet = "", v.console.ignored // an address without attempts must not fill the audit log
 		return v.refuseBlind(tx, model.WrongCredential)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
@@ -203,7 +206,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 		return nil, err
 	}
 	locked := login.Status == model.LockedBy && !login.LockEnded(v.c.Now)
-	// His failures elsewhere lock him there alone, where a stranger may have made them.
+	// Failures at other addresses lock the user only there, because a stranger may have made them.
 	v.console.lockedElsewhere = locked && login.LockedByFailures()
 	if locked && !v.console.lockedElsewhere || v.console.signIns.Held(v.c.Now) || !v.console.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
 		v.held = true
@@ -211,7 +214,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 	}
 	switch {
 	case locked:
-		login.Status = model.Active // here
+		login.Status = model.Active // for this sign-in only
 	case login.Status == model.LockedBy:
 		login.Status, login.LockedUntil = model.Active, 0
 		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
@@ -228,7 +231,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 	return nil, v.begin(tx, login, session, before)
 }
 
-// refuseBlind refuses a credential that is not looked at, with the reads and the write that one costs which is: on the tokens of the
+// refuseBlind refuses a credential without a check. It makes the same reads and writes as a check, with the tokens of the
 // administrator who signed in last.
 func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	id, _ := v.auth.lastAdmin.Load().(string)
@@ -238,13 +241,13 @@ func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
 }
 
-// refuse records a refusal: at the console, where it locks the console alone, or of the user.
+// refuse records a refusal. At the console it locks only the console; otherwise it counts for the user.
 func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
 	if v.console == nil {
 		return refuse(v.c, tx, login, k, chance)
 	}
 	if failed(k) {
-		// It is a guess all the same, and counts in the user's budget.
+		// It is a guess nevertheless, so it counts in the user's budget.
 		login.Spend(v.c.Now, chance)
 		if err := tx.SaveLogin(&login.UserState); err != nil {
 			return nil, err
@@ -254,7 +257,7 @@ func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, cha
 	return dispatch.CommittedRefusal{Err: answer(k)}, v.console.save(tx, v.c)
 }
 
-// rememberAddress makes the address known from which the administrator signed in, and forgets those from which he did not lately.
+// rememberAddress saves the address that the administrator signed in from, and deletes the addresses without a recent sign-in.
 func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []model.SignIns) error {
 	v.auth.lastAdmin.Store(login.ID)
 	if at := v.console.signIns; at.Address == "" {
@@ -283,8 +286,8 @@ func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []mo
 	return v.console.save(tx, v.c)
 }
 
-// person checks an administrator's password and, where he has an active token, its OTP. With a wrong password an OTP is
-// looked at for the time it takes, and stays unused.
+// person checks an administrator's password and, if the administrator has an active token, its OTP. If the password is wrong, the
+// OTP is checked only to take the same time, and stays unused.
 func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 	tokens, err := v.candidates(tx, login)
 	if err != nil {

@@ -17,18 +17,19 @@ import (
 	"tokensmith/store"
 )
 
-// addressSlots is in how many slots the failures of addresses are counted. It bounds what is kept, whoever tries.
+// addressSlots is the number of slots in which failures of addresses are counted. It limits the stored data, however many
+// addresses there are.
 const addressSlots = 1 << 16
 
-// comesFrom notes the address that a credential comes from.
+// comesFrom sets the address that a credential comes from.
 func (v *verification) comesFrom(remote string) {
 	v.address = conn.Network(remote)
 	mac := v.auth.addresses.Sign([]byte(v.address))
 	v.slot = int64(binary.BigEndian.Uint16(mac[len(mac)-2:])) % addressSlots
 }
 
-// isHeld says whether a credential is not looked at for what its address failed with before. Who is no user is held like one
-// without a success from there.
+// isHeld returns whether a credential is refused without a check because of earlier failures of its address. An unknown user is
+// treated like one without a success from there.
 func (v *verification) isHeld(tx store.Tx, login *model.Login) (bool, error) {
 	if v.address == "" {
 		return false, nil
@@ -42,7 +43,7 @@ func (v *verification) isHeld(tx store.Tx, login *model.Login) (bool, error) {
 	return v.from.Held(v.c.Now), err
 }
 
-// counted counts a failed check against its address.
+// counted runs check and counts a failure for the address.
 func (v *verification) counted(tx store.Tx, check func(store.Tx) (any, error)) (any, error) {
 	result, err := check(tx)
 	o, refused := result.(dispatch.CommittedRefusal)
@@ -53,10 +54,10 @@ func (v *verification) counted(tx store.Tx, check func(store.Tx) (any, error)) (
 	return result, tx.AddressFailed(v.slot, &v.from)
 }
 
-// failed says whether a refusal was a wrong guess.
+// failed returns whether a refusal was a wrong guess.
 func failed(k model.Kind) bool { return k == model.WrongCredential || k == model.OutOfSync }
 
-// arrived notes that a user logged in from the address.
+// arrived saves that a user logged in from the address.
 func (v *verification) arrived(tx store.Tx, userID string) error {
 	if v.address == "" || !v.from.Due(v.c.Now) {
 		return nil
@@ -70,27 +71,28 @@ func tooManyFrom(now model.Time) error {
 	return e
 }
 
-// Refusals stand out when within SprayWithin there are MinSpray, and SprayTimes as many as usual in the day before.
+// Refusals are unusually many (they "stand out") if there are at least MinSpray within SprayWithin, and SprayTimes as many as
+// usual on the day before.
 const (
 	SprayWithin = 10 * time.Minute
 	MinSpray    = 100
 	SprayTimes  = 5
-	sprayLook   = 15 * time.Second // how often is looked
-	sprayCount  = 1_000_000        // refusals counted at most
+	sprayLook   = 15 * time.Second // how often they are counted
+	sprayCount  = 1_000_000        // counting stops at this number
 )
 
-// spraying is whether refusals stand out over all users: somebody tries a little with each.
+// spraying says whether there are unusually many refusals over all users, because somebody tries a few guesses on each of them.
 type spraying struct {
 	on   atomic.Bool
-	last atomic.Int64 // refusals within SprayWithin, when last looked
+	last atomic.Int64 // refusals within SprayWithin, at the last check
 }
 
 var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)
 
-// Describe names what Collect gives.
+// Describe implements prometheus.Collector.
 func (p *spraying) Describe(to chan<- *prometheus.Desc) { to <- standsOut }
 
-// Collect says whether refusals stand out.
+// Collect implements prometheus.Collector.
 func (p *spraying) Collect(to chan<- prometheus.Metric) {
 	on := 0.0
 	if p.on.Load() {
@@ -99,10 +101,10 @@ func (p *spraying) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(standsOut, prometheus.GaugeValue, on)
 }
 
-const metaSpraying = "spraying" // since when; "" = not
+const metaSpraying = "spraying" // meta row: since when; "" if refusals are not unusual
 
-// WatchGuessing looks, until ctx ends, whether refused credentials stand out over all users, and records when that begins and ends.
-// While it lasts, tokens' windows are narrow.
+// WatchGuessing checks, until ctx ends, whether there are unusually many refused credentials over all users, and records when
+// that begins and ends. While it lasts, the windows of tokens are narrow.
 func (m *Auth) WatchGuessing(ctx context.Context) {
 	tick := time.NewTicker(sprayLook)
 	defer tick.Stop()
@@ -118,7 +120,7 @@ func (m *Auth) WatchGuessing(ctx context.Context) {
 	}
 }
 
-// LookForSpraying is one look of WatchGuessing.
+// LookForSpraying is one check of WatchGuessing.
 func (m *Auth) LookForSpraying(ctx context.Context) error {
 	now := model.At(m.Server.Config.Now())
 	var count, before int64
@@ -145,7 +147,7 @@ func (m *Auth) LookForSpraying(ctx context.Context) error {
 		return nil
 	}
 	return m.Server.Config.Store.Update(ctx, func(tx store.Tx) error {
-		// Of several processes the first one records it.
+		// If several processes watch, only the first one records it.
 		since, err := tx.Meta(metaSpraying)
 		if err != nil || len(since) > 0 == on {
 			return err

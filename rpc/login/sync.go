@@ -14,7 +14,7 @@ import (
 	"tokensmith/store"
 )
 
-// SyncToken is token/syncToken for a login: the user is required, and a failed one counts as a refused credential.
+// SyncToken is token/syncToken for a login: the user is required, and a failure counts as a refused credential.
 func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Plan) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context()), syncing: true}
 	var err error
@@ -40,7 +40,7 @@ func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Pla
 	return nil
 }
 
-// sync synchronises the user's token by two OTPs.
+// sync synchronizes the user's token with two OTPs.
 func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
@@ -62,12 +62,12 @@ func (v *verification) sync(tx store.Tx, login *model.Login) (any, error) {
 		return nil, err
 	}
 	if k := c.Usable(login.Status, v.c.Now); k != 0 {
-		return refuse(v.c, tx, login, k, 0) // the OTPs are used up all the same
+		return refuse(v.c, tx, login, k, 0) // the OTPs are used up nevertheless
 	}
 	return nil, nil
 }
 
-// resync puts the token's state after the two OTPs in place, where they synchronise it.
+// resync updates the token's state if the two OTPs synchronize it, and returns whether they do.
 func (v *verification) resync(c *model.Credential) (bool, error) {
 	seed, err := v.c.Server.Keys.Unseal(store.SeedPlace(c.TokenID), c.Seed)
 	if err != nil {
@@ -76,7 +76,7 @@ func (v *verification) resync(c *model.Credential) (bool, error) {
 	return c.Resync(seed, v.c.Now, v.first, v.second), nil
 }
 
-// otps reads "otp1,otp2".
+// otps splits "otp1,otp2".
 func (a *SyncArgs) otps() (first, second string, err error) {
 	if a.Credential == nil {
 		return "", "", model.AttrErrorf(model.Missing, "credential", "is required")
@@ -98,10 +98,11 @@ type SyncArgs struct {
 type AuthSyncArgs struct {
 	SyncArgs
 	RemoteIP    wire.Text  `json:"remoteIp"`
-	Application wire.Named `json:"application"` // read, and of no effect: this server is one
+	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
 }
 
-// SyncSelected is token/syncToken: it synchronises a token by two consecutive OTPs. Two that do not fit are refused, and that commits.
+// SyncSelected is token/syncToken: it synchronizes a token with two consecutive OTPs. If they do not match, it refuses, and its
+// transaction commits.
 func (m *Auth) SyncSelected(r *http.Request, args *SyncArgs, plan *dispatch.Plan) error {
 	user, err := args.Selector("user", people.UserType, false)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package message has the messages to users: the texts they are made of, the queue in the database, and the methods that show both. A message is
-// queued in the transaction of what it reports, and sent afterwards by package sender.
+// Package message contains the messages to users: their templates, the queue in the database, and the methods for both. A message
+// is queued in the transaction of the change that it reports, and sent afterwards by package sender.
 package message
 
 import (
@@ -16,18 +16,18 @@ import (
 	"tokensmith/store"
 )
 
-// Delivery has the methods that show messages on their way.
+// Delivery is the receiver of the methods for queued and sent messages.
 type Delivery struct{ object.CRUD }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Template": &Template{object.CRUD{Server: s, Type: TemplateType}}, "Delivery": &Delivery{object.CRUD{Server: s, Type: DeliveryType}}}
 }
 
-// Template has the methods of the messages' texts.
+// Template is the receiver of the methods for message templates.
 type Template struct{ object.CRUD }
 
-// DeliveryType declares messages on their way.
+// DeliveryType declares the object delivery, a queued or sent message.
 var DeliveryType = object.Declare(&object.Type{
 	Name: "delivery", NotFound: model.DeliveryNoun, Row: func() any { return new(model.Delivery) },
 	Attrs: []object.Attr{
@@ -44,7 +44,7 @@ var DeliveryType = object.Declare(&object.Type{
 	},
 })
 
-// TemplateType declares the texts of messages.
+// TemplateType declares the object template, the text of a message.
 var TemplateType = object.Declare(&object.Type{
 	Name: "template", NotFound: model.TemplateNoun, Row: func() any { return new(model.Template) }, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: func(_ *dispatch.Call, _ store.Tx, _ *object.Decoded, _, row any) error {
@@ -59,18 +59,18 @@ var TemplateType = object.Declare(&object.Type{
 
 const (
 	deliveryPoll  = time.Second
-	deliveryLease = 2 * 60_000 // milliseconds in which a claimed delivery is tried
+	deliveryLease = 2 * 60_000 // how long a claimed delivery is reserved for one process, in milliseconds
 	deliveryTime  = time.Minute
-	deliveryBatch = 1 // claimed at once: the lease must outlast their tries
+	deliveryBatch = 1 // how many deliveries are claimed at once; the lease must last until all of them were tried
 )
 
-// content is the subject and text of a delivery, sealed in its row's Body.
+// content is the subject and text of a delivery. It is sealed in the column body.
 type content struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 }
 
-// Send queues a message to a user, in the transaction of what it reports on.
+// Send queues a message to a user in the transaction of the change that it reports.
 func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) error {
 	if c.Server.Config.Senders[channel] == nil {
 		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
@@ -85,7 +85,8 @@ func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string
 	return tx.Insert(d)
 }
 
-// Pretend does what Send does, and leaves no message: the time it takes does not tell whether there is somebody to send one to.
+// Pretend does the same work as Send, but leaves no message. So the time of a call does not reveal whether there is a user to
+// send a message to.
 func Pretend(c *dispatch.Call, tx store.Tx, channel, template string, values map[string]string, goodUntil model.Time) error {
 	d, err := compose(c, tx, &model.User{LoginName: "nobody", Email: "nobody@invalid.invalid", Mobile: "+000000000000"}, channel, template, values, goodUntil)
 	if err != nil {
@@ -94,7 +95,7 @@ func Pretend(c *dispatch.Call, tx store.Tx, channel, template string, values map
 	return tx.PretendDelivery(d)
 }
 
-// compose makes the message of a template.
+// compose makes a message from a template.
 func compose(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) (*model.Delivery, error) {
 	t, err := tx.TemplateByName(template)
 	if err != nil {
@@ -111,7 +112,7 @@ func compose(c *dispatch.Call, tx store.Tx, u *model.User, channel, template str
 		Body: c.Server.Keys.Seal(store.MessagePlace(id), body), NextTry: c.Now, GoodUntil: goodUntil, DateCreated: c.Now, LastUpdated: c.Now}, nil
 }
 
-// Deliver carries queued messages out until ctx ends. Several processes may do so on one database.
+// Deliver sends queued messages until ctx ends. Several processes may do so with one database.
 func Deliver(ctx context.Context, s *dispatch.Server) {
 	done := make(chan struct{})
 	for channel, by := range s.Config.Senders {
@@ -156,7 +157,7 @@ func deliverSome(ctx context.Context, s *dispatch.Server, channel string, by sen
 	return len(due), nil
 }
 
-// deliver tries one message and records how it went, also when the server is stopping meanwhile.
+// deliver tries to send a message and saves the result, even if the server is stopping.
 func deliver(ctx context.Context, s *dispatch.Server, d *model.Delivery, by sender.Sender) error {
 	reason := ""
 	if d.GoodUntil != 0 && model.At(s.Config.Now()) >= d.GoodUntil {
@@ -178,7 +179,7 @@ func deliver(ctx context.Context, s *dispatch.Server, d *model.Delivery, by send
 	}
 	d.Ended(model.At(s.Config.Now()), reason)
 	s.Config.Log.Info().Str("delivery", d.ID).Str("channel", d.Channel).Str("status", d.Status).Int64("attempts", d.Attempts).Msg("delivery")
-	// What is not noted before the lease ends is sent again.
+	// If the result is not saved before the lease ends, the message is sent again.
 	for began := time.Now(); ; {
 		err := s.Config.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Save(d) })
 		if err == nil || wire.ClientError(err).Kind != model.Unavailable || time.Since(began) > deliveryTime/2 {

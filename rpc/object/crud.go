@@ -14,7 +14,7 @@ import (
 	"tokensmith/store"
 )
 
-// CRUD gives an object its common five methods.
+// CRUD provides the five common methods of an object.
 type CRUD struct {
 	Server *dispatch.Server
 	Type   *Type
@@ -26,7 +26,7 @@ type CreateArgs struct {
 	Return wire.Return  `json:"return"`
 }
 
-// Selection says which object a method means: by match, by id, or by the object's own member (a selector).
+// Selection selects one object: by match, by id, or by a selector in the member with the object's own name.
 type Selection struct {
 	ID    *wire.Text                `json:"id"`
 	Match wire.Match                `json:"match"`
@@ -48,7 +48,7 @@ type SetArgs struct {
 // DeleteArgs are the parameters of delete.
 type DeleteArgs struct{ Selection }
 
-// Sought returns the conditions of a selection; none at all is refused.
+// Sought returns the conditions of a selection. An empty selection is an error.
 func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	if one.conds, err = o.Conds("match", s.Match); err != nil {
 		return one, err
@@ -72,7 +72,7 @@ func (s *Selection) Sought(o *Type) (one Lookup, err error) {
 	return one, nil
 }
 
-// Selector returns the conditions of a member that names an object; nil when it was not sent and is optional.
+// Selector returns the conditions of a member that names an object; nil if it was not sent and is optional.
 func (s *Selection) Selector(name string, o *Type, required bool) ([]store.Cond, error) {
 	raw, ok := s.Rest[name]
 	if !ok || raw.Kind() == 'n' {
@@ -88,7 +88,7 @@ func (s *Selection) Selector(name string, o *Type, required bool) ([]store.Cond,
 	return o.selector(name, m)
 }
 
-// Create makes an object.
+// Create creates an object.
 func (m CRUD) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan) error {
 	return m.CreateWith(r, args, plan, func(*Decoded) error { return nil },
 		func(_ *dispatch.Call, _ store.Tx, _ *Decoded, _ string, made jsontext.Value) (any, error) {
@@ -96,8 +96,8 @@ func (m CRUD) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan) err
 		})
 }
 
-// CreateWith makes an object. ready completes what the client gave of it, before any transaction; made gets the object's id and
-// reply, in the transaction, and gives the reply.
+// CreateWith creates an object. ready completes the decoded attributes before the transaction. made gets the id and the reply of
+// the new object, in the transaction, and returns the reply to send.
 func (m CRUD) CreateWith(r *http.Request, args *CreateArgs, plan *dispatch.Plan, ready func(*Decoded) error,
 	made func(c *dispatch.Call, tx store.Tx, d *Decoded, id string, reply jsontext.Value) (any, error)) error {
 	c := dispatch.CallFrom(r.Context())
@@ -130,7 +130,8 @@ func (m CRUD) CreateWith(r *http.Request, args *CreateArgs, plan *dispatch.Plan,
 	return nil
 }
 
-// PrepareCreate prepares the making of an object from decoded attributes; the function it returns creates it in a transaction and returns its id.
+// PrepareCreate prepares to create an object from decoded attributes. The function that it returns creates the object in a
+// transaction and returns its id.
 func (m CRUD) PrepareCreate(ctx context.Context, c *dispatch.Call, d *Decoded) (func(store.Tx) (string, error), error) {
 	if m.Type.Prepare != nil {
 		if err := m.Type.Prepare(ctx, c, d); err != nil {
@@ -153,7 +154,7 @@ func (m CRUD) PrepareCreate(ctx context.Context, c *dispatch.Call, d *Decoded) (
 	}, nil
 }
 
-// Write checks and writes a row, with what belongs to it.
+// Write checks and writes a row and what belongs to it.
 func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error {
 	if m.Type.Check != nil {
 		if err := m.Type.Check(c, tx, d, old, row); err != nil {
@@ -179,7 +180,7 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 	return nil
 }
 
-// Taken says which attributes must be unique when the store refused a row.
+// Taken adds to an error of kind Exists which attributes must be unique.
 func (o *Type) Taken(err error) error {
 	if e := wire.ClientError(err); e.Kind == model.Exists && e.Detail == nil && len(o.Keys) > 0 {
 		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + o.Keys[0][0]},
@@ -188,7 +189,7 @@ func (o *Type) Taken(err error) error {
 	return err
 }
 
-// one reads an object just written.
+// one reads an object that was just written.
 func (m CRUD) one(tx store.Tx, p *Projection, id string) (jsontext.Value, error) {
 	if len(p.Columns) == 1 && p.Columns[0].Name == "id" && p.Columns[0].Path == nil && p.Root.flat() {
 		return p.Root.write(nil, store.Row{id}, nil)
@@ -200,7 +201,7 @@ func (m CRUD) one(tx store.Tx, p *Projection, id string) (jsontext.Value, error)
 	return jsontext.Value(rows[0]), nil
 }
 
-// finds says whether one of the conditions leads to a few objects at once.
+// finds returns whether one of the conditions matches only a few objects and is served by an index.
 func (o *Type) finds(conds []store.Cond) bool {
 	for _, c := range conds {
 		for i := range o.Attrs {
@@ -244,9 +245,9 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 			}
 			id, err := m.Type.FindSelected(c, tx, one)
 			if err != nil {
-				return nil, err // which names them
+				return nil, err // the error lists the objects
 			}
-			conds = []store.Cond{store.ByID(id)} // the one in the default domain; or, without a snapshot, the others went meanwhile
+			conds = []store.Cond{store.ByID(id)} // the one in the default domain, or the only one that still matches, as there is no snapshot
 		}
 	}
 	return nil
@@ -268,7 +269,7 @@ func (m CRUD) Set(r *http.Request, args *SetArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(_ *dispatch.Call, tx store.Tx, id string) (any, error) { return nil, change(tx, id) })
 }
 
-// change prepares the changing of an object by decoded attributes.
+// change prepares to change an object with decoded attributes.
 func (m CRUD) change(ctx context.Context, c *dispatch.Call, d *Decoded) (func(tx store.Tx, id string) error, error) {
 	if m.Type.Prepare != nil {
 		if err := m.Type.Prepare(ctx, c, d); err != nil {
@@ -290,7 +291,7 @@ func (m CRUD) change(ctx context.Context, c *dispatch.Call, d *Decoded) (func(tx
 	}, nil
 }
 
-// UpdateSelected leaves a plan that finds the selected object and acts on it, known by its id.
+// UpdateSelected sets a plan that finds the selected object and calls act with its id.
 func (m CRUD) UpdateSelected(r *http.Request, s *Selection, plan *dispatch.Plan, act func(c *dispatch.Call, tx store.Tx, id string) (any, error)) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := s.Sought(m.Type)
@@ -307,14 +308,14 @@ func (m CRUD) UpdateSelected(r *http.Request, s *Selection, plan *dispatch.Plan,
 	return nil
 }
 
-// Delete removes one object; one that is in use is refused.
+// Delete deletes one object. If the object is in use, it returns an error.
 func (m CRUD) Delete(r *http.Request, args *DeleteArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		return nil, m.Remove(c, tx, id)
 	})
 }
 
-// Remove deletes the object of an id, unless it is in use.
+// Remove deletes the object with that id, unless it is in use.
 func (m CRUD) Remove(c *dispatch.Call, tx store.Tx, id string) error {
 	for _, u := range m.Type.UsedBy {
 		used, err := tx.Exists(u.Rows, id)

@@ -16,7 +16,8 @@ import (
 	"tokensmith/store"
 )
 
-// Decoded is what a client gave of an object: values read and checked one by one, relations still to be looked up.
+// Decoded holds the attributes that a client sent for an object. Values are decoded and checked. Related objects are not looked
+// up yet.
 type Decoded struct {
 	obj      *Type
 	Place    string // "attrs"
@@ -24,32 +25,32 @@ type Decoded struct {
 	refs     []relation
 	members  []elements
 	Secrets  map[string]model.Secret
-	Creating bool // a new object, that is
-	Extra    any  // what the object's prepare step made of it
+	Creating bool // the object is new
+	Extra    any  // the result of the type's Prepare function
 }
 
 // Value is the value of an attribute.
 type Value struct {
 	attr    *Attr
 	v       any
-	Initial bool // not given: what a new object starts with
+	Initial bool // not sent: the initial value of a new object
 }
 
 type relation struct {
 	attr  *Attr
-	conds []store.Cond // nil = none
-	id    *string      // once into has looked it up
+	conds []store.Cond // nil if there is no related object
+	id    *string      // set by Into
 }
 
-// elements is what a client gave as a collection: each by the conditions that name it.
+// elements are the elements that a client sent for a collection, each as the conditions that name it.
 type elements struct {
 	coll  *Collection
 	place string
 	each  [][]store.Cond
 }
 
-// Decode reads attributes given on create or set. An unknown one, one that may not be given, and one that is missing
-// are refused by name. except names attributes that the method takes care of itself; they are left out.
+// Decode decodes the attributes sent on create or set. It returns an error, with the name, for an attribute that is unknown, not
+// allowed, or missing. except lists attributes that the method handles itself; they are ignored.
 func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (*Decoded, error) {
 	d := &Decoded{obj: o, Place: place, Secrets: map[string]model.Secret{}, Creating: on == OnCreate}
 	selectors := map[*Attr]wire.Members{}
@@ -131,7 +132,7 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 	return d, nil
 }
 
-// read reads one value by its attribute's type.
+// read decodes one value according to the type of its attribute.
 func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 	var out any
 	var err error
@@ -213,14 +214,14 @@ func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 	return err
 }
 
-// Has says whether an attribute was given.
+// Has returns whether an attribute was sent.
 func (d *Decoded) Has(name string) bool {
 	return slices.ContainsFunc(d.Values, func(v Value) bool { return v.attr.Name == name && !v.Initial }) ||
 		slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr.Name == name }) ||
 		slices.ContainsFunc(d.members, func(m elements) bool { return m.coll.Name == name })
 }
 
-// Given returns the value of an attribute, also an initial one; false when there is none.
+// Given returns the value of an attribute, which may be an initial one; ok is false if there is none.
 func Given[T any](d *Decoded, name string) (v T, ok bool) {
 	for _, x := range d.Values {
 		if x.attr.Name == name {
@@ -231,7 +232,7 @@ func Given[T any](d *Decoded, name string) (v T, ok bool) {
 	return v, false
 }
 
-// Into puts the values into a row and looks the relations up.
+// Into stores the values in a row and looks up related objects.
 func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 	for _, v := range d.Values {
 		if v.attr.Column == "-" {
@@ -280,10 +281,10 @@ func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, 
 	return &id, err
 }
 
-// maxElements bounds what a client gives as a collection.
+// maxElements limits the elements that a client may send for a collection.
 const maxElements = 1000
 
-// named reads an array of a collection's elements: each by a selector, or by its name alone.
+// named decodes an array of elements of a collection, each a selector or a name.
 func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
 	var items []jsontext.Value
 	if v.Kind() != 'n' {
@@ -309,7 +310,7 @@ func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond,
 	return each, nil
 }
 
-// relate writes the collections that were given of a row.
+// relate saves the collections that were sent for a row.
 func (d *Decoded) relate(c *dispatch.Call, tx store.Tx, id string) error {
 	for _, m := range d.members {
 		var ids []string
@@ -329,7 +330,7 @@ func (d *Decoded) relate(c *dispatch.Call, tx store.Tx, id string) error {
 	return nil
 }
 
-// AtAttribute says of an object that was not found which attribute named it.
+// AtAttribute adds to a not-found error which attribute named the object.
 func AtAttribute(err error, place string) error {
 	var missed *model.Error
 	if errors.As(err, &missed) && missed.Kind == model.NotFound {
@@ -338,7 +339,7 @@ func AtAttribute(err error, place string) error {
 	return err
 }
 
-// Related returns the id of a related object that the client named; nil when he named none.
+// Related returns the id of a related object that the client named; nil if the client named none.
 func (d *Decoded) Related(c *dispatch.Call, tx store.ReadTx, name string) (*string, error) {
 	for _, r := range d.refs {
 		switch {

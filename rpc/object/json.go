@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// write appends the object's JSON.
+// write appends the object as JSON.
 func (n *Node) write(b []byte, row store.Row, parts parts) (_ []byte, err error) {
 	if n.Present >= 0 && row[n.Present] == nil {
 		return append(b, "null"...), nil
@@ -31,7 +31,7 @@ func (n *Node) write(b []byte, row store.Row, parts parts) (_ []byte, err error)
 	return append(b, '}'), nil
 }
 
-// write appends the value; in a bare object, where further values stand beside it, that of a collection without brackets.
+// write appends the value. In a bare object, other values may follow, so a collection is written without brackets.
 func (f *Field) write(b []byte, row store.Row, parts parts, bare bool) ([]byte, error) {
 	switch {
 	case f.Always == "[]" && bare:
@@ -65,7 +65,7 @@ func (f *Field) write(b []byte, row store.Row, parts parts, bare bool) ([]byte, 
 	return f.Kind.write(b, row[f.Column]), nil
 }
 
-// JoinValues appends values with commas between them.
+// JoinValues appends values, separated by commas.
 func JoinValues(b []byte, values [][]byte) []byte {
 	for i, v := range values {
 		if i > 0 {
@@ -76,7 +76,7 @@ func JoinValues(b []byte, values [][]byte) []byte {
 	return b
 }
 
-// write appends a value; what is empty is null.
+// write appends a value. An empty value is written as null.
 func (k Kind) write(b []byte, v any) []byte {
 	switch x := v.(type) {
 	case nil:
@@ -111,7 +111,7 @@ func (k Kind) write(b []byte, v any) []byte {
 	return b
 }
 
-// AsText returns a text column's value.
+// AsText returns the value of a text column.
 func AsText(v any) string {
 	switch s := v.(type) {
 	case string:

@@ -11,17 +11,17 @@ import (
 	"tokensmith/store"
 )
 
-// NameFault is a text of an object that the rule of its attribute takes no more. The object is reached by its id, and may be given
-// another text or be deleted.
+// NameFault is a text of an object that the rule of its attribute would now refuse. The object can still be selected by its id,
+// to change the text or to delete the object.
 type NameFault struct {
 	Object, ID, Attribute string
-	Text                  string // quoted, with what is not seen as escapes; "" where it may be a seed
+	Text                  string // quoted, with invisible characters as escapes; "" if it may be a seed
 	Reason                string
 }
 
-const namesPage = 5000 // rows read at a time
+const namesPage = 5000 // how many rows are read at a time
 
-// Fault says why a text is not kept as it is by the attribute's rule.
+// Fault returns why the attribute's rule would refuse or change a text; "" if it would not.
 func (a *Attr) Fault(text string) string {
 	clean, reason := a.Rule.Clean(text)
 	if reason == "" && a.Refuses != nil {
@@ -38,7 +38,7 @@ func (a *Attr) Fault(text string) string {
 	return "is not in the form in which it would be kept: " + strconv.QuoteToASCII(clean)
 }
 
-// QuotedName returns a text that is at fault, for people.
+// QuotedName returns a refused text for a message; "" if it may be a seed.
 func QuotedName(text string) string {
 	if model.MayBeSeed(text) {
 		return ""
@@ -46,7 +46,8 @@ func QuotedName(text string) string {
 	return strconv.QuoteToASCII(text)
 }
 
-// NameFaults hands over every text that its rule takes no more, of all objects, and counts them. It reads part by part.
+// NameFaults calls see for every text, in all objects, that its rule would now refuse, and returns their number. It reads the
+// tables in parts.
 func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(Types)) {
 		o := Types[name]
@@ -86,7 +87,7 @@ func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n
 	return sharedNames(ctx, s, n, see)
 }
 
-// sharedNames hands over the principal names that name two users, and counts them with those before.
+// sharedNames calls see for every principal name that two users have, and returns n plus their number.
 func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFault)) (int, error) {
 	for last := ""; ; {
 		var shared map[string]string
@@ -104,7 +105,7 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 	}
 }
 
-// CountNames logs how many names of the database keep to the rules no more, if any. It reads all of them, and changes nothing.
+// CountNames logs how many names the rules would now refuse, if there are any. It reads all of them and changes nothing.
 func CountNames(ctx context.Context, s *dispatch.Server) error {
 	n, err := NameFaults(ctx, s, func(NameFault) {})
 	if n > 0 && err == nil {

@@ -9,10 +9,10 @@ import (
 	"tokensmith/store"
 )
 
-// grows are the objects of which there may be very many.
+// grows lists the object types that may have very many objects.
 var grows = []string{"user", "token", "tokenAssignment", "device", "installationCode"}
 
-// fewColumns are, by table, the columns of these objects of which a value leads to a few rows at once.
+// fewColumns returns, by table, the columns of these objects in which a value leads to a few rows through an index.
 var fewColumns = sync.OnceValue(func() map[string][]string {
 	few := map[string][]string{}
 	for _, name := range grows {
@@ -31,7 +31,7 @@ var fewColumns = sync.OnceValue(func() map[string][]string {
 	return few
 })
 
-// direct says whether conditions lead to a few objects at once, or there are not many.
+// direct returns whether conditions lead to a few objects through an index, or the table is always small.
 func (o *Type) direct(conds []store.Cond) bool {
 	few := fewColumns()
 	if few[o.Table] == nil {
@@ -46,10 +46,10 @@ func (o *Type) direct(conds []store.Cond) bool {
 	})
 }
 
-const maxAmbiguous = 10 // objects that a selector which fits several names
+const maxAmbiguous = 10 // how many objects an error lists if a selector matches several
 
-// Narrowed returns conditions by which a change finds at most a few objects without looking through their table, see
-// dispatch.Call's FoundBeside.
+// Narrowed returns conditions with which a change finds at most a few objects without a search through their table (see
+// Call.FoundBeside in package dispatch).
 func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	if o.direct(conds) {
 		return conds, nil
@@ -68,7 +68,7 @@ func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (
 	return append(slices.Clip(conds), store.ByIDs(ids)), nil
 }
 
-// lookup asks for the ids of what fits, and for one more than are named.
+// lookup returns a query for the ids of the matching objects. Its limit is one more than an error lists.
 func (o *Type) lookup(conds []store.Cond) *store.Query {
 	return &store.Query{Table: o.Table, Columns: []store.Column{store.IDColumn}, Where: conds,
 		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxAmbiguous + 1}

@@ -1,5 +1,6 @@
-// Package object makes the common methods of an object out of one declaration: reading attributes, finding, projecting, searching, creating,
-// changing and deleting. The declaration is the only list of attributes; the documents are made from it as well.
+// Package object derives the common methods of an object from one declaration: decoding attributes, finding, projecting,
+// searching, creating, changing and deleting. The declaration is the only list of attributes. The documentation is derived from
+// it too.
 package object
 
 import (
@@ -13,66 +14,68 @@ import (
 	"tokensmith/store"
 )
 
-// Type is the declaration of an object: the only list of its attributes: decoding, match, sort, return and the documents are all
-// made from it. One without a table declares the attributes of a method's own, such as token/import.
+// Type is the declaration of an object. It is the only list of the object's attributes: decoding, match, sort, return and the
+// documentation are derived from it. A Type without a table declares the attributes of a single method, such as token/import.
 type Type struct {
-	Name               string     // on the wire: "tokenAssignment"
-	NotFound           model.Noun // what a not-found of it is of; of one with a table
-	Noun               string     // for people: "token assignment"; Missing's name, where there is one
-	Table              string     // in the store: that of its rows
-	Row                func() any // a new row: a pointer to a type of the domain
+	Name               string     // name on the wire: "tokenAssignment"
+	NotFound           model.Noun // the noun of its not-found error; only with a table
+	Noun               string     // name for readers: "token assignment"; the name of NotFound, if that is set
+	Table              string     // table of its rows
+	Row                func() any // returns a new row, a pointer to a domain type
 	Attrs              []Attr
 	Collections        []Collection
-	Keys               [][]string // attributes that together name an object, besides id
-	Of                 []string   // without a table: the methods that take its attributes
-	Rows               string     // the method that answers its rows, where it has none of its own
-	Order              string     // the default sort of a search; "" = id
-	ShownWhenAmbiguous []string   // what tells objects apart when a selector fits several
-	UsedBy             []Use      // what refuses its deletion
-	Limited            Limited    // what an agent that is limited to domains may do with such objects
+	Keys               [][]string // attributes that together identify an object, besides id
+	Of                 []string   // without a table: the methods with these attributes
+	Rows               string     // the method that returns its rows, if it has no methods of its own
+	Order              string     // default sort order of a search; "" for id
+	ShownWhenAmbiguous []string   // attributes that distinguish the objects when a selector matches several
+	UsedBy             []Use      // references that prevent its deletion
+	Limited            Limited    // what agents that are limited to domains may do with such objects
 	Prepare            func(ctx context.Context, c *dispatch.Call, d *Decoded) error
-	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // before the write; old is nil on create
-	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // before a deletion
-	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // in the transaction, behind the write
+	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called before the write; old is nil on create
+	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // called before a deletion
+	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called in the transaction, after the write
 
-	// Documented names of which this server keeps nothing: they read as empty, so that a client's list of names does not fail, and cannot
-	// be given, searched by or sorted by. They are none of "*".
-	EmptyCollections []string // read as []
-	EmptyTexts       []string // texts and objects, read as null
+	// Names from the documentation of the original API for which this server stores nothing. They are returned as empty, so that
+	// a client's list of names does not fail. They cannot be set, searched or sorted by, and are not part of "*".
+	EmptyCollections []string // returned as []
+	EmptyTexts       []string // texts and objects, returned as null
 
 	ByName map[string]*Attr
-	fields map[string][]int // column → field of the row type, as reflect's FieldByIndex takes it
+	fields map[string][]int // column → field index in the row type, for reflect.Value.FieldByIndex
 }
 
-// Limited says what an agent that is limited to domains may do with objects of a type. Which of them it sees, store.DomainScope says.
+// Limited says what an agent that is limited to domains may do with objects of a type. store.DomainScope says which of them it
+// sees.
 type Limited uint8
 
 const (
 	NoAccess Limited = iota
-	Reads            // it gets and searches them, since all domains share them
-	Changes          // it may call all their methods, for those of its domains
+	Reads            // it may get and search them, because all domains share them
+	Changes          // it may call all their methods, for objects of its domains
 )
 
-// OpenToLimited says whether an agent that is limited to domains may call a method of such objects, by the last part of its path.
+// OpenToLimited returns whether an agent that is limited to domains may call a method of such objects. verb is the last part of
+// the method's path.
 func (o *Type) OpenToLimited(verb string) bool {
 	return o.Limited == Changes || o.Limited == Reads && (verb == "get" || verb == "search")
 }
 
-// Kind is an attribute's type on the wire.
+// Kind is the type of an attribute on the wire.
 type Kind uint8
 
 const (
-	Text    Kind = iota // a string; a number is taken as its literal text
-	Integer             // a 64-bit integer; also as a string
+	Text    Kind = iota // a string; a number is accepted as its literal text
+	Integer             // a 64-bit integer, which may be written as a string
 	Boolean
 	Date   // ISO 8601
-	Enum   // one of values
-	List   // an array of strings; also as one comma-separated string
-	Secret // a string that is never given back
-	Ref    // another object: a selector
+	Enum   // one of Values
+	List   // an array of strings, or one comma-separated string
+	Secret // a string that is never returned
+	Ref    // another object, given by a selector
 )
 
-// When a client may give an attribute.
+// When says when a client may set an attribute.
 type When uint8
 
 const (
@@ -88,50 +91,50 @@ type Attr struct {
 	Kind       Kind
 	When       When
 	Required   bool
-	Initial    any                               // value of a new object when none is given; nil = the type's zero
-	Values     []string                          // of an enum; of the items of a list, where these are limited
-	Min, Max   int64                             // integer: range (0,0 = from 0 up); text: most characters, secret: most bytes (0 = 255)
-	Rule       model.Naming                      // of a text
-	Refuses    func(text string) (reason string) // of a text: what its rule does not; nil = nothing
-	Raw        bool                              // text: a file's, whose bytes may be characters, NUL among them
-	Ends       bool                              // date: an end, so that a day alone is its last moment
-	Column     string                            // which keeps it, in the spelling of names: "dateCreated"; "" = its own; "-" = it is not kept as such
-	Path       []store.Step                      // where the column stands, when not in the object's own row
-	Fold       bool                              // compared without case, through the column's folded twin
-	Indexed    bool                              // a search by it alone reads only what it finds
-	Object     string                            // ref: which
-	Aliases    []string                          // names kept for old clients
-	From       []string                          // columns, in the same spelling, of the object's own row of which derive makes the value; it has no column then
+	Initial    any                               // value for a new object if none is sent; nil for the type's zero value
+	Values     []string                          // allowed values of an enum, or of the items of a list if these are limited
+	Min, Max   int64                             // integer: range (0,0 means no upper limit); text: limit in characters, secret: in bytes (0 means 255)
+	Rule       model.Naming                      // rule for a text
+	Refuses    func(text string) (reason string) // for a text: further reasons to refuse it; may be nil
+	Raw        bool                              // text: the content of a file, whose bytes may be sent as characters, including NUL
+	Ends       bool                              // date: it is an end, so a date without a time means the end of that day
+	Column     string                            // column in the spelling of names: "dateCreated"; "" for the attribute's name; "-" if there is none
+	Path       []store.Step                      // path to the row with the column, if it is not the object's own row
+	Fold       bool                              // compared without case, with the folded column
+	Indexed    bool                              // an index serves a search by it alone
+	Object     string                            // ref: the name of the other object
+	Aliases    []string                          // older names for old clients
+	From       []string                          // columns of the object's own row, in the same spelling, from which Derive makes the value; then there is no Column
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
-	Reveals    bool // shown, and then recorded, only to who may call the method by its exact name or a lone "*"
-	ZeroIsNone bool // integer: 0 is no value, and can be given as null alone
+	Reveals    bool // returned only to callers whose permission has the method's exact name or is "*"; this is recorded in the audit log
+	ZeroIsNone bool // integer: 0 means no value, and can be set only by null
 	About      string
 }
 
-// Collection is a to-many relation. One that a client may give has a relation table of nothing else.
+// Collection is a to-many relation. If a client may set it, it has a relation table that contains nothing else.
 type Collection struct {
 	Name   string
 	When   When
-	Alias  string // its singular, which match also takes
+	Alias  string // its singular, which match accepts too
 	Object string
-	Steps  []store.Step // to the elements; at most one relation table in between
-	Order  string       // column of the first table by which they are sorted; "" = id
+	Steps  []store.Step // path to the elements, with at most one relation table in between
+	Order  string       // column of the first table that the elements are sorted by; "" for id
 	About  string
 }
 
-// Use is a relation that refuses an object's deletion.
+// Use is a reference that prevents the deletion of an object.
 type Use struct {
-	Rows store.Step // that refer to it
-	Noun string     // for people
+	Rows store.Step // the rows that refer to it
+	Noun string     // name of these rows for readers
 }
 
 var (
 	Types     = map[string]*Type{} // by name
-	Arguments = map[string]*Type{} // declarations of a method's own attributes, by its path
-	RowsOf    = map[string]*Type{} // declarations of what a method answers, by its path
+	Arguments = map[string]*Type{} // declarations of the attributes of single methods, by path
+	RowsOf    = map[string]*Type{} // declarations of the rows that methods return, by path
 )
 
-// Declare makes a type known by its name. What is wrong with the declaration stops the program at its start.
+// Declare registers a type by its name. An error in the declaration stops the program at start.
 func Declare(o *Type) *Type {
 	if o.Row != nil {
 		o.Table = store.TableOf(o.Row())
@@ -204,7 +207,8 @@ func Declare(o *Type) *Type {
 	return o
 }
 
-// snake turns a wire name into a column's: "loginName" → "login_name", acronyms must be spelt as words ("lastChangePin").
+// snake converts a wire name to a column name: "loginName" → "login_name". Acronyms must be written like words
+// ("lastChangePin").
 func snake(name string) string {
 	var b strings.Builder
 	for _, c := range name {
@@ -217,7 +221,7 @@ func snake(name string) string {
 	return b.String()
 }
 
-// Collection finds a collection by its name; match also takes its singular.
+// Collection returns a collection by its name or, if singular is set, also by its singular.
 func (o *Type) Collection(name string, singular bool) *Collection {
 	for i := range o.Collections {
 		if c := &o.Collections[i]; c.Name == name || singular && c.Alias == name && name != "" {
@@ -227,13 +231,13 @@ func (o *Type) Collection(name string, singular bool) *Collection {
 	return nil
 }
 
-// Simple says whether an attribute is one of "*": a value of the object itself that may be read.
+// Simple returns whether an attribute is part of "*": a readable value of the object itself.
 func (a *Attr) Simple() bool { return a.Kind != Ref && a.Kind != Secret && a.readable() }
 
-// readable says whether an attribute has a value that is kept or derived.
+// readable returns whether an attribute has a stored or derived value.
 func (a *Attr) readable() bool { return a.Column != "-" || a.Derive != nil }
 
-// field returns the row's field of a column.
+// field returns the field of a row for a column.
 func (o *Type) field(row any, column string) reflect.Value {
 	index, ok := o.fields[column]
 	if !ok {
@@ -242,10 +246,10 @@ func (o *Type) field(row any, column string) reflect.Value {
 	return reflect.ValueOf(row).Elem().FieldByIndex(index)
 }
 
-// idOf returns a row's id.
+// idOf returns the id of a row.
 func (o *Type) idOf(row any) string { return o.field(row, "id").String() }
 
-// stamp sets a time of the row, if it has one of that name.
+// stamp sets a time in a row if it has a field of that name.
 func (o *Type) stamp(row any, name string, t model.Time) {
 	if f := o.field(row, snake(name)); f.IsValid() {
 		f.SetInt(int64(t))

@@ -13,51 +13,51 @@ import (
 )
 
 const (
-	maxCollections = 20 // of one reply, each of which is a query
+	maxCollections = 20 // limit for the collections of one reply, because each is a query
 
-	blockRows  = 1000     // rows whose collections are read at once
-	maxHeld    = 32 << 20 // bytes of rows that wait for their collections
-	lightBytes = 4 << 20  // of the same, for which no place is needed of those that take memory
-	nestedMore = 48 << 20 // bytes of the JSON of collections that waits for its rows
+	blockRows  = 1000     // for how many rows a collection is read at once
+	maxHeld    = 32 << 20 // limit for the rows that wait for their collections, in bytes
+	lightBytes = 4 << 20  // size in bytes up to which no AcquireHeavy is needed
+	nestedMore = 48 << 20 // limit for the JSON of collections that waits for its rows, in bytes
 )
 
-// Projection turns found rows into JSON. It reads every to-one relation in the same query and every collection in
-// one further query for each blockRows rows.
+// Projection converts found rows to JSON. It reads to-one relations in the same query, and each collection in one further query
+// for each blockRows rows.
 type Projection struct {
-	call    *dispatch.Call // who asks, and when
+	call    *dispatch.Call // the call that the reply is for
 	Columns []store.Column
 	Root    Node
-	colls   *int // how many collections there are, with those of collections
+	colls   *int // the number of collections, including those inside collections
 }
 
 // Node is one object of the reply.
 type Node struct {
-	Present int // column that is nil when there is no such object; -1 = there always is
+	Present int // column that is nil if the object does not exist; -1 if it always exists
 	fields  []Field
-	bare    bool // of its one field only the value, or the values, stand in the reply
+	bare    bool // the reply contains only the value or values of its single field
 }
 
-// Field is one member of a reply's object.
+// Field is one member of an object in the reply.
 type Field struct {
 	name   []byte // quoted
 	Kind   Kind
 	Column int
-	derive func(row store.Row) (any, error) // nil = the column's value
-	Always string                           // JSON that stands there whatever the row; "" = the row's
+	derive func(row store.Row) (any, error) // nil for the value of the column
+	Always string                           // JSON that does not depend on the row; "" if the value does
 	one    *Node
 	many   *many
 }
 
-// many is a collection of the reply.
+// many is a collection in the reply.
 type many struct {
-	key      int // column of the owning row that the elements refer to
+	key      int // column of the containing row that the elements refer to
 	step     store.Step
 	order    string
-	proj     *Projection // its last column is the one that refers back
+	proj     *Projection // its last column refers to the containing row
 	elements bool
 }
 
-// Project compiles a Return; place names it in refusals.
+// Project compiles a Return. place is its name in error messages.
 func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projection, error) {
 	p := &Projection{call: c, colls: new(int)}
 	n, err := p.node(o, ret, nil, place)
@@ -65,7 +65,7 @@ func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projec
 		return nil, err
 	}
 	if len(p.Columns) == 0 {
-		p.AddColumn(nil, "id") // of an object of which nothing may be seen, it is still seen that it is there
+		p.AddColumn(nil, "id") // even if no attribute may be seen, the existence of the object may be
 	}
 	if len(p.Columns) > wire.MaxColumns {
 		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.MaxColumns)
@@ -74,13 +74,13 @@ func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projec
 	return p, nil
 }
 
-// AddColumn has a further column read, and returns its place in each row.
+// AddColumn adds a column to the query and returns its index in each row.
 func (p *Projection) AddColumn(path []store.Step, name string) int {
 	p.Columns = append(p.Columns, store.Column{Path: path, Name: name})
 	return len(p.Columns) - 1
 }
 
-// AddField adds a field of a simple value to the root; column -1 is always null.
+// AddField adds a field with a simple value to the root. A field with column -1 is always null.
 func (p *Projection) AddField(name string, f Field) {
 	quoted, _ := jsontext.AppendQuote(nil, name)
 	for _, known := range p.Root.fields {
@@ -161,7 +161,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 	return n, nil
 }
 
-// value returns the field of an attribute whose column stands where path leads.
+// value returns the field for an attribute; path leads to the row with its column.
 func (p *Projection) value(path []store.Step, a *Attr) Field {
 	if a.Reveals && !p.call.MayShowSecrets() {
 		return Field{Kind: a.Kind, Column: -1}
@@ -186,14 +186,14 @@ func (p *Projection) value(path []store.Step, a *Attr) Field {
 		from := make(store.Row, len(columns))
 		for i, c := range columns {
 			if from[i] = row[c]; from[i] == nil && a.From[i] == "id" {
-				return nil, nil // path leads nowhere
+				return nil, nil // path leads to no row
 			}
 		}
 		return a.Derive(p.call, from)
 	}}
 }
 
-// Join appends paths without sharing memory.
+// Join concatenates paths without sharing memory.
 func Join(a, b []store.Step) []store.Step { return append(append([]store.Step(nil), a...), b...) }
 
 func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, place string) (*many, error) {
@@ -211,7 +211,7 @@ func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, p
 	return m, nil
 }
 
-// values is many for a dotted name that leads on through a collection: the values that the rest of the name has in it.
+// values is many for a dotted name that continues after a collection: the values of the rest of the name in the elements.
 func (p *Projection) values(c *Collection, rest string, path []store.Step, place string) (*many, error) {
 	m, err := p.many(c, wire.ReturnItem{Name: c.Name, Nested: wire.ReturnNames(rest)}, path, place)
 	if err != nil {
@@ -231,7 +231,7 @@ func (p *Projection) Rows(tx store.ReadTx, q store.Query) ([][]byte, error) {
 	return out, err
 }
 
-// Fetch is Rows, and also returns the rows as they were found.
+// Fetch is Rows, and also returns the rows themselves.
 func (p *Projection) Fetch(tx store.ReadTx, q store.Query) (objects [][]byte, found []store.Row, err error) {
 	err = p.each(tx, q, func(object []byte, row store.Row) error {
 		objects, found = append(objects, slices.Clone(object)), append(found, slices.Clone(row))
@@ -240,7 +240,7 @@ func (p *Projection) Fetch(tx store.ReadTx, q store.Query) (objects [][]byte, fo
 	return objects, found, err
 }
 
-// each runs a query and gives each row, as a JSON object and as it was found, to emit, which must not keep them.
+// each runs a query and passes each row, as a JSON object and as found, to emit. emit must not keep them.
 func (p *Projection) each(tx store.ReadTx, q store.Query, emit func(object []byte, row store.Row) error) error {
 	return p.eachOf(tx, q, &nesting{call: p.call, rows: map[*many]int64{}}, emit)
 }
@@ -282,18 +282,18 @@ func (p *Projection) eachOf(tx store.ReadTx, q store.Query, in *nesting, emit fu
 	return err
 }
 
-// parts are the elements of collections, by the collection and the row they belong to, separated by commas.
+// parts are the elements of collections, separated by commas, by collection and containing row.
 type parts map[*many]map[string][]byte
 
-// nesting bounds what a reply with collections takes while it is made.
+// nesting limits the memory for a reply with collections.
 type nesting struct {
 	call  *dispatch.Call
-	rows  map[*many]int64 // read of each collection
-	held  int64           // bytes of rows
-	bytes int64           // of parts
+	rows  map[*many]int64 // rows read, by collection
+	held  int64           // size of the held rows in bytes
+	bytes int64           // size of parts in bytes
 }
 
-// hold counts a row that is kept.
+// hold counts a row that is kept in memory.
 func (in *nesting) hold(row store.Row) error {
 	in.held += 24
 	for _, v := range row {
@@ -322,7 +322,7 @@ func (in *nesting) add(m *many, object []byte) error {
 	return nil
 }
 
-// flat says whether a node has no collections, which would be read by statements of their own.
+// flat returns whether a node has no collections, which need statements of their own.
 func (n *Node) flat() bool {
 	return !slices.ContainsFunc(n.fields, func(f Field) bool { return f.many != nil || f.one != nil && !f.one.flat() })
 }
@@ -355,7 +355,7 @@ func (n *Node) collect(tx store.ReadTx, found []store.Row, in *nesting, into par
 			Sort: []store.Sort{{Column: store.Column{Name: f.many.order}}}, Limit: maxNested + 1 - in.rows[f.many]}, in, func(object []byte, row store.Row) error {
 			k := AsText(row[len(f.many.proj.Columns)-1])
 			b := of[k]
-			if len(b) > 0 && len(object) > 0 { // of a bare one there may be nothing
+			if len(b) > 0 && len(object) > 0 { // a bare object may be empty
 				b = append(b, ',')
 			}
 			of[k] = append(b, object...)

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	MaxSearch = 10_000  // rows one search gives
-	maxNested = 100_000 // rows one nested collection gives, over all rows of the search
-	maxSort   = 20      // names in a sort
-	maxValues = 30_000  // values of all conditions together
+	MaxSearch = 10_000  // limit for the rows of one search
+	maxNested = 100_000 // limit for the rows of one nested collection, over all rows of the search
+	maxSort   = 20      // limit for the names in sort
+	maxValues = 30_000  // limit for the values of all conditions together
 )
 
-// Resolve follows a dotted name from an object to an attribute. Collections lead on only where many is allowed.
+// Resolve follows a dotted name from an object to an attribute. The name may lead through collections only if many is set.
 func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, error) {
 	unknown := func() error {
 		return model.AttrErrorf(model.UnknownAttr, place, "%s has no attribute %q", o.Noun, name)
@@ -49,8 +49,8 @@ func (o *Type) Resolve(place, name string, many bool) ([]store.Step, *Attr, erro
 	return nil, nil, unknown()
 }
 
-// Through follows a dotted name to the first collection that it leads through, and returns what of it names something in there; nil
-// where there is none.
+// Through follows a dotted name to the first collection on its way. It returns the path to the collection, and the rest of the
+// name; a nil collection if there is none.
 func (o *Type) Through(name string) (path []store.Step, c *Collection, rest string) {
 	at, rest := o, name
 	for range wire.MaxDepth {
@@ -72,8 +72,8 @@ func (o *Type) Through(name string) (path []store.Step, c *Collection, rest stri
 	return nil, nil, ""
 }
 
-// Nothing returns the JSON of what a dotted name leads to that the documentation has and this server keeps nothing of; "" where there
-// is something, or no such name.
+// Nothing returns the JSON for a dotted name that leads to something for which this server stores nothing (EmptyCollections,
+// EmptyTexts); "" for any other name.
 func (o *Type) Nothing(name string) string {
 	for range wire.MaxDepth {
 		head, tail, dotted := strings.Cut(name, ".")
@@ -92,11 +92,11 @@ func (o *Type) Nothing(name string) string {
 	return ""
 }
 
-// operators that a client may use on an attribute's kind.
+// operators lists the operators that a client may use. Which of them apply depends on the kind of the attribute.
 var operators = map[string]store.Op{"=": store.Eq, "!=": store.Ne, ">": store.Gt, "<": store.Lt, ">=": store.Ge, "<=": store.Le,
 	">>": store.StartsOn, "<<": store.EndsOn, "~=": store.Like, "like": store.Like, "in": store.In}
 
-// Conds turns conditions into the store's.
+// Conds converts the conditions of a match to those of package store.
 func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 	var out []store.Cond
 	count := 0
@@ -111,7 +111,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 		}
 		op, ok := operators[c.Op]
 		if related := path[:len(path)-len(a.Path)]; len(related) > 0 && c.Value.Kind() == 'n' && (op == store.Eq || op == store.Ne) {
-			// No value of what is related is: there is no such object.
+			// A related object has no null values, so null asks whether there is such an object.
 			out = append(out, store.Cond{Path: related, Column: a.Column, Op: map[store.Op]store.Op{store.Eq: store.None, store.Ne: store.Some}[op]})
 			continue
 		}
@@ -167,7 +167,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 	return out, nil
 }
 
-// matched reads the value a condition compares an attribute with.
+// matched decodes the value that a condition compares an attribute with.
 func (a *Attr) matched(place string, v jsontext.Value) (any, error) {
 	switch a.Kind {
 	case Integer:
@@ -185,8 +185,9 @@ func (a *Attr) matched(place string, v jsontext.Value) (any, error) {
 	return s, err
 }
 
-// asKept returns what a condition compares with, one text or several: as it was given where an object of before the rule is called exactly
-// so, else in the form in which the attribute is kept, so that whoever names an object may write it as whoever made it.
+// asKept returns the value, one text or several, that a condition compares with. A text matches an object that was stored before
+// the rule and has exactly this text. If there is none, it matches in the form in which the attribute is stored. So a client may
+// write a name as it was written when the object was created.
 func (a *Attr) asKept(table, column string, value any) any {
 	switch v := value.(type) {
 	case []any:
@@ -204,7 +205,7 @@ func (a *Attr) asKept(table, column string, value any) any {
 	return value
 }
 
-// selector turns the members that name one object into conditions.
+// selector converts the members that select one object to conditions.
 func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	match, err := o.equalities(place, "", m, 0)
 	if err != nil {
@@ -215,12 +216,12 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	}
 	for i, c := range match {
 		if c.Value.Kind() == 'n' {
-			match[i].Value = jsontext.Value(`""`) // which asks for nothing here, as it does in a match
+			match[i].Value = jsontext.Value(`""`) // in a selector, null means the same as ""
 		}
 	}
 	conds, err := o.Conds(place, match)
 	for i := range conds {
-		// Who names nothing means nothing: not the one object that has none.
+		// An empty name selects nothing. In particular it does not select the one object without a name.
 		if conds[i] = conds[i].ByName(); string(match[i].Value) == `""` && conds[i].Op != store.Calls {
 			conds[i] = conds[i].OfNothing()
 		}
@@ -228,12 +229,13 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	return conds, err
 }
 
-// meant returns conditions in which the user whom a name means stands for it, where several are called so and one is in the default
-// domain: what else is sought, such as that user's token, does not say who is meant.
+// meant replaces a condition that names a related user by that user's id, if the name means one user, or means several of whom one is
+// in the default domain. Only the conditions on this user decide who is meant, and not those on other objects, such as the token that
+// is searched.
 func meant(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	for i, c := range conds {
 		if c.Op != store.Calls || len(c.Path) == 0 {
-			continue // who is called so is what is sought: see FindSelected
+			continue // the selected object itself is the user: see FindSelected
 		}
 		var his []store.Cond
 		for _, other := range conds {
@@ -289,17 +291,17 @@ func (o *Type) equalities(place, prefix string, m wire.Members, depth int) (wire
 	return match, match.Check(place)
 }
 
-// Lookup is what the one object must fit that a client means.
+// Lookup holds the conditions for the one object that a client selects.
 type Lookup struct {
 	conds []store.Cond
-	Named []store.Cond // those of conds that stand in a selector, and not in a match
+	Named []store.Cond // the conditions in conds that come from a selector, not from a match
 }
 
-// BySelector is what a selector alone says.
+// BySelector returns a Lookup with the conditions of a selector alone.
 func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 
-// FindSelected is Find for a client's selection. If nothing fits because the selector names an unknown domain, the error
-// says that.
+// FindSelected is Find for a client's selection. If several objects match, the one in the default domain is taken. If none
+// matches because the selector names an unknown domain, the error says that.
 func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
 	conds, err := meant(tx, s.conds)
 	if err != nil {
@@ -323,8 +325,8 @@ func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string
 	return id, err
 }
 
-// missed says what was not found of an object that was sought: the domain, or the object itself. Only who has missed it looks
-// the domain up. What a caller does not see is none to him, so that he does not learn of a domain beyond his own.
+// missed returns the error for an object that was not found: about the domain or about the object itself. The domain is looked up
+// only in this case. A domain that the caller does not see counts as unknown, so that the caller does not learn that it exists.
 func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	if err := UndefinedDomain(tx, s.Named); err != nil {
 		return err
@@ -332,8 +334,8 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	return model.Missed(o.NotFound)
 }
 
-// UndefinedDomain refuses the conditions of a selector of which one names a domain that is none to the caller, by itself or in front
-// of a user's name.
+// UndefinedDomain returns an error if a condition of a selector names a domain that does not exist or that the caller does not
+// see, by itself or before a user's name.
 func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
 	for _, c := range conds {
 		defined := true
@@ -358,7 +360,8 @@ func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
 	return nil
 }
 
-// Find returns the id of the one object that fits. None is its not-found error, several are Ambiguous and named.
+// Find returns the id of the one object that matches. If none matches, it returns the object's not-found error. If several match,
+// it returns an error of kind Ambiguous that lists them.
 func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (string, error) {
 	conds, err := o.Narrowed(c, tx, conds)
 	if err != nil {
@@ -395,7 +398,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector fits more than one " + o.Noun, Detail: jsontext.Value(array)}
 }
 
-// Ordering is how a search is sorted: the attributes' keys, and the id last, so that the order is total.
+// Ordering returns the sort order of a search: the given attributes, and the id last, so that the order is total.
 func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, model.AttrErrorf(model.Invalid, "order", "must be asc or desc")
@@ -425,7 +428,7 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 			return keys, nil
 		}
 	}
-	// The id goes the way of the key before it, as an index does.
+	// The id has the direction of the key before it, so that an index can serve the order.
 	desc := order == "desc"
 	if len(keys) > 0 {
 		desc = keys[len(keys)-1].Desc
@@ -433,7 +436,7 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 	return append(keys, store.Sort{Column: store.IDColumn, Desc: desc}), nil
 }
 
-// zero returns what stands for "no value" when sorting.
+// zero returns the value that an empty value is sorted as.
 func (a *Attr) zero() any {
 	switch a.Kind {
 	case Integer, Date:

@@ -16,7 +16,7 @@ import (
 	"tokensmith/store"
 )
 
-// lightRows is how many rows a reply with collections may have that needs no place of those that take memory.
+// lightRows is how many rows a reply with collections may have without Plan.Heavy.
 const lightRows = 100
 
 // SearchArgs are the parameters of search.
@@ -25,7 +25,7 @@ type SearchArgs struct {
 	Paging
 }
 
-// Paging is what a search wants of what it finds, and in which order.
+// Paging selects what a search returns of the found objects, and in which order.
 type Paging struct {
 	Return wire.Return `json:"return"`
 	Sort   wire.Names  `json:"sort"`
@@ -43,7 +43,7 @@ func (m CRUD) Search(r *http.Request, args *SearchArgs, plan *dispatch.Plan) err
 	return err
 }
 
-// PrepareSearch prepares a search; the function it returns runs it, with further conditions.
+// PrepareSearch prepares a search. The function that it returns runs the search, with further conditions.
 func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Plan) (func(tx store.ReadTx, also ...store.Cond) (any, error), error) {
 	conds, err := m.Type.Conds("match", args.Match)
 	if err != nil {
@@ -83,7 +83,7 @@ func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Pl
 	}, nil
 }
 
-// PageOf runs a search: the number of all matches, the rows, and where the next page begins.
+// PageOf runs a search. It returns the number of all matches, the rows of one page, and the cursor of the next page.
 func (m CRUD) PageOf(tx store.ReadTx, p *Projection, q store.Query, args *SearchArgs, order string) (any, error) {
 	out := p.call.Reply()
 	out.Add("{")
@@ -96,7 +96,7 @@ func (m CRUD) PageOf(tx store.ReadTx, p *Projection, q store.Query, args *Search
 	}
 	limit := q.Limit
 	if args.Cursor != nil {
-		// One row more tells whether there is a next page; its keys come along.
+		// Read one row more, to know whether there is a next page, and also the sort keys.
 		q.Limit++
 		for _, s := range q.Sort {
 			q.Columns = append(q.Columns, s.Column)
@@ -133,13 +133,13 @@ func (m CRUD) PageOf(tx store.ReadTx, p *Projection, q store.Query, args *Search
 	return out.End()
 }
 
-// cursor is where a search goes on: behind the row with these keys, in that order.
+// cursor is where a search continues: after the row with these keys, in that order.
 type cursor struct {
 	Order string `json:"o"`
 	Keys  []any  `json:"k"`
 }
 
-// WriteCursor makes the text of a cursor behind a row with these keys.
+// WriteCursor returns the text of a cursor after a row with these keys.
 func WriteCursor(order string, sort []store.Sort, keys store.Row) (string, error) {
 	c := cursor{Order: order}
 	for i, k := range keys {
@@ -155,7 +155,7 @@ func WriteCursor(order string, sort []store.Sort, keys store.Row) (string, error
 	return base64.RawURLEncoding.EncodeToString(b), err
 }
 
-// ReadCursor reads the keys of a cursor of the same search.
+// ReadCursor returns the keys in a cursor of the same search.
 func ReadCursor(text, order string, sort []store.Sort) ([]any, error) {
 	if text == "" {
 		return nil, nil

@@ -5,8 +5,8 @@ import (
 	"tokensmith/store"
 )
 
-// CheckTree refuses a parent by which an object of a tree would lie within itself. T is the object's row, up gives the
-// parent of one.
+// CheckTree returns an error if an object of a tree would become its own ancestor. T is the type of the rows; up returns the
+// parent of a row.
 func CheckTree[T any](tx store.Tx, noun, id string, parent *string, up func(*T) *string) error {
 	for parent != nil {
 		if *parent == id {

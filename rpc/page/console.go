@@ -10,7 +10,7 @@ import (
 	"tokensmith/rpc/login"
 )
 
-// Console serves the pages of the console and the calls they make. Its cookie is looked at here alone.
+// Console serves the pages of the console and the calls that they make. Only this function reads the console's cookie.
 func (p *Pages) Console(w http.ResponseWriter, r *http.Request, c *dispatch.Call, rest string) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		c.Page = "console"
@@ -52,7 +52,7 @@ func (p *Pages) whoami(w http.ResponseWriter, r *http.Request, c *dispatch.Call)
 	c.AnswerPage(w, login.SignedIn{LoginName: c.Agent.Name, Methods: permitted(c)})
 }
 
-// permitted lists the methods that the caller may use.
+// permitted returns the paths of the methods that the caller may use.
 func permitted(c *dispatch.Call) []string {
 	paths := []string{}
 	for i := range c.Server.Methods {

@@ -15,8 +15,8 @@ var landingJS string
 
 var landingPage = newPage(landingHTML, pageCSS, landingJS)
 
-// Landing serves the page that shows an installation code and how to go on. The code is in the fragment, which stays in
-// the browser; its script sends it by POST, to learn when it ends.
+// Landing serves the page that shows an installation code and what to do next. The code is in the fragment of the URL, which the
+// browser does not send. The page's script sends the code in a POST request to learn when it expires.
 func (*Pages) Landing(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	c.Page = "landing"
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

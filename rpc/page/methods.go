@@ -15,7 +15,7 @@ var methodsCSS string
 
 var methodsListing = newPage(methodsHTML, methodsCSS, "")
 
-// methods serves the list of all methods, with their parameters and examples; it is the same for everybody.
+// methods serves the list of all methods with their parameters and examples. It is the same for all callers.
 func (p *Pages) methods(w http.ResponseWriter, _ *http.Request, c *dispatch.Call) {
 	if err := methodsListing.write(w, http.StatusOK, p.Docs.Methods()); err != nil {
 		c.Fail(w, err, false)

@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// page is a page for people that stands alone: its style and script are inside it, and its policy lets it load nothing
-// else and send only to this server.
+// page is a self-contained HTML page. Its styles and script are inside it. Its Content-Security-Policy allows it to load nothing
+// else, and to send data only to this server.
 type page struct {
 	html   *template.Template
 	css    template.CSS
@@ -30,7 +30,7 @@ func newPage(html, css, js string) *page {
 	return p
 }
 
-// write answers with the page; its template gets the view, CSS and JS.
+// write replies with the page. Its template gets View, CSS and JS.
 func (p *page) write(w http.ResponseWriter, status int, view any) error {
 	var body bytes.Buffer
 	if err := p.html.Execute(&body, map[string]any{"View": view, "CSS": p.css, "JS": p.js}); err != nil {

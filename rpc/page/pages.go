@@ -1,4 +1,5 @@
-// Package page serves what a browser gets: the console, the pages that links and QR codes lead to, and what is read by GET.
+// Package page serves what a browser opens: the console, the pages that links and QR codes lead to, and the pages that are read
+// with GET and are not methods.
 package page
 
 import (
@@ -16,22 +17,22 @@ import (
 	"tokensmith/store"
 )
 
-const maxAlive = 5 * time.Second // that a database may take to answer
+const maxAlive = 5 * time.Second // time limit for the database to reply
 
-// Pages are what a browser gets: the console, the pages that links and QR codes lead to, and what is read by GET and is no method.
+// Pages serves the pages.
 type Pages struct {
 	Server *dispatch.Server
 	Auth   *login.Auth
 	Docs   *apidoc.Docs
 }
 
-// plainPages are what is read by GET and is no method.
+// plainPages are the pages that are read with GET and are not methods.
 var plainPages = map[string]func(*Pages, http.ResponseWriter, *http.Request, *dispatch.Call){
 	"/healthz": (*Pages).healthy, "/readyz": (*Pages).ready, "/metrics": (*Pages).metrics, "/methods": (*Pages).methods,
 	"/openapi.json": (*Pages).openAPI,
 }
 
-// Serve answers what is asked for by GET and is no method; it says whether it was that.
+// Serve replies if the path is one of plainPages. It returns whether it is.
 func (p *Pages) Serve(w http.ResponseWriter, r *http.Request, c *dispatch.Call) bool {
 	path := strings.TrimPrefix(r.URL.Path, p.Server.Config.Prefix)
 	show := plainPages[path]
@@ -47,12 +48,12 @@ func (p *Pages) Serve(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 	return true
 }
 
-// healthy says that the process answers. Whoever asks needs no agent, and learns nothing else.
+// healthy says that the process is running. It needs no agent and reveals nothing else.
 func (p *Pages) healthy(w http.ResponseWriter, _ *http.Request, _ *dispatch.Call) {
 	plain(w, http.StatusOK, "ok\n")
 }
 
-// ready says whether calls can be served: whether the database answers, and takes changes.
+// ready says whether calls can be served: whether the database replies and accepts changes.
 func (p *Pages) ready(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	ctx, stop := context.WithTimeout(r.Context(), maxAlive)
 	defer stop()
@@ -79,7 +80,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 	io.WriteString(w, text)
 }
 
-// metrics answers a scrape of a caller who may.
+// metrics replies to a scrape, if the caller has the permission.
 func (p *Pages) metrics(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	c.Method = &dispatch.Method{Path: dispatch.MetricsPermission}
 	err := p.Server.Authenticate(w, r, c)

@@ -22,17 +22,17 @@ var pageCSS string
 
 var provisionPage = newPage(provisionHTML, pageCSS, "")
 
-// provisionView is what the page shows: the button, what was asked for, or why not.
+// provisionView is the data of the page: the button, the result, or the reason why there is none.
 type provisionView struct {
 	Serial  string
 	URI     string
-	Link    template.URL // the URI, as a link that opens the app
+	Link    template.URL // the URI as a link that opens the authenticator app
 	Image   template.URL
 	Problem string
 }
 
-// Provision serves a provisioning link. Its GET shows a button and nothing secret, for mail scanners follow links; its
-// POST shows the soft token, once.
+// Provision serves a provisioning link. GET shows a button and nothing secret, because mail scanners open links. POST shows the
+// soft token, once.
 func (p *Pages) Provision(w http.ResponseWriter, r *http.Request, c *dispatch.Call, link string) {
 	c.Page = "provision"
 	switch r.Method {
@@ -46,7 +46,7 @@ func (p *Pages) Provision(w http.ResponseWriter, r *http.Request, c *dispatch.Ca
 	}
 }
 
-// usable finds the token of a link that can still be used.
+// usable returns the token of a link that can still be used.
 func (p *Pages) usable(tx store.ReadTx, c *dispatch.Call, link string) (tokenID string, err error) {
 	l, err := tx.LinkByHash(token.LinkHash(link))
 	if wire.NoSingleMatch(err) || err == nil && c.Now >= l.Expires {
@@ -62,10 +62,10 @@ func (p *Pages) lookAt(r *http.Request, c *dispatch.Call, link string) error {
 	})
 }
 
-// takeOut uses a link up and gives its token.
+// takeOut uses up a link and returns its token.
 func (p *Pages) takeOut(r *http.Request, c *dispatch.Call, link string) (found *token.Retrieved, err error) {
 	c.Agent = &model.Agent{Name: "link"}
-	c.Method = &dispatch.Method{Path: "provision", Device: true} // nobody known calls
+	c.Method = &dispatch.Method{Path: "provision", Device: true} // the caller has no agent
 	plan := &dispatch.Plan{Update: func(tx store.Tx) (any, error) {
 		id, err := p.usable(tx, c, link)
 		if err != nil {
@@ -84,7 +84,7 @@ func (p *Pages) takeOut(r *http.Request, c *dispatch.Call, link string) (found *
 	return found, err
 }
 
-// provisionAnswer answers with the page, or with the envelope where JSON is asked for.
+// provisionAnswer replies with the page, or with an envelope if the client accepts JSON.
 func (p *Pages) provisionAnswer(w http.ResponseWriter, r *http.Request, c *dispatch.Call, found *token.Retrieved, err error) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -118,7 +118,7 @@ func (p *Pages) provisionAnswer(w http.ResponseWriter, r *http.Request, c *dispa
 	}
 	if found != nil {
 		view.Serial, view.URI, view.Link = found.Serial, found.URI, template.URL(found.URI)
-		// What is too long for a QR code is still shown as text.
+		// A URI that is too long for a QR code is still shown as text.
 		if image, err := token.QRPNG(found.URI); err == nil {
 			view.Image = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
 		}

@@ -19,7 +19,7 @@ var csvAttrs = object.Declare(&object.Type{Name: "batch", Of: []string{"token/ba
 	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "columns that are not known and may be passed over"},
 }})
 
-// CSVText returns the text of a CSV parameter, and the columns of it that are to be ignored.
+// CSVText returns the text of a CSV parameter, and its columns that are to be ignored.
 func CSVText(m wire.Members) (text string, ignore []string, err error) {
 	d, err := csvAttrs.Decode("attrs", m, object.OnCreate)
 	if err != nil {
@@ -32,7 +32,7 @@ func CSVText(m wire.Members) (text string, ignore []string, err error) {
 	return text, ignored.Items(), err
 }
 
-// FileText returns the text of a file at a place, decoded.
+// FileText returns the decoded text of a file at a place.
 func FileText(place, text, charset string) (string, error) {
 	text, err := seedfile.Decode(text, charset)
 	if err == nil {

@@ -1,4 +1,5 @@
-// Package people has domains and users: their declarations, passwords and what a profile demands of them, permissions, and the import of users.
+// Package people contains domains and users: their declarations, passwords and the rules of a profile for them, permissions, and
+// the import of users.
 package people
 
 import (
@@ -11,15 +12,15 @@ import (
 	"tokensmith/store"
 )
 
-// Domain has the methods of domains.
+// Domain is the receiver of the methods for domains.
 type Domain struct{ object.CRUD }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Domain": &Domain{object.CRUD{Server: s, Type: DomainType}}, "User": &User{object.CRUD{Server: s, Type: UserType}}}
 }
 
-// DomainType declares domains.
+// DomainType declares the object domain.
 var DomainType = object.Declare(&object.Type{
 	Name: "domain", NotFound: model.DomainNoun, Limited: object.Reads, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
@@ -43,9 +44,11 @@ var DomainType = object.Declare(&object.Type{
 	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
 })
 
-// checkDomain refuses names that are another domain's; and to change the rules of guessing, by what passcodes are sent, or what stands
-// before a user's name, where a user of the domain may do what the caller may not: they could lock him out, open a way to his account, or
-// have his name mean another. Which domain is the default decides whom a name means, an administrator's too, wherever he is.
+// checkDomain returns an error for a name that another domain has. If a user of the domain may do something that the caller may
+// not, it also returns an error for a change of the limits for guessing, of the channels for passcodes, and of a name of the
+// domain. With such a change, the caller could lock that user out, open a way into the account, or make the user's name mean
+// another user. The default domain decides whom a bare name means, so a change of it is checked against the administrators of all
+// domains.
 func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	now := row.(*model.Domain)
 	was, _ := old.(*model.Domain)
@@ -75,8 +78,9 @@ func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row
 	return takeDefault(c, tx, was, now)
 }
 
-// followName keeps a domain's name from moving anybody's rights. An agent's list has names: those of a domain that gets another follow
-// it, and a name that stands in a list still, of a domain that was deleted, is given to no other domain.
+// followName keeps a new name of a domain from changing anybody's rights. The domains of an agent are stored as names. If a
+// domain is renamed, these names change too. A name that is still in a list, from a deleted domain, is not given to another
+// domain.
 func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	if was != nil && was.Name == now.Name {
 		return nil
@@ -123,7 +127,7 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	return nil
 }
 
-// takeDefault takes the default from the domain that had it.
+// takeDefault makes the former default domain an ordinary one.
 func takeDefault(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	if !now.IsDefault || was != nil && was.IsDefault {
 		return nil

@@ -17,8 +17,8 @@ import (
 	"tokensmith/store"
 )
 
-// userRow is one row of a user import file, decoded once for making a user and, since only its given values count
-// then, also for changing one.
+// userRow is one row of a user import file. It is decoded once, for creating a user and for changing one; for a change only the
+// values in the file are used.
 type userRow struct {
 	line   int
 	domain string // folded
@@ -26,8 +26,8 @@ type userRow struct {
 	d      *object.Decoded
 }
 
-// userColumn returns the usual spelling of a user import file's column, "" for none: every attribute that can be given, and domain,
-// which is the domain's name, in any spelling.
+// userColumn returns the name of a column in a user import file; "" if it is unknown. Columns are all attributes that can be set,
+// and domain, which is the name of the domain, in any spelling.
 func userColumn(name string) string {
 	if seedfile.SameColumn("domain", name) || seedfile.SameColumn("domain.name", name) {
 		return "domain"
@@ -40,8 +40,8 @@ func userColumn(name string) string {
 	return ""
 }
 
-// Import creates or updates the users of a CSV file, all or nothing. Its columns are the attributes' names; an empty
-// field changes nothing.
+// Import creates or updates the users of a CSV file, all or nothing. Its columns are names of attributes. An empty field changes
+// nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	csv, ignore, err := CSVText(args.Attrs)
@@ -118,7 +118,7 @@ func readUserRow(ctx context.Context, c *dispatch.Call, columns []string, row se
 	return u, prepareUser(ctx, c, u.d)
 }
 
-// userField returns a field of a user import file as it was meant before a spreadsheet had it. A password is what it is.
+// userField returns a field of a user import file without the changes of a spreadsheet. A password is not changed.
 func userField(column, field string) (string, error) {
 	a := UserType.ByName[column]
 	if column == "" || a != nil && a.Kind == object.Secret {
@@ -136,7 +136,7 @@ func userField(column, field string) (string, error) {
 	return field, nil
 }
 
-// importRows makes or changes the users, reading what exists with a fixed number of queries a domain.
+// importRows creates or updates the users. For each domain, it reads existing users with a fixed number of queries.
 func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wire.RowErrors) (made, changed int, err error) {
 	var names []string
 	for _, u := range rows {
@@ -178,7 +178,7 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 			continue
 		}
 		row, known := existing[d.ID][u.login]
-		var was *model.User // nil when the user is new
+		var was *model.User // nil if the user is new
 		values := u.d
 		if known {
 			before := row
@@ -220,7 +220,7 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 	return len(fresh), changed, err
 }
 
-// onlyGiven leaves out what a new object would start with.
+// onlyGiven removes the initial values of a new object.
 func onlyGiven(d *object.Decoded) *object.Decoded {
 	out := *d
 	out.Values = slices.DeleteFunc(slices.Clone(d.Values), func(v object.Value) bool { return v.Initial })

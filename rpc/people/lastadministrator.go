@@ -7,10 +7,11 @@ import (
 	"tokensmith/store"
 )
 
-// The last administrator who may do everything, and the last agent that may, cannot be deleted, disabled, or left with less: nobody
-// could give that right back, but for whoever holds the database.
+// The last administrator who may do everything, and the last agent that may, cannot be deleted, disabled or restricted. Otherwise
+// only somebody with access to the database could restore that right.
 
-// keepAdministrator refuses to make was, the last full administrator, into now; nil = to delete him.
+// keepAdministrator returns an error if was is the last full administrator, and now would not be one; a nil now means that was is
+// to be deleted.
 func keepAdministrator(tx store.ReadTx, was, now *model.User) error {
 	if !was.Full() || now != nil && now.Full() && (now.Status == model.Active || now.Status == was.Status) {
 		return nil

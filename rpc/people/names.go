@@ -9,10 +9,10 @@ import (
 	"tokensmith/store"
 )
 
-// No name stands for two people: a principal name is one user's over all domains, and no other's login name; what stands before a
-// user's name is one domain's. This is checked as names are written; a database may have such names from before.
+// No name means two people. A principal name belongs to one user in all domains, and is not the login name of another. A name of
+// a domain belongs to one domain. This is checked when names are written, but a database may contain older names.
 
-// holders are the users who have names, by login name and by principal name, folded. A file's are read together.
+// holders are the users who have names, by folded login name and folded principal name. For a file they are read all at once.
 type holders struct{ logins, principals map[string][]string }
 
 func holdersOf(tx store.ReadTx, logins, principals []string) (*holders, error) {
@@ -31,7 +31,7 @@ func (h *holders) add(id, login, principal string) {
 	}
 }
 
-// take gives a user new names, or says of an attribute that its value is another's.
+// take gives a user new names, or returns an error if one of them belongs to another user.
 func (h *holders) take(place string, u, was *model.User) error {
 	if was == nil {
 		was = &model.User{}
@@ -55,7 +55,7 @@ func (h *holders) take(place string, u, was *model.User) error {
 	}
 	if login == was.LoginNameFolded {
 	} else if reason := model.NoDomainEnds(login); reason != "" {
-		return model.AttrErrorf(model.Invalid, place+".loginName", "%s", reason) // of a prefix from before that was refused
+		return model.AttrErrorf(model.Invalid, place+".loginName", "%s", reason) // from a username prefix that was stored before this was refused
 	} else if of(h.principals, login) {
 		return model.AttrErrorf(model.Exists, place+".loginName", "is another user's userPrincipalName")
 	}
@@ -66,7 +66,7 @@ func (h *holders) take(place string, u, was *model.User) error {
 	return nil
 }
 
-// namesOf returns what holders of a user's new names would be looked for by.
+// namesOf returns the names by which other holders of a user's new names must be looked up.
 func namesOf(u, was *model.User) (logins, principals []string) {
 	if was == nil || was.LoginNameFolded != u.LoginNameFolded {
 		principals = append(principals, u.LoginNameFolded)
@@ -77,7 +77,7 @@ func namesOf(u, was *model.User) (logins, principals []string) {
 	return logins, principals
 }
 
-// namesFree refuses new names of a user that are another's.
+// namesFree returns an error if a new name of a user belongs to another user.
 func namesFree(tx store.ReadTx, place string, u, was *model.User) error {
 	logins, principals := namesOf(u, was)
 	h, err := holdersOf(tx, logins, principals)
@@ -87,9 +87,9 @@ func namesFree(tx store.ReadTx, place string, u, was *model.User) error {
 	return h.take(place, u, was)
 }
 
-// domainNamesFree refuses new names of a domain that are another's.
+// domainNamesFree returns an error if a new name of a domain belongs to another domain.
 func domainNamesFree(tx store.ReadTx, d *object.Decoded, now, was *model.Domain) error {
-	given := map[string]string{} // attributes, by the new name
+	given := map[string]string{} // attributes by new name
 	for _, n := range []struct{ attr, name, was string }{{"dnsName", now.DNSNameFolded, was.DNSNameFolded},
 		{"netbiosName", now.NetbiosNameFolded, was.NetbiosNameFolded}, {"name", now.NameFolded, was.NameFolded}} {
 		if n.name != "" && n.name != n.was {
@@ -99,7 +99,7 @@ func domainNamesFree(tx store.ReadTx, d *object.Decoded, now, was *model.Domain)
 	taken, err := tx.DomainsCalled(slices.Sorted(maps.Keys(given)))
 	for _, name := range slices.Sorted(maps.Keys(taken)) {
 		attr, other := given[name], taken[name]
-		if other.ID != now.ID && (attr != "name" || other.NameFolded != name) { // which the store refuses
+		if other.ID != now.ID && (attr != "name" || other.NameFolded != name) { // two equal domain names are refused by the store
 			return model.AttrErrorf(model.Exists, d.Place+"."+attr, "is another domain's name")
 		}
 	}

@@ -11,38 +11,38 @@ import (
 	"tokensmith/store"
 )
 
-// A profile is what a service demands of what is set from now on. What is there already works until it is changed.
+// Profile contains rules for what is set from now on. Existing values stay valid until they are changed.
 type Profile struct {
 	Name          string
-	PasswordAlone int   // characters of a new password of a user without an OTP
-	Password      int   // of any
-	pin           int   // of a new PIN
-	commonPINs    bool  // may be set
-	Period        int64 // seconds of a time step of a new product; 0 = any
-	Mail          bool  // passcodes are sent by e-mail
+	PasswordAlone int   // minimum length of a new password for a user without an OTP token, in characters
+	Password      int   // minimum length of every new password
+	pin           int   // minimum length of a new PIN
+	commonPINs    bool  // common PINs are allowed
+	Period        int64 // longest time step of a new product, in seconds; 0 for no limit
+	Mail          bool  // passcodes may be sent by e-mail
 }
 
-// Profiles are those that Config names.
+// Profiles are the profiles that Config.Profile may name.
 var Profiles = map[string]*Profile{
 	"": {PasswordAlone: model.MinPassword, Password: model.MinPassword, pin: model.MinPIN, commonPINs: true, Mail: true},
-	// NIST SP 800-63B-4, AAL2: passwords section 3.1.1, also for PINs, which the verifier checks; out-of-band 3.1.3.1, which e-mail is
-	// not; time-based OTPs 3.1.4.2.
+	// NIST SP 800-63B-4, AAL2: section 3.1.1 on passwords also applies to PINs that the verifier checks; e-mail is not allowed as
+	// out-of-band channel (3.1.3.1); time-based OTPs are in 3.1.4.2.
 	"nist": {Name: "nist", PasswordAlone: 15, Password: 8, pin: 8, Period: 120},
 }
 
-// IsProfile says whether Config may name a profile so.
+// IsProfile returns whether there is a profile with that name.
 func IsProfile(name string) bool { _, ok := Profiles[name]; return ok }
 
-// ProfileOf returns what a server demands.
+// ProfileOf returns the profile of a server.
 func ProfileOf(s *dispatch.Server) *Profile { return Profiles[s.Config.Profile] }
 
-// CheckPassword says why a new password cannot be taken. It asks nothing of whose it is.
+// CheckPassword returns why a new password is refused, whoever the user is; nil if it is accepted.
 func CheckPassword(s *dispatch.Server, place string, password model.Secret) error {
 	return model.CheckPassword(place, password, ProfileOf(s).Password)
 }
 
-// PasswordSuits says why a user cannot have a new password of so many characters, which CheckPassword accepted: one without an OTP
-// may need a longer one.
+// PasswordSuits returns why a user cannot have a new password of that many characters that CheckPassword accepted. A user without
+// an OTP token may need a longer one.
 func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, characters int) error {
 	if characters >= ProfileOf(s).PasswordAlone {
 		return nil
@@ -59,10 +59,10 @@ func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, ch
 	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", ProfileOf(s).PasswordAlone)
 }
 
-// BesideOTP stands in front of the stored hash of a password that is too short to stand alone, for a user with a token.
+// BesideOTP is the prefix of the stored hash of a password that is too short to be used without an OTP.
 const BesideOTP = "beside-otp "
 
-// SealPassword returns what is stored of a user's new password, by its hash and how many characters it has.
+// SealPassword returns the sealed form of a user's new password, given by its hash and its number of characters.
 func SealPassword(s *dispatch.Server, userID, hash string, characters int) []byte {
 	if characters < ProfileOf(s).PasswordAlone {
 		hash = BesideOTP + hash
@@ -70,10 +70,10 @@ func SealPassword(s *dispatch.Server, userID, hash string, characters int) []byt
 	return s.Keys.Seal(store.PasswordPlace(userID), []byte(hash))
 }
 
-// Characters counts a password's characters.
+// Characters returns the number of characters in a password.
 func Characters(password model.Secret) int { return utf8.RuneCount(password) }
 
-// CheckPIN says why a new PIN cannot be taken.
+// CheckPIN returns why a new PIN is refused; nil if it is accepted.
 func CheckPIN(s *dispatch.Server, place string, pin model.Secret) error {
 	if err := model.CheckPIN(place, pin); err != nil {
 		return err
@@ -87,7 +87,7 @@ func CheckPIN(s *dispatch.Server, place string, pin model.Secret) error {
 	return nil
 }
 
-// CheckPeriod says why a new product cannot have its time steps.
+// CheckPeriod returns why a new product cannot have its period; nil if it can.
 func CheckPeriod(s *dispatch.Server, p otp.Params) error {
 	if ProfileOf(s).Period > 0 && p.Algorithm == otp.TOTP && p.Period > ProfileOf(s).Period {
 		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than %d s, which the profile %s allows", ProfileOf(s).Period, ProfileOf(s).Name)
@@ -95,7 +95,7 @@ func CheckPeriod(s *dispatch.Server, p otp.Params) error {
 	return nil
 }
 
-// Warnings says what is there already and falls short of the profile, one sentence each, for the log at the start.
+// Warnings returns, for the log at start, which existing settings do not meet the profile, in one sentence each.
 func Warnings(ctx context.Context, s *dispatch.Server) (list []string, err error) {
 	if ProfileOf(s).Period == 0 {
 		return nil, nil

@@ -11,10 +11,10 @@ import (
 	"tokensmith/store"
 )
 
-// User has the methods of users.
+// User is the receiver of the methods for users.
 type User struct{ object.CRUD }
 
-// UserType declares users.
+// UserType declares the object user.
 var UserType = object.Declare(&object.Type{
 	Name: "user", NotFound: model.UserNoun, Limited: object.Changes, Row: func() any { return new(model.User) },
 	Keys: [][]string{{"domain", "loginName"}}, ShownWhenAmbiguous: []string{"id", "loginName", "domain.name"},
@@ -59,7 +59,7 @@ var UserType = object.Declare(&object.Type{
 	EmptyTexts:       []string{"unit"},
 })
 
-// prepareUser hashes a new password, which is slow on purpose, before any transaction.
+// prepareUser hashes a new password before the transaction, because hashing is slow on purpose.
 func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error {
 	if pw := d.Secrets["password"]; len(pw) > 0 {
 		if err := CheckPassword(c.Server, d.Place+".password", pw); err != nil {
@@ -78,7 +78,7 @@ func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) e
 	return namesFree(tx, d.Place, row.(*model.User), was)
 }
 
-// checkNamed is checkUser for a user whose names are nobody else's.
+// checkNamed is checkUser without the check of the names.
 func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.User) error {
 	if pw, given := d.Secrets["password"]; given {
 		u.Password, u.LastChangePassword = nil, c.Now
@@ -113,8 +113,9 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 	return keepAdministrator(tx, was, u)
 }
 
-// afterWriteUser gives a new user his state. An administrator who changes a user's status decides on his lock as well: one
-// he sets has no end, one he takes away takes the failures along. Sessions that he may have no more end for good.
+// afterWriteUser inserts the state of a new user. An administrator who changes a user's status also decides about the lock: a
+// lock by an administrator has no end, and removing a lock also removes the failures. If the user may no longer have sessions,
+// they end.
 func afterWriteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	u := row.(*model.User)
 	if old == nil {
@@ -126,7 +127,7 @@ func afterWriteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row a
 		}
 	}
 	was := old.(*model.User).Status
-	locks := d.Has("status") && u.Status == model.LockedBy // also one whom failures had locked
+	locks := d.Has("status") && u.Status == model.LockedBy // also a user whom failures had locked
 	if !locks && (was == u.Status || was != model.LockedBy) {
 		return nil
 	}
@@ -138,7 +139,7 @@ func afterWriteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row a
 	return tx.Save(&st)
 }
 
-// Unlock ends a user's lock and forgets his refused credentials.
+// Unlock ends a user's lock and forgets the refused credentials.
 func (m *User) Unlock(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		login, err := tx.Login(id)
@@ -165,7 +166,7 @@ type ResetPasswordArgs struct {
 	Password wire.Text `json:"password"`
 }
 
-// passwordReset is the reply that carries a password made by the server.
+// passwordReset is the reply with a password that the server made.
 type passwordReset struct {
 	Password string `json:"password"`
 }
@@ -175,7 +176,7 @@ const (
 	madePasswordBytes = 12  // 96 random bits, 16 characters
 )
 
-// ResetPassword sets a new password, or makes a random one and answers it. The user must change it at the next logon.
+// ResetPassword sets a new password, or makes a random one and returns it. The user must change it at the next login.
 func (m *User) ResetPassword(r *http.Request, args *ResetPasswordArgs, plan *dispatch.Plan) error {
 	password := string(args.Password)
 	if len(password) > MaxPassword {

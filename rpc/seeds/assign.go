@@ -14,7 +14,7 @@ import (
 	"tokensmith/store"
 )
 
-// BatchAssignTokens assigns tokens to users by a CSV file, all or nothing.
+// BatchAssignTokens assigns tokens to users with a CSV file, all or nothing.
 func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	csv, ignore, err := people.CSVText(args.Attrs)
@@ -50,20 +50,20 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 	return nil
 }
 
-// assigning is a batch assignment in its transaction. Everything it needs is read with a number of queries that grows
-// with the kinds of things named, not with each row.
+// assigning is the state of a batch assignment in its transaction. The number of its queries depends on how many kinds of objects
+// the file names, and not on the number of rows.
 type assigning struct {
 	c        *dispatch.Call
 	tx       store.Tx
 	bad      wire.RowErrors
 	domains  map[string]model.Domain
-	users    map[string][]store.NamesOf        // folded name
-	inFront  map[string]model.Domain           // folded, of names with a domain in front
-	products map[string]*model.Product         // codes
-	tokens   map[string]map[string]model.Token // product id, serial
-	held     map[string][]model.Assignment     // token id
-	pending  map[[2]string]int64               // user id, product id: new ones of this file
-	seen     map[[2]string]int                 // token id, user id: line
+	users    map[string][]store.NamesOf        // by folded name
+	inFront  map[string]model.Domain           // by folded name of the domain, for user names that begin with a domain
+	products map[string]*model.Product         // by codes
+	tokens   map[string]map[string]model.Token // by product id and serial number
+	held     map[string][]model.Assignment     // by token id
+	pending  map[[2]string]int64               // new assignments of this file, by user id and product id
+	seen     map[[2]string]int                 // line in the file, by token id and user id
 	made     []model.Assignment
 	changed  []*model.Assignment
 }
@@ -96,7 +96,7 @@ func (b *assigning) run(rows []seedfile.Assignment) error {
 	return token.MayHave(b.tx, b.made, true)
 }
 
-// read looks up everything the rows name.
+// read looks up everything that the rows name.
 func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	var names []string
 	for _, row := range rows {
@@ -149,7 +149,7 @@ func (b *assigning) read(rows []seedfile.Assignment) (err error) {
 	return err
 }
 
-// user finds the user of a domain whom a name means.
+// user returns the user of a domain that a name means.
 func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, error) {
 	fit := slices.DeleteFunc(slices.Clone(b.users[name]), func(u store.NamesOf) bool { return u.DomainID != domain.ID })
 	if len(fit) == 1 {
@@ -166,7 +166,8 @@ func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, erro
 	return store.NamesOf{}, model.Missed(people.UserType.NotFound)
 }
 
-// row assigns one token to one user: a new assignment, shared when the token has an owner; one that exists is updated.
+// row assigns one token to one user. If the token has an owner already, the new assignment is shared. An existing assignment is
+// updated.
 func (b *assigning) row(row seedfile.Assignment) error {
 	domain, ok := b.domains[model.Fold(row.Domain)]
 	if !ok {

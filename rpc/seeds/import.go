@@ -1,4 +1,5 @@
-// Package seeds turns files into tokens: the import of token files, which package seedfile reads, and batch assignments. All or nothing.
+// Package seeds imports token files, which package seedfile reads, and assigns tokens with CSV files. Each file is imported
+// completely or not at all.
 package seeds
 
 import (
@@ -16,22 +17,22 @@ import (
 	"tokensmith/store"
 )
 
-// What an import does with a serial that the product already has.
+// What an import does with a serial number that the product has already.
 const (
-	sameSeed = "same-seed" // the same seed: counted, unchanged; another: refused
+	sameSeed = "same-seed" // a token with the same seed is counted and not changed; one with another seed is refused
 	refuse   = "refuse"
 	skip     = "skip"
 )
 
-// Token has the methods of tokens, with those that read files of them.
+// Token is the receiver of the methods for tokens, including those that read files.
 type Token struct{ token.Token }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Token": &Token{token.NewToken(s)}}
 }
 
-// Create makes a token; with data it imports a token file, as old clients do.
+// Create creates a token. With the attribute data it imports a token file, as old clients do.
 func (m *Token) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	if args.Attrs.Get("data") != nil {
 		return m.Import(r, args, plan)
@@ -64,35 +65,34 @@ func formats() []string {
 	return names
 }
 
-// importing is a token file on its way into the store.
+// importing is the state of an import of a token file.
 type importing struct {
 	c          *dispatch.Call
 	repository string
 	onExisting string
 	assign     bool
-	create     bool   // makes products that are missing
-	crypto     string // of keys whose hash the file does not say; "" = none was named
+	create     bool   // create missing products
+	crypto     string // hash function for keys without one in the file; "" if none was given
 	dry        bool
 
 	targets targets
 	rows    []importRow
-	tokens  []model.Token      // beside rows
-	states  []model.TokenState // beside rows
-	unseen  map[string]bool    // ids of tokens that are there and that the caller does not see
+	tokens  []model.Token      // with the same indexes as rows
+	states  []model.TokenState // with the same indexes as rows
+	unseen  map[string]bool    // ids of existing tokens that the caller does not see
 	bad     wire.RowErrors
 	notes   wire.Notes
 }
 
-// importRow is what of a key is not in its token.
+// importRow holds what the file says about a key and its token does not contain.
 type importRow struct {
 	line int
 	to   *target
-	user string       // as the file names it; "" = none
-	seed model.Secret // to compare with that of an existing token
+	user string       // as in the file; "" if there is none
+	seed model.Secret // for comparison with an existing token
 }
 
-// Import reads a token file and makes its tokens, all or nothing. Reading, checking and sealing happen before the
-// transaction.
+// Import reads a token file and creates its tokens, all or nothing. It reads, checks and seals before the transaction.
 func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if err := c.Need("token/import"); err != nil {
@@ -157,13 +157,13 @@ func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.
 
 var errNoToken = model.Errorf(model.FileUnreadable, "the file holds no token")
 
-// expect makes room for the tokens of a file of so many bytes.
+// expect allocates memory for the tokens of a file of that many bytes.
 func (im *importing) expect(bytes int) {
 	n := min(bytes/rowBytes+1, im.c.Server.Config.ImportRows)
 	im.rows, im.tokens, im.states = make([]importRow, 0, n), make([]model.Token, 0, n), make([]model.TokenState, 0, n)
 }
 
-// rowBytes is about what a token takes in the tightest of files.
+// rowBytes is about the size of a token in the most compact file format.
 const rowBytes = 64
 
 func (im *importing) options(d *object.Decoded) (seedfile.Options, string, error) {
@@ -188,7 +188,7 @@ func (im *importing) options(d *object.Decoded) (seedfile.Options, string, error
 	return opts, data, nil
 }
 
-// prepare reads the products, finds the one the client names, if any, and the repository.
+// prepare reads the products and looks up the repository and, if the client names one, the product.
 func (im *importing) prepare(r *http.Request, d *object.Decoded) error {
 	return im.c.Server.Config.Store.View(r.Context(), func(tx store.ReadTx) error {
 		tx.Limit(im.c.Scope)

@@ -63,7 +63,7 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 // maxSeal is how many seeds one goroutine seals at a time.
 const maxSeal = 1000
 
-// seal seals the seeds of all tokens, on every processor.
+// seal seals the seeds of all tokens, on all processors.
 func (im *importing) seal() {
 	var workers sync.WaitGroup
 	var next atomic.Int64
@@ -86,8 +86,8 @@ func (im *importing) seal() {
 	workers.Wait()
 }
 
-// serialOf returns what the token is called: its serial, else the key's id, else, for a key URI, its label. Of a label that is too long
-// for a serial the account is taken, and all of it becomes the key's id.
+// serialOf returns the serial number for the token of a key: the key's serial number, or its id, or, for a key URI, its label. If
+// the label is too long for a serial number, the account is used, and the whole label becomes the key's id.
 func serialOf(k *seedfile.Key) string {
 	switch {
 	case k.Serial != "":
@@ -106,8 +106,8 @@ func serialOf(k *seedfile.Key) string {
 	return label
 }
 
-// oneOfDevice tells the keys of one device apart (RFC 6030 figure 10): the first has the device's serial, a further one
-// with another id has that behind it.
+// oneOfDevice returns different serial numbers for the keys of one device (RFC 6030, figure 10). The first key has the device's
+// serial number. For a further key with another id, that id is appended.
 func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) string {
 	first, twice := to.serials[serial]
 	if twice && k.Serial != "" && k.KeyID != "" && k.KeyID != im.tokens[first].Identifier {
@@ -116,7 +116,7 @@ func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) str
 	return serial
 }
 
-// refused says why a key cannot become a token of its product, or nothing.
+// refused returns why a key cannot become a token of its product; "" if it can.
 func (im *importing) refused(k *seedfile.Key, serial string, to *target) string {
 	p := &to.product
 	if first, twice := to.serials[serial]; twice {

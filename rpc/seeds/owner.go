@@ -11,9 +11,9 @@ import (
 	"tokensmith/store"
 )
 
-// claims returns the assignments that the file's users need: wanted are the rows that have a token, known the tokens of
-// those that were there before. A user is found by any of his names, else by e-mail address (see the store's UsersNamed); none or several
-// refuse the row.
+// claims returns the assignments for the users in the file. wanted are the rows that have a token; known are the existing tokens
+// of some of these rows. A user is found by name or e-mail address (UsersNamed in package store). If there is none, or there are
+// several, the row is refused.
 func (im *importing) claims(tx store.ReadTx, wanted []int, known map[int]model.Token, bad *wire.RowErrors) ([]model.Assignment, error) {
 	var folded, ids []string
 	for _, i := range wanted {
@@ -34,7 +34,7 @@ func (im *importing) claims(tx store.ReadTx, wanted []int, known map[int]model.T
 		return nil, err
 	}
 	var made []model.Assignment
-	pending := map[[2]string]int64{} // user id, product id
+	pending := map[[2]string]int64{} // by user id and product id
 	for _, i := range wanted {
 		row, t := &im.rows[i], &im.tokens[i]
 		if row.user == "" {
@@ -80,7 +80,8 @@ func has(held []model.Assignment, userID string) bool {
 	return false
 }
 
-// shownUser quotes a user of the file. A long one that is no address may be a seed in the wrong column.
+// shownUser returns a quoted user name from the file. A long one that is not an address may be a seed in the wrong column, and is
+// not shown.
 func shownUser(name string) string {
 	if (len(name) <= 20 || len(name) <= 100 && strings.Contains(name, "@")) && !model.Hidden(name) {
 		return strconv.Quote(name)

@@ -15,42 +15,42 @@ import (
 	"tokensmith/store"
 )
 
-// Which product takes a key:
+// Which product a key belongs to:
 //
-//   - the one the client names takes all, and what a key says must agree with it;
-//   - else the one with the file's codes, or with the key's manufacturer and model as codes (as token/export writes them),
-//     which createProducts makes;
-//   - else, for a key that does not name both, or names one that is of another kind, the product
-//     <manufacturer or OATH>/<kind>, which createProducts makes;
-//   - else, without createProducts, the only product of the key's kind. Several or none refuse the key.
+//   - If the client names a product, all keys belong to it, and what a key says must match it.
+//   - Otherwise the product with the codes of the file, or with the key's manufacturer and model as codes (as token/export writes
+//    them). createProducts creates it if it is missing.
+//   - Otherwise, if a key does not name both codes, or names a product of another kind: the product <manufacturer or
+//    OATH>/<kind>. createProducts creates it if it is missing.
+//   - Otherwise, without createProducts, the only product of the key's kind. If there are several or none, the key is refused.
 //
-// With createProducts the choice does not depend on what other products there are, so that a file imported again, or
-// in parts, finds its tokens where they are.
+// With createProducts the choice does not depend on which other products exist. So a file that is imported again, or in parts,
+// finds its tokens in the same products.
 
-// target is a product that takes keys of the file.
+// target is a product for keys of the file.
 type target struct {
 	product model.Product
-	fresh   bool           // to be made
-	serials map[string]int // of this file: serial → row
+	fresh   bool           // it must be created
+	serials map[string]int // serial numbers of this file → row
 }
 
-// targets finds products.
+// targets finds the products.
 type targets struct {
-	client *target            // that the client names
+	client *target            // the product that the client named
 	known  map[string]*target // by codes
-	listed []*target          // the same, in the order they were made
+	listed []*target          // the same products, oldest first
 	used   []*target
 	choice map[choice]chosen
 	begun  bool
 }
 
-// choice is all that decides a key's product.
+// choice contains everything that decides a key's product.
 type choice struct {
 	maker, code string
 	inHeader    bool
 	kind        otp.Params
-	soft        bool // a key without serial and id is one of an app
-	long        bool // its seed is as long as SHA-512's, and no hash is said
+	soft        bool // a key without serial number and id belongs to an app
+	long        bool // its seed has the length for SHA-512, and the file names no hash function
 }
 
 type chosen struct {
@@ -72,12 +72,12 @@ func (t *targets) read(tx store.ReadTx, client *string) error {
 	return err
 }
 
-// kindOf returns a key's kind as the file says it; what it does not say is zero.
+// kindOf returns a key's kind according to the file. What the file does not say is zero.
 func kindOf(k *seedfile.Key) otp.Params {
 	return otp.Params{Algorithm: otp.Algorithm(k.Algorithm), Digits: k.Digits, Period: k.Period, Hash: otp.Hash(k.Hash)}
 }
 
-// kindText names a kind for people: "TOTP, 8 digits, 60 s, HmacSHA256".
+// kindText returns a kind as text for readers, such as "TOTP, 8 digits, 60 s, HmacSHA256".
 func kindText(p otp.Params) string {
 	p = p.WithDefaults()
 	if p.Algorithm == otp.HOTP {
@@ -86,7 +86,7 @@ func kindText(p otp.Params) string {
 	return fmt.Sprintf("%s, %d digits, %d s, %s", p.Algorithm, p.Digits, p.Period, p.Hash)
 }
 
-// kindCode names a kind in a product code: "TOTP-8-60-SHA256".
+// kindCode returns a kind as a product code, such as "TOTP-8-60-SHA256".
 func kindCode(p otp.Params) string {
 	code := string(p.Algorithm) + "-" + strconv.Itoa(p.Digits)
 	if p.Algorithm == otp.TOTP {
@@ -95,7 +95,7 @@ func kindCode(p otp.Params) string {
 	return code + "-" + strings.TrimPrefix(string(p.Hash), "Hmac")
 }
 
-// of returns the product of a key, or why there is none; an error refuses the file.
+// of returns the product of a key, or the reason why there is none. An error refuses the whole file.
 func (t *targets) of(im *importing, f *seedfile.File, k *seedfile.Key) (*target, string, error) {
 	if k.Hash == "" {
 		k.Hash = im.crypto
@@ -146,7 +146,7 @@ func (t *targets) use(to *target) {
 
 func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	named := want.inHeader || want.maker != "" && want.code != ""
-	var other *target // is named, but of another kind
+	var other *target // the named product, if it is of another kind
 	if named {
 		switch to := t.known[want.maker+"/"+want.code]; {
 		case to != nil && (want.inHeader && !im.create || fits(to.product.OTP(), want.kind)):
@@ -183,20 +183,20 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	case im.create:
 		return t.make(im, want, kind, named), nil
 	case other != nil:
-		return chosen{to: other}, nil // and refused says in what it differs
+		return chosen{to: other}, nil // the method refused then says how it differs
 	case named:
 		return chosen{reason: fmt.Sprintf("there is no product %s, %s; make it, name another, or let createProducts make it", shownCodes(want.maker, want.code), kindText(kind))}, nil
 	}
 	return t.only(want, kind), nil
 }
 
-// fits says whether a product is of a kind in all that the kind says.
+// fits returns whether a product matches a kind in everything that the kind specifies.
 func fits(p, kind otp.Params) bool {
 	return (kind.Algorithm == "" || kind.Algorithm == p.Algorithm) && (kind.Digits == 0 || kind.Digits == p.Digits) &&
 		(kind.Period == 0 || kind.Period == p.Period) && (kind.Hash == "" || kind.Hash == p.Hash)
 }
 
-// only returns the one product of a kind.
+// only returns the only product of a kind.
 func (t *targets) only(want choice, kind otp.Params) chosen {
 	var fit []*target
 	var codes []string
@@ -217,10 +217,10 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 	return chosen{reason: fmt.Sprintf("several products are of %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
 }
 
-// maxPeriod is what the product's attribute takes.
+// maxPeriod is the limit of the product's attribute.
 const maxPeriod = 86400
 
-// shownCodes names a product as a file does. A code that could be a seed, in the wrong column, is not shown.
+// shownCodes returns a product's codes as in a file. A code that could be a seed in the wrong column is not shown.
 func shownCodes(maker, product string) string {
 	for _, code := range []*string{&maker, &product} {
 		if model.Hidden(*code) {
@@ -230,13 +230,13 @@ func shownCodes(maker, product string) string {
 	return maker + "/" + product
 }
 
-// isCode says whether a text may be a product's code.
+// isCode returns whether a text is a valid product code.
 func isCode(s string) bool {
 	clean, reason := model.CodeName.Clean(s)
 	return s != "" && reason == "" && clean == s && model.Characters(s) <= model.MaxCode
 }
 
-// make prepares a product that is missing.
+// make prepares a missing product.
 func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) chosen {
 	switch err := kind.Check(); {
 	case err != nil:
@@ -264,7 +264,7 @@ func (t *targets) make(im *importing, want choice, kind otp.Params, named bool) 
 	return chosen{to: to}
 }
 
-// settle makes the products that are missing and sees that the others are as they were.
+// settle creates the missing products, and checks that the others have not changed.
 func (t *targets) settle(tx store.Tx) error {
 	stale := model.Errorf(model.Stale, "the product was changed while the file was read")
 	for _, to := range t.used {
@@ -294,7 +294,7 @@ func (t *targets) settle(tx store.Tx) error {
 	return nil
 }
 
-// touched names what the import changed.
+// touched sets the object of the audit row to what the import changed.
 func (t *targets) touched(c *dispatch.Call, tokens int) {
 	var ids []string
 	for i, to := range t.used {

@@ -13,18 +13,18 @@ import (
 	"tokensmith/store"
 )
 
-// settled is what an import comes to, beside what the store holds.
+// settled is the result of comparing the import with the database.
 type settled struct {
-	kept   []keptToken        // of each row that has a token then, in the file's order
-	tokens []model.Token      // that are new
-	states []model.TokenState // beside tokens
+	kept   []keptToken        // tokens of the rows, in the order of the file
+	tokens []model.Token      // new tokens
+	states []model.TokenState // with the same indexes as tokens
 	made   []model.Assignment
-	known  int // tokens that were there before
+	known  int // number of tokens that existed before
 }
 
 type keptToken struct{ id, serial string }
 
-// write stores the tokens and returns those of the file, in its order.
+// write inserts the tokens and returns those of the file, in its order.
 func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	if err := im.targets.settle(tx); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 	return s.kept, token.MayHave(tx, s.made, true)
 }
 
-// existing reads the tokens that have one of the file's serials, also those that the caller does not see: no other can have the
-// same.
+// existing returns the existing tokens with serial numbers of the file, including those that the caller does not see, because a
+// serial number is unique.
 func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Token, error) {
 	found := map[*target]map[string]model.Token{}
 	im.unseen = map[string]bool{}
@@ -99,7 +99,7 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 	return found, nil
 }
 
-// settle decides what becomes of each row. existing are the tokens by serial, new ones among them or not; nil says
+// settle decides what to do with each row. existing are the tokens by serial number, which may include the new ones; nil means
 // that all are new.
 func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]model.Token, bad *wire.RowErrors) (*settled, error) {
 	s := &settled{kept: make([]keptToken, 0, len(im.rows))}
@@ -107,7 +107,7 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 		s.tokens, s.states = im.tokens, im.states
 	}
 	known := map[int]model.Token{}
-	wanted := make([]int, 0, len(im.rows)) // rows that have a token then
+	wanted := make([]int, 0, len(im.rows)) // rows that will have a token
 	for i := range im.rows {
 		t := &im.tokens[i]
 		old, ok := existing[im.rows[i].to][t.Serial]
@@ -151,16 +151,16 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 
 // dryReport is the reply of an import that stored nothing.
 type dryReport struct {
-	Total    int      `json:"total"` // tokens of the file that would be there
+	Total    int      `json:"total"` // tokens of the file that would exist
 	Created  int      `json:"created"`
-	Existing int      `json:"existing"` // with the same seed
+	Existing int      `json:"existing"` // existing tokens with the same seed
 	Skipped  int      `json:"skipped"`
 	Assigned int      `json:"assigned"`
-	Products []string `json:"products"` // that would be made
+	Products []string `json:"products"` // products that would be created
 	Notes    []string `json:"notes,omitempty"`
 }
 
-// report says what an import would do.
+// report returns what an import would do.
 func (im *importing) report(tx store.ReadTx) (any, error) {
 	existing, err := im.existing(tx)
 	if err != nil {
@@ -197,11 +197,11 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 	return r, nil
 }
 
-// reply lists the tokens in the file's order.
+// reply returns the tokens in the order of the file.
 func (im *importing) reply(tx store.Tx, p *object.Projection, asked wire.Return, kept []keptToken) (any, error) {
 	body := append(strconv.AppendInt([]byte(`{"total":`), int64(len(kept)), 10), `,"rows":[`...)
 	if len(asked) == 0 {
-		// What is asked most is at hand.
+		// The default attributes need no query.
 		body = append(make([]byte, 0, len(body)+len(kept)*80), body...)
 		for i, t := range kept {
 			if i > 0 {
@@ -237,7 +237,7 @@ func (im *importing) reply(tx store.Tx, p *object.Projection, asked wire.Return,
 	return jsontext.Value(append(body, '}')), nil
 }
 
-// byID projects the objects with these ids, at most object.MaxSearch, in their order.
+// byID returns the objects with these ids as JSON, in this order. There may be at most object.MaxSearch.
 func byID(p *object.Projection, tx store.Tx, o *object.Type, kept []keptToken) ([][]byte, error) {
 	wanted := make([]any, len(kept))
 	for i, t := range kept {

@@ -1,5 +1,5 @@
-// Package sender sends messages: e-mail by SMTP, text messages by an HTTP gateway. A sender
-// tries once; when to try again is its caller's to decide. Its errors say why without quoting the message.
+// Package sender sends messages: e-mail by SMTP, and text messages through an HTTP gateway. A Sender tries once; the caller
+// decides when to try again. Errors give the reason and do not quote the message.
 package sender
 
 import (
@@ -13,7 +13,7 @@ type Message struct {
 	Text    string `json:"text"`
 }
 
-// Sender sends messages of one channel. It is safe for concurrent use.
+// Sender sends messages on one channel. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }

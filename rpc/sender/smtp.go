@@ -17,8 +17,8 @@ type SMTP struct {
 	opts []mail.Option
 }
 
-// NewSMTP reads the relay's URL: smtp://user:password@host:587 (STARTTLS required), smtps://host:465 (TLS from the
-// start), or smtp://host:25?tls=none for a relay on this machine.
+// NewSMTP parses the URL of the relay: smtp://user:password@host:587 (STARTTLS is required), smtps://host:465 (TLS from the
+// beginning), or smtp://host:25?tls=none for a relay on this machine.
 func NewSMTP(raw, from string) (*SMTP, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {

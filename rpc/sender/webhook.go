@@ -16,14 +16,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// SignatureHeader carries "sha256=" and the HMAC-SHA-256, in hex, of "timestamp.body" under the webhook's secret;
-// TimestampHeader carries the timestamp, in seconds since 1970.
+// SignatureHeader has the value "sha256=" followed by the HMAC-SHA-256, in hex, of "timestamp.body" with the webhook's secret.
+// TimestampHeader has the timestamp, in seconds since 1970.
 const (
 	SignatureHeader = "X-Tokensmith-Signature"
 	TimestampHeader = "X-Tokensmith-Timestamp"
 )
 
-// Webhook sends text messages by POSTing them to a gateway as {"to":...,"text":...}.
+// Webhook sends text messages to a gateway, as POST requests with {"to":...,"text":...}.
 type Webhook struct {
 	url    string
 	secret []byte
@@ -31,7 +31,7 @@ type Webhook struct {
 	client *http.Client
 }
 
-// NewWebhook checks the gateway's URL. The secret signs each request.
+// NewWebhook returns a Webhook after it has checked the URL of the gateway. The secret signs each request.
 func NewWebhook(raw string, secret []byte, now func() time.Time) (*Webhook, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -40,7 +40,7 @@ func NewWebhook(raw string, secret []byte, now func() time.Time) (*Webhook, erro
 	if len(secret) < 16 {
 		return nil, errors.New("the SMS webhook's secret must have at least 16 bytes")
 	}
-	// A redirect could carry the message elsewhere.
+	// Do not follow a redirect, because it could send the message to another host.
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &Webhook{raw, secret, now, client}, nil
 }
@@ -53,7 +53,7 @@ func Sign(secret []byte, timestamp string, body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// Send posts one message. Any 2xx is success.
+// Send posts one message. Any status 2xx means success.
 func (w *Webhook) Send(ctx context.Context, m Message) error {
 	body, err := json.Marshal(struct {
 		To   string `json:"to"`
@@ -72,7 +72,7 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	r.Header.Set(SignatureHeader, Sign(w.secret, timestamp, body))
 	resp, err := w.client.Do(r)
 	if err != nil {
-		// The error quotes the URL, which may hold a key.
+		// The error quotes the URL, which may contain a key.
 		var e *url.Error
 		if errors.As(err, &e) {
 			err = e.Err

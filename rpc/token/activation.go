@@ -17,7 +17,7 @@ import (
 	"tokensmith/store"
 )
 
-// SendArgs are the parameters of what is sent to an assignment's user.
+// SendArgs are the parameters of methods that send something to an assignment's user.
 type SendArgs struct {
 	object.Selection
 	Channel wire.Text `json:"channel"`
@@ -28,7 +28,7 @@ func (a *SendArgs) CheckedChannel() (string, error) {
 	return string(a.Channel), CheckChannel("channel", string(a.Channel))
 }
 
-// CheckChannel refuses what is no channel; place names it in the refusal.
+// CheckChannel returns an error, naming place, for a text that is not a channel.
 func CheckChannel(place, channel string) error {
 	if channel == model.SMTP || channel == model.SMS {
 		return nil
@@ -36,7 +36,7 @@ func CheckChannel(place, channel string) error {
 	return model.AttrErrorf(model.Invalid, place, "must be SMTP or SMS")
 }
 
-// assignment selects an assignment by itself, or by its user and token.
+// assignment returns the conditions for an assignment, selected by itself, or by its user and token.
 func assignment(a *object.Selection) (one object.Lookup, err error) {
 	user, err := a.Selector("user", people.UserType, false)
 	if err != nil {
@@ -62,7 +62,7 @@ func assignment(a *object.Selection) (one object.Lookup, err error) {
 	return object.BySelector(conds), nil
 }
 
-// addressee is an assignment with whom and what it is about.
+// addressee is an assignment with its user and its token.
 type addressee struct {
 	assignment model.Assignment
 	user       model.User
@@ -91,7 +91,7 @@ func (t *addressee) values() map[string]string {
 	return map[string]string{"serial": t.token.Serial, "product": t.product.Name}
 }
 
-// Until writes a time for people; 0 is never.
+// Until returns a time as text for messages. For 0, which means never, it returns "it is used".
 func Until(t model.Time) string {
 	if t == 0 {
 		return "it is used"
@@ -99,10 +99,10 @@ func Until(t model.Time) string {
 	return t.Std().Format("2006-01-02 15:04 UTC")
 }
 
-// codeLetters leave out what is easily misread: I, L, O, U (Crockford's base32).
+// codeLetters has no letters that are easily misread: no I, L, O and U (Crockford's base32).
 const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewCode makes a random code of n letters, 5 bits each.
+// NewCode returns a random code of n letters, with 5 bits each.
 func NewCode(s *dispatch.Server, n int64) (string, error) {
 	b, err := s.Random(int(n))
 	if err != nil {
@@ -114,12 +114,12 @@ func NewCode(s *dispatch.Server, n int64) (string, error) {
 	return string(b), nil
 }
 
-// assignmentID is the reply of what was done with an assignment.
+// assignmentID is the reply of methods that change an assignment.
 type assignmentID struct {
 	ID string `json:"id"`
 }
 
-// sending leaves a plan that sends something to an assignment's user.
+// sending sets a plan that sends something to an assignment's user.
 func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatch.Plan, do func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := assignment(&args.Selection)
@@ -140,7 +140,7 @@ func (m *TokenAssignment) sending(r *http.Request, args *SendArgs, plan *dispatc
 	return nil
 }
 
-// SendActivationCode makes a new activation code, which ends an older one, and sends it to the user.
+// SendActivationCode makes a new activation code, which replaces an older one, and sends it to the user.
 func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, plan *dispatch.Plan) error {
 	return m.sending(r, args, plan, func(c *dispatch.Call, tx store.Tx, to *addressee, channel string) error {
 		a := &to.assignment
@@ -165,7 +165,7 @@ func (m *TokenAssignment) SendActivationCode(r *http.Request, args *SendArgs, pl
 	})
 }
 
-// SendDownloadURL makes a provisioning link of the assignment's soft token and sends it to the user.
+// SendDownloadURL makes a provisioning link for the assignment's soft token and sends it to the user.
 func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan *dispatch.Plan) error {
 	link, err := newLink(m.Server)
 	if err != nil {
@@ -185,7 +185,7 @@ func (m *TokenAssignment) SendDownloadURL(r *http.Request, args *SendArgs, plan 
 	})
 }
 
-// ActivateArgs are the parameters of an activation: the code, or base64 of its SHA-1.
+// ActivateArgs are the parameters of an activation: the code, or its SHA-1 in base64.
 type ActivateArgs struct {
 	object.Selection
 	Code   *wire.Text `json:"code"`
@@ -207,20 +207,21 @@ func (a *ActivateArgs) sum() ([]byte, error) {
 	return nil, model.AttrErrorf(model.Missing, "code", "is required")
 }
 
-// Activate makes an assignment active by its activation code.
+// Activate activates an assignment with its activation code.
 func (m *TokenAssignment) Activate(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
 	return Activate(m.Server, r, args, plan, nil)
 }
 
-// Activate makes an assignment active by its activation code. With last, the id of the assignment that was tried last, it does not tell
-// whether the assignment exists: of one that does not, that one is looked at for the time it takes.
+// Activate activates an assignment with its activation code. If last is set, Activate does not reveal whether the assignment
+// exists. last holds the id of the assignment that was tried last: if the named one does not exist, Activate loads that one
+// instead, so that both cases take the same time.
 func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dispatch.Plan, last *atomic.Value) error {
 	c := dispatch.CallFrom(r.Context())
 	one, err := assignment(&args.Selection)
 	if err != nil {
 		return err
 	}
-	if last != nil { // of whom it is not told whether he is there, it is told that his domain is none
+	if last != nil { // it may reveal that the domain is unknown, but not whether the user exists
 		if one.Named, err = args.Selector("user", people.UserType, false); err != nil {
 			return err
 		}
@@ -253,14 +254,14 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 			return wrong, tx.Stranger(c.Now)
 		}
 		if unknown {
-			return wrong, tx.Save(&a) // as it is
+			return wrong, tx.Save(&a) // unchanged, to take the same time
 		}
 		c.SetObject(AssignmentType.Noun, id)
 		if last != nil {
 			last.Store(id)
 		}
 		if !a.Activate(want, sum, c.Now) {
-			if last != nil { // which the refusal of one that does not exist costs as well
+			if last != nil { // so that it takes as long as for an assignment that does not exist
 				err = object.UndefinedDomain(tx, one.Named)
 			}
 			return wrong, cmp.Or(err, tx.Save(&a))

@@ -14,10 +14,10 @@ import (
 	"tokensmith/store"
 )
 
-// TokenAssignment has the methods of token assignments.
+// TokenAssignment is the receiver of the methods for token assignments.
 type TokenAssignment struct{ object.CRUD }
 
-// AssignmentType declares token assignments.
+// AssignmentType declares the object tokenAssignment.
 var AssignmentType = object.Declare(&object.Type{
 	Name: "tokenAssignment", NotFound: model.AssignmentNoun, Limited: object.Changes, Row: func() any { return new(model.Assignment) },
 	Keys: [][]string{{"token", "user"}}, ShownWhenAmbiguous: []string{"id", "token.serial", "user.loginName"},
@@ -79,7 +79,7 @@ func checkAssignment(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row 
 	return nil
 }
 
-// SetPIN seals a PIN for an assignment; an empty one takes it off.
+// SetPIN seals a PIN for an assignment. An empty PIN removes it.
 func SetPIN(c *dispatch.Call, a *model.Assignment, pin model.Secret) {
 	a.PIN, a.LastChangePIN = nil, c.Now
 	if len(pin) > 0 {
@@ -87,8 +87,8 @@ func SetPIN(c *dispatch.Call, a *model.Assignment, pin model.Secret) {
 	}
 }
 
-// newAssignment completes an assignment about to be made of a token beside those it has: who owns the token, whether it is
-// active, whether the user may have one more.
+// newAssignment completes a new assignment of a token that already has the existing ones: whether it is the owner's, whether it
+// is active, and whether the user may have one more token.
 func newAssignment(c *dispatch.Call, tx store.Tx, a *model.Assignment, t *model.Token, existing []model.Assignment, ownerGiven bool) error {
 	var p model.Product
 	if err := tx.Load(&p, t.ProductID); err != nil {
@@ -108,8 +108,8 @@ func newAssignment(c *dispatch.Call, tx store.Tx, a *model.Assignment, t *model.
 	return nil
 }
 
-// Admit refuses an assignment that may not be made, and gives it its status; pending counts assignments of the same user
-// and product that are not written yet.
+// Admit returns an error for an assignment that is not allowed, and sets its status. pending is the number of assignments of the
+// same user and product that are not inserted yet.
 func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Token, p *model.Product, existing []model.Assignment, pending int64) error {
 	if t.Status == model.Deceased {
 		return model.Errorf(model.TokenUnusable, "token %s is deceased", t.Serial)
@@ -137,7 +137,8 @@ func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Toke
 	return nil
 }
 
-// MayHave refuses assignments that are made by which a user would have too many tokens; written says whether they are stored already.
+// MayHave returns an error if new assignments give a user too many tokens. written is true if the new assignments are already
+// stored.
 func MayHave(tx store.ReadTx, made []model.Assignment, written bool) error {
 	fresh := map[string]int64{}
 	for i := range made {
@@ -158,7 +159,7 @@ func MayHave(tx store.ReadTx, made []model.Assignment, written bool) error {
 	return nil
 }
 
-// Owned says whether one of the assignments is an owner's.
+// Owned returns whether one of the assignments is an owner's.
 func Owned(assignments []model.Assignment) bool {
 	for _, a := range assignments {
 		if a.IsOwner {
@@ -173,8 +174,8 @@ type SortArgs struct {
 	IDs []wire.Text `json:"ids"`
 }
 
-// Sort sets the order in which a user's tokens are tried: ids are his assignments, the first one first. Those left
-// out come behind.
+// Sort sets the order in which a user's tokens are tried. The ids are the user's assignments in that order. Assignments that are
+// left out come last.
 func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if len(args.IDs) == 0 || len(args.IDs) > object.MaxSearch {
@@ -222,12 +223,12 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.P
 	return nil
 }
 
-// unassign ends what the user was given along with the token: a provisioning link not used yet.
+// unassign deletes an unused provisioning link of the token, which the user may have.
 func unassign(_ *dispatch.Call, tx store.Tx, row any) error {
 	return tx.DropLink(row.(*model.Assignment).TokenID)
 }
 
-// mayShare refuses what a limited caller would change for users of other domains.
+// mayShare returns an error if a caller that is limited to domains would change something for users of other domains.
 func mayShare(c *dispatch.Call, tx store.Tx, tokenID string) error {
 	if c.Scope == nil {
 		return nil

@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	LinkPath  = "/p/" // in front of a provisioning link's secret
+	LinkPath  = "/p/" // the path before the secret of a provisioning link
 	LinkBytes = 24    // 192 random bits
 )
 
-// downloadURL is the reply of token/getDownloadUrl.
+// downloadURL is the reply to token/getDownloadUrl.
 type downloadURL struct {
 	URL     string `json:"url"`
 	Expires string `json:"expires"`
-	QRCode  string `json:"qrCode,omitzero"` // of the link, a PNG in base64
+	QRCode  string `json:"qrCode,omitzero"` // QR code of the link, a PNG image in base64
 	expires model.Time
 }
 
 // DownloadArgs are the parameters of token/getDownloadUrl.
 type DownloadArgs struct {
 	TokenArgs
-	QRCode bool `json:"qrCode"` // answer the link's QR code as well
+	QRCode bool `json:"qrCode"` // also return the QR code of the link
 }
 
-// GetDownloadURL makes a one-time provisioning link of a soft token.
+// GetDownloadURL makes a one-time provisioning link for a soft token.
 func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *dispatch.Plan) error {
 	link, err := newLink(m.Server)
 	if err != nil {
@@ -54,10 +54,10 @@ func (m *Token) GetDownloadURL(r *http.Request, args *DownloadArgs, plan *dispat
 	})
 }
 
-// newLink makes the secret of a provisioning link.
+// newLink returns a new secret of a provisioning link.
 func newLink(s *dispatch.Server) (string, error) { return s.RandomText(LinkBytes) }
 
-// putLink gives a soft token a new provisioning link; an older one is worthless then.
+// putLink gives a soft token a new provisioning link, which replaces an older one.
 func putLink(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, link string) (downloadURL, error) {
 	expires := c.Now + model.LinkHours*3600_000
 	made := downloadURL{URL: strings.TrimRight(c.Server.Config.PublicURL, "/") + LinkPath + link, Expires: expires.String(), expires: expires}
@@ -67,20 +67,20 @@ func putLink(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, li
 	return made, tx.PutLink(&model.DownloadLink{TokenID: t.ID, Hash: LinkHash(link), Expires: expires})
 }
 
-// LinkHash returns what a provisioning link is found by.
+// LinkHash returns the hash by which a provisioning link is found.
 func LinkHash(link string) []byte {
 	sum := sha256.Sum256([]byte(link))
 	return sum[:]
 }
 
-// Retrieved is a soft token as an authenticator app takes it in.
+// Retrieved is a soft token in the form that an authenticator app imports.
 type Retrieved struct {
 	URI    string `json:"uri"`
 	Seed   string `json:"seed"`
 	Serial string `json:"-"`
 }
 
-// Reveal hands a soft token out, and counts that.
+// Reveal returns a soft token with its seed, and counts the download.
 func Reveal(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, st *model.TokenState) (*Retrieved, error) {
 	if err := model.Downloadable(p, t); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func Reveal(c *dispatch.Call, tx store.Tx, t *model.Token, p *model.Product, st 
 	return &Retrieved{model.KeyURI(p, account, seed, st.Counter), model.Base32(seed), t.Serial}, tx.Save(t)
 }
 
-// RetrieveCredential answers a soft token's otpauth:// URI and seed.
+// RetrieveCredential returns a soft token's otpauth:// URI and seed.
 func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		t, p, st, err := LoadToken(tx, id)
@@ -114,14 +114,14 @@ func (m *Token) RetrieveCredential(r *http.Request, args *TokenArgs, plan *dispa
 	})
 }
 
-// GetTokenQRCode answers the QR code of an assignment's soft token: a PNG in base64.
+// GetTokenQRCode returns the QR code of an assignment's soft token, as a PNG image in base64.
 func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		var a model.Assignment
 		if err := tx.Load(&a, id); err != nil {
 			return nil, err
 		}
-		// The seed is that of every user's of the token.
+		// All users of the token have the same seed.
 		if err := mayShare(c, tx, a.TokenID); err != nil {
 			return nil, err
 		}
@@ -141,7 +141,7 @@ func (m *TokenAssignment) GetTokenQRCode(r *http.Request, args *TokenArgs, plan 
 	})
 }
 
-// QRPNG draws a QR code.
+// QRPNG returns a QR code as a PNG image.
 func QRPNG(text string) ([]byte, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"tokensmith/store"
 )
 
-// exportNotes says which texts of a token would not come back from its export as they are.
+// exportNotes returns notes on the texts of a token that an import of the export would change.
 func exportNotes(row store.Row) (notes []string) {
 	for i, of := range map[int]*object.Attr{1: TokenType.ByName["serial"], 2: TokenType.ByName["identifier"], 3: TokenType.ByName["description"],
 		6: ProductType.ByName["manufacturerCode"], 7: ProductType.ByName["productCode"]} {
@@ -30,7 +30,8 @@ func exportNotes(row store.Row) (notes []string) {
 	return notes
 }
 
-// leftOut says why the row of an export's query is not written: an import would refuse it, and with it the file.
+// leftOut returns why a token is left out of an export: because an import would refuse it, and with it the whole file. It returns
+// "" for all other tokens.
 func leftOut(row store.Row) string {
 	whose := "token " + object.AsText(row[0]) + ", " + object.QuotedName(object.AsText(row[1])) + ": "
 	switch totp := object.AsText(row[8]) == string(otp.TOTP); {
@@ -54,12 +55,12 @@ var exportAttrs = object.Declare(&object.Type{Name: "token/export", Of: []string
 	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-", About: "encrypts the file; whoever has both has the seeds"},
 }})
 
-// exportFields are what a file holds of a token, in the order that export reads them.
+// exportFields are the attributes of a token in the file, in the order in which export reads them.
 var exportFields = wire.ReturnNames("id", "serial", "identifier", "description", "counter", "drift", "product.manufacturerCode", "product.productCode",
 	"product.algorithm", "product.digits", "product.period", "product.crypto")
 
-// Export writes tokens with their seeds as a PSKC file, encrypted with a password. It is one snapshot, and it commits
-// its audit row.
+// Export writes tokens with their seeds to a PSKC file, encrypted with a password. It reads one snapshot, and adds its audit row
+// in the same transaction.
 func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	q, err := m.exported(args)
@@ -81,7 +82,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		return err
 	}
 	limit := q.Limit
-	q.Limit++ // tells whether there are more
+	q.Limit++ // to know whether there are more
 	plan.Long, plan.Heavy = true, true
 	plan.Update = func(tx store.Tx) (any, error) {
 		found, err := tx.Find(q)
@@ -139,7 +140,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 
 const exportOrder = "export"
 
-// exported returns the query of the tokens to export, by id.
+// exported returns the query for the tokens to export, ordered by id.
 func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	q := &store.Query{Table: m.Type.Table, Limit: object.MaxSearch}
 	var err error
@@ -171,7 +172,7 @@ func (m *Token) exported(args *ExportArgs) (*store.Query, error) {
 	return q, nil
 }
 
-// mayExport refuses the rows of an export's query, naming the first token that the caller may not have.
+// mayExport returns an error, with the name of the first such token, if the caller may not have the seed of one of the tokens.
 func mayExport(c *dispatch.Call, tx store.Tx, found []store.Row) error {
 	ids := make([]string, len(found))
 	for i, row := range found {
@@ -189,7 +190,7 @@ func mayExport(c *dispatch.Call, tx store.Tx, found []store.Row) error {
 	return all
 }
 
-// exportFile writes the rows of an export's query as a PSKC file.
+// exportFile writes the tokens to a PSKC file.
 func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCKeys, found []store.Row) ([]byte, error) {
 	var file bytes.Buffer
 	w, err := seedfile.NewPSKCWriter(&file, lock)
@@ -219,7 +220,7 @@ func exportFile(c *dispatch.Call, tx store.Tx, lock *seedfile.PSKCKeys, found []
 	return file.Bytes(), nil
 }
 
-// sealedOf returns a sealed column's bytes.
+// sealedOf returns the bytes of a sealed column.
 func sealedOf(v any) []byte {
 	if s, ok := v.(string); ok {
 		return []byte(s)

@@ -14,10 +14,10 @@ import (
 	"tokensmith/store"
 )
 
-// Product has the methods of products.
+// Product is the receiver of the methods for products.
 type Product struct{ object.CRUD }
 
-// ProductType declares products.
+// ProductType declares the object product.
 var ProductType = object.Declare(&object.Type{
 	Name: "product", NotFound: model.ProductNoun, Limited: object.Reads, Row: func() any { return new(model.Product) },
 	Keys: [][]string{{"manufacturerCode", "productCode"}}, ShownWhenAmbiguous: []string{"id", "manufacturerCode", "productCode"},
@@ -44,11 +44,11 @@ var ProductType = object.Declare(&object.Type{
 	},
 })
 
-// Create makes a product.
+// Create creates a product.
 func (m *Product) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	return m.CreateWith(r, args, plan, func(*object.Decoded) error { return nil },
 		func(_ *dispatch.Call, _ store.Tx, d *object.Decoded, _ string, made jsontext.Value) (any, error) {
-			var p model.Product // what is not given is not weak
+			var p model.Product // the defaults are not weak
 			p.Algorithm, _ = object.Given[string](d, "algorithm")
 			p.Period, _ = object.Given[int64](d, "period")
 			p.AutoWindow, _ = object.Given[int64](d, "autoWindow")
@@ -56,8 +56,9 @@ func (m *Product) Create(r *http.Request, args *object.CreateArgs, plan *dispatc
 		})
 }
 
-// checkProduct also refuses to change how tokens are checked where one of them is a user's who may do what the caller may not: it
-// could take his factor away, or have more OTPs accepted in his name.
+// checkProduct checks a product. It returns an error for a change of how tokens are checked, if a user of one of them may do
+// something that the caller may not. With such a change the caller could make that user's token useless, or make more of its OTPs
+// valid.
 func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	p := row.(*model.Product)
 	switch {

@@ -7,10 +7,10 @@ import (
 	"tokensmith/store"
 )
 
-// Repository has the methods of repositories.
+// Repository is the receiver of the methods for repositories.
 type Repository struct{ object.CRUD }
 
-// RepositoryType declares repositories.
+// RepositoryType declares the object repository.
 var RepositoryType = object.Declare(&object.Type{
 	Name: "repository", NotFound: model.RepositoryNoun, Limited: object.Reads, Row: func() any { return new(model.Repository) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
@@ -23,7 +23,8 @@ var RepositoryType = object.Declare(&object.Type{
 	},
 })
 
-// checkRepository refuses a repository that would lie within itself, and another name for the default one.
+// checkRepository returns an error for a repository that would become its own ancestor, and for another name of the default
+// repository.
 func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
 	r := row.(*model.Repository)
 	if old != nil && old.(*model.Repository).Name != r.Name {
@@ -34,7 +35,7 @@ func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row 
 	return object.CheckTree(tx, "repository", r.ID, r.ParentID, func(up *model.Repository) *string { return up.ParentID })
 }
 
-// keepDefault keeps the repository for tokens that name none.
+// keepDefault protects the default repository, which is for tokens that name none.
 func keepDefault(_ *dispatch.Call, _ store.Tx, row any) error {
 	if row.(*model.Repository).Name == model.DefaultRepository {
 		return model.Errorf(model.InUse, "repository %q is where tokens go that name none: it keeps its name", model.DefaultRepository)

@@ -22,7 +22,7 @@ type ResetArgs struct {
 var resetAttrs = object.Declare(&object.Type{Name: "token/reset", Noun: "reset", Of: []string{"token/reset"}, Attrs: []object.Attr{
 	{Name: "counter", Kind: object.Integer, When: object.Always, Max: otp.LastStep, Column: "-", About: "the next counter of an event-based token"}}})
 
-// Reset clears a token's drift, failures and pending resynchronisation; the counter moves only when given.
+// Reset clears a token's drift, failures and pending resynchronization. The counter changes only if it is given.
 func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *dispatch.Plan) error {
 	d, err := resetAttrs.Decode("attrs", args.Attrs, object.OnSet)
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *Token) Reset(r *http.Request, args *ResetArgs, plan *dispatch.Plan) err
 	})
 }
 
-// LoadToken reads a token with its product and state.
+// LoadToken returns a token with its product and state.
 func LoadToken(tx store.Tx, id string) (*model.Token, *model.Product, *model.TokenState, error) {
 	var t model.Token
 	var p model.Product
@@ -72,10 +72,10 @@ func LoadToken(tx store.Tx, id string) (*model.Token, *model.Product, *model.Tok
 	return &t, &p, &st, err
 }
 
-// TokenArgs are the parameters of methods that take a token and nothing else.
+// TokenArgs are the parameters of methods that take only a token.
 type TokenArgs struct{ object.Selection }
 
-// Confine forbids further downloads of a token. Logging in with it is not touched.
+// Confine forbids further downloads of a token. Logins with it are not affected.
 func (m *Token) Confine(r *http.Request, args *TokenArgs, plan *dispatch.Plan) error {
 	return m.confine(r, args, plan, true)
 }
@@ -100,7 +100,7 @@ func (m *Token) confine(r *http.Request, args *TokenArgs, plan *dispatch.Plan, c
 	})
 }
 
-// OpenSeed opens the seed of a token, to show or to use it.
+// OpenSeed returns the seed of a token, after it has checked that the caller may show or use it.
 func OpenSeed(c *dispatch.Call, tx store.ReadTx, tokenID string, sealed []byte) (model.Secret, error) {
 	if err := c.CheckSeedAccess(tx, tokenID); err != nil {
 		return nil, err

@@ -1,4 +1,5 @@
-// Package token has products, repositories, tokens and their assignments: making, assigning, activating, provisioning and exporting them.
+// Package token contains products, repositories, tokens and their assignments: it creates, assigns, activates, provisions and
+// exports tokens.
 package token
 
 import (
@@ -19,19 +20,19 @@ import (
 	"tokensmith/store"
 )
 
-// Token has the methods of tokens.
+// Token is the receiver of the methods for tokens.
 type Token struct{ object.CRUD }
 
-// Receivers are those of the methods of this room.
+// Receivers returns the receivers of this package's methods, except Token.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Product": &Product{object.CRUD{Server: s, Type: ProductType}}, "Repository": &Repository{object.CRUD{Server: s, Type: RepositoryType}},
 		"TokenAssignment": &TokenAssignment{object.CRUD{Server: s, Type: AssignmentType}}}
 }
 
-// NewToken makes the receiver of the methods of tokens.
+// NewToken returns the receiver of the methods for tokens.
 func NewToken(s *dispatch.Server) Token { return Token{object.CRUD{Server: s, Type: TokenType}} }
 
-// TokenType declares tokens.
+// TokenType declares the object token.
 var TokenType = object.Declare(&object.Type{
 	Name: "token", NotFound: model.TokenNoun, Limited: object.Changes, Row: func() any { return new(model.Token) },
 	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
@@ -66,10 +67,10 @@ var TokenType = object.Declare(&object.Type{
 	EmptyTexts: []string{"oobDeviceModel", "oobDeviceType"},
 })
 
-// GeneratedSeedBytes is what RFC 4226 section 4 recommends: 160 bits.
+// GeneratedSeedBytes is the length that RFC 4226, section 4, recommends: 160 bits.
 const GeneratedSeedBytes = 20
 
-// prepareToken reads or makes the seed and checks the PIN.
+// prepareToken decodes or makes the seed, and checks the PIN.
 func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) error {
 	if len(d.Secrets["pin"]) > 0 {
 		if err := prepareAssignment(ctx, c, d); err != nil {
@@ -94,7 +95,7 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 	return nil
 }
 
-// decodeSeed reads a seed in an encoding; its error never quotes it.
+// decodeSeed decodes a seed. Its error does not quote the seed.
 func decodeSeed(s, encode string) (model.Secret, error) {
 	if encode == "" {
 		encode = string(seedfile.Hex)
@@ -157,14 +158,14 @@ func checkToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	return nil
 }
 
-// beforeDeleteToken leaves behind what was used of a token's seed.
+// beforeDeleteToken keeps what was used of a token's seed, as a seed mark.
 func beforeDeleteToken(c *dispatch.Call, tx store.Tx, row any) error {
 	return tx.LeaveMark(row.(*model.Token), c.NewID(), c.Now)
 }
 
 const serialDigits = 10
 
-// newSerial makes a serial of ten random digits.
+// newSerial returns a serial number of ten random digits.
 func newSerial(s *dispatch.Server) (string, error) {
 	serial := make([]byte, 0, serialDigits)
 	var b [1]byte
@@ -172,21 +173,21 @@ func newSerial(s *dispatch.Server) (string, error) {
 		if _, err := io.ReadFull(s.Config.Rand, b[:]); err != nil {
 			return "", err
 		}
-		if b[0] < 250 { // 250 is a multiple of ten: every digit is as likely
+		if b[0] < 250 { // 250 is a multiple of ten, so all digits have the same probability
 			serial = append(serial, '0'+b[0]%10)
 		}
 	}
 	return string(serial), nil
 }
 
-// afterWriteToken gives a new token its state and, where a user is named, its first assignment.
+// afterWriteToken inserts a new token's state and, if a user was given, its first assignment.
 func afterWriteToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	if old != nil {
 		return nil
 	}
 	t := row.(*model.Token)
 	states := []model.TokenState{{TokenID: t.ID}}
-	if len(d.Secrets["seed"]) > 0 { // one made just now was not used before
+	if len(d.Secrets["seed"]) > 0 { // a seed that was just made was not used before
 		var err error
 		if states, err = tx.TakeMarks([]model.Token{*t}, states); err != nil {
 			return err
@@ -216,7 +217,7 @@ func afterWriteToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row 
 	return tx.Insert(&a)
 }
 
-// Create makes a token.
+// Create creates a token.
 func (m *Token) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	if err := dispatch.CallFrom(r.Context()).Need("token/create"); err != nil {
 		return err
@@ -230,7 +231,7 @@ func (m *Token) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 		})
 }
 
-// Delete removes a token; with user it only takes the token from that user.
+// Delete deletes a token. If a user is given, it only deletes that user's assignment of the token.
 func (m *Token) Delete(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
 	user, err := args.Selector("user", people.UserType, false)
 	if err != nil {
@@ -248,7 +249,7 @@ func (m *Token) Delete(r *http.Request, args *object.DeleteArgs, plan *dispatch.
 	})
 }
 
-// Assigned finds the assignment by which a user has a token.
+// Assigned returns a user's assignment of a token.
 func Assigned(c *dispatch.Call, tx store.Tx, tokenID string, user []store.Cond) (*model.Assignment, error) {
 	userID, err := people.UserType.FindSelected(c, tx, object.BySelector(user))
 	if err != nil {

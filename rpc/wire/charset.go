@@ -11,8 +11,8 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// DecodeCharset turns a body into UTF-8 by its byte order mark or the charset its content type names; none means UTF-8. The type
-// itself does not matter: old clients send JSON as text, as a form, or as nothing.
+// DecodeCharset converts a body to UTF-8. The encoding is that of the byte order mark or of the charset in the content type; the
+// default is UTF-8. The media type is ignored, because old clients send JSON as text, as a form, or without a type.
 func DecodeCharset(body []byte, contentType string) ([]byte, error) {
 	if bytes.HasPrefix(body, []byte("\xff\xfe\x00\x00")) || bytes.HasPrefix(body, []byte("\x00\x00\xfe\xff")) {
 		return nil, model.Errorf(model.Unreadable, "the request is in UTF-32, which is not supported: send UTF-8 or UTF-16")
@@ -20,7 +20,7 @@ func DecodeCharset(body []byte, contentType string) ([]byte, error) {
 	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
 		contentType = "text/plain; charset=utf-16"
 	}
-	if !strings.Contains(contentType, ";") { // which sets parameters off
+	if !strings.Contains(contentType, ";") { // without a semicolon there are no parameters
 		return body, nil
 	}
 	_, params, err := mime.ParseMediaType(contentType)
@@ -39,7 +39,7 @@ func DecodeCharset(body []byte, contentType string) ([]byte, error) {
 	return decoded, nil
 }
 
-// PlainBody refuses a body that is compressed, or encoded in another way: nil when it is not.
+// PlainBody returns an error if a body is compressed or has another Content-Encoding; else nil.
 func PlainBody(r *http.Request) *model.Error {
 	for _, value := range r.Header.Values("Content-Encoding") {
 		for coding := range strings.SplitSeq(value, ",") {

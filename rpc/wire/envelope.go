@@ -1,5 +1,5 @@
-// Package wire is what clients write and read: the envelope, the members of an object, match and return, and the one table that gives
-// each kind of error its code. It knows no caller, no object and no database.
+// Package wire defines what clients send and receive: the envelope, the members of an object, match and return, and the only
+// table of error codes. It knows nothing about callers, objects or the database.
 package wire
 
 import (
@@ -15,7 +15,7 @@ import (
 	"tokensmith/model"
 )
 
-// ReadArgs decodes a parameter object into a method's arguments; a refusal names the place.
+// ReadArgs decodes a parameter object into a method's arguments. An error names the place.
 func ReadArgs(params jsontext.Value, args any) error {
 	err := json.Unmarshal(params, args)
 	if err == nil {
@@ -38,7 +38,7 @@ func ReadArgs(params jsontext.Value, args any) error {
 
 const SuccessStart = `{"error":0,"result":`
 
-// Success returns the envelope of a reply; nil has no result.
+// Success returns the envelope of a successful reply. For a nil result, the envelope has no member result.
 func Success(result any) ([]byte, error) {
 	if result == nil {
 		return []byte(`{"error":0}`), nil
@@ -70,14 +70,14 @@ func Failure(e *model.Error) []byte {
 	return append(body, '}')
 }
 
-// EnvelopeHeader is what every envelope has; nobody changes its values.
+// EnvelopeHeader holds the headers of every envelope. It must not be changed.
 var EnvelopeHeader = http.Header{
 	"Content-Type":           {"application/json; charset=utf-8"},
 	"Cache-Control":          {"no-store"},
 	"X-Content-Type-Options": {"nosniff"},
 }
 
-// WriteEnvelope answers with an envelope and an HTTP status.
+// WriteEnvelope replies with an envelope and an HTTP status.
 func WriteEnvelope(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	maps.Copy(h, EnvelopeHeader)
@@ -86,7 +86,7 @@ func WriteEnvelope(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
-// WithNotes puts notes behind the members of a reply, if there are any.
+// WithNotes appends the notes, if there are any, to the members of a reply.
 func WithNotes(reply jsontext.Value, notes ...string) jsontext.Value {
 	if len(notes) == 0 {
 		return reply
@@ -105,7 +105,7 @@ func WithNotes(reply jsontext.Value, notes ...string) jsontext.Value {
 	return append(b, "]}"...)
 }
 
-// WithMember adds a member to a JSON object.
+// WithMember appends a member to a JSON object.
 func WithMember(object jsontext.Value, name, value string) jsontext.Value {
 	b := append([]byte(nil), object[:len(object)-1]...)
 	if len(b) > 1 {

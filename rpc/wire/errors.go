@@ -10,14 +10,15 @@ import (
 	"tokensmith/model"
 )
 
-// ErrorCode is an error's number on the wire, the HTTP status of a reply that no method made, and what it means.
+// ErrorCode is the number of an error on the wire, the HTTP status if the error does not come from a method, and a meaning.
 type ErrorCode struct {
 	Number  int
-	Status  int // 0 = 200
+	Status  int // 0 means 200
 	meaning string
 }
 
-// Codes is THE table of codes: it is append only, and no other place names a code. That of a not-found is its noun's.
+// Codes is the only table of error codes. Entries may be added, and never changed. No other place contains a number of a code,
+// except that each noun has the code for its own not-found error.
 var Codes = map[model.Kind]ErrorCode{
 	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is in the server's log alone"},
 	model.Unreadable:       {2, http.StatusOK, "the request cannot be read; the message says where"},
@@ -66,14 +67,14 @@ var Codes = map[model.Kind]ErrorCode{
 	model.DeviceInactive:   {513, http.StatusForbidden, "the device is inactive"},
 }
 
-// shared are the nouns whose not-found is also a kind of its own.
+// shared lists the nouns whose not-found error has the same code as another kind of error.
 var shared = map[model.Noun]model.Kind{model.DomainNoun: model.DomainNotDefined, model.ClientTokenNoun: model.TokenInvalid}
 
-// published is every code, in order; 0, which is no error's, is the first.
+// published lists every code, in order. The first is 0, which means success.
 var published = publish(Codes, shared)
 
-// publish puts the codes together. What is wrong with one stops the program at its start: a kind without a code, a code
-// without a meaning, a code of two errors.
+// publish builds the list of codes. It panics at program start if a kind has no code, a code has no meaning, or two errors have
+// one code.
 func publish(codes map[model.Kind]ErrorCode, shared map[model.Noun]model.Kind) []ErrorInfo {
 	list := []ErrorInfo{{0, http.StatusOK, "success"}}
 	add := func(c ErrorCode) {
@@ -107,25 +108,26 @@ func publish(codes map[model.Kind]ErrorCode, shared map[model.Noun]model.Kind) [
 	return list
 }
 
-// ErrorInfo describes a code that a reply's error may be.
+// ErrorInfo describes a code for the member error of a reply.
 type ErrorInfo struct {
-	Code    int    // 0 = success
-	Status  int    // HTTP's, of a reply that no method made; what a method answers is 200
-	Meaning string // one phrase for people
+	Code    int    // 0 means success
+	Status  int    // HTTP status if the error does not come from a method; a method's reply has 200
+	Meaning string // one phrase for readers
 }
 
-// Errors lists all codes, in order.
+// Errors returns all codes, in order.
 func Errors() []ErrorInfo { return slices.Clone(published) }
 
-// Code returns the code of a kind of error, for whoever reads replies. That of a not-found is its noun's.
+// Code returns the code for a kind of error. The code of a not-found error depends on its noun.
 func Code(k model.Kind) int { return CodeOf(&model.Error{Kind: k}).Number }
 
-// Retryable says of a reply's code whether the same call may succeed when it is made again later.
+// Retryable returns whether a call that got this code may succeed if it is repeated later.
 func Retryable(number int) bool {
 	return number == Code(model.TooMany) || number == Code(model.Unavailable)
 }
 
-// CodeOf returns an error's code. What has none of its own is a fault of ours: it is never 0, which is success.
+// CodeOf returns the code of an error. An error without a code counts as an internal error. The code is never 0, which means
+// success.
 func CodeOf(e *model.Error) ErrorCode {
 	if n := e.Noun.Code(); e.Kind == model.NotFound && n != 0 {
 		return ErrorCode{Number: n}
@@ -136,7 +138,7 @@ func CodeOf(e *model.Error) ErrorCode {
 	return Codes[model.Internal]
 }
 
-// ClientError returns the error a client sees; a fault's cause stays inside, for the log.
+// ClientError returns the error that the client sees. The cause of an internal error is only for the log.
 func ClientError(err error) *model.Error {
 	var e *model.Error
 	switch {
@@ -148,7 +150,7 @@ func ClientError(err error) *model.Error {
 	return &model.Error{Kind: model.Internal, Msg: "internal error", Err: err}
 }
 
-// NoSingleMatch says whether an error means that a selector did not fit exactly one.
+// NoSingleMatch returns whether an error means that a selector did not match exactly one object.
 func NoSingleMatch(err error) bool {
 	var e *model.Error
 	return errors.As(err, &e) && (e.Kind == model.NotFound || e.Kind == model.Ambiguous)

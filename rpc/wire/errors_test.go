@@ -11,8 +11,8 @@ import (
 	"tokensmith/model"
 )
 
-// No error is answered with 0, which is success: of no kind, also of none that there is, about no noun, also the zero one.
-// What has no code is told as a fault of ours, and the log has its cause.
+// No error has code 0, which means success. This also holds for unknown kinds and for every noun, including the zero noun. An
+// error without a code is reported as an internal error, and the log contains its cause.
 func TestNoErrorIsSuccess(t *testing.T) {
 	t.Parallel()
 	last := len(model.Kinds())
@@ -43,7 +43,7 @@ func TestNoErrorIsSuccess(t *testing.T) {
 	}
 }
 
-// The program does not start with a table of codes that lacks something or is ambiguous.
+// The program does not start if the table of codes is incomplete or ambiguous.
 func TestCodesAreChecked(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(map[model.Kind]ErrorCode, map[model.Noun]model.Kind){

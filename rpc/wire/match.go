@@ -10,22 +10,23 @@ import (
 )
 
 const (
-	MaxDepth   = 8   // of dotted names and nested returns
-	maxConds   = 100 // conditions of a match, or of a selector
-	MaxColumns = 500 // values of a row that a return asks for, as of one query; SQLite has 2,000, PostgreSQL 1,664
+	MaxDepth   = 8   // limit for dotted names and nested returns
+	maxConds   = 100 // limit for the conditions of a match or a selector
+	MaxColumns = 500 // limit for the values of a row in a return, because one query reads them; SQLite allows 2,000, PostgreSQL 1,664
 )
 
-// Match is a list of conditions as a client sends them.
+// Match is a list of conditions as sent by a client.
 type Match []Condition
 
-// Condition is one condition of a match, as it was sent.
+// Condition is one condition of a match as sent.
 type Condition struct {
 	Name  string
 	Op    string
 	Value jsontext.Value
 }
 
-// UnmarshalJSONFrom reads [[name, operator, value], ...], one such triple alone, or an object of equalities.
+// UnmarshalJSONFrom decodes [[name, operator, value], ...], a single [name, operator, value], or an object whose members are
+// equalities.
 func (m *Match) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return m.read(placeOf(dec), dec)
 }
@@ -62,7 +63,7 @@ func (m *Match) read(place string, dec *jsontext.Decoder) error {
 	return badMatch(place)
 }
 
-// triple reads what follows the bracket of [name, operator, value].
+// triple decodes the rest of [name, operator, value], after the bracket.
 func (m *Match) triple(place string, dec *jsontext.Decoder) error {
 	var c Condition
 	for _, part := range []*string{&c.Name, &c.Op} {
@@ -93,7 +94,7 @@ func (m *Match) triple(place string, dec *jsontext.Decoder) error {
 	return m.Check(place)
 }
 
-// Check refuses a match before anything is made of it that would cost more than to read it.
+// Check refuses a match that is too large, before work is done that costs more than decoding it.
 func (m *Match) Check(place string) error {
 	if len(*m) > maxConds {
 		return model.AttrErrorf(model.Invalid, place, "has more than %d conditions", maxConds)
@@ -105,10 +106,10 @@ func badMatch(place string) error {
 	return model.AttrErrorf(model.Invalid, place, "must be a list of [name, operator, value]")
 }
 
-// Names is one name or several.
+// Names is one name, or several.
 type Names []string
 
-// UnmarshalJSONFrom reads a string or an array of strings, also where that is all there is in another array.
+// UnmarshalJSONFrom decodes a string or an array of strings. The array may be the only element of another array.
 func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	v, err := dec.ReadValue()

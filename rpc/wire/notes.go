@@ -4,10 +4,10 @@ import (
 	"fmt"
 )
 
-// maxNotes bounds the notes of a reply; the rest is counted.
+// maxNotes is how many notes a reply lists. Further ones are counted.
 const maxNotes = 100
 
-// Notes collect what a file says and was not used, each sentence once.
+// Notes collects statements about parts of a file that were not used. Each sentence is kept once.
 type Notes struct {
 	index map[string]int
 	said  []noteOf
@@ -16,11 +16,11 @@ type Notes struct {
 
 type noteOf struct {
 	text   string
-	serial string // of the first token it is said of; "" = of the file
-	others int    // tokens it is said of besides
+	serial string // serial number of the first token it applies to; "" if it applies to the file
+	others int    // how many other tokens it applies to
 }
 
-// Add notes a sentence on the token of a serial.
+// Add adds a sentence about the token with a serial number.
 func (n *Notes) Add(text, serial string) {
 	if i, ok := n.index[text]; ok {
 		n.said[i].others++
@@ -37,14 +37,14 @@ func (n *Notes) Add(text, serial string) {
 	n.said = append(n.said, noteOf{text: text, serial: serial})
 }
 
-// File adds the notes on the file as a whole.
+// File adds sentences about the file as a whole.
 func (n *Notes) File(texts []string) {
 	for _, t := range texts {
 		n.Add(t, "")
 	}
 }
 
-// List returns the notes as sentences; nil when there are none.
+// List returns the notes as sentences; nil if there are none.
 func (n *Notes) List() []string {
 	var out []string
 	for _, s := range n.said {

@@ -13,16 +13,17 @@ import (
 	"tokensmith/model"
 )
 
-// Member is one name and value of an object, in the order sent.
+// Member is a name and value of an object.
 type Member struct {
 	Name  string
 	Value jsontext.Value
 }
 
-// Members is an object's members: attrs, or a selector. An array of objects is their union.
+// Members are an object's members, in the order sent: attrs, or a selector. An array of objects is decoded as the union of their
+// members.
 type Members []Member
 
-// UnmarshalJSONFrom reads an object, or an array of objects.
+// UnmarshalJSONFrom decodes an object, or an array of objects.
 func (m *Members) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	switch dec.PeekKind() {
@@ -73,7 +74,7 @@ func (m *Members) object(dec *jsontext.Decoder, place string) error {
 	return err
 }
 
-// Get returns a member's value; nil when it was not sent.
+// Get returns the value of a member; nil if it was not sent.
 func (m Members) Get(name string) jsontext.Value {
 	for _, o := range m {
 		if o.Name == name {
@@ -83,12 +84,12 @@ func (m Members) Get(name string) jsontext.Value {
 	return nil
 }
 
-// placeOf names where a decoder stands: "attrs.user".
+// placeOf returns the decoder's position as a dotted name, such as "attrs.user".
 func placeOf(dec *jsontext.Decoder) string {
 	return strings.ReplaceAll(strings.TrimPrefix(string(dec.StackPointer()), "/"), "/", ".")
 }
 
-// MembersOf reads a value as members; null is none.
+// MembersOf decodes a value as Members. For null it returns none.
 func MembersOf(place string, v jsontext.Value) (Members, error) {
 	var m Members
 	if err := json.Unmarshal(v, &m); err != nil {
@@ -97,10 +98,10 @@ func MembersOf(place string, v jsontext.Value) (Members, error) {
 	return m, nil
 }
 
-// Text is a string; a number is taken as its literal text.
+// Text is a string. A number is accepted as its literal text.
 type Text string
 
-// UnmarshalJSONFrom reads a string or a number.
+// UnmarshalJSONFrom decodes a string or a number.
 func (t *Text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	v, err := dec.ReadValue()
@@ -112,7 +113,7 @@ func (t *Text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// TextOf reads a string, or a number as its literal text; null is "".
+// TextOf decodes a string, or a number as its literal text; null is "".
 func TextOf(place string, v jsontext.Value) (string, error) {
 	s, err := RawTextOf(place, v)
 	if err == nil {
@@ -121,7 +122,7 @@ func TextOf(place string, v jsontext.Value) (string, error) {
 	return s, err
 }
 
-// NoNUL refuses a text that contains a NUL character.
+// NoNUL returns an error if a text contains a NUL character.
 func NoNUL(place, s string) error {
 	if strings.IndexByte(s, 0) >= 0 {
 		return model.AttrErrorf(model.Invalid, place, "contains a NUL character")
@@ -129,7 +130,7 @@ func NoNUL(place, s string) error {
 	return nil
 }
 
-// RawTextOf is TextOf for text that may hold a NUL character: bytes that stand as characters.
+// RawTextOf is TextOf, but allows NUL characters. It is for text whose characters stand for bytes.
 func RawTextOf(place string, v jsontext.Value) (string, error) {
 	switch v.Kind() {
 	case '"':
@@ -146,7 +147,7 @@ func RawTextOf(place string, v jsontext.Value) (string, error) {
 	return "", model.AttrErrorf(model.Invalid, place, "must be a string")
 }
 
-// IntOf reads an integer, also as a string.
+// IntOf decodes an integer, which may be written as a string.
 func IntOf(place string, v jsontext.Value) (int64, error) {
 	s, err := TextOf(place, v)
 	if err == nil {
@@ -157,7 +158,7 @@ func IntOf(place string, v jsontext.Value) (int64, error) {
 	return 0, model.AttrErrorf(model.Invalid, place, "must be an integer")
 }
 
-// BoolOf reads true or false, also as a string.
+// BoolOf decodes true or false, which may be written as a string.
 func BoolOf(place string, v jsontext.Value) (bool, error) {
 	switch s := string(v); s {
 	case "true", `"true"`:
@@ -168,14 +169,15 @@ func BoolOf(place string, v jsontext.Value) (bool, error) {
 	return false, model.AttrErrorf(model.Invalid, place, "must be true or false")
 }
 
-// DateOf reads an ISO 8601 date to compare with, a day alone as its beginning in UTC; null and "" are none.
+// DateOf decodes an ISO 8601 date for a comparison. A date without a time is the beginning of that day in UTC. For null and "" it
+// returns 0.
 func DateOf(place string, v jsontext.Value) (model.Time, error) {
 	m, err := MomentOf(place, v, false)
 	return m.In(nil), err
 }
 
-// MomentOf reads an ISO 8601 date; null and "" are none. A day alone is its beginning or, for an end, its end, in the zone
-// of the server.
+// MomentOf decodes an ISO 8601 date. A date without a time is the beginning of that day or, if ends is set, its end, in the
+// server's time zone. For null and "" it returns the zero Moment.
 func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 	s, err := TextOf(place, v)
 	if s = model.Trim(s); err != nil || s == "" {
@@ -195,7 +197,7 @@ func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 
 var isoDay = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
-// ListOf reads an array of strings, or one comma-separated string.
+// ListOf decodes an array of strings, or one comma-separated string.
 func ListOf(place string, v jsontext.Value) (model.List, error) {
 	var items []string
 	if v.Kind() == '[' {
@@ -224,10 +226,10 @@ func ListOf(place string, v jsontext.Value) (model.List, error) {
 	return model.ListOf(kept), nil
 }
 
-// Named names what is no object of the store: by {"id":...} or {"name":...}, or by a text alone.
+// Named is a reference to something that is not stored as an object, by {"id":...}, {"name":...} or a text alone.
 type Named struct{ ID, Name string }
 
-// UnmarshalJSONFrom reads a selector, a string or a number.
+// UnmarshalJSONFrom decodes a selector, a string or a number.
 func (n *Named) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	place := placeOf(dec)
 	v, err := dec.ReadValue()
@@ -261,13 +263,13 @@ func (n *Named) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-// Int is an integer; also as a string.
+// Int is an integer, which may be written as a string.
 type Int struct {
 	Value int64
 	Given bool
 }
 
-// UnmarshalJSONFrom reads an integer.
+// UnmarshalJSONFrom decodes an integer.
 func (n *Int) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 	place := placeOf(dec)
 	v, err := dec.ReadValue()

@@ -8,17 +8,17 @@ import (
 	"tokensmith/model"
 )
 
-// Return is what a client wants back of an object, in the order it asked.
+// Return lists which attributes of an object a client wants in the reply, in order.
 type Return []ReturnItem
 
-// ReturnItem is one name of a return, with what is wanted of what it names.
+// ReturnItem is one name of a Return, with the wanted attributes of the object it names.
 type ReturnItem struct {
 	Name     string
-	Nested   Return // nil = the bare name
+	Nested   Return // nil for the name alone
 	Elements bool   // {"elements":[...]} around the array
 }
 
-// UnmarshalJSONFrom reads a name, an array of names and nested forms, or one nested form.
+// UnmarshalJSONFrom decodes a name, an array of names and nested forms, or one nested form.
 func (r *Return) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 	*r, err = returnOf(placeOf(dec), dec, 0)
 	return err
@@ -65,7 +65,7 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 		ret := make(Return, 0, 4)
 		for k := dec.PeekKind(); k == '"' || k == '{' || k == 'n' || k == '['; k = dec.PeekKind() {
 			deeper := depth
-			if k == '[' { // a list inside is its members
+			if k == '[' { // a nested list stands for its elements
 				deeper++
 			}
 			inner, err := returnOf(place, dec, deeper)
@@ -84,7 +84,7 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 	return nil, model.AttrErrorf(model.Invalid, place, "must be a list of names, or of {name: [names]}")
 }
 
-// ReturnNames makes a Return of plain names.
+// ReturnNames returns a Return of plain names.
 func ReturnNames(names ...string) Return {
 	var r Return
 	for _, n := range names {
@@ -93,7 +93,7 @@ func ReturnNames(names ...string) Return {
 	return r
 }
 
-// Or returns the default when a client asked for nothing.
+// Or returns r or, if r is empty, other.
 func (r Return) Or(other Return) Return {
 	if len(r) == 0 {
 		return other

@@ -8,7 +8,8 @@ import (
 	"tokensmith/model/seedfile"
 )
 
-// shownSerial returns a serial that may stand in a refusal: none that is too long, cannot be read, or may be a seed in the wrong place.
+// shownSerial returns a serial number if an error may contain it. It returns "" if it is too long, has unreadable characters, or
+// may be a seed in the wrong column.
 func shownSerial(s string) string {
 	if clean, reason := model.CodeName.Clean(s); reason != "" || clean != s || model.Characters(s) > model.MaxSerial || model.MayBeSeed(s) {
 		return ""
@@ -16,23 +17,23 @@ func shownSerial(s string) string {
 	return s
 }
 
-// maxRefusals bounds the refused rows a reply lists; the rest is counted.
+// maxRefusals is how many refused rows a reply lists. Further ones are counted.
 const maxRefusals = 1000
 
-// RowErrors collects the bad rows of a file; it becomes the result of the refusal.
+// RowErrors collects the refused rows of a file. It becomes the result of the refusal.
 type RowErrors struct {
 	Rows []RowError `json:"rows"`
 	More int        `json:"more,omitzero"`
 }
 
-// RowError is a row of a file that is refused.
+// RowError is a refused row of a file.
 type RowError struct {
 	Line   int    `json:"line"`
 	Serial string `json:"serial,omitzero"`
 	Reason string `json:"reason"`
 }
 
-// Add refuses the row at a line, counted from 1.
+// Add adds the row at a line; lines start at 1.
 func (r *RowErrors) Add(line int, serial, format string, args ...any) {
 	if len(r.Rows) >= maxRefusals {
 		r.More++
@@ -41,7 +42,7 @@ func (r *RowErrors) Add(line int, serial, format string, args ...any) {
 	r.Rows = append(r.Rows, RowError{line, shownSerial(serial), fmt.Sprintf(format, args...)})
 }
 
-// Take adds the rows that a reader could not use.
+// Take adds the rows that a file reader could not use.
 func (r *RowErrors) Take(bad seedfile.Bad) {
 	for _, row := range bad.Rows {
 		r.Add(row.Line, row.Serial, "%s", row.Reason)
@@ -49,7 +50,7 @@ func (r *RowErrors) Take(bad seedfile.Bad) {
 	r.More += bad.More
 }
 
-// Err returns the error of a file with bad rows; nil when there are none. Nothing of such a file is stored.
+// Err returns the error for a file with refused rows; nil if there are none. Nothing of such a file is stored.
 func (r *RowErrors) Err(k model.Kind) error {
 	n := len(r.Rows) + r.More
 	if n == 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Strict says why a text does not begin with a JSON value in UTF-8, and at which byte. It does not quote the text, and lets names be given
-// twice.
+// Strict says why, and at which byte, a text does not begin with a JSON value in UTF-8; nil if it does. The error does not quote
+// the text. Duplicate names are allowed.
 func Strict(text []byte) error {
 	err := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true)).SkipValue()
 	var at *jsontext.SyntacticError

@@ -1,4 +1,5 @@
-// Package durable makes files that are there whole or not at all, whatever ends the process; errors name the file that the user named.
+// Package durable writes files that are either complete or absent, however the process ends. Its errors name the file that the
+// user named.
 package durable
 
 import (
@@ -11,7 +12,7 @@ import (
 	"syscall"
 )
 
-// NameFile has an error speak of a file by the name that whoever reads it knows.
+// NameFile replaces the name of a file in an error's text by another name, usually the name that the user knows.
 func NameFile(err error, file, as string) error {
 	if err == nil || file == as || !strings.Contains(err.Error(), file) {
 		return err
@@ -28,8 +29,8 @@ func (s *spoken) Error() string { return s.text }
 
 func (s *spoken) Unwrap() error { return s.err }
 
-// CreateTemp makes a file beside another, whose name and what it is for it has in its own; its owner alone can read it. An
-// error names the other.
+// CreateTemp creates a temporary file in the folder of file. Its name consists of file's name and what it is for, and only its
+// owner can read it. An error names file.
 func CreateTemp(file, what string) (*os.File, error) {
 	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+"."+what+"-*")
 	var failed *fs.PathError
@@ -39,7 +40,8 @@ func CreateTemp(file, what string) (*os.File, error) {
 	return f, err
 }
 
-// SyncDir makes a new file's name durable: losing the key file after sealing with it would lose every seed.
+// SyncDir makes the name of a new file durable. For example, if the key file were lost after something was sealed with it, every
+// seed would be lost.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -48,7 +50,7 @@ func SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// LockFolder keeps others out who lock a file's folder; the lock goes with the process.
+// LockFolder locks the folder of a file against other callers of LockFolder. The lock ends with the process.
 func LockFolder(file string) (unlock func() error, err error) {
 	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {

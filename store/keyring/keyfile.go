@@ -13,7 +13,7 @@ import (
 	"tokensmith/store/durable"
 )
 
-// AddKey adds a new key to the end of the key file, so that it seals from now on.
+// AddKey appends a new key to the key file. From then on it seals.
 func (k *Keyring) AddKey() error {
 	return k.rewrite(func(text []byte) []byte {
 		secret := make([]byte, masterBytes)
@@ -25,12 +25,13 @@ func (k *Keyring) AddKey() error {
 	})
 }
 
-// Retire takes every key but the one that seals out of the key file. What checks the record they signed stays.
+// Retire removes every key except the one that seals from the key file. The parts that verify the audit log rows signed with
+// these keys stay.
 func (k *Keyring) Retire() error {
 	return k.rewrite(func(text []byte) []byte {
 		keys, err := parseKeys(text)
 		if err != nil {
-			return text // which load then refuses
+			return text // load then refuses it
 		}
 		last := lastOf(keys)
 		var kept []string
@@ -50,13 +51,13 @@ func (k *Keyring) Retire() error {
 	})
 }
 
-// rewrite puts another text into the key file: durably, whole or not at all, and with the owner and mode it has.
+// rewrite changes the text of the key file, durably, completely or not at all. The file keeps its owner and mode.
 func (k *Keyring) rewrite(change func([]byte) []byte) error {
 	file, err := filepath.EvalSymlinks(k.File)
 	if err != nil {
 		return err
 	}
-	unlock, err := durable.LockFolder(file) // one at a time reads, changes and renames
+	unlock, err := durable.LockFolder(file) // so that two processes do not change the file at the same time
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
-// Package keyring has the key file, and what its keys do: sealing values for the place in which they stand (AES-256-GCM), keyed hashes by which
-// sealed values are found (HMAC-SHA-256), and signers. Each purpose has a key of its own (HKDF, RFC 5869). Keys are added and retired while
-// other processes use the file. A secret never leaves the package.
+// Package keyring reads and writes the key file, and does the cryptography with its keys: it seals values for one place in the
+// database (AES-256-GCM), makes keyed hashes that find sealed values (HMAC-SHA-256), and signs. Each purpose has a key of its own
+// (HKDF, RFC 5869). Keys can be added and retired while other processes use the file. Secret keys never leave the package.
 package keyring
 
 import (
@@ -25,10 +25,10 @@ import (
 	"tokensmith/store/durable"
 )
 
-// The key file. One line a key, "tokensmith-key-1 <32 bytes in hex>"; the last such line seals, every one opens. Of a
-// key that was retired only the part that checks the audit record stays, as "tokensmith-audit-1 <id> <32 bytes in hex>".
-// The file stays outside the database and its backups: without it nothing sealed can be read, with it everything can. It
-// must not be readable by others than its owner and group.
+// The key file has one line for each key, "tokensmith-key-1 <32 bytes in hex>". The last of these lines is the key that seals;
+// each of them can open values. Of a retired key, only the part that verifies the audit log stays, as "tokensmith-audit-1 <id>
+// <32 bytes in hex>". Keep the file outside the database and its backups: with it, every sealed value can be read; without it,
+// none can. Only its owner and group may be able to read it.
 const (
 	keyLine     = "tokensmith-key-1"
 	retiredLine = "tokensmith-audit-1"
@@ -38,36 +38,36 @@ const (
 	masterBytes = 32
 	KeyIDBytes  = 4
 	nonceBytes  = 12
-	SealBytes   = KeyIDBytes + nonceBytes + 16 // that sealing adds: and GCM's tag
+	SealBytes   = KeyIDBytes + nonceBytes + 16 // how many bytes sealing adds; 16 for the tag of GCM
 )
 
-// AuditPurpose is the purpose of the record's signer, which checks also with keys that were retired.
+// AuditPurpose is the purpose of the signer of the audit log. It also verifies with retired keys.
 const AuditPurpose = "audit"
 
-// Keyring seals what must not be readable from the database file, and makes keyed hashes of what must be found
-// without being readable. Every purpose has its own subkey (HKDF-SHA-256, RFC 5869). It reads its file again when that
-// has changed, so that keys can be rotated under it. It is safe for concurrent use.
+// Keyring seals values that must not be readable in the database file, and makes keyed hashes of values that must be found
+// without being readable. Every purpose has its own subkey (HKDF-SHA-256, RFC 5869). When the file has changed, the Keyring reads
+// it again, so that keys can be rotated while it is in use. It is safe for concurrent use.
 type Keyring struct {
 	File  string
-	keys  atomic.Pointer[[]Key] // the last one that is not retired seals
+	keys  atomic.Pointer[[]Key] // the last key that is not retired seals
 	mu    sync.RWMutex
 	aeads map[keyPurpose]cipher.AEAD
 
 	macs map[keyPurpose]*sync.Pool // of hash.Hash; under mu
 
-	reading sync.Mutex // held while the file is looked at
+	reading sync.Mutex // held while the file is examined
 	read    os.FileInfo
-	looked  atomic.Int64 // when it was last looked at: nanoseconds
+	looked  atomic.Int64 // when the file was last examined, in Unix nanoseconds
 }
 
-// Key is one key of the file.
+// Key is one key of the key file.
 type Key struct {
 	ID     [KeyIDBytes]byte
-	secret []byte // nil = retired
-	audit  []byte // of a retired one: its subkey for the record
+	secret []byte // nil if retired
+	audit  []byte // the audit log subkey of a retired key
 }
 
-// Retired says whether the key opens nothing any more, and only checks the record.
+// Retired returns whether the key no longer opens values and only verifies the audit log.
 func (m *Key) Retired() bool { return m.secret == nil }
 
 type keyPurpose struct {
@@ -84,7 +84,7 @@ func Load(file string) (*Keyring, error) {
 	return k, nil
 }
 
-// load reads the file, unless it is the one that was read last.
+// load reads the file, unless it has not changed since it was last read.
 func (k *Keyring) load() error {
 	k.reading.Lock()
 	defer k.reading.Unlock()
@@ -115,15 +115,15 @@ func (k *Keyring) load() error {
 	return nil
 }
 
-// FolderError says that a key file is a folder.
+// FolderError returns the error for a key file that is a folder.
 func FolderError(keyFile string) error {
 	return fmt.Errorf("key file %s: it is a folder; name a file in it", keyFile)
 }
 
-// Notice is how soon a key that was added seals, in every process that has the file.
+// Notice is the longest time until an added key seals in every process that uses the file.
 const Notice = time.Second
 
-// All returns the keys, of a file looked at within Notice. One that cannot be read now leaves the keys as they are.
+// All returns the keys. They are at most Notice old. If the file cannot be read now, the keys stay as they are.
 func (k *Keyring) All() []Key {
 	if time.Now().UnixNano()-k.looked.Load() > int64(Notice) {
 		_ = k.load()
@@ -143,7 +143,8 @@ func lastOf(keys []Key) *Key {
 	return nil
 }
 
-// Find returns the key of an id; nil when there is none. One that is not known may have been added just now.
+// Find returns the key with that id; nil if there is none. If the key is unknown, it may have been added just now, so Find reads
+// the file again.
 func (k *Keyring) Find(id []byte) *Key {
 	for try := range 2 {
 		keys := k.All()
@@ -159,14 +160,14 @@ func (k *Keyring) Find(id []byte) *Key {
 	return nil
 }
 
-// Create makes a key file of one new key, readable by its owner only; an existing file is left as it is and
-// is an error.
+// Create creates a key file with one new key that only its owner can read. If the file exists, Create does not change it and
+// returns an error.
 func Create(file string) (*Keyring, error) {
 	secret := make([]byte, masterBytes)
 	rand.Read(secret)
 	text := fmt.Appendf(nil, "%s %x\n", keyLine, secret)
-	// Written under another name and then linked, the file is never there in part, neither to another process that
-	// starts at the same time nor after a crash.
+	// The file is written under another name and then linked. So it is never incomplete, neither for another process that starts
+	// at the same time nor after a crash.
 	f, err := durable.CreateTemp(file, "new")
 	if err != nil {
 		return nil, err
@@ -223,7 +224,7 @@ func parseKey(line string) (m Key, ok bool) {
 	return m, false
 }
 
-// subkey derives the key of a purpose. Of a retired key there is only the record's.
+// subkey derives the key for a purpose. A retired key has only the subkey for the audit log.
 func (m *Key) subkey(purpose string) []byte {
 	if m.secret == nil {
 		return m.audit
@@ -235,7 +236,7 @@ func (m *Key) subkey(purpose string) []byte {
 	return key
 }
 
-// aead returns the cipher of a key and purpose; the few there are stay cached.
+// aead returns the cipher for a key and purpose. There are few, and they are cached.
 func (k *Keyring) aead(m *Key, purpose string) cipher.AEAD {
 	name := keyPurpose{m.ID, purpose}
 	k.mu.RLock()
@@ -257,7 +258,7 @@ func (k *Keyring) aead(m *Key, purpose string) cipher.AEAD {
 	return a
 }
 
-// Place is where a sealed value stands; a value copied to another place does not open.
+// Place is where a sealed value is stored. A value that is copied to another place cannot be opened.
 type Place struct{ Table, Column, Row string }
 
 func (p Place) purpose() string { return p.Table + "." + p.Column }
@@ -269,7 +270,8 @@ func (p Place) associated(keyID []byte) []byte {
 	return append(b, keyID...)
 }
 
-// Seal encrypts value for a place with AES-256-GCM: key id (4 bytes), nonce (12), ciphertext and tag.
+// Seal encrypts value for a place with AES-256-GCM. The result is the key id (4 bytes), the nonce (12 bytes), the ciphertext and
+// the tag.
 func (k *Keyring) Seal(p Place, value []byte) []byte {
 	m := k.Last()
 	out := make([]byte, KeyIDBytes+nonceBytes, len(value)+SealBytes)
@@ -278,10 +280,10 @@ func (k *Keyring) Seal(p Place, value []byte) []byte {
 	return k.aead(m, p.purpose()).Seal(out, out[KeyIDBytes:], value, p.associated(m.ID[:]))
 }
 
-// errSealed says nothing of the value; what it was sealed with is not to be told apart from outside.
+// errSealed does not tell a wrong key from a changed value, so that it reveals nothing about either.
 var errSealed = errors.New("sealed value does not open: wrong key file, or the database was changed by hand")
 
-// Unseal decrypts what Seal made for the same place.
+// Unseal decrypts what Seal returned for the same place.
 func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 	if len(sealed) >= KeyIDBytes+nonceBytes {
 		if m := k.Find(sealed[:KeyIDBytes]); m != nil && m.secret != nil {
@@ -295,10 +297,11 @@ func (k *Keyring) Unseal(p Place, sealed []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%s.%s of %s: %w", p.Table, p.Column, p.Row, errSealed)
 }
 
-// MAC returns the HMAC-SHA-256 of value under the current key's subkey of a purpose.
+// MAC returns the HMAC-SHA-256 of value with the current key's subkey for a purpose.
 func (k *Keyring) MAC(purpose string, value []byte) []byte { return k.mac(k.Last(), purpose, value) }
 
-// MACs returns MAC under every key, the current one first: while keys are rotated, what is looked up may stand under any.
+// MACs returns the MAC under every key, the current key first. During a rotation, the stored MAC of a value may be under any of
+// them.
 func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
 	keys := k.All()
 	for i := range keys {
@@ -309,7 +312,7 @@ func (k *Keyring) MACs(purpose string, value []byte) (all [][]byte) {
 	return all
 }
 
-// Several says whether there are keys beside the one that seals, by which something may still be hashed.
+// Several returns whether there are keys beside the one that seals. Stored hashes may then be under different keys.
 func (k *Keyring) Several() bool {
 	n := 0
 	for _, m := range k.All() {
@@ -330,7 +333,8 @@ func (k *Keyring) mac(m *Key, purpose string, value []byte) []byte {
 	return sum
 }
 
-// macsOf returns the HMACs of a key and purpose; the few kinds there are stay cached, for an import makes many hashes.
+// macsOf returns a pool of HMACs for a key and purpose. There are few pools, and they are cached, because an import makes many
+// hashes.
 func (k *Keyring) macsOf(m *Key, purpose string) *sync.Pool {
 	name := keyPurpose{m.ID, purpose}
 	k.mu.RLock()

@@ -19,7 +19,7 @@ func newKeyring(t testing.TB) *keyring.Keyring {
 	return k
 }
 
-// TestSealedPlace: a sealed value opens where it was sealed, unchanged, with its key, and nowhere else.
+// TestSealedPlace: a sealed value can be opened only at the place it was sealed for, unchanged, and with its key.
 func TestSealedPlace(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
@@ -111,7 +111,7 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
-// BenchmarkSeal measures the sealing of a seed, and the opening.
+// BenchmarkSeal measures sealing and opening a seed.
 func BenchmarkSeal(b *testing.B) {
 	k := newKeyring(b)
 	place := keyring.Place{Table: "tokens", Column: "seed", Row: "0198c1f2000070008000000000000000"}

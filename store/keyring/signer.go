@@ -8,15 +8,15 @@ import (
 	"sync"
 )
 
-// Signer makes and checks keyed hashes (HMAC-SHA-256) of one purpose. It derives the purpose's subkeys once, and keeps
-// hashes that have begun with them. It is safe for concurrent use.
+// Signer makes and verifies keyed hashes (HMAC-SHA-256) for one purpose. It derives the subkeys once, and keeps hashes that are
+// initialized with them. It is safe for concurrent use.
 type Signer struct {
 	keys    *Keyring
 	purpose string
 	hashes  sync.Map // *sync.Pool of hash.Hash, by key id
 }
 
-// Signer returns the signer of a purpose.
+// Signer returns a signer for a purpose.
 func (k *Keyring) Signer(purpose string) *Signer { return &Signer{keys: k, purpose: purpose} }
 
 func (s *Signer) sum(m *Key, mac, message []byte) []byte {
@@ -33,12 +33,12 @@ func (s *Signer) sum(m *Key, mac, message []byte) []byte {
 	return h.Sum(append(mac, m.ID[:]...))
 }
 
-// Sign returns the key's id (4 bytes) and the hash (32 bytes) of a message.
+// Sign returns the id of the key (4 bytes) and the hash of a message (32 bytes).
 func (s *Signer) Sign(message []byte) []byte {
 	return s.sum(s.keys.Last(), make([]byte, 0, KeyIDBytes+sha256.Size), message)
 }
 
-// Verify says, in constant time, whether Sign made mac of message, under any key of the key file.
+// Verify returns, in constant time, whether mac is what Sign returned for message, under any key of the key file.
 func (s *Signer) Verify(message, mac []byte) bool {
 	if len(mac) != KeyIDBytes+sha256.Size {
 		return false
@@ -50,7 +50,7 @@ func (s *Signer) Verify(message, mac []byte) bool {
 	return hmac.Equal(s.sum(m, nil, message), mac)
 }
 
-// Message puts fields together so that no two lists of fields give the same bytes: each has its length in front.
+// Message encodes fields so that different lists of fields always give different bytes: each field is preceded by its length.
 // Fields are string, []byte or int64.
 func Message(fields ...any) []byte {
 	m := make([]byte, 0, 256)

@@ -41,7 +41,7 @@ func addresses(t *testing.T, d *Database) {
 	want(7, "", "192.0.2.1", model.Address{Day: 3, Failures: 5})
 	want(8, w.user.ID, "192.0.2.2", model.Address{})
 	update(t, s, func(tx store.Tx) error { return tx.AddressKnown(w.user.ID, "192.0.2.3", now+model.AddressKnown+1) })
-	want(8, w.user.ID, "192.0.2.1", model.Address{}) // it was too long ago
+	want(8, w.user.ID, "192.0.2.1", model.Address{}) // the last success was too long ago
 	other := newUser(w.domain)
 	insert(t, s, other)
 	update(t, s, func(tx store.Tx) error { return tx.AddressKnown(other.ID, "192.0.2.3", now) })
@@ -126,7 +126,7 @@ func held(t *testing.T, d *Database) {
 	update(t, s, func(tx store.Tx) error { return errors.Join(tx.Save(first), tx.Save(second)) })
 	view(t, s, func(tx store.ReadTx) error {
 		short, err := tx.ShortSeeds(16)
-		if short != 3 { // the world's and the spent one's are "sealed"
+		if short != 3 { // the seed of the world's token, and that of the spent one, are the text "sealed"
 			t.Errorf("%d short seeds", short)
 		}
 		return err
@@ -146,7 +146,7 @@ func held(t *testing.T, d *Database) {
 		}
 		return err
 	})
-	// Tokens of another product count for this one's users.
+	// The user's tokens of other products count too.
 	p := newProduct()
 	third := newToken(p, w.repository)
 	insert(t, s, p, third)

@@ -21,11 +21,11 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// Cluster is a PostgreSQL primary with a synchronous standby, which keep what they acknowledged.
+// Cluster is a PostgreSQL primary with a synchronous standby. What they have acknowledged survives a crash.
 type Cluster struct{ primary, standby *server }
 
-// NewCluster makes one of its own for a test, with an empty database, and ends it with the test. It is there or not as
-// Postgres is.
+// NewCluster starts a cluster with an empty database for one test, and stops it with the test. Whether it is available is decided
+// as for Postgres.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
 	modeltest.NotShort(t)
@@ -40,7 +40,7 @@ func NewCluster(t testing.TB) *Cluster {
 	})
 	started(t, err)
 	t.Cleanup(c.standby.end)
-	// Not before the standby is there: the primary would wait for it.
+	// Set this only now, because otherwise the primary would wait for a standby.
 	for _, statement := range []string{"CREATE DATABASE tokensmith TEMPLATE template0", "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
 		if _, err := c.primary.admin.Exec(statement); err != nil {
 			t.Fatal(err)
@@ -56,15 +56,15 @@ func NewCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// URL names the database by both servers, of which the one is meant that takes writes.
+// URL returns a URL with both servers. A client uses the one that accepts writes.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("postgres://tester@127.0.0.1:%d,127.0.0.1:%d/tokensmith?sslmode=disable&connect_timeout=%d&target_session_attrs=read-write", c.primary.port, c.standby.port, connectSeconds)
 }
 
-// KillPrimary ends the primary as a power failure would, all its processes at once.
+// KillPrimary ends all processes of the primary at once, as a power failure would.
 func (c *Cluster) KillPrimary(t testing.TB) {
 	t.Helper()
-	// It makes no further process while it is stopped.
+	// A stopped server starts no further process.
 	if err := syscall.Kill(c.primary.pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (c *Cluster) Promote(t testing.TB) {
 	}
 }
 
-// children returns the processes that a process has made.
+// children returns the child processes of a process.
 func children(pid int) (list []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
@@ -92,7 +92,7 @@ func children(pid int) (list []int) {
 		if err != nil {
 			continue // it has ended
 		}
-		// "pid (name) state parent ...", and the name may hold anything.
+		// The format is "pid (name) state parent ...". The name may contain any characters.
 		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
 			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -102,17 +102,17 @@ func children(pid int) (list []int) {
 	return list
 }
 
-// end stops the server and has its folder removed.
+// end stops the server. Its folder is then removed.
 func (s *server) end() {
 	s.admin.Close()
 	s.life.Close()
 	<-s.ended
 }
 
-// The server's certificate, which signs itself, and its key.
+// The server's self-signed certificate and its key.
 const certificate, certificateKey = "server.crt", "server.key"
 
-// certify makes them.
+// certify creates the certificate and the key.
 func (s *server) certify() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

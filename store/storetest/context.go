@@ -34,7 +34,7 @@ func endedBefore(t *testing.T, d *Database) {
 	}
 }
 
-// occupy starts n Views or Updates by run, waits until all are inside, and gives what lets them go and waits for them.
+// occupy starts n Views or Updates with run and waits until all have begun. release lets them continue and waits for them.
 func occupy(t *testing.T, n int, run func(inside func()) error) (release func()) {
 	inside, gate := make(chan struct{}, n), make(chan struct{})
 	var group sync.WaitGroup
@@ -92,7 +92,7 @@ func carriedThrough(t *testing.T, d *Database) {
 			return err
 		}
 		cancel()
-		time.Sleep(grace / 4) // for a watcher of the context to act
+		time.Sleep(grace / 4) // time for anything that watches the context
 		if _, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 5}); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func endedView(t *testing.T, d *Database) {
 
 func endedSearch(t *testing.T, d *Database) {
 	s := d.Open(t)
-	// Every condition holds, so that each looks through the long text of each row.
+	// Every condition is true, so each one searches the long text of each row.
 	const rows, length, conds = 400, 20_000, 400
 	var list []model.Repository
 	for range rows {
@@ -143,7 +143,7 @@ func endedSearch(t *testing.T, d *Database) {
 		"Find":  func(tx store.ReadTx) error { _, err := tx.Find(q); return err },
 		"Count": func(tx store.ReadTx) error { _, err := tx.Count(q); return err },
 	} {
-		// The search takes some twenty times as long.
+		// The search takes about twenty times as long.
 		ctx, cancel := context.WithTimeout(context.Background(), grace/4)
 		err := s.View(ctx, search)
 		cancel()
@@ -154,7 +154,7 @@ func endedSearch(t *testing.T, d *Database) {
 	view(t, s, func(tx store.ReadTx) error { return tx.Load(new(model.Repository), list[0].ID) })
 }
 
-// refusedCommits: a refused credential is an outcome, not an error, and it counts though the caller has gone.
+// refusedCommits: a refused credential is a result, not an error. It is counted even if the caller has disconnected.
 func refusedCommits(t *testing.T, d *Database) {
 	one, two := d.Open(t), d.Open(t)
 	w := newWorld(t, one)

@@ -1,5 +1,5 @@
-// Package storetest is the contract that the store keeps on every database, and what tests need to run on each of
-// them. Run is called by package store's tests; Each, SQLite and Postgres serve the tests of other packages.
+// Package storetest contains the contract that package store must meet on every database, and what tests need to run on each
+// database. The tests of package store call Run. Each, SQLite and Postgres are for the tests of other packages.
 package storetest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"tokensmith/store"
 )
 
-// Each runs a test once for each database, as parallel subtests "sqlite" and "postgres", with the URL of a new
-// database. As with every parallel subtest, Each returns before they run: clean up with t.Cleanup, not with defer.
+// Each runs a test once for each kind of database, as parallel subtests "sqlite" and "postgres", with the URL of a new database.
+// Each returns before the subtests run, because they are parallel. Therefore clean up with t.Cleanup and not with defer.
 func Each(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	for _, d := range databases {
@@ -23,7 +23,7 @@ func Each(t *testing.T, test func(t *testing.T, url string)) {
 	}
 }
 
-// Databases runs a test once for each kind of database, as Each does, with a new Database.
+// Databases is Each with a new Database instead of a URL.
 func Databases(t *testing.T, test func(t *testing.T, d *Database)) {
 	t.Helper()
 	for name, fresh := range map[string]func(*testing.T) *Database{"sqlite": NewSQLite, "postgres": NewPostgres} {
@@ -39,21 +39,21 @@ var databases = []struct {
 	url  func(t testing.TB) string
 }{{"sqlite", SQLite}, {"postgres", Postgres}}
 
-// SQLite returns the path of a database that is not made yet, in a folder that goes with the test.
+// SQLite returns the path for a new database, in a folder that is deleted after the test.
 func SQLite(t testing.TB) (url string) {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "tokensmith.db")
 }
 
-// Database is a new database, not opened yet.
+// Database is a new database that is not opened yet.
 type Database struct {
 	URL     string
 	KeyFile string
-	Updates int // that run at once in one Store
-	Views   int // that run at once in one Store
+	Updates int // how many Updates run at the same time in one Store
+	Views   int // how many Views run at the same time in one Store
 
-	// Connect opens the database at URL with a key file; nil = store.Open. Another implementation of store.Store is held
-	// against the contract by its own.
+	// Connect opens the database with a key file; nil means store.Open. With it, another implementation of store.Store can be
+	// tested against the contract.
 	Connect func(ctx context.Context, keyFile string) (store.Store, error)
 }
 
@@ -64,13 +64,13 @@ func (d *Database) connect(keyFile string) (store.Store, error) {
 	return store.Open(context.Background(), d.URL, keyFile)
 }
 
-// NewSQLite makes a Database in a file.
+// NewSQLite returns a Database in a file.
 func NewSQLite(t *testing.T) *Database {
 	t.Helper()
 	return &Database{URL: SQLite(t), KeyFile: newKeyFile(t), Updates: 1, Views: 2*runtime.GOMAXPROCS(0) + 2}
 }
 
-// NewPostgres makes a Database on the test server.
+// NewPostgres returns a Database on the test server.
 func NewPostgres(t *testing.T) *Database {
 	t.Helper()
 	return &Database{URL: Postgres(t), KeyFile: newKeyFile(t), Updates: 24, Views: 24}
@@ -78,8 +78,8 @@ func NewPostgres(t *testing.T) *Database {
 
 func newKeyFile(t *testing.T) string { return filepath.Join(t.TempDir(), "key") }
 
-// Open opens the database; the Store is closed when the test ends. Each call gives a Store of its own, as if it were
-// another process.
+// Open opens the database. The Store is closed when the test ends. Each call returns a new Store, as if another process had
+// opened the database.
 func (d *Database) Open(t testing.TB) store.Store {
 	t.Helper()
 	s, err := d.connect(d.KeyFile)

@@ -82,15 +82,16 @@ func counts(t *testing.T, d *Database) {
 	})
 }
 
-// goingOn pages through a table in every mix of directions over a text, a joined text and a joined number that are
-// NULL in some rows, a boolean, and the id; each page goes on after the last row of the one before.
+// goingOn reads a table in pages, sorted in every combination of directions by a text, a joined text and a joined number that are
+// NULL in some rows, a boolean, and the id. Each page continues after the last row of the page before.
 func goingOn(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
 	root := newRepository()
 	root.Name = "Root"
 	insert(t, s, root)
-	// What a row sorts by: status, the parent repository's name, the state's counter, confined, id.
+	// key is what a row is sorted by: the status, the name of the parent repository, the counter of the state, confined, and the
+	// id.
 	type key struct {
 		status, parent string
 		counter        int64
@@ -222,7 +223,7 @@ func throughPaths(t *testing.T, d *Database) {
 		if got := values(t, s, "users", "id", c.cond); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, not %v", c.name, got, c.want)
 		}
-		// Parameters stand in the order of the text, whatever surrounds them.
+		// The parameters must be in the order of the SQL, whatever other conditions there are.
 		around := values(t, s, "users", "id", store.Cond{Column: "domain_id", Op: store.Eq, Value: w.domain.ID}, c.cond, store.Cond{Column: "status", Op: store.Eq, Value: model.Active})
 		if !slices.Equal(around, c.want) {
 			t.Errorf("%s among others: %v, not %v", c.name, around, c.want)
@@ -230,7 +231,7 @@ func throughPaths(t *testing.T, d *Database) {
 	}
 }
 
-// pathsToNothing: a row that refers to none, and what a scope hides, are no row to which a path leads.
+// pathsToNothing: a path leads to no row if the row refers to none, or if the scope hides it.
 func pathsToNothing(t *testing.T, d *Database) {
 	s := d.Open(t)
 	top, below := repository("top"), repository("below")
@@ -267,7 +268,7 @@ func pathsToNothing(t *testing.T, d *Database) {
 	}
 }
 
-// eachRow: rows come one at a time, and fn's error ends it without spoiling the transaction.
+// eachRow: rows are passed one at a time. An error of fn ends Each, but does not spoil the transaction.
 func eachRow(t *testing.T, d *Database) {
 	s := d.Open(t)
 	for i := range 5 {
@@ -296,7 +297,7 @@ func eachRow(t *testing.T, d *Database) {
 	})
 }
 
-// tooMuch: a query that is too large for one of the databases is Invalid in both, and spoils nothing.
+// tooMuch: a query that is too large for one of the databases is Invalid on both, and does not spoil the transaction.
 func tooMuch(t *testing.T, d *Database) {
 	s := d.Open(t)
 	insert(t, s, repository("r"))

@@ -167,7 +167,7 @@ func usernames(t *testing.T, d *Database) {
 			return err
 		})
 	}
-	// What is rolled back was not given.
+	// A name from a transaction that was rolled back was not given.
 	s.Update(context.Background(), func(tx store.Tx) error {
 		tx.NewUsername(w.domain.ID, "Guest")
 		return context.Canceled

@@ -61,7 +61,7 @@ func emptyLists(t *testing.T, d *Database) {
 	})
 }
 
-// longLists: more values than one statement looks up (500), and a search for many at once.
+// longLists: more values than one statement looks up (500), and a search for many values.
 func longLists(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
@@ -128,11 +128,11 @@ func insertMany(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
 	var rows []model.Token
-	for range 300 { // some four statements
+	for range 300 { // about four statements
 		rows = append(rows, *newToken(w.product, w.repository))
 	}
-	rows[150].Serial = w.token.Serial // is there already
-	rows[299].Serial = rows[0].Serial // twice among them
+	rows[150].Serial = w.token.Serial // exists already
+	rows[299].Serial = rows[0].Serial // twice in the list
 	wantKind(t, refused(s, func(tx store.Tx) error { _, err := tx.InsertMany(rows, false); return err }), model.Exists)
 	if got := values(t, s, "tokens", "id"); len(got) != 1 {
 		t.Errorf("a refused insert left %d rows", len(got)-1)
@@ -147,7 +147,7 @@ func insertMany(t *testing.T, d *Database) {
 	if got := values(t, s, "tokens", "id"); len(got) != 299 {
 		t.Errorf("%d tokens", len(got))
 	}
-	// Skipping is for what is there already, not for what refers to nothing.
+	// skip is for rows that exist already, not for rows that refer to missing ones.
 	orphan := newToken(w.product, w.repository)
 	orphan.ProductID = "none"
 	wantKind(t, refused(s, func(tx store.Tx) error { _, err := tx.InsertMany([]model.Token{*orphan}, true); return err }), model.InUse)
@@ -193,7 +193,7 @@ func assignmentsByToken(t *testing.T, d *Database) {
 	})
 }
 
-// permissionsOf: also of more users and tokens than one statement takes, and whatever the scope.
+// permissionsOf: also for more users and tokens than one statement accepts, and independently of the scope.
 func permissionsOf(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
@@ -254,8 +254,8 @@ func permissionsOf(t *testing.T, d *Database) {
 	})
 }
 
-// tooLarge: one database takes more than the other; the store refuses alike, as a client's error, what one does not
-// take.
+// tooLarge: one database accepts more than the other. The store refuses on both, as a client error, what one of them does not
+// accept.
 func tooLarge(t *testing.T, d *Database) {
 	s := d.Open(t)
 	in := make([]any, 10_000)
@@ -284,7 +284,7 @@ func tooLarge(t *testing.T, d *Database) {
 			}
 			wantKind(t, err, model.Invalid)
 			wantKind(t, err2, model.Invalid)
-			wantKind(t, tx.Load(new(model.Token), "none"), model.NotFound) // the View goes on
+			wantKind(t, tx.Load(new(model.Token), "none"), model.NotFound) // the View continues
 			return nil
 		})
 	}

@@ -150,8 +150,8 @@ func keyMissing(t *testing.T, d *Database) {
 	}
 }
 
-// keyRotation: a key added at the end seals, the ones before it still open; a database whose own key is gone is
-// refused.
+// keyRotation: a key that was added at the end seals, and the keys before it still open. A database whose own key is missing from
+// the key file is refused.
 func keyRotation(t *testing.T, d *Database) {
 	place := keyring.Place{Table: "t", Column: "c", Row: "r"}
 	old := d.Open(t).Keys().Seal(place, []byte("old"))

@@ -23,32 +23,32 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// server is a PostgreSQL server.
+// server is a running PostgreSQL server.
 type server struct {
-	bin   string // where its programs are
-	dir   string // its own; the cluster is data in it
+	bin   string // folder of its programs
+	dir   string // its own folder; the cluster is in the subfolder data
 	as    *syscall.SysProcAttr
 	env   []string
 	port  int
 	admin *sql.DB
 	pid   int
-	ended chan struct{}  // closed when it has
-	life  io.WriteCloser // its end ends the server: kept here, or the garbage collector would close it
-	last  atomic.Int64   // number of the last database made
+	ended chan struct{}  // closed when the server has ended
+	life  io.WriteCloser // closing it stops the server; kept here so that the garbage collector does not close it
+	last  atomic.Int64   // number of the last database created
 }
 
 // errNoPostgres says that PostgreSQL is not installed.
 var errNoPostgres = errors.New("PostgreSQL's programs are not in /usr/lib/postgresql/*/bin nor in the PATH: apt-get install postgresql")
 
-// theServer is the one of this test process. It forgets everything in a power failure, to be fast.
+// theServer is the server of this test process. It does not survive a power failure, to be fast.
 var theServer = sync.OnceValues(func() (*server, error) {
 	return startServer(inMemory(), (*server).initdb, "max_connections=500", "max_pred_locks_per_transaction=1024", "superuser_reserved_connections=5", "fsync=off", "synchronous_commit=off",
 		"full_page_writes=off", "autovacuum=off", "shared_buffers=64MB", "max_wal_size=256MB", "max_parallel_workers_per_gather=0")
 })
 
-// Postgres makes a new, empty database for a test and gives its URL; it is dropped when the test ends. The first call
-// starts a server, which ends with the test process, however that ends. Without PostgreSQL's programs the test fails
-// when CI is set and is skipped otherwise; -short leaves it out. Safe for parallel tests.
+// Postgres creates a new, empty database for a test and returns its URL. The database is dropped when the test ends. The first
+// call starts a server, which stops with the test process, however that ends. If PostgreSQL is not installed, the test fails if
+// CI is set, and is skipped otherwise. With -short the test is skipped. It is safe for parallel tests.
 func Postgres(t testing.TB) (url string) {
 	t.Helper()
 	modeltest.NotShort(t)
@@ -57,13 +57,13 @@ func Postgres(t testing.TB) (url string) {
 	return s.database(t)
 }
 
-// theDurableServer is another one, which writes to the disk before it acknowledges. It looks after its statistics each second:
-// a benchmark is over before it would by itself.
+// theDurableServer is another server. It writes to the disk before it acknowledges. Autovacuum runs each second, because a
+// benchmark ends before it would run with the default.
 var theDurableServer = sync.OnceValues(func() (*server, error) {
 	return startServer(onDisk, (*server).initdb, "shared_buffers=512MB", "max_wal_size=2GB", "max_pred_locks_per_transaction=1024", "autovacuum_naptime=1s")
 })
 
-// DurablePostgres returns the same on a server that is set up as one in earnest would be: for benchmarks.
+// DurablePostgres is Postgres on a server with production settings, for benchmarks.
 func DurablePostgres(t testing.TB) (url string) {
 	t.Helper()
 	s, err := theDurableServer()
@@ -71,7 +71,7 @@ func DurablePostgres(t testing.TB) (url string) {
 	return s.database(t)
 }
 
-// OwnPostgres returns the same on a server that a test has for itself, with settings of its own.
+// OwnPostgres is Postgres on a separate server for one test, with the given settings.
 func OwnPostgres(t testing.TB, settings ...string) (url string) {
 	t.Helper()
 	modeltest.NotShort(t)
@@ -81,7 +81,7 @@ func OwnPostgres(t testing.TB, settings ...string) (url string) {
 	return s.database(t)
 }
 
-// database makes a new, empty database for a test.
+// database creates a new, empty database for a test.
 func (s *server) database(t testing.TB) (url string) {
 	t.Helper()
 	name := fmt.Sprintf("test%d", s.last.Add(1))
@@ -96,8 +96,8 @@ func (s *server) database(t testing.TB) (url string) {
 	return s.url(name)
 }
 
-// PostgresTLS returns the same by TLS alone, and the file of the authority that signed the server's certificate. That is for
-// the address 127.0.0.1 and no other name.
+// PostgresTLS is Postgres with mandatory TLS. It also returns the file with the authority of the server's certificate, which is
+// valid only for the address 127.0.0.1.
 func PostgresTLS(t testing.TB) (url, authority string) {
 	t.Helper()
 	url = Postgres(t)
@@ -106,7 +106,7 @@ func PostgresTLS(t testing.TB) (url, authority string) {
 	return strings.Replace(url, "sslmode=disable", "sslmode=verify-full&sslrootcert="+authority, 1), authority
 }
 
-// started fails a test whose server did not start, or skips it where there is none.
+// started fails a test whose server did not start, or skips it if PostgreSQL is not installed.
 func started(t testing.TB, err error) {
 	t.Helper()
 	if errors.Is(err, errNoPostgres) {
@@ -117,15 +117,15 @@ func started(t testing.TB, err error) {
 	}
 }
 
-// connectSeconds is more than a service waits for a connection by itself: on a machine that does much else a new one takes long.
+// connectSeconds is longer than the program's own timeout, because connecting may take long on a busy machine.
 const connectSeconds = 120
 
 func (s *server) url(database string) string {
 	return fmt.Sprintf("postgres://tester@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=%d", s.port, database, connectSeconds)
 }
 
-// watcher outlives the test process just long enough to stop the server and remove its folder, even when the process
-// is killed: its standard input ends then.
+// watcher outlives the test process just long enough to stop the server and remove its folder, even if the process is killed,
+// because its standard input is closed then.
 const watcher = `while read line; do pid=$line; done
 cd /
 if [ -n "$pid" ] && kill -QUIT "$pid"; then
@@ -134,12 +134,12 @@ if [ -n "$pid" ] && kill -QUIT "$pid"; then
 fi
 rm -rf "$1"`
 
-// A short path in a folder that everybody may enter: a socket's path has at most 107 bytes, and root's TMPDIR may be closed
-// to the server's user.
+// The folder must have a short path and be accessible to everybody. The path of a socket has at most 107 bytes, and the server's
+// user may not be able to enter root's TMPDIR.
 const onDisk = "/tmp"
 
-// inMemory is where a server may lie that need not last, if there is room. A new database is 300 files, and making and
-// dropping one for each test is what costs most on a disk.
+// inMemory returns a folder in memory for a server whose data may be lost, if there is room. A new database has 300 files, and on
+// a disk, creating and dropping one for each test costs the most time.
 func inMemory() string {
 	const folder, room, tmpfs = "/dev/shm", 4 << 30, 0x01021994
 	var fs syscall.Statfs_t
@@ -149,7 +149,7 @@ func inMemory() string {
 	return folder
 }
 
-// startServer starts a server in a folder of its own in a folder; create makes its cluster.
+// startServer starts a server in a new subfolder of folder. create makes its cluster.
 func startServer(folder string, create func(*server) error, settings ...string) (*server, error) {
 	bin, err := programs()
 	if err != nil {
@@ -183,7 +183,7 @@ func startServer(folder string, create func(*server) error, settings ...string) 
 	return s, nil
 }
 
-// own gives a file to whom the server runs as.
+// own changes the owner of a file to the user that the server runs as.
 func (s *server) own(file string) error {
 	if s.as.Credential == nil {
 		return nil
@@ -203,10 +203,10 @@ func (s *server) run(program string, args ...string) error {
 
 func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
-// initdb makes a new cluster.
+// initdb creates a new cluster.
 func (s *server) initdb() error {
 	return s.run("initdb", "--pgdata="+s.data(), "--username=tester", "--auth=trust", "--no-sync", "--encoding=UTF8",
-		// An order of text unlike SQLite's, so that a missing COLLATE "C" shows.
+		// This collation sorts differently from SQLite, so that a missing COLLATE "C" is noticed.
 		"--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
 }
 
@@ -219,7 +219,7 @@ func (s *server) start(create func(*server) error, settings []string) error {
 		if s.port, err = freePort(); err != nil {
 			return err
 		}
-		// Another process may take the port before the server does.
+		// Another process may take the port first.
 		if err = s.serve(settings); err == nil || try == 5 {
 			return err
 		}
@@ -228,7 +228,7 @@ func (s *server) start(create func(*server) error, settings []string) error {
 	return err
 }
 
-// serve starts the server on its port and waits until it answers.
+// serve starts the server on its port and waits until it replies.
 func (s *server) serve(settings []string) error {
 	args := []string{"-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port)}
 	for _, setting := range append([]string{"listen_addresses=127.0.0.1", "jit=off", "dynamic_shared_memory_type=mmap", "timezone=UTC",
@@ -262,7 +262,7 @@ func (s *server) serve(settings []string) error {
 	ctx, stop := context.WithTimeout(context.Background(), modeltest.Patience)
 	defer stop()
 	for {
-		// Whoever answers on the port need not be ours.
+		// The server that replies on this port may be another one.
 		var answers string
 		if err = s.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&answers); err == nil && answers == s.data() {
 			return nil
@@ -278,7 +278,7 @@ func (s *server) serve(settings []string) error {
 	}
 }
 
-// programs returns the folder of the newest PostgreSQL.
+// programs returns the folder with the programs of the newest PostgreSQL version.
 func programs() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	version := func(file string) int {
@@ -295,8 +295,8 @@ func programs() (string, error) {
 	return "", errNoPostgres
 }
 
-// unprivileged says as whom the server runs: it refuses to run as root. It gets a session of its own, so that a
-// Ctrl-C at the terminal leaves the stopping to the watcher.
+// unprivileged returns the user that the server runs as, because PostgreSQL refuses to run as root. The server gets its own
+// session, so that Ctrl-C in the terminal does not reach it and the watcher stops it.
 func unprivileged() (*syscall.SysProcAttr, error) {
 	as := &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() != 0 {

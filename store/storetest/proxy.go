@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Proxy stands between a client and the server of a PostgreSQL URL until the test ends, and returns the URL by which the client goes
-// through it. carry passes on what either says, and closes both. After shut no client gets through any more.
+// Proxy is a TCP proxy between a client and the server of a PostgreSQL URL until the test ends. It returns the URL for the
+// client. carry copies the data in both directions and closes both connections. After shut, no client can connect.
 func Proxy(t testing.TB, database string, carry func(client, server net.Conn)) (through string, shut func()) {
 	t.Helper()
 	u, err := url.Parse(database)

@@ -20,8 +20,8 @@ var raceCases = []contractCase{
 	{"race/a view is one snapshot", oneSnapshot},
 }
 
-// meeting lets two transactions both read before either writes, where the database lets them: where it has one writer
-// the second comes only after the first is through, which then goes on alone.
+// meeting lets two transactions both read before either writes, if the database allows that. If it has only one writer, the
+// second transaction begins after the first has ended, and then continues alone.
 type meeting struct {
 	mu   sync.Mutex
 	come int
@@ -103,7 +103,7 @@ func manyUpdates(t *testing.T, d *Database) {
 	wantCounter(t, stores[1], w.token.ID, goroutines*rounds)
 }
 
-// writeSkew: two transactions each read that there is none, and each make one elsewhere.
+// writeSkew: two transactions each read that a row does not exist, and each insert one elsewhere.
 func writeSkew(t *testing.T, d *Database) {
 	one, two := d.Open(t), d.Open(t)
 	w := newWorld(t, one)
@@ -136,8 +136,8 @@ func writeSkew(t *testing.T, d *Database) {
 	})
 }
 
-// oppositeOrder: two transactions change the same two rows, each beginning with the other's second. That one waits for
-// the other and the other for the one, is not for the caller to mend.
+// oppositeOrder: two transactions change the same two rows in opposite order. The resulting deadlock must not be the caller's
+// problem.
 func oppositeOrder(t *testing.T, d *Database) {
 	stores := []store.Store{d.Open(t), d.Open(t)}
 	w := newWorld(t, stores[0])
@@ -188,7 +188,7 @@ func oneOfMany(t *testing.T, d *Database) {
 	}
 }
 
-// durable: what was acknowledged, every other process sees at once.
+// durable: every other process immediately sees what was acknowledged.
 func durable(t *testing.T, d *Database) {
 	one, two := d.Open(t), d.Open(t)
 	var group sync.WaitGroup

@@ -106,7 +106,7 @@ func noRow(t *testing.T, d *Database) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantKind(t, refused(s, act), model.NotFound)
-			// No row is no failure: the transaction goes on.
+			// A missing row is not a failure: the transaction continues.
 			r := newRepository()
 			update(t, s, func(tx store.Tx) error {
 				act(tx)

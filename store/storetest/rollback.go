@@ -74,7 +74,7 @@ func rollbackPanic(t *testing.T, d *Database) {
 	insert(t, s, newRepository())
 }
 
-// rollbackGoexit: t.FailNow inside a transaction ends the goroutine, and must not end the store.
+// rollbackGoexit: t.FailNow inside a transaction ends the goroutine. It must not end the store.
 func rollbackGoexit(t *testing.T, d *Database) {
 	s := d.Open(t)
 	ended := make(chan struct{})
@@ -103,7 +103,7 @@ var groupCases = []contractCase{
 	{"group/closed is Unavailable", closedUnavailable},
 }
 
-// neighbours: many Updates wait together; some fail, panic or are refused in the middle. Each is all or nothing.
+// neighbours: many Updates wait together. Some of them fail, panic, or are refused. Each is all or nothing.
 func neighbours(t *testing.T, d *Database) {
 	s := d.Open(t)
 	insert(t, s, repository("taken"))
@@ -310,7 +310,7 @@ func closeWaits(t *testing.T, d *Database) {
 	}()
 	awaits(t, ready, "an Update")
 	go func() { closed <- s.Close() }()
-	// Until Close has begun, Updates are taken; then none is, and the one under way goes on.
+	// Updates are accepted until Close has begun. After that none is accepted, and the running one continues.
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		err := s.Update(ctx, func(store.Tx) error { return nil })

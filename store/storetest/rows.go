@@ -10,8 +10,8 @@ import (
 	"tokensmith/store"
 )
 
-// Rows returns every row of every table of a database as text: the table, then "column=value" and a tab for each
-// column, bytes as characters. The order of tables is that of their names; some may be left out.
+// Rows returns every row of every table of a database as text: the name of the table, then "column=value" and a tab for each
+// column, with bytes as characters. Tables are in the order of their names. Those in without are left out.
 func Rows(t testing.TB, url string, without ...string) []string {
 	t.Helper()
 	driver, tables := "sqlite3", "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
@@ -82,7 +82,7 @@ func Tables(t testing.TB, url string) (names []string) {
 	return strings.Fields(all)
 }
 
-// Exec runs statements on an SQLite database by hand, past the store.
+// Exec runs statements on an SQLite database directly, without package store.
 func Exec(t testing.TB, url, statements string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+url)

@@ -14,7 +14,7 @@ import (
 	"tokensmith/store"
 )
 
-// contract is every case, by topic.
+// contract contains all cases, by topic.
 var contract = slices.Concat(raceCases, refusalCases, contextCases, rollbackCases, groupCases, textCases, valueCases, listCases, nameCases,
 	findCases, openCases, keyCases, deviceCases, installationCases, sessionCases, deliveryCases, tryCases, addressCases, seedMarkCases)
 
@@ -23,7 +23,7 @@ type contractCase struct {
 	test func(t *testing.T, d *Database)
 }
 
-// Run holds a kind of database against the contract. It calls fresh for each case; every database it gives is new.
+// Run tests one kind of database against the contract. It calls fresh for each case, and each call must return a new database.
 func Run(t *testing.T, fresh func(t *testing.T) *Database) {
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
@@ -33,10 +33,10 @@ func Run(t *testing.T, fresh func(t *testing.T) *Database) {
 	}
 }
 
-// grace is how long a test watches that something does not happen.
+// grace is how long a test waits to see that something does not happen.
 const grace = 60 * time.Millisecond
 
-// awaits receives from a channel, or fails.
+// awaits receives from a channel, or fails the test.
 func awaits[T any](t *testing.T, from <-chan T, what string) (got T) {
 	t.Helper()
 	select {
@@ -63,7 +63,7 @@ func view(t testing.TB, s store.Store, fn func(tx store.ReadTx) error) {
 	}
 }
 
-// insert writes rows, given by pointer.
+// insert inserts rows, which are pointers.
 func insert(t testing.TB, s store.Store, rows ...any) {
 	t.Helper()
 	update(t, s, func(tx store.Tx) error { return insertAll(tx, rows...) })
@@ -78,7 +78,7 @@ func insertAll(tx store.Tx, rows ...any) error {
 	return nil
 }
 
-// wantKind fails unless err is a *model.Error of a kind.
+// wantKind fails the test unless err is a *model.Error of a kind.
 func wantKind(t testing.TB, err error, want model.Kind) {
 	t.Helper()
 	var e *model.Error
@@ -92,7 +92,7 @@ func wantKind(t testing.TB, err error, want model.Kind) {
 
 var lastID atomic.Int64
 
-// newID returns an id greater than all before it.
+// newID returns an id that is greater than all before it.
 func newID() string { return fmt.Sprintf("id-%08d", lastID.Add(1)) }
 
 func newDomain() *model.Domain {
@@ -124,7 +124,7 @@ func newAssignment(tok *model.Token, u *model.User) *model.Assignment {
 	return &model.Assignment{ID: newID(), TokenID: tok.ID, UserID: u.ID, Status: model.Active}
 }
 
-// world is one of everything, in the database.
+// world is one object of each kind, in the database.
 type world struct {
 	domain     *model.Domain
 	user       *model.User

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// CopySchema makes a PostgreSQL database of an SQLite one that has an old schema: the migrations up to a number, and
-// the rows.
+// CopySchema turns a new PostgreSQL database into a copy of an SQLite database with an old schema: it applies the migrations up
+// to number and copies the rows.
 func CopySchema(t testing.TB, from, to, migrations string, number int) {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), to)
@@ -48,7 +48,7 @@ func CopySchema(t testing.TB, from, to, migrations string, number int) {
 	defer db.Close()
 	exec("DELETE FROM meta")
 	pending := Tables(t, from)
-	// Tables that are referred to come first: the schema names them first.
+	// Tables that others refer to must come first. The schema creates them first.
 	for _, table := range pending {
 		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY rowid")
 		if err != nil {

@@ -21,7 +21,7 @@ var seedMarkCases = []contractCase{
 	{"link/ends when its token is assigned", linkEnds},
 }
 
-// seeded is a token of a seed.
+// seeded returns a token with a seed.
 func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *model.Token {
 	tok := newToken(p, r)
 	tok.Seed = s.Keys().Seal(keyring.Place{Table: "tokens", Column: "seed", Row: tok.ID}, []byte(seed))
@@ -29,7 +29,7 @@ func seeded(s store.Store, p *model.Product, r *model.Repository, seed string) *
 	return tok
 }
 
-// issue writes tokens and gives the counters of their states.
+// issue inserts tokens and returns the counters of their states.
 func issue(t testing.TB, s store.Store, tokens ...*model.Token) (counters []int64) {
 	t.Helper()
 	update(t, s, func(tx store.Tx) error {
@@ -58,7 +58,7 @@ func issue(t testing.TB, s store.Store, tokens ...*model.Token) (counters []int6
 	return counters
 }
 
-// stored reads tokens with their counters.
+// stored loads tokens and returns their counters.
 func stored(t testing.TB, s store.Store, tokens ...*model.Token) (counters []int64) {
 	t.Helper()
 	view(t, s, func(tx store.ReadTx) error {
@@ -104,7 +104,8 @@ func seedGroups(t *testing.T, d *Database) {
 	if got := stored(t, s, one, two, three, apart); !slices.Equal(got, []int64{9, 9, 0, 0}) {
 		t.Errorf("counters %v", got)
 	}
-	// An event-based one that stands higher, where nothing was used of it, stays there and says that something was used.
+	// An event-based token with a higher counter, of which nothing was used, keeps its counter, and its state then says that
+	// something was used.
 	higher := seeded(s, other, w.repository, "a seed")
 	issue(t, s, higher)
 	stored(t, s, apart, higher)
@@ -176,8 +177,8 @@ func seedMarks(t *testing.T, d *Database) {
 	}
 }
 
-// A database of before may have a token that stands higher and says that nothing was used. It learns otherwise where one goes that
-// knows better.
+// seedHigher: a database from an older version may have a token with a higher counter whose state says that nothing was used. Its
+// state is corrected when a token is deleted that knows better.
 func seedHigher(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
@@ -254,7 +255,7 @@ func seedUse(t *testing.T, d *Database) {
 	knows(again, both)
 }
 
-// A mark that a version before left under the hash of the seed as it is, is found by the same seed.
+// seedKeys: a seed mark that an older version stored under the hash of the unchanged seed is found by the same seed.
 func seedKeys(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
@@ -271,7 +272,7 @@ func seedKeys(t *testing.T, d *Database) {
 	if got := issue(t, s, short); !slices.Equal(got, []int64{5}) {
 		t.Errorf("counters %v", got)
 	}
-	// Found only now, it goes, and a token that was there knows what it said.
+	// The mark is found only now. It is deleted, and the existing tokens know what it said.
 	insert(t, s, &model.SeedMark{ID: newID(), Digest: []byte("sealed"), SeedIndex: long.FormerIndex, Algorithm: "TOTP", Crypto: "HmacSHA1", Counter: 9, Previous: 8})
 	if got := issue(t, s, seeded(s, w.product, w.repository, "a seed\x00")); !slices.Equal(got, []int64{9}) {
 		t.Errorf("counters %v", got)

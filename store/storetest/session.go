@@ -78,7 +78,7 @@ func sessions(t *testing.T, d *Database) {
 	update(t, s, func(tx store.Tx) error { return tx.SessionUsed([]byte("one"), 15) })
 	has("one", 15)
 	has("two", 20)
-	update(t, s, func(tx store.Tx) error { return tx.SessionUsed([]byte("one"), 12) }) // a clock that was set back
+	update(t, s, func(tx store.Tx) error { return tx.SessionUsed([]byte("one"), 12) }) // the clock was set back
 	has("one", 15)
 	update(t, s, func(tx store.Tx) error { return tx.DropSessions(20) })
 	has("one", 0)

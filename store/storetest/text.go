@@ -20,8 +20,8 @@ var textCases = []contractCase{
 	{"text/names of before a rule", named},
 }
 
-// texts are those that databases order, fold and match differently unless told not to, and the edges of UTF-8 and of
-// the range that stands for a prefix.
+// texts are texts that databases sort, fold and match differently by default, and the limits of UTF-8 and of the range for a
+// prefix.
 var texts = []string{"", " ", "!", "!!", "%", "%%", "_", "a", "A", "b", "B", "ab", "aB", "Ab", "a b", "a!b", "a%b", "a_b", "axb", "ä", "Ä", "a\u0308", "z", "Z",
 	"ß", "ss", "é", "i", "I", "ı", "İ", "10", "9", "a\\b", "'", "\x7f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ud7ffx", "\ue000", "\uffff", "\U00010000",
 	"\U0010fffe", "\U0010ffff", "\U0010ffff\U0010ffff", "a\U0010ffff", "a\U0010ffffx", "a\ud7ff", "a\ud7ffx", "a\ue000", "aaaaab", "baaaab"}
@@ -41,13 +41,13 @@ func withTexts(t *testing.T, d *Database) store.Store {
 
 func textOrder(t *testing.T, d *Database) {
 	s := withTexts(t, d)
-	want := slices.Sorted(slices.Values(texts)) // by bytes, which in UTF-8 is by code point
+	want := slices.Sorted(slices.Values(texts)) // by bytes; in UTF-8 this is also the order by code point
 	if got := repositories(t, s); !slices.Equal(got, want) {
 		t.Errorf("order %q\nnot   %q", got, want)
 	}
 }
 
-// holds says what a comparison means.
+// holds returns the expected result of a comparison.
 func holds(text string, op store.Op, value string) bool {
 	switch op {
 	case store.Eq:
@@ -74,7 +74,7 @@ func holds(text string, op store.Op, value string) bool {
 
 var textOps = []store.Op{store.Eq, store.Ne, store.Lt, store.Le, store.Gt, store.Ge, store.StartsOn, store.EndsOn, store.Like}
 
-// textComparisons holds every comparison of every pair of texts against its meaning.
+// textComparisons checks every comparison of every pair of texts.
 func textComparisons(t *testing.T, d *Database) {
 	s := withTexts(t, d)
 	values := append([]string{"%a%", "a%", "%b", "a%b", "%_%", "%!%", "!%", "%a%b%", "A%", "%\U0010ffff"}, texts...)
@@ -142,7 +142,7 @@ func comparisons(t *testing.T, s store.Store, values []string, query func(op sto
 	}
 }
 
-// folded: names that people type are found and unique in any case; the name as it was typed stays.
+// folded: names that people type are found in any case, and are unique without case. The name keeps the case as typed.
 func folded(t *testing.T, d *Database) {
 	s := d.Open(t)
 	dom := newDomain()
@@ -175,7 +175,7 @@ func folded(t *testing.T, d *Database) {
 	wantKind(t, refused(s, func(tx store.Tx) error { return tx.Insert(again) }), model.Exists)
 }
 
-// named: a row is meant that is called exactly as given, and where there is none, one that is called as it would be kept.
+// named: a row with exactly the given name is meant. If there is none, the row with the name in stored form is meant.
 func named(t *testing.T, d *Database) {
 	s := d.Open(t)
 	old, other := newDomain(), newDomain()

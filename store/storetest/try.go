@@ -34,7 +34,7 @@ func tryUndoes(t *testing.T, d *Database) {
 		if !errors.Is(err, why) {
 			t.Errorf("Try gave %v", err)
 		}
-		// What the database refused is undone as well, also when fn overlooks it.
+		// A change that the database refused is undone too, even if fn ignores the error.
 		err = tx.Try(func(tx store.Tx) error {
 			if err := tx.Insert(repository("third")); err != nil {
 				return err
@@ -59,7 +59,7 @@ func tryUndoes(t *testing.T, d *Database) {
 	}
 }
 
-// tryRecord: rows of the record that are undone leave no gap in the chain, also when many run at once.
+// tryRecord: audit rows that are undone leave no gap in the chain, even if many transactions run at the same time.
 func tryRecord(t *testing.T, d *Database) {
 	s := d.Open(t)
 	const many, each = 8, 20

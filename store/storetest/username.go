@@ -19,7 +19,7 @@ var nameCases = []contractCase{
 	{"name/principal names that two have", sharedPrincipals},
 }
 
-// called makes a user of a domain with names, the second of which may be none.
+// called returns a user of a domain with a login name and a principal name, which may be "".
 func called(d *model.Domain, login, principal string) *model.User {
 	u := newUser(d)
 	u.LoginName, u.LoginNameFolded = login, model.Fold(login)
@@ -127,7 +127,7 @@ func calledUsers(t *testing.T, d *Database) {
 				if got := list(ids); got != asked.want {
 					t.Errorf("%s logs in %q, not %q", c.name, got, asked.want)
 				}
-				// And where it leads to the user from elsewhere.
+				// The same through a path to the user.
 				n, err := tx.Count(&store.Query{Table: "user_states", Where: []store.Cond{{Path: []store.Step{store.ToUser}, Column: "login_name_folded", Op: store.Calls, Value: c.name}}})
 				if err != nil || int(n) != len(ids) {
 					return fmt.Errorf("%s leads from %d rows, not %d: %w", c.name, n, len(ids), err)
@@ -154,7 +154,8 @@ func calledUsers(t *testing.T, d *Database) {
 	})
 }
 
-// usersNamed: of several whom a name means the one in the default domain is taken; an e-mail address is looked at where there is none.
+// usersNamed checks that of several users with one name the one in the default domain is taken, and that e-mail addresses count
+// only if no other name matches.
 func usersNamed(t *testing.T, d *Database) {
 	s := d.Open(t)
 	north, south := newDomain(), newDomain()
@@ -214,8 +215,8 @@ func sharedPrincipals(t *testing.T, d *Database) {
 	}
 }
 
-// calledAsBefore: whoever is called exactly as a name's parts are given is meant, and where there is none, who is called as they would be
-// kept. So it is for a bare name, which is no text of its own to resolve.
+// calledAsBefore: a user with exactly the given name parts is meant. If there is none, the user whose names are the stored form
+// of these parts is meant. This also holds for a bare login name, which is not resolved.
 func calledAsBefore(t *testing.T, d *Database) {
 	s := d.Open(t)
 	corp, old := newDomain(), newDomain()

@@ -21,13 +21,13 @@ var valueCases = []contractCase{
 	{"value/save writes every column", saves},
 }
 
-// filled returns a T every field of which has a value of its own; ids are left to the caller.
+// filled returns a T in which each field has a different value. The caller sets the ids.
 func filled[T any](n int) *T {
 	row := new(T)
 	v := reflect.ValueOf(row).Elem()
 	for i := range v.NumField() {
 		if v.Type().Field(i).Tag.Get("db") == "" {
-			continue // it is not kept
+			continue // this field has no column
 		}
 		n++
 		switch f := v.Field(i); f.Kind() {
@@ -99,7 +99,7 @@ func saves(t *testing.T, d *Database) {
 	})
 }
 
-// values returns one column of rows found by their id, in the order of the ids.
+// values returns one column of the matching rows, in the order of their ids.
 func values(t *testing.T, s store.Store, table, column string, where ...store.Cond) (got []any) {
 	t.Helper()
 	view(t, s, func(tx store.ReadTx) error {
@@ -206,7 +206,7 @@ func nulls(t *testing.T, d *Database) {
 			t.Errorf("%+v gives %v", c.cond, got)
 		}
 	}
-	// A path that leads nowhere gives no value.
+	// A path that leads to no row gives no value.
 	view(t, s, func(tx store.ReadTx) error {
 		rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Path: parent, Name: "name"}}, Limit: 9,
 			Sort: []store.Sort{{Column: store.Column{Name: "id"}}}})

@@ -1,4 +1,4 @@
-// Package sendertest has what tests of messages need: a mail relay.
+// Package sendertest contains a mail relay for tests of messages.
 package sendertest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"tokensmith/model/modeltest"
 )
 
-// Relay is a real SMTP server that keeps what it is sent.
+// Relay is a real SMTP server that keeps the mails that it receives.
 type Relay struct {
 	Addr string // host:port
 
@@ -25,13 +25,13 @@ type Relay struct {
 	came  chan struct{}
 }
 
-// Tester is what a Relay needs of a test.
+// Tester is the part of testing.TB that a Relay needs.
 type Tester interface {
 	Fatal(args ...any)
 	Cleanup(func())
 }
 
-// NewRelay starts a relay that ends with the test.
+// NewRelay starts a relay that stops when the test ends.
 func NewRelay(t Tester) *Relay {
 	r := &Relay{came: make(chan struct{}, 100)}
 	srv := smtp.NewServer(r)
@@ -46,7 +46,7 @@ func NewRelay(t Tester) *Relay {
 	return r
 }
 
-// NewSession begins a session, as the server library asks for.
+// NewSession implements smtp.Backend.
 func (r *Relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r: r}, nil }
 
 type session struct {
@@ -84,7 +84,7 @@ func (s *session) Data(body io.Reader) error {
 	return err
 }
 
-// Wait waits for the next mail and gives it: "to ADDRESS", the subject and the text, a line each.
+// Wait waits for the next mail and returns it as lines: "to ADDRESS", the subject, and the text.
 func (r *Relay) Wait(t Tester) string {
 	select {
 	case <-r.came:
@@ -96,7 +96,7 @@ func (r *Relay) Wait(t Tester) string {
 	return r.mails[len(r.mails)-1]
 }
 
-// Mails returns how many mails came.
+// Mails returns the number of mails received.
 func (r *Relay) Mails() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
