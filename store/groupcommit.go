@@ -143,7 +143,6 @@ func (w *groupWriter) enter(j *job) (leads bool, err error) {
 func (w *groupWriter) lead(j *job) {
 	defer w.give() // runs also if a function panics or ends its goroutine
 	defer w.settle()
-	runtime.Gosched() // lets goroutines that are about to call update join the group
 	began := time.Now()
 	w.run(j, true)
 	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
@@ -206,7 +205,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	}
 	// The job is completed from here on, even if its ctx ends.
 	ctx := context.WithoutCancel(j.ctx)
-	tx := &sqlTx{sqlReadTx: sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts, record: &w.record}, chain: w.head}
+	tx := &sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
 	if j.mode == updateLong {
 		tx.limit(w.store.bulk, w.store.errOverlong())
 	}
@@ -218,6 +217,11 @@ func (w *groupWriter) run(j *job, own bool) {
 		w.ended(j, tx, word, before, err)
 	}()
 	err = tx.run(j.fn)
+}
+
+// transaction returns what runs statements in the open transaction.
+func (w *groupWriter) transaction(ctx context.Context) *sqlReadTx {
+	return &sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts, record: &w.record}
 }
 
 // ended keeps the changes of a job in the open transaction or, if the job failed, undoes them. word is the statement that began
@@ -276,8 +280,7 @@ func (w *groupWriter) settle() {
 	}
 	err := w.inPlace()
 	if err == nil {
-		ctx := context.Background()
-		err = w.record.flush(&sqlReadTx{store: w.store, ctx: ctx, short: ctx, q: w.conn, prepared: w.stmts})
+		err = w.record.flush(w.transaction(context.Background()))
 	}
 	if err != nil {
 		w.exec(rollback)

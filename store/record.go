@@ -3,6 +3,7 @@ package store
 import (
 	"reflect"
 	"strings"
+	"sync"
 
 	"tokensmith/model"
 )
@@ -26,8 +27,22 @@ func (u *unwritten) back(to point) {
 	u.rows, u.written = u.rows[:to.rows], to.written
 }
 
-// insertedTogether lists how many rows one statement writes. They are few, so that the statements stay prepared.
-var insertedTogether = []int{64, 16, 4, 1}
+// auditTable describes where audit rows are kept.
+var auditTable = sync.OnceValue(func() *table { return tables[reflect.TypeFor[model.Audit]()] })
+
+// insertsTogether are the statements that write 64, 16, 4 rows and 1. They are few, so that they stay prepared.
+var insertsTogether = sync.OnceValue(func() (list []insertTogether) {
+	t := auditTable()
+	for _, n := range []int{64, 16, 4, 1} {
+		list = append(list, insertTogether{n, t.insertOne + strings.Repeat(", "+t.placeholders, n-1)})
+	}
+	return list
+})
+
+type insertTogether struct {
+	rows int
+	text string
+}
 
 // maxUnwritten is how many rows may wait to be written.
 const maxUnwritten = 64
@@ -45,26 +60,25 @@ func (u *unwritten) flush(tx *sqlReadTx) error {
 	if u == nil || u.written == len(u.rows) {
 		return nil
 	}
-	t := tables[reflect.TypeFor[model.Audit]()]
-	rows := reflect.ValueOf(u.rows)
+	t, rows := auditTable(), reflect.ValueOf(u.rows)
 	args := make([]any, 0, min(len(u.rows)-u.written, maxUnwritten)*len(t.columns))
-	for _, n := range insertedTogether {
-		for len(u.rows)-u.written >= n {
+	for _, insert := range insertsTogether() {
+		for len(u.rows)-u.written >= insert.rows {
 			args = args[:0]
-			for i := range n {
+			for i := range insert.rows {
 				args = t.valuesLike(rows.Index(u.written+i), args)
 			}
 			if err := tx.ready(); err != nil {
 				return err
 			}
-			stmt, err := tx.prepared.of(tx.short, t.insertOne+strings.Repeat(", "+t.placeholders, n-1))
+			stmt, err := tx.prepared.of(tx.short, insert.text)
 			if err == nil {
 				_, err = stmt.ExecContext(tx.short, args...)
 			}
 			if err != nil {
 				return tx.did(err)
 			}
-			u.written += n
+			u.written += insert.rows
 		}
 	}
 	return nil
