@@ -63,9 +63,12 @@ fuzz: ## every fuzz target for FUZZTIME (3m) each
 		done; \
 	done
 
+breaks: tools ## break the code on purpose, as testdata/breaks.txt says, and tell which breaks the tests notice
+	@python3 .ci/breaks $(BREAKS)
+
 ci: ## what every change must pass
 	bash .ci/run
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build release test simulate race lint bench fuzz ci tools
+.PHONY: help run build release test simulate race lint bench fuzz breaks ci tools

@@ -3,6 +3,8 @@ package rpc_test
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +245,41 @@ func TestTheAssignmentIsTold(t *testing.T) {
 	told(want, "tokenAssignment/activate", `,"code":"`+code()+`"`)
 	told("<nil>", "auth/activateTokenAssignment", `,"application":{"id":"a1"},"code":"`+code()+`"`)
 	told(want, "tokenAssignment/sendDownloadUrl", `,"channel":"SMS"`)
+}
+
+// A passcode that comes several times at the same moment lets one in, also where the transactions of the others, which found it good at
+// first, have to run again.
+func TestPasscodesAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := &guarded{newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMS: make(letterbox, 100)} }), t}
+		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		many := g.together(t)
+		for i := range 20 {
+			user := fmt.Sprint("u", i)
+			g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"`+user+`","mobile":"1"}}`)
+			g.do(t, "auth/sendOTP", `{"user":{"loginName":"`+user+`"}}`)
+			code := g.passcodeOf(user)
+			var in atomic.Int64
+			var race sync.WaitGroup
+			for k := range 8 {
+				race.Go(func() {
+					_, reply := many[k%len(many)].post("/auth/verify", `{"user":{"loginName":"`+user+`"},"credential":{"otp":"`+code+`"}}`)
+					switch codeIn(reply) {
+					case 0:
+						in.Add(1)
+					case 201:
+					default:
+						t.Errorf("%s: %s", user, reply)
+					}
+				})
+			}
+			race.Wait()
+			if n := in.Load(); n != 1 {
+				t.Errorf("%s: a passcode let %d in", user, n)
+			}
+		}
+	})
 }
 
 // passcodeOf returns the last passcode that was sent to a user.

@@ -13,6 +13,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 	"tokensmith/store/storetest"
 )
 
@@ -71,6 +72,36 @@ func byHand(t *testing.T, url string) *sql.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// A row that fits behind the one before it, and is not the one that was marked, is found: a record goes on twice from one point where a
+// machine is copied while it runs, and then rows of one can be put in place of the other's.
+func TestForkedRecordIsFound(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		write(t, s, start, 6)
+		auditMark(t, s, start)
+		db := byHand(t, d.URL)
+		var before []byte
+		var r model.Audit
+		err := db.QueryRow("SELECT mac FROM audit ORDER BY id DESC LIMIT 1 OFFSET 1").Scan(&before)
+		if err == nil {
+			err = db.QueryRow("SELECT id, writer, sequence, time, agent, method, outcome, remote FROM audit ORDER BY id DESC LIMIT 1").
+				Scan(&r.ID, &r.Writer, &r.Sequence, &r.Time, &r.Agent, &r.Method, &r.Outcome, &r.Remote)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		mac := s.Keys().Signer(keyring.AuditPurpose).Sign(keyring.Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method,
+			"another", r.Outcome, r.Remote))
+		if _, err := db.Exec("UPDATE audit SET object = 'another', mac = $1 WHERE id = $2", mac, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify(t, s, ""); err == nil || !strings.Contains(err.Error(), "is another than the one that was marked") {
+			t.Error(err)
+		}
+	})
 }
 
 // TestBentRecordIsFound: each way to change the record by hand is found, each on a new record with two writers, of which the

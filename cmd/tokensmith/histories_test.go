@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -486,14 +486,25 @@ func (s *site) device(h *history, name, token string, calls int) {
 	s.post(h, asked{key: "device " + name, op: "connect", token: last.Load().(string)}, "device/connect", map[string]string{"token": last.Load().(string)}, "")
 }
 
+// copiedCookie is a jar that keeps the cookie which it was given first, as who has copied it does: a browser forgets it when it signs out.
+type copiedCookie struct{ kept atomic.Pointer[http.Cookie] }
+
+func (j *copiedCookie) SetCookies(_ *url.URL, cookies []*http.Cookie) {
+	for _, c := range cookies {
+		j.kept.CompareAndSwap(nil, c)
+	}
+}
+
+func (j *copiedCookie) Cookies(*url.URL) []*http.Cookie {
+	if c := j.kept.Load(); c != nil {
+		return []*http.Cookie{c}
+	}
+	return nil
+}
+
 // session signs in, makes two callers use the session, and one sign out.
 func (s *site) session(h *history, name string, calls int) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
-	client := &http.Client{Jar: jar}
+	client := &http.Client{Jar: &copiedCookie{}}
 	post := func(op, path string, params any) told {
 		return h.record(asked{key: "session " + name, op: op}, func() told {
 			out, err := s.call(client, s.url(rand.Int())+"/console/"+path, params, "")

@@ -111,6 +111,36 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+// TestAddedKey: a key that was added seals from then on, each opens what it sealed, and one that was retired opens nothing any more.
+func TestAddedKey(t *testing.T) {
+	t.Parallel()
+	k := newKeyring(t)
+	place := keyring.Place{Table: "tokens", Column: "seed", Row: "1"}
+	value := []byte("12345678901234567890")
+	before := k.Seal(place, value)
+	if err := k.AddKey(); err != nil {
+		t.Fatal(err)
+	}
+	after := k.Seal(place, value)
+	if bytes.Equal(before[:keyring.KeyIDBytes], after[:keyring.KeyIDBytes]) {
+		t.Error("the key of before still seals")
+	}
+	for _, sealed := range [][]byte{before, after} {
+		if got, err := k.Unseal(place, sealed); err != nil || !bytes.Equal(got, value) {
+			t.Error(got, err)
+		}
+	}
+	if err := k.Retire(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Unseal(place, after); err != nil || !bytes.Equal(got, value) {
+		t.Error("the key that is left does not open what it sealed", err)
+	}
+	if _, err := k.Unseal(place, before); err == nil {
+		t.Error("a key that was retired opens what it sealed")
+	}
+}
+
 // BenchmarkSeal measures sealing and opening a seed.
 func BenchmarkSeal(b *testing.B) {
 	k := newKeyring(b)
