@@ -319,6 +319,9 @@ func doneSession(s string, in asked) []string {
 	return []string{s}
 }
 
+// betweenTroubles is how many calls are answered before the next trouble: some twenty times in a run.
+const betweenTroubles = 60
+
 // site is several processes on one database, which are killed and restarted while others call them.
 type site struct {
 	t    *testing.T
@@ -327,7 +330,8 @@ type site struct {
 	mu   sync.RWMutex
 	urls []string
 
-	password string // password of the first administrator
+	password string       // password of the first administrator
+	answered atomic.Int64 // how many calls were answered
 }
 
 func newSite(t *testing.T, many int, args ...string) *site {
@@ -390,6 +394,7 @@ func (s *site) call(client *http.Client, url string, params any, member string) 
 	if err := json.Unmarshal(text, &e); err != nil || e.Error == nil {
 		return out, fmt.Errorf("no envelope: %s", text)
 	}
+	s.answered.Add(1)
 	out.code = *e.Error
 	out.token, _ = e.Result[member].(string)
 	return out, nil
@@ -502,8 +507,8 @@ func (j *copiedCookie) Cookies(*url.URL) []*http.Cookie {
 	return nil
 }
 
-// session signs in, makes two callers use the session, and one sign out.
-func (s *site) session(h *history, name string, calls int) {
+// session signs in and returns what has three callers use the session, of which one signs out.
+func (s *site) session(h *history, name string, calls int) (use func()) {
 	client := &http.Client{Jar: &copiedCookie{}}
 	post := func(op, path string, params any) told {
 		return h.record(asked{key: "session " + name, op: op}, func() told {
@@ -515,27 +520,29 @@ func (s *site) session(h *history, name string, calls int) {
 		})
 	}
 	if out := post("signIn", "signIn", map[string]string{"loginName": "admin", "password": s.password}); out.code != 0 {
-		return // the process was killed, or did not reach the database
+		s.t.Fatalf("the sign-in is answered with %d", out.code)
 	}
-	var all sync.WaitGroup
-	for n := range 3 {
-		all.Go(func() {
-			for i := range calls {
-				s.pause()
-				if n == 0 && i == calls/2 {
-					post("signOut", "signOut", map[string]any{})
+	return func() {
+		var all sync.WaitGroup
+		for n := range 3 {
+			all.Go(func() {
+				for i := range calls {
+					s.pause()
+					if n == 0 && i == calls/2 {
+						post("signOut", "signOut", map[string]any{})
+					}
+					post("call", "api/device/search", map[string]any{"max": 1})
 				}
-				post("call", "api/device/search", map[string]any{"max": 1})
-			}
-		})
+			})
+		}
+		all.Wait()
 	}
-	all.Wait()
 }
 
 // run runs many callers while trouble is called repeatedly, and checks their histories.
 func (s *site) run(trouble func(n int)) {
 	t := s.t
-	users, calls := modeltest.Size(60, 20), modeltest.Size(60, 30)
+	users, calls := modeltest.Size(30, 20), 30
 	const devices, codes, sessions = 4, 4, 3
 	guard(t, s.c, s.url(0), users)
 	s.c.result(t, s.url(0), "domain/set", map[string]any{"domain": map[string]string{"name": "d"}, "attrs": map[string]any{"lockoutThreshold": 0}})
@@ -548,6 +555,10 @@ func (s *site) run(trouble func(n int)) {
 			"action": "CREATE_DEVICE", "user.loginName": fmt.Sprint("u", i), "usageLimit": maxUses}})["code"].(string)
 	}
 	h := &history{began: time.Now()}
+	var uses [sessions]func()
+	for i := range uses {
+		uses[i] = s.session(h, fmt.Sprint(i), calls)
+	}
 	var all sync.WaitGroup
 	for i := range users {
 		all.Go(func() { s.tokens(h, i, calls) })
@@ -559,23 +570,28 @@ func (s *site) run(trouble func(n int)) {
 		all.Go(func() { s.codes(h, texts[i]) })
 	}
 	for i := range sessions {
-		all.Go(func() { s.session(h, fmt.Sprint(i), calls) })
+		all.Go(uses[i])
 	}
 	ended := make(chan struct{})
 	go func() {
 		all.Wait()
 		close(ended)
 	}()
-	for n, going := 0, true; going; n++ {
+	// Trouble waits until enough calls were answered since the last one: a slow machine takes long to start a process again.
+	n, answered := 0, int64(0)
+	for going := true; going; {
 		select {
 		case <-ended:
 			going = false
-			if n < 2 {
-				t.Error("the callers ended before there was trouble twice")
+		case <-time.After(600 * time.Millisecond):
+			if s.answered.Load() >= answered+betweenTroubles {
+				trouble(n)
+				n, answered = n+1, s.answered.Load()
 			}
-		case <-time.After(800 * time.Millisecond):
-			trouble(n)
 		}
+	}
+	if n < 2 {
+		t.Error("the callers ended before there was trouble twice")
 	}
 	check(t, h, "token", tokenState{exists: true}, stepToken, doneToken)
 	check(t, h, "code", codeState{}, stepCode, doneCode)
