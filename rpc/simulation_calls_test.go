@@ -48,8 +48,8 @@ func (g *generator) call(number int) *simulated {
 			c.again = nil // what it was answered is forgotten
 		case g.once(5):
 			c.again, c.by = nil, pick(g, g.w.agents) // another caller, whose key it is not
-			if c.by.id == before.by.id {
-				c.key = ""
+			if g.w.keyed[c.key+" "+c.by.id] {
+				c.key = "" // this caller has used it as well
 			}
 		case g.once(5):
 			c.again, c.body = nil, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call

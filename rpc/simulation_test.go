@@ -135,7 +135,7 @@ func shrink(t *testing.T, seed uint64) {
 
 // simulate makes one run, and returns what was broken. What was said goes to talk.
 func simulate(t *testing.T, steps []step, tally *tally, talk *strings.Builder) (broken []string) {
-	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns()}
+	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns(), keyed: map[string]bool{}}
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		broken = w.run(steps)
@@ -150,7 +150,7 @@ func TestSimulationRepeats(t *testing.T) {
 		steps := stepsOfAll.Example(seed + 1)
 		var one, two strings.Builder
 		for _, trace := range []*strings.Builder{&one, &two} {
-			w := &simulation{template: simulationTemplate(t), turns: newTurns()}
+			w := &simulation{template: simulationTemplate(t), turns: newTurns(), keyed: map[string]bool{}}
 			w.turns.trace = trace
 			synctest.Test(t, func(t *testing.T) {
 				w.t = t

@@ -55,6 +55,7 @@ type simulation struct {
 	agents []agentSecret
 	told   map[string][]string // texts that replies had, by the member's name
 	kept   []*simulated        // calls with an idempotency key that were acknowledged
+	keyed  map[string]bool     // idempotency keys that were used, with their callers
 	once   promise.Once
 	broken []string
 	log    logBuffer
@@ -524,7 +525,7 @@ var simulationTemplate = func() func(t *testing.T) *template {
 func makeTemplate(t *testing.T) *template {
 	weighted() // what is made once is made outside of any run
 	revealing()
-	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}}
+	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}, keyed: map[string]bool{}}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	w.open()
 	first, err := w.srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
