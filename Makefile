@@ -32,8 +32,10 @@ test: tools ## install what the tests need, and pass them all; with LONG=1 the l
 	$(if $(LONG),TOKENSMITH_TEST_LONG=1 )go test $(TEST) ./...
 
 RUNS ?= 10000
+# The first seed of those runs; 0 = new ones.
+FIRST ?= 0
 simulate: ## RUNS (10000) runs of a server on a database that fails on purpose, held to what is promised: cmd/tokensmith/TESTING.md
-	go test ./rpc -run '^TestSimulation$$' -v -timeout 2h -simulate.runs $(RUNS)
+	go test ./rpc -run '^TestSimulation$$' -v -timeout 2h -simulate.runs $(RUNS) -simulate.first $(FIRST)
 
 race: tools ## the tests under the race detector
 	go test -race $(TEST) ./...

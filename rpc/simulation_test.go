@@ -28,9 +28,10 @@ import (
 //
 // The second repeats a run that failed, and cuts it down to a short sequence that still fails. See cmd/tokensmith/TESTING.md.
 var (
-	simulateRuns = flag.Int("simulate.runs", 40, "how many runs TestSimulation makes")
-	simulateSeed = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
-	simulateSays = flag.Bool("simulate.statements", false, "say the statements of a run that failed as well")
+	simulateRuns  = flag.Int("simulate.runs", 40, "how many runs TestSimulation makes")
+	simulateFirst = flag.Uint64("simulate.first", 1, "the first seed of TestSimulation's runs, the others follow it; 0 = new ones")
+	simulateSeed  = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
+	simulateSays  = flag.Bool("simulate.statements", false, "say the statements of a run that failed as well")
 )
 
 // step is what happens between two looks at the database.
@@ -72,7 +73,7 @@ func drawSeed(t *rapid.T) uint32 {
 	return small.Draw(t, "one") ^ small.Draw(t, "two")<<7&(1<<20-1)
 }
 
-// TestSimulation makes runs of new seeds.
+// TestSimulation makes runs, of the same seeds each time unless -simulate.first says otherwise.
 func TestSimulation(t *testing.T) {
 	if *simulateSeed != 0 {
 		shrink(t, *simulateSeed)
@@ -83,7 +84,10 @@ func TestSimulation(t *testing.T) {
 		runs /= 10
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a run leaves nothing behind, and much memory is there
-	first := rand.Uint64N(1<<52) + 1
+	first := *simulateFirst
+	if first == 0 {
+		first = rand.Uint64N(1<<52) + 1
+	}
 	t.Logf("seeds %d to %d", first, first+uint64(runs)-1)
 	var next atomic.Int64
 	var failed atomic.Uint64
