@@ -12,7 +12,9 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// TestLoginsWaitLittle: a login does not wait long, whatever other callers request.
+// TestLoginsWaitLittle: a login does not wait long, whatever other callers request. One that is answered 8 is repeated, as clients
+// do, and has waited for all of its tries: on a database server that other tests use as well, PostgreSQL may find a conflict
+// between logins that have none (see CLUSTER.md, Limits).
 func TestLoginsWaitLittle(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -34,7 +36,7 @@ func TestLoginsWaitLittle(t *testing.T) {
 		owned(t, p, c, many)
 		counter := uint64(0)
 		for _, w := range disturbances(many, most) {
-			waited, took, n := time.Duration(0), time.Duration(0), 0
+			waited, took, n, repeated := time.Duration(0), time.Duration(0), 0, 0
 			ended := make(chan time.Duration, 1)
 			go func() {
 				began := time.Now()
@@ -55,6 +57,9 @@ func TestLoginsWaitLittle(t *testing.T) {
 				case <-time.After(2 * time.Millisecond):
 					asked := time.Now()
 					code, err := c.post(p.url, "auth/verify", loginOf(0, counter))
+					for ; code == 8 && err == nil && time.Since(asked) < modeltest.Patience; repeated++ {
+						code, err = c.post(p.url, "auth/verify", loginOf(0, counter))
+					}
 					if code != 0 || err != nil {
 						t.Errorf("a login beside %s: %d %v", w.what, code, err)
 						took = <-ended // one of them logs it
@@ -64,7 +69,7 @@ func TestLoginsWaitLittle(t *testing.T) {
 					n++
 				}
 			}
-			t.Logf("%-46s took %5.2f s; %4d logins beside it, which waited %4.0f ms at most", w.what, took.Seconds(), n, waited.Seconds()*1e3)
+			t.Logf("%-46s took %5.2f s; %4d logins beside it, which waited %4.0f ms at most; %d repeated", w.what, took.Seconds(), n, waited.Seconds()*1e3, repeated)
 			if waited > min(10*w.most, modeltest.Patience) {
 				t.Errorf("beside %s: %v", w.what, waited)
 			}
