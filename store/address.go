@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strconv"
 
 	"tokensmith/model"
 )
@@ -18,6 +19,8 @@ type failures struct {
 var selectFailures = selects[failures]("SELECT day, failures FROM guess_addresses")
 
 func (tx *sqlReadTx) Address(slot int64, userID, address string) (a model.Address, err error) {
+	tx.sees("guess_addresses", strconv.FormatInt(slot, 10))
+	tx.sees("user_addresses", userID)
 	found, err := selectFailures.all(tx, " WHERE slot = ?", slot)
 	if err != nil {
 		return a, err
@@ -34,17 +37,17 @@ func (tx *sqlReadTx) Address(slot int64, userID, address string) (a model.Addres
 }
 
 func (tx *sqlTx) AddressFailed(slot int64, a *model.Address) error {
-	return tx.later(`INSERT INTO guess_addresses (slot, day, failures) VALUES (?, ?, ?)
+	return tx.change("guess_addresses", strconv.FormatInt(slot, 10), `INSERT INTO guess_addresses (slot, day, failures) VALUES (?, ?, ?)
 		ON CONFLICT (slot) DO UPDATE SET day = excluded.day, failures = excluded.failures`, slot, a.Day, a.Failures)
 }
 
 func (tx *sqlTx) AddressKnown(userID, address string, now model.Time) error {
-	err := tx.later(`INSERT INTO user_addresses (user_id, address, last_success) VALUES (?, ?, ?)
+	err := tx.change("user_addresses", userID, `INSERT INTO user_addresses (user_id, address, last_success) VALUES (?, ?, ?)
 		ON CONFLICT (user_id, address) DO UPDATE SET last_success = excluded.last_success`, userID, address, now)
 	if err != nil {
 		return err
 	}
-	return tx.later(`DELETE FROM user_addresses WHERE user_id = ? AND (last_success < ? OR address NOT IN
+	return tx.change("user_addresses", userID, `DELETE FROM user_addresses WHERE user_id = ? AND (last_success < ? OR address NOT IN
 		(SELECT address FROM user_addresses WHERE user_id = ? ORDER BY last_success DESC, address LIMIT ?))`,
 		userID, now-model.AddressKnown, userID, int64(maxAddresses))
 }

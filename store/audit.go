@@ -38,6 +38,10 @@ const (
 var errNoChain = errors.New("the transaction has no audit chain yet")
 
 func (tx *sqlTx) Audit(row *model.Audit) error {
+	if tx.member != nil {
+		tx.member.rows = append(tx.member.rows, *row)
+		return tx.ready()
+	}
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
 		tx.taken = tx.take()
@@ -75,7 +79,7 @@ func (tx *sqlTx) insertAudit(row *model.Audit) error {
 		return err
 	}
 	tx.record.rows = append(tx.record.rows, *row)
-	if len(tx.record.rows)-tx.record.written >= maxUnwritten {
+	if tx.prepared != nil && len(tx.record.rows)-tx.record.written >= maxUnwritten {
 		return tx.record.flush(&tx.sqlReadTx)
 	}
 	return nil

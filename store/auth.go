@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"strconv"
 
 	"tokensmith/model"
 )
@@ -50,60 +51,69 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return selectLogins.all(tx, where+" LIMIT 2", args...)
+	found, err := selectLogins.all(tx, where+" LIMIT 2", args...)
+	for i := range found {
+		tx.sees("users", found[i].ID)
+	}
+	return found, err
 }
 
 func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
 	found, err := selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
 	for i := range found {
-		found[i].Restored = model.Time(tx.store.restoredAt.Load())
+		c := &found[i]
+		c.Restored = model.Time(tx.store.restoredAt.Load())
+		tx.sees("token_assignments", c.AssignmentID)
+		tx.sees("tokens", c.TokenID)
+		if c.SeedGroup != nil {
+			tx.sees(seedGroups, *c.SeedGroup)
+		}
 	}
 	return found, err
 }
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		err := tx.later(`UPDATE token_states SET counter = ?, previous = ?, used = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ?
+		err := tx.change("tokens", c.TokenID, `UPDATE token_states SET counter = ?, previous = ?, used = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ?
 			WHERE token_id = ?`, c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
 		if err == nil {
 			err = tx.RaiseMarks(c.SeedGroup, c.Use())
 		}
 		return err
 	}
-	err := tx.later("UPDATE token_states SET resync_step = ?, resync_until = ?, asked = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.Asked, c.TokenID)
+	err := tx.change("tokens", c.TokenID, "UPDATE token_states SET resync_step = ?, resync_until = ?, asked = ? WHERE token_id = ?", c.ResyncStep, c.ResyncUntil, c.Asked, c.TokenID)
 	if err == nil && c.SeedGroup != nil {
-		err = tx.later("UPDATE token_states SET asked = ? WHERE token_id IN (SELECT id FROM tokens WHERE seed_group = ?)", c.Asked, *c.SeedGroup)
+		err = tx.change(seedGroups, *c.SeedGroup, "UPDATE token_states SET asked = ? WHERE token_id IN (SELECT id FROM tokens WHERE seed_group = ?)", c.Asked, *c.SeedGroup)
 	}
 	return err
 }
 
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 	t, v := tableOf(s)
-	return tx.later(t.saveOne, t.saved(v)...)
+	return tx.change("users", s.UserID, t.saveOne, t.saved(v)...)
 }
 
 func (tx *sqlTx) SaveLastLogin(userID string, at model.Time) error {
-	return tx.later("UPDATE user_states SET last_login = ? WHERE user_id = ?", at, userID)
+	return tx.change("users", userID, "UPDATE user_states SET last_login = ? WHERE user_id = ?", at, userID)
 }
 
 func (tx *sqlTx) CountUse(assignmentID string) error {
-	return tx.later("UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
+	return tx.change("token_assignments", assignmentID, "UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
 }
 
 func (tx *sqlTx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {
-	_, err := tx.exec("UPDATE token_assignments SET pin = ?, last_change_pin = ?, must_change_pin = ?, last_updated = ? WHERE id = ?",
+	return tx.change("token_assignments", assignmentID,
+		"UPDATE token_assignments SET pin = ?, last_change_pin = ?, must_change_pin = ?, last_updated = ? WHERE id = ?",
 		sealed, now, false, now, assignmentID)
-	return err
 }
 
 func (tx *sqlTx) SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error {
-	_, err := tx.exec("UPDATE users SET password = ?, last_change_password = ?, must_change_password = ? WHERE id = ?", sealed, now, mustChange, userID)
-	return err
+	return tx.change("users", userID, "UPDATE users SET password = ?, last_change_password = ?, must_change_password = ? WHERE id = ?",
+		sealed, now, mustChange, userID)
 }
 
 func (tx *sqlTx) SetUserStatus(userID, status string) error {
-	_, err := tx.exec("UPDATE users SET status = ? WHERE id = ?", status, userID)
-	return err
+	return tx.change("users", userID, "UPDATE users SET status = ? WHERE id = ?", status, userID)
 }
 
 func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error) {
@@ -111,6 +121,7 @@ func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error
 }
 
 func (tx *sqlTx) Stranger(now model.Time) error {
-	return tx.later(`INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
-		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, int64(now)%64, now)
+	slot := int64(now) % 64
+	return tx.change("strangers", strconv.FormatInt(slot, 10), `INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
+		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, slot, now)
 }

@@ -55,12 +55,13 @@ type updateMode uint8
 const (
 	updateShort     updateMode = iota
 	updateSure                 // see Store.UpdateSure
+	updateShared               // several UpdateSure in one transaction; see sharedWriter
 	updateLong                 // see Store.UpdateLong
 	updateUnbounded            // like updateLong, but without a time limit except the end of ctx: for operators' commands
 )
 
 // short says whether such an Update takes little time, so that it may share a transaction with others.
-func (m updateMode) short() bool { return m == updateShort || m == updateSure }
+func (m updateMode) short() bool { return m <= updateShared }
 
 // dialect holds all differences between the databases once they are open.
 type dialect struct {

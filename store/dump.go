@@ -87,7 +87,7 @@ func (d *dumper) value(v any) error {
 }
 
 func (d *dumper) table(tx *sqlReadTx, t *table) error {
-	rows, err := tx.q.QueryContext(tx.ctx, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY "+t.order)
+	rows, err := tx.q.QueryxContext(tx.ctx, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY "+t.order)
 	if err != nil {
 		return tx.did(err)
 	}

@@ -23,7 +23,10 @@ func ExecInView(tx ReadTx, query string) error {
 }
 
 // Ask reads one value with any statement.
-func Ask(tx ReadTx, dst any, query string) error { return reading(tx).get(dst, query) }
+func Ask(tx ReadTx, dst any, query string) error {
+	read := reading(tx)
+	return read.query(read.short, query, nil, func(rows *sqlx.Rows) error { return scanOne(rows, dst) })
+}
 
 func reading(tx ReadTx) *sqlReadTx {
 	if update, ok := tx.(*sqlTx); ok {
@@ -54,19 +57,9 @@ type watcher struct {
 	see func(query string, args []any)
 }
 
-func (w watcher) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	w.see(query, slices.Clone(args))
-	return w.queryer.QueryContext(ctx, query, args...)
-}
-
 func (w watcher) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
 	w.see(query, slices.Clone(args))
 	return w.queryer.QueryxContext(ctx, query, args...)
-}
-
-func (w watcher) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
-	w.see(query, slices.Clone(args))
-	return w.queryer.QueryRowxContext(ctx, query, args...)
 }
 
 func (w watcher) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -115,7 +108,7 @@ func UpdateUnbounded(s Store, ctx context.Context, fn func(Tx) error) error {
 
 // SetUpdateMost sets the time limit of an Update on PostgreSQL.
 func SetUpdateMost(s Store, most time.Duration) {
-	s.(opened).database().write.(*retryWriter).most = most
+	s.(opened).database().write.(*sharedWriter).most = most
 }
 
 // TriedAgain is how long after a refused change no trial is made.
@@ -133,7 +126,7 @@ func PruneAuditPart(s Store, ctx context.Context, at string, most int64, before,
 // Resolve resolves a transaction with the id of the record's last row and the given mac; "" means the mac of that row.
 func Resolve(resolved Store, mac string) (committed bool, err error) {
 	s := resolved.(opened).database()
-	w := s.write.(*retryWriter)
+	w := s.write.(*sharedWriter)
 	var last model.Audit
 	if err := s.view(context.Background(), true, func(tx *sqlReadTx) error { return tx.loadWhere(&last, "TRUE ORDER BY id DESC LIMIT 1") }); err != nil {
 		return false, err

@@ -27,7 +27,7 @@ type pipeline struct {
 }
 
 // maxQueue is how many statements are deferred before they are sent.
-const maxQueue = 64
+const maxQueue = 512
 
 // pipelines is the connector that opens pipelines.
 type pipelines struct {
@@ -127,20 +127,22 @@ func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 	return driver.RowsAffected(tag.RowsAffected()), c.ended(answers, err)
 }
 
-// QueryContext runs a query. Deferred statements are sent with it.
+// QueryContext runs a query. Deferred statements are sent with it, and the queries that the context has at furtherKey, whose rows
+// are further result sets.
 func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if c.queue == nil {
+	further, _ := ctx.Value(furtherKey{}).([]statement)
+	if c.queue == nil && len(further) == 0 {
 		rows, err := c.Conn.QueryContext(ctx, query, args)
 		return rows, c.saw(err)
 	}
-	answers, err := c.send(ctx, query, plain(args))
+	answers, err := c.send(ctx, query, plain(args), further...)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := answers.Query()
 	if err == nil {
 		// A query's error appears only with its first row, and the caller expects it here.
-		r := &pipedRows{rows: rows, answers: answers, more: rows.Next(), first: true}
+		r := &pipedRows{rows: rows, answers: answers, further: len(further), more: rows.Next(), first: true}
 		if err = rows.Err(); err == nil {
 			return r, nil
 		}
@@ -148,11 +150,26 @@ func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver
 	return nil, c.ended(answers, err)
 }
 
-// send sends the deferred statements and then a statement. It reads the results up to that statement's.
-func (c *pipeline) send(ctx context.Context, query string, args []any) (pgx.BatchResults, error) {
-	batch, before := c.queue, c.queue.Len()
+// send sends the deferred statements, then a statement and further ones. It reads the results up to that statement's.
+func (c *pipeline) send(ctx context.Context, query string, args []any, further ...statement) (pgx.BatchResults, error) {
+	batch, before := c.queue, 0
+	if batch == nil {
+		batch = &pgx.Batch{}
+	} else {
+		before = batch.Len()
+	}
 	c.queue, c.sent = nil, true
 	batch.Queue(query, args...)
+	for _, s := range further {
+		values := make([]any, len(s.args))
+		for i, a := range s.args {
+			var err error
+			if values[i], err = driver.DefaultParameterConverter.ConvertValue(a); err != nil {
+				return nil, err
+			}
+		}
+		batch.Queue(s.text, values...)
+	}
 	answers := c.Conn.Conn().SendBatch(ctx, batch)
 	for range before {
 		if _, err := answers.Exec(); err != nil {
@@ -244,6 +261,7 @@ func (tx *pipedTx) undo() error {
 type pipedRows struct {
 	rows        pgx.Rows
 	answers     pgx.BatchResults
+	further     int  // number of result sets that follow
 	first, more bool // first: the first row was read in advance; more: there is one
 }
 
@@ -260,6 +278,22 @@ func (r *pipedRows) Close() error {
 	if err := r.answers.Close(); err != nil {
 		return err
 	}
+	return r.rows.Err()
+}
+
+// HasNextResultSet implements driver.RowsNextResultSet.
+func (r *pipedRows) HasNextResultSet() bool { return r.further > 0 }
+
+// NextResultSet implements driver.RowsNextResultSet.
+func (r *pipedRows) NextResultSet() (err error) {
+	if r.further == 0 {
+		return io.EOF
+	}
+	r.further--
+	if r.rows, err = r.answers.Query(); err != nil {
+		return err
+	}
+	r.first, r.more = true, r.rows.Next()
 	return r.rows.Err()
 }
 

@@ -93,7 +93,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 		untimed:  untimed,
 		alone:    "SELECT pg_advisory_xact_lock(7350)",
 	}
-	s.write = &retryWriter{store: &s.sqlStore, turn: make(chan struct{}, 1), longTurn: make(chan struct{}, 1), most: maxUpdate}
+	s.write = &sharedWriter{retryWriter: &retryWriter{store: &s.sqlStore, turn: make(chan struct{}, 1), longTurn: make(chan struct{}, 1), most: maxUpdate}}
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -131,33 +132,29 @@ func (tx *sqlReadTx) Each(q *Query, fn func(Row) error) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.ready(); err != nil {
-		return err
-	}
 	ctx := tx.short
 	if !q.Quick {
 		var end context.CancelFunc
 		ctx, end = tx.searching()
 		defer end()
 	}
-	rows, err := tx.q.QueryContext(ctx, tx.store.text(text), args...)
-	if err != nil {
-		return tx.did(err)
-	}
-	defer rows.Close()
 	row, places := make(Row, len(q.Columns)), make([]any, len(q.Columns))
 	for i := range row {
 		places[i] = &row[i]
 	}
-	for rows.Next() {
-		if err := rows.Scan(places...); err != nil {
-			return tx.did(err)
+	var stopped error // fn's error, which is no error of the statement
+	err = tx.query(ctx, text, args, func(rows *sqlx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(places...); err != nil {
+				return err
+			}
+			if stopped = fn(row); stopped != nil {
+				return nil
+			}
 		}
-		if err := fn(row); err != nil {
-			return err
-		}
-	}
-	return tx.did(rows.Err())
+		return rows.Err()
+	})
+	return cmp.Or(err, stopped)
 }
 
 func (tx *sqlReadTx) Count(q *Query) (int64, error) {
@@ -179,13 +176,10 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.ready(); err != nil {
-		return 0, err
-	}
 	var n int64
 	ctx, end := tx.searching()
 	defer end()
-	err = tx.did(sqlx.GetContext(ctx, tx.q, &n, tx.store.text(text), args...))
+	err = tx.query(ctx, text, args, func(rows *sqlx.Rows) error { return scanOne(rows, &n) })
 	return n, err
 }
 

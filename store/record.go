@@ -8,7 +8,7 @@ import (
 	"tokensmith/model"
 )
 
-// unwritten holds the audit rows of one SQLite transaction that are not in the database yet. They are written many at a time:
+// unwritten holds the audit rows of one transaction of several Updates that are not in the database yet. They are written many at a time:
 // before the transaction commits, and before a statement of the transaction reads the audit table. One statement for each row
 // would cost a login as much as one of its own changes.
 type unwritten struct {
@@ -57,6 +57,23 @@ func (tx *sqlReadTx) reads(table string) error {
 
 // flush writes the rows that wait.
 func (u *unwritten) flush(tx *sqlReadTx) error {
+	return u.each(func(text string, args []any) error {
+		if err := tx.ready(); err != nil {
+			return err
+		}
+		stmt, err := tx.prepared.of(tx.short, text)
+		if err == nil {
+			_, err = stmt.ExecContext(tx.short, args...)
+		}
+		if err != nil {
+			return tx.did(err)
+		}
+		return nil
+	})
+}
+
+// each passes the statements that write the rows that wait to write, which must not keep their parameters.
+func (u *unwritten) each(write func(text string, args []any) error) error {
 	if u == nil || u.written == len(u.rows) {
 		return nil
 	}
@@ -68,15 +85,8 @@ func (u *unwritten) flush(tx *sqlReadTx) error {
 			for i := range insert.rows {
 				args = t.valuesLike(rows.Index(u.written+i), args)
 			}
-			if err := tx.ready(); err != nil {
+			if err := write(insert.text, args); err != nil {
 				return err
-			}
-			stmt, err := tx.prepared.of(tx.short, insert.text)
-			if err == nil {
-				_, err = stmt.ExecContext(tx.short, args...)
-			}
-			if err != nil {
-				return tx.did(err)
 			}
 			u.written += insert.rows
 		}

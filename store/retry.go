@@ -69,8 +69,9 @@ func (w *retryWriter) give(h chain) {
 // attempt is the state of a running Update.
 type attempt struct {
 	*retryBudget
-	fn   func(*sqlTx) error
-	head chain // the audit chain, taken for the first audit row
+	isolation sql.IsolationLevel
+	fn        func(*sqlTx) error
+	head      chain // the audit chain, taken for the first audit row
 }
 
 // runResult says how to continue after a run.
@@ -88,14 +89,16 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	if !ok {
 		return errDown
 	}
-	a := &attempt{retryBudget: p, fn: fn}
+	a := &attempt{retryBudget: p, isolation: sql.LevelSerializable, fn: fn}
 	defer a.end()
 	conn, err := w.conn(ctx, a)
 	if err != nil {
 		return w.store.kind(err)
 	}
-	most, timeouts := w.most, ""
+	most, runs, timeouts := w.most, maxRetry, ""
 	switch mode {
+	case updateShared:
+		a.isolation, runs = sql.LevelRepeatableRead, maxSharedRuns
 	case updateLong:
 		most = w.store.bulk
 		// The server's timeout is later than the context's, because only the context's error tells which limit was reached.
@@ -122,7 +125,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	// After a panic the chain is returned as it was before, because the transaction is rolled back.
 	defer func() { w.give(a.head) }()
 	next, err := w.run(ctx, conn, a)
-	for run, wait := 1, retryWait; next == conflict && run < maxRetry || next == connLost && a.more(ctx); run++ {
+	for run, wait := 1, retryWait; next == conflict && run < runs || next == connLost && a.more(ctx); run++ {
 		if next == conflict {
 			time.Sleep(wait/2 + rand.N(wait))
 			wait = min(2*wait, retryWaitMax)
@@ -135,6 +138,9 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 			turn = nil
 		}
 		next, err = w.inTurn(ctx, a, turn)
+	}
+	if next == conflict && mode == updateShared {
+		return errNotShared
 	}
 	return w.inTime(ctx, mode, err)
 }
@@ -215,7 +221,7 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 		if err != nil {
 			return err
 		}
-		made := &attempt{retryBudget: a.retryBudget, fn: func(tx *sqlTx) error { return tx.beginChain(a.head.time) }}
+		made := &attempt{retryBudget: a.retryBudget, isolation: sql.LevelSerializable, fn: func(tx *sqlTx) error { return tx.beginChain(a.head.time) }}
 		next, err := w.runOnce(ctx, conn, made)
 		if err == nil {
 			a.head = made.head
@@ -241,7 +247,7 @@ func (w *retryWriter) begin(ctx context.Context, a *attempt) error {
 // transaction is durable, and gives the chain up if that is in doubt.
 func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) (runResult, error) {
 	defer conn.Close()
-	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	begun, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: a.isolation})
 	if err != nil {
 		return resultOf(err), err
 	}

@@ -23,6 +23,9 @@ const (
 	seedIndexBytes = 16 // bytes of the MAC that are stored; few, because each token has them twice, in its row and in an index
 )
 
+// seedGroups is not a table: it names the groups of tokens for sees and change.
+const seedGroups = "seed groups"
+
 // seedDigest returns the digest that is kept, sealed, of a seed without a token, so that its hash can be made again with another
 // key. Seeds from which HMAC makes the same key, with the given hash function, have the same digest. For seeds of up to
 // otp.ShortKey bytes, the hash function makes no difference. crypto is the product's name for that function.
@@ -314,6 +317,16 @@ func (tx *sqlTx) join(g *seedGroup) error {
 		}
 	}
 	var outside []string
+	if !tx.store.dialect.serial {
+		// A login that runs at the same time may use an OTP of one of them, and does not know the group yet. One of the two must
+		// fail.
+		err := chunks(idsOf(g.members), func(part []string) error {
+			return tx.execIn("UPDATE token_states SET counter = counter WHERE token_id IN (?)", part)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for _, t := range g.members {
 		if t.SeedGroup == nil || *t.SeedGroup != g.name {
 			outside = append(outside, t.ID)
@@ -343,24 +356,28 @@ func (tx *sqlTx) RaiseMarks(group *string, u model.SeedUse) error {
 		return nil
 	}
 	statement, args := raising(u)
-	return tx.later(statement+"SELECT id FROM tokens WHERE seed_group = ?)", append(args, *group)...)
+	return tx.change(seedGroups, *group, statement+"SELECT id FROM tokens WHERE seed_group = ?)", append(args, *group)...)
+}
+
+// idsOf returns the ids of tokens.
+func idsOf(tokens []living) (ids []string) {
+	for _, t := range tokens {
+		ids = append(ids, t.ID)
+	}
+	return ids
 }
 
 // raise is RaiseMarks for members of a group that has no name yet.
 func (tx *sqlTx) raise(members []living, u model.SeedUse) error {
-	var ids []string
-	for _, t := range members {
-		ids = append(ids, t.ID)
-	}
 	statement, args := raising(u)
-	return chunks(ids, func(part []string) error { return tx.execIn(statement+"?)", append(slices.Clone(args), part)...) })
+	return chunks(idsOf(members), func(part []string) error { return tx.execIn(statement+"?)", append(slices.Clone(args), part)...) })
 }
 
 func (tx *sqlTx) RewindMarks(group *string, u model.SeedUse) error {
 	if group == nil {
 		return nil
 	}
-	return tx.later(`UPDATE token_states SET counter = ?, previous = CASE WHEN previous < ? THEN ? ELSE previous END, used = ?, synced_at = 0
+	return tx.change(seedGroups, *group, `UPDATE token_states SET counter = ?, previous = CASE WHEN previous < ? THEN ? ELSE previous END, used = ?, synced_at = 0
 		WHERE counter > ? AND previous <= ? AND token_id IN (SELECT id FROM tokens WHERE seed_group = ?)`,
 		u.Counter, u.Previous, u.Previous, u.Used, u.Counter, u.Counter, *group)
 }

@@ -232,7 +232,7 @@ func connectSQLite(ctx context.Context, source string, o *options) (*sqlx.DB, er
 	}
 }
 
-func checkSettings(ctx context.Context, on queryer, cache int) error {
+func checkSettings(ctx context.Context, on sqlx.QueryerContext, cache int) error {
 	for _, p := range sqliteSettings(cache) {
 		var answer string
 		if err := sqlx.GetContext(ctx, on, &answer, p.question); err != nil {
@@ -249,7 +249,7 @@ func checkSettings(ctx context.Context, on queryer, cache int) error {
 var buildOptions = []string{"ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=-1"}
 
 // checkBuild warns if SQLite was compiled with other options.
-func checkBuild(ctx context.Context, on queryer) (warnings []string, err error) {
+func checkBuild(ctx context.Context, on sqlx.QueryerContext) (warnings []string, err error) {
 	var have []string
 	err = sqlx.SelectContext(ctx, on, &have, "PRAGMA compile_options")
 	return buildWarnings(have), err

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"reflect"
 	"slices"
 
@@ -29,37 +31,71 @@ func Fields(typ reflect.Type) []Field {
 	return fields
 }
 
-// get reads one row into dst: a struct whose fields are the statement's columns, or a scalar. If there is no row, it returns
-// sql.ErrNoRows.
-//
-// sqlx leaves a field unchanged, silently, if the statement has no column for it. Therefore only selections read structs; a test
-// compares all of them with their types. For scalars use value and values.
-func (tx *sqlReadTx) get(dst any, query string, args ...any) error {
+// query runs a query and passes its rows to scan, which need not close them.
+func (tx *sqlReadTx) query(ctx context.Context, query string, args []any, scan func(*sqlx.Rows) error) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	return tx.did(sqlx.GetContext(tx.short, tx.q, dst, tx.store.text(query), args...))
+	if tx.member != nil {
+		return tx.did(tx.member.query(tx.store.text(query), args, scan))
+	}
+	rows, err := tx.q.QueryxContext(ctx, tx.store.text(query), args...)
+	return tx.did(scanned(rows, err, scan))
 }
 
-// all reads all rows into dst, a slice of the types that get reads.
-func (tx *sqlReadTx) all(dst any, query string, args ...any) error {
+// queryOften is query for a query that many transactions run. If the connection keeps prepared statements, it prepares it.
+func (tx *sqlReadTx) queryOften(query string, args []any, scan func(*sqlx.Rows) error) error {
+	if tx.prepared == nil {
+		return tx.query(tx.short, query, args, scan)
+	}
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	return tx.did(sqlx.SelectContext(tx.short, tx.q, dst, tx.store.text(query), args...))
+	stmt, err := tx.prepared.of(tx.short, query)
+	if err != nil {
+		return tx.did(err)
+	}
+	rows, err := stmt.QueryxContext(tx.short, args...)
+	return tx.did(scanned(rows, err, scan))
+}
+
+// scanned passes the rows of a query to scan and closes them.
+func scanned(rows *sqlx.Rows, err error, scan func(*sqlx.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return scan(rows)
 }
 
 type scalar interface{ ~string | ~int64 | ~[]byte }
 
 // value reads one column of one row. If there is no row, it returns sql.ErrNoRows.
 func value[T scalar](tx *sqlReadTx, query string, args ...any) (v T, err error) {
-	err = tx.get(&v, query, args...)
+	err = tx.query(tx.short, query, args, func(rows *sqlx.Rows) error { return scanOne(rows, &v) })
 	return v, err
+}
+
+// scanOne reads the first row. If there is no row, it returns sql.ErrNoRows.
+func scanOne(rows *sqlx.Rows, into ...any) error {
+	if !rows.Next() {
+		return cmp.Or(rows.Err(), sql.ErrNoRows)
+	}
+	return cmp.Or(rows.Scan(into...), rows.Err())
 }
 
 // values reads one column of all rows.
 func values[T scalar](tx *sqlReadTx, query string, args ...any) (all []T, err error) {
-	err = tx.all(&all, query, args...)
+	err = tx.query(tx.short, query, args, func(rows *sqlx.Rows) error {
+		for rows.Next() {
+			var v T
+			if err := rows.Scan(&v); err != nil {
+				return err
+			}
+			all = append(all, v)
+		}
+		return rows.Err()
+	})
 	return all, err
 }
 
@@ -95,23 +131,20 @@ func selectsInOrder[T any](text string) *selection[T] {
 // all reads all rows of the statement, with rest appended.
 func (s *selection[T]) all(tx *sqlReadTx, rest string, args ...any) (found []T, err error) {
 	if s.fields == nil {
-		err = tx.all(&found, s.text+rest, args...)
+		// sqlx leaves a field unchanged, silently, if the statement has no column for it. Therefore only selections read
+		// structs; a test compares all of them with their types.
+		err = tx.query(tx.short, s.text+rest, args, func(rows *sqlx.Rows) error { return sqlx.StructScan(rows, &found) })
 		return found, err
 	}
-	if err := tx.ready(); err != nil {
-		return nil, err
-	}
-	rows, err := tx.rows(s.text+rest, args)
-	if err != nil {
-		return nil, tx.did(err)
-	}
-	found, err = scanAll[T](rows, s.fields)
-	return found, tx.did(err)
+	err = tx.queryOften(s.text+rest, args, func(rows *sqlx.Rows) error {
+		found, err = scanAll[T](rows, s.fields)
+		return err
+	})
+	return found, err
 }
 
-// scanAll reads all rows and closes them. The columns must be in the order of T's fields.
+// scanAll reads all rows. The columns must be in the order of T's fields.
 func scanAll[T any](rows *sqlx.Rows, fields []Field) (found []T, err error) {
-	defer rows.Close()
 	into := make([]any, len(fields))
 	for rows.Next() {
 		found = append(found, *new(T))
@@ -128,18 +161,6 @@ func places(row reflect.Value, fields []Field, into []any) []any {
 		into[i] = reflectx.FieldByIndexes(row, f.Index).Addr().Interface()
 	}
 	return into
-}
-
-// rows runs a query. If the connection keeps prepared statements, it prepares the query.
-func (tx *sqlReadTx) rows(query string, args []any) (*sqlx.Rows, error) {
-	if tx.prepared == nil {
-		return tx.q.QueryxContext(tx.short, tx.store.text(query), args...)
-	}
-	stmt, err := tx.prepared.of(tx.short, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryxContext(tx.short, args...)
 }
 
 // maxChunk is how many values one statement looks up at most.

@@ -54,6 +54,10 @@ type Store interface {
 	// UpdateSure is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
 	// needs no savepoint for it. If fn returns an error all the same, the Updates that share its transaction are rolled back too,
 	// and are Unavailable.
+	//
+	// PostgreSQL runs several of them in one transaction with the isolation level REPEATABLE READ. So fn must change every row that
+	// its decision depends on, if another transaction that runs at the same time may take that decision too: a token whose OTP it
+	// accepts, a user whose failures it counts. Rows that only administrators change need no change.
 	UpdateSure(ctx context.Context, fn func(Tx) error) error
 
 	// UpdateLong is Update for work that may take long, such as an import or a batch. Updates that ran before it are committed

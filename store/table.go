@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/jmoiron/sqlx/reflectx"
 
 	"tokensmith/model"
@@ -162,15 +163,13 @@ func (tx *sqlReadTx) Load(dst any, id string) error {
 
 // loadWhere reads the one row that matches. If there is none, it returns NotFound.
 func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
-	if err := tx.ready(); err != nil {
-		return err
-	}
 	t, v := tableOf(dst)
 	if err := tx.reads(t.name); err != nil {
 		return err
 	}
-	row := tx.q.QueryRowxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
-	err := tx.did(row.Scan(places(v, t.fields, make([]any, len(t.fields)))...))
+	err := tx.query(tx.short, t.selectFrom+" WHERE "+where, args, func(rows *sqlx.Rows) error {
+		return scanOne(rows, places(v, t.fields, make([]any, len(t.fields)))...)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.Missed(t.noun)
 	}
@@ -178,20 +177,16 @@ func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 }
 
 // loadAll reads all rows that match.
-func loadAll[T any](tx *sqlReadTx, where string, args ...any) ([]T, error) {
-	if err := tx.ready(); err != nil {
-		return nil, err
-	}
+func loadAll[T any](tx *sqlReadTx, where string, args ...any) (all []T, err error) {
 	t := tables[reflect.TypeFor[T]()]
 	if err := tx.reads(t.name); err != nil {
 		return nil, err
 	}
-	rows, err := tx.q.QueryxContext(tx.short, tx.store.text(t.selectFrom+" WHERE "+where), args...)
-	if err != nil {
-		return nil, tx.did(err)
-	}
-	all, err := scanAll[T](rows, t.fields)
-	return all, tx.did(err)
+	err = tx.query(tx.short, t.selectFrom+" WHERE "+where, args, func(rows *sqlx.Rows) error {
+		all, err = scanAll[T](rows, t.fields)
+		return err
+	})
+	return all, err
 }
 
 func (tx *sqlTx) Insert(row any) error {

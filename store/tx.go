@@ -26,12 +26,13 @@ type sqlReadTx struct {
 	overdue  *model.Error // the error after that time
 
 	record *unwritten // audit rows of the transaction that are not in the database yet; nil if each is written at once
+	member *member    // set in an Update that shares its transaction; see sharedWriter
 	scope  Scope      // limits Find, Count and the look-ups by name; nil if unlimited
 }
 
 // queryer is the common part of a transaction and a connection.
 type queryer interface {
-	sqlx.QueryerContext
+	QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error)
 	sqlx.ExecerContext
 }
 
@@ -156,6 +157,9 @@ func (tx *sqlTx) later(query string, args ...any) error {
 	if tx.prepared != nil {
 		_, err := tx.execOften(query, args...)
 		return err
+	}
+	if tx.member != nil {
+		return tx.change("", "", query, args...)
 	}
 	if err := tx.ready(); err != nil {
 		return err
