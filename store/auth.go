@@ -2,7 +2,10 @@ package store
 
 import (
 	"database/sql"
+	"reflect"
+	"slices"
 	"strconv"
+	"sync"
 
 	"tokensmith/model"
 )
@@ -72,10 +75,22 @@ func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
 	return found, err
 }
 
+// What every login changes.
+var (
+	saveAccepted = sync.OnceValue(func() *rowUpdate {
+		return updatesRow[model.TokenState]("resync_step = 0, resync_until = 0", "counter", "previous", "used", "drift", "last_used", "synced_at", "asked")
+	})
+	saveUserState = sync.OnceValue(func() *rowUpdate {
+		t := tables[reflect.TypeFor[model.UserState]()]
+		return updatesRow[model.UserState]("", slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return c == t.key })...)
+	})
+	saveLastLogin = sync.OnceValue(func() *rowUpdate { return updatesRow[model.UserState]("", "last_login") })
+	countUse      = sync.OnceValue(func() *rowUpdate { return updatesRow[model.Assignment]("usage_count = usage_count + 1") })
+)
+
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		err := tx.change("tokens", c.TokenID, `UPDATE token_states SET counter = ?, previous = ?, used = ?, drift = ?, last_used = ?, resync_step = 0, resync_until = 0, synced_at = ?, asked = ?
-			WHERE token_id = ?`, c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
+		err := tx.changeRow("tokens", c.TokenID, saveAccepted(), c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
 		if err == nil {
 			err = tx.RaiseMarks(c.SeedGroup, c.Use())
 		}
@@ -90,15 +105,15 @@ func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) err
 
 func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 	t, v := tableOf(s)
-	return tx.change("users", s.UserID, t.saveOne, t.saved(v)...)
+	return tx.changeRow("users", s.UserID, saveUserState(), t.saved(v)...)
 }
 
 func (tx *sqlTx) SaveLastLogin(userID string, at model.Time) error {
-	return tx.change("users", userID, "UPDATE user_states SET last_login = ? WHERE user_id = ?", at, userID)
+	return tx.changeRow("users", userID, saveLastLogin(), at, userID)
 }
 
 func (tx *sqlTx) CountUse(assignmentID string) error {
-	return tx.change("token_assignments", assignmentID, "UPDATE token_assignments SET usage_count = usage_count + 1 WHERE id = ?", assignmentID)
+	return tx.changeRow("token_assignments", assignmentID, countUse(), assignmentID)
 }
 
 func (tx *sqlTx) SetPIN(assignmentID string, sealed []byte, now model.Time) error {

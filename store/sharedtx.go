@@ -184,6 +184,7 @@ type statement struct {
 type change struct {
 	claim
 	statement
+	update *rowUpdate // if it is one, and may be sent with others
 }
 
 type sharedQuery struct {
@@ -226,18 +227,30 @@ func (s *sharedTx) run(jobs []*sharedJob) error {
 	return s.write(ended)
 }
 
-// write sends what members have written with the next statement, or with COMMIT. The changes are in the order of their rows: of two
-// processes that change the same rows, one waits for the other, but never each for the other.
+// write sends what members have written with the next statement, or with COMMIT. The order is the same in every process: of two
+// that change the same rows, one waits for the other, and hardly ever each for the other.
 func (s *sharedTx) write(members []*member) error {
 	var changes []change
 	for _, m := range members {
 		changes = append(changes, m.wrote...)
 	}
-	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.id, b.id)) })
-	for _, c := range changes {
-		if err := s.tx.later(c.text, c.args...); err != nil {
+	slices.SortStableFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.text, b.text), cmp.Compare(a.id, b.id))
+	})
+	for len(changes) > 0 {
+		n := sameUpdate(changes)
+		send := changes[0].statement
+		if n > 1 {
+			rows := make([][]any, n)
+			for i := range rows {
+				rows[i] = changes[i].args
+			}
+			send = changes[0].update.together(rows)
+		}
+		if err := s.tx.later(send.text, send.args...); err != nil {
 			return err
 		}
+		changes = changes[n:]
 	}
 	for _, m := range members {
 		for i := range m.rows {
@@ -321,6 +334,14 @@ func (m *member) claims() bool {
 	return true
 }
 
+// sameUpdate returns how many changes at the beginning of a list, at least one, can be sent as one statement.
+func sameUpdate(changes []change) int {
+	n := 1
+	for u := changes[0].update; u != nil && n < len(changes) && changes[n].update == u && changes[n].id != changes[n-1].id; n++ {
+	}
+	return n
+}
+
 type furtherKey struct{}
 
 // ask sends queries together and passes each its rows.
@@ -377,6 +398,6 @@ func (tx *sqlTx) change(table, id, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	tx.member.wrote = append(tx.member.wrote, change{claim{table, id}, statement{query, args}})
+	tx.member.wrote = append(tx.member.wrote, change{claim{table, id}, statement{query, args}, nil})
 	return nil
 }

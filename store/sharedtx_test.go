@@ -8,8 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -150,4 +152,65 @@ func TestSharedTransactionsLoseNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestLoginsBesideALongTransaction: however many logins come while a long transaction runs, none is refused. PostgreSQL remembers a
+// limited number of serializable transactions for as long as an older one runs, and takes what it has forgotten for a conflict.
+func TestLoginsBesideALongTransaction(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	const users, callers = 40, 40
+	for i := range users {
+		user(t, s, fmt.Sprint("u", i))
+	}
+	logins := modeltest.Size(400, 150)
+	began, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- s.UpdateLong(context.Background(), func(tx store.Tx) error {
+			if err := tx.Insert(&model.User{ID: "new", DomainID: "d", LoginName: "new", LoginNameFolded: "new", Status: model.Active}); err != nil {
+				return err
+			}
+			if began != nil {
+				close(began)
+				began = nil
+			}
+			for {
+				if _, err := tx.Login("u0"); err != nil { // PostgreSQL ends a transaction that is idle for too long
+					return err
+				}
+				select {
+				case <-end:
+					return nil
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		})
+	}()
+	<-began
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for range logins {
+				err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+					_, err := count(tx, fmt.Sprint("u", i))
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(end)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for i := range users {
+		if n := failures(t, s, fmt.Sprint("u", i)); n != int64(logins) {
+			t.Errorf("u%d: %d", i, n)
+		}
+	}
 }
