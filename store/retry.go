@@ -139,7 +139,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 		}
 		next, err = w.inTurn(ctx, a, turn)
 	}
-	if next == conflict && mode == updateShared {
+	if mode == updateShared && (next == conflict || refusedStatement(err)) {
 		return errNotShared
 	}
 	return w.inTime(ctx, mode, err)
@@ -298,6 +298,13 @@ func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) 
 	}
 	a.head = behind
 	return connLost, err
+}
+
+// refusedStatement returns whether an Update ended because the server refused one of its statements. It then left nothing. If it is
+// in doubt whether an Update left something, its error is none of the server's.
+func refusedStatement(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && postgresClass(err) != lost
 }
 
 func resultOf(err error) runResult {

@@ -26,6 +26,9 @@ import (
 //
 // PostgreSQL does not keep the functions of one transaction apart. So they declare what they read and write (see sqlReadTx.sees and
 // sqlTx.change). One that has read what another one wrote meanwhile writes nothing and runs again in the next transaction.
+//
+// If the transaction is refused, because of a conflict, a statement, or a row that another transaction has locked, all of them run
+// again, each in a transaction of its own. So a fault of one does not touch the others.
 type sharedWriter struct {
 	*retryWriter
 	mu      sync.Mutex
@@ -47,17 +50,22 @@ type sharedJob struct {
 const (
 	maxShared     = 64 // Updates in one transaction
 	maxSharedRuns = 4  // runs of a transaction, or of an Update in transactions that are shared, before they run alone
+
+	// sharedLocks limits how long a shared transaction waits for a lock, in milliseconds. An Update of many rows may hold it for long.
+	sharedLocks = "SET LOCAL lock_timeout = 100"
 )
 
 func (w *sharedWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
 	if mode != updateSure {
 		return w.retryWriter.update(ctx, mode, fn)
 	}
+	waits, stop := context.WithTimeout(ctx, w.most)
+	defer stop()
 	for range maxSharedRuns {
 		j := &sharedJob{ctx: context.WithoutCancel(ctx), fn: fn, leads: make(chan bool, 1)}
-		leads, err := w.enter(ctx, j)
+		leads, err := w.enter(waits, j)
 		if err != nil {
-			return err
+			return cmp.Or(ctx.Err(), unavailableError("the transaction of others did not end in time"))
 		}
 		if leads {
 			w.lead(j)
@@ -109,41 +117,44 @@ func (w *sharedWriter) lead(j *sharedJob) {
 	jobs := append([]*sharedJob{j}, w.waiting[:n]...)
 	w.waiting = slices.Delete(w.waiting, 0, n)
 	w.mu.Unlock()
-	returned := false
-	defer func() { // runs also if a function ends its goroutine
-		for i, j := range jobs {
-			if !returned {
-				j.err = cmp.Or(j.err, errEnded)
-			}
-			if i > 0 {
-				j.leads <- false
-			}
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if len(w.waiting) == 0 {
-			w.taken = false
-			return
-		}
-		next := w.waiting[0]
-		w.waiting = slices.Delete(w.waiting, 0, 1)
-		next.leads <- true
-	}()
-	err := w.retryWriter.update(context.WithoutCancel(j.ctx), updateShared, func(tx *sqlTx) error {
-		return (&sharedTx{tx: tx, wrote: map[claim]*member{}}).run(jobs)
-	})
-	returned = true
-	if err == nil {
-		return
-	}
+	err := w.together(jobs)
 	for _, j := range jobs {
 		switch {
 		case errors.Is(err, errNotShared):
 			j.alone, j.panicked = true, nil
-		case j.err == nil || j.err == errEnded:
+		case err != nil && (j.err == nil || j.err == errEnded):
 			j.err = err
 		}
 	}
+	for _, j := range jobs[1:] {
+		j.leads <- false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		w.taken = false
+		return
+	}
+	next := w.waiting[0]
+	w.waiting = slices.Delete(w.waiting, 0, 1)
+	next.leads <- true
+}
+
+// together runs jobs in one transaction. It does so on a goroutine of its own, because a function may end its goroutine, or panic
+// while rows are read. The caller of another Update must not be harmed by that.
+func (w *sharedWriter) together(jobs []*sharedJob) error {
+	result := make(chan error, 1)
+	go func() {
+		err := error(errNotShared)
+		defer func() {
+			recover() // the function panics again when it runs alone
+			result <- err
+		}()
+		err = w.retryWriter.update(jobs[0].ctx, updateShared, func(tx *sqlTx) error {
+			return (&sharedTx{tx: tx, wrote: map[claim]*member{}}).run(jobs)
+		})
+	}()
+	return <-result
 }
 
 // errNotShared is the error of a shared transaction that failed and left nothing. Its Updates run alone then.
@@ -199,6 +210,9 @@ var errAlone = errors.New("store: this statement needs a transaction of its own"
 // run runs all jobs. An error means that the transaction must be rolled back.
 func (s *sharedTx) run(jobs []*sharedJob) error {
 	s.tx.record = &unwritten{}
+	if err := s.tx.later(sharedLocks); err != nil {
+		return err
+	}
 	running := make([]*member, len(jobs))
 	for i, j := range jobs {
 		j.err, j.again, j.alone, j.panicked = errEnded, false, false, nil

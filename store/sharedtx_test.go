@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -212,5 +213,178 @@ func TestLoginsBesideALongTransaction(t *testing.T) {
 		if n := failures(t, s, fmt.Sprint("u", i)); n != int64(logins) {
 			t.Errorf("u%d: %d", i, n)
 		}
+	}
+}
+
+// sharing runs many Updates of users u1 and on, in a loop, until stop is closed, and returns how many were made. None may fail.
+func sharing(t *testing.T, s store.Store, callers int, stop <-chan struct{}) (made int64) {
+	t.Helper()
+	var n atomic.Int64
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+					_, err := count(tx, fmt.Sprint("u", i+1))
+					return err
+				})
+				if err != nil {
+					t.Errorf("u%d: %v", i+1, err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return n.Load()
+}
+
+// TestSharedTransactionsKeepErrorsApart: a statement that the database refuses fails only the Update that sent it, also if that was
+// its query, which goes out together with those of others, or one that is sent at the end. So does a panic while rows are read, and
+// the end of the goroutine.
+func TestSharedTransactionsKeepErrorsApart(t *testing.T) {
+	t.Parallel()
+	const callers = 12
+	for name, fails := range map[string]func(tx store.Tx) error{
+		"query": func(tx store.Tx) error {
+			_, err := tx.Login("no\x00text")
+			return err
+		},
+		"end": func(tx store.Tx) error { return tx.AddressKnown("nobody", "192.0.2.1", 1) },
+		"panic": func(tx store.Tx) error {
+			return tx.Each(&store.Query{Table: "users", Columns: []store.Column{{Name: "id"}}, Limit: 1}, func(store.Row) error { panic("mine") })
+		},
+		"goexit": func(store.Tx) error {
+			runtime.Goexit()
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := storetest.NewPostgres(t).Open(t)
+			for i := range callers + 1 {
+				user(t, s, fmt.Sprint("u", i))
+			}
+			stop := make(chan struct{})
+			go func() {
+				defer close(stop)
+				for range 10 {
+					ended := make(chan bool)
+					go func() {
+						refused := false
+						defer func() {
+							recover()
+							ended <- refused
+						}()
+						refused = s.UpdateSure(context.Background(), fails) == nil
+					}()
+					if <-ended {
+						t.Error("it gave no error")
+					}
+				}
+			}()
+			if sharing(t, s, callers, stop) == 0 {
+				t.Error("no Update was made")
+			}
+			if _, err := s.VerifyAudit(t.Context(), ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestLoginsBesideALockedUser: while a long transaction has changed a user, only logins of that user wait.
+func TestLoginsBesideALockedUser(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewPostgres(t).Open(t)
+	const callers = 12
+	for i := range callers + 1 {
+		user(t, s, fmt.Sprint("u", i))
+	}
+	began, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 2)
+	var once sync.Once
+	go func() {
+		ended <- s.UpdateLong(context.Background(), func(tx store.Tx) error {
+			if _, err := count(tx, "u0"); err != nil {
+				return err
+			}
+			for {
+				if _, err := tx.Login("u0"); err != nil { // sends the change
+					return err
+				}
+				once.Do(func() { close(began) })
+				select {
+				case <-end:
+					return nil
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		})
+	}()
+	<-began
+	locked := make(chan struct{})
+	go func() {
+		close(locked)
+		_, err := updateAs(s, "u0", 0)
+		ended <- err
+	}()
+	<-locked
+	stop := make(chan struct{})
+	time.AfterFunc(3*time.Second, func() { close(stop) })
+	began2 := time.Now()
+	made := sharing(t, s, callers, stop)
+	if took := time.Since(began2); took > 10*time.Second || made < callers {
+		t.Errorf("%d logins beside it took %s", made, took)
+	}
+	close(end)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := failures(t, s, "u0"); n != 2 {
+		t.Errorf("u0: %d", n)
+	}
+}
+
+// TestSharedTransactionsDoNotWaitForEver: an Update that waits for the transaction of others, which the database does not finish, is
+// Unavailable after the time limit.
+func TestSharedTransactionsDoNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	s := storetest.NewPostgres(t).Open(t)
+	user(t, s, "u0")
+	store.SetUpdateMost(s, time.Second)
+	began, end := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(end)
+	all.Go(func() {
+		s.UpdateSure(context.Background(), func(tx store.Tx) error {
+			once.Do(func() { close(began) })
+			<-end // like a statement without a reply
+			return nil
+		})
+	})
+	<-began
+	waits := make(chan error, 1)
+	go func() {
+		_, err := updateAs(s, "u0", 0)
+		waits <- err
+	}()
+	select {
+	case err := <-waits:
+		var e *model.Error
+		if !errors.As(err, &e) || e.Kind != model.Unavailable {
+			t.Errorf("it gave %v", err)
+		}
+	case <-time.After(modeltest.Patience):
+		t.Error("it waits still")
 	}
 }
