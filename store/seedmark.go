@@ -23,8 +23,9 @@ const (
 	seedIndexBytes = 16 // bytes of the MAC that are stored; few, because each token has them twice, in its row and in an index
 )
 
-// seedGroups is not a table: it names the groups of tokens for sees and change.
-const seedGroups = "seed groups"
+// seedGroups is not a table: it names the groups of tokens for sees and change. Its changes come after those of the table tokens,
+// because shared transactions sort by these names.
+const seedGroups = "tokens with one seed"
 
 // seedDigest returns the digest that is kept, sealed, of a seed without a token, so that its hash can be made again with another
 // key. Seeds from which HMAC makes the same key, with the given hash function, have the same digest. For seeds of up to

@@ -195,6 +195,7 @@ type statement struct {
 type change struct {
 	claim
 	statement
+	after  int        // how many changes of the same member to the same claim come before it
 	update *rowUpdate // if it is one, and may be sent with others
 }
 
@@ -242,14 +243,15 @@ func (s *sharedTx) run(jobs []*sharedJob) error {
 }
 
 // write sends what members have written with the next statement, or with COMMIT. The order is the same in every process: of two
-// that change the same rows, one waits for the other, and hardly ever each for the other.
+// that change the same rows, one waits for the other, and hardly ever each for the other. What one member does to the same claim
+// stays in its order.
 func (s *sharedTx) write(members []*member) error {
 	var changes []change
 	for _, m := range members {
 		changes = append(changes, m.wrote...)
 	}
 	slices.SortStableFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.text, b.text), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.after, b.after), cmp.Compare(a.text, b.text), cmp.Compare(a.id, b.id))
 	})
 	for len(changes) > 0 {
 		n := sameUpdate(changes)
@@ -351,7 +353,11 @@ func (m *member) claims() bool {
 // sameUpdate returns how many changes at the beginning of a list, at least one, can be sent as one statement.
 func sameUpdate(changes []change) int {
 	n := 1
-	for u := changes[0].update; u != nil && n < len(changes) && changes[n].update == u && changes[n].id != changes[n-1].id; n++ {
+	first := &changes[0]
+	for ; first.update != nil && n < len(changes); n++ {
+		if c := &changes[n]; c.update != first.update || c.after != first.after || c.id == changes[n-1].id {
+			break
+		}
 	}
 	return n
 }
@@ -412,6 +418,12 @@ func (tx *sqlTx) change(table, id, query string, args ...any) error {
 	if err := tx.ready(); err != nil {
 		return err
 	}
-	tx.member.wrote = append(tx.member.wrote, change{claim{table, id}, statement{query, args}, nil})
+	c := change{claim: claim{table, id}, statement: statement{query, args}}
+	for _, before := range tx.member.wrote {
+		if before.claim == c.claim {
+			c.after++
+		}
+	}
+	tx.member.wrote = append(tx.member.wrote, c)
 	return nil
 }

@@ -388,3 +388,28 @@ func TestSharedTransactionsDoNotWaitForEver(t *testing.T) {
 		t.Error("it waits still")
 	}
 }
+
+// TestAddressesOfAUserAreBounded: a shared transaction keeps the order in which one Update changes the same rows.
+func TestAddressesOfAUserAreBounded(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		user(t, s, "u0")
+		for i := range 40 {
+			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+				return tx.AddressKnown("u0", fmt.Sprint("192.0.2.", i), model.Time(model.AddressKnown)+model.Time(i))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		view(t, s, func(tx store.ReadTx) error {
+			var n int64
+			err := store.Ask(tx, &n, "SELECT COUNT(*) FROM user_addresses")
+			if n != 32 {
+				t.Errorf("%d addresses are kept", n)
+			}
+			return err
+		})
+	})
+}
