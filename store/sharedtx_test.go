@@ -413,3 +413,159 @@ func TestAddressesOfAUserAreBounded(t *testing.T) {
 		})
 	})
 }
+
+// otpLogin is a login of u0 with the OTP of counter 5 of the user's first token. It returns whether that was accepted. seen is called
+// when it has read everything.
+func otpLogin(tx store.Tx, seen func()) (accepted bool, err error) {
+	login, err := tx.Login("u0")
+	if errors.Is(err, store.ErrNone) {
+		seen()
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	all, err := tx.Credentials("u0")
+	if err != nil {
+		return false, err
+	}
+	seen()
+	if len(all) == 0 || all[0].Counter > 5 {
+		login.FailCount++
+		return false, tx.SaveLogin(&login.UserState)
+	}
+	c := &all[0]
+	c.Previous, c.Counter = c.Counter, 6
+	return true, errors.Join(tx.SaveChecked(c, true, 1), tx.CountUse(c.AssignmentID), tx.SaveLastLogin("u0", 1),
+		tx.Audit(&model.Audit{Time: 1, Method: "login"}))
+}
+
+// TestLoginsBesideAdministrators: what an administrator does between a login's reads and its writes is as if one of them had been
+// first. In particular, an OTP that was accepted is used for all tokens of its seed that there are afterwards.
+func TestLoginsBesideAdministrators(t *testing.T) {
+	t.Parallel()
+	sealed := func(s store.Store, id string) *model.Token {
+		tok := &model.Token{ID: id, ProductID: "p", RepositoryID: "r", Serial: id, Identifier: id, Status: model.Active}
+		seed := []byte("12345678901234567890")
+		tok.Seed = s.Keys().Seal(store.SeedPlace(id), seed)
+		store.IndexSeed(s.Keys(), tok, seed, "")
+		return tok
+	}
+	create := func(s store.Store, id string) func(tx store.Tx) error {
+		return func(tx store.Tx) error {
+			tok := sealed(s, id)
+			if err := tx.Insert(tok); err != nil {
+				return err
+			}
+			states, err := tx.TakeMarks([]model.Token{*tok}, []model.TokenState{{TokenID: id}})
+			if err != nil {
+				return err
+			}
+			return tx.Insert(&states[0])
+		}
+	}
+	remove := func(id string) func(tx store.Tx) error {
+		return func(tx store.Tx) error {
+			var tok model.Token
+			err := tx.Load(&tok, id)
+			if err == nil {
+				err = tx.LeaveMark(&tok, "mark "+id, 1)
+			}
+			if err != nil {
+				return err
+			}
+			return tx.Delete(&tok)
+		}
+	}
+	for name, c := range map[string]struct {
+		group bool // there is another token with the seed
+		admin func(s store.Store) func(tx store.Tx) error
+	}{
+		"create":           {false, func(s store.Store) func(tx store.Tx) error { return create(s, "new") }},
+		"create in group":  {true, func(s store.Store) func(tx store.Tx) error { return create(s, "new") }},
+		"delete":           {false, func(store.Store) func(tx store.Tx) error { return remove("t") }},
+		"delete in group":  {true, func(store.Store) func(tx store.Tx) error { return remove("t") }},
+		"delete the other": {true, func(store.Store) func(tx store.Tx) error { return remove("other") }},
+		"synchronize the other": {true, func(store.Store) func(tx store.Tx) error {
+			return func(tx store.Tx) error {
+				var tok model.Token
+				var st model.TokenState
+				if err := errors.Join(tx.Load(&tok, "other"), tx.Load(&st, "other")); err != nil {
+					return err
+				}
+				st.Previous, st.Counter = 5, 6
+				return errors.Join(tx.Save(&st), tx.RaiseMarks(tok.SeedGroup, st.Use("HOTP")))
+			}
+		}},
+		"unassign": {false, func(store.Store) func(tx store.Tx) error {
+			return func(tx store.Tx) error { return tx.Delete(&model.Assignment{ID: "a"}) }
+		}},
+		"delete user": {false, func(store.Store) func(tx store.Tx) error {
+			return func(tx store.Tx) error {
+				return errors.Join(tx.Delete(&model.Assignment{ID: "a"}), tx.Delete(&model.UserState{UserID: "u0"}), tx.Delete(&model.User{ID: "u0"}))
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := storetest.NewPostgres(t)
+			s, admins := d.Open(t), d.Open(t)
+			user(t, s, "u0")
+			update := func(fn func(tx store.Tx) error) {
+				t.Helper()
+				if err := admins.Update(t.Context(), fn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			update(func(tx store.Tx) error {
+				err := errors.Join(tx.Insert(&model.Product{ID: "p", Algorithm: "HOTP", Digits: 6, Crypto: "HmacSHA1"}), tx.Insert(&model.Repository{ID: "r", Name: "r"}))
+				if err == nil {
+					err = create(s, "t")(tx)
+				}
+				if err == nil {
+					err = tx.Insert(&model.Assignment{ID: "a", TokenID: "t", UserID: "u0", Status: model.Active})
+				}
+				return err
+			})
+			if c.group {
+				update(create(s, "other"))
+			}
+			if err := s.UpdateSure(t.Context(), func(tx store.Tx) error { return tx.Audit(&model.Audit{Time: 1, Method: "begins a chain"}) }); err != nil {
+				t.Fatal(err)
+			}
+			var once sync.Once
+			runs, accepted := 0, false
+			err := s.UpdateSure(t.Context(), func(tx store.Tx) (err error) {
+				runs++
+				accepted, err = otpLogin(tx, func() { once.Do(func() { update(c.admin(s)) }) })
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if runs == 1 {
+				t.Error("the login did not run again")
+			}
+			view(t, s, func(tx store.ReadTx) error {
+				var low, marks int64
+				err := store.Ask(tx, &low, "SELECT COUNT(*) FROM token_states WHERE counter < 6")
+				if err == nil {
+					err = store.Ask(tx, &marks, "SELECT COUNT(*) FROM seed_marks WHERE counter >= 6")
+				}
+				if accepted && low > 0 {
+					t.Errorf("the OTP is accepted again by %d tokens", low)
+				}
+				return err
+			})
+			again := false
+			if err := s.UpdateSure(t.Context(), func(tx store.Tx) (err error) {
+				again, err = otpLogin(tx, func() {})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if accepted && again {
+				t.Error("the OTP was accepted twice")
+			}
+		})
+	}
+}

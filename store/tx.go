@@ -158,11 +158,11 @@ func (tx *sqlTx) later(query string, args ...any) error {
 		_, err := tx.execOften(query, args...)
 		return err
 	}
-	if tx.member != nil {
-		return tx.change("", "", query, args...)
-	}
 	if err := tx.ready(); err != nil {
 		return err
+	}
+	if tx.member != nil {
+		return tx.did(errAlone) // what it changes is not declared
 	}
 	_, err := tx.q.ExecContext(context.WithValue(tx.ctx, laterKey{}, true), tx.store.text(query), args...)
 	return tx.did(err)
