@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -69,5 +70,72 @@ func TestFaultyCounts(t *testing.T) {
 			t.Error(err)
 		}
 		t.Logf("%d increments, %d of which nobody knows, %d faults", done.Load(), doubtful.Load(), failed)
+	})
+}
+
+// TestFaultyLogins: the same holds for Updates that share transactions, and no two of them see the same count.
+func TestFaultyLogins(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		const users, callers, each = 6, 12, 60
+		healthy := d.Open(t)
+		for i := range users {
+			user(t, healthy, fmt.Sprint("u", i))
+		}
+		f := faulty.NewFaults(2, store.IsPostgres(d.URL), 0)
+		if !store.IsPostgres(d.URL) { // SQLite has one writing process
+			if err := healthy.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.WithConnector(faulty.Connector(f.Decide)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		f.Set(15)
+		var mu sync.Mutex
+		done, doubtful, seen := [users]int64{}, [users]int64{}, map[string]bool{}
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() {
+				for n := range each {
+					at := (i + n) % users
+					name := fmt.Sprint("u", at)
+					got, err := updateAs(s, name, 0)
+					var known *model.Error
+					mu.Lock()
+					switch {
+					case err == nil && seen[fmt.Sprint(name, got)]:
+						t.Errorf("%s: two made it %d", name, got)
+					case err == nil:
+						done[at]++
+						seen[fmt.Sprint(name, got)] = true
+					case errors.As(err, &known) && known.Kind == model.Unavailable:
+						doubtful[at]++
+					default:
+						t.Errorf("an Update gave %v", err)
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		failed := f.Failed()
+		f.Set(0)
+		acknowledged := int64(0)
+		for i := range users {
+			acknowledged += done[i]
+			if n := failures(t, s, fmt.Sprint("u", i)); n < done[i] || n > done[i]+doubtful[i] {
+				t.Errorf("u%d: %d after %d that were acknowledged and %d that nobody knows", i, n, done[i], doubtful[i])
+			}
+		}
+		if acknowledged == 0 || failed == 0 {
+			t.Errorf("%d were acknowledged, with %d faults", acknowledged, failed)
+		}
+		t.Logf("%d acknowledged of %d, %d faults", acknowledged, callers*each, failed)
+		if _, err := s.VerifyAudit(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
 	})
 }
