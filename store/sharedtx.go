@@ -49,7 +49,8 @@ type sharedJob struct {
 
 const (
 	maxShared     = 64 // Updates in one transaction
-	maxSharedRuns = 4  // runs of a transaction, or of an Update in transactions that are shared, before they run alone
+	maxSharedRuns = 4  // runs of a transaction before its Updates run alone
+	maxOvertaken  = 64 // runs of an Update in shared transactions before it runs alone, where it would conflict with all of them
 
 	// sharedLocks limits how long a shared transaction waits for a lock, in milliseconds. An Update of many rows may hold it for long.
 	sharedLocks = "SET LOCAL lock_timeout = 100"
@@ -61,9 +62,9 @@ func (w *sharedWriter) update(ctx context.Context, mode updateMode, fn func(*sql
 	}
 	waits, stop := context.WithTimeout(ctx, w.most)
 	defer stop()
-	for range maxSharedRuns {
+	for run := range maxOvertaken {
 		j := &sharedJob{ctx: context.WithoutCancel(ctx), fn: fn, leads: make(chan bool, 1)}
-		leads, err := w.enter(waits, j)
+		leads, err := w.enter(waits, j, run > 0)
 		if err != nil {
 			return cmp.Or(ctx.Err(), unavailableError("the transaction of others did not end in time"))
 		}
@@ -82,15 +83,19 @@ func (w *sharedWriter) update(ctx context.Context, mode updateMode, fn func(*sql
 	return w.retryWriter.update(ctx, updateShort, fn)
 }
 
-// enter waits until the job must lead or has ended. While it waits, it can end with ctx.
-func (w *sharedWriter) enter(ctx context.Context, j *sharedJob) (leads bool, err error) {
+// enter waits until the job must lead or has ended. While it waits, it can end with ctx. One that ran before goes before the others.
+func (w *sharedWriter) enter(ctx context.Context, j *sharedJob, ran bool) (leads bool, err error) {
 	w.mu.Lock()
 	if !w.taken {
 		w.taken = true
 		w.mu.Unlock()
 		return true, nil
 	}
-	w.waiting = append(w.waiting, j)
+	at := len(w.waiting)
+	if ran {
+		at = 0
+	}
+	w.waiting = slices.Insert(w.waiting, at, j)
 	w.mu.Unlock()
 	select {
 	case leads = <-j.leads:
@@ -98,7 +103,7 @@ func (w *sharedWriter) enter(ctx context.Context, j *sharedJob) (leads bool, err
 	case <-ctx.Done():
 	}
 	w.mu.Lock()
-	at := slices.Index(w.waiting, j)
+	at = slices.Index(w.waiting, j)
 	if at >= 0 {
 		w.waiting = slices.Delete(w.waiting, at, at+1)
 	}
@@ -225,7 +230,11 @@ func (s *sharedTx) run(jobs []*sharedJob) error {
 		var queries []*sharedQuery
 		asking := running[:0]
 		for _, m := range running {
-			if q := m.step(); q != nil {
+			if m.overtaken() && !m.sent { // it would run in vain
+				m.job.again = true
+				m.tx.failed = errAlone
+				m.stop()
+			} else if q := m.step(); q != nil {
 				queries, asking = append(queries, q), append(asking, m)
 			} else if m.end() {
 				ended = append(ended, m)
@@ -339,15 +348,21 @@ func (m *member) end() bool {
 
 // claims claims what a member has written. It returns false if another member wrote what this one has read.
 func (m *member) claims() bool {
-	for _, c := range m.reads {
-		if by := m.shared.wrote[c]; by != nil && by != m {
-			return false
-		}
+	if m.overtaken() {
+		return false
 	}
 	for _, c := range m.wrote {
 		m.shared.wrote[c.claim] = m
 	}
 	return true
+}
+
+// overtaken returns whether another member wrote what this one has read.
+func (m *member) overtaken() bool {
+	return slices.ContainsFunc(m.reads, func(c claim) bool {
+		by := m.shared.wrote[c]
+		return by != nil && by != m
+	})
 }
 
 // sameUpdate returns how many changes at the beginning of a list, at least one, can be sent as one statement.
