@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -70,7 +71,7 @@ func (c *pipeline) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.T
 	}
 	c.inTx, c.sent, c.queue = true, false, &pgx.Batch{}
 	c.queue.Queue(begin)
-	if sql.IsolationLevel(opts.Isolation) == sql.LevelSerializable {
+	if level := sql.IsolationLevel(opts.Isolation); !opts.ReadOnly && (level == sql.LevelSerializable || level == sql.LevelRepeatableRead) {
 		c.queue.Queue(narrow)
 	}
 	return &pipedTx{c, ctx, c.queue.Len()}, nil
@@ -119,7 +120,7 @@ func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 		result, err := c.Conn.ExecContext(ctx, query, args)
 		return result, c.saw(err)
 	}
-	answers, err := c.send(ctx, query, plain(args))
+	answers, err := c.send(ctx, statement{query, plain(args)})
 	if err != nil {
 		return nil, err
 	}
@@ -128,38 +129,15 @@ func (c *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 }
 
 // QueryContext runs a query. Deferred statements are sent with it, and the queries that the context has at furtherKey, whose rows
-// are further result sets.
+// are further result sets. Several with the same text, one after the other, are sent as one.
 func (c *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	further, _ := ctx.Value(furtherKey{}).([]statement)
 	if c.queue == nil && len(further) == 0 {
 		rows, err := c.Conn.QueryContext(ctx, query, args)
 		return rows, c.saw(err)
 	}
-	answers, err := c.send(ctx, query, plain(args), further...)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := answers.Query()
-	if err == nil {
-		// A query's error appears only with its first row, and the caller expects it here.
-		r := &pipedRows{rows: rows, answers: answers, further: len(further), more: rows.Next(), first: true}
-		if err = rows.Err(); err == nil {
-			return r, nil
-		}
-	}
-	return nil, c.ended(answers, err)
-}
-
-// send sends the deferred statements, then a statement and further ones. It reads the results up to that statement's.
-func (c *pipeline) send(ctx context.Context, query string, args []any, further ...statement) (pgx.BatchResults, error) {
-	batch, before := c.queue, 0
-	if batch == nil {
-		batch = &pgx.Batch{}
-	} else {
-		before = batch.Len()
-	}
-	c.queue, c.sent = nil, true
-	batch.Queue(query, args...)
+	all := make([]statement, 0, 1+len(further))
+	all = append(all, statement{query, plain(args)})
 	for _, s := range further {
 		values := make([]any, len(s.args))
 		for i, a := range s.args {
@@ -168,7 +146,43 @@ func (c *pipeline) send(ctx context.Context, query string, args []any, further .
 				return nil, err
 			}
 		}
-		batch.Queue(s.text, values...)
+		all = append(all, statement{s.text, values})
+	}
+	r := &pipedRows{}
+	var send []statement
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].text == all[0].text {
+			n++
+		}
+		together, ok := lateral(all[:n])
+		if n == 1 || !ok {
+			n, together = 1, all[0]
+		}
+		send, r.sets = append(send, together), append(r.sets, n)
+		all = all[n:]
+	}
+	var err error
+	if r.answers, err = c.send(ctx, send...); err != nil {
+		return nil, err
+	}
+	if err = r.open(); err != nil { // a query's error appears only with its first row, and the caller expects it here
+		return nil, c.ended(r.answers, err)
+	}
+	return r, nil
+}
+
+// send sends the deferred statements, then others. It reads the results of the deferred ones.
+func (c *pipeline) send(ctx context.Context, statements ...statement) (pgx.BatchResults, error) {
+	batch, before := c.queue, 0
+	if batch == nil {
+		batch = &pgx.Batch{}
+	} else {
+		before = batch.Len()
+	}
+	c.queue, c.sent = nil, true
+	for _, s := range statements {
+		batch.Queue(s.text, s.args...)
 	}
 	answers := c.Conn.Conn().SendBatch(ctx, batch)
 	for range before {
@@ -217,7 +231,7 @@ func (tx *pipedTx) Commit() error {
 		c.saw(err)
 	} else {
 		var answers pgx.BatchResults
-		if answers, err = c.send(tx.ctx, "commit", nil); err == nil {
+		if answers, err = c.send(tx.ctx, statement{"commit", nil}); err == nil {
 			tag, err = answers.Exec()
 			err = c.ended(answers, err)
 		}
@@ -257,18 +271,59 @@ func (tx *pipedTx) undo() error {
 	return err
 }
 
-// pipedRows are the rows of a query that was sent together with other statements.
+// pipedRows are the rows of queries that were sent together with other statements. Each query has one result set, or as many as it
+// was made of by lateral.
 type pipedRows struct {
-	rows        pgx.Rows
-	answers     pgx.BatchResults
-	further     int  // number of result sets that follow
-	first, more bool // first: the first row was read in advance; more: there is one
+	answers pgx.BatchResults
+	sets    []int // for the query that is read and each one that follows, how many result sets it has
+	rows    pgx.Rows
+	set     int64 // the number of the result set within its query, counted from 1
+
+	more   bool  // values are those of the next row
+	of     int64 // the number of the result set that it belongs to
+	values []any
+	err    error // why there is no next row
+}
+
+// hidden is the number of columns that lateral adds.
+const hidden = 2
+
+func (r *pipedRows) several() bool { return r.sets[0] > 1 }
+
+// open begins to read a query.
+func (r *pipedRows) open() error {
+	r.set = 1
+	if r.rows, r.err = r.answers.Query(); r.err != nil {
+		return r.err
+	}
+	r.advance()
+	return r.err
+}
+
+// advance reads the next row.
+func (r *pipedRows) advance() {
+	if r.more = r.rows.Next(); !r.more {
+		r.err = r.rows.Err()
+		return
+	}
+	if r.values, r.err = r.rows.Values(); r.err != nil {
+		r.more = false
+		return
+	}
+	if r.several() {
+		r.of, r.values = r.values[0].(int64), r.values[hidden:]
+	} else {
+		r.of = 1
+	}
 }
 
 func (r *pipedRows) Columns() []string {
 	var names []string
 	for _, f := range r.rows.FieldDescriptions() {
 		names = append(names, f.Name)
+	}
+	if r.several() {
+		names = names[hidden:]
 	}
 	return names
 }
@@ -282,41 +337,36 @@ func (r *pipedRows) Close() error {
 }
 
 // HasNextResultSet implements driver.RowsNextResultSet.
-func (r *pipedRows) HasNextResultSet() bool { return r.further > 0 }
+func (r *pipedRows) HasNextResultSet() bool { return r.set < int64(r.sets[0]) || len(r.sets) > 1 }
 
 // NextResultSet implements driver.RowsNextResultSet.
-func (r *pipedRows) NextResultSet() (err error) {
-	if r.further == 0 {
+func (r *pipedRows) NextResultSet() error {
+	if !r.HasNextResultSet() {
 		return io.EOF
 	}
-	r.further--
-	if r.rows, err = r.answers.Query(); err != nil {
+	if r.set < int64(r.sets[0]) {
+		for r.set++; r.more && r.of < r.set; {
+			r.advance()
+		}
+		return r.err
+	}
+	r.rows.Close()
+	if err := r.rows.Err(); err != nil {
 		return err
 	}
-	r.first, r.more = true, r.rows.Next()
-	return r.rows.Err()
+	r.sets = r.sets[1:]
+	return r.open()
 }
 
-func (r *pipedRows) Next(dest []driver.Value) error {
-	if r.first {
-		r.first = false
-	} else {
-		r.more = r.rows.Next()
+func (r *pipedRows) Next(dest []driver.Value) (err error) {
+	if !r.more || r.of != r.set {
+		return cmp.Or(r.err, io.EOF)
 	}
-	if !r.more {
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return io.EOF
-	}
-	values, err := r.rows.Values()
-	if err != nil {
-		return err
-	}
-	for i, v := range values {
+	for i, v := range r.values {
 		if dest[i], err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
 			return fmt.Errorf("column %d: %w", i, err)
 		}
 	}
+	r.advance()
 	return nil
 }

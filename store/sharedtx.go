@@ -381,6 +381,8 @@ type furtherKey struct{}
 
 // ask sends queries together and passes each its rows.
 func (s *sharedTx) ask(queries []*sharedQuery) error {
+	// Those with the same text are sent as one.
+	slices.SortStableFunc(queries, func(a, b *sharedQuery) int { return cmp.Compare(a.text, b.text) })
 	further := make([]statement, len(queries)-1)
 	for i, q := range queries[1:] {
 		further[i] = q.statement

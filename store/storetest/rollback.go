@@ -99,6 +99,7 @@ var groupCases = []contractCase{
 	{"group/neighbours are undisturbed", neighbours},
 	{"group/the record of neighbours is whole", neighboursRecord},
 	{"group/one that was sure and fails", sureFails},
+	{"group/each reads its own", togetherReads},
 	{"group/close waits", closeWaits},
 	{"group/closed is Unavailable", closedUnavailable},
 }
