@@ -53,8 +53,9 @@ var begins = map[sql.IsolationLevel]string{
 	sql.LevelRepeatableRead: "begin isolation level repeatable read", sql.LevelSerializable: "begin isolation level serializable",
 }
 
-// narrow makes a serializable transaction use indexes even where a table is small or has no statistics yet. A transaction that
-// scans a whole table conflicts with every transaction that changes a row of it.
+// narrow makes a transaction use indexes even where a table is small or has no statistics yet. A serializable transaction that
+// scans a whole table conflicts with every transaction that changes a row of it, and one that many logins share would scan it for
+// each of them.
 const narrow = "set local enable_seqscan = off"
 
 // BeginTx begins a transaction. BEGIN is sent with its first statement.

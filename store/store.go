@@ -3,6 +3,7 @@
 //
 //   - A View is a read-only transaction. An Update is a read-write transaction.
 //   - groupcommit.go: on SQLite, Updates that wait for the writing connection are committed together, in one transaction.
+//   - sharedtx.go: on PostgreSQL, logins that come at the same time share a transaction.
 //   - retry.go: on PostgreSQL, an Update runs again after a serialization conflict or a lost connection. If the reply to a COMMIT
 //     was lost, it finds out whether the transaction took effect (resolve).
 //   - The record is the audit log, the table audit. Its rows form hash chains: each row's MAC covers the MAC of the row before
