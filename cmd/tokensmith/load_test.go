@@ -30,6 +30,7 @@ import (
 	"tokensmith/model/otp"
 	"tokensmith/store"
 	"tokensmith/store/keyring"
+	"tokensmith/store/storetest"
 )
 
 // The load measures a whole server over loopback HTTP with persistent connections. In the same run it measures the floors, which
@@ -97,7 +98,7 @@ func BenchmarkLoad(b *testing.B) {
 	t.floors(b)
 	t.imports(b)
 	for _, tokens := range sizes {
-		l := newLoadWorld(b, tokens)
+		l := newLoadWorld(b, filepath.Join(b.TempDir(), "db"), tokens)
 		t.add(figure{What: "start", Tokens: tokens, P50: l.took(), RSS: l.rss(b)})
 		for _, load := range loads {
 			for _, connections := range loadConnections {
@@ -126,6 +127,7 @@ func BenchmarkLoad(b *testing.B) {
 		}
 		l.kill()
 	}
+	t.postgres(b)
 	t.print(b)
 }
 
@@ -284,6 +286,15 @@ func (d *driver) part(b *testing.B, part, parts int) {
 
 func (d *driver) rate() float64 { return float64(len(d.requests)) / d.elapsed.Seconds() }
 
+// figure returns the rate and the times of all calls.
+func (d *driver) figure() figure {
+	slices.Sort(d.took)
+	within := func(part float64) float64 {
+		return float64(d.took[min(len(d.took)-1, int(part*float64(len(d.took))))].Microseconds()) / 1000
+	}
+	return figure{Connections: d.connections, Rate: d.rate(), P50: within(.5), P99: within(.99), P999: within(.999)}
+}
+
 // driveParts is the number of parts in which the calls are made. Each part is followed by one of the floor, so that both are
 // measured on the same machine state.
 const driveParts = 8
@@ -306,12 +317,8 @@ func drive(b *testing.B, n int, p *process, authorization string, connections in
 		}
 	}
 	b.StopTimer()
-	slices.Sort(d.took)
-	at99 := func(part float64) float64 {
-		return float64(d.took[min(len(d.took)-1, int(part*float64(len(d.took))))].Microseconds()) / 1000
-	}
-	f := figure{Connections: connections, Rate: d.rate(), P50: at99(.5), P99: at99(.99), P999: at99(.999),
-		CPU: float64((p.cpu(b) - cpu).Microseconds()) / float64(n), RSS: p.rss(b)}
+	f := d.figure()
+	f.CPU, f.RSS = float64((p.cpu(b)-cpu).Microseconds())/float64(n), p.rss(b)
 	if empty != nil {
 		f.of(&figure{What: emptyHandlerFloor, Rate: floor.rate()})
 		b.ReportMetric(f.Ratio, "of-floor")
@@ -464,17 +471,18 @@ func loadSeed(i int) []byte {
 	return sum[:]
 }
 
-func newLoadWorld(b *testing.B, tokens int) *loadWorld {
+// newLoadWorld returns a server on a new database: a file or a URL.
+func newLoadWorld(b *testing.B, db string, tokens int) *loadWorld {
 	dir := b.TempDir()
-	db := filepath.Join(dir, "db")
-	l := &loadWorld{process: process{t: b, args: []string{"--db", db}, out: filepath.Join(dir, "out")}, tokens: tokens, used: make([]int64, tokens)}
+	key := filepath.Join(dir, "key")
+	l := &loadWorld{process: process{t: b, args: []string{"--db", db, "--key-file", key}, out: filepath.Join(dir, "out")}, tokens: tokens, used: make([]int64, tokens)}
 	l.start()
 	id, secret := l.first()
 	l.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 	c := &caller{id: id, secret: secret}
 	domain := c.result(b, l.url, "domain/create", attrs("name", "load"))["id"].(string)
 	l.stop()
-	l.fill(b, db, domain)
+	l.fill(b, db, key, domain)
 	l.start()
 	b.Cleanup(l.kill)
 	return l
@@ -493,8 +501,8 @@ func (p *process) stop() {
 }
 
 // fill inserts the users and their tokens, as token/import and token/batchAssignTokens would, and users without a token.
-func (l *loadWorld) fill(b *testing.B, db, domain string) {
-	s, err := store.Open(context.Background(), db, db+".key")
+func (l *loadWorld) fill(b *testing.B, db, key, domain string) {
+	s, err := store.Open(context.Background(), db, key)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -562,7 +570,7 @@ func (l *loadWorld) fill(b *testing.B, db, domain string) {
 
 // imports measures the start with an empty database, an import into it, and logins during an import.
 func (t *loadTable) imports(b *testing.B) {
-	l := newLoadWorld(b, 10_000)
+	l := newLoadWorld(b, filepath.Join(b.TempDir(), "db"), 10_000)
 	empty := &process{t: b, args: []string{"--db", filepath.Join(b.TempDir(), "db")}, out: filepath.Join(b.TempDir(), "out")}
 	empty.start()
 	time.Sleep(time.Second)
@@ -599,6 +607,92 @@ func (t *loadTable) imports(b *testing.B) {
 		f.What, f.Tokens = "auth/verify beside an import", 0
 		t.add(f)
 	})
+}
+
+// postgres measures logins on PostgreSQL. Their floor is what pgbench does meanwhile, with as many clients: one statement that finds
+// a user by a join, changes a row and inserts a short one.
+func (t *loadTable) postgres(b *testing.B) {
+	const tokens = 10_000
+	url := storetest.DurablePostgres(b)
+	l := newLoadWorld(b, url, tokens)
+	bench := newPgbench(b, url, tokens)
+	for _, connections := range []int{1, 8, 24, 64} {
+		b.Run(fmt.Sprintf("auth-verify-soft/postgres/connections=%d", connections), func(b *testing.B) {
+			d := newDriver(b.N, &l.process, l.authorization, connections, l.verify(0))
+			defer d.client.CloseIdleConnections()
+			floor, cpu := 0.0, l.cpu(b)
+			b.ResetTimer()
+			for i := range pgbenchParts {
+				d.part(b, i, pgbenchParts)
+				floor += bench.seconds(b, connections, max(1, b.N/pgbenchParts/connections))
+			}
+			b.StopTimer()
+			f := d.figure()
+			f.CPU, f.RSS = float64((l.cpu(b)-cpu).Microseconds())/float64(b.N), l.rss(b)
+			f.What = "auth/verify soft, PostgreSQL"
+			f.of(&figure{What: "pgbench, one statement", Rate: float64(pgbenchParts*connections*max(1, b.N/pgbenchParts/connections)) / floor})
+			b.ReportMetric(f.Rate, "calls/s")
+			b.ReportMetric(f.Ratio, "of-floor")
+			b.ReportMetric(f.P99, "ms-p99")
+			t.add(f)
+		})
+	}
+	l.kill()
+}
+
+// pgbenchParts is driveParts for pgbench, which takes some time to begin.
+const pgbenchParts = 4
+
+// pgbench runs PostgreSQL's own load program.
+type pgbench struct{ program, url, script string }
+
+func newPgbench(b *testing.B, url string, rows int) *pgbench {
+	programs, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
+	if err != nil || len(programs) == 0 {
+		b.Fatal("pgbench is not in /usr/lib/postgresql/*/bin: ", err)
+	}
+	p := &pgbench{programs[len(programs)-1], url, filepath.Join(b.TempDir(), "script")}
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{
+		"CREATE TABLE bench_users (id BIGINT PRIMARY KEY, name TEXT UNIQUE)",
+		"CREATE TABLE bench_states (user_id BIGINT PRIMARY KEY, counter BIGINT)",
+		"CREATE TABLE bench_rows (time TIMESTAMPTZ, mac BYTEA)",
+		fmt.Sprintf("INSERT INTO bench_users SELECT n, 'u' || n FROM generate_series(1, %d) AS n", rows),
+		"INSERT INTO bench_states SELECT id, 0 FROM bench_users",
+		"ANALYZE bench_users, bench_states",
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			b.Fatal(statement, err)
+		}
+	}
+	text := fmt.Sprintf(`\set n random(1, %d)
+WITH found AS (SELECT s.user_id FROM bench_users u JOIN bench_states s ON s.user_id = u.id WHERE u.name = 'u' || :n),
+changed AS (UPDATE bench_states s SET counter = counter + 1 FROM found WHERE s.user_id = found.user_id RETURNING s.counter)
+INSERT INTO bench_rows SELECT now(), decode(md5(counter::text) || md5(counter::text), 'hex') FROM changed;
+`, rows)
+	if err := os.WriteFile(p.script, []byte(text), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// seconds returns how long the transactions took, that many for each client.
+func (p *pgbench) seconds(b *testing.B, clients, each int) float64 {
+	out, err := exec.Command(p.program, "--no-vacuum", "--protocol=prepared", "--client", strconv.Itoa(clients), "--jobs", strconv.Itoa(min(2, clients)),
+		"--transactions", strconv.Itoa(each), "--file", p.script, p.url).CombinedOutput()
+	var rate float64
+	_, line, found := strings.Cut(string(out), "tps = ")
+	if err == nil && found {
+		_, err = fmt.Sscan(line, &rate)
+	}
+	if err != nil || rate == 0 {
+		b.Fatalf("pgbench: %v\n%s", err, out)
+	}
+	return float64(clients*each) / rate
 }
 
 const loadRepository = 100_000
