@@ -2,9 +2,9 @@ package store
 
 import (
 	"database/sql"
+	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"sync"
 
 	"tokensmith/model"
@@ -57,6 +57,10 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	found, err := selectLogins.all(tx, where+" LIMIT 2", args...)
 	for i := range found {
 		tx.sees("users", found[i].ID)
+	}
+	if tx.member != nil && len(found) == 0 && err == nil {
+		tx.member.unknown = fmt.Sprint(args...)
+		tx.sees(unknownUsers, tx.member.unknown)
 	}
 	return found, err
 }
@@ -135,8 +139,16 @@ func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error
 	return loadAll[model.Assignment](tx, "user_id = ? ORDER BY priority, id", userID)
 }
 
+// unknownUsers is not a table: it names the users that do not exist, for sees and change. Several logins of one of them take as many
+// transactions as those of a user who exists, so that the time does not tell.
+const unknownUsers = "unknown users"
+
 func (tx *sqlTx) Stranger(now model.Time) error {
 	slot := int64(now) % 64
-	return tx.change("strangers", strconv.FormatInt(slot, 10), `INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
+	name := ""
+	if tx.member != nil {
+		name = tx.member.unknown
+	}
+	return tx.change(unknownUsers, name, `INSERT INTO strangers (slot, refused_at) VALUES (?, ?)
 		ON CONFLICT (slot) DO UPDATE SET refused_at = excluded.refused_at`, slot, now)
 }

@@ -183,11 +183,12 @@ type member struct {
 	stop   func()
 	yield  func(*sharedQuery) bool
 
-	reads []claim
-	wrote []change
-	rows  []model.Audit // of the record
-	sent  bool          // whether some of what it wrote was sent before it ended
-	err   error
+	reads   []claim
+	wrote   []change
+	rows    []model.Audit // of the record
+	unknown string        // what the last Logins that found nobody looked for
+	sent    bool          // whether some of what it wrote was sent before it ended
+	err     error
 }
 
 // statement is a statement with its parameters.

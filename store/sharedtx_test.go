@@ -569,3 +569,37 @@ func TestLoginsBesideAdministrators(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownUsersTakeAsLong: of several logins of one name at the same time, a transaction decides only one, whether there is a user
+// with that name or not.
+func TestUnknownUsersTakeAsLong(t *testing.T) {
+	t.Parallel()
+	d := storetest.NewPostgres(t)
+	s := d.Open(t)
+	user(t, s, "known")
+	for _, name := range []string{"known", "unknown"} {
+		var decided sync.Map
+		storetest.Together(t, d, s, 12, func(int) {
+			transaction := ""
+			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+				if err := store.Ask(tx, &transaction, "SELECT CAST(txid_current() AS TEXT)"); err != nil {
+					return err
+				}
+				found, err := tx.Logins([]store.Cond{{Column: "login_name_folded", Op: store.Eq, Value: name}})
+				if err != nil {
+					return err
+				}
+				if len(found) == 0 {
+					return tx.Stranger(1)
+				}
+				return tx.SaveLogin(&found[0].UserState)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if _, twice := decided.LoadOrStore(transaction, true); twice {
+				t.Errorf("%s: two logins were decided in transaction %s", name, transaction)
+			}
+		})
+	}
+}

@@ -46,7 +46,7 @@ type Store interface {
 	//
 	// If ctx ends while an Update waits for its turn, the Update does not run and returns ctx's error. An Update that has begun
 	// is completed even if ctx ends, because a refused credential must be counted even if the client disconnects. An Update that
-	// the database does not finish in time, at most one minute, is Unavailable.
+	// the database does not finish in time, at most one minute after its turn has come, is Unavailable.
 	//
 	// An Update that saves or deletes an agent or a domain, or calls SetCertificates, returns only after another CallersKept,
 	// whether it succeeded or not.

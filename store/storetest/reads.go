@@ -47,7 +47,7 @@ func togetherReads(t *testing.T, d *Database) {
 		from, err := tx.Address(int64(i%3), all[i%users].ID, fmt.Sprint(i))
 		return fmt.Sprint(got, len(found), from, slices.ContainsFunc(found, func(l model.Login) bool { return l.ID == all[i%users].ID })), err
 	}
-	together(t, d, s, 5*users, func(i int) {
+	Together(t, d, s, 5*users, func(i int) {
 		var got, want string
 		err := s.UpdateSure(context.Background(), func(tx store.Tx) (err error) {
 			got, err = read(tx, i)

@@ -161,8 +161,8 @@ func neighbours(t *testing.T, d *Database) {
 	}
 }
 
-// together runs Updates that wait together until all have ended, each by its number.
-func together(t *testing.T, d *Database, s store.Store, many int, run func(i int)) {
+// Together runs Updates that wait together until all have ended, each by its number.
+func Together(t *testing.T, d *Database, s store.Store, many int, run func(i int)) {
 	t.Helper()
 	release := occupy(t, d.Updates, func(inside func()) error {
 		s.Update(context.Background(), func(tx store.Tx) error { inside(); return nil }) // what becomes of it is no matter
@@ -215,7 +215,7 @@ func neighboursRecord(t *testing.T, d *Database) {
 			want += int64(1 + i%3*70)
 		}
 	}
-	together(t, d, s, many, func(i int) {
+	Together(t, d, s, many, func(i int) {
 		n, mine := 1+i%3*70, fmt.Sprint("mine", i)
 		err := s.Update(context.Background(), func(tx store.Tx) error {
 			if err := rows(tx, n, "kept"); err != nil {
@@ -254,7 +254,7 @@ func sureFails(t *testing.T, d *Database) {
 		var mu sync.Mutex
 		var want []string
 		kept := int64(0)
-		together(t, d, s, 40, func(i int) {
+		Together(t, d, s, 40, func(i int) {
 			name := fmt.Sprintf("%v%02d", writes, i)
 			fails := i%8 == 5
 			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
