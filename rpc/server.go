@@ -1,7 +1,7 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, dispatch, batch, object, message, people, token, seeds, login, device, installation,
-// admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, token, seeds, login, device,
+// installation, admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
@@ -46,7 +46,7 @@ func record(ctx context.Context, st store.Store, method, object string) error {
 }
 
 func operatorRow(now time.Time, method, object string) *model.Audit {
-	return &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: method, Object: object, Remote: "local"}
+	return &model.Audit{Time: model.At(now), Agent: caller.Operator.Name, Method: method, Object: object, Remote: "local"}
 }
 
 func backupCommand(e *env) *cobra.Command {

@@ -108,7 +108,7 @@ func TestBatchKilledAndResumed(t *testing.T) {
 				args = append(args, db...)
 			} else {
 				agent = "first"
-				var c *caller
+				var c *agentCaller
 				servers, c = processes(t, map[string]int{"server": 1, "three servers": 3}[mode], db...)
 				for _, p := range servers {
 					p.args = append(slices.Clone(p.args), "--listen", strings.TrimPrefix(p.url, "http://")) // where it was, when it is started again

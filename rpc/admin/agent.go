@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
@@ -63,7 +64,7 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 		return err
 	}
 	if old == nil || old.(*model.Agent).Name != a.Name {
-		if err := dispatch.AgentName(tx, a.Name); err != nil {
+		if err := caller.CheckAgentName(tx, a.Name); err != nil {
 			return err
 		}
 	}

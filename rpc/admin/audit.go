@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/wire"
@@ -68,7 +69,7 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Pl
 // PruneAudit removes the rows of the audit log from before a moment, and records that. The remaining rows can still be verified.
 func PruneAudit(ctx context.Context, s *dispatch.Server, before time.Time) (removed int64, err error) {
 	now := s.Config.Now()
-	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: "audit/prune",
+	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: caller.Operator.Name, Method: "audit/prune",
 		Object: "rows of before " + model.At(before).String(), Remote: "local"})
 }
 

@@ -139,7 +139,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
-	p.call, c.LooksInside = c, atomic
+	p.call, c.SearchesInTx = c, atomic
 	limit := dispatch.SmallBody
 	if method.Large {
 		limit = int(m.Server.Config.LargeBody)
@@ -235,7 +235,7 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	p.err = nil // left by an earlier run
 	tx.Limit(p.call.Scope)
 	var result any
-	err := p.call.StillMay(tx)
+	err := p.call.Recheck(tx)
 	if err == nil {
 		result, err = p.plan.View(tx)
 	}
@@ -286,7 +286,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
 	}
-	if dispatch.EndsForBeside(err) {
+	if dispatch.NeedsPresearch(err) {
 		return nil, err
 	}
 	if err != nil {

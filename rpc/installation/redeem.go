@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/limit"
@@ -334,14 +335,14 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 // e-mail address already means another user, it is left empty, because otherwise it would find neither of them. Only the
 // redeeming person claims that the address is theirs.
 func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
-	administrators, err := dispatch.NamesOf(tx, func(model.List) bool { return true })
+	administrators, err := caller.NamesOf(tx, func(model.List) bool { return true })
 	if err != nil {
 		return err
 	}
 	if user.EmailFolded != "" {
 		taken, err := tx.Exists(store.UsersByEmail, user.EmailFolded)
 		if err == nil && !taken {
-			taken, err = administrators.Email(tx, user)
+			taken, err = administrators.EmailTaken(tx, user)
 		}
 		if err != nil {
 			return err
@@ -355,7 +356,7 @@ func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
 			return err
 		}
 		user.LoginNameFolded = model.Fold(user.LoginName)
-		if taken, err := administrators.Login(tx, user); err != nil || !taken {
+		if taken, err := administrators.LoginTaken(tx, user); err != nil || !taken {
 			return err
 		}
 	}

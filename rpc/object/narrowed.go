@@ -49,12 +49,12 @@ func (o *Type) direct(conds []store.Cond) bool {
 const maxAmbiguous = 10 // how many objects an error lists if a selector matches several
 
 // Narrowed returns conditions with which a change finds at most a few objects without a search through their table (see
-// Call.FoundBeside in package dispatch).
+// Call.PresearchedIDs in package dispatch).
 func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	if o.direct(conds) {
 		return conds, nil
 	}
-	ids, known, err := c.FoundBeside(tx, fmt.Sprint(o.Table, conds), func(tx store.ReadTx) ([]any, error) {
+	ids, known, err := c.PresearchedIDs(tx, fmt.Sprint(o.Table, conds), func(tx store.ReadTx) ([]any, error) {
 		rows, err := tx.Find(o.lookup(conds))
 		ids := make([]any, len(rows))
 		for i, r := range rows {

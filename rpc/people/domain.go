@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/store"
@@ -106,7 +107,7 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	}
 	for i := range administrators {
 		if a := &administrators[i]; a.DomainID == now.ID {
-			if err := dispatch.AdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
+			if err := caller.CheckAdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/wire"
@@ -89,8 +90,8 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 			u.Password = SealPassword(c.Server, u.ID, d.Extra.(string), Characters(pw))
 		}
 	}
-	if d.Has("permissions") && u.Permissions != "" && c.HeldTo() != "" {
-		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.HeldTo())
+	if d.Has("permissions") && u.Permissions != "" && c.Restriction() != "" {
+		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.Restriction())
 	}
 	if err := c.MayName(tx, u, was); err != nil {
 		return err
@@ -103,7 +104,7 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 		if err := tx.Load(&domain, u.DomainID); err != nil {
 			return err
 		}
-		if err := dispatch.AdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
+		if err := caller.CheckAdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
 			return err
 		}
 	}

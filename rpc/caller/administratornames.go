@@ -1,4 +1,4 @@
-package dispatch
+package caller
 
 import (
 	"slices"
@@ -100,8 +100,8 @@ func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err
 	return taken, taken, nil
 }
 
-// Login returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
-func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
+// LoginTaken returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
+func (n *Names) LoginTaken(tx store.ReadTx, u *model.User) (bool, error) {
 	taken, _, err := n.mean(tx, u.LoginNameFolded, u.ID)
 	if taken || err != nil {
 		return taken, err
@@ -113,14 +113,14 @@ func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
 	return taken, err
 }
 
-// Email returns whether the e-mail address of a user also means an administrator who is another user.
-func (n *Names) Email(tx store.ReadTx, u *model.User) (bool, error) {
+// EmailTaken returns whether the e-mail address of a user also means an administrator who is another user.
+func (n *Names) EmailTaken(tx store.ReadTx, u *model.User) (bool, error) {
 	taken, _, err := n.mean(tx, u.EmailFolded, u.ID)
 	return taken, err
 }
 
 // MayName returns an error if a name that a user is given means an administrator who may do something that the caller may not.
-func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
+func (c *Caller) MayName(tx store.Tx, u, was *model.User) error {
 	g, ok := tx.(*Guard)
 	if !ok {
 		return nil
@@ -177,7 +177,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 // MayRename returns an error for a new domain name if a user of the domain, or an agent that is limited to it, may do something
 // that the caller may not. Otherwise the caller could choose whom an old name means. It also returns an error if a user's name
 // would then mean such an administrator.
-func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
+func (c *Caller) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
 	if c.Full() {
 		return nil
 	}
@@ -221,9 +221,4 @@ func (g *Guard) namesOfStronger() (names *Names, err error) {
 		g.names, err = NamesOf(g.Tx, g.c.weakerThan)
 	}
 	return g.names, err
-}
-
-// weakerThan returns whether permissions allow something that the caller may not do, or only with restrictions (HeldTo).
-func (c *Call) weakerThan(permissions model.List) bool {
-	return c.HeldTo() != "" || !model.Covers(c.Agent.Permissions.Items(), permissions.Items(), c.Server.Reveals)
 }
