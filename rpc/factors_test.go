@@ -107,7 +107,7 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 		for name, c := range map[string]caller{
 			"lacks a permission": s.agent(t, `"name":"lacking","permissions":"`+lacking+`"`),
 			"held to domains":    s.agent(t, `"name":"limited","permissions":"*","domains":"`+w.Name+`"`),
-			"held to addresses":  s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
+			"limited to addresses":  s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
 		} {
 			before := contents(t, url)
 			for _, a := range attempts {

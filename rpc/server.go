@@ -41,7 +41,7 @@ type Server struct {
 // New returns the server for all methods. In a new database it inserts the built-in products and the repository.
 func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	if !people.IsProfile(cfg.Profile) {
-		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
+		return nil, fmt.Errorf("there is no profile %q, only nist", cfg.Profile)
 	}
 	s := &Server{core: dispatch.New(cfg, methods)}
 	s.auth, s.devices = login.New(s.core), device.New(s.core)

@@ -63,7 +63,7 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 	}
 	if err == nil && s.kept != nil {
 		if err = s.keepAnew(ctx); err != nil {
-			err = fmt.Errorf("all is done, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in this database: %w", err)
+			err = fmt.Errorf("the database is ready, but the audit head kept next to the key file could not be replaced, so audit verify will miss the rows that are not in this database: %w", err)
 		}
 	}
 	return r, err

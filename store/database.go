@@ -181,7 +181,7 @@ func (s *sqlStore) errOverlong() *model.Error {
 }
 
 // errOverdue is wrapped by every error of a transaction that exceeded its time limit.
-var errOverdue = errors.New("the transaction's time is over")
+var errOverdue = errors.New("the transaction took too long")
 
 func (s *sqlStore) Callers() int64 {
 	if s.changes.Load() > 0 {

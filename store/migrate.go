@@ -169,7 +169,7 @@ func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 			return tx.PutMeta(metaCanary, s.keys.Seal(place, []byte(metaCanary)))
 		}
 		if _, err := s.keys.Unseal(place, sealed); err != nil {
-			return fmt.Errorf("the key file %s does not fit this database: it was sealed with another one", file)
+			return fmt.Errorf("the key file %s does not match this database, which was sealed with another one", file)
 		}
 		return nil
 	})

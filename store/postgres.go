@@ -57,7 +57,7 @@ func checkServer(ctx context.Context, db *sqlx.DB) []string {
 	if err != nil || !room.Valid || room.Int64 >= predicateLocks {
 		return nil
 	}
-	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins beside a call of many rows may be refused with error 8; "+
+	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins during a call of many rows may be refused with error 8; "+
 		"set max_pred_locks_per_transaction = 1024 or more there (CLUSTER.md: Limits)", room.Int64)}
 }
 

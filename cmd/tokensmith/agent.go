@@ -53,7 +53,7 @@ func agentCreateCommand(e *env) *cobra.Command {
 	var permissions, domains, addresses []string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "create NAME --permissions METHODS", Short: "Make an agent; its client secret is shown this once", Args: cobra.ExactArgs(1),
+		Use: "create NAME --permissions METHODS", Short: "Make an agent; its client secret is shown only once", Args: cobra.ExactArgs(1),
 		Example: `  tokensmith agent create batch --permissions 'token/*,auth/verify' --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var made struct {

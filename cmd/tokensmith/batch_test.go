@@ -243,7 +243,7 @@ func TestBatchRefused(t *testing.T) {
 	if said, err := batch(good, "--out", out); err != nil {
 		t.Fatal(err, said)
 	}
-	if _, err := batch(good, "--out", out); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if _, err := batch(good, "--out", out); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Error(err)
 	}
 	if said, err := batch(good, "--out", out, "--resume"); err != nil {

@@ -443,7 +443,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.fill("First name (optional)", "Ada")
 	p.fill("Permissions (optional)", "not a permission")
 	p.click("button", "Save")
-	p.sees("is neither object/method, nor object/*, nor *")
+	p.sees("must be object/method, object/* or *")
 	p.fill("Permissions (optional)", "device/get, device/search")
 	p.looks("user-new")
 	p.click("button", "Save")

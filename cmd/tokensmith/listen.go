@@ -74,7 +74,7 @@ func listenAt(flag, at string) (net.Listener, error) {
 	var address *net.AddrError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
+		return nil, fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one with %s", at, flag)
 	case errors.As(err, &address):
 		return nil, fmt.Errorf("%s %s: %s: give an address such as 127.0.0.1:8070", flag, at, address.Err)
 	case errors.As(err, &failed):

@@ -247,7 +247,7 @@ func (e *evenReader) Read(p []byte) (int, error) {
 	}
 	e.n += int64(n)
 	if err == io.EOF && e.marked && e.n%2 != 0 {
-		err = unreadable(0, "the file is UTF-16 and ends in the middle of a character: is all of it there?")
+		err = unreadable(0, "the file is UTF-16 and ends in the middle of a character: it is probably not complete")
 	}
 	return n, err
 }

@@ -148,7 +148,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, p.name == dispatch.ExecutePath:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
 	case atomic && method.NotAtomic:
-		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, whose refusals count", p.name)
+		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, because its refusals are counted", p.name)
 	case len(c.Params) == 0 || c.Params.Kind() == 'n':
 		c.Params = jsontext.Value("{}")
 	case c.Params.Kind() != '{':
@@ -202,8 +202,8 @@ func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared
 
 // batchTooLong returns the message for an atomic batch that takes too long.
 func batchTooLong(limit time.Duration) string {
-	return fmt.Sprintf("the batch takes longer than %s, the most that one transaction may: nothing is changed; "+
-		"send fewer calls at once, or without \"atomic\", which changes part by part", limit)
+	return fmt.Sprintf("the batch takes longer than %s, the limit of one transaction: nothing is changed; "+
+		"send fewer calls at once, or leave out \"atomic\", so that it is carried out in parts", limit)
 }
 
 // replyMost returns the size limit for all replies of a batch together.

@@ -48,7 +48,7 @@ func (c *Caller) Recheck(tx store.ReadTx) error {
 
 var (
 	errNoCaller = model.Errorf(model.NotAuthentic, "the caller is not authenticated any more")
-	errLess     = model.Errorf(model.NotPermitted, "not permitted: the caller may do less than when it called; call again")
+	errLess     = model.Errorf(model.NotPermitted, "not permitted: the caller lost rights since the call began; call again")
 )
 
 // agentAgain returns a function that reads the calling agent again and checks it against the claim that it made from an address.

@@ -32,7 +32,7 @@ func CheckAgentName(tx store.ReadTx, name string) error {
 		taken = called
 	}
 	if taken {
-		return model.AttrErrorf(model.Exists, "attrs.name", "is what the record calls somebody else, who is no agent")
+		return model.AttrErrorf(model.Exists, "attrs.name", "is the name of another caller in the audit record")
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func CheckAdministratorName(tx store.ReadTx, u *model.User, domain, attr string)
 	for _, name := range []string{RecordName(u, domain), recordedBefore(u, domain)} {
 		taken, err := tx.Exists(store.AgentsByName, name)
 		if err == nil && taken {
-			err = model.AttrErrorf(model.Exists, attr, "is, with the domain, the name of an agent: the record could not tell them apart")
+			err = model.AttrErrorf(model.Exists, attr, "is, together with the domain, the name of an agent: the audit record could not tell them apart")
 		}
 		if err != nil {
 			return err

@@ -56,9 +56,9 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	}
 	switch value := jsontext.Value(body); {
 	case !value.IsValid():
-		refused = &json2.Error{Code: json2.E_PARSE, Message: "the request is not JSON, or names a member twice"}
+		refused = &json2.Error{Code: json2.E_PARSE, Message: "the request is not JSON, or has a member twice"}
 	case value.Kind() == '[':
-		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "a batch is not taken here: batch.execute carries out many calls"}
+		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "batches are not supported here: call batch.execute"}
 	case value.Kind() != '{':
 		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must be an object"}
 	case json.Unmarshal(value, &head) != nil || head.Version != json2.Version || head.Method == "":

@@ -46,7 +46,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(http.StatusMethodNotAllowed, "invalid_request", "tokens are asked for by POST")
+		refuse(http.StatusMethodNotAllowed, "invalid_request", "tokens are requested by POST")
 		return
 	}
 	if err := wire.PlainBody(r); err != nil {

@@ -169,7 +169,7 @@ func (d *redemption) reply(dev *model.Device) redeemed {
 // again replies to a repeated redemption. The caller did not get the first reply, so it has never used the token.
 func (d *redemption) again(tx store.Tx, use *model.InstallationUse) (any, error) {
 	c := d.c
-	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
+	done := model.Errorf(model.Installed, "the installation was completed already: begin a new one with another nonce")
 	hardwareID, _ := object.Given[string](d.device, "hardwareId")
 	if use.CodeID != d.code.ID || use.HardwareID != hardwareID || c.Now-use.Time > model.ReplayWithin || !d.code.Enabled {
 		return nil, done

@@ -189,7 +189,7 @@ func (v *verification) remoteIP(text wire.Text) error {
 	}
 	ip, err := netip.ParseAddr(string(text))
 	if err != nil || ip.Zone() != "" {
-		return model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
+		return model.AttrErrorf(model.Invalid, "remoteIp", "is not an IP address")
 	}
 	v.comesFrom(ip.String())
 	v.c.Remote = ip.String() + " by " + v.c.Remote

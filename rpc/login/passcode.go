@@ -55,7 +55,7 @@ func (a *SendOTPArgs) channel(s *dispatch.Server) (string, error) {
 		return "", err
 	}
 	if p := people.ProfileOf(s); channel == model.SMTP && !p.Mail {
-		return "", model.AttrErrorf(model.Invalid, place, "the profile %s sends no passcodes by e-mail", p.Name)
+		return "", model.AttrErrorf(model.Invalid, place, "the profile %s does not allow passcodes by e-mail", p.Name)
 	}
 	return channel, nil
 }

@@ -53,13 +53,13 @@ var noPassword = sync.OnceValue(func() string {
 func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
 	case !bytes.Equal(login.Password, v.checkedHash):
-		return nil, model.UnavailableError(errors.New("the password was changed meanwhile"))
+		return nil, model.UnavailableError(errors.New("the password was changed in the meantime"))
 	case !v.matched:
 		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:
 		return v.refuse(tx, login, model.Disabled, 0)
 	case v.tooShort() && v.newHash != "":
-		return nil, model.AttrErrorf(model.Invalid, v.newPasswordAttr, "has fewer than %d characters, and stands alone", people.ProfileOf(v.c.Server).PasswordAlone)
+		return nil, model.AttrErrorf(model.Invalid, v.newPasswordAttr, "must have at least %d characters if no OTP is needed with it", people.ProfileOf(v.c.Server).PasswordAlone)
 	case v.tooShort():
 		v.mustChange = true
 		return v.refuse(tx, login, model.PINExpired, 0)

@@ -159,7 +159,7 @@ func (m *Auth) LookForSpraying(ctx context.Context) error {
 		if err := tx.PutMeta(metaSpraying, append([]byte{}, value...)); err != nil {
 			return err
 		}
-		m.Server.Config.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("refused credentials of many users: " + event)
+		m.Server.Config.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("credentials of many users are refused: " + event)
 		return tx.Audit(&model.Audit{Time: now, Agent: "serve", Method: "auth/guessing", Remote: "local",
 			Object: fmt.Sprintf("%s: %d refused in %s", event, count, SprayWithin)})
 	})

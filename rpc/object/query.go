@@ -125,7 +125,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			ok = ok && isText
 		}
 		if !ok {
-			return nil, model.AttrErrorf(model.Invalid, here, "operator %q does not fit this attribute", c.Op)
+			return nil, model.AttrErrorf(model.Invalid, here, "operator %q is not possible for this attribute", c.Op)
 		}
 		cond := store.Cond{Path: path, Column: a.Column, Op: op}
 		if a.Fold {
@@ -395,7 +395,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 		return "", err
 	}
 	array := append(JoinValues([]byte(`{"rows":[`), named), "]}"...)
-	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector fits more than one " + o.Noun, Detail: jsontext.Value(array)}
+	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector matches more than one " + o.Noun, Detail: jsontext.Value(array)}
 }
 
 // Ordering returns the sort order of a search: the given attributes, and the id last, so that the order is total.

@@ -15,8 +15,8 @@ type CSVArgs struct {
 
 var csvAttrs = object.Declare(&object.Type{Name: "batch", Of: []string{"token/batchAssignTokens", "user/import"}, Attrs: []object.Attr{
 	{Name: "csv", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-", About: "the file's text"},
-	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "of bytes sent as characters; UTF-8 if not given; `auto` goes by what they say themselves, or UTF-8"},
-	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "columns that are not known and may be passed over"},
+	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "if the file's bytes were sent as one character each; UTF-8 if not given; `auto` = as the file itself says, or else UTF-8"},
+	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "unknown columns to ignore"},
 }})
 
 // CSVText returns the text of a CSV parameter, and its columns that are to be ignored.

@@ -33,13 +33,13 @@ var DomainType = object.Declare(&object.Type{
 			About: "as in `NORTH\\jdoe`; no other domain's name, netbiosName or dnsName, compared without case"},
 		{Name: "dnsName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Fold: true, Indexed: true,
 			About: "as in `north.example\\jdoe`; no other domain's name, netbiosName or dnsName"},
-		{Name: "isDefault", Kind: object.Boolean, When: object.Always, About: "its user is meant where several have a name; one domain at most, which this takes it from"},
+		{Name: "isDefault", Kind: object.Boolean, When: object.Always, About: "a bare name that several domains have means its user; one domain at most: setting it takes it from the other"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000, About: "failed credentials that lock a user; 0 = never"},
 		{Name: "lockoutMinutes", Kind: object.Integer, When: object.Always, Initial: int64(15), Max: 525600, About: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
 		{Name: "maxFailures", Kind: object.Integer, When: object.Always, Initial: int64(100), Max: 1000, About: "failed credentials in a row that lock a user until an administrator unlocks; 0 = never"},
 		{Name: "passcodeChannels", Kind: object.List, When: object.Always, Initial: model.List(model.SMTP + "," + model.SMS), Values: []string{model.SMTP, model.SMS},
-			About: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
+			About: "channels for one-time passcodes; the first that reaches the user is used; empty = none are sent"},
 	},
 	EmptyCollections: []string{"policies", "radiusAttributes", "failThruServers"},
 	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
@@ -118,7 +118,7 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 			continue
 		}
 		if strings.Contains(now.Name, ",") {
-			return model.AttrErrorf(model.Invalid, "attrs.name", "must have no comma: agents are limited to the domain, whose lists of domains have commas in between")
+			return model.AttrErrorf(model.Invalid, "attrs.name", "must not contain a comma: agents are limited to this domain, and commas separate the domains in their lists")
 		}
 		a.DomainRenamed(was.NameFolded, now.Name)
 		if err := tx.Save(a); err != nil {

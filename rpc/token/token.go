@@ -80,7 +80,7 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 	written, ok := d.Secrets["seed"]
 	if !ok || len(written) == 0 {
 		if d.Has("encode") {
-			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is of a seed: give one")
+			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is the encoding of a seed: give a seed as well")
 		}
 		seed, err := c.Server.Random(GeneratedSeedBytes)
 		d.Extra = model.Secret(seed)

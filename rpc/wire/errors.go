@@ -20,7 +20,7 @@ type ErrorCode struct {
 // Codes is the only table of error codes. Entries may be added, and never changed. No other place contains a number of a code,
 // except that each noun has the code for its own not-found error.
 var Codes = map[model.Kind]ErrorCode{
-	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is in the server's log alone"},
+	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is only in the server's log"},
 	model.Unreadable:       {2, http.StatusOK, "the request cannot be read; the message says where"},
 	model.NoMethod:         {3, http.StatusNotFound, "no such method"},
 	model.NotAuthentic:     {4, http.StatusUnauthorized, "the caller is not authenticated"},
