@@ -62,7 +62,7 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 		s.restoredAt.Store(now.UnixMilli())
 	}
 	if err == nil && s.kept != nil {
-		if err = s.keepAnew(ctx); err != nil {
+		if err = s.rewriteKeptHead(ctx); err != nil {
 			err = fmt.Errorf("the database is ready, but the audit head kept next to the key file could not be replaced, so audit verify will miss the rows that are not in this database: %w", err)
 		}
 	}

@@ -58,7 +58,7 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 	return err == nil, naming(err, file, keyFile)
 }
 
-// clear prepares the path for a new database. If the log of an older database is there, it refuses or, with makeAnew, renames
+// clear prepares the path for a new database. If the log of an older database is there, it refuses or, with makeAnyway, renames
 // the log. It removes the other files that are left of an older database, and sets its kept head aside.
 func (o *options) clear(file, keyFile string) error {
 	for _, log := range logs {
@@ -66,7 +66,7 @@ func (o *options) clear(file, keyFile string) error {
 		if err != nil || info.Size() == 0 {
 			continue
 		}
-		if o.make != makeAnew {
+		if o.make != makeAnyway {
 			return fmt.Errorf("there is no database at %s, but its log %s%s exists, and committed changes are in it. "+
 				"Put the database back next to it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
 		}
@@ -99,7 +99,7 @@ func (o *options) unused(file, keyFile string) error {
 	if err == nil && info.IsDir() {
 		return keyring.FolderError(keyFile)
 	}
-	if err == nil && o.make == makeFresh {
+	if err == nil && o.make == makeIfFresh {
 		return fmt.Errorf("there is no database at %s, but its key file %s exists: the database was moved or deleted, or --db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}

@@ -284,8 +284,8 @@ func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	return name, err
 }
 
-// keepAnew keeps the current head of the record, without checking the one that was kept before.
-func (s *sqlStore) keepAnew(ctx context.Context) error {
+// rewriteKeptHead keeps the current head of the record, without checking the one that was kept before.
+func (s *sqlStore) rewriteKeptHead(ctx context.Context) error {
 	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
 		last, err = tx.lastAuditMark()

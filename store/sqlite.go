@@ -141,7 +141,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	if s.note, others, err = serves(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
 	}
-	if others && o.use == toBeAlone {
+	if others && o.use == toBeExclusive {
 		return nil, errors.Join(fmt.Errorf("database %s: a process serves it: stop that first; nothing is changed", path), s.Close())
 	}
 	if others {

@@ -20,7 +20,7 @@ func (d *database) keyPath() string {
 	if d.keyFile != "" {
 		return d.keyFile
 	}
-	return d.beside(".key")
+	return d.sidecar(".key")
 }
 
 // openStore opens an existing database without the methods.
@@ -123,7 +123,7 @@ func restoreCommand(e *env) *cobra.Command {
 			file := store.File(d.url)
 			switch {
 			case inPlace:
-				if err := d.with(cmd.Context(), finish, store.Alone()); err != nil {
+				if err := d.with(cmd.Context(), finish, store.Exclusive()); err != nil {
 					return err
 				}
 			case file == "":

@@ -143,7 +143,7 @@ func (l *listeners) secure(e *env, f *serveFlags) error {
 	l.tls = config
 	fmt.Fprintln(e.stdout, "certificate's SHA-256 "+fingerprint(cert))
 	if f.self {
-		fmt.Fprintln(e.stdout, "clients may trust "+f.beside(".ca.pem"))
+		fmt.Fprintln(e.stdout, "clients may trust "+f.sidecar(".ca.pem"))
 	}
 	return nil
 }

@@ -53,8 +53,8 @@ func (d *database) connect(ctx context.Context, options ...store.Option) (store.
 	return store.Open(ctx, d.url, d.keyPath(), options...)
 }
 
-// beside returns the path of a file that belongs to the database.
-func (d *database) beside(suffix string) string {
+// sidecar returns the path of a file that belongs to the database.
+func (d *database) sidecar(suffix string) string {
 	file := store.File(d.url)
 	if file == "" {
 		if d.keyFile != "" {
@@ -92,7 +92,7 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 	if cfg.TimeZone, err = d.zone(); err != nil {
 		return nil, nil, err
 	}
-	st, err := d.connect(ctx, append([]store.Option{store.OnlyFresh()}, options...)...)
+	st, err := d.connect(ctx, append([]store.Option{store.MakeIfFresh()}, options...)...)
 	if err != nil {
 		return nil, nil, err
 	}

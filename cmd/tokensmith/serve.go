@@ -176,7 +176,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 
 // spool returns the folders for data that is too large for memory. Folders on a disk come before those that may be in memory.
 func (f *serveFlags) spool(temp string) []string {
-	folders := []string{"/var/tmp", filepath.Dir(f.beside("")), os.TempDir()}
+	folders := []string{"/var/tmp", filepath.Dir(f.sidecar("")), os.TempDir()}
 	if temp != "" {
 		folders = slices.Insert(folders, 0, temp)
 	}
@@ -217,7 +217,7 @@ func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg d
 		return err
 	})}
 	if f.create {
-		options = append(options, store.Anew())
+		options = append(options, store.MakeAnyway())
 	}
 	s, st, err = f.database.open(ctx, cfg, options...)
 	if err == nil && made == nil {
@@ -242,7 +242,7 @@ type secrets struct {
 	written string // temporary name of the file, until the database exists
 }
 
-func (f *serveFlags) secretsFile() string { return f.beside(".first-agent.json") }
+func (f *serveFlags) secretsFile() string { return f.sidecar(".first-agent.json") }
 
 // firstSecrets creates the first agent and administrator of a new database; it returns nil if the database is not new. If it
 // returns secrets with an error, the secrets are in the database.

@@ -93,7 +93,7 @@ func Watch(ctx context.Context, s *dispatch.Server) {
 		case err != nil:
 			s.Config.Log.Error().Err(err).Msg("audit head")
 		case n%headLogged == 0:
-			s.Config.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.Limits.Unsaid.Swap(0)).Msg("audit head")
+			s.Config.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.Limits.Unreported.Swap(0)).Msg("audit head")
 		}
 		said = sayNotKept(s, said)
 		if n%headLogged == 0 {

@@ -167,7 +167,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 
 // run runs the prepared calls of a batch in one transaction or snapshot.
 func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared, atomic bool, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
-	began, most := time.Now(), m.replyMost(outer)
+	began, most := time.Now(), m.maxReply(outer)
 	reply := outer.Reply()
 	reply.Add("[")
 	for i, p := range calls {
@@ -206,8 +206,8 @@ func batchTooLong(limit time.Duration) string {
 		"send fewer calls at once, or leave out \"atomic\", so that it is carried out in parts", limit)
 }
 
-// replyMost returns the size limit for all replies of a batch together.
-func (m *Batch) replyMost(outer *dispatch.Call) int64 {
+// maxReply returns the size limit for all replies of a batch together.
+func (m *Batch) maxReply(outer *dispatch.Call) int64 {
 	if outer.HasLarge {
 		return m.Server.Config.LargeBody
 	}
@@ -260,7 +260,7 @@ func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
 		return dispatch.EnvelopeOf(result)
 	}
 	defer b.File.Close() // the file is not needed after this
-	if most := m.replyMost(p.call.Outer); b.File.Size > most {
+	if most := m.maxReply(p.call.Outer); b.File.Size > most {
 		return nil, repliesTooLarge(most)
 	}
 	return wire.Success(b)

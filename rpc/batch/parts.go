@@ -15,7 +15,7 @@ import (
 // parts runs a batch in parts: consecutive calls that read share a snapshot, and consecutive calls that change something share a
 // transaction. A part lasts about partTime.
 func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepared) (any, error) {
-	began, most := time.Now(), m.replyMost(outer)
+	began, most := time.Now(), m.maxReply(outer)
 	at := &dispatch.Progress{}
 	for at.Done < len(calls) {
 		err := ctx.Err()

@@ -85,9 +85,9 @@ func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.Use
 	return found, nil
 }
 
-// mean returns whether a name means an administrator other than the user with the given id, and whether it does so only as a
+// taken returns whether a name means an administrator other than the user with the given id, and whether it does so only as a
 // login name without a domain.
-func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
+func (n *Names) taken(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
 	another := func(a *model.User) bool { return a.ID != id }
 	if slices.ContainsFunc(n.others[name], another) {
 		return true, false, nil
@@ -102,20 +102,20 @@ func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err
 
 // LoginTaken returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
 func (n *Names) LoginTaken(tx store.ReadTx, u *model.User) (bool, error) {
-	taken, _, err := n.mean(tx, u.LoginNameFolded, u.ID)
+	taken, _, err := n.taken(tx, u.LoginNameFolded, u.ID)
 	if taken || err != nil {
 		return taken, err
 	}
 	name, err := n.inDomain(tx, u)
 	if err == nil {
-		taken, _, err = n.mean(tx, name, u.ID)
+		taken, _, err = n.taken(tx, name, u.ID)
 	}
 	return taken, err
 }
 
 // EmailTaken returns whether the e-mail address of a user also means an administrator who is another user.
 func (n *Names) EmailTaken(tx store.ReadTx, u *model.User) (bool, error) {
-	taken, _, err := n.mean(tx, u.EmailFolded, u.ID)
+	taken, _, err := n.taken(tx, u.EmailFolded, u.ID)
 	return taken, err
 }
 
@@ -158,7 +158,7 @@ func (c *Caller) MayName(tx store.Tx, u, was *model.User) error {
 		if !n.given {
 			continue
 		}
-		taken, byLogin, err := names.mean(tx, n.name, u.ID)
+		taken, byLogin, err := names.taken(tx, n.name, u.ID)
 		switch {
 		case err != nil:
 			return err

@@ -19,9 +19,9 @@ import (
 // Every method of store.Tx that writes factors is overridden here. A test lists the methods that write none.
 type Guard struct {
 	store.Tx
-	c     *Caller
-	asked map[string]bool // ids of users and tokens that were checked
-	names *Names          // names of the administrators who may do more than the caller; nil if not read yet
+	c       *Caller
+	checked map[string]bool // ids of users and tokens that were checked
+	names   *Names          // names of the administrators who may do more than the caller; nil if not read yet
 }
 
 // Guarded returns the transaction for what the caller changes.
@@ -30,7 +30,7 @@ func (c *Caller) Guarded(tx store.Tx) store.Tx {
 	if c.Full() {
 		return tx
 	}
-	return &Guard{Tx: tx, c: c, asked: map[string]bool{}}
+	return &Guard{Tx: tx, c: c, checked: map[string]bool{}}
 }
 
 // Unguarded returns the transaction inside a Guard, such as the Guard of the batch that a call belongs to. It is for methods
@@ -117,9 +117,9 @@ func (c *Caller) covers(who string, all []model.List) error {
 	return nil
 }
 
-// ask calls MayChange for the users and tokens that were not checked yet in this transaction.
-func (g *Guard) ask(users, tokens []string) error {
-	known := func(id string) bool { return g.asked[id] }
+// check calls MayChange for the users and tokens that were not checked yet in this transaction.
+func (g *Guard) check(users, tokens []string) error {
+	known := func(id string) bool { return g.checked[id] }
 	users = slices.DeleteFunc(slices.Clone(users), known)
 	tokens = slices.DeleteFunc(slices.Clone(tokens), known)
 	if len(users)+len(tokens) == 0 {
@@ -129,21 +129,21 @@ func (g *Guard) ask(users, tokens []string) error {
 		return err
 	}
 	for _, id := range append(users, tokens...) {
-		g.asked[id] = true
+		g.checked[id] = true
 	}
 	return nil
 }
 
-func (g *Guard) user(id string) error { return g.ask([]string{id}, nil) }
+func (g *Guard) user(id string) error { return g.check([]string{id}, nil) }
 
-func (g *Guard) token(id string) error { return g.ask(nil, []string{id}) }
+func (g *Guard) token(id string) error { return g.check(nil, []string{id}) }
 
 // assignment checks an assignment's user and all other users of its token.
 func (g *Guard) assignment(id string) error {
 	var a model.Assignment
 	err := g.Load(&a, id)
 	if err == nil {
-		err = g.ask([]string{a.UserID}, []string{a.TokenID})
+		err = g.check([]string{a.UserID}, []string{a.TokenID})
 	}
 	return err
 }
@@ -151,7 +151,7 @@ func (g *Guard) assignment(id string) error {
 // CheckSeedAccess checks whether the caller may open the seeds of tokens. token.OpenSeed calls it.
 func (c *Caller) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
-		return g.ask(nil, tokens)
+		return g.check(nil, tokens)
 	}
 	return nil
 }
@@ -199,7 +199,7 @@ func (g *Guard) row(row any) error {
 	if err != nil {
 		return err
 	}
-	return g.ask(users, tokens)
+	return g.check(users, tokens)
 }
 
 // Insert is Insert of store.Tx, with the check.
@@ -225,7 +225,7 @@ func (g *Guard) InsertMany(rows any, skip bool) (int64, error) {
 			users, tokens = append(users, u...), append(tokens, t...)
 		}
 	}
-	if err := g.ask(slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
+	if err := g.check(slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
 		return 0, err
 	}
 	return g.Tx.InsertMany(rows, skip)

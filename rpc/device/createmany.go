@@ -148,7 +148,7 @@ func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group st
 		}
 	}
 	if _, err := tx.InsertMany(devices, false); err != nil {
-		return DeviceType.Taken(err)
+		return DeviceType.ExistsError(err)
 	}
 	if _, err := tx.InsertMany(tokens, false); err != nil {
 		return err

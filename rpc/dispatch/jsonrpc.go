@@ -82,22 +82,22 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	c.size, c.rpcID = int64(len(body)), head.ID
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.Header.Set("Content-Type", jsonrpcType)
-	said := &saying{ResponseWriter: w}
+	said := &writeRecorder{ResponseWriter: w}
 	s.gorilla.ServeHTTP(said, r)
-	if !said.anything {
+	if !said.written {
 		c.answering(w, 0)
 		w.WriteHeader(http.StatusNoContent) // the reply to a notification
 	}
 }
 
-// saying is an http.ResponseWriter that remembers whether a response was written.
-type saying struct {
+// writeRecorder is an http.ResponseWriter that remembers whether a response was written.
+type writeRecorder struct {
 	http.ResponseWriter
-	anything bool
+	written bool
 }
 
-func (s *saying) Write(b []byte) (int, error) {
-	s.anything = true
+func (s *writeRecorder) Write(b []byte) (int, error) {
+	s.written = true
 	return s.ResponseWriter.Write(b)
 }
 

@@ -133,7 +133,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if login != nil {
 			return nil, tx.SaveLogin(&login.UserState) // unchanged, to make the same writes
 		}
-		return nil, tx.Stranger(c.Now)
+		return nil, tx.RecordUnknownName(c.Now)
 	}
 	return nil
 }

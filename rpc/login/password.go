@@ -32,7 +32,7 @@ func (v *verification) hash(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		against, v.setBesideOTP = strings.CutPrefix(string(plain), people.BesideOTP)
+		against, v.setOnlyWithOTP = strings.CutPrefix(string(plain), people.OnlyWithOTP)
 	}
 	return v.c.Server.RunExpensive(ctx, func() {
 		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.newHash), v.password)
@@ -86,5 +86,5 @@ func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 // a longer one.
 func (v *verification) tooShort() bool {
 	alone := people.ProfileOf(v.c.Server).PasswordAlone
-	return v.setBesideOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
+	return v.setOnlyWithOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
 }

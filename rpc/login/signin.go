@@ -238,7 +238,7 @@ func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	if err := v.pretendAt(tx, id); err != nil {
 		return nil, err
 	}
-	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
+	return dispatch.CommittedRefusal{Err: answer(k)}, tx.RecordUnknownName(v.c.Now)
 }
 
 // refuse records a refusal. At the console it locks only the console; otherwise it counts for the user.

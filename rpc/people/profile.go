@@ -59,13 +59,13 @@ func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, ch
 	return model.AttrErrorf(model.Invalid, place, "must have at least %d characters for a user without an active token", ProfileOf(s).PasswordAlone)
 }
 
-// BesideOTP is the prefix of the stored hash of a password that is too short to be used without an OTP.
-const BesideOTP = "beside-otp "
+// OnlyWithOTP is the prefix of the stored hash of a password that is too short to be used without an OTP.
+const OnlyWithOTP = "beside-otp "
 
 // SealPassword returns the sealed form of a user's new password, given by its hash and its number of characters.
 func SealPassword(s *dispatch.Server, userID, hash string, characters int) []byte {
 	if characters < ProfileOf(s).PasswordAlone {
-		hash = BesideOTP + hash
+		hash = OnlyWithOTP + hash
 	}
 	return s.Keys.Seal(store.PasswordPlace(userID), []byte(hash))
 }

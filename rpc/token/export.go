@@ -37,7 +37,7 @@ func leftOut(row store.Row) string {
 	switch totp := object.AsText(row[8]) == string(otp.TOTP); {
 	case !totp && row[4].(int64) > otp.LastStep:
 		return whose + "it was left out: its last counter is used, so it has no more OTPs"
-	case totp && (row[5].(int64) > seedfile.DriftMost || row[5].(int64) < -seedfile.DriftMost):
+	case totp && (row[5].(int64) > seedfile.MaxDrift || row[5].(int64) < -seedfile.MaxDrift):
 		return whose + "it was left out: its drift is out of range; token/reset clears it"
 	}
 	return ""
