@@ -76,7 +76,8 @@ func sameOrigin(h http.Handler) http.Handler {
 	// the origin "null".
 	protection.AddInsecureBypassPattern("POST " + token.LinkPath + "{link}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
+		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from "+
+			"another site's page"), false)
 	}))
 	return protection.Handler(h)
 }

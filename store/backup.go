@@ -65,7 +65,8 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		return c, err
 	}
 	if err := rewriteKept(file, keyFile, c.Head); err != nil {
-		return c, fmt.Errorf("%s is restored, but the audit head kept next to the key file could not be replaced, so audit verify will miss the rows that are not in the backup: %w", file, err)
+		return c, fmt.Errorf("%s is restored, but the audit head kept next to the key file could not be replaced, so audit "+
+			"verify will miss the rows that are not in the backup: %w", file, err)
 	}
 	return c, nil
 }

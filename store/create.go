@@ -68,7 +68,8 @@ func (o *options) clear(file, keyFile string) error {
 		}
 		if o.make != makeAnyway {
 			return fmt.Errorf("there is no database at %s, but its log %s%s exists, and committed changes are in it. "+
-				"Put the database back next to it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
+				"Put the database back next to it, or restore a backup; serve --create makes a new one, and keeps the log "+
+				"under another name", file, file, log)
 		}
 		if err := os.Rename(file+log, setAside(file+log)); err != nil {
 			return err
@@ -100,7 +101,8 @@ func (o *options) unused(file, keyFile string) error {
 		return keyring.FolderError(keyFile)
 	}
 	if err == nil && o.make == makeIfFresh {
-		return fmt.Errorf("there is no database at %s, but its key file %s exists: the database was moved or deleted, or --db names another file. "+
+		return fmt.Errorf("there is no database at %s, but its key file %s exists: the database was moved or deleted, or "+
+			"--db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}
 	return nil

@@ -213,7 +213,8 @@ func (tx *sqlReadTx) holdsMark(head string) error {
 
 // hint says which file an expected head comes from, and what to do if that expectation is wrong.
 func (k *keptHead) hint() string {
-	return " (according to " + filepath.Base(k.file) + " next to the key file; if you put an older backup in place on purpose, remove that file)"
+	return " (according to " + filepath.Base(k.file) + " next to the key file; if you put an older backup in place on " +
+		"purpose, remove that file)"
 }
 
 // hinted returns the hint if expect is the kept head; else "".
@@ -235,7 +236,8 @@ func (s *sqlStore) KeptHead() (head string, err error) {
 		return "", nil
 	}
 	if head, err = k.read(); err != nil {
-		return "", &model.Error{Kind: model.RecordBroken, Msg: "the head of the audit record that is kept next to the key file cannot be read", Err: err}
+		return "", &model.Error{Kind: model.RecordBroken, Msg: "the head of the audit record that is kept next to the key " +
+			"file cannot be read", Err: err}
 	}
 	k.mu.Lock()
 	k.last = head
@@ -272,7 +274,8 @@ func (s *sqlStore) findKept(ctx context.Context, keyFile string) error {
 // another machine.
 func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	const here = "current_database() || '/' || COALESCE(current_schema(), '')"
-	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} { // the first query needs a privilege
+	// The first query needs a privilege.
+	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} {
 		err = s.view(ctx, false, func(tx *sqlReadTx) (err error) {
 			name, err = value[string](tx, query)
 			return err

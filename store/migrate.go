@@ -47,7 +47,8 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 			have, err := tx.schema()
 			if err != nil || have >= n {
 				if have > len(files) {
-					err = fmt.Errorf("the database was made by a newer tokensmith: its schema has number %d, this tokensmith knows up to %d", have, len(files))
+					err = fmt.Errorf("the database was made by a newer tokensmith: its schema has number %d, this "+
+						"tokensmith knows up to %d", have, len(files))
 				}
 				return err
 			}

@@ -202,7 +202,8 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 		}
 		at, _ := strconv.ParseInt(string(text), 10, 64)
 		if left := time.UnixMilli(at).Add(retireAfter).Sub(now); left > 0 && !restarted {
-			return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("the key was rotated less than %s ago, and a call that began before may still store values "+
+			return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("the key was rotated less than %s ago, and a call that "+
+				"began before may still store values "+
 				"sealed with the old key: wait %s, or restart all servers and give --restarted", retireAfter, left.Round(time.Minute))}
 		}
 		for i := range sealedColumns {

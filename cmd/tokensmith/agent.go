@@ -11,7 +11,8 @@ import (
 )
 
 func agentCommand(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods, and give them certificates and new secrets"}
+	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods, and " +
+		"give them certificates and new secrets"}
 	cmd.AddCommand(agentCreateCommand(e), agentListCommand(e), agentDisableCommand(e), agentRotateCommand(e), agentCertificateCommand(e))
 	return cmd
 }

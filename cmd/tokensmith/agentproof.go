@@ -64,7 +64,8 @@ func agentCertificateCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.pem, "pem", "", "write certificate, authority and key to this file, unencrypted, as curl --cert and OpenSSL read it")
 	flags.StringVar(&f.pfx, "pfx", "", "write PKCS#12 to this file, as Java and Windows read it")
 	flags.StringVar(&f.passwordFile, "pfx-password-file", "", "file whose first line is the PKCS#12 file's password")
-	flags.BoolVar(&f.modern, "pfx-modern", false, "encrypt it with AES and SHA-256, which Java before 8u301 and OpenSSL before 1.1 cannot read, instead of 3DES")
+	flags.BoolVar(&f.modern, "pfx-modern", false, "encrypt it with AES and SHA-256, which Java before 8u301 and OpenSSL "+
+		"before 1.1 cannot read, instead of 3DES")
 	flags.IntVar(&f.days, "days", 5*365, "how long it is valid")
 	return cmd
 }

@@ -127,7 +127,8 @@ func restoreCommand(e *env) *cobra.Command {
 					return err
 				}
 			case file == "":
-				return errors.New("a backup can only be restored to SQLite: restore a PostgreSQL database by its own tools or tokensmith load, then run restore --in-place")
+				return errors.New("a backup can only be restored to SQLite: restore a PostgreSQL database by its own tools " +
+					"or tokensmith load, then run restore --in-place")
 			default:
 				c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath(), finish)
 				if err != nil {

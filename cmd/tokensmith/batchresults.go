@@ -96,7 +96,8 @@ func (r *results) resume(out string) (err error) {
 		return errors.Join(err, r.file.Close())
 	}
 	if age := time.Since(info.ModTime()); age > resultsAge {
-		return errors.Join(fmt.Errorf("%s was last written to %s ago, and servers remember calls for only a day: it cannot be continued; its last line shows what was done",
+		return errors.Join(fmt.Errorf("%s was last written to %s ago, and servers remember calls for only a day: it cannot "+
+			"be continued; its last line shows what was done",
 			out, age.Round(time.Minute)), r.file.Close())
 	}
 	var whole int64

@@ -53,12 +53,14 @@ func importCommand(e *env) *cobra.Command {
 	flags.BoolVar(&f.assign, "assign", false, "assign each token to the user named in the file")
 	flags.BoolVar(&f.create, "create-products", false, "create the products that the keys need")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only report what would be done")
-	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what to do with a serial that exists: same-seed (accept it if the seed is the same), refuse, skip")
+	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what to do with a serial that exists: same-seed (accept it "+
+		"if the seed is the same), refuse, skip")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password of an encrypted file")
 	flags.StringVar(&f.pskFile, "psk-file", "", "file with the pre-shared key of an encrypted file, in hex")
 	flags.StringVar(&f.crypto, "crypto", "", "hash of keys for which the file does not state it: HmacSHA1, HmacSHA256, HmacSHA512")
 	flags.StringVar(&f.encode, "encode", "", "encoding of seeds where the file does not state it: HEX, BASE32, BASE64")
-	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and does not say its own: windows-1252 (auto: as the file says)")
+	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and does not say its own: windows-1252 "+
+		"(auto: as the file says)")
 	flags.StringSliceVar(&f.ignore, "ignore", nil, "unknown columns, parameters and elements to ignore")
 	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", maxPartRows))
 	return cmd

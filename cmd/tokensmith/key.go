@@ -58,6 +58,7 @@ func keyRetireCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().BoolVar(&restarted, "restarted", false, "all servers were restarted after the rotation, so no call from before it is still running")
+	cmd.Flags().BoolVar(&restarted, "restarted", false, "all servers were restarted after the rotation, so no call from "+
+		"before it is still running")
 	return cmd
 }

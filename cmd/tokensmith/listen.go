@@ -61,7 +61,8 @@ func (f *serveFlags) open() (*listeners, error) {
 	for _, at := range l.all() {
 		if !secure && !f.insecure && !loopback(at.Addr()) {
 			l.close()
-			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; --insecure allows it", at.Addr())
+			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; "+
+				"--insecure allows it", at.Addr())
 		}
 	}
 	return l, nil
@@ -109,7 +110,8 @@ func (f *serveFlags) counted(proxies []netip.Prefix) (limits conn.ConnectionLimi
 	room := max(int(files.Cur)-filesKept, int(files.Cur)/2)
 	if limits.All > room*3/4 {
 		limits.All = room * 3 / 4
-		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
+		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of "+
+			"devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
 			files.Cur, limits.All, room-limits.All)
 	}
 	limits.Streams = min(room-limits.All, conn.DefaultStreams)

@@ -34,12 +34,14 @@ type database struct {
 func (d *database) flags(cmd *cobra.Command, def string) {
 	cmd.Flags().StringVar(&d.url, "db", def, "SQLite file, or postgres:// URL")
 	cmd.Flags().StringVar(&d.timeZone, "timezone", "UTC", "time zone for dates without a time, such as Europe/Berlin")
-	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
+	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; "+
+		"tokensmith.key for PostgreSQL)")
 }
 
 // bulkFlag adds the flag for commands that run calls of many rows.
 func (d *database) bulkFlag(cmd *cobra.Command) {
-	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "time limit of a call of many rows, such as an import, on a database that this process has open, from 1s to 24h")
+	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "time limit of a call of many rows, such as an "+
+		"import, on a database that this process has open, from 1s to 24h")
 }
 
 // connect opens the database.

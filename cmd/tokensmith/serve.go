@@ -54,19 +54,25 @@ func serveCommand(e *env) *cobra.Command {
 	f.database.bulkFlag(cmd)
 	f.tlsFlags.flags(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.create, "create", false, "make a new SQLite database if there is none, even if the key file or log (-wal) of an old one is left; the log is kept under another name")
+	flags.BoolVar(&f.create, "create", false, "make a new SQLite database if there is none, even if the key file or log "+
+		"(-wal) of an old one is left; the log is kept under another name")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8070", "address to listen on")
-	flags.StringVar(&f.authListen, "auth-listen", "", "second address, which serves only auth/* and oauth/token (older clients expect port 8071)")
+	flags.StringVar(&f.authListen, "auth-listen", "", "second address, which serves only auth/* and oauth/token (older "+
+		"clients expect port 8071)")
 	flags.StringVar(&f.prefix, "prefix", "/das5/rest", "path in front of /object/method; the bare form works as well")
 	flags.BoolVar(&f.strictJSON, "strict-json", false, "refuse bodies that are not valid JSON, such as old clients send")
 	flags.BoolVar(&f.insecure, "insecure", false, "allow plain HTTP on an address that is not loopback")
 	flags.StringVar(&f.publicURL, "public-url", "", "beginning of links, https://host (default: the listener's address)")
 	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is trusted; repeatable")
 	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls per second of an agent without a limit of its own; 0 = no limit")
-	flags.IntVar(&f.connections, "connections", conn.DefaultConnections, "most connections, a quarter of them for addresses of known callers; event streams of devices are not counted")
-	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "most connections of one address, four times as many for addresses of known callers; no limit for trusted proxies")
-	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that misses three is shown as offline")
-	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long installation codes that are sent to owners of new devices are valid")
+	flags.IntVar(&f.connections, "connections", conn.DefaultConnections, "most connections, a quarter of them for "+
+		"addresses of known callers; event streams of devices are not counted")
+	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "most connections of one "+
+		"address, four times as many for addresses of known callers; no limit for trusted proxies")
+	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that misses "+
+		"three is shown as offline")
+	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long installation codes that are sent to owners "+
+		"of new devices are valid")
 	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "most accounts that one installation code makes within an hour")
 	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on must meet NIST SP 800-63B-4, AAL2")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")

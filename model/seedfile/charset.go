@@ -132,7 +132,8 @@ func Decode(text, charset string) (string, error) {
 	case ok:
 		return string(out), nil
 	case auto:
-		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not UTF-8: name the charset of the file, such as windows-1252", max(1, line))
+		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not UTF-8: name the charset of the file, "+
+			"such as windows-1252", max(1, line))
 	}
 	return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not %s", max(1, line), shown(label))
 }

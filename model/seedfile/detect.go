@@ -27,7 +27,8 @@ func undetected(prefix []byte) error {
 		}
 	}
 	if isJSON.Match(prefix) {
-		return unreadable(0, "the file is JSON, like the backups of authenticator apps, and cannot be imported: let the app export otpauth:// URIs, one per line")
+		return unreadable(0, "the file is JSON, like the backups of authenticator apps, and cannot be imported: let the "+
+			"app export otpauth:// URIs, one per line")
 	}
 	if len(bytes.TrimSpace(bytes.ReplaceAll(prefix, []byte("\ufeff"), nil))) == 0 {
 		return unreadable(0, "the file is empty")

@@ -198,7 +198,8 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
 		k.Algorithm, factor = HOTP, kind
-		k.note("the third column was read as a counter; if it is a period, put totp and the digits in front of it, or name the columns in the first line")
+		k.note("the third column was read as a counter; if it is a period, put totp and the digits in front of it, or name " +
+			"the columns in the first line")
 	}
 	if s := field(colDigits); s != "" {
 		if k.Digits, ok = digitCount(s); !ok {
@@ -271,7 +272,8 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 // misplaced returns which values are in the wrong column, such as a seed in the column of the serial number, or a type in the
 // first column. It shows none of them.
 func misplaced(row []string, serial, seed string, named bool) string {
-	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: if they differ, name them in the first line"
+	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: if they differ, " +
+		"name them in the first line"
 	switch {
 	case !named && (strings.EqualFold(serial, HOTP) || strings.EqualFold(serial, TOTP)):
 		return "the first column is the type" + order

@@ -99,7 +99,8 @@ func (l *pskcDecrypter) writtenSecret(secret []byte) ([]byte, string) {
 		decoded, _ := other.decode(text)
 		return decoded, ""
 	}
-	return nil, fmt.Sprintf("the decrypted secret looks like %s text, but PSKC has the key's bytes there; give encode %s, or BASE64 if these are the bytes", other, other)
+	return nil, fmt.Sprintf("the decrypted secret looks like %s text, but PSKC has the key's bytes there; give encode %s, "+
+		"or BASE64 if these are the bytes", other, other)
 }
 
 // plainSecret decodes a PlainValue, which is base64 (RFC 6030, section 4.2). A few programs write hex or base32, which is also

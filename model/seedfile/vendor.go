@@ -82,7 +82,8 @@ func readVendor(src *source, f *File, _ Options) error {
 		case "tokens":
 			return v.readTokens()
 		}
-		return unreadable(v.x.line(), "<%s> is in another kind of file of this vendor; only <tokens>, which hold seeds, can be imported", name(e.Name.Local))
+		return unreadable(v.x.line(), "<%s> is in another kind of file of this vendor; only <tokens>, which hold seeds, "+
+			"can be imported", name(e.Name.Local))
 	})
 	if err != nil {
 		return err
@@ -264,7 +265,8 @@ func (v *vendorReader) token(t vendorToken) error {
 		return nil
 	}
 	if other := otherThanBase64(t.seed); h.encoding == Base64 && other != "" && v.f.opts.Encoding != Base64 {
-		v.f.Bad.add(t.line, t.serial, fmt.Sprintf("the seed looks like %s, but the header has encode BASE64; give encode BASE64 if it is base64", other))
+		v.f.Bad.add(t.line, t.serial, fmt.Sprintf("the seed looks like %s, but the header has encode BASE64; give encode "+
+			"BASE64 if it is base64", other))
 		return nil
 	}
 	if k.Secret, ok = h.encoding.decode(t.seed); !ok {

@@ -37,9 +37,11 @@ var AgentType = object.Declare(&object.Type{
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique; no other caller has it in the audit record"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true,
+			About: "unique; no other caller has it in the audit record"},
 		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it authenticates with, the same as the id"},
-		{Name: "permissions", Kind: object.List, When: object.Always, Required: true, About: "method patterns: `token/create`, `token/*`, `*`; each must match a method"},
+		{Name: "permissions", Kind: object.List, When: object.Always, Required: true,
+			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
 		{Name: "addresses", Kind: object.List, When: object.Always, About: "CIDR ranges it calls from; none = any"},
 		{Name: "certificates", Kind: object.List, When: object.Always, About: "SHA-256 of the public keys of its certificates, hex"},
@@ -125,9 +127,11 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	}
 	switch most := c.Agent.RateLimit; {
 	case c.Agent.Addresses != "" && a.Addresses == "":
-		return model.AttrErrorf(model.NotPermitted, place+".addresses", "not permitted: the caller is limited to addresses, so the agent must be limited to some of them")
+		return model.AttrErrorf(model.NotPermitted, place+".addresses", "not permitted: the caller is limited to "+
+			"addresses, so the agent must be limited to some of them")
 	case most > 0 && (a.RateLimit == 0 || a.RateLimit > most):
-		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "not permitted: the caller is limited to %d, so the agent may have at most that", most)
+		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "not permitted: the caller is limited to %d, so "+
+			"the agent may have at most that", most)
 	}
 	return nil
 }

@@ -168,7 +168,8 @@ func (c *Caller) MayName(tx store.Tx, u, was *model.User) error {
 			// other exists. In the default domain, however, the login name alone would mean the new user, and a principal name is
 			// unique across all domains.
 		default:
-			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it is also a name of a user who may do what the caller may not")
+			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it is also a name of a user who "+
+				"may do what the caller may not")
 		}
 	}
 	return nil
@@ -210,7 +211,8 @@ func (c *Caller) MayRename(tx store.Tx, was, now *model.Domain, limited []model.
 		return err
 	}
 	if len(called) > 0 {
-		return model.AttrErrorf(model.NotPermitted, "attrs.name", "not permitted: with this name, a user of the domain would be called like a user who may do what the caller may not")
+		return model.AttrErrorf(model.NotPermitted, "attrs.name", "not permitted: with this name, a user of the domain "+
+			"would be called like a user who may do what the caller may not")
 	}
 	return nil
 }

@@ -61,7 +61,8 @@ func CheckAdministratorName(tx store.ReadTx, u *model.User, domain, attr string)
 	for _, name := range []string{RecordName(u, domain), recordedBefore(u, domain)} {
 		taken, err := tx.Exists(store.AgentsByName, name)
 		if err == nil && taken {
-			err = model.AttrErrorf(model.Exists, attr, "is, together with the domain, the name of an agent: the audit record could not tell them apart")
+			err = model.AttrErrorf(model.Exists, attr, "is, together with the domain, the name of an agent: the audit "+
+				"record could not tell them apart")
 		}
 		if err != nil {
 			return err

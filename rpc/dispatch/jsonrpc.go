@@ -62,7 +62,8 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	case value.Kind() != '{':
 		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must be an object"}
 	case json.Unmarshal(value, &head) != nil || head.Version != json2.Version || head.Method == "":
-		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is \"2.0\", and method, a string"}
+		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is " +
+			"\"2.0\", and method, a string"}
 	}
 	if refused != nil {
 		if head.ID == nil {

@@ -71,7 +71,8 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
 	if n := len(args.Nonce); n < minNonce || n > maxNonce {
-		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", minNonce, maxNonce)
+		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the "+
+			"request is repeated", minNonce, maxNonce)
 	}
 	var err error
 	if d.device, err = said(device.DeviceType, "device", args.Device, redeemDevice); err != nil {

@@ -113,7 +113,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
 	case v.held && err != nil && wire.ClientError(err).Kind == model.Locked, err != nil && wire.ClientError(err).Kind == model.WrongCredential:
 		// Only the audit log distinguishes a locked administrator from a user who is not an administrator.
-		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones, signing in is blocked for a while, except from where you signed in lately")
+		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones, signing in is blocked for a "+
+			"while, except from where you signed in lately")
 	}
 	return err
 }

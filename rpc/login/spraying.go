@@ -87,7 +87,8 @@ type spraying struct {
 	last atomic.Int64 // refusals within SprayWithin, at the last check
 }
 
-var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)
+var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, "+
+	"and windows are narrow.", nil, nil)
 
 // Describe implements prometheus.Collector.
 func (p *spraying) Describe(to chan<- *prometheus.Desc) { to <- standsOut }

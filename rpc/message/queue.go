@@ -53,7 +53,8 @@ var TemplateType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Indexed: true, About: "activationCode, downloadUrl, passcode or installationCode"},
 		{Name: "subject", Kind: object.Text, When: object.OnSet, Required: true, About: "with parameters in braces"},
-		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10, About: "with parameters in braces: {loginName}"},
+		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10,
+			About: "with parameters in braces: {loginName}"},
 	},
 })
 

@@ -100,7 +100,8 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 		}
 		for _, id := range slices.Sorted(maps.Keys(shared)) {
 			n++
-			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is also a name of another user, so it identifies neither"})
+			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is also a name of another user, so it " +
+				"identifies neither"})
 		}
 	}
 }

@@ -105,7 +105,8 @@ func Warnings(ctx context.Context, s *dispatch.Server) (list []string, err error
 		products, err := tx.Products()
 		for i := range products {
 			if p := &products[i]; CheckPeriod(s, p.OTP()) != nil {
-				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: its tokens keep working",
+				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: "+
+					"its tokens keep working",
 					p.Codes(), p.Period, ProfileOf(s).Period, ProfileOf(s).Name))
 			}
 		}

@@ -162,12 +162,14 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		case other != nil:
 			return chosen{to: other}, nil
 		case named:
-			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s, and the file does not state the algorithm", shownCodes(want.maker, want.code))
+			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s, and "+
+				"the file does not state the algorithm", shownCodes(want.maker, want.code))
 		}
 		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")
 	}
 	if want.long && other == nil {
-		return chosen{reason: "the seed has 64 bytes or more, as for SHA-512, but the file does not state the hash: give it with attrs.crypto or --crypto"}, nil
+		return chosen{reason: "the seed has 64 bytes or more, as for SHA-512, but the file does not state the hash: give " +
+			"it with attrs.crypto or --crypto"}, nil
 	}
 	kind := want.kind.WithDefaults()
 	if !named {

@@ -52,7 +52,8 @@ type ExportArgs struct {
 }
 
 var exportAttrs = object.Declare(&object.Type{Name: "token/export", Of: []string{"token/export"}, Noun: "export", Attrs: []object.Attr{
-	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-", About: "encrypts the file; file and password together reveal the seeds"},
+	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-",
+		About: "encrypts the file; file and password together reveal the seeds"},
 }})
 
 // exportFields are the attributes of a token in the file, in the order in which export reads them.
@@ -92,7 +93,8 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		more := int64(len(found)) > limit
 		switch {
 		case more && args.Cursor == nil:
-			return nil, model.AttrErrorf(model.Invalid, "match", "matches more than %d tokens; select fewer, or export in parts with cursor", limit)
+			return nil, model.AttrErrorf(model.Invalid, "match", "matches more than %d tokens; select fewer, or export in "+
+				"parts with cursor", limit)
 		case more:
 			found = found[:limit]
 		case len(found) == 0:

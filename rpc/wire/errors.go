@@ -63,8 +63,9 @@ var Codes = map[model.Kind]ErrorCode{
 	model.Installed:        {507, 0, "the installation was completed already"},
 	model.LicenseExpired:   {508, 0, "the license is expired"},
 	model.TokenInvalid:     {511, http.StatusUnauthorized, "the client token is not valid"},
-	model.TokenEnded:       {512, http.StatusUnauthorized, "the client token has ended: its device is logged out, for the reason in the result"},
-	model.DeviceInactive:   {513, http.StatusForbidden, "the device is inactive"},
+	model.TokenEnded: {512, http.StatusUnauthorized, "the client token has ended: its device is logged out, for the " +
+		"reason in the result"},
+	model.DeviceInactive: {513, http.StatusForbidden, "the device is inactive"},
 }
 
 // shared lists the nouns whose not-found error has the same code as another kind of error.

@@ -190,7 +190,8 @@ func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 		}
 	}
 	if !ok {
-		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date and time with zone, such as 2026-01-31T10:00:00Z, or a date alone")
+		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date and time with zone, such as "+
+			"2026-01-31T10:00:00Z, or a date alone")
 	}
 	return m, nil
 }
