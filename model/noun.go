@@ -27,6 +27,7 @@ var (
 	TemplateNoun         = noun(111, "template")
 	DeliveryNoun         = noun(112, "delivery")
 	AuditNoun            = noun(113, "audit row")
+	GroupNoun            = noun(114, "group")
 	DomainNoun           = noun(242, "domain")
 	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
 	// the administrator gets the same error as the device. This tells the administrator which device is broken, which "internal
@@ -40,6 +41,7 @@ var (
 var (
 	LinkNoun              = inner("link")
 	DeviceGroupMemberNoun = inner("device group member")
+	GroupMemberNoun       = inner("group member")
 	InstallationUseNoun   = inner("installation use")
 	SignInsNoun           = inner("count of sign-ins")
 	SessionNoun           = inner("session")

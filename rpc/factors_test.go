@@ -22,6 +22,7 @@ var factorless = map[string][]string{
 		"domain/estimateGuessing", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
 	"is a rule, a name or a text for everybody; TestNobodyLocksStrongerOnesByTheirDomain, TestNobodyChangesTheProductOfAStrongerOne": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
 		"repository/create", "repository/set", "repository/delete", "template/set"},
+	"groups users, by which they prove nothing":                                       {"group/create", "group/get", "group/set", "group/delete", "group/search", "group/addUsers", "group/removeUsers"},
 	"makes a user, who has no factor yet; what permissions he is given is mayGrant's": {"user/create"},
 	"goes by the credential, or sends one to its user alone": {"auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken",
 		"auth/activateTokenAssignment"},

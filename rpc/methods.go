@@ -16,7 +16,7 @@ var methods = []dispatch.Method{
 	{Path: "domain/create", Target: "Domain.Create", About: "Makes a domain."},
 	{Path: "domain/get", Target: "Domain.Get", About: "Reads one domain."},
 	{Path: "domain/set", Target: "Domain.Set", About: "Changes a domain."},
-	{Path: "domain/delete", Target: "Domain.Delete", About: "Deletes a domain without users and installation codes."},
+	{Path: "domain/delete", Target: "Domain.Delete", About: "Deletes a domain without users, groups and installation codes."},
 	{Path: "domain/search", Target: "Domain.Search", About: "Finds domains."},
 	{Path: "domain/estimateGuessing", Target: "Auth.EstimateGuessing", About: "Computes what guessing OTPs for a year may reach, by the settings in force."},
 
@@ -28,6 +28,14 @@ var methods = []dispatch.Method{
 	{Path: "user/unlock", Target: "User.Unlock", About: "Unlocks a user, at the console as well, and forgets refused credentials."},
 	{Path: "user/resetPassword", Target: "User.ResetPassword", Reveals: true, About: "Sets a new password, or makes a random one and answers it; it must then be changed."},
 	{Path: "user/import", Target: "User.Import", Large: true, About: "Creates or updates the users of a CSV file, all or nothing."},
+
+	{Path: "group/create", Target: "Group.Create", About: "Makes a group of users in a domain."},
+	{Path: "group/get", Target: "Group.Get", About: "Reads one group of users."},
+	{Path: "group/set", Target: "Group.Set", About: "Changes a group of users."},
+	{Path: "group/delete", Target: "Group.Delete", About: "Deletes a group of users; its users and the groups in it stay."},
+	{Path: "group/search", Target: "Group.Search", About: "Finds groups of users."},
+	{Path: "group/addUsers", Target: "Group.AddUsers", About: "Puts up to 10,000 users into a group, all or nothing; those who are in it stay."},
+	{Path: "group/removeUsers", Target: "Group.RemoveUsers", About: "Takes up to 10,000 users out of a group, all or nothing."},
 
 	{Path: "product/create", Target: "Product.Create", About: "Makes a product: how a kind of token makes and checks OTPs."},
 	{Path: "product/get", Target: "Product.Get", About: "Reads one product."},

@@ -132,7 +132,7 @@ func namesOfEleven(t *testing.T, s *service) {
 		agent, method string
 		want          int
 	}{
-		{"reader", "deviceGroup/search", 0}, {"reader", "deviceGroup/get", 5}, {"reader", "device/search", 5}, {"reader", "group/search", 3},
+		{"reader", "deviceGroup/search", 0}, {"reader", "deviceGroup/get", 5}, {"reader", "device/search", 5}, {"reader", "group/search", 5},
 		{"both", "deviceGroup/get", 0}, {"both", "device/search", 0}, {"both", "deviceGroup/search", 5}, {"both", "deviceGroup/delete", 5},
 		{"keeper", "deviceGroup/search", 0}, {"keeper", "token/search", 0}, {"keeper", "user/search", 5},
 		{"none", "deviceGroup/search", 5}, {"own", "deviceGroup/search", 5}, {"limited", "deviceGroup/get", 0}, {"limited", "deviceGroup/search", 5},

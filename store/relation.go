@@ -18,6 +18,7 @@ var (
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	DomainGroups      = Step{From: "id", Table: "user_groups", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}
 	RepositoryTokens  = Step{From: "id", Table: "tokens", To: "repository_id"}
@@ -37,6 +38,10 @@ var (
 
 	DeviceGroups = []Step{{From: "id", Table: "device_group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 	GroupDevices = []Step{{From: "id", Table: "device_group_members", To: "group_id"}, ToDevice}
+	UserGroups   = []Step{{From: "id", Table: "user_group_members", To: "user_id"}, {From: "group_id", Table: "user_groups", To: "id"}}
+	GroupUsers   = []Step{{From: "id", Table: "user_group_members", To: "group_id"}, ToUser}
+	GroupParents = []Step{{From: "id", Table: "user_group_parents", To: "group_id"}, {From: "parent_id", Table: "user_groups", To: "id"}}
+	GroupMembers = []Step{{From: "id", Table: "user_group_parents", To: "parent_id"}, {From: "group_id", Table: "user_groups", To: "id"}}
 	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
@@ -115,6 +120,9 @@ func DomainScope(domains []any) Scope {
 	return Scope{
 		"domains":              {{Column: "id", Op: In, Value: domains}},
 		"users":                {{Column: "domain_id", Op: In, Value: domains}},
+		"user_groups":          {{Column: "domain_id", Op: In, Value: domains}},
+		"user_group_members":   within(ToUser),
+		"user_group_parents":   nil, // its groups are of one domain
 		"token_assignments":    within(ToUser),
 		"tokens":               {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
 		"devices":              within(ToUser),

@@ -189,6 +189,9 @@ func attrSchema(a *object.Attr) schema {
 // examples are the examples that cannot be derived from the declarations.
 var examples = map[string]string{
 	"user/import":                  `{"attrs":{"csv":"domain,loginName,firstName\nexample.com,john.smith,John\n"}}`,
+	"group/create":                 `{"attrs":{"name":"staff","domain.name":"example.com"}}`,
+	"group/addUsers":               `{"group":{"name":"staff","domain.name":"example.com"},"users":["john.smith",{"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12"}]}`,
+	"group/removeUsers":            `{"group":{"name":"staff","domain.name":"example.com"},"users":["john.smith"]}`,
 	"token/batchAssignTokens":      `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,status,pin\nexample.com,john.smith,DN,SE,10000000,ACTIVE,1234\n","charset":"UTF-8"}}`,
 	"token/import":                 `{"attrs":{"product.productCode":"SE","data":"serial,seed\n10000000,3132333435363738393031323334353637383930\n"}}`,
 	"token/create":                 `{"attrs":{"product":{"manufacturerCode":"DN","productCode":"SE"},"user":{"domain.name":"example.com","loginName":"john.smith"},"pin":"1234"}}`,

@@ -170,7 +170,7 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 	if err != nil {
 		return m.Type.Taken(err)
 	}
-	if err := d.relate(c, tx, m.Type.idOf(row)); err != nil {
+	if err := d.relate(c, tx, row); err != nil {
 		return err
 	}
 	c.SetObject(m.Type.Noun, m.Type.idOf(row))

@@ -106,8 +106,9 @@ type Attr struct {
 	Aliases    []string                          // older names for old clients
 	From       []string                          // columns of the object's own row, in the same spelling, from which Derive makes the value; then there is no Column
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
-	Reveals    bool // returned only to callers whose permission has the method's exact name or is "*"; this is recorded in the audit log
-	ZeroIsNone bool // integer: 0 means no value, and can be set only by null
+	Leads      []store.Step // boolean: whether these steps lead from the object to any row; then there is no Column
+	Reveals    bool         // returned only to callers whose permission has the method's exact name or is "*"; this is recorded in the audit log
+	ZeroIsNone bool         // integer: 0 means no value, and can be set only by null
 	About      string
 }
 
@@ -118,6 +119,7 @@ type Collection struct {
 	Alias  string // its singular, which match accepts too
 	Object string
 	Steps  []store.Step // path to the elements, with at most one relation table in between
+	Same   string       // column, in the spelling of names, in which the elements must have the value of the object itself: "domainId"; "" for none
 	Order  string       // column of the first table that the elements are sorted by; "" for id
 	About  string
 }
@@ -160,12 +162,12 @@ func Declare(o *Type) *Type {
 		}
 	}
 	for i := range o.Collections {
-		o.Collections[i].Order = snake(o.Collections[i].Order)
+		o.Collections[i].Order, o.Collections[i].Same = snake(o.Collections[i].Order), snake(o.Collections[i].Same)
 	}
 	o.ByName = map[string]*Attr{}
 	for i := range o.Attrs {
 		a := &o.Attrs[i]
-		if a.Derive != nil {
+		if a.derived() {
 			a.Column = "-"
 		}
 		a.From = slices.Clone(a.From)
@@ -235,7 +237,10 @@ func (o *Type) Collection(name string, singular bool) *Collection {
 func (a *Attr) Simple() bool { return a.Kind != Ref && a.Kind != Secret && a.readable() }
 
 // readable returns whether an attribute has a stored or derived value.
-func (a *Attr) readable() bool { return a.Column != "-" || a.Derive != nil }
+func (a *Attr) readable() bool { return a.Column != "-" || a.derived() }
+
+// derived returns whether an attribute has a value that no column holds. It cannot be searched or sorted by.
+func (a *Attr) derived() bool { return a.Derive != nil || a.Leads != nil }
 
 // field returns the field of a row for a column.
 func (o *Type) field(row any, column string) reflect.Value {

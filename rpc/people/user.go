@@ -53,9 +53,11 @@ var UserType = object.Declare(&object.Type{
 	Collections: []object.Collection{
 		{Name: "tokens", Alias: "token", Object: "token", Steps: []store.Step{store.UserAssignments, store.ToToken}},
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.UserAssignments}},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Same: "domainId", Order: "groupId", Steps: store.UserGroups,
+			About: "of the user's domain; what a group is in does not count"},
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
 	},
-	EmptyCollections: []string{"groups", "tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
+	EmptyCollections: []string{"tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
 	EmptyTexts:       []string{"unit"},
 })
 
