@@ -31,11 +31,11 @@ type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
-	Staff                                                                                       string // a group of users
+	Staff, Unit                                                                                 string // a group of users, and a unit
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -64,6 +64,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Device = make("device", `"name":"device%d","user.id":"%s"`, n, w.User)
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
+	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
 	w.Row = rows[0].(map[string]any)["id"].(string)
@@ -90,6 +91,11 @@ var tried = map[string]string{
 	"group/search":                       `{"match":[["id","=","{Staff}"]]}`,
 	"group/addUsers":                     `{"id":"{Staff}","users":[{"id":"{Loner}"},{"id":"{User}"}]}`,
 	"group/removeUsers":                  `{"id":"{Staff}","users":[{"id":"{User}"},{"id":"{Loner}"}]}`,
+	"unit/create":                        `{"attrs":{"name":"new{Name}","parent.id":"{Unit}"}}`,
+	"unit/get":                           `{"id":"{Unit}"}`,
+	"unit/set":                           `{"id":"{Unit}","attrs":{"description":"x"}}`,
+	"unit/delete":                        `{"id":"{Unit}"}`,
+	"unit/search":                        `{"match":[["id","=","{Unit}"]]}`,
 	"product/create":                     `{"attrs":{"name":"p","manufacturerCode":"N","productCode":"{Name}","algorithm":"HOTP"}}`,
 	"product/get":                        `{"id":"{Product}"}`,
 	"product/set":                        `{"id":"{Product}","attrs":{"name":"x"}}`,
@@ -194,7 +200,7 @@ var shared = []string{"license/get", "license/search", "deviceGroup/get", "devic
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

@@ -61,6 +61,12 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{people.UserType, `[["group.id","=","x"]]`},
 		{people.UserType, `[["groups.name","=","x"]]`},
 		{people.UserType, `[["group.name","=","x"],["domain.name","=","y"]]`},
+		{people.UserType, `[["unit.id","=","x"]]`},
+		{people.UserType, `[["unit.name","=","x"]]`},
+		{people.UnitType, `[["name","=","x"]]`},
+		{people.UnitType, `[["domain.id","=","x"],["parent.id","=","y"]]`},
+		{people.UnitType, `[["parent.id","=","x"]]`},
+		{people.UnitType, `[["children.id","=","x"]]`},
 		{people.GroupType, `[["name","=","x"]]`},
 		{people.GroupType, `[["domain.id","=","x"]]`},
 		{people.GroupType, `[["users.id","=","x"]]`},
@@ -134,7 +140,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			continue
 		}
 		for _, step := range plan {
-			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens", "user_groups", "user_group_members", "user_group_parents"} {
+			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens", "units", "user_groups", "user_group_members", "user_group_parents"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
 					t.Errorf("%s %s: %s\n%s\n%s", c.obj.Name, c.match, step, text, strings.Join(plan, "\n"))
 				}

@@ -16,7 +16,7 @@ var methods = []dispatch.Method{
 	{Path: "domain/create", Target: "Domain.Create", About: "Makes a domain."},
 	{Path: "domain/get", Target: "Domain.Get", About: "Reads one domain."},
 	{Path: "domain/set", Target: "Domain.Set", About: "Changes a domain."},
-	{Path: "domain/delete", Target: "Domain.Delete", About: "Deletes a domain without users, groups and installation codes."},
+	{Path: "domain/delete", Target: "Domain.Delete", About: "Deletes a domain without users, groups, units and installation codes."},
 	{Path: "domain/search", Target: "Domain.Search", About: "Finds domains."},
 	{Path: "domain/estimateGuessing", Target: "Auth.EstimateGuessing", About: "Computes what guessing OTPs for a year may reach, by the settings in force."},
 
@@ -36,6 +36,12 @@ var methods = []dispatch.Method{
 	{Path: "group/search", Target: "Group.Search", About: "Finds groups of users."},
 	{Path: "group/addUsers", Target: "Group.AddUsers", About: "Puts up to 10,000 users into a group, all or nothing; those who are in it stay."},
 	{Path: "group/removeUsers", Target: "Group.RemoveUsers", About: "Takes up to 10,000 users out of a group, all or nothing."},
+
+	{Path: "unit/create", Target: "Unit.Create", About: "Makes a unit in a domain, at its top or below another unit."},
+	{Path: "unit/get", Target: "Unit.Get", About: "Reads one unit."},
+	{Path: "unit/set", Target: "Unit.Set", About: "Changes a unit; `parent` moves it, with what is below it."},
+	{Path: "unit/delete", Target: "Unit.Delete", About: "Deletes a unit without units below it and users in it."},
+	{Path: "unit/search", Target: "Unit.Search", About: "Finds units."},
 
 	{Path: "product/create", Target: "Product.Create", About: "Makes a product: how a kind of token makes and checks OTPs."},
 	{Path: "product/get", Target: "Product.Get", About: "Reads one product."},

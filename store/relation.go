@@ -18,6 +18,9 @@ var (
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	DomainUnits       = Step{From: "id", Table: "units", To: "domain_id"}
+	UnitsBelow        = Step{From: "id", Table: "units", To: "parent_id"}
+	UnitUsers         = Step{From: "id", Table: "users", To: "unit_id"}
 	DomainGroups      = Step{From: "id", Table: "user_groups", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}
@@ -120,6 +123,7 @@ func DomainScope(domains []any) Scope {
 	return Scope{
 		"domains":              {{Column: "id", Op: In, Value: domains}},
 		"users":                {{Column: "domain_id", Op: In, Value: domains}},
+		"units":                {{Column: "domain_id", Op: In, Value: domains}},
 		"user_groups":          {{Column: "domain_id", Op: In, Value: domains}},
 		"user_group_members":   within(ToUser),
 		"user_group_parents":   nil, // its groups are of one domain

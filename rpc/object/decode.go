@@ -247,7 +247,11 @@ func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 	}
 	for i := range d.refs {
 		r := &d.refs[i]
-		id, err := d.find(c, tx, *r)
+		same := ""
+		if r.attr.Same != "" {
+			same = d.obj.field(row, r.attr.Same).String()
+		}
+		id, err := d.find(c, tx, *r, same)
 		if err != nil {
 			return err
 		}
@@ -268,15 +272,36 @@ func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 	return nil
 }
 
-func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, error) {
+// find looks up a related object. same is the value that it must have in the column Same of its attribute; "" if any will do.
+func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation, same string) (*string, error) {
 	if r.conds == nil {
 		return nil, nil
 	}
-	id, err := Types[r.attr.Object].FindSelected(c, tx, BySelector(r.conds))
+	place := ""
 	if d.Place != "" {
-		err = AtAttribute(err, d.Place+"."+r.attr.Name)
+		place = d.Place + "." + r.attr.Name
 	}
+	id, err := Types[r.attr.Object].findSame(c, tx, r.conds, place, r.attr.Same, same)
 	return &id, err
+}
+
+// findSame returns the id of the object that a selector names. If value is not empty, only an object that has it in the column
+// same is meant, and it is an error to name another one.
+func (o *Type) findSame(c *dispatch.Call, tx store.ReadTx, conds []store.Cond, place, same, value string) (string, error) {
+	if value != "" {
+		id, err := o.Find(c, tx, append(slices.Clip(conds), store.Cond{Column: same, Op: store.Eq, Value: value}))
+		if !wire.NotFound(err) {
+			return id, err
+		}
+	}
+	id, err := o.FindSelected(c, tx, BySelector(conds))
+	if value != "" && (err == nil || wire.NoSingleMatch(err) && !wire.NotFound(err)) {
+		return "", model.AttrErrorf(model.Invalid, place, "is a %s of another domain", o.Noun)
+	}
+	if place != "" {
+		err = AtAttribute(err, place)
+	}
+	return id, err
 }
 
 // maxElements limits the elements that a client may send for a collection.
@@ -338,7 +363,7 @@ func (d *Decoded) Related(c *dispatch.Call, tx store.ReadTx, name string) (*stri
 		case r.id != nil:
 			return r.id, nil
 		default:
-			return d.find(c, tx, r)
+			return d.find(c, tx, r, "")
 		}
 	}
 	return nil, nil

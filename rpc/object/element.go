@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -41,13 +40,13 @@ func (o *Type) Elements(place string, items []jsontext.Value) (*Elements, error)
 	return e, nil
 }
 
-// Find returns the ids of the objects, each once, in the order in which they were named. Only objects whose column same has the
-// given value are meant, such as those of a domain; with "" for same, all are. An object that is not found is an error that names
-// its place in the list.
+// Find returns the ids of the objects, each once, in the order in which they were named. If value is not empty, only objects that
+// have it in the column same are meant, such as those of a domain. An object that is not found is an error that names its place in
+// the list.
 func (e *Elements) Find(c *dispatch.Call, tx store.ReadTx, same, value string) ([]string, error) {
-	within := []store.Cond{}
-	if same != "" {
-		within = append(within, store.Cond{Column: same, Op: store.Eq, Value: value})
+	var within []store.Cond
+	if value != "" {
+		within = []store.Cond{{Column: same, Op: store.Eq, Value: value}}
 	}
 	found := make([]string, len(e.each))
 	if err := e.together(tx, within, found); err != nil {
@@ -58,7 +57,7 @@ func (e *Elements) Find(c *dispatch.Call, tx store.ReadTx, same, value string) (
 	for i, id := range found {
 		if id == "" {
 			var err error
-			if id, err = e.one(c, tx, i, within); err != nil {
+			if id, err = e.obj.findSame(c, tx, e.each[i], fmt.Sprint(e.place, ".", i), same, value); err != nil {
 				return nil, err
 			}
 		}
@@ -75,30 +74,14 @@ func (e *Elements) First(c *dispatch.Call, tx store.ReadTx) (string, error) {
 	if len(e.each) == 0 {
 		return "", nil
 	}
-	return e.one(c, tx, 0, nil)
-}
-
-// one looks up one object.
-func (e *Elements) one(c *dispatch.Call, tx store.ReadTx, i int, within []store.Cond) (string, error) {
-	here := fmt.Sprint(e.place, ".", i)
-	if len(within) > 0 {
-		id, err := e.obj.Find(c, tx, append(slices.Clip(e.each[i]), within...))
-		if !wire.NotFound(err) {
-			return id, err
-		}
-	}
-	id, err := e.obj.FindSelected(c, tx, BySelector(e.each[i]))
-	if len(within) > 0 && (err == nil || wire.NoSingleMatch(err) && !wire.NotFound(err)) {
-		return "", model.AttrErrorf(model.Invalid, here, "is a %s of another domain", e.obj.Noun)
-	}
-	return id, AtAttribute(err, here)
+	return e.obj.findSame(c, tx, e.each[0], fmt.Sprint(e.place, ".0"), "", "")
 }
 
 // maxTogether is how many objects are looked up with one query.
 const maxTogether = 1000
 
 // together looks up the objects that are named by one text that an index serves, many with one query, and sets their ids in
-// found. Those that it does not find, or of which there are several, are left to one.
+// found. Those that it does not find, or of which there are several, are left to findSame.
 func (e *Elements) together(tx store.ReadTx, within []store.Cond, found []string) error {
 	by := map[string]map[string][]int{} // column → text → places in the list
 	for i, conds := range e.each {

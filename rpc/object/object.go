@@ -103,6 +103,7 @@ type Attr struct {
 	Fold       bool                              // compared without case, with the folded column
 	Indexed    bool                              // an index serves a search by it alone
 	Object     string                            // ref: the name of the other object
+	Same       string                            // ref: column, in the spelling of names, in which the other object must have the value of the object itself
 	Aliases    []string                          // older names for old clients
 	From       []string                          // columns of the object's own row, in the same spelling, from which Derive makes the value; then there is no Column
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
@@ -119,7 +120,7 @@ type Collection struct {
 	Alias  string // its singular, which match accepts too
 	Object string
 	Steps  []store.Step // path to the elements, with at most one relation table in between
-	Same   string       // column, in the spelling of names, in which the elements must have the value of the object itself: "domainId"; "" for none
+	Same   string       // as for a ref: "domainId", if object and elements are of one domain
 	Order  string       // column of the first table that the elements are sorted by; "" for id
 	About  string
 }
@@ -170,7 +171,7 @@ func Declare(o *Type) *Type {
 		if a.derived() {
 			a.Column = "-"
 		}
-		a.From = slices.Clone(a.From)
+		a.Same, a.From = snake(a.Same), slices.Clone(a.From)
 		for i, name := range a.From {
 			a.From[i] = snake(name)
 		}

@@ -1,4 +1,4 @@
-// Package people contains domains, users and groups of users: their declarations, passwords and the rules of a profile for them, permissions, and
+// Package people contains domains, users, groups of users and units: their declarations, passwords and the rules of a profile for them, permissions, and
 // the import of users.
 package people
 
@@ -18,14 +18,14 @@ type Domain struct{ object.CRUD }
 // Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Domain": &Domain{object.CRUD{Server: s, Type: DomainType}}, "User": &User{object.CRUD{Server: s, Type: UserType}},
-		"Group": &Group{object.CRUD{Server: s, Type: GroupType}}}
+		"Group": &Group{object.CRUD{Server: s, Type: GroupType}}, "Unit": &Unit{object.CRUD{Server: s, Type: UnitType}}}
 }
 
 // DomainType declares the object domain.
 var DomainType = object.Declare(&object.Type{
 	Name: "domain", NotFound: model.DomainNoun, Limited: object.Reads, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}, {Rows: store.DomainGroups, Noun: "groups"}},
+	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}, {Rows: store.DomainGroups, Noun: "groups"}, {Rows: store.DomainUnits, Noun: "units"}},
 	Check:  checkDomain, AfterWrite: afterWriteDomain,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},

@@ -23,3 +23,22 @@ CREATE TABLE user_group_parents (
 	PRIMARY KEY (group_id, parent_id)
 );
 CREATE INDEX user_group_parents_parent ON user_group_parents (parent_id, group_id);
+
+-- Units: the tree in which a domain's users stand, each in one at most.
+
+CREATE TABLE units (
+	id TEXT PRIMARY KEY,
+	domain_id TEXT NOT NULL REFERENCES domains (id),
+	parent_id TEXT REFERENCES units (id),
+	name TEXT NOT NULL,
+	name_folded TEXT NOT NULL,
+	description TEXT NOT NULL,
+	repository_id TEXT REFERENCES repositories (id) ON DELETE SET NULL
+);
+CREATE UNIQUE INDEX units_siblings ON units (domain_id, COALESCE(parent_id, ''), name_folded);
+CREATE INDEX units_parent ON units (parent_id, id);
+CREATE INDEX units_name ON units (name_folded, id);
+CREATE INDEX units_repository ON units (repository_id);
+
+ALTER TABLE users ADD COLUMN unit_id TEXT REFERENCES units (id);
+CREATE INDEX users_unit ON users (unit_id, id) WHERE unit_id IS NOT NULL;
