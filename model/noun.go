@@ -29,6 +29,8 @@ var (
 	AuditNoun            = noun(113, "audit row")
 	GroupNoun            = noun(114, "group")
 	UnitNoun             = noun(115, "unit")
+	IdentitySourceNoun   = noun(116, "identity source")
+	AttributeNoun        = noun(122, "attribute")
 	DomainNoun           = noun(242, "domain")
 	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
 	// the administrator gets the same error as the device. This tells the administrator which device is broken, which "internal

@@ -31,11 +31,11 @@ type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
-	Staff, Unit                                                                                 string // a group of users, and a unit
+	Staff, Unit, Source                                                                         string // a group of users, a unit, and an identity source
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -65,6 +65,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
 	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
+	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
 	w.Row = rows[0].(map[string]any)["id"].(string)
@@ -96,6 +97,11 @@ var tried = map[string]string{
 	"unit/set":                           `{"id":"{Unit}","attrs":{"description":"x"}}`,
 	"unit/delete":                        `{"id":"{Unit}"}`,
 	"unit/search":                        `{"match":[["id","=","{Unit}"]]}`,
+	"identitySource/create":              `{"attrs":{"name":"new{Name}"}}`,
+	"identitySource/get":                 `{"id":"{Source}"}`,
+	"identitySource/set":                 `{"id":"{Source}","attrs":{"description":"x"}}`,
+	"identitySource/delete":              `{"id":"{Source}"}`,
+	"identitySource/search":              `{"match":[["id","=","{Source}"]]}`,
 	"product/create":                     `{"attrs":{"name":"p","manufacturerCode":"N","productCode":"{Name}","algorithm":"HOTP"}}`,
 	"product/get":                        `{"id":"{Product}"}`,
 	"product/set":                        `{"id":"{Product}","attrs":{"name":"x"}}`,
@@ -184,6 +190,9 @@ var tried = map[string]string{
 	"agent/set":                          `{"id":"{Agent}","attrs":{"addresses":["192.0.2.0/24"]}}`,
 	"agent/delete":                       `{"id":"{Agent}"}`,
 	"agent/search":                       `{"match":[["id","=","{Agent}"]]}`,
+	"agent/listTypes":                    `{}`,
+	"attribute/get":                      `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
+	"attribute/search":                   `{"match":[["objectName","=","user"]]}`,
 	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
@@ -195,12 +204,12 @@ var tried = map[string]string{
 var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
 
 // shared are the methods with the same result for every caller, limited to a domain or not.
-var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
-	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"}
+var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "identitySource/get", "identitySource/search", "auth/sendOTP", "auth/listDomains",
+	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon", "agent/listTypes", "attribute/get", "attribute/search"}
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

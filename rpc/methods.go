@@ -43,6 +43,12 @@ var methods = []dispatch.Method{
 	{Path: "unit/delete", Target: "Unit.Delete", About: "Deletes a unit without units below it and users in it."},
 	{Path: "unit/search", Target: "Unit.Search", About: "Finds units."},
 
+	{Path: "identitySource/create", Target: "IdentitySource.Create", About: "Makes an identity source, of type sql."},
+	{Path: "identitySource/get", Target: "IdentitySource.Get", About: "Reads one identity source."},
+	{Path: "identitySource/set", Target: "IdentitySource.Set", About: "Changes an identity source."},
+	{Path: "identitySource/delete", Target: "IdentitySource.Delete", About: "Deletes an identity source without domains."},
+	{Path: "identitySource/search", Target: "IdentitySource.Search", About: "Finds identity sources."},
+
 	{Path: "product/create", Target: "Product.Create", About: "Makes a product: how a kind of token makes and checks OTPs."},
 	{Path: "product/get", Target: "Product.Get", About: "Reads one product."},
 	{Path: "product/set", Target: "Product.Set", About: "Changes a product; what its tokens' OTPs depend on only while it has none."},
@@ -145,7 +151,11 @@ var methods = []dispatch.Method{
 	{Path: "agent/set", Target: "Agent.Set", About: "Changes an agent."},
 	{Path: "agent/delete", Target: "Agent.Delete", About: "Deletes an agent."},
 	{Path: "agent/search", Target: "Agent.Search", About: "Finds agents."},
+	{Path: "agent/listTypes", Target: "Agent.ListTypes", Limited: true, About: "Lists the types of agents."},
 	{Path: "agent/rotateSecret", Target: "Agent.RotateSecret", IssuesSecret: true, About: "Gives an agent a new client secret; the old one stays good for `overlap` seconds, 86400 if not given."},
+
+	{Path: "attribute/get", Target: "Attribute.Get", Limited: true, About: "Tells of one attribute of an object, named by `objectName` and `name` in the match."},
+	{Path: "attribute/search", Target: "Attribute.Search", Limited: true, About: "Tells of the attributes of an object, named by `objectName` in the match."},
 
 	{Path: "audit/get", Target: "Audit.Get", About: "Reads one row of the record."},
 	{Path: "audit/search", Target: "Audit.Search", About: "Finds rows of the record: who did what, and how it ended."},

@@ -18,6 +18,8 @@ var (
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	SourceDomains     = Step{From: "id", Table: "domains", To: "identity_source_id"}
+	RepositoryDomains = Step{From: "id", Table: "domains", To: "repository_id"}
 	DomainUnits       = Step{From: "id", Table: "units", To: "domain_id"}
 	UnitsBelow        = Step{From: "id", Table: "units", To: "parent_id"}
 	UnitUsers         = Step{From: "id", Table: "users", To: "unit_id"}
@@ -132,6 +134,7 @@ func DomainScope(domains []any) Scope {
 		"devices":              within(ToUser),
 		"device_group_members": within(ToDevice, ToUser),
 		"device_groups":        nil,
+		"identity_sources":     nil,
 		"licenses":             nil,
 		"client_tokens":        nil,
 		"products":             nil,

@@ -79,8 +79,9 @@ func keepBare(name string, primary int, columns ...string) {
 
 func init() {
 	keepBare("meta", 1, "name", "value")
-	keep[model.Domain]("domains", model.DomainNoun, "id")
 	keep[model.Repository]("repositories", model.RepositoryNoun, "id")
+	keep[model.IdentitySource]("identity_sources", model.IdentitySourceNoun, "id")
+	keep[model.Domain]("domains", model.DomainNoun, "id")
 	keep[model.Unit]("units", model.UnitNoun, "id")
 	keep[model.User]("users", model.UserNoun, "id")
 	keep[model.UserState]("user_states", model.UserNoun, "user_id")

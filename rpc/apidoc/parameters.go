@@ -221,6 +221,8 @@ var examples = map[string]string{
 	"template/set":                 `{"template":{"name":"passcode"},"attrs":{"text":"Your passcode is {code}"}}`,
 	"agent/create":                 `{"attrs":{"name":"batch","permissions":["token/*","auth/verify"]}}`,
 	"agent/rotateSecret":           `{"agent":{"name":"batch"},"overlap":3600}`,
+	"attribute/get":                `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
+	"attribute/search":             `{"match":[["objectName","=","user"]],"return":["name","type"],"sort":"name"}`,
 	"audit/search":                 `{"match":[["time",">","2026-01-31T00:00:00Z"]],"sort":"-time","max":100}`,
 	dispatch.ExecutePath:           `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"example.com"}}},{"method":"/domain/search"}]}`,
 }

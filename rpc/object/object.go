@@ -237,6 +237,9 @@ func (o *Type) Collection(name string, singular bool) *Collection {
 // Simple returns whether an attribute is part of "*": a readable value of the object itself.
 func (a *Attr) Simple() bool { return a.Kind != Ref && a.Kind != Secret && a.readable() }
 
+// Searchable returns whether a match may name the attribute or, if it is another object, an attribute of that object.
+func (a *Attr) Searchable() bool { return a.Kind != Secret && a.Column != "-" }
+
 // readable returns whether an attribute has a stored or derived value.
 func (a *Attr) readable() bool { return a.Column != "-" || a.derived() }
 

@@ -1,4 +1,4 @@
-// Package people contains domains, users, groups of users and units: their declarations, passwords and the rules of a profile for them, permissions, and
+// Package people contains domains, users, groups of users, units and identity sources: their declarations, passwords and the rules of a profile for them, permissions, and
 // the import of users.
 package people
 
@@ -18,7 +18,8 @@ type Domain struct{ object.CRUD }
 // Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
 	return map[string]any{"Domain": &Domain{object.CRUD{Server: s, Type: DomainType}}, "User": &User{object.CRUD{Server: s, Type: UserType}},
-		"Group": &Group{object.CRUD{Server: s, Type: GroupType}}, "Unit": &Unit{object.CRUD{Server: s, Type: UnitType}}}
+		"Group": &Group{object.CRUD{Server: s, Type: GroupType}}, "Unit": &Unit{object.CRUD{Server: s, Type: UnitType}},
+		"IdentitySource": &IdentitySource{object.CRUD{Server: s, Type: IdentitySourceType}}}
 }
 
 // DomainType declares the object domain.
@@ -34,6 +35,9 @@ var DomainType = object.Declare(&object.Type{
 		{Name: "dnsName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Fold: true, Indexed: true,
 			About: "as in `north.example\\jdoe`; no other domain's name, netbiosName or dnsName"},
 		{Name: "isDefault", Kind: object.Boolean, When: object.Always, About: "its user is meant where several have a name; one domain at most, which this takes it from"},
+		{Name: "identitySource", Kind: object.Ref, When: object.Always, Object: "identitySource", Indexed: true, About: "\"internal\" if not given"},
+		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", Indexed: true,
+			About: "where token/create puts the tokens of its users that name none; none = \"default\""},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000, About: "failed credentials that lock a user; 0 = never"},
 		{Name: "lockoutMinutes", Kind: object.Integer, When: object.Always, Initial: int64(15), Max: 525600, About: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
@@ -57,6 +61,9 @@ func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 		was = &model.Domain{}
 	}
 	if err := domainNamesFree(tx, d, now, was); err != nil {
+		return err
+	}
+	if err := fromInternal(tx, now); err != nil {
 		return err
 	}
 	if was.IsDefault != now.IsDefault {

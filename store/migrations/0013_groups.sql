@@ -42,3 +42,28 @@ CREATE INDEX units_repository ON units (repository_id);
 
 ALTER TABLE users ADD COLUMN unit_id TEXT REFERENCES units (id);
 CREATE INDEX users_unit ON users (unit_id, id) WHERE unit_id IS NOT NULL;
+
+-- Identity sources: where a domain's users come from. All of them are rows of this database.
+
+CREATE TABLE identity_sources (
+	id TEXT PRIMARY KEY,
+	type TEXT NOT NULL,
+	name TEXT NOT NULL,
+	name_folded TEXT NOT NULL UNIQUE,
+	description TEXT NOT NULL,
+	login_name_format TEXT NOT NULL,
+	dial_prefix TEXT NOT NULL,
+	dial_remove TEXT NOT NULL
+);
+
+ALTER TABLE domains ADD COLUMN identity_source_id TEXT REFERENCES identity_sources (id);
+ALTER TABLE domains ADD COLUMN repository_id TEXT REFERENCES repositories (id);
+CREATE INDEX domains_identity_source ON domains (identity_source_id, id);
+CREATE INDEX domains_repository ON domains (repository_id, id);
+
+-- What the mirrored API tells of an agent. None of it decides what the agent may do.
+
+ALTER TABLE agents ADD COLUMN type TEXT NOT NULL DEFAULT 'API_AGENT';
+ALTER TABLE agents ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN public_url TEXT NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN subject_dn TEXT NOT NULL DEFAULT '';
