@@ -17,6 +17,7 @@ type Agent struct {
 	SubjectDN    string `db:"subject_dn"`  // the agent is known by its key, never by this name
 	SecretHash   []byte `db:"secret_hash"` // SHA-256; secrets are long and random, so a plain hash protects them
 	Permissions  List   `db:"permissions"`
+	Applications List   `db:"applications"` // ids; users log on to these through it, and to every application if there are none
 	Domains      List   `db:"domains"`
 	Addresses    List   `db:"addresses"`
 	Certificates List   `db:"certificates"`

@@ -30,6 +30,10 @@ var (
 	GroupNoun            = noun(114, "group")
 	UnitNoun             = noun(115, "unit")
 	IdentitySourceNoun   = noun(116, "identity source")
+	ApplicationNoun      = noun(117, "application")
+	LogonStepNoun        = noun(118, "logon step")
+	RealmNoun            = noun(120, "realm")
+	LogonProcedureNoun   = noun(121, "logon procedure")
 	AttributeNoun        = noun(122, "attribute")
 	DomainNoun           = noun(242, "domain")
 	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
@@ -45,6 +49,7 @@ var (
 	LinkNoun              = inner("link")
 	DeviceGroupMemberNoun = inner("device group member")
 	GroupMemberNoun       = inner("group member")
+	AuthenticatorNoun     = inner("authenticator")
 	InstallationUseNoun   = inner("installation use")
 	SignInsNoun           = inner("count of sign-ins")
 	SessionNoun           = inner("session")

@@ -10,10 +10,10 @@ import (
 )
 
 // metaBuiltin is set after the built-in objects were made, because an administrator may delete them later: "1" for the products and
-// the repository, "2" for the identity source as well.
+// the repository, "2" for the identity source, the authenticators and the application as well.
 const metaBuiltin = "builtin"
 
-// bootstrap inserts the built-in products, the repository and the identity source into a new database, and into an older one what
+// bootstrap inserts the built-in objects into a new database, and into an older one what
 // it lacks of them.
 func (s *Server) bootstrap(ctx context.Context) error {
 	return s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
@@ -38,6 +38,12 @@ func (s *Server) bootstrap(ctx context.Context) error {
 			}
 		}
 		if err := s.internalSource(tx); err != nil {
+			return err
+		}
+		if _, err := tx.InsertMany(model.Authenticators(), false); err != nil {
+			return err
+		}
+		if err := tx.Insert(&model.Application{ID: s.core.Config.NewID(), Name: model.BuiltinApplication, NameFolded: model.Fold(model.BuiltinApplication)}); err != nil {
 			return err
 		}
 		return tx.PutMeta(metaBuiltin, []byte("2"))

@@ -32,10 +32,12 @@ type world struct {
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
 	Staff, Unit, Source                                                                         string // a group of users, a unit, and an identity source
+	Application, Realm, Procedure, Step, Unused                                                 string // Unused is an application that no agent has
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost",
+	"ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -65,6 +67,12 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
 	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
+	w.Realm = make("realm", `"name":"realm%d"`, n)
+	w.Procedure = make("logonProcedure", `"name":"procedure%d"`, n)
+	w.Step = make("logonStep", `"name":"step%d","logonProcedure.id":"%s","authenticators":["OTP"]`, n, w.Procedure)
+	w.Application = make("application", `"name":"application%d"`, n)
+	w.Unused = make("application", `"name":"unused%d"`, n)
+	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"applications":[{"id":"`+w.Application+`"}]}}`)
 	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
@@ -191,6 +199,30 @@ var tried = map[string]string{
 	"agent/delete":                       `{"id":"{Agent}"}`,
 	"agent/search":                       `{"match":[["id","=","{Agent}"]]}`,
 	"agent/listTypes":                    `{}`,
+	"agent/listApplications":             `{}`,
+	"agent/addApplication":               `{"agent":{"id":"{Agent}"},"application":{"id":"{Unused}"}}`,
+	"agent/removeApplication":            `{"agent":{"id":"{Agent}"},"application":{"id":"{Application}"}}`,
+	"application/create":                 `{"attrs":{"name":"new{Name}","realm.id":"{Realm}"}}`,
+	"application/get":                    `{"id":"{Application}"}`,
+	"application/set":                    `{"id":"{Application}","attrs":{"description":"x"}}`,
+	"application/delete":                 `{"id":"{Unused}"}`,
+	"application/search":                 `{"match":[["id","=","{Application}"]]}`,
+	"application/selfTest":               `{"id":"{Application}"}`,
+	"realm/create":                       `{"attrs":{"name":"new{Name}","domains":[{"id":"{Domain}"}]}}`,
+	"realm/get":                          `{"id":"{Realm}"}`,
+	"realm/set":                          `{"id":"{Realm}","attrs":{"description":"x"}}`,
+	"realm/delete":                       `{"id":"{Realm}"}`,
+	"realm/search":                       `{"match":[["id","=","{Realm}"]]}`,
+	"logonProcedure/create":              `{"attrs":{"name":"new{Name}"}}`,
+	"logonProcedure/get":                 `{"id":"{Procedure}"}`,
+	"logonProcedure/set":                 `{"id":"{Procedure}","attrs":{"description":"x"}}`,
+	"logonProcedure/delete":              `{"id":"{Procedure}"}`,
+	"logonProcedure/search":              `{"match":[["id","=","{Procedure}"]]}`,
+	"logonStep/create":                   `{"attrs":{"logonProcedure.id":"{Procedure}","authenticators":["OTP","SPASS"]}}`,
+	"logonStep/get":                      `{"id":"{Step}"}`,
+	"logonStep/set":                      `{"id":"{Step}","attrs":{"description":"x"}}`,
+	"logonStep/delete":                   `{"id":"{Step}"}`,
+	"logonStep/search":                   `{"match":[["id","=","{Step}"]]}`,
 	"attribute/get":                      `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
 	"attribute/search":                   `{"match":[["objectName","=","user"]]}`,
 	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
@@ -201,7 +233,7 @@ var tried = map[string]string{
 }
 
 // alsoNeeded are further permissions that a call needs to succeed, because nobody may change an agent that may do more.
-var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
+var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search", "agent/addApplication": "token/search", "agent/removeApplication": "token/search"}
 
 // shared are the methods with the same result for every caller, limited to a domain or not.
 var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "identitySource/get", "identitySource/search", "auth/sendOTP", "auth/listDomains",
@@ -209,7 +241,7 @@ var shared = []string{"license/get", "license/search", "deviceGroup/get", "devic
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

@@ -25,6 +25,9 @@ var factorless = map[string][]string{
 	"groups users, or names where they come from, by which they prove nothing": {"group/create", "group/get", "group/set", "group/delete", "group/search", "group/addUsers", "group/removeUsers",
 		"identitySource/create", "identitySource/get", "identitySource/set", "identitySource/delete", "identitySource/search",
 		"unit/create", "unit/get", "unit/set", "unit/delete", "unit/search"},
+	"says who logs on where by which kinds of credential, and shows none": {"application/create", "application/get", "application/set", "application/delete", "application/search",
+		"application/selfTest", "realm/create", "realm/get", "realm/set", "realm/delete", "realm/search", "logonProcedure/create", "logonProcedure/get", "logonProcedure/set",
+		"logonProcedure/delete", "logonProcedure/search", "logonStep/create", "logonStep/get", "logonStep/set", "logonStep/delete", "logonStep/search", "agent/listApplications"},
 	"makes a user, who has no factor yet; what permissions he is given is mayGrant's": {"user/create"},
 	"goes by the credential, or sends one to its user alone": {"auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken",
 		"auth/activateTokenAssignment"},
@@ -35,7 +38,7 @@ var factorless = map[string][]string{
 		"license/set", "license/delete", "deviceGroup/create", "deviceGroup/set", "deviceGroup/delete", "installationCode/create", "installationCode/get",
 		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
 		"installationCode/getQRCode", "installationCode/send", "installationCode/redeem", "installationCode/check"},
-	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret"},
+	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret", "agent/addApplication", "agent/removeApplication"},
 	"asks for each of its calls: they are tried": {"batch/execute"},
 }
 

@@ -18,6 +18,9 @@ var (
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	RealmApplications = Step{From: "id", Table: "applications", To: "realm_id"}
+	DomainRealms      = Step{From: "id", Table: "realm_domains", To: "domain_id"}
+	ProcedureSteps    = Step{From: "id", Table: "logon_steps", To: "logon_procedure_id"}
 	SourceDomains     = Step{From: "id", Table: "domains", To: "identity_source_id"}
 	RepositoryDomains = Step{From: "id", Table: "domains", To: "repository_id"}
 	DomainUnits       = Step{From: "id", Table: "units", To: "domain_id"}
@@ -47,7 +50,15 @@ var (
 	GroupUsers   = []Step{{From: "id", Table: "user_group_members", To: "group_id"}, ToUser}
 	GroupParents = []Step{{From: "id", Table: "user_group_parents", To: "group_id"}, {From: "parent_id", Table: "user_groups", To: "id"}}
 	GroupMembers = []Step{{From: "id", Table: "user_group_parents", To: "parent_id"}, {From: "group_id", Table: "user_groups", To: "id"}}
-	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+
+	RealmDomains          = []Step{{From: "id", Table: "realm_domains", To: "realm_id"}, ToDomain}
+	StepAuthenticators    = []Step{{From: "id", Table: "logon_step_authenticators", To: "step_id"}, {From: "authenticator_id", Table: "authenticators", To: "id"}}
+	ApplicationProcedures = []Step{{From: "id", Table: "application_procedures", To: "application_id"}, {From: "procedure_id", Table: "logon_procedures", To: "id"}}
+	ProcedureApplications = []Step{{From: "id", Table: "application_procedures", To: "procedure_id"}, {From: "application_id", Table: "applications", To: "id"}}
+	ApplicationAgents     = []Step{{From: "id", Table: "agent_applications", To: "application_id"}, {From: "agent_id", Table: "agents", To: "id"}}
+	AgentApplications     = []Step{{From: "id", Table: "agent_applications", To: "agent_id"}, {From: "application_id", Table: "applications", To: "id"}}
+
+	CodeGroups = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
 // TableOf returns the name of the table for a type of the domain; row is a pointer to that type.
@@ -123,24 +134,30 @@ func DomainScope(domains []any) Scope {
 		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
 	}
 	return Scope{
-		"domains":              {{Column: "id", Op: In, Value: domains}},
-		"users":                {{Column: "domain_id", Op: In, Value: domains}},
-		"units":                {{Column: "domain_id", Op: In, Value: domains}},
-		"user_groups":          {{Column: "domain_id", Op: In, Value: domains}},
-		"user_group_members":   within(ToUser),
-		"user_group_parents":   nil, // its groups are of one domain
-		"token_assignments":    within(ToUser),
-		"tokens":               {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
-		"devices":              within(ToUser),
-		"device_group_members": within(ToDevice, ToUser),
-		"device_groups":        nil,
-		"identity_sources":     nil,
-		"licenses":             nil,
-		"client_tokens":        nil,
-		"products":             nil,
-		"repositories":         nil,
-		"token_states":         nil,
-		"user_states":          nil,
+		"domains":                   {{Column: "id", Op: In, Value: domains}},
+		"users":                     {{Column: "domain_id", Op: In, Value: domains}},
+		"units":                     {{Column: "domain_id", Op: In, Value: domains}},
+		"user_groups":               {{Column: "domain_id", Op: In, Value: domains}},
+		"user_group_members":        within(ToUser),
+		"user_group_parents":        nil, // its groups are of one domain
+		"token_assignments":         within(ToUser),
+		"tokens":                    {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
+		"devices":                   within(ToUser),
+		"device_group_members":      within(ToDevice, ToUser),
+		"device_groups":             nil,
+		"identity_sources":          nil,
+		"realm_domains":             {{Column: "domain_id", Op: In, Value: domains}},
+		"realms":                    nil,
+		"applications":              nil,
+		"application_procedures":    nil,
+		"logon_steps":               nil,
+		"logon_step_authenticators": nil,
+		"licenses":                  nil,
+		"client_tokens":             nil,
+		"products":                  nil,
+		"repositories":              nil,
+		"token_states":              nil,
+		"user_states":               nil,
 	}
 }
 

@@ -28,7 +28,7 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 }
 
 // rooms are the packages inside rpc. Each imports only those before it.
-var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
+var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "dispatch", "batch", "object", "message", "people", "logon", "token", "seeds", "login", "device", "installation",
 	"admin", "apidoc", "console", "page"}
 
 // TestImportsRunOneWay: imports go in one direction: model ← store ← the packages inside rpc, in their order ← rpc ← cmd.

@@ -41,6 +41,10 @@ var AgentType = object.Declare(&object.Type{
 		}
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
+	Collections: []object.Collection{
+		{Name: "applications", Alias: "application", When: object.Always, Object: "application", Order: "applicationId", Steps: store.AgentApplications,
+			About: "that users log on to through it; none = it is held to none"},
+	},
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique, and nobody's else in the record"},
 		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it signs in with; the id"},
@@ -84,6 +88,13 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	}
 	if err := oneAddress(d, a); err != nil {
 		return err
+	}
+	if applications := d.Members("applications"); applications != nil {
+		ids, err := applications.Find(c, tx, "", "")
+		if err != nil {
+			return err
+		}
+		a.Applications = model.ListOf(ids)
 	}
 	if err := holds(c, a, d.Place); err != nil {
 		return err
@@ -173,8 +184,8 @@ func mayManage(c *dispatch.Call, a *model.Agent) error {
 	return nil
 }
 
-// holds returns an error if an agent lacks a restriction of the caller, an address range or a rate limit. Otherwise the caller
-// could use that agent to avoid the restriction.
+// holds returns an error if an agent lacks a restriction of the caller: an address range, a rate limit, or applications. Otherwise
+// the caller could use that agent to avoid the restriction.
 func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	for _, cidr := range a.Addresses.Items() {
 		if p, err := netip.ParsePrefix(cidr); err == nil && c.Agent.Addresses != "" && !slices.ContainsFunc(c.Agent.Addresses.Items(), func(own string) bool {
@@ -182,6 +193,12 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 			return err == nil && o.Bits() <= p.Bits() && o.Contains(p.Addr())
 		}) {
 			return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: %s is not within the caller's addresses", cidr)
+		}
+	}
+	if own := c.Agent.Applications; own != "" {
+		within := func(id string) bool { return own.Has(id) }
+		if theirs := a.Applications.Items(); len(theirs) == 0 || slices.ContainsFunc(theirs, func(id string) bool { return !within(id) }) {
+			return model.AttrErrorf(model.NotPermitted, strings.TrimPrefix(place+".applications", "."), "nobody grants what he lacks: the caller is held to applications, so give some of them")
 		}
 	}
 	switch most := c.Agent.RateLimit; {

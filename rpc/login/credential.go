@@ -16,9 +16,9 @@ import (
 
 // The methods of a credential.
 const (
-	otpMethod      = "OTP"
-	onDemandMethod = "OTPoD" // a passcode that was sent to the user
-	staticMethod   = "SPASS"
+	otpMethod      = model.OTPCode
+	onDemandMethod = model.OnDemandCode
+	staticMethod   = model.StaticCode
 )
 
 // credential decodes {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or an OTP

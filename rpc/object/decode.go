@@ -61,7 +61,7 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 		head, rest, dotted := strings.Cut(mem.Name, ".")
 		a := o.ByName[head]
 		if a == nil || dotted && a.Kind != Ref {
-			if coll := o.Collection(head, false); coll != nil {
+			if coll := o.given(head); coll != nil {
 				if dotted || coll.When&on == 0 {
 					return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
 				}
@@ -297,6 +297,9 @@ func (o *Type) findSame(c *dispatch.Call, tx store.ReadTx, conds []store.Cond, p
 	id, err := o.FindSelected(c, tx, BySelector(conds))
 	if value != "" && (err == nil || wire.NoSingleMatch(err) && !wire.NotFound(err)) {
 		return "", model.AttrErrorf(model.Invalid, place, "is a %s of another domain", o.Noun)
+	}
+	if o.NotFound.Code() == 0 && wire.NotFound(err) {
+		return "", model.AttrErrorf(model.Invalid, place, "there is no such %s", o.Noun)
 	}
 	if place != "" {
 		err = AtAttribute(err, place)

@@ -69,6 +69,9 @@ func (e *Elements) Find(c *dispatch.Call, tx store.ReadTx, same, value string) (
 	return ids, nil
 }
 
+// Len returns how many objects are named.
+func (e *Elements) Len() int { return len(e.each) }
+
 // First returns the id of the first object; "" if the list is empty.
 func (e *Elements) First(c *dispatch.Call, tx store.ReadTx) (string, error) {
 	if len(e.each) == 0 {

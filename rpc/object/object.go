@@ -115,14 +115,15 @@ type Attr struct {
 
 // Collection is a to-many relation. If a client may set it, it has a relation table that contains nothing else.
 type Collection struct {
-	Name   string
-	When   When
-	Alias  string // its singular, which match accepts too
-	Object string
-	Steps  []store.Step // path to the elements, with at most one relation table in between
-	Same   string       // as for a ref: "domainId", if object and elements are of one domain
-	Order  string       // column of the first table that the elements are sorted by; "" for id
-	About  string
+	Name    string
+	When    When
+	Alias   string // its singular, which match accepts too
+	Written string // a further name by which clients give it; "" for none
+	Object  string
+	Steps   []store.Step // path to the elements, with at most one relation table in between
+	Same    string       // as for a ref: "domainId", if object and elements are of one domain
+	Order   string       // column of the first table that the elements are sorted by; "" for id
+	About   string
 }
 
 // Use is a reference that prevents the deletion of an object.
@@ -228,6 +229,16 @@ func snake(name string) string {
 func (o *Type) Collection(name string, singular bool) *Collection {
 	for i := range o.Collections {
 		if c := &o.Collections[i]; c.Name == name || singular && c.Alias == name && name != "" {
+			return c
+		}
+	}
+	return nil
+}
+
+// given returns the collection that a client gives by a name; nil if there is none.
+func (o *Type) given(name string) *Collection {
+	for i := range o.Collections {
+		if c := &o.Collections[i]; c.Name == name || c.Written == name && name != "" {
 			return c
 		}
 	}

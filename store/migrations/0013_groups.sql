@@ -67,3 +67,77 @@ ALTER TABLE agents ADD COLUMN type TEXT NOT NULL DEFAULT 'API_AGENT';
 ALTER TABLE agents ADD COLUMN description TEXT NOT NULL DEFAULT '';
 ALTER TABLE agents ADD COLUMN public_url TEXT NOT NULL DEFAULT '';
 ALTER TABLE agents ADD COLUMN subject_dn TEXT NOT NULL DEFAULT '';
+
+-- Applications: who logs on where, by which steps.
+
+CREATE TABLE realms (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL,
+	name_folded TEXT NOT NULL UNIQUE,
+	description TEXT NOT NULL
+);
+
+CREATE TABLE realm_domains (
+	realm_id TEXT NOT NULL REFERENCES realms (id) ON DELETE CASCADE,
+	domain_id TEXT NOT NULL REFERENCES domains (id) ON DELETE CASCADE,
+	PRIMARY KEY (realm_id, domain_id)
+);
+CREATE INDEX realm_domains_domain ON realm_domains (domain_id, realm_id);
+
+CREATE TABLE logon_procedures (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL,
+	name_folded TEXT NOT NULL UNIQUE,
+	description TEXT NOT NULL,
+	type TEXT NOT NULL
+);
+
+CREATE TABLE logon_steps (
+	id TEXT PRIMARY KEY,
+	logon_procedure_id TEXT NOT NULL REFERENCES logon_procedures (id) ON DELETE CASCADE,
+	position BIGINT NOT NULL,
+	name TEXT NOT NULL,
+	description TEXT NOT NULL,
+	challeng_response BOOLEAN NOT NULL,
+	check_static_pass BOOLEAN NOT NULL
+);
+CREATE INDEX logon_steps_procedure ON logon_steps (logon_procedure_id, position, id);
+
+-- The kinds of credential that this server checks, by their codes.
+CREATE TABLE authenticators (
+	id TEXT PRIMARY KEY,
+	code TEXT NOT NULL UNIQUE,
+	name TEXT NOT NULL
+);
+
+CREATE TABLE logon_step_authenticators (
+	step_id TEXT NOT NULL REFERENCES logon_steps (id) ON DELETE CASCADE,
+	authenticator_id TEXT NOT NULL REFERENCES authenticators (id),
+	PRIMARY KEY (step_id, authenticator_id)
+);
+
+CREATE TABLE applications (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL,
+	name_folded TEXT NOT NULL UNIQUE,
+	description TEXT NOT NULL,
+	realm_id TEXT REFERENCES realms (id)
+);
+CREATE INDEX applications_realm ON applications (realm_id, id);
+
+CREATE TABLE application_procedures (
+	application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+	procedure_id TEXT NOT NULL REFERENCES logon_procedures (id),
+	PRIMARY KEY (application_id, procedure_id)
+);
+CREATE INDEX application_procedures_procedure ON application_procedures (procedure_id, application_id);
+
+CREATE TABLE agent_applications (
+	agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+	application_id TEXT NOT NULL REFERENCES applications (id),
+	PRIMARY KEY (agent_id, application_id)
+);
+CREATE INDEX agent_applications_application ON agent_applications (application_id, agent_id);
+
+-- The same in the agent's own row, so that a login by an agent without applications asks for none.
+ALTER TABLE agents ADD COLUMN applications TEXT NOT NULL DEFAULT '';
