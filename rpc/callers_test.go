@@ -229,6 +229,7 @@ var tried = map[string]string{
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/verify":                       `{}`,
+	"domain/deployTokens":                `{"attrs":{"domain.id":"{Domain}","product.productCode":"GT"}}`,
 	"domain/estimateGuessing":            `{}`,
 }
 

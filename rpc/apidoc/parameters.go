@@ -190,6 +190,7 @@ func attrSchema(a *object.Attr) schema {
 var examples = map[string]string{
 	"user/import":                  `{"attrs":{"csv":"domain,loginName,firstName\nexample.com,john.smith,John\n"}}`,
 	"user/create":                  `{"attrs":{"domain.name":"example.com","loginName":"john.smith"}}`,
+	"domain/deployTokens":          `{"attrs":{"domain.name":"example.com","product":{"manufacturerCode":"DN","productCode":"GT"}}}`,
 	"unit/create":                  `{"attrs":{"name":"operations","domain.name":"example.com"}}`,
 	"group/create":                 `{"attrs":{"name":"staff","domain.name":"example.com"}}`,
 	"group/addUsers":               `{"group":{"name":"staff","domain.name":"example.com"},"users":["john.smith",{"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12"}]}`,

@@ -88,7 +88,7 @@ const maxTogether = 1000
 func (e *Elements) together(tx store.ReadTx, within []store.Cond, found []string) error {
 	by := map[string]map[string][]int{} // column → text → places in the list
 	for i, conds := range e.each {
-		if len(e.each) == 1 || len(conds) != 1 || len(conds[0].Path) > 0 || conds[0].Op != store.Eq && conds[0].Op != store.Calls || !e.obj.finds(conds) {
+		if len(e.each) == 1 || len(conds) != 1 || len(conds[0].Path) > 0 || conds[0].Op != store.Eq && conds[0].Op != store.Calls || !e.obj.direct(conds) {
 			continue
 		}
 		text, ok := conds[0].Value.(string)
