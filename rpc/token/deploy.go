@@ -2,6 +2,7 @@ package token
 
 import (
 	"net/http"
+	"slices"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -86,8 +87,7 @@ func (p *deployment) all(tx store.Tx) error {
 	}
 	var users []string
 	err := tx.Each(&store.Query{Table: people.UserType.Table, Columns: []store.Column{store.IDColumn}, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: maxDeployed + 1,
-		Where: []store.Cond{{Column: store.ToDomain.From, Op: store.Eq, Value: p.domain.ID}, {Column: "status", Op: store.Eq, Value: model.Active},
-			{Path: []store.Step{store.UserAssignments, store.ToToken}, Column: "product_id", Op: store.Eq, Value: p.product.ID, Test: store.NoneOf}}},
+		Where: []store.Cond{{Column: store.ToDomain.From, Op: store.Eq, Value: p.domain.ID}, {Column: "status", Op: store.Eq, Value: model.Active}}},
 		func(row store.Row) error {
 			users = append(users, object.AsText(row[0]))
 			return nil
@@ -96,16 +96,36 @@ func (p *deployment) all(tx store.Tx) error {
 		return err
 	}
 	if len(users) > maxDeployed {
-		return model.Errorf(model.TooLarge, "more than %d users have no token of the product: too many for one call", maxDeployed)
+		return model.Errorf(model.TooLarge, "the domain has more than %d active users: too many for one call", maxDeployed)
 	}
-	for len(users) > 0 {
-		part := users[:min(deployedPart, len(users))]
-		if err := p.part(tx, part); err != nil {
+	for part := range slices.Chunk(users, deployedPart) {
+		lacking, err := p.lacking(tx, part)
+		if err != nil {
 			return err
 		}
-		users = users[len(part):]
+		if err := p.part(tx, lacking); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// lacking returns those of the users who have no token of the product. It starts at their assignments, because the product may
+// have very many tokens.
+func (p *deployment) lacking(tx store.ReadTx, users []string) ([]string, error) {
+	ids := make([]any, len(users))
+	for i, id := range users {
+		ids[i] = id
+	}
+	has := map[string]bool{}
+	err := tx.Each(&store.Query{Table: AssignmentType.Table, Columns: []store.Column{{Name: store.ToUser.From}}, Limit: int64(len(users)) * model.MaxUserTokens,
+		Where: []store.Cond{{Column: store.ToUser.From, Op: store.In, Value: ids},
+			{Path: []store.Step{store.ToToken}, Column: "product_id", Op: store.Eq, Value: p.product.ID, Test: store.AnyOf}}},
+		func(row store.Row) error {
+			has[object.AsText(row[0])] = true
+			return nil
+		})
+	return slices.DeleteFunc(slices.Clone(users), func(id string) bool { return has[id] }), err
 }
 
 // part makes the tokens of some of the users.
