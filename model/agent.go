@@ -11,8 +11,13 @@ import (
 type Agent struct {
 	ID           string `db:"id"` // also its client id
 	Name         string `db:"name"`
+	Type         string `db:"type"` // one of AgentTypes; has no effect
+	Description  string `db:"description"`
+	PublicURL    string `db:"public_url"`  // has no effect
+	SubjectDN    string `db:"subject_dn"`  // the agent is known by its key, never by this name
 	SecretHash   []byte `db:"secret_hash"` // SHA-256; secrets are long and random, so a plain hash protects them
 	Permissions  List   `db:"permissions"`
+	Applications List   `db:"applications"` // ids; users log on to these through it, and to every application if there are none
 	Domains      List   `db:"domains"`
 	Addresses    List   `db:"addresses"`
 	Certificates List   `db:"certificates"`
@@ -25,6 +30,16 @@ type Agent struct {
 	OldSecretUntil Time   `db:"old_secret_until"`
 	RateLimit      int64  `db:"rate_limit"` // calls per second; 0 means the server's default
 }
+
+// APIAgent is the type of an agent for which none is given.
+const APIAgent = "API_AGENT"
+
+// AgentType is a type of agents, with its name for readers.
+type AgentType struct{ Value, Description string }
+
+// AgentTypes lists the types of agents.
+var AgentTypes = []AgentType{{"MANAGEMENT_CONSOLE", "Management Console"}, {"WEB_AGENT", "Web Agent"}, {"WINDOWS_AGENT", "Windows Agent"},
+	{"RADIUS_AGENT", "RADIUS Agent"}, {"SSO_SERVER", "SSO Server"}, {"OTHERS_AGENT", "Others"}, {APIAgent, "API Agent"}}
 
 // RecordedAs lists the names that the audit record uses for callers that are neither agents nor administrators.
 var RecordedAs = []string{"operator", "serve", "device", "link", "console"}

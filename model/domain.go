@@ -2,24 +2,28 @@ package model
 
 // Domain is a name space for users, with a lockout policy.
 type Domain struct {
-	ID                string `db:"id"`
-	Name              string `db:"name"`
-	NameFolded        string `db:"name_folded"`
-	NetbiosName       string `db:"netbios_name"` // as in NETBIOS\user; "" if there is none
-	NetbiosNameFolded string `db:"netbios_name_folded"`
-	DNSName           string `db:"dns_name"`
-	DNSNameFolded     string `db:"dns_name_folded"`
-	IsDefault         bool   `db:"is_default"` // if users of several domains have a login name, the one in this domain is meant
-	Description       string `db:"description"`
-	LockoutThreshold  int64  `db:"lockout_threshold"` // failed credentials until a user is locked; 0 means never
-	LockoutMinutes    int64  `db:"lockout_minutes"`   // length of the first lock; 0 means until unlocked
-	MaxFailures       int64  `db:"max_failures"`      // failed credentials in a row until a user is locked until unlocked; 0 means never
-	PasscodeChannels  List   `db:"passcode_channels"` // channels for passcodes, SMTP and SMS; the first usable one is used
+	ID                string  `db:"id"`
+	Name              string  `db:"name"`
+	NameFolded        string  `db:"name_folded"`
+	NetbiosName       string  `db:"netbios_name"` // as in NETBIOS\user; "" if there is none
+	NetbiosNameFolded string  `db:"netbios_name_folded"`
+	DNSName           string  `db:"dns_name"`
+	DNSNameFolded     string  `db:"dns_name_folded"`
+	IsDefault         bool    `db:"is_default"` // if users of several domains have a login name, the one in this domain is meant
+	IdentitySourceID  *string `db:"identity_source_id"`
+	RepositoryID      *string `db:"repository_id"` // for the tokens of its users; nil for the default one
+	Description       string  `db:"description"`
+	LockoutThreshold  int64   `db:"lockout_threshold"` // failed credentials until a user is locked; 0 means never
+	LockoutMinutes    int64   `db:"lockout_minutes"`   // length of the first lock; 0 means until unlocked
+	MaxFailures       int64   `db:"max_failures"`      // failed credentials in a row until a user is locked until unlocked; 0 means never
+	PasscodeChannels  List    `db:"passcode_channels"` // channels for passcodes, SMTP and SMS; the first usable one is used
 }
 
-// SameRules returns whether two domains treat their users alike. They may differ in name and description.
+// SameRules returns whether two domains treat their users alike. They may differ in name, description, identity source, and in
+// where their tokens are kept.
 func (d *Domain) SameRules(e *Domain) bool {
 	same := *d
+	same.IdentitySourceID, same.RepositoryID = e.IdentitySourceID, e.RepositoryID
 	same.Name, same.NameFolded, same.Description = e.Name, e.NameFolded, e.Description
 	return same == *e
 }

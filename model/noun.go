@@ -27,6 +27,14 @@ var (
 	TemplateNoun         = noun(111, "template")
 	DeliveryNoun         = noun(112, "delivery")
 	AuditNoun            = noun(113, "audit row")
+	GroupNoun            = noun(114, "group")
+	UnitNoun             = noun(115, "unit")
+	IdentitySourceNoun   = noun(116, "identity source")
+	ApplicationNoun      = noun(117, "application")
+	LogonStepNoun        = noun(118, "logon step")
+	RealmNoun            = noun(120, "realm")
+	LogonProcedureNoun   = noun(121, "logon procedure")
+	AttributeNoun        = noun(122, "attribute")
 	DomainNoun           = noun(242, "domain")
 	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
 	// the administrator gets the same error as the device. This tells the administrator which device is broken, which "internal
@@ -40,6 +48,8 @@ var (
 var (
 	LinkNoun              = inner("link")
 	DeviceGroupMemberNoun = inner("device group member")
+	GroupMemberNoun       = inner("group member")
+	AuthenticatorNoun     = inner("authenticator")
 	InstallationUseNoun   = inner("installation use")
 	SignInsNoun           = inner("count of sign-ins")
 	SessionNoun           = inner("session")

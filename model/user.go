@@ -6,32 +6,33 @@ import (
 
 // User is an account in a domain. Tokens are assigned to users.
 type User struct {
-	ID                      string `db:"id"`
-	DomainID                string `db:"domain_id"`
-	LoginName               string `db:"login_name"`
-	LoginNameFolded         string `db:"login_name_folded"`
-	FirstName               string `db:"first_name"`
-	LastName                string `db:"last_name"`
-	Password                []byte `db:"password"` // sealed argon2id string; nil if there is none
-	Email                   string `db:"email"`
-	EmailFolded             string `db:"email_folded"`
-	Mobile                  string `db:"mobile"`
-	Telephone               string `db:"telephone"`
-	Twitter                 string `db:"twitter"`
-	CanonicalName           string `db:"canonical_name"`
-	UserPrincipalName       string `db:"user_principal_name"`
-	UserPrincipalNameFolded string `db:"user_principal_name_folded"`
-	PersonalEmail           string `db:"personal_email"`
-	PersonalTelephone       string `db:"personal_telephone"`
-	PersonalTwitter         string `db:"personal_twitter"`
-	PersonalMobile          string `db:"personal_mobile"`
-	UserLocale              string `db:"user_locale"`
-	Status                  string `db:"status"`
-	Description             string `db:"description"`
-	MustChangePassword      bool   `db:"must_change_password"`
-	PasswordNeverExpires    bool   `db:"password_never_expires"`
-	LastChangePassword      Time   `db:"last_change_password"`
-	Permissions             List   `db:"permissions"`
+	ID                      string  `db:"id"`
+	DomainID                string  `db:"domain_id"`
+	UnitID                  *string `db:"unit_id"`
+	LoginName               string  `db:"login_name"`
+	LoginNameFolded         string  `db:"login_name_folded"`
+	FirstName               string  `db:"first_name"`
+	LastName                string  `db:"last_name"`
+	Password                []byte  `db:"password"` // sealed argon2id string; nil if there is none
+	Email                   string  `db:"email"`
+	EmailFolded             string  `db:"email_folded"`
+	Mobile                  string  `db:"mobile"`
+	Telephone               string  `db:"telephone"`
+	Twitter                 string  `db:"twitter"`
+	CanonicalName           string  `db:"canonical_name"`
+	UserPrincipalName       string  `db:"user_principal_name"`
+	UserPrincipalNameFolded string  `db:"user_principal_name_folded"`
+	PersonalEmail           string  `db:"personal_email"`
+	PersonalTelephone       string  `db:"personal_telephone"`
+	PersonalTwitter         string  `db:"personal_twitter"`
+	PersonalMobile          string  `db:"personal_mobile"`
+	UserLocale              string  `db:"user_locale"`
+	Status                  string  `db:"status"`
+	Description             string  `db:"description"`
+	MustChangePassword      bool    `db:"must_change_password"`
+	PasswordNeverExpires    bool    `db:"password_never_expires"`
+	LastChangePassword      Time    `db:"last_change_password"`
+	Permissions             List    `db:"permissions"`
 }
 
 // Address returns the address for messages to the user on a channel; "" if there is none.

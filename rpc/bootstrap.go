@@ -9,9 +9,12 @@ import (
 	"tokensmith/store"
 )
 
-const metaBuiltin = "builtin" // set after the built-in objects were made, because an administrator may delete them later
+// metaBuiltin is set after the built-in objects were made, because an administrator may delete them later: "1" for the products and
+// the repository, "2" for the identity source, the authenticators and the application as well.
+const metaBuiltin = "builtin"
 
-// bootstrap inserts the built-in products and the repository into a new database.
+// bootstrap inserts the built-in objects into a new database, and into an older one what
+// it lacks of them.
 func (s *Server) bootstrap(ctx context.Context) error {
 	return s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
 		// Templates cannot be deleted. A missing template is for a kind of message that is new in this version.
@@ -25,20 +28,55 @@ func (s *Server) bootstrap(ctx context.Context) error {
 				return err
 			}
 		}
-		if done, err := tx.Meta(metaBuiltin); err != nil || done != nil {
+		done, err := tx.Meta(metaBuiltin)
+		if err != nil || string(done) == "2" {
 			return err
 		}
-		for _, p := range model.Builtin() {
-			p.ID = s.core.Config.NewID()
-			if err := tx.Insert(&p); err != nil {
+		if done == nil {
+			if err := s.firstProducts(tx); err != nil {
 				return err
 			}
 		}
-		if err := tx.Insert(&model.Repository{ID: s.core.Config.NewID(), Name: model.DefaultRepository}); err != nil {
+		if err := s.internalSource(tx); err != nil {
 			return err
 		}
-		return tx.PutMeta(metaBuiltin, []byte("1"))
+		if _, err := tx.InsertMany(model.Authenticators(), false); err != nil {
+			return err
+		}
+		if err := tx.Insert(&model.Application{ID: s.core.Config.NewID(), Name: model.BuiltinApplication, NameFolded: model.Fold(model.BuiltinApplication)}); err != nil {
+			return err
+		}
+		return tx.PutMeta(metaBuiltin, []byte("2"))
 	})
+}
+
+// firstProducts inserts the built-in products and the repository.
+func (s *Server) firstProducts(tx store.Tx) error {
+	for _, p := range model.Builtin() {
+		p.ID = s.core.Config.NewID()
+		if err := tx.Insert(&p); err != nil {
+			return err
+		}
+	}
+	return tx.Insert(&model.Repository{ID: s.core.Config.NewID(), Name: model.DefaultRepository})
+}
+
+// internalSource inserts the built-in identity source, and gives it to the domains that were made before there were any.
+func (s *Server) internalSource(tx store.Tx) error {
+	source := model.NewInternalSource()
+	source.ID = s.core.Config.NewID()
+	if err := tx.Insert(source); err != nil {
+		return err
+	}
+	domains, err := tx.Domains()
+	for i := range domains {
+		if err != nil {
+			break
+		}
+		domains[i].IdentitySourceID = &source.ID
+		err = tx.Save(&domains[i])
+	}
+	return err
 }
 
 // FirstAgent is the agent that a new database gets, so that somebody can call.
@@ -61,7 +99,7 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 		}
 		now := model.At(s.core.Config.Now())
 		first = &FirstAgent{"first", id, clientSecret}
-		a := model.Agent{ID: id, Name: first.Name, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
+		a := model.Agent{ID: id, Name: first.Name, Type: model.APIAgent, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
 			Status: model.Active, DateCreated: now, Generation: 1}
 		if err := tx.Insert(&a); err != nil {
 			return err

@@ -31,10 +31,13 @@ type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
+	Staff, Unit, Source                                                                         string // a group of users, a unit, and an identity source
+	Application, Realm, Procedure, Step, Unused                                                 string // Unused is an application that no agent has
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost",
+	"ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -62,6 +65,15 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Group = make("deviceGroup", `"name":"group%d"`, n)
 	w.Device = make("device", `"name":"device%d","user.id":"%s"`, n, w.User)
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
+	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
+	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
+	w.Realm = make("realm", `"name":"realm%d"`, n)
+	w.Procedure = make("logonProcedure", `"name":"procedure%d"`, n)
+	w.Step = make("logonStep", `"name":"step%d","logonProcedure.id":"%s","authenticators":["OTP"]`, n, w.Procedure)
+	w.Application = make("application", `"name":"application%d"`, n)
+	w.Unused = make("application", `"name":"unused%d"`, n)
+	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"applications":[{"id":"`+w.Application+`"}]}}`)
+	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
 	w.Row = rows[0].(map[string]any)["id"].(string)
@@ -81,6 +93,23 @@ var tried = map[string]string{
 	"user/delete":                        `{"id":"{Loner}"}`,
 	"user/search":                        `{"match":[["id","=","{User}"]]}`,
 	"user/import":                        `{"attrs":{"csv":"domain,loginName\n{Name},imported\n"}}`,
+	"group/create":                       `{"attrs":{"name":"new{Name}","domain.id":"{Domain}"}}`,
+	"group/get":                          `{"id":"{Staff}"}`,
+	"group/set":                          `{"id":"{Staff}","attrs":{"description":"x"}}`,
+	"group/delete":                       `{"id":"{Staff}"}`,
+	"group/search":                       `{"match":[["id","=","{Staff}"]]}`,
+	"group/addUsers":                     `{"id":"{Staff}","users":[{"id":"{Loner}"},{"id":"{User}"}]}`,
+	"group/removeUsers":                  `{"id":"{Staff}","users":[{"id":"{User}"},{"id":"{Loner}"}]}`,
+	"unit/create":                        `{"attrs":{"name":"new{Name}","parent.id":"{Unit}"}}`,
+	"unit/get":                           `{"id":"{Unit}"}`,
+	"unit/set":                           `{"id":"{Unit}","attrs":{"description":"x"}}`,
+	"unit/delete":                        `{"id":"{Unit}"}`,
+	"unit/search":                        `{"match":[["id","=","{Unit}"]]}`,
+	"identitySource/create":              `{"attrs":{"name":"new{Name}"}}`,
+	"identitySource/get":                 `{"id":"{Source}"}`,
+	"identitySource/set":                 `{"id":"{Source}","attrs":{"description":"x"}}`,
+	"identitySource/delete":              `{"id":"{Source}"}`,
+	"identitySource/search":              `{"match":[["id","=","{Source}"]]}`,
 	"product/create":                     `{"attrs":{"name":"p","manufacturerCode":"N","productCode":"{Name}","algorithm":"HOTP"}}`,
 	"product/get":                        `{"id":"{Product}"}`,
 	"product/set":                        `{"id":"{Product}","attrs":{"name":"x"}}`,
@@ -169,23 +198,51 @@ var tried = map[string]string{
 	"agent/set":                          `{"id":"{Agent}","attrs":{"addresses":["192.0.2.0/24"]}}`,
 	"agent/delete":                       `{"id":"{Agent}"}`,
 	"agent/search":                       `{"match":[["id","=","{Agent}"]]}`,
+	"agent/listTypes":                    `{}`,
+	"agent/listApplications":             `{}`,
+	"agent/addApplication":               `{"agent":{"id":"{Agent}"},"application":{"id":"{Unused}"}}`,
+	"agent/removeApplication":            `{"agent":{"id":"{Agent}"},"application":{"id":"{Application}"}}`,
+	"application/create":                 `{"attrs":{"name":"new{Name}","realm.id":"{Realm}"}}`,
+	"application/get":                    `{"id":"{Application}"}`,
+	"application/set":                    `{"id":"{Application}","attrs":{"description":"x"}}`,
+	"application/delete":                 `{"id":"{Unused}"}`,
+	"application/search":                 `{"match":[["id","=","{Application}"]]}`,
+	"application/selfTest":               `{"id":"{Application}"}`,
+	"realm/create":                       `{"attrs":{"name":"new{Name}","domains":[{"id":"{Domain}"}]}}`,
+	"realm/get":                          `{"id":"{Realm}"}`,
+	"realm/set":                          `{"id":"{Realm}","attrs":{"description":"x"}}`,
+	"realm/delete":                       `{"id":"{Realm}"}`,
+	"realm/search":                       `{"match":[["id","=","{Realm}"]]}`,
+	"logonProcedure/create":              `{"attrs":{"name":"new{Name}"}}`,
+	"logonProcedure/get":                 `{"id":"{Procedure}"}`,
+	"logonProcedure/set":                 `{"id":"{Procedure}","attrs":{"description":"x"}}`,
+	"logonProcedure/delete":              `{"id":"{Procedure}"}`,
+	"logonProcedure/search":              `{"match":[["id","=","{Procedure}"]]}`,
+	"logonStep/create":                   `{"attrs":{"logonProcedure.id":"{Procedure}","authenticators":["OTP","SPASS"]}}`,
+	"logonStep/get":                      `{"id":"{Step}"}`,
+	"logonStep/set":                      `{"id":"{Step}","attrs":{"description":"x"}}`,
+	"logonStep/delete":                   `{"id":"{Step}"}`,
+	"logonStep/search":                   `{"match":[["id","=","{Step}"]]}`,
+	"attribute/get":                      `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
+	"attribute/search":                   `{"match":[["objectName","=","user"]]}`,
 	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/verify":                       `{}`,
+	"domain/deployTokens":                `{"attrs":{"domain.id":"{Domain}","product.productCode":"GT"}}`,
 	"domain/estimateGuessing":            `{}`,
 }
 
 // alsoNeeded are further permissions that a call needs to succeed, because nobody may change an agent that may do more.
-var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search"}
+var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search", "agent/addApplication": "token/search", "agent/removeApplication": "token/search"}
 
 // shared are the methods with the same result for every caller, limited to a domain or not.
-var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "auth/sendOTP", "auth/listDomains",
-	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon"}
+var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "identitySource/get", "identitySource/search", "auth/sendOTP", "auth/listDomains",
+	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon", "agent/listTypes", "attribute/get", "attribute/search"}
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

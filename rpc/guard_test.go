@@ -18,7 +18,7 @@ var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropA
 	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // these keep OTPs used
 	"SetCertificates", "AgentUsed", // data of agents
 	"SessionUsed", "DropSession", "DropSessions", // the caller's own session, or expired ones
-	"Relate", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // data of devices, codes and messages
+	"Relate", "LeaveGroup", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // data of groups, devices, codes and messages
 
 // TestEveryWriteIsGuarded: every method of a transaction that writes is guarded, or is listed as one that writes no factor. A new
 // method fails the test until somebody has decided.

@@ -59,6 +59,20 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{people.UserType, `[["email","=","x"]]`},
 		{people.UserType, `[["domain.name","=","x"],["loginName","=","y"]]`},
 		{people.UserType, `[["tokens.serial","=","x"]]`},
+		{people.UserType, `[["group.id","=","x"]]`},
+		{people.UserType, `[["groups.name","=","x"]]`},
+		{people.UserType, `[["group.name","=","x"],["domain.name","=","y"]]`},
+		{people.UserType, `[["unit.id","=","x"]]`},
+		{people.UserType, `[["unit.name","=","x"]]`},
+		{people.UnitType, `[["name","=","x"]]`},
+		{people.UnitType, `[["domain.id","=","x"],["parent.id","=","y"]]`},
+		{people.UnitType, `[["parent.id","=","x"]]`},
+		{people.UnitType, `[["children.id","=","x"]]`},
+		{people.GroupType, `[["name","=","x"]]`},
+		{people.GroupType, `[["domain.id","=","x"]]`},
+		{people.GroupType, `[["users.id","=","x"]]`},
+		{people.GroupType, `[["parents.id","=","x"]]`},
+		{people.GroupType, `[["members.id","=","x"]]`},
 		{token.AssignmentType, `[["token.id","=","x"]]`},
 		{token.AssignmentType, `[["token.serial","=","x"]]`},
 		{token.AssignmentType, `[["user.id","=","x"]]`},
@@ -127,7 +141,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			continue
 		}
 		for _, step := range plan {
-			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens"} {
+			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens", "units", "user_groups", "user_group_members", "user_group_parents"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
 					t.Errorf("%s %s: %s\n%s\n%s", c.obj.Name, c.match, step, text, strings.Join(plan, "\n"))
 				}

@@ -206,7 +206,7 @@ func TestAPasscodeForAToken(t *testing.T) {
 
 		code = g.passcodeOf("u")
 		by := func(method, otp string) int {
-			_, reply := g.post("/auth/logon", `{"application":{"id":"a1"},"user":{"loginName":"u"},"credential":{"method":"`+method+`","otp":"`+otp+`"}}`)
+			_, reply := g.post("/auth/logon", `{"application":"tokensmith","user":{"loginName":"u"},"credential":{"method":"`+method+`","otp":"`+otp+`"}}`)
 			return codeIn(reply)
 		}
 		g.want(201, by("OTPoD", g.at(hotp, "1", 0)), "an OTP where a passcode is asked for")
@@ -243,7 +243,7 @@ func TestTheAssignmentIsTold(t *testing.T) {
 		return code
 	}
 	told(want, "tokenAssignment/activate", `,"code":"`+code()+`"`)
-	told("<nil>", "auth/activateTokenAssignment", `,"application":{"id":"a1"},"code":"`+code()+`"`)
+	told("<nil>", "auth/activateTokenAssignment", `,"application":"tokensmith","code":"`+code()+`"`)
 	told(want, "tokenAssignment/sendDownloadUrl", `,"channel":"SMS"`)
 }
 

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"tokensmith/model"
 	"tokensmith/rpc"
 	"tokensmith/rpc/object"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -17,6 +19,11 @@ import (
 func TestLoginsInTheDocumentedShape(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
+	if err := s.store.Update(t.Context(), func(tx store.Tx) error {
+		return tx.Insert(&model.Application{ID: "app1", Name: "portal", NameFolded: "portal"})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	for _, m := range rpc.Methods() {
 		if !strings.HasPrefix(m.Path, "auth/") {

@@ -1,6 +1,6 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, token, seeds, login, device,
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, seeds, login, device,
 // installation, admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
@@ -21,6 +21,7 @@ import (
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/installation"
 	"tokensmith/rpc/login"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/message"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/page"
@@ -56,7 +57,7 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 // receivers returns the receivers that gorilla calls methods on, by their names in the table of methods.
 func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map[string]any {
 	all := map[string]any{"Batch": &batch.Batch{Server: s}}
-	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
+	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), logon.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
 		device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s)} {
 		maps.Copy(all, room)
 	}

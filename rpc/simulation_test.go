@@ -225,6 +225,8 @@ func weightOf(path string) int {
 	case slices.Contains([]string{"batch/execute", "device/create", "device/delete", "device/set", "license/set", "tokenAssignment/create", "auth/logon",
 		"tokenAssignment/delete", "user/unlock"}, path):
 		return 10
+	case slices.Contains([]string{"application", "realm", "logonProcedure", "logonStep", "identitySource", "unit", "group", "attribute"}, object):
+		return 1
 	case slices.Contains([]string{"search", "get"}, verb), object == "auth", object == "product", object == "template", object == "repository":
 		return 3
 	}

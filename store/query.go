@@ -39,6 +39,10 @@ type Column struct {
 	Path []Step
 	Name string
 	Zero any // the value to sort by if the path leads to no row
+
+	// If Leads is set, the value is not that of a column, but whether these steps lead from the row to any row that the scope
+	// shows. SQLite returns it as an integer.
+	Leads []Step
 }
 
 // Sort is one key of the sort order.
@@ -329,6 +333,9 @@ func (b *builder) column(c Column) string {
 			b.joins.WriteString(" LEFT JOIN " + s.Table + " " + next + " ON " + next + "." + s.To + " = " + alias + "." + s.From)
 		}
 		alias = next
+	}
+	if c.Leads != nil {
+		return b.leads(alias+".", Cond{Path: c.Leads, Op: Some})
 	}
 	return alias + "." + c.Name
 }

@@ -18,6 +18,15 @@ var (
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
 	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
+	RealmApplications = Step{From: "id", Table: "applications", To: "realm_id"}
+	DomainRealms      = Step{From: "id", Table: "realm_domains", To: "domain_id"}
+	ProcedureSteps    = Step{From: "id", Table: "logon_steps", To: "logon_procedure_id"}
+	SourceDomains     = Step{From: "id", Table: "domains", To: "identity_source_id"}
+	RepositoryDomains = Step{From: "id", Table: "domains", To: "repository_id"}
+	DomainUnits       = Step{From: "id", Table: "units", To: "domain_id"}
+	UnitsBelow        = Step{From: "id", Table: "units", To: "parent_id"}
+	UnitUsers         = Step{From: "id", Table: "users", To: "unit_id"}
+	DomainGroups      = Step{From: "id", Table: "user_groups", To: "domain_id"}
 	DomainCodes       = Step{From: "id", Table: "installation_codes", To: "domain_id"}
 	ProductTokens     = Step{From: "id", Table: "tokens", To: "product_id"}
 	RepositoryTokens  = Step{From: "id", Table: "tokens", To: "repository_id"}
@@ -37,7 +46,19 @@ var (
 
 	DeviceGroups = []Step{{From: "id", Table: "device_group_members", To: "device_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 	GroupDevices = []Step{{From: "id", Table: "device_group_members", To: "group_id"}, ToDevice}
-	CodeGroups   = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
+	UserGroups   = []Step{{From: "id", Table: "user_group_members", To: "user_id"}, {From: "group_id", Table: "user_groups", To: "id"}}
+	GroupUsers   = []Step{{From: "id", Table: "user_group_members", To: "group_id"}, ToUser}
+	GroupParents = []Step{{From: "id", Table: "user_group_parents", To: "group_id"}, {From: "parent_id", Table: "user_groups", To: "id"}}
+	GroupMembers = []Step{{From: "id", Table: "user_group_parents", To: "parent_id"}, {From: "group_id", Table: "user_groups", To: "id"}}
+
+	RealmDomains          = []Step{{From: "id", Table: "realm_domains", To: "realm_id"}, ToDomain}
+	StepAuthenticators    = []Step{{From: "id", Table: "logon_step_authenticators", To: "step_id"}, {From: "authenticator_id", Table: "authenticators", To: "id"}}
+	ApplicationProcedures = []Step{{From: "id", Table: "application_procedures", To: "application_id"}, {From: "procedure_id", Table: "logon_procedures", To: "id"}}
+	ProcedureApplications = []Step{{From: "id", Table: "application_procedures", To: "procedure_id"}, {From: "application_id", Table: "applications", To: "id"}}
+	ApplicationAgents     = []Step{{From: "id", Table: "agent_applications", To: "application_id"}, {From: "agent_id", Table: "agents", To: "id"}}
+	AgentApplications     = []Step{{From: "id", Table: "agent_applications", To: "agent_id"}, {From: "application_id", Table: "applications", To: "id"}}
+
+	CodeGroups = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
 // TableOf returns the name of the table for a type of the domain; row is a pointer to that type.
@@ -96,6 +117,27 @@ var domainKeys = []string{"id", Folded("name"), Folded("netbios_name"), Folded("
 // loginNameFolded is a column that only the table users has.
 var loginNameFolded = Folded("login_name")
 
+// InRealm matches the domains of a realm.
+func InRealm(realmID any) Cond {
+	return Cond{Path: []Step{DomainRealms}, Column: "realm_id", Op: Eq, Value: realmID}
+}
+
+// HasApplication matches the agents that have an application.
+func HasApplication(id string) Cond {
+	return Cond{Path: AgentApplications[:1], Column: "application_id", Op: Eq, Value: id}
+}
+
+// OfProduct matches assignments of a product's tokens.
+func OfProduct(id string) Cond {
+	return Cond{Path: []Step{ToToken}, Column: "product_id", Op: Eq, Value: id, Test: AnyOf}
+}
+
+// UserRepository leads from a user to the repository of the user's domain.
+var UserRepository = Column{Path: []Step{ToDomain}, Name: "repository_id"}
+
+// StepColumns are the columns of a logon step: id, name, description, whether it is a challenge, whether it takes a static password.
+var StepColumns = []Column{IDColumn, {Name: "name"}, {Name: "description"}, {Name: "challeng_response"}, {Name: "check_static_pass"}}
+
 // IDColumn is the column with the id of a row.
 var IDColumn = Column{Name: "id"}
 
@@ -113,19 +155,30 @@ func DomainScope(domains []any) Scope {
 		return []Cond{{Path: path, Column: "domain_id", Op: In, Value: domains, Test: AnyOf}}
 	}
 	return Scope{
-		"domains":              {{Column: "id", Op: In, Value: domains}},
-		"users":                {{Column: "domain_id", Op: In, Value: domains}},
-		"token_assignments":    within(ToUser),
-		"tokens":               {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
-		"devices":              within(ToUser),
-		"device_group_members": within(ToDevice, ToUser),
-		"device_groups":        nil,
-		"licenses":             nil,
-		"client_tokens":        nil,
-		"products":             nil,
-		"repositories":         nil,
-		"token_states":         nil,
-		"user_states":          nil,
+		"domains":                   {{Column: "id", Op: In, Value: domains}},
+		"users":                     {{Column: "domain_id", Op: In, Value: domains}},
+		"units":                     {{Column: "domain_id", Op: In, Value: domains}},
+		"user_groups":               {{Column: "domain_id", Op: In, Value: domains}},
+		"user_group_members":        within(ToUser),
+		"user_group_parents":        nil, // its groups are of one domain
+		"token_assignments":         within(ToUser),
+		"tokens":                    {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
+		"devices":                   within(ToUser),
+		"device_group_members":      within(ToDevice, ToUser),
+		"device_groups":             nil,
+		"identity_sources":          nil,
+		"realm_domains":             {{Column: "domain_id", Op: In, Value: domains}},
+		"realms":                    nil,
+		"applications":              nil,
+		"application_procedures":    nil,
+		"logon_steps":               nil,
+		"logon_step_authenticators": nil,
+		"licenses":                  nil,
+		"client_tokens":             nil,
+		"products":                  nil,
+		"repositories":              nil,
+		"token_states":              nil,
+		"user_states":               nil,
 	}
 }
 

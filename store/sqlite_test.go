@@ -209,7 +209,7 @@ func TestSQLiteFull(t *testing.T) {
 		t.Parallel()
 		d := storetest.NewSQLite(t)
 		s := d.Open(t)
-		if err := store.SetWriter(s, "PRAGMA max_page_count = 150"); err != nil {
+		if err := store.SetWriter(s, "PRAGMA max_page_count = 250"); err != nil {
 			t.Fatal(err)
 		}
 		fill(t, d, s, func() {
@@ -221,7 +221,7 @@ func TestSQLiteFull(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		room := modeltest.SmallDisk(t, dir, "2m", 700<<10)
+		room := modeltest.SmallDisk(t, dir, "4m", 2<<20)
 		d := storetest.NewSQLite(t)
 		d.URL = filepath.Join(dir, "tokensmith.db")
 		fill(t, d, d.Open(t), room)

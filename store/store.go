@@ -259,6 +259,8 @@ type ReadTx interface {
 	FullAgents() ([]model.Agent, error)
 	// LimitedAgents returns the agents that are limited to certain domains, including disabled ones, oldest first.
 	LimitedAgents() ([]model.Agent, error)
+	// InMoreGroups returns one of the users who are in more than that many groups of users; "" if none is.
+	InMoreGroups(userIDs []string, most int64) (string, error)
 	// Administrators returns the users who have permissions.
 	Administrators() ([]model.User, error)
 	// PermissionsOf returns the permission lists of the given users and of the users that the given tokens are assigned to. Each
@@ -365,6 +367,9 @@ type Tx interface {
 	// Audit appends a row to the record in this transaction, so the row exists if and only if the transaction commits. It sets
 	// the row's ID, Writer, Sequence and MAC.
 	Audit(row *model.Audit) error
+
+	// LeaveGroup takes users out of a group of users. Those who are not in it stay as they are.
+	LeaveGroup(groupID string, userIDs []string) error
 
 	// SetCertificates replaces the public keys of an agent, given by their hashes. If a key belongs to another agent, it returns
 	// Exists. The agent's own row does not change.

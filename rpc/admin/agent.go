@@ -1,18 +1,24 @@
-// Package admin contains agents, which are the programs that call methods, and the methods of the audit log.
+// Package admin contains agents, which are the programs that call methods, the methods of the audit log, and those that tell which
+// attributes objects have.
 package admin
 
 import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
 	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -21,7 +27,7 @@ type Agent struct{ object.CRUD }
 
 // Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
-	return map[string]any{"Agent": &Agent{object.CRUD{Server: s, Type: AgentType}}, "Audit": &Audit{object.CRUD{Server: s, Type: AuditType}}}
+	return map[string]any{"Agent": &Agent{object.CRUD{Server: s, Type: AgentType}}, "Attribute": &Attribute{}, "Audit": &Audit{object.CRUD{Server: s, Type: AuditType}}}
 }
 
 // AgentType declares the object agent.
@@ -29,21 +35,42 @@ var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkAgent, AfterWrite: afterWriteAgent,
-	EmptyTexts: []string{"signature", "agentConfigurePack", "certificateJks"},
+	EmptyTexts: []string{"signature", "agentConfigurePack", "certificate", "caCertificate", "certificatePfx", "certificatePassword", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
 			return err
 		}
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
+	Collections: []object.Collection{
+		{Name: "applications", Alias: "application", When: object.Always, Object: "application", Order: "applicationId", Steps: store.AgentApplications,
+			About: "that users log on to through it; none = it is held to none"},
+	},
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true,
 			About: "unique; no other caller has it in the audit record"},
 		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it authenticates with, the same as the id"},
-		{Name: "permissions", Kind: object.List, When: object.Always, Required: true,
-			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method"},
+		{Name: "type", Kind: object.Enum, When: object.Always, Initial: model.APIAgent, Values: agentTypes(), About: "has no effect"},
+		{Name: "typeDescription", Kind: object.Text, From: []string{"type"}, Derive: func(_ *dispatch.Call, from store.Row) (any, error) {
+			for _, t := range model.AgentTypes {
+				if t.Value == object.AsText(from[0]) {
+					return t.Description, nil
+				}
+			}
+			return nil, nil
+		}},
+		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "publicUrl", Kind: object.Text, Rule: model.Name, When: object.Always, About: "https; has no effect"},
+		{Name: "subjectDn", Kind: object.Text, Rule: model.Name, When: object.OnCreate, About: "an agent is known by its key, never by this name"},
+		{Name: "permissions", Kind: object.List, When: object.Always,
+			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method; without any it may call none"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
 		{Name: "addresses", Kind: object.List, When: object.Always, About: "CIDR ranges it calls from; none = any"},
+		{Name: "ipaddress", Kind: object.Text, When: object.Always, From: []string{"addresses"}, About: "one address or CIDR range, in place of `addresses`; of several the first",
+			Derive: func(_ *dispatch.Call, from store.Row) (any, error) {
+				first, _, _ := strings.Cut(object.AsText(from[0]), ",")
+				return first, nil
+			}},
 		{Name: "certificates", Kind: object.List, When: object.Always, About: "SHA-256 of the public keys of its certificates, hex"},
 		{Name: "rateLimit", Kind: object.Integer, When: object.Always, Max: 1_000_000, About: "calls a second; 0 = the server's default"},
 		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.DisabledBy}},
@@ -62,8 +89,23 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 			return err
 		}
 	}
+	if err := oneAddress(d, a); err != nil {
+		return err
+	}
+	if applications := d.Members("applications"); applications != nil {
+		ids, err := applications.Find(c, tx, "", "")
+		if err != nil {
+			return err
+		}
+		a.Applications = model.ListOf(ids)
+	}
 	if err := holds(c, a, d.Place); err != nil {
 		return err
+	}
+	if a.PublicURL != "" {
+		if u, err := url.Parse(a.PublicURL); err != nil || u.Scheme != "https" || u.Host == "" {
+			return model.AttrErrorf(model.Invalid, d.Place+".publicUrl", "must be an https URL")
+		}
 	}
 	if old == nil || old.(*model.Agent).Name != a.Name {
 		if err := caller.CheckAgentName(tx, a.Name); err != nil {
@@ -94,6 +136,37 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	return keepAgent(tx, old.(*model.Agent), a)
 }
 
+// agentTypes returns the values of an agent's type.
+func agentTypes() (values []string) {
+	for _, t := range model.AgentTypes {
+		values = append(values, t.Value)
+	}
+	return values
+}
+
+// oneAddress sets the addresses that an agent calls from, if they were given as one.
+func oneAddress(d *object.Decoded, a *model.Agent) error {
+	text, given := object.Given[string](d, "ipaddress")
+	switch {
+	case !given:
+		return nil
+	case d.Has("addresses"):
+		return model.AttrErrorf(model.Invalid, d.Place+".ipaddress", "stands for addresses: give one of them")
+	case text == "":
+		a.Addresses = ""
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if ip, noPrefix := netip.ParseAddr(text); err != nil && noPrefix == nil && ip.Zone() == "" {
+		prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	if err != nil {
+		return model.AttrErrorf(model.Invalid, d.Place+".ipaddress", "%q is neither an address nor a CIDR range such as 192.0.2.0/24", text)
+	}
+	a.Addresses = model.List(prefix.String())
+	return nil
+}
+
 // afterWriteAgent stores the agent's public keys in the table that authentication uses.
 func afterWriteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
 	if a := row.(*model.Agent); d.Has("certificates") {
@@ -114,8 +187,8 @@ func mayManage(c *dispatch.Call, a *model.Agent) error {
 	return nil
 }
 
-// holds returns an error if an agent lacks a restriction of the caller, an address range or a rate limit. Otherwise the caller
-// could use that agent to avoid the restriction.
+// holds returns an error if an agent lacks a restriction of the caller: an address range, a rate limit, or applications. Otherwise
+// the caller could use that agent to avoid the restriction.
 func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	for _, cidr := range a.Addresses.Items() {
 		if p, err := netip.ParsePrefix(cidr); err == nil && c.Agent.Addresses != "" && !slices.ContainsFunc(c.Agent.Addresses.Items(), func(own string) bool {
@@ -123,6 +196,12 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 			return err == nil && o.Bits() <= p.Bits() && o.Contains(p.Addr())
 		}) {
 			return model.AttrErrorf(model.NotPermitted, place+".addresses", "not permitted: %s is outside the caller's own addresses", cidr)
+		}
+	}
+	if own := c.Agent.Applications; own != "" {
+		within := func(id string) bool { return own.Has(id) }
+		if theirs := a.Applications.Items(); len(theirs) == 0 || slices.ContainsFunc(theirs, func(id string) bool { return !within(id) }) {
+			return model.AttrErrorf(model.NotPermitted, strings.TrimPrefix(place+".applications", "."), "nobody grants what he lacks: the caller is held to applications, so give some of them")
 		}
 	}
 	switch most := c.Agent.RateLimit; {
@@ -174,11 +253,33 @@ func checkCertificates(tx store.Tx, a *model.Agent) error {
 	return nil
 }
 
-// agentCreated is the reply to agent/create, the only one with that client secret.
+// agentCreated is the reply to agent/create without return.
 type agentCreated struct {
 	ID           string `json:"id"`
 	ClientID     string `json:"clientId"`
 	ClientSecret string `json:"clientSecret"`
+}
+
+// listedTypes is the reply to agent/listTypes.
+type listedTypes struct {
+	Total int          `json:"total"`
+	Rows  []listedType `json:"rows"`
+}
+
+type listedType struct {
+	Value       string `json:"value"`
+	Description string `json:"description"`
+}
+
+// ListTypes returns the types of agents.
+func (m *Agent) ListTypes(_ *http.Request, _ *struct{}, plan *dispatch.Plan) error {
+	list := listedTypes{Total: len(model.AgentTypes)}
+	for _, t := range model.AgentTypes {
+		list.Rows = append(list.Rows, listedType(t))
+	}
+	plan.Reads = dispatch.NoStatement
+	plan.View = func(store.ReadTx) (any, error) { return list, nil }
+	return nil
 }
 
 const ClientSecretBytes = 32
@@ -188,15 +289,20 @@ func NewClientSecret(s *dispatch.Server) (string, error) {
 	return s.RandomText(ClientSecretBytes)
 }
 
-// Create makes an agent and returns its client secret, which is not shown again.
+// Create makes an agent and returns its client secret, which is not shown again. With return, it returns what is asked for.
 func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	d, err := m.Type.Decode("attrs", args.Attrs, object.OnCreate)
 	if err != nil {
 		return err
 	}
-	if len(args.Return) > 0 {
-		return model.AttrErrorf(model.Invalid, "return", "agent/create returns only id, clientId and clientSecret")
+	// The secret is no attribute of the agent, because nothing else ever returns it.
+	isSecret := func(item wire.ReturnItem) bool { return item.Name == "clientSecret" && item.Nested == nil }
+	withSecret := slices.ContainsFunc(args.Return, isSecret)
+	ret := slices.DeleteFunc(slices.Clone(args.Return), isSecret)
+	p, err := m.Type.Project(c, ret, "return")
+	if err != nil {
+		return err
 	}
 	clientSecret, err := NewClientSecret(m.Server)
 	if err != nil {
@@ -209,7 +315,18 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	}
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := create(tx)
-		return agentCreated{id, id, clientSecret}, err
+		if err != nil || len(args.Return) == 0 {
+			return agentCreated{id, id, clientSecret}, err
+		}
+		rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: []store.Cond{store.ByID(id)}, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		made := jsontext.Value(rows[0])
+		if withSecret {
+			made = wire.WithMember(made, "clientSecret", clientSecret)
+		}
+		return made, nil
 	}
 	return nil
 }

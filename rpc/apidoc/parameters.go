@@ -189,6 +189,12 @@ func attrSchema(a *object.Attr) schema {
 // examples are the examples that cannot be derived from the declarations.
 var examples = map[string]string{
 	"user/import":                  `{"attrs":{"csv":"domain,loginName,firstName\nexample.com,john.smith,John\n"}}`,
+	"user/create":                  `{"attrs":{"domain.name":"example.com","loginName":"john.smith"}}`,
+	"domain/deployTokens":          `{"attrs":{"domain.name":"example.com","product":{"manufacturerCode":"DN","productCode":"GT"}}}`,
+	"unit/create":                  `{"attrs":{"name":"operations","domain.name":"example.com"}}`,
+	"group/create":                 `{"attrs":{"name":"staff","domain.name":"example.com"}}`,
+	"group/addUsers":               `{"group":{"name":"staff","domain.name":"example.com"},"users":["john.smith",{"id":"0198c1f2a5b37c1e8f0d2b4a6c8e0f12"}]}`,
+	"group/removeUsers":            `{"group":{"name":"staff","domain.name":"example.com"},"users":["john.smith"]}`,
 	"token/batchAssignTokens":      `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,status,pin\nexample.com,john.smith,DN,SE,10000000,ACTIVE,1234\n","charset":"UTF-8"}}`,
 	"token/import":                 `{"attrs":{"product.productCode":"SE","data":"serial,seed\n10000000,3132333435363738393031323334353637383930\n"}}`,
 	"token/create":                 `{"attrs":{"product":{"manufacturerCode":"DN","productCode":"SE"},"user":{"domain.name":"example.com","loginName":"john.smith"},"pin":"1234"}}`,
@@ -216,6 +222,11 @@ var examples = map[string]string{
 	"template/set":                 `{"template":{"name":"passcode"},"attrs":{"text":"Your passcode is {code}"}}`,
 	"agent/create":                 `{"attrs":{"name":"batch","permissions":["token/*","auth/verify"]}}`,
 	"agent/rotateSecret":           `{"agent":{"name":"batch"},"overlap":3600}`,
+	"agent/addApplication":         `{"agent":{"name":"batch"},"application":{"name":"portal"}}`,
+	"agent/removeApplication":      `{"agent":{"name":"batch"},"application":{"name":"portal"}}`,
+	"logonStep/create":             `{"attrs":{"name":"token","logonProcedure":{"name":"two steps"},"authenticators":["OTP","OTPoD"]}}`,
+	"attribute/get":                `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
+	"attribute/search":             `{"match":[["objectName","=","user"]],"return":["name","type"],"sort":"name"}`,
 	"audit/search":                 `{"match":[["time",">","2026-01-31T00:00:00Z"]],"sort":"-time","max":100}`,
 	dispatch.ExecutePath:           `{"atomic":true,"calls":[{"method":"/domain/create","params":{"attrs":{"name":"example.com"}}},{"method":"/domain/search"}]}`,
 }

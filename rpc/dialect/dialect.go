@@ -109,7 +109,8 @@ func invalidUTF8(text []byte) int {
 // do its clients. JSON is a part of the dialect and keeps its meaning; numbers stay as written. In addition, the dialect allows:
 //
 //   - Square brackets around members are an object: ["a":1]. Braces that begin with a square bracket are an array: {["a"],["b"]}.
-//   - Commas between members or elements may be missing, and there may be one after the last.
+//   - Commas between members or elements may be missing, and there may be one after the last. There may be a second one if a
+//     comment stands between the two.
 //   - Comments of both kinds are white space, and so are non-breaking spaces and byte order marks.
 //   - Single and typographic quotes may be used as quotes.
 //   - Strings may contain line breaks and other control characters. White space with a line break at the beginning or end of a
@@ -194,8 +195,13 @@ func (d *dialect) items(closing byte) error {
 	for first := true; ; first = false {
 		d.space()
 		if !first && d.at(',') {
+			from := d.pos
 			d.pos++
 			d.space()
+			if d.at(',') && bytes.IndexByte(d.in[from:d.pos], '/') > 0 { // the comma of a member that was commented out
+				d.pos++
+				d.space()
+			}
 		}
 		if d.at(closing) {
 			break

@@ -204,6 +204,7 @@ func TestDialectRefuses(t *testing.T) {
 		{"a doubled comma", `[1,,2]`, 1, 4, "a name or a value is expected here"},
 		{"a leading comma", `{,"a":1}`, 1, 2, "a name or a value is expected here"},
 		{"two trailing commas", "{\"a\":1,\n ,}", 2, 2, "a name or a value is expected here"},
+		{"three commas around comments", "[1,/**/,/**/,2]", 1, 13, "a name or a value is expected here"},
 		{"text behind the value", "{}\n x", 2, 2, "only white space and comments may follow the value"},
 		{"a bracket too many", `{}}`, 1, 3, "only white space and comments may follow the value"},
 		{"members without brackets", `"a":1`, 1, 4, "only white space and comments may follow the value"},

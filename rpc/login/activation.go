@@ -11,10 +11,13 @@ import (
 // ActivateArgs are the parameters of auth/activateTokenAssignment.
 type ActivateArgs struct {
 	token.ActivateArgs
-	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
+	Application wire.Named `json:"application"`
 }
 
 // ActivateTokenAssignment is Activate for a login: it does not reveal whether the assignment exists.
 func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan *dispatch.Plan) error {
-	return token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated)
+	if err := token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated); err != nil {
+		return err
+	}
+	return through(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
 }

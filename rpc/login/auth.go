@@ -58,7 +58,7 @@ type VerifyArgs struct {
 	Credential  jsontext.Value `json:"credential"`
 	Return      wire.Names     `json:"return"`
 	RemoteIP    wire.Text      `json:"remoteIp"`
-	Application wire.Named     `json:"application"` // accepted and ignored: this server is a single application
+	Application wire.Named     `json:"application"`
 }
 
 // verification is the state of checking one credential.
@@ -69,6 +69,7 @@ type verification struct {
 	token           []store.Cond // nil for any token of the user
 	text            string       // [PIN][OTP]
 	sent            bool         // text can only be a passcode that was sent
+	notSent         bool         // text can be no passcode that was sent, because the step of the logon takes none
 	static          bool         // check a static password instead
 	password        model.Secret
 	newHash         string // argon2id hash of the new password; "" if it does not change
@@ -132,6 +133,11 @@ func answer(k model.Kind) *model.Error { return &model.Error{Kind: k, Msg: answe
 
 // Verify checks an OTP, preceded by the PIN if the assignment has one, or a static password.
 func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) error {
+	return m.verify(r, args, plan, nil)
+}
+
+// verify is Verify or, with the number of a step, Logon.
+func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, step *wire.Int) error {
 	v, err := m.prepare(r.Context(), args)
 	if err != nil {
 		return err
@@ -145,12 +151,19 @@ func (m *Auth) Verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) er
 			return v.otp(tx, login)
 		})
 	}
-	return nil
+	return through(v.c, args.Application, plan, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
 }
 
-// Logon is Verify for logons in one step.
-func (m *Auth) Logon(r *http.Request, args *VerifyArgs, plan *dispatch.Plan) error {
-	return m.Verify(r, args, plan)
+// LogonArgs are the parameters of auth/logon.
+type LogonArgs struct {
+	VerifyArgs
+	Step wire.Int `json:"step"`
+}
+
+// Logon is Verify for a step of a logon. The default is the first step. The application runs the steps in their order: nothing is
+// kept between them.
+func (m *Auth) Logon(r *http.Request, args *LogonArgs, plan *dispatch.Plan) error {
+	return m.verify(r, &args.VerifyArgs, plan, &args.Step)
 }
 
 func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, error) {
@@ -169,10 +182,10 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 		return nil, err
 	}
 	if len(args.Return) > 0 {
-		if v.byUser, err = project(args.Return, false); err != nil {
+		if v.byUser, err = project(v.c, args.Return, false); err != nil {
 			return nil, err
 		}
-		if v.byToken, err = project(args.Return, true); err != nil {
+		if v.byToken, err = project(v.c, args.Return, true); err != nil {
 			return nil, err
 		}
 	}

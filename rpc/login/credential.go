@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -15,9 +16,9 @@ import (
 
 // The methods of a credential.
 const (
-	otpMethod      = "OTP"
-	onDemandMethod = "OTPoD" // a passcode that was sent to the user
-	staticMethod   = "SPASS"
+	otpMethod      = model.OTPCode
+	onDemandMethod = model.OnDemandCode
+	staticMethod   = model.StaticCode
 )
 
 // credential decodes {"otp":...}, {"method":"OTPoD","otp":...}, {"method":"SPASS","password":...,"newPassword":...}, or an OTP
@@ -75,10 +76,10 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	return nil
 }
 
-// project compiles what the caller wants to know about the user who logged in: attributes of the user, and token.* and
-// tokenAssignment.* of the token that was used. The latter are null if no token was used.
-func project(ret wire.Names, byToken bool) (*object.Projection, error) {
-	p := &object.Projection{Root: object.Node{Present: -1}}
+// project compiles what the caller wants to know about the user who logged in: attributes of the user, groups.* of the user's
+// groups, and token.* and tokenAssignment.* of the token that was used. The last two are null if no token was used.
+func project(c *dispatch.Call, ret wire.Names, byToken bool) (*object.Projection, error) {
+	p := object.NewProjection(c)
 	for _, name := range ret {
 		head, rest, dotted := strings.Cut(name, ".")
 		obj, path, attrName := people.UserType, []store.Step{store.ToUser}, name
@@ -87,8 +88,18 @@ func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 		} else if dotted && head == "token" {
 			obj, path, attrName = token.TokenType, []store.Step{store.ToToken}, rest
 		}
+		if !byToken {
+			path = nil
+		}
 		if always := obj.Nothing(attrName); always != "" {
 			p.AddField(name, object.Field{Always: always})
+			continue
+		}
+		// Of the collections only this one leads to no other users. What it gives is bounded: MaxGroupsOfUser names.
+		if name == "groups" || name == "groups.id" || name == "groups.name" {
+			if err := p.AddCollection(name, path, people.UserType.Collection(head, false), rest, "return"); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		known := func(attrName, label string) error {
@@ -100,10 +111,7 @@ func project(ret wire.Names, byToken bool) (*object.Projection, error) {
 				p.AddField(label, object.Field{Kind: a.Kind, Column: -1})
 				return nil
 			}
-			if byToken {
-				steps = object.Join(path, steps)
-			}
-			p.AddField(label, object.Field{Kind: a.Kind, Column: p.AddColumn(steps, a.Column)})
+			p.AddField(label, p.Value(object.Join(path, steps), a))
 			return nil
 		}
 		if attrName != "*" {

@@ -7,6 +7,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -17,28 +18,50 @@ import (
 // AuthArgs are the parameters of authentication methods that take a user and what to return.
 type AuthArgs struct {
 	object.Selection
-	Application wire.Named  `json:"application"` // accepted and ignored: this server is a single application
+	Application wire.Named  `json:"application"`
 	Return      wire.Return `json:"return"`
 }
 
 // ListTokens returns a user's tokens.
 func (m *Auth) ListTokens(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	return m.list(r, args, plan, token.TokenType, "user.id")
+	return m.listThrough(r, args, plan, token.TokenType, "user.id")
 }
 
 // ListTokenAssignments returns a user's token assignments.
 func (m *Auth) ListTokenAssignments(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	return m.list(r, args, plan, token.AssignmentType, "user.id")
+	return m.listThrough(r, args, plan, token.AssignmentType, "user.id")
 }
 
 // ListDomains returns the domains that users can log in to.
 func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	return m.list(r, args, plan, people.DomainType, "")
+	return m.listThrough(r, args, plan, people.DomainType, "")
 }
 
-// list returns the objects that belong to a user. An unknown user is refused as a wrong credential, as in all methods of this
+// listThrough is list for the users of an application.
+func (m *Auth) listThrough(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string) error {
+	if err := m.list(r, args, plan, o, of); err != nil {
+		return err
+	}
+	return through(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
+}
+
+// ListApplications returns the applications that users can log in to through the caller: its own or, if it has none, all.
+func (m *Auth) ListApplications(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	args.Return = args.Return.Or(wire.ReturnNames("id", "name"))
+	var mine []store.Cond
+	if own := dispatch.CallFrom(r.Context()).Agent.Applications.Items(); len(own) > 0 {
+		ids := make([]any, len(own))
+		for i, id := range own {
+			ids[i] = id
+		}
+		mine = []store.Cond{store.ByIDs(ids)}
+	}
+	return m.list(r, args, plan, logon.ApplicationType, "", mine...)
+}
+
+// list returns the objects that belong to a user, or all that match if of is empty. An unknown user is refused as a wrong credential, as in all methods of this
 // package.
-func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string) error {
+func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string, only ...store.Cond) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	if err := own(args.Return, o); err != nil {
 		return err
@@ -47,7 +70,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 	if err != nil {
 		return err
 	}
-	q := store.Query{Table: o.Table, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.MaxSearch}
+	q := store.Query{Table: o.Table, Where: only, Sort: []store.Sort{{Column: store.IDColumn}}, Limit: object.MaxSearch}
 	if v.user, err = args.Selector("user", people.UserType, of != ""); err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package login
 
 import (
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,14 +11,15 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
-// What a front end asks before it logs a user on. This server is the only application. A logon has one step, which any of the
-// authenticators passes. The replies are the same for all users, so that they do not reveal who has an account.
+// What a front end asks before it logs a user on: the steps of the application and what passes them. The replies are the same for
+// all users, so that they do not reveal who has an account.
 
 // fixed is an object that is not stored: its members in their order.
 type fixed []fact
@@ -27,6 +30,15 @@ type fact struct {
 	alias string
 	json  string
 	many  []fixed
+	list  bool // it is a list of objects, many, which may be empty
+}
+
+// quotedOrNull is quoted, or null for an empty text.
+func quotedOrNull(name, text string) fact {
+	if text == "" {
+		return fact{name: name, json: "null"}
+	}
+	return quoted(name, text)
 }
 
 func quoted(name, text string) fact {
@@ -77,7 +89,7 @@ func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 	for _, item := range ret {
 		if item.Name == "*" && item.Nested == nil {
 			for _, m := range f {
-				if m.many == nil {
+				if !m.list {
 					add(m.name, m.json)
 				}
 			}
@@ -85,19 +97,19 @@ func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 		}
 		head, rest, dotted := strings.Cut(item.Name, ".")
 		m := f.find(head)
-		if m == nil || m.many == nil && dotted {
+		if m == nil || !m.list && dotted {
 			return model.AttrErrorf(model.UnknownAttr, "return", "%s has no attribute %q", noun, item.Name)
 		}
 		switch {
-		case m.many == nil && item.Nested != nil:
+		case !m.list && item.Nested != nil:
 			return model.AttrErrorf(model.Invalid, "return", "%q has no attributes of its own", item.Name)
-		case m.many == nil:
+		case !m.list:
 			add(item.Name, m.json)
 		case dotted:
 			var values []string
 			for _, element := range m.many {
 				v := element.find(rest)
-				if v == nil || v.many != nil {
+				if v == nil || v.list {
 					return model.AttrErrorf(model.UnknownAttr, "return", "%s has no attribute %q", strings.TrimSuffix(head, "s"), rest)
 				}
 				values = append(values, v.json)
@@ -119,42 +131,55 @@ func (f fixed) write(b *strings.Builder, noun string, ret wire.Return) error {
 	return nil
 }
 
-// list sets a plan with a constant list of objects as reply. Only for a user with an unknown domain is the reply an error.
-func (a *AuthArgs) list(plan *dispatch.Plan, noun string, all []fixed, otherwise ...string) error {
-	array, err := rows(noun, all, a.Return.Or(wire.ReturnNames(otherwise...)))
-	if err != nil {
+// list sets a plan with a list of objects, made from the steps of the application, as reply. Only for a user with an unknown domain
+// is the reply an error.
+func (a *AuthArgs) list(c *dispatch.Call, plan *dispatch.Plan, noun string, objects func([]model.Step) ([]fixed, error), otherwise ...string) error {
+	reply := func(steps []model.Step) (any, error) {
+		all, err := objects(steps)
+		if err != nil {
+			return nil, err
+		}
+		array, err := rows(noun, all, a.Return.Or(wire.ReturnNames(otherwise...)))
+		return jsontext.Value(`{"total":` + strconv.Itoa(len(all)) + `,"rows":[` + array + `]}`), err
+	}
+	var result any
+	if err := a.constant(plan, &result); err != nil {
 		return err
 	}
-	return a.constant(plan, jsontext.Value(`{"total":`+strconv.Itoa(len(all))+`,"rows":[`+array+`]}`))
+	return through(c, a.Application, plan, func(tx store.ReadTx, application string) error {
+		steps, err := logon.Steps(tx, application)
+		if err == nil {
+			result, err = reply(steps)
+		}
+		return err
+	})
 }
 
-// constant sets a plan with a constant reply. Only for a user with an unknown domain is the reply an error.
-func (a *AuthArgs) constant(plan *dispatch.Plan, result any) error {
+// constant sets a plan with a reply that does not depend on the user. Only for a user with an unknown domain is the reply an error.
+func (a *AuthArgs) constant(plan *dispatch.Plan, result *any) error {
 	user, err := a.Selector("user", people.UserType, false)
 	if err != nil {
 		return err
 	}
-	plan.View = func(tx store.ReadTx) (any, error) { return result, object.UndefinedDomain(tx, user) }
+	plan.View = func(tx store.ReadTx) (any, error) { return *result, object.UndefinedDomain(tx, user) }
 	if user == nil {
 		plan.Reads = dispatch.NoStatement
 	}
 	return nil
 }
 
-// ListApplications returns the applications that users can log in to. This server is the only one.
-func (m *Auth) ListApplications(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	all := []fixed{{quoted("id", "tokensmith"), quoted("name", "tokensmith"), {name: "description", json: "null"}}}
-	return args.list(plan, "application", all, "id", "name")
-}
-
-// authenticators returns the kinds of credential that pass the step.
-func (m *Auth) authenticators() []fixed {
-	all := []fixed{{quoted("code", otpMethod), quoted("name", "One-Time Password")}}
+// authenticators returns the kinds of credential that pass a step, of those that this server can check.
+func (m *Auth) authenticators(codes []string) []fixed {
 	_, sms := m.Server.Config.Senders[model.SMS]
-	if _, mail := m.Server.Config.Senders[model.SMTP]; sms || mail && people.ProfileOf(m.Server).Mail {
-		all = append(all, fixed{quoted("code", onDemandMethod), quoted("name", "On-Demand Password")})
+	_, mail := m.Server.Config.Senders[model.SMTP]
+	var all []fixed
+	for _, a := range model.Authenticators() {
+		if !slices.Contains(codes, a.Code) || a.Code == onDemandMethod && !sms && !(mail && people.ProfileOf(m.Server).Mail) {
+			continue
+		}
+		all = append(all, fixed{quoted("code", a.Code), quoted("name", a.Name)})
 	}
-	return append(all, fixed{quoted("code", staticMethod), quoted("name", "Static Password")})
+	return all
 }
 
 // StepArgs are the parameters of auth/listAuthenticators.
@@ -164,32 +189,60 @@ type StepArgs struct {
 }
 
 // ListAuthenticators returns the kinds of credential that pass a step of a logon. The default is the first step.
-func (m *Auth) ListAuthenticators(_ *http.Request, args *StepArgs, plan *dispatch.Plan) error {
-	if args.Step.Given && args.Step.Value != 1 {
-		return model.AttrErrorf(model.Invalid, "step", "there is no such step: a logon has only one")
-	}
-	return args.list(plan, "authenticator", m.authenticators(), "code", "name")
+func (m *Auth) ListAuthenticators(r *http.Request, args *StepArgs, plan *dispatch.Plan) error {
+	return args.list(dispatch.CallFrom(r.Context()), plan, "authenticator", func(steps []model.Step) ([]fixed, error) {
+		_, codes, err := stepOf(steps, &args.Step)
+		return m.authenticators(codes), err
+	}, "code", "name")
 }
 
-// GetLogonSteps returns how users log on: in one step, with any of the authenticators.
-func (m *Auth) GetLogonSteps(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	step := fixed{
-		{name: "step", json: "1"},
-		quoted("name", "step 1"),
-		{name: "description", json: "null"},
-		{name: "challengResponse", alias: "challengeResponse", json: "false"}, // spelled as in the documentation of the original API
-		{name: "checkStaticPass", json: "true"},
-		{name: "authenticators", many: m.authenticators()},
+// stepOf returns the step of a logon that a caller names by its number, by default the first, and the codes of what may answer it.
+func stepOf(steps []model.Step, number *wire.Int) (model.Step, []string, error) {
+	passed := 0
+	if number.Given {
+		passed = int(min(max(number.Value, 0), math.MaxInt32)) - 1
 	}
-	return args.list(plan, "logon step", []fixed{step}, "name", "challengResponse", "checkStaticPass", "authenticators")
+	step, codes, ok := model.NextStep(steps, passed)
+	if !ok {
+		return step, nil, model.AttrErrorf(model.Invalid, "step", "there is no such step: the logon has %d", max(1, len(steps)))
+	}
+	return step, codes, nil
+}
+
+// GetLogonSteps returns the steps by which users log on. Any of its authenticators passes a step.
+func (m *Auth) GetLogonSteps(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	return args.list(dispatch.CallFrom(r.Context()), plan, "logon step", func(steps []model.Step) (all []fixed, _ error) {
+		for passed := 0; ; passed++ {
+			step, codes, ok := model.NextStep(steps, passed)
+			if !ok {
+				return all, nil
+			}
+			all = append(all, fixed{
+				{name: "step", json: strconv.Itoa(passed + 1)},
+				quoted("name", step.Name),
+				quotedOrNull("description", step.Description),
+				{name: "challengResponse", alias: "challengeResponse", json: strconv.FormatBool(step.Challenge)}, // spelled as in the documentation of the original API
+				{name: "checkStaticPass", json: strconv.FormatBool(step.StaticPassword)},
+				{name: "authenticators", list: true, many: m.authenticators(codes)},
+			})
+		}
+	}, "name", "challengResponse", "checkStaticPass", "authenticators")
 }
 
 // Logout ends a logon. It does nothing, because there are no sessions.
-func (m *Auth) Logout(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	return args.constant(plan, nil)
+func (m *Auth) Logout(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	return args.nothing(dispatch.CallFrom(r.Context()), plan)
 }
 
-// ResetLogon cancels a logon in steps. It does nothing, because there are no sessions.
-func (m *Auth) ResetLogon(_ *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
-	return args.constant(plan, nil)
+// ResetLogon cancels a logon in steps. It does nothing, because nothing is kept between the steps.
+func (m *Auth) ResetLogon(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+	return args.nothing(dispatch.CallFrom(r.Context()), plan)
+}
+
+// nothing sets a plan with an empty reply.
+func (a *AuthArgs) nothing(c *dispatch.Call, plan *dispatch.Plan) error {
+	if err := a.constant(plan, new(any)); err != nil {
+		return err
+	}
+	return through(c, a.Application, plan, nil)
 }

@@ -135,7 +135,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		}
 		return nil, tx.RecordUnknownName(c.Now)
 	}
-	return nil
+	return through(c, args.Application, plan, nil)
 }
 
 // maySend returns whether a user may be sent a passcode now.
@@ -147,7 +147,7 @@ func maySend(login *model.Login, now model.Time) bool {
 // openPasscode unseals the user's passcode, if it is valid. If it was sent for a token, that token must be the named one, or none
 // is named.
 func (v *verification) openPasscode(login *model.Login) error {
-	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.dry {
+	if login.Passcode == nil || v.c.Now >= login.PasscodeUntil || v.dry || v.notSent {
 		return nil
 	}
 	text, err := v.c.Server.Keys.Unseal(store.PasscodePlace(login.ID), login.Passcode)

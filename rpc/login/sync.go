@@ -37,7 +37,7 @@ func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Pla
 		}
 		return reply, err
 	}
-	return nil
+	return through(v.c, args.Application, plan, nil)
 }
 
 // sync synchronizes the user's token with two OTPs.
@@ -98,7 +98,7 @@ type SyncArgs struct {
 type AuthSyncArgs struct {
 	SyncArgs
 	RemoteIP    wire.Text  `json:"remoteIp"`
-	Application wire.Named `json:"application"` // accepted and ignored: this server is a single application
+	Application wire.Named `json:"application"`
 }
 
 // SyncSelected is token/syncToken: it synchronizes a token with two consecutive OTPs. If they do not match, it refuses, and its

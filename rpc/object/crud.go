@@ -170,7 +170,7 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 	if err != nil {
 		return m.Type.ExistsError(err)
 	}
-	if err := d.relate(c, tx, m.Type.idOf(row)); err != nil {
+	if err := d.relate(c, tx, row); err != nil {
 		return err
 	}
 	c.SetObject(m.Type.Noun, m.Type.idOf(row))
@@ -183,8 +183,12 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 // ExistsError adds to an error of kind Exists which attributes must be unique.
 func (o *Type) ExistsError(err error) error {
 	if e := wire.ClientError(err); e.Kind == model.Exists && e.Detail == nil && len(o.Keys) > 0 {
-		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + o.Keys[0][0]},
-			Msg: o.Noun + " already exists: " + strings.Join(o.Keys[0], " and ") + " must be unique" + map[bool]string{true: " together"}[len(o.Keys[0]) > 1]}
+		key, last := o.Keys[0], len(o.Keys[0])-1
+		msg := o.Noun + " already exists: " + key[last] + " must be unique"
+		if last > 0 {
+			msg = o.Noun + " already exists: " + strings.Join(key[:last], ", ") + " and " + key[last] + " must be unique together"
+		}
+		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + key[0]}, Msg: msg}
 	}
 	return err
 }

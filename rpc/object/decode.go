@@ -2,7 +2,6 @@ package object
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ type Decoded struct {
 	Place    string // "attrs"
 	Values   []Value
 	refs     []relation
-	members  []elements
+	members  []members
 	Secrets  map[string]model.Secret
 	Creating bool // the object is new
 	Extra    any  // the result of the type's Prepare function
@@ -42,11 +41,10 @@ type relation struct {
 	id    *string      // set by Into
 }
 
-// elements are the elements that a client sent for a collection, each as the conditions that name it.
-type elements struct {
-	coll  *Collection
-	place string
-	each  [][]store.Cond
+// members are the elements that a client sent for a collection.
+type members struct {
+	coll *Collection
+	*Elements
 }
 
 // Decode decodes the attributes sent on create or set. It returns an error, with the name, for an attribute that is unknown, not
@@ -63,15 +61,15 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 		head, rest, dotted := strings.Cut(mem.Name, ".")
 		a := o.ByName[head]
 		if a == nil || dotted && a.Kind != Ref {
-			if coll := o.Collection(head, false); coll != nil {
+			if coll := o.given(head); coll != nil {
 				if dotted || coll.When&on == 0 {
 					return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
 				}
-				each, err := coll.named(here, mem.Value)
+				named, err := coll.named(here, mem.Value)
 				if err != nil {
 					return nil, err
 				}
-				d.members = append(d.members, elements{coll, here, each})
+				d.members = append(d.members, members{coll, named})
 				continue
 			}
 			if o.Nothing(head) != "" {
@@ -218,7 +216,7 @@ func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 func (d *Decoded) Has(name string) bool {
 	return slices.ContainsFunc(d.Values, func(v Value) bool { return v.attr.Name == name && !v.Initial }) ||
 		slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr.Name == name }) ||
-		slices.ContainsFunc(d.members, func(m elements) bool { return m.coll.Name == name })
+		slices.ContainsFunc(d.members, func(m members) bool { return m.coll.Name == name })
 }
 
 // Given returns the value of an attribute, which may be an initial one; ok is false if there is none.
@@ -249,7 +247,11 @@ func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 	}
 	for i := range d.refs {
 		r := &d.refs[i]
-		id, err := d.find(c, tx, *r)
+		same := ""
+		if r.attr.Same != "" {
+			same = d.obj.field(row, r.attr.Same).String()
+		}
+		id, err := d.find(c, tx, *r, same)
 		if err != nil {
 			return err
 		}
@@ -270,60 +272,77 @@ func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 	return nil
 }
 
-func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation) (*string, error) {
+// find looks up a related object. same is the value that it must have in the column Same of its attribute; "" if any will do.
+func (d *Decoded) find(c *dispatch.Call, tx store.ReadTx, r relation, same string) (*string, error) {
 	if r.conds == nil {
 		return nil, nil
 	}
-	id, err := Types[r.attr.Object].FindSelected(c, tx, BySelector(r.conds))
+	place := ""
 	if d.Place != "" {
-		err = AtAttribute(err, d.Place+"."+r.attr.Name)
+		place = d.Place + "." + r.attr.Name
 	}
+	id, err := Types[r.attr.Object].findSame(c, tx, r.conds, place, r.attr.Same, same)
 	return &id, err
+}
+
+// findSame returns the id of the object that a selector names. If value is not empty, only an object that has it in the column
+// same is meant, and it is an error to name another one.
+func (o *Type) findSame(c *dispatch.Call, tx store.ReadTx, conds []store.Cond, place, same, value string) (string, error) {
+	if value != "" {
+		id, err := o.Find(c, tx, append(slices.Clip(conds), store.Cond{Column: same, Op: store.Eq, Value: value}))
+		if !wire.NotFound(err) {
+			return id, err
+		}
+	}
+	id, err := o.FindSelected(c, tx, BySelector(conds))
+	if value != "" && (err == nil || wire.NoSingleMatch(err) && !wire.NotFound(err)) {
+		return "", model.AttrErrorf(model.Invalid, place, "is a %s of another domain", o.Noun)
+	}
+	if o.NotFound.Code() == 0 && wire.NotFound(err) {
+		return "", model.AttrErrorf(model.Invalid, place, "there is no such %s", o.Noun)
+	}
+	if place != "" {
+		err = AtAttribute(err, place)
+	}
+	return id, err
 }
 
 // maxElements limits the elements that a client may send for a collection.
 const maxElements = 1000
 
 // named decodes an array of elements of a collection, each a selector or a name.
-func (c *Collection) named(place string, v jsontext.Value) (each [][]store.Cond, err error) {
+func (c *Collection) named(place string, v jsontext.Value) (*Elements, error) {
 	var items []jsontext.Value
 	if v.Kind() != 'n' {
 		if err := json.Unmarshal(v, &items); err != nil || len(items) > maxElements {
 			return nil, model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", maxElements)
 		}
 	}
-	o := Types[c.Object]
-	for i, item := range items {
-		here := fmt.Sprint(place, ".", i)
-		m := wire.Members{{Name: o.Keys[0][0], Value: item}}
-		if item.Kind() == '{' {
-			if m, err = wire.MembersOf(here, item); err != nil {
-				return nil, err
-			}
+	return Types[c.Object].Elements(place, items)
+}
+
+// Members returns the elements that a client sent for a collection; nil if none were sent.
+func (d *Decoded) Members(name string) *Elements {
+	for _, m := range d.members {
+		if m.coll.Name == name {
+			return m.Elements
 		}
-		conds, err := o.selector(here, m)
-		if err != nil {
-			return nil, err
-		}
-		each = append(each, conds)
 	}
-	return each, nil
+	return nil
 }
 
 // relate saves the collections that were sent for a row.
-func (d *Decoded) relate(c *dispatch.Call, tx store.Tx, id string) error {
+func (d *Decoded) relate(c *dispatch.Call, tx store.Tx, row any) error {
 	for _, m := range d.members {
-		var ids []string
-		for i, conds := range m.each {
-			found, err := Types[m.coll.Object].Find(c, tx, conds)
-			if err != nil {
-				return AtAttribute(err, fmt.Sprint(m.place, ".", i))
-			}
-			if !slices.Contains(ids, found) {
-				ids = append(ids, found)
-			}
+		same := ""
+		if m.coll.Same != "" {
+			same = d.obj.field(row, m.coll.Same).String()
 		}
-		if err := tx.Relate(m.coll.Steps[0], m.coll.Steps[1], id, ids); err != nil {
+		ids, err := m.Find(c, tx, m.coll.Same, same)
+		if err != nil {
+			return err
+		}
+		if err := tx.Relate(m.coll.Steps[0], m.coll.Steps[1], d.obj.idOf(row), ids); err != nil {
 			return err
 		}
 	}
@@ -347,7 +366,7 @@ func (d *Decoded) Related(c *dispatch.Call, tx store.ReadTx, name string) (*stri
 		case r.id != nil:
 			return r.id, nil
 		default:
-			return d.find(c, tx, r)
+			return d.find(c, tx, r, "")
 		}
 	}
 	return nil, nil

@@ -103,23 +103,27 @@ type Attr struct {
 	Fold       bool                              // compared without case, with the folded column
 	Indexed    bool                              // an index serves a search by it alone
 	Object     string                            // ref: the name of the other object
+	Same       string                            // ref: column, in the spelling of names, in which the other object must have the value of the object itself
 	Aliases    []string                          // older names for old clients
 	From       []string                          // columns of the object's own row, in the same spelling, from which Derive makes the value; then there is no Column
 	Derive     func(c *dispatch.Call, from store.Row) (any, error)
-	Reveals    bool // returned only to callers whose permission has the method's exact name or is "*"; this is recorded in the audit log
-	ZeroIsNone bool // integer: 0 means no value, and can be set only by null
+	Leads      []store.Step // boolean: whether these steps lead from the object to any row; then there is no Column
+	Reveals    bool         // returned only to callers whose permission has the method's exact name or is "*"; this is recorded in the audit log
+	ZeroIsNone bool         // integer: 0 means no value, and can be set only by null
 	About      string
 }
 
 // Collection is a to-many relation. If a client may set it, it has a relation table that contains nothing else.
 type Collection struct {
-	Name   string
-	When   When
-	Alias  string // its singular, which match accepts too
-	Object string
-	Steps  []store.Step // path to the elements, with at most one relation table in between
-	Order  string       // column of the first table that the elements are sorted by; "" for id
-	About  string
+	Name    string
+	When    When
+	Alias   string // its singular, which match accepts too
+	Written string // a further name by which clients give it; "" for none
+	Object  string
+	Steps   []store.Step // path to the elements, with at most one relation table in between
+	Same    string       // as for a ref: "domainId", if object and elements are of one domain
+	Order   string       // column of the first table that the elements are sorted by; "" for id
+	About   string
 }
 
 // Use is a reference that prevents the deletion of an object.
@@ -160,15 +164,15 @@ func Declare(o *Type) *Type {
 		}
 	}
 	for i := range o.Collections {
-		o.Collections[i].Order = snake(o.Collections[i].Order)
+		o.Collections[i].Order, o.Collections[i].Same = snake(o.Collections[i].Order), snake(o.Collections[i].Same)
 	}
 	o.ByName = map[string]*Attr{}
 	for i := range o.Attrs {
 		a := &o.Attrs[i]
-		if a.Derive != nil {
+		if a.derived() {
 			a.Column = "-"
 		}
-		a.From = slices.Clone(a.From)
+		a.Same, a.From = snake(a.Same), slices.Clone(a.From)
 		for i, name := range a.From {
 			a.From[i] = snake(name)
 		}
@@ -231,11 +235,27 @@ func (o *Type) Collection(name string, singular bool) *Collection {
 	return nil
 }
 
+// given returns the collection that a client gives by a name; nil if there is none.
+func (o *Type) given(name string) *Collection {
+	for i := range o.Collections {
+		if c := &o.Collections[i]; c.Name == name || c.Written == name && name != "" {
+			return c
+		}
+	}
+	return nil
+}
+
 // Simple returns whether an attribute is part of "*": a readable value of the object itself.
 func (a *Attr) Simple() bool { return a.Kind != Ref && a.Kind != Secret && a.readable() }
 
+// Searchable returns whether a match may name the attribute or, if it is another object, an attribute of that object.
+func (a *Attr) Searchable() bool { return a.Kind != Secret && a.Column != "-" }
+
 // readable returns whether an attribute has a stored or derived value.
-func (a *Attr) readable() bool { return a.Column != "-" || a.Derive != nil }
+func (a *Attr) readable() bool { return a.Column != "-" || a.derived() }
+
+// derived returns whether an attribute has a value that no column holds. It cannot be searched or sorted by.
+func (a *Attr) derived() bool { return a.Derive != nil || a.Leads != nil }
 
 // field returns the field of a row for a column.
 func (o *Type) field(row any, column string) reflect.Value {

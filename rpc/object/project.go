@@ -57,9 +57,14 @@ type many struct {
 	elements bool
 }
 
+// NewProjection returns a Projection without columns and fields, to which they are added.
+func NewProjection(c *dispatch.Call) *Projection {
+	return &Projection{call: c, colls: new(int), Root: Node{Present: -1}}
+}
+
 // Project compiles a Return. place is its name in error messages.
 func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projection, error) {
-	p := &Projection{call: c, colls: new(int)}
+	p := NewProjection(c)
 	n, err := p.node(o, ret, nil, place)
 	if err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 		if r.Name == "*" && r.Nested == nil {
 			for i := range o.Attrs {
 				if a := &o.Attrs[i]; a.Simple() {
-					add(p.value(Join(path, a.Path), a), a.Name)
+					add(p.Value(Join(path, a.Path), a), a.Name)
 				}
 			}
 			continue
@@ -156,15 +161,26 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 		if r.Nested != nil {
 			return nil, model.AttrErrorf(model.Invalid, place, "%q has no attributes of its own", r.Name)
 		}
-		add(p.value(Join(path, steps), a), r.Name)
+		add(p.Value(Join(path, steps), a), r.Name)
 	}
 	return n, nil
 }
 
-// value returns the field for an attribute; path leads to the row with its column.
-func (p *Projection) value(path []store.Step, a *Attr) Field {
+// Value returns the field for an attribute; path leads to the row with its column.
+func (p *Projection) Value(path []store.Step, a *Attr) Field {
 	if a.Reveals && !p.call.MayShowSecrets() {
 		return Field{Kind: a.Kind, Column: -1}
+	}
+	if a.Leads != nil {
+		id := p.AddColumn(path, "id")
+		p.Columns = append(p.Columns, store.Column{Path: path, Leads: a.Leads})
+		return Field{Kind: a.Kind, derive: func(row store.Row) (any, error) {
+			if row[id] == nil {
+				return nil, nil // path leads to no row
+			}
+			leads := row[id+1]
+			return leads == true || leads == int64(1), nil
+		}}
 	}
 	if a.Derive == nil {
 		f := Field{Kind: a.Kind, Column: p.AddColumn(path, a.Column)}
@@ -209,6 +225,20 @@ func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, p
 	m.proj.Root.Present = -1
 	m.proj.AddColumn(nil, m.step.To)
 	return m, nil
+}
+
+// AddCollection adds a collection to the root: the ids of its elements or, if rest is set, the values of that attribute of
+// theirs. path leads to the object with the collection.
+func (p *Projection) AddCollection(name string, path []store.Step, c *Collection, rest, place string) error {
+	read := func() (*many, error) { return p.many(c, wire.ReturnItem{Name: c.Name}, path, place) }
+	if rest != "" {
+		read = func() (*many, error) { return p.values(c, rest, path, place) }
+	}
+	m, err := read()
+	if err == nil {
+		p.AddField(name, Field{many: m})
+	}
+	return err
 }
 
 // values is many for a dotted name that continues after a collection: the values of the rest of the name in the elements.

@@ -106,7 +106,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			return nil, err
 		}
 		here := place + "." + c.Name
-		if a.Derive != nil {
+		if a.derived() {
 			return nil, model.AttrErrorf(model.Invalid, here, "cannot be searched by")
 		}
 		op, ok := operators[c.Op]
@@ -416,7 +416,7 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 		if err != nil {
 			return nil, err
 		}
-		if a.Derive != nil {
+		if a.derived() {
 			return nil, model.AttrErrorf(model.Invalid, "sort", "%q cannot be sorted by", name)
 		}
 		col := store.Column{Path: path, Name: a.Column, Zero: a.zero()}

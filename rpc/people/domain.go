@@ -1,4 +1,4 @@
-// Package people contains domains and users: their declarations, passwords and the rules of a profile for them, permissions, and
+// Package people contains domains, users, groups of users, units and identity sources: their declarations, passwords and the rules of a profile for them, permissions, and
 // the import of users.
 package people
 
@@ -18,14 +18,16 @@ type Domain struct{ object.CRUD }
 
 // Receivers returns the receivers of this package's methods.
 func Receivers(s *dispatch.Server) map[string]any {
-	return map[string]any{"Domain": &Domain{object.CRUD{Server: s, Type: DomainType}}, "User": &User{object.CRUD{Server: s, Type: UserType}}}
+	return map[string]any{"Domain": &Domain{object.CRUD{Server: s, Type: DomainType}}, "User": &User{object.CRUD{Server: s, Type: UserType}},
+		"Group": &Group{object.CRUD{Server: s, Type: GroupType}}, "Unit": &Unit{object.CRUD{Server: s, Type: UnitType}},
+		"IdentitySource": &IdentitySource{object.CRUD{Server: s, Type: IdentitySourceType}}}
 }
 
 // DomainType declares the object domain.
 var DomainType = object.Declare(&object.Type{
 	Name: "domain", NotFound: model.DomainNoun, Limited: object.Reads, Row: func() any { return new(model.Domain) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}},
+	UsedBy: []object.Use{{Rows: store.DomainUsers, Noun: "users"}, {Rows: store.DomainCodes, Noun: "installation codes"}, {Rows: store.DomainGroups, Noun: "groups"}, {Rows: store.DomainUnits, Noun: "units"}},
 	Check:  checkDomain, AfterWrite: afterWriteDomain,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
@@ -35,6 +37,9 @@ var DomainType = object.Declare(&object.Type{
 			About: "as in `north.example\\jdoe`; no other domain's name, netbiosName or dnsName"},
 		{Name: "isDefault", Kind: object.Boolean, When: object.Always,
 			About: "a bare name that several domains have means its user; one domain at most: setting it takes it from the other"},
+		{Name: "identitySource", Kind: object.Ref, When: object.Always, Object: "identitySource", Indexed: true, About: "\"internal\" if not given"},
+		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", Indexed: true,
+			About: "where token/create puts the tokens of its users that name none; none = \"default\""},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000,
 			About: "failed credentials that lock a user; 0 = never"},
@@ -61,6 +66,9 @@ func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 		was = &model.Domain{}
 	}
 	if err := domainNamesFree(tx, d, now, was); err != nil {
+		return err
+	}
+	if err := fromInternal(tx, now); err != nil {
 		return err
 	}
 	if was.IsDefault != now.IsDefault {

@@ -28,7 +28,8 @@ var UserType = object.Declare(&object.Type{
 		{Name: "loginName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, Aliases: []string{"loginNam"},
 			About: "unique in its domain, compared without case; contains neither `\\` nor `/`; if it contains `@`, it " +
 				"must not be another user's userPrincipalName"},
-		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "domain"},
+		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Object: "domain", Indexed: true, About: "required, unless a `unit` is given, whose domain it then has"},
+		{Name: "unit", Kind: object.Ref, When: object.Always, Object: "unit", Same: "domainId", Indexed: true, About: "of the user's domain"},
 		{Name: "firstName", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "lastName", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "password", Kind: object.Secret, When: object.Always,
@@ -59,10 +60,11 @@ var UserType = object.Declare(&object.Type{
 	Collections: []object.Collection{
 		{Name: "tokens", Alias: "token", Object: "token", Steps: []store.Step{store.UserAssignments, store.ToToken}},
 		{Name: "tokenAssignments", Alias: "tokenAssignment", Object: "tokenAssignment", Steps: []store.Step{store.UserAssignments}},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Same: "domainId", Order: "groupId", Steps: store.UserGroups,
+			About: "of the user's domain; what a group is in does not count"},
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
 	},
-	EmptyCollections: []string{"groups", "tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
-	EmptyTexts:       []string{"unit"},
+	EmptyCollections: []string{"tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
 })
 
 // prepareUser hashes a new password before the transaction, because hashing is slow on purpose.
@@ -78,10 +80,27 @@ func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error
 
 func checkUser(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	was, _ := old.(*model.User)
+	if err := inUnit(tx, d, row.(*model.User)); err != nil {
+		return err
+	}
 	if err := checkNamed(c, tx, d, was, row.(*model.User)); err != nil {
 		return err
 	}
 	return namesFree(tx, d.Place, row.(*model.User), was)
+}
+
+// inUnit gives a user without a domain that of the unit.
+func inUnit(tx store.ReadTx, d *object.Decoded, u *model.User) error {
+	if u.DomainID != "" {
+		return nil
+	}
+	if u.UnitID == nil {
+		return model.AttrErrorf(model.Missing, d.Place+".domain", "is required, or %s.unit is", d.Place)
+	}
+	var unit model.Unit
+	err := tx.Load(&unit, *u.UnitID)
+	u.DomainID = unit.DomainID
+	return err
 }
 
 // checkNamed is checkUser without the check of the names.

@@ -14,7 +14,7 @@ type Repository struct{ object.CRUD }
 var RepositoryType = object.Declare(&object.Type{
 	Name: "repository", NotFound: model.RepositoryNoun, Limited: object.Reads, Row: func() any { return new(model.Repository) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.RepositoryTokens, Noun: "tokens"}, {Rows: store.RepositoriesBelow, Noun: "repositories"}},
+	UsedBy: []object.Use{{Rows: store.RepositoryTokens, Noun: "tokens"}, {Rows: store.RepositoriesBelow, Noun: "repositories"}, {Rows: store.RepositoryDomains, Noun: "domains"}},
 	Check:  checkRepository, BeforeDelete: keepDefault,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique"},

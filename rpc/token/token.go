@@ -46,7 +46,8 @@ var TokenType = object.Declare(&object.Type{
 			Aliases: []string{"Status"}, About: "DECEASED is final"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "product", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "product", Indexed: true},
-		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", Indexed: true, About: "\"default\" if not given"},
+		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", Indexed: true,
+			About: "that of the user's domain, else \"default\", if not given"},
 		{Name: "seed", Kind: object.Secret, When: object.OnCreate, Max: 2 * model.MaxSeedBytes, Column: "-",
 			About: "at least 10 bytes; 20 random ones if not given"},
 		{Name: "encode", Kind: object.Enum, When: object.OnCreate, Values: []string{"HEX", "BASE32", "BASE64"}, Column: "-",
@@ -128,12 +129,8 @@ func checkToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 		}
 		return model.CheckTokenStatus(old.(*model.Token).Status, t.Status)
 	}
-	if t.RepositoryID == "" {
-		r, err := tx.RepositoryByName(model.DefaultRepository)
-		if err != nil {
-			return err
-		}
-		t.RepositoryID = r.ID
+	if err := shelve(c, tx, d, t); err != nil {
+		return err
 	}
 	for t.Serial == "" {
 		serial, err := newSerial(c.Server)
@@ -161,6 +158,30 @@ func checkToken(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 	}
 	store.IndexSeed(c.Server.Keys, t, seed, p.Crypto)
 	return nil
+}
+
+// shelve puts a new token that names no repository into that of its user's domain or, if it has none, into the default one.
+func shelve(c *dispatch.Call, tx store.Tx, d *object.Decoded, t *model.Token) error {
+	if t.RepositoryID != "" {
+		return nil
+	}
+	user, err := d.Related(c, tx, "user")
+	if err != nil {
+		return err
+	}
+	if user != nil {
+		found, err := tx.Find(&store.Query{Table: people.UserType.Table, Columns: []store.Column{store.UserRepository}, Where: []store.Cond{store.ByID(*user)}, Limit: 1, Quick: true})
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 && found[0][0] != nil {
+			t.RepositoryID = object.AsText(found[0][0])
+			return nil
+		}
+	}
+	r, err := tx.RepositoryByName(model.DefaultRepository)
+	t.RepositoryID = r.ID
+	return err
 }
 
 // beforeDeleteToken keeps what was used of a token's seed, as a seed mark.

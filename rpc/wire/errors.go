@@ -156,3 +156,9 @@ func NoSingleMatch(err error) bool {
 	var e *model.Error
 	return errors.As(err, &e) && (e.Kind == model.NotFound || e.Kind == model.Ambiguous)
 }
+
+// NotFound returns whether an error means that there is no such object.
+func NotFound(err error) bool {
+	var e *model.Error
+	return errors.As(err, &e) && e.Kind == model.NotFound
+}

@@ -123,3 +123,31 @@ func (n *Names) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*n = slices.DeleteFunc(items.Items(), func(s string) bool { return s == "" })
 	return err
 }
+
+// maxSelectors is how many objects one list may name.
+const maxSelectors = 10_000
+
+// Selectors is a list of objects, each named by a selector or by a name alone.
+type Selectors []jsontext.Value
+
+// UnmarshalJSONFrom decodes a list. It refuses one that is too long before it has read all of it.
+func (s *Selectors) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	place := placeOf(dec)
+	wrong := model.AttrErrorf(model.Invalid, place, "must be an array of at most %d names or selectors", maxSelectors)
+	if dec.PeekKind() != '[' {
+		return wrong
+	}
+	dec.ReadToken()
+	for dec.PeekKind() != ']' {
+		v, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if len(*s) >= maxSelectors {
+			return wrong
+		}
+		*s = append(*s, v.Clone())
+	}
+	_, err := dec.ReadToken()
+	return err
+}

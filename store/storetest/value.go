@@ -53,20 +53,26 @@ func roundTrips(t *testing.T, d *Database) {
 		assignment, userState, tokenState := filled[model.Assignment](n), filled[model.UserState](n), filled[model.TokenState](n)
 		code, use := filled[model.InstallationCode](n), filled[model.InstallationUse](n)
 		license, group, device, clientToken := filled[model.License](n), filled[model.DeviceGroup](n), filled[model.Device](n), filled[model.ClientToken](n)
-		for _, id := range []*string{&code.ID, &use.ID, &license.ID, &group.ID, &device.ID, &clientToken.ID, &dom.ID, &user.ID, &product.ID, &repo.ID, &token.ID, &agent.ID, &audit.ID, &assignment.ID} {
+		userGroup, unit, source := filled[model.Group](n), filled[model.Unit](n), filled[model.IdentitySource](n)
+		realm, app, procedure, step := filled[model.Realm](n), filled[model.Application](n), filled[model.LogonProcedure](n), filled[model.LogonStep](n)
+		for _, id := range []*string{&realm.ID, &app.ID, &procedure.ID, &step.ID, &userGroup.ID, &unit.ID, &source.ID, &code.ID, &use.ID, &license.ID, &group.ID, &device.ID, &clientToken.ID, &dom.ID, &user.ID, &product.ID, &repo.ID, &token.ID, &agent.ID, &audit.ID, &assignment.ID} {
 			*id = newID()
 		}
 		dom.NameFolded, user.LoginNameFolded, product.ProductCode, repo.Name, agent.Name = newID(), newID(), newID(), newID(), newID()
 		user.DomainID, token.ProductID, token.RepositoryID, repo.ParentID = dom.ID, product.ID, repo.ID, &w.repository.ID
 		assignment.TokenID, assignment.UserID, userState.UserID, tokenState.TokenID = token.ID, user.ID, user.ID, token.ID
+		realm.NameFolded, app.NameFolded, procedure.NameFolded, step.LogonProcedureID = newID(), newID(), newID(), procedure.ID
+		userGroup.DomainID, unit.DomainID, source.NameFolded = dom.ID, dom.ID, newID()
 		group.NameFolded, device.NameFolded, clientToken.DeviceID = newID(), newID(), device.ID
 		code.CodeIndex, use.CodeID, use.NonceHash = []byte(newID()), code.ID, []byte(newID())
 		if n > 0 {
 			code.DomainID, code.UserID, code.DeviceID, code.LicenseID, use.UserID = &dom.ID, &user.ID, &device.ID, &license.ID, &user.ID
 			device.UserID, device.LicenseID = &user.ID, &license.ID
+			app.RealmID = &realm.ID
+			user.UnitID, unit.RepositoryID, dom.IdentitySourceID, dom.RepositoryID = &unit.ID, &repo.ID, &source.ID, &repo.ID
 		}
-		insert(t, s, dom, user, userState, product, repo, token, tokenState, assignment, agent, audit, license, group, device, clientToken, code, use)
-		for _, want := range []any{code, use, license, group, device, clientToken, dom, user, userState, product, repo, token, tokenState, assignment, agent, audit} {
+		insert(t, s, realm, app, procedure, step, repo, source, dom, unit, user, userState, product, token, tokenState, assignment, agent, audit, license, group, userGroup, device, clientToken, code, use)
+		for _, want := range []any{code, use, license, group, userGroup, unit, source, realm, app, procedure, step, device, clientToken, dom, user, userState, product, repo, token, tokenState, assignment, agent, audit} {
 			got := reflect.New(reflect.TypeOf(want).Elem())
 			id := reflect.ValueOf(want).Elem().Field(0).String()
 			view(t, s, func(tx store.ReadTx) error { return tx.Load(got.Interface(), id) })

@@ -14,11 +14,26 @@ var frames = map[string][]string{
 	"user_states":  {"user/*", "auth/*", "token/reset", "token/syncToken", "installationCode/redeem"},
 	"products":     {"product/*", "token/import", "token/create"},
 	"repositories": {"repository/*", "token/import", "token/create"},
-	"tokens":       {"token/*", "tokenAssignment/*", "auth/*"},
-	"token_states": {"token/*", "auth/*"},
+	"tokens":       {"token/*", "tokenAssignment/*", "auth/*", "domain/deployTokens"},
+	"token_states": {"token/*", "auth/*", "domain/deployTokens"},
 	"seed_marks":   {"token/*"},
 
-	"token_assignments": {"tokenAssignment/*", "token/*", "auth/*"},
+	"identity_sources":   {"identitySource/*"},
+	"units":              {"unit/*", "repository/delete"},
+	"user_groups":        {"group/*"},
+	"user_group_members": {"group/*", "user/*"},
+	"user_group_parents": {"group/*"},
+
+	"realms":                    {"realm/*"},
+	"realm_domains":             {"realm/*", "domain/delete"},
+	"logon_procedures":          {"logonProcedure/*"},
+	"logon_steps":               {"logonStep/*", "logonProcedure/delete"},
+	"logon_step_authenticators": {"logonStep/*", "logonProcedure/delete"},
+	"applications":              {"application/*"},
+	"application_procedures":    {"application/*"},
+	"agent_applications":        {"agent/*"},
+
+	"token_assignments": {"tokenAssignment/*", "token/*", "auth/*", "domain/deployTokens"},
 	"download_links":    {"token/*", "tokenAssignment/*"},
 
 	"agents":             {"agent/*", "domain/set"},
@@ -220,7 +235,7 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 }
 
 // reading are verbs of methods that change nothing, or nothing that belongs into the record.
-var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify"}
+var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify", "selfTest"}
 
 // Changes says whether a method's success stands in the record.
 func Changes(method string) bool {

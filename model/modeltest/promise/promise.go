@@ -31,7 +31,9 @@ var keys = map[string][]string{
 	"meta": {"name"}, "user_states": {"user_id"}, "token_states": {"token_id"}, "agent_certificates": {"hash"}, "download_links": {"token_id"},
 	"strangers": {"slot"}, "device_group_members": {"device_id", "group_id"}, "installation_code_groups": {"code_id", "group_id"},
 	"username_numbers": {"domain_id", "prefix"}, "sessions": {"hash"}, "guess_addresses": {"slot"}, "user_addresses": {"user_id", "address"},
-	"audit_marks": {"number"}, "sign_ins": {"user_id", "address"},
+	"user_group_members": {"user_id", "group_id"}, "user_group_parents": {"group_id", "parent_id"}, "realm_domains": {"realm_id", "domain_id"},
+	"logon_step_authenticators": {"step_id", "authenticator_id"}, "application_procedures": {"application_id", "procedure_id"},
+	"agent_applications": {"agent_id", "application_id"}, "audit_marks": {"number"}, "sign_ins": {"user_id", "address"},
 }
 
 // Reader reads dumps, and what did not change between one and the next only once.

@@ -73,6 +73,11 @@ var references = []struct{ table, column, to string }{
 	{"devices", "license_id", "licenses"}, {"installation_codes", "domain_id", "domains"}, {"installation_codes", "user_id", "users"},
 	{"installation_codes", "device_id", "devices"}, {"installation_codes", "license_id", "licenses"}, {"repositories", "parent_id", "repositories"},
 	{"device_groups", "parent_id", "device_groups"}, {"sessions", "user_id", "users"},
+	{"domains", "identity_source_id", "identity_sources"}, {"domains", "repository_id", "repositories"}, {"units", "domain_id", "domains"}, {"units", "parent_id", "units"},
+	{"users", "unit_id", "units"}, {"user_groups", "domain_id", "domains"}, {"user_group_members", "user_id", "users"}, {"user_group_members", "group_id", "user_groups"},
+	{"user_group_parents", "group_id", "user_groups"}, {"user_group_parents", "parent_id", "user_groups"}, {"applications", "realm_id", "realms"},
+	{"realm_domains", "realm_id", "realms"}, {"realm_domains", "domain_id", "domains"}, {"logon_steps", "logon_procedure_id", "logon_procedures"},
+	{"agent_applications", "agent_id", "agents"}, {"agent_applications", "application_id", "applications"},
 }
 
 // steps reads a list of time steps of 8 bytes each.
