@@ -44,15 +44,15 @@ func (g *generator) call(number int) *simulated {
 		}
 		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, inner: before.inner, again: before}
 		switch {
-		case before.key == "", g.w.clock.Load() >= before.until:
-			c.again = nil // what it was answered is forgotten
+		case before.key == "", g.w.clock.Load() >= before.until, !before.changed():
+			c.again = nil // what it was answered is forgotten, or need not be kept
 		case g.once(5):
 			c.again, c.by = nil, pick(g, g.w.agents) // another caller, whose key it is not
 			if g.w.keyed[c.key+" "+c.by.id] {
 				c.key = "" // this caller has used it as well
 			}
 		case g.once(5):
-			c.again, c.body = nil, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call
+			c.again, c.other, c.body = nil, before, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call
 		}
 		return c
 	}

@@ -70,7 +70,7 @@ func (w *simulation) held(broken promise.Broken, when string) {
 
 // asPromised is a call as the promises know it.
 func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call {
-	p := promise.Call{Method: c.path, Agent: c.by.id, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: (c.again != nil || c.beside != nil && c.beside.code == 0) && c.code == 0}
+	p := promise.Call{Method: c.path, Agent: c.by.id, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: (c.again != nil || c.beside != nil && c.beside.code == 0 && c.beside.changed()) && c.code == 0}
 	if p.Doubt {
 		p.Replay = false
 	}
@@ -93,14 +93,11 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 	if c.inner == nil {
 		return p
 	}
-	var reply struct {
-		Result []struct{ Error int }
-	}
-	json.Unmarshal([]byte(c.reply), &reply)
+	codes := c.innerCodes()
 	for i, inner := range c.inner {
 		q := promise.Call{Method: inner.path, Agent: c.by.id, Dry: dry(inner), Replay: p.Replay}
-		if i < len(reply.Result) {
-			q.Code = reply.Result[i].Error
+		if i < len(codes) {
+			q.Code = codes[i]
 			q.Doubt = q.Code == 8
 		} else {
 			q.Doubt = p.Doubt
@@ -112,10 +109,14 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 
 func dry(c *simulated) bool { return strings.Contains(c.body, `"dryRun":true`) }
 
-// same: a call that is made again with its idempotency key is answered what it was answered before, byte for byte.
+// same: a call that is made again with its idempotency key is answered what it was answered before, byte for byte, if it changed
+// something. Another call with that key is refused.
 func (w *simulation) same(c *simulated) {
-	if b := c.beside; b != nil && c.code == 0 && b.code == 0 && c.reply != b.reply {
+	if b := c.beside; b != nil && c.code == 0 && b.code == 0 && c.reply != b.reply && (c.changed() || b.changed()) {
 		w.breaks("calls %d and %d are the same with one key, and were answered %s and %s", b.number, c.number, b.reply, c.reply)
+	}
+	if c.other != nil && c.code == 0 && !c.lost {
+		w.breaks("call %d succeeded with the key of call %d, which was another", c.number, c.other.number)
 	}
 	if c.again == nil || c.lost {
 		return
@@ -280,7 +281,7 @@ func (w *simulation) shows(after promise.Rows, c *simulated) {
 // learn keeps what later calls may say: texts of replies, secrets, calls to be made again.
 func (w *simulation) learn(c *simulated) {
 	w.keyed[c.key+" "+c.by.id] = true
-	if c.key != "" && c.again == nil && (c.code == 0 || c.code == 8 || c.lost) {
+	if c.key != "" && c.again == nil && c.other == nil { // also one that was refused: a refusal that counts is an answer that is kept
 		w.kept = slices.DeleteFunc(w.kept, func(k *simulated) bool { return k.key == c.key && k.by.id == c.by.id })
 	}
 	if c.code != 0 || c.lost {

@@ -31,6 +31,7 @@ var (
 	simulateRuns  = flag.Int("simulate.runs", 40, "how many runs TestSimulation makes")
 	simulateFirst = flag.Uint64("simulate.first", 1, "the first seed of TestSimulation's runs, the others follow it; 0 = new ones")
 	simulateSeed  = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
+	simulateAll   = flag.Bool("simulate.all", false, "go on behind a run that failed, and cut none down: to count them")
 	simulateSays  = flag.Bool("simulate.statements", false, "say the statements of a run that failed as well")
 )
 
@@ -97,7 +98,7 @@ func TestSimulation(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for failed.Load() == 0 {
+				for failed.Load() == 0 || *simulateAll {
 					n := next.Add(1) - 1
 					if n >= int64(runs) {
 						return
@@ -115,7 +116,11 @@ func TestSimulation(t *testing.T) {
 	if never := done.never(); runs >= 300 && len(never) > 0 {
 		t.Logf("never succeeded: %s", strings.Join(never, ", "))
 	}
-	if seed := failed.Load(); seed != 0 {
+	switch seed := failed.Load(); {
+	case seed == 0:
+	case *simulateAll:
+		t.Errorf("runs failed")
+	default:
 		shrink(t, seed)
 		t.Errorf("seed %d failed once, and did not again", seed)
 	}

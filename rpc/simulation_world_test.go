@@ -284,6 +284,7 @@ type simulated struct {
 	by     agentSecret  // without an id: a device
 	again  *simulated   // that it is, once more
 	beside *simulated   // with which it shares its key, at the same time
+	other  *simulated   // which succeeded with its key, and is another call
 	called int          // in which step it was made again last
 	until  int64        // when its answer is forgotten
 	inner  []*simulated // of a batch
@@ -293,6 +294,33 @@ type simulated struct {
 	reply string
 	lost  bool // the process died before it was answered
 	done  atomic.Bool
+}
+
+// changed says whether a call that succeeded changed something, so that it is answered the same again: of a batch one call did at least.
+// One of calls that only read, or were refused, may be carried out again.
+func (c *simulated) changed() bool {
+	if c.inner == nil {
+		return promise.Changes(c.path) && !dry(c)
+	}
+	codes := c.innerCodes()
+	for i, inner := range c.inner {
+		if i < len(codes) && codes[i] == 0 && inner.changed() {
+			return true
+		}
+	}
+	return false
+}
+
+// innerCodes are what the calls of a batch were answered, as far as they were.
+func (c *simulated) innerCodes() (codes []int) {
+	var reply struct {
+		Result []struct{ Error int }
+	}
+	json.Unmarshal([]byte(c.reply), &reply)
+	for _, r := range reply.Result {
+		codes = append(codes, r.Error)
+	}
+	return codes
 }
 
 type callNumber struct{}
