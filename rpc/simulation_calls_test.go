@@ -44,7 +44,7 @@ func (g *generator) call(number int) *simulated {
 		}
 		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, inner: before.inner, again: before}
 		switch {
-		case before.key == "", g.w.clock.Load() >= before.until, !before.changed():
+		case before.key == "", g.w.now() >= before.until, !before.changed():
 			c.again = nil // what it was answered is forgotten, or need not be kept
 		case g.once(5):
 			c.again, c.by = nil, pick(g, g.w.agents) // another caller, whose key it is not
@@ -283,7 +283,7 @@ func (g *generator) value(path string, a *object.Attr) any {
 		return g.once(2)
 	case object.Date:
 		in := pick(g, []time.Duration{-time.Hour, time.Minute, time.Hour, 100 * time.Hour})
-		return time.UnixMilli(g.w.clock.Load()).Add(in).UTC().Format(time.RFC3339)
+		return time.UnixMilli(g.w.now()).Add(in).UTC().Format(time.RFC3339)
 	case object.Enum:
 		if a.Name == "encode" {
 			return "HEX"
@@ -429,7 +429,7 @@ func (g *generator) credential(two bool) *typed {
 		return nil
 	}
 	p := promise.Params(rows, token)
-	n := promise.Expected(rows, token, g.w.clock.Load())
+	n := promise.Expected(rows, token, g.w.now())
 	switch g.IntN(10) {
 	case 0, 1: // an old one, or the last
 		n -= int64(1 + g.IntN(2))

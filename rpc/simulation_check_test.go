@@ -79,7 +79,7 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 		if c.otp.named {
 			token = c.otp.token
 		}
-		if a, ok := promise.Try(before, seedOfToken, c.otp.user, token, c.otp.text, w.clock.Load()); ok {
+		if a, ok := promise.Try(before, seedOfToken, c.otp.user, token, c.otp.text, c.now); ok {
 			if by := promise.AgentOf(before, c.by.id); by != nil {
 				hidden := by.Hidden(before)
 				a.UserHidden = hidden[c.otp.user]
@@ -173,7 +173,7 @@ func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
 			w.used(seed, p, c.otp.factor, c)
 			w.used(seed, p, c.otp.factor+1, c)
 		case !strings.HasSuffix(c.path, "syncToken") && c.code == 0:
-			a, ok := promise.Try(before, seedOfToken, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, w.clock.Load())
+			a, ok := promise.Try(before, seedOfToken, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, c.now)
 			if !ok {
 				continue
 			}
@@ -299,7 +299,7 @@ func (w *simulation) learn(c *simulated) {
 		w.told["code"] = append(slices.Clip(w.told["code"]), asked.Attrs.Code)
 	}
 	if c.key != "" && c.again == nil {
-		c.until = w.clock.Load() + (24 * time.Hour).Milliseconds()
+		c.until = w.now() + (24 * time.Hour).Milliseconds()
 		w.kept = append(w.kept, c)
 	}
 }

@@ -19,9 +19,10 @@ import (
 	"tokensmith/rpc"
 )
 
-// A simulation is a server in this process on an SQLite database that fails on purpose, at which calls are made that a seed has chosen:
-// which, with what, how many at once, whose statement is next, what fails, when the process dies, how the clock goes. After each step the
-// database is held to what is promised (package promise). One seed is one run, however often, and on whatever machine.
+// A simulation is two servers in this process, each with a memory of its own, on one SQLite database that fails on purpose, at which calls
+// are made that a seed has chosen: which, with what, how many at once, to which server, whose statement is next, what fails, when one of
+// them or both die, how the clock goes. After each step the database is held to what is promised (package promise). One seed is one run,
+// however often, and on whatever machine.
 //
 //	go test ./rpc -run TestSimulation -simulate.runs 10000
 //	go test ./rpc -run TestSimulation -simulate.seed 1234
@@ -42,8 +43,13 @@ type step struct {
 	Clock  int      // seconds by which it goes on
 	Faults int      // of a thousand statements, how many fail
 	Twice  bool     // functions of transactions run twice
-	Crash  int      // behind so many statements the process dies; 0 = it does not
+	At     []int    // to which process each goes
+	Crash  int      // behind so many statements processes die; 0 = they do not
+	Dies   int      // the process that does, or all
 }
+
+// all processes die at once, as where the power fails.
+const all = -1
 
 var (
 	stepsOfAll = rapid.Custom(func(t *rapid.T) (steps []step) {
@@ -64,7 +70,9 @@ func drawStep(t *rapid.T) step {
 		Clock:  rapid.SampledFrom(clocks).Draw(t, "clock"),
 		Faults: rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(t, "faults"),
 		Twice:  rapid.SampledFrom([]bool{false, false, true}).Draw(t, "twice"),
+		At:     rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 1}), n, n).Draw(t, "at"),
 		Crash:  rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 30}).Draw(t, "crash"),
+		Dies:   rapid.SampledFrom([]int{all, all, 0, 1}).Draw(t, "dies"),
 	}
 }
 

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -33,20 +34,20 @@ import (
 	"tokensmith/store/storetest/faulty"
 )
 
-// simulation is one run: a server, its database, and what is known of both.
+// simulation is one run: two servers, their database, and what is known of all.
 type simulation struct {
 	t        *testing.T
 	template *template
 	tally    *tally           // may be nil
 	talk     *strings.Builder // what was asked and answered; nil = nobody listens
 
-	dir   string
-	store store.Store
-	srv   *rpc.Server
-	turns *turns
-	clock atomic.Int64
-	ids   atomic.Uint64
-	boots int
+	dir       string
+	processes [2]process
+	turns     *turns
+	clock     atomic.Int64 // milliseconds; what the run sleeps comes on top
+	began     time.Time    // when the run began; zero = it does not sleep
+	ids       atomic.Uint64
+	boots     int
 
 	rows   promise.Rows
 	reader promise.Reader
@@ -59,6 +60,20 @@ type simulation struct {
 	once   promise.Once
 	broken []string
 	log    logBuffer
+}
+
+// process is one of the servers, with what it has in memory.
+type process struct {
+	store store.Store
+	srv   *rpc.Server
+}
+
+// now is what the clock of both processes says.
+func (w *simulation) now() int64 {
+	if w.began.IsZero() {
+		return w.clock.Load()
+	}
+	return w.clock.Load() + time.Since(w.began).Milliseconds()
 }
 
 // tally counts what simulations did.
@@ -122,10 +137,11 @@ func (w *simulation) run(steps []step) []string {
 	w.turns.say = w.say
 	w.told, w.agents, w.boots = maps.Clone(w.template.told), slices.Clone(w.template.agents), 1
 	w.clock.Store(w.template.clock)
+	w.began = time.Now()
 	if err := w.template.files.write(w.dir); err != nil {
 		w.t.Fatal(err)
 	}
-	w.open()
+	w.openAll()
 	w.rows = w.look()
 	for i := range steps {
 		if w.step(&steps[i]); len(w.broken) > 0 {
@@ -134,24 +150,33 @@ func (w *simulation) run(steps []step) []string {
 	}
 	w.close()
 	if len(w.broken) == 0 {
-		w.open() // as the next process finds it
+		w.open(0) // as the next process finds it
 		w.found(w.look(), nil, "at the end")
 		w.close()
 	}
 	return w.broken
 }
 
-// open starts the server on the database as it is.
-func (w *simulation) open() {
+func (w *simulation) openAll() {
+	for n := range w.processes {
+		w.open(n)
+	}
+}
+
+// open starts a server on the database as it is.
+func (w *simulation) open(n int) {
 	w.boots++
-	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(w.turns.decide)))
+	decide := func(p faulty.Point) faulty.Fate { return w.turns.wait(n, p) }
+	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(decide)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.store = st
+	p := &w.processes[n]
+	p.store = st
 	// Ids grow with each start.
 	w.ids.Store(uint64(w.boots) << 32)
-	w.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, w.turns.again), w.turns, make(chan struct{}, 1)}))
+	again := func() bool { return w.turns.again(n) }
+	p.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, again), w.turns, n, make(chan struct{}, 1)}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,7 +187,7 @@ func (w *simulation) open() {
 
 func (w *simulation) config(st store.Store) dispatch.Config {
 	post := make(letterbox) // in which nothing is put: messages wait
-	return dispatch.Config{Store: st, Senders: map[string]sender.Sender{model.SMTP: post, model.SMS: post}, Now: func() time.Time { return time.UnixMilli(w.clock.Load()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
+	return dispatch.Config{Store: st, Senders: map[string]sender.Sender{model.SMTP: post, model.SMS: post}, Now: func() time.Time { return time.UnixMilli(w.now()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
 		NewID: func() string {
 			var b [16]byte
 			b[0] = 1
@@ -173,9 +198,21 @@ func (w *simulation) config(st store.Store) dispatch.Config {
 
 func (w *simulation) close() {
 	w.turns.free()
-	if err := w.store.Close(); err != nil && !w.turns.dead {
+	for n := range w.processes {
+		w.end(n)
+	}
+}
+
+// end stops a server, if it runs.
+func (w *simulation) end(n int) {
+	p := &w.processes[n]
+	if p.store == nil {
+		return
+	}
+	if err := p.store.Close(); err != nil && !w.turns.isDead(n) {
 		w.breaks("Close: %v", err)
 	}
+	*p = process{}
 }
 
 func (w *simulation) breaks(format string, args ...any) {
@@ -186,7 +223,7 @@ func (w *simulation) breaks(format string, args ...any) {
 // look reads the whole database.
 func (w *simulation) look() promise.Rows {
 	var dump bytes.Buffer
-	_, err := w.store.Dump(context.Background(), &dump)
+	_, err := w.processes[0].store.Dump(context.Background(), &dump)
 	if err != nil {
 		w.breaks("Dump: %v", err)
 		return w.rows
@@ -206,12 +243,14 @@ func (w *simulation) step(s *step) {
 	for i, seed := range s.Calls {
 		w.calls++
 		calls[i] = newGenerator(w, seed).call(w.calls)
+		calls[i].at = s.At[i]
 		if first := calls[0]; i == 1 && first.key != "" && s.Order%2 == 0 { // the same, at the same time
-			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first}
+			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first, at: s.At[i]}
 		}
-		w.say("%s %+d s, faults %d, twice %v, crash %d: %d %s %s %s", time.UnixMilli(w.clock.Load()).UTC().Format(time.DateTime), s.Clock, s.Faults, s.Twice, s.Crash,
-			calls[i].number, calls[i].by.id, calls[i].path, calls[i].body)
+		w.say("%s %+d s, faults %d, twice %v, crash %d of %d: %d at %d %s %s %s", time.UnixMilli(w.now()).UTC().Format(time.DateTime), s.Clock, s.Faults, s.Twice, s.Crash,
+			s.Dies, calls[i].number, calls[i].at, calls[i].by.id, calls[i].path, calls[i].body)
 	}
+	synctest.Wait() // until what begins by itself, such as a checkpoint, has begun
 	w.turns.begin(s)
 	for _, c := range calls {
 		go w.make(c)
@@ -227,17 +266,24 @@ func (w *simulation) step(s *step) {
 	if w.tally != nil {
 		w.tally.step(calls, crashed)
 	}
-	if crashed {
-		w.store.Close()
-		w.turns.free()
-		w.open()
-	} else {
-		w.turns.free()
+	var died []int
+	for n := range w.processes {
+		if w.turns.isDead(n) {
+			w.end(n)
+			died = append(died, n)
+		}
+	}
+	w.turns.free()
+	for _, n := range died {
+		w.open(n)
+	}
+	if len(died) == 1 {
+		time.Sleep(store.CallersKept) // nobody waited for it: the other process may go so long by what it has read of callers
 	}
 	w.found(w.look(), calls, "")
 }
 
-// crash is what a kill leaves: the files as they are now.
+// crash is what a kill of all processes leaves: the files as they are now.
 func (w *simulation) crash() {
 	files, err := readFiles(w.dir)
 	dir := simulationDir(w.t, "simulation")
@@ -247,7 +293,7 @@ func (w *simulation) crash() {
 	old := w.dir
 	w.dir = dir
 	os.RemoveAll(old)
-	w.say("the process dies")
+	w.say("all processes die")
 }
 
 // files are those of a database, by their names.
@@ -289,7 +335,9 @@ type simulated struct {
 	until  int64        // when its answer is forgotten
 	inner  []*simulated // of a batch
 	otp    *typed       // what it tries
+	at     int          // the number of the process that is called
 
+	now   int64 // when it began
 	code  int
 	reply string
 	lost  bool // the process died before it was answered
@@ -328,7 +376,8 @@ type callNumber struct{}
 // make makes a call, when it is its turn.
 func (w *simulation) make(c *simulated) {
 	ctx := context.WithValue(context.Background(), callNumber{}, c.number)
-	w.turns.wait(faulty.Point{Text: "call", Ctx: ctx})
+	w.turns.wait(c.at, faulty.Point{Text: "call", Ctx: ctx})
+	c.now = w.now()
 	r := httptest.NewRequest(http.MethodPost, "/"+c.path, strings.NewReader(c.body)).WithContext(ctx)
 	if c.by.id != "" {
 		r.SetBasicAuth(c.by.id, c.by.secret)
@@ -337,10 +386,10 @@ func (w *simulation) make(c *simulated) {
 		r.Header.Set("Idempotency-Key", c.key)
 	}
 	answer := httptest.NewRecorder()
-	w.srv.ServeHTTP(answer, r)
+	w.processes[c.at].srv.ServeHTTP(answer, r)
 	c.reply = strings.TrimSpace(answer.Body.String())
 	c.code = codeIn(c.reply)
-	c.lost = w.turns.isDead()
+	c.lost = w.turns.isDead(c.at)
 	c.done.Store(true)
 }
 
@@ -348,20 +397,32 @@ func (w *simulation) make(c *simulated) {
 type turns struct {
 	mu      sync.Mutex
 	waiting []*waiter
-	chosen  bool // statements wait for their turn; else they run as they come
-	dead    bool // the process has died: nothing that it does takes effect
+	chosen  bool    // statements wait for their turn; else they run as they come
+	dead    [2]bool // the process has died: nothing that it does takes effect
 	stuck   bool
 	twice   bool
 	order   *rand.Rand
 	faults  *faulty.Faults
+	writer  *waiter          // whose BEGIN was the last, until it is over: the other process cannot write
 	trace   *strings.Builder // nil = nobody wants it
 	say     func(format string, args ...any)
 }
 
 type waiter struct {
-	point faulty.Point
-	call  int
-	fate  chan faulty.Fate
+	point   faulty.Point
+	process int
+	call    int
+	fate    chan faulty.Fate
+}
+
+// begins says whether it waits for SQLite's lock, which one process has at a time.
+func (w *waiter) begins() bool {
+	return w.point.Op == faulty.Begin && w.point.Writes()
+}
+
+// same says whether both are of one connection.
+func (w *waiter) same(o *waiter) bool {
+	return o != nil && w.process == o.process && w.point.Conn == o.point.Conn
 }
 
 func newTurns() *turns {
@@ -381,40 +442,39 @@ func (t *turns) begin(s *step) {
 func (t *turns) free() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.chosen, t.twice, t.dead = false, false, false
+	t.chosen, t.twice, t.dead, t.writer = false, false, [2]bool{}, nil
 }
 
-func (t *turns) isDead() bool {
+func (t *turns) isDead(process int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.dead
+	return t.dead[process]
 }
 
-func (t *turns) again() bool {
+func (t *turns) again(process int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.twice && !t.dead && t.order.IntN(2) == 0
+	return t.twice && !t.dead[process] && t.order.IntN(2) == 0
 }
 
-var errDead = errors.New("the process has died")
-
-func (t *turns) decide(p faulty.Point) faulty.Fate { return t.wait(p) }
+// died is what becomes of all that a process does which has died: what it had not committed is undone.
+var died = faulty.Fate{Err: errors.New("the process has died"), Undo: true}
 
 // wait waits for a turn.
-func (t *turns) wait(p faulty.Point) faulty.Fate {
+func (t *turns) wait(process int, p faulty.Point) faulty.Fate {
 	t.mu.Lock()
-	if t.dead || !t.chosen {
+	if t.dead[process] || !t.chosen {
 		defer t.mu.Unlock()
-		return map[bool]faulty.Fate{true: {Err: errDead}}[t.dead]
+		return map[bool]faulty.Fate{true: died}[t.dead[process]]
 	}
-	w := &waiter{point: p, fate: make(chan faulty.Fate)}
+	w := &waiter{point: p, process: process, fate: make(chan faulty.Fate)}
 	w.call, _ = p.Ctx.Value(callNumber{}).(int)
 	t.waiting = append(t.waiting, w)
 	t.mu.Unlock()
 	return <-w.fate
 }
 
-// run gives turns until all is done. Behind as many as the step says the process dies.
+// run gives turns until all is done. Behind as many as the step says processes die.
 func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 	for given, idle := 1, 0; ; {
 		synctest.Wait() // until nobody goes on by himself
@@ -435,41 +495,65 @@ func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 		t.note(w)
 		if given == s.Crash && !crashed {
 			crashed = true
-			crash()
-			t.die(w)
+			if s.Dies == all {
+				crash()
+			}
+			t.die(s.Dies, w)
 			continue
 		}
 		given++
 		fate := faulty.Fate{}
 		if w.point.Text != "call" && w.point.Text != "transaction" {
 			if fate = t.faults.Decide(w.point); fate.Err != nil {
-				t.say("\t%d, connection %d: %.70q fails: %v%s%s", w.call, w.point.Conn, w.point.Text, fate.Err, map[bool]string{true: ", behind its effect"}[fate.Late],
+				t.say("\t%d, connection %d of %d: %.70q fails: %v%s%s", w.call, w.point.Conn, w.process, w.point.Text, fate.Err, map[bool]string{true: ", behind its effect"}[fate.Late],
 					map[bool]string{true: ", and with it the transaction"}[fate.Undo])
 			}
+			t.locks(w, fate)
 		}
 		w.fate <- fate
+	}
+}
+
+// locks notes who has SQLite's lock of those that write, once a statement has its fate.
+func (t *turns) locks(w *waiter, fate faulty.Fate) {
+	ends := w.point.Op == faulty.Commit || w.point.Op == faulty.Rollback
+	switch done := fate.Err == nil || fate.Late; {
+	case w.begins() && done && !fate.Undo:
+		t.writer = w
+	case w.same(t.writer) && (ends && done || fate.Undo):
+		t.writer = nil
 	}
 }
 
 // note keeps in which order things were done.
 func (t *turns) note(w *waiter) {
 	if *simulateSays {
-		t.say("\t\t%d conn %d op %d %.90s", w.call, w.point.Conn, w.point.Op, w.point.Text)
+		t.say("\t\t%d at %d conn %d op %d %.90s", w.call, w.process, w.point.Conn, w.point.Op, w.point.Text)
 	}
 	if t.trace != nil {
-		fmt.Fprintf(t.trace, "%d %d %.60s\n", w.call, w.point.Op, w.point.Text)
+		fmt.Fprintf(t.trace, "%d %d %d %.60s\n", w.process, w.call, w.point.Op, w.point.Text)
 	}
 }
 
-// die ends all that waits, and all that comes.
-func (t *turns) die(first *waiter) {
+// die ends all that waits of the processes that die, and all that comes; first has its turn.
+func (t *turns) die(dies int, first *waiter) {
 	t.mu.Lock()
-	t.dead = true
-	all := append([]*waiter{first}, t.waiting...)
-	t.waiting = nil
+	for n := range t.dead {
+		t.dead[n] = dies == all || dies == n
+	}
+	var gone []*waiter
+	t.waiting = slices.DeleteFunc(append(t.waiting, first), func(w *waiter) bool {
+		if t.dead[w.process] {
+			gone = append(gone, w)
+		}
+		return t.dead[w.process]
+	})
+	if t.writer != nil && t.dead[t.writer.process] {
+		t.writer = nil
+	}
 	t.mu.Unlock()
-	for _, w := range all {
-		w.fate <- faulty.Fate{Err: errDead}
+	for _, w := range gone {
+		w.fate <- died
 	}
 }
 
@@ -477,18 +561,20 @@ func (t *turns) die(first *waiter) {
 func (t *turns) next() *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
+	slices.SortStableFunc(t.waiting, func(a, b *waiter) int {
+		return cmp.Or(cmp.Compare(a.process, b.process), cmp.Compare(a.call, b.call), strings.Compare(a.point.Text, b.point.Text))
+	})
+	var may []*waiter
+	for _, w := range t.waiting {
+		if !w.begins() || t.writer == nil || w.same(t.writer) {
+			may = append(may, w)
+		}
+	}
+	if len(may) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(t.waiting, func(a, b *waiter) int {
-		if a.call != b.call {
-			return a.call - b.call
-		}
-		return strings.Compare(a.point.Text, b.point.Text)
-	})
-	i := t.order.IntN(len(t.waiting))
-	w := t.waiting[i]
-	t.waiting = slices.Delete(t.waiting, i, i+1)
+	w := may[t.order.IntN(len(may))]
+	t.waiting = slices.DeleteFunc(t.waiting, func(o *waiter) bool { return o == w })
 	return w
 }
 
@@ -496,6 +582,7 @@ func (t *turns) next() *waiter {
 type turning struct {
 	store.Store
 	turns   *turns
+	process int
 	marking chan struct{} // holds one while somebody does
 }
 
@@ -507,7 +594,7 @@ func (s *turning) MarkAudit(ctx context.Context, now time.Time) (string, error) 
 }
 
 func (s *turning) turn(ctx context.Context) {
-	s.turns.wait(faulty.Point{Text: "transaction", Ctx: ctx})
+	s.turns.wait(s.process, faulty.Point{Text: "transaction", Ctx: ctx})
 }
 
 func (s *turning) View(ctx context.Context, fn func(store.ReadTx) error) error {
@@ -555,8 +642,8 @@ func makeTemplate(t *testing.T) *template {
 	revealing()
 	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}, keyed: map[string]bool{}}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	w.open()
-	first, err := w.srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
+	w.open(0)
+	first, err := w.processes[0].srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
