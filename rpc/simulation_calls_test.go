@@ -56,6 +56,11 @@ func (g *generator) call(number int) *simulated {
 		}
 		return c
 	}
+	if g.once(30) {
+		c := g.console()
+		c.number = number
+		return c
+	}
 	m := g.method()
 	c := g.callOf(m)
 	c.number = number
@@ -64,6 +69,18 @@ func (g *generator) call(number int) *simulated {
 		c.key = fmt.Sprintf("key %d", number)
 	}
 	return c
+}
+
+// console signs in to the console or, if somebody did, maybe out.
+func (g *generator) console() *simulated {
+	if len(g.w.people) > 0 && g.once(4) {
+		return &simulated{path: "console/signOut", body: "{}", by: pick(g, g.w.people)}
+	}
+	password := rightPassword
+	if g.once(5) {
+		password = wrongPassword
+	}
+	return &simulated{path: "console/signIn", body: fmt.Sprintf(`{"loginName":"a%d","password":%q}`, 1+g.IntN(2), password)}
 }
 
 // weighted are the methods, each as often as it is called beside others.
@@ -83,8 +100,11 @@ func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	c := &simulated{path: m.Path}
 	if !m.Device {
 		c.by = g.w.agents[0]
-		if g.once(6) {
+		switch {
+		case g.once(6):
 			c.by = pick(g, g.w.agents)
+		case len(g.w.people) > 0 && g.once(6):
+			c.by = pick(g, g.w.people)
 		}
 	}
 	params := map[string]any{}
@@ -300,7 +320,7 @@ func (g *generator) value(path string, a *object.Attr) any {
 		case strings.Contains(strings.ToLower(a.Name), "pin"):
 			return promise.PIN
 		case a.Name == "password" && g.once(8):
-			return "correct horse 1"
+			return rightPassword
 		}
 		return nil
 	}
@@ -369,7 +389,7 @@ func (g *generator) fit(path string, attrs map[string]any) {
 			delete(attrs, "serial") // it tells the seed
 		}
 	case "token/export":
-		attrs["password"] = "correct horse 1"
+		attrs["password"] = rightPassword
 	case "tokenAssignment/create", "tokenAssignment/set":
 		if g.once(2) {
 			delete(attrs, "expires")
@@ -423,6 +443,12 @@ func (g *generator) credential(two bool) *typed {
 		return nil
 	}
 	as := rows["token_assignments"][pick(g, ids)]
+	for _, id := range ids { // rather who was sent a passcode
+		if a := rows["token_assignments"][id]; rows["user_states"][a.Text("user_id")].Has("passcode") && g.once(3) {
+			as = a
+			break
+		}
+	}
 	token := rows["tokens"][as.Text("token_id")]
 	seed := seedOfToken(token)
 	if seed == nil {
@@ -440,6 +466,9 @@ func (g *generator) credential(two bool) *typed {
 	}
 	n = max(0, n)
 	t := &typed{user: as.Text("user_id"), token: as.Text("token_id"), named: g.once(3), factor: n, text: otp.Generate(seed, uint64(n), p)}
+	if state := rows["user_states"][t.user]; state.Has("passcode") && g.once(2) && !two {
+		t.text, _ = g.w.passcode(t.user, state)
+	}
 	if g.once(4) {
 		t.text = fmt.Sprintf("%0*d", p.Digits, g.IntN(1_000_000))
 	}

@@ -152,7 +152,8 @@ func shrink(t *testing.T, seed uint64) {
 
 // simulate makes one run, and returns what was broken. What was said goes to talk.
 func simulate(t *testing.T, steps []step, tally *tally, talk *strings.Builder) (broken []string) {
-	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns(), keyed: map[string]bool{}}
+	w := newSimulation(simulationTemplate(t))
+	w.tally, w.talk = tally, talk
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		broken = w.run(steps)
@@ -167,7 +168,7 @@ func TestSimulationRepeats(t *testing.T) {
 		steps := stepsOfAll.Example(seed + 1)
 		var one, two strings.Builder
 		for _, trace := range []*strings.Builder{&one, &two} {
-			w := &simulation{template: simulationTemplate(t), turns: newTurns(), keyed: map[string]bool{}}
+			w := newSimulation(simulationTemplate(t))
 			w.turns.trace = trace
 			synctest.Test(t, func(t *testing.T) {
 				w.t = t
@@ -231,6 +232,8 @@ func weightOf(path string) int {
 		return 120
 	case path == "installationCode/redeem":
 		return 40
+	case path == "auth/sendOTP":
+		return 16
 	case path == "user/import", path == "user/resetPassword", path == "token/export": // an expensive hash each
 		return 1
 	case slices.Contains([]string{"auth/syncToken", "token/syncToken", "token/create", "token/reset", "token/delete"}, path):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/crypto/argon2"
 
 	"tokensmith/model"
 	"tokensmith/model/modeltest/promise"
@@ -49,17 +51,19 @@ type simulation struct {
 	ids       atomic.Uint64
 	boots     int
 
-	rows   promise.Rows
-	reader promise.Reader
-	calls  int
-	steps  int
-	agents []agentSecret
-	told   map[string][]string // texts that replies had, by the member's name
-	kept   []*simulated        // calls with an idempotency key that were acknowledged
-	keyed  map[string]bool     // idempotency keys that were used, with their callers
-	once   promise.Once
-	broken []string
-	log    logBuffer
+	rows                 promise.Rows
+	reader               promise.Reader
+	calls                int
+	steps                int
+	agents               []agentSecret
+	people               []agentSecret       // administrators who signed in to the console
+	told                 map[string][]string // texts that replies had, by the member's name
+	kept                 []*simulated        // calls with an idempotency key that were acknowledged
+	keyed                map[string]bool     // idempotency keys that were used, with their callers
+	once                 promise.Once
+	passcodes, signedOut map[string]bool // passcodes that logged in, as they were sealed, and sessions that were ended, by their cookie
+	broken               []string
+	log                  logBuffer
 }
 
 // process is one of the servers, with what it has in memory.
@@ -122,7 +126,14 @@ func (n *tally) String() string {
 }
 
 // agentSecret is an agent that calls; without a secret nobody knows it any more.
-type agentSecret struct{ id, secret string }
+type agentSecret struct {
+	id, secret string
+	person     bool // an administrator at the console: the id is the user's, the secret the session's cookie
+}
+
+func newSimulation(of *template) *simulation {
+	return &simulation{template: of, turns: newTurns(), keyed: map[string]bool{}, passcodes: map[string]bool{}, signedOut: map[string]bool{}}
+}
 
 func (w *simulation) say(format string, args ...any) {
 	if w.talk != nil {
@@ -337,11 +348,12 @@ type simulated struct {
 	otp    *typed       // what it tries
 	at     int          // the number of the process that is called
 
-	now   int64 // when it began
-	code  int
-	reply string
-	lost  bool // the process died before it was answered
-	done  atomic.Bool
+	now    int64  // when it began
+	cookie string // that it was answered
+	code   int
+	reply  string
+	lost   bool // the process died before it was answered
+	done   atomic.Bool
 }
 
 // changed says whether a call that succeeded changed something, so that it is answered the same again: of a batch one call did at least.
@@ -378,8 +390,15 @@ func (w *simulation) make(c *simulated) {
 	ctx := context.WithValue(context.Background(), callNumber{}, c.number)
 	w.turns.wait(c.at, faulty.Point{Text: "call", Ctx: ctx})
 	c.now = w.now()
-	r := httptest.NewRequest(http.MethodPost, "/"+c.path, strings.NewReader(c.body)).WithContext(ctx)
-	if c.by.id != "" {
+	path := "/" + c.path
+	if c.by.person && !strings.HasPrefix(c.path, "console/") {
+		path = "/console/api/" + c.path
+	}
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(c.body)).WithContext(ctx)
+	switch {
+	case c.by.person:
+		r.AddCookie(&http.Cookie{Name: "tokensmith", Value: c.by.secret})
+	case c.by.id != "":
 		r.SetBasicAuth(c.by.id, c.by.secret)
 	}
 	if c.key != "" {
@@ -389,6 +408,9 @@ func (w *simulation) make(c *simulated) {
 	w.processes[c.at].srv.ServeHTTP(answer, r)
 	c.reply = strings.TrimSpace(answer.Body.String())
 	c.code = codeIn(c.reply)
+	for _, cookie := range answer.Result().Cookies() {
+		c.cookie = cookie.Value
+	}
 	c.lost = w.turns.isDead(c.at)
 	c.done.Store(true)
 }
@@ -640,14 +662,15 @@ var simulationTemplate = func() func(t *testing.T) *template {
 func makeTemplate(t *testing.T) *template {
 	weighted() // what is made once is made outside of any run
 	revealing()
-	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}, keyed: map[string]bool{}}
+	w := newSimulation(nil)
+	w.t, w.dir, w.told = t, t.TempDir(), map[string][]string{}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	w.open(0)
 	first, err := w.processes[0].srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl := &template{clock: w.clock.Load(), told: w.told, agents: []agentSecret{{first.ClientID, first.ClientSecret}}}
+	tpl := &template{clock: w.clock.Load(), told: w.told, agents: []agentSecret{{id: first.ClientID, secret: first.ClientSecret}}}
 	do := func(path, params string) map[string]any {
 		c := &simulated{path: path, body: params, by: tpl.agents[0]}
 		w.make(c)
@@ -689,13 +712,36 @@ func makeTemplate(t *testing.T) *template {
 		`"name":"off","permissions":["*"],"status":"DISABLED"`,
 	} {
 		made := do("agent/create", `{"attrs":{`+agent+`}}`)
-		tpl.agents = append(tpl.agents, agentSecret{made["id"].(string), made["clientSecret"].(string)})
+		tpl.agents = append(tpl.agents, agentSecret{id: made["id"].(string), secret: made["clientSecret"].(string)})
+	}
+	for _, admin := range []string{`"domain.name":"d1","loginName":"a1","permissions":["*"]`, `"domain.name":"d2","loginName":"a2","permissions":["device/*","token/get","user/*"]`} {
+		id := do("user/create", `{"attrs":{`+admin+`}}`)["id"].(string)
+		err := w.processes[0].store.Update(t.Context(), func(tx store.Tx) error {
+			return tx.SetPassword(id, w.processes[0].store.Keys().Seal(store.PasswordPlace(id), cheapHash(rightPassword)), false, model.Time(w.now()))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.close()
 	if tpl.files, err = readFiles(w.dir); err != nil || len(w.broken) > 0 {
 		t.Fatal(err, w.broken)
 	}
 	return tpl
+}
+
+// Every password that is set is the same one.
+const (
+	rightPassword = "correct horse 1"
+	wrongPassword = "another horse 1"
+)
+
+// cheapHash is an argon2id hash that takes nearly nothing to compare with, so that a run may sign in often.
+func cheapHash(password string) []byte {
+	salt := []byte("0123456789abcdef")
+	key := argon2.IDKey([]byte(password), salt, 1, 8, 1, 32)
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Appendf(nil, "$argon2id$v=%d$m=8,t=1,p=1$%s$%s", argon2.Version, encode(salt), encode(key))
 }
 
 // seedNumber is one of the few seeds that tokens of a simulation have.
