@@ -634,6 +634,11 @@ func (s *turning) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.Update(ctx, fn)
 }
 
+func (s *turning) UpdateSure(ctx context.Context, fn func(store.Tx) error) error {
+	s.turn(ctx)
+	return s.Store.UpdateSure(ctx, fn)
+}
+
 func (s *turning) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
 	s.turn(ctx)
 	return s.Store.UpdateLong(ctx, fn)
