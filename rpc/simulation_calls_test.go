@@ -101,7 +101,7 @@ func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	if !m.Device {
 		c.by = g.w.agents[0]
 		switch {
-		case g.once(6):
+		case g.once(6), m.Path == dispatch.ExecutePath && g.once(2):
 			c.by = pick(g, g.w.agents)
 		case len(g.w.people) > 0 && g.once(6):
 			c.by = pick(g, g.w.people)

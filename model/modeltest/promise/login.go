@@ -258,19 +258,23 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 	if code == accepted || code >= disabled && code != outOfSync && code != replayed || code == locked {
 		return p.accept(before, after, a, code)
 	}
-	must, may, old := false, false, false
+	must, may, old, codes := false, false, false, int64(0)
 	for _, at := range a.At {
 		t := p.tokens[at.Token]
+		alone := !t.hotp || t.window > 0 // else its product wants two OTPs each time
+		if alone {
+			codes++
+		}
 		for _, n := range at.Factors {
 			spent := n < t.next || slices.Contains(t.used, n)
 			old = old || spent
 			may = may || !spent
-			must = must || !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
+			must = must || alone && !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
 		}
 	}
 	switch code {
 	case wrong:
-		p.guess(a, int64(len(a.At)), atOnce)
+		p.guess(a, codes, atOnce)
 		return !must && p.refuse(a.Now, true)
 	case outOfSync: // which was right, and so no guess
 		p.guess(a, 0, 0)
@@ -292,7 +296,7 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 		t := p.tokens[at.Token]
 		for _, n := range at.Factors {
 			off := n - at.Expected - t.moved
-			within := off <= t.window && (t.hotp || off >= -t.window)
+			within := t.hotp && off < t.window || !t.hotp && off <= t.window && off >= -t.window
 			pair := t.resync > 0 && n == t.resync+1
 			spent := n < t.next || slices.Contains(t.used, n)
 			if spent || !within && !pair || slices.Contains(t.asked, n) || after["token_states"][at.Token].Int("counter") <= n {
