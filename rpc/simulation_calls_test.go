@@ -101,7 +101,7 @@ func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	if !m.Device {
 		c.by = g.w.agents[0]
 		switch {
-		case g.once(6), m.Path == dispatch.ExecutePath && g.once(2):
+		case g.once(4), m.Path == dispatch.ExecutePath && g.once(2):
 			c.by = pick(g, g.w.agents)
 		case len(g.w.people) > 0 && g.once(6):
 			c.by = pick(g, g.w.people)
@@ -153,6 +153,9 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		}
 		return nil
 	case "return":
+		if noun == "installationCode" && g.once(3) { // "*" is not its secret
+			return []string{"id", "code"}
+		}
 		return map[bool]any{true: []string{"*"}}[g.once(4)]
 	case "boolean":
 		return map[bool]any{true: g.once(2)}[g.once(2)]

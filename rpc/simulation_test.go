@@ -239,7 +239,7 @@ func weightOf(path string) int {
 	case slices.Contains([]string{"auth/syncToken", "token/syncToken", "token/create", "token/reset", "token/delete"}, path):
 		return 16
 	case slices.Contains([]string{"batch/execute", "device/create", "device/delete", "device/set", "license/set", "tokenAssignment/create", "auth/logon",
-		"tokenAssignment/delete", "user/unlock"}, path):
+		"tokenAssignment/delete", "user/unlock", "agent/set", "agent/delete", "agent/rotateSecret"}, path):
 		return 10
 	case slices.Contains([]string{"search", "get"}, verb), object == "auth", object == "product", object == "template", object == "repository":
 		return 3
