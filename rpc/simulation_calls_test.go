@@ -21,11 +21,12 @@ import (
 // them. What it names is mostly there; now and then it is not.
 type generator struct {
 	*rand.Rand
-	w *simulation
+	w     *simulation
+	about int // see about
 }
 
-func newGenerator(w *simulation, seed uint32) *generator {
-	return &generator{rand.New(rand.NewPCG(uint64(seed), 2)), w}
+func newGenerator(w *simulation, seed uint32, about int) *generator {
+	return &generator{rand.New(rand.NewPCG(uint64(seed), 2)), w, about}
 }
 
 // once says true in one of so many cases.
@@ -56,7 +57,7 @@ func (g *generator) call(number int) *simulated {
 		}
 		return c
 	}
-	if g.once(30) {
+	if g.once(30) || g.about == aboutCallers && g.once(6) {
 		c := g.console()
 		c.number = number
 		return c
@@ -94,14 +95,27 @@ var weighted = sync.OnceValue(func() (list []*apidoc.MethodInfo) {
 	return list
 })
 
-func (g *generator) method() *apidoc.MethodInfo { return pick(g, weighted()) }
+func (g *generator) method() *apidoc.MethodInfo {
+	if g.about > 0 && !g.once(3) {
+		return methodOf()[pick(g, about[g.about-1])]
+	}
+	return pick(g, weighted())
+}
+
+var methodOf = sync.OnceValue(func() map[string]*apidoc.MethodInfo {
+	byPath := map[string]*apidoc.MethodInfo{}
+	for _, m := range weighted() {
+		byPath[m.Path] = m
+	}
+	return byPath
+})
 
 func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	c := &simulated{path: m.Path}
 	if !m.Device {
 		c.by = g.w.agents[0]
 		switch {
-		case g.once(4), m.Path == dispatch.ExecutePath && g.once(2):
+		case g.once(4), (m.Path == dispatch.ExecutePath || g.about == aboutCallers) && g.once(2):
 			c.by = pick(g, g.w.agents)
 		case len(g.w.people) > 0 && g.once(6):
 			c.by = pick(g, g.w.people)

@@ -253,7 +253,7 @@ func (w *simulation) step(s *step) {
 	calls := make([]*simulated, len(s.Calls))
 	for i, seed := range s.Calls {
 		w.calls++
-		calls[i] = newGenerator(w, seed).call(w.calls)
+		calls[i] = newGenerator(w, seed, s.About).call(w.calls)
 		calls[i].at = s.At[i]
 		if first := calls[0]; i == 1 && first.key != "" && s.Order%2 == 0 { // the same, at the same time
 			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first, at: s.At[i]}
@@ -665,7 +665,7 @@ var simulationTemplate = func() func(t *testing.T) *template {
 }()
 
 func makeTemplate(t *testing.T) *template {
-	weighted() // what is made once is made outside of any run
+	methodOf() // what is made once is made outside of any run
 	revealing()
 	w := newSimulation(nil)
 	w.t, w.dir, w.told = t, t.TempDir(), map[string][]string{}
