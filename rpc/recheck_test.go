@@ -139,3 +139,30 @@ func TestCallsEndWithTheirCallersRights(t *testing.T) {
 		}
 	})
 }
+
+// That holds also where the clock is set back while the body is on its way.
+func TestCallsEndWithTheirCallersRightsWhateverTheClock(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		for name, set := range map[string]struct {
+			take bool
+			want int
+		}{"nothing is taken": {false, 0}, "disabled": {true, 4}} {
+			agent := s.agent(t, fmt.Sprintf(`"name":%q,"permissions":"repository/create"`, name))
+			before := func() {
+				if set.take {
+					s.do(t, "agent/set", `{"id":"`+agent.id+`","attrs":{"status":"DISABLED"}}`)
+				}
+				s.clock.advance(-time.Hour)
+			}
+			r := httptest.NewRequest(http.MethodPost, "/repository/create", &slowBody{before: before, Reader: strings.NewReader(`{"attrs":{"name":"` + name + `"}}`)})
+			r.SetBasicAuth(agent.id, agent.secret)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if code := codeIn(w.Body.String()); code != set.want {
+				t.Errorf("%s: %d, not %d", name, code, set.want)
+			}
+		}
+	})
+}

@@ -21,11 +21,12 @@ import (
 // them. What it names is mostly there; now and then it is not.
 type generator struct {
 	*rand.Rand
-	w *simulation
+	w     *simulation
+	about int // see about
 }
 
-func newGenerator(w *simulation, seed uint32) *generator {
-	return &generator{rand.New(rand.NewPCG(uint64(seed), 2)), w}
+func newGenerator(w *simulation, seed uint32, about int) *generator {
+	return &generator{rand.New(rand.NewPCG(uint64(seed), 2)), w, about}
 }
 
 // once says true in one of so many cases.
@@ -44,16 +45,21 @@ func (g *generator) call(number int) *simulated {
 		}
 		c := &simulated{number: number, path: before.path, body: before.body, key: before.key, by: before.by, inner: before.inner, again: before}
 		switch {
-		case before.key == "", g.w.clock.Load() >= before.until:
-			c.again = nil // what it was answered is forgotten
+		case before.key == "", g.w.now() >= before.until, !before.changed():
+			c.again = nil // what it was answered is forgotten, or need not be kept
 		case g.once(5):
 			c.again, c.by = nil, pick(g, g.w.agents) // another caller, whose key it is not
 			if g.w.keyed[c.key+" "+c.by.id] {
 				c.key = "" // this caller has used it as well
 			}
 		case g.once(5):
-			c.again, c.body = nil, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call
+			c.again, c.other, c.body = nil, before, strings.Replace(c.body, "{", `{"return":[],`, 1) // with the same key another call
 		}
+		return c
+	}
+	if g.once(30) || g.about == aboutCallers && g.once(6) {
+		c := g.console()
+		c.number = number
 		return c
 	}
 	m := g.method()
@@ -64,6 +70,18 @@ func (g *generator) call(number int) *simulated {
 		c.key = fmt.Sprintf("key %d", number)
 	}
 	return c
+}
+
+// console signs in to the console or, if somebody did, maybe out.
+func (g *generator) console() *simulated {
+	if len(g.w.people) > 0 && g.once(4) {
+		return &simulated{path: "console/signOut", body: "{}", by: pick(g, g.w.people)}
+	}
+	password := rightPassword
+	if g.once(5) {
+		password = wrongPassword
+	}
+	return &simulated{path: "console/signIn", body: fmt.Sprintf(`{"loginName":"a%d","password":%q}`, 1+g.IntN(2), password)}
 }
 
 // weighted are the methods, each as often as it is called beside others.
@@ -77,14 +95,30 @@ var weighted = sync.OnceValue(func() (list []*apidoc.MethodInfo) {
 	return list
 })
 
-func (g *generator) method() *apidoc.MethodInfo { return pick(g, weighted()) }
+func (g *generator) method() *apidoc.MethodInfo {
+	if g.about > 0 && !g.once(3) {
+		return methodOf()[pick(g, about[g.about-1])]
+	}
+	return pick(g, weighted())
+}
+
+var methodOf = sync.OnceValue(func() map[string]*apidoc.MethodInfo {
+	byPath := map[string]*apidoc.MethodInfo{}
+	for _, m := range weighted() {
+		byPath[m.Path] = m
+	}
+	return byPath
+})
 
 func (g *generator) callOf(m *apidoc.MethodInfo) *simulated {
 	c := &simulated{path: m.Path}
 	if !m.Device {
 		c.by = g.w.agents[0]
-		if g.once(6) {
+		switch {
+		case g.once(4), (m.Path == dispatch.ExecutePath || g.about == aboutCallers) && g.once(2):
 			c.by = pick(g, g.w.agents)
+		case len(g.w.people) > 0 && g.once(6):
+			c.by = pick(g, g.w.people)
 		}
 	}
 	params := map[string]any{}
@@ -133,6 +167,9 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		}
 		return nil
 	case "return":
+		if noun == "installationCode" && g.once(3) { // "*" is not its secret
+			return []string{"id", "code"}
+		}
 		return map[bool]any{true: []string{"*"}}[g.once(4)]
 	case "boolean":
 		return map[bool]any{true: g.once(2)}[g.once(2)]
@@ -283,7 +320,7 @@ func (g *generator) value(path string, a *object.Attr) any {
 		return g.once(2)
 	case object.Date:
 		in := pick(g, []time.Duration{-time.Hour, time.Minute, time.Hour, 100 * time.Hour})
-		return time.UnixMilli(g.w.clock.Load()).Add(in).UTC().Format(time.RFC3339)
+		return time.UnixMilli(g.w.now()).Add(in).UTC().Format(time.RFC3339)
 	case object.Enum:
 		if a.Name == "encode" {
 			return "HEX"
@@ -300,7 +337,7 @@ func (g *generator) value(path string, a *object.Attr) any {
 		case strings.Contains(strings.ToLower(a.Name), "pin"):
 			return promise.PIN
 		case a.Name == "password" && g.once(8):
-			return "correct horse 1"
+			return rightPassword
 		}
 		return nil
 	}
@@ -369,7 +406,7 @@ func (g *generator) fit(path string, attrs map[string]any) {
 			delete(attrs, "serial") // it tells the seed
 		}
 	case "token/export":
-		attrs["password"] = "correct horse 1"
+		attrs["password"] = rightPassword
 	case "tokenAssignment/create", "tokenAssignment/set":
 		if g.once(2) {
 			delete(attrs, "expires")
@@ -423,13 +460,19 @@ func (g *generator) credential(two bool) *typed {
 		return nil
 	}
 	as := rows["token_assignments"][pick(g, ids)]
+	for _, id := range ids { // rather who was sent a passcode
+		if a := rows["token_assignments"][id]; rows["user_states"][a.Text("user_id")].Has("passcode") && g.once(3) {
+			as = a
+			break
+		}
+	}
 	token := rows["tokens"][as.Text("token_id")]
 	seed := seedOfToken(token)
 	if seed == nil {
 		return nil
 	}
 	p := promise.Params(rows, token)
-	n := promise.Expected(rows, token, g.w.clock.Load())
+	n := promise.Expected(rows, token, g.w.now())
 	switch g.IntN(10) {
 	case 0, 1: // an old one, or the last
 		n -= int64(1 + g.IntN(2))
@@ -440,6 +483,9 @@ func (g *generator) credential(two bool) *typed {
 	}
 	n = max(0, n)
 	t := &typed{user: as.Text("user_id"), token: as.Text("token_id"), named: g.once(3), factor: n, text: otp.Generate(seed, uint64(n), p)}
+	if state := rows["user_states"][t.user]; state.Has("passcode") && g.once(2) && !two {
+		t.text, _ = g.w.passcode(t.user, state)
+	}
 	if g.once(4) {
 		t.text = fmt.Sprintf("%0*d", p.Digits, g.IntN(1_000_000))
 	}

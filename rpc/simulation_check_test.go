@@ -1,16 +1,20 @@
 package rpc_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"tokensmith/model"
 	"tokensmith/model/modeltest/promise"
 	"tokensmith/model/otp"
 	"tokensmith/rpc"
 	"tokensmith/rpc/object"
+	"tokensmith/store"
 )
 
 var revealing = sync.OnceValue(func() map[string]bool {
@@ -39,11 +43,12 @@ func (w *simulation) found(after promise.Rows, calls []*simulated, when string) 
 	reveals := revealing()
 	limited := map[string]bool{}
 	for i, c := range calls {
-		if c.by.id != "" {
+		if c.by.id != "" && !strings.HasPrefix(c.path, "console/") { // anybody may sign out
 			w.held(promise.Allowed(before, after, &asked[i], reveals[c.path], c.body, c.reply), when)
 		}
 		limited[c.by.id] = true
 		w.same(c)
+		w.signedIn(after, c, len(calls) == 1)
 		if c.code == 1 && !c.lost {
 			w.breaks("call %d was answered that there is a fault inside: %s", c.number, w.log.String())
 		}
@@ -70,16 +75,19 @@ func (w *simulation) held(broken promise.Broken, when string) {
 
 // asPromised is a call as the promises know it.
 func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call {
-	p := promise.Call{Method: c.path, Agent: c.by.id, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: (c.again != nil || c.beside != nil && c.beside.code == 0) && c.code == 0}
+	p := promise.Call{Method: c.path, Agent: c.by.id, Now: c.now, Code: c.code, Doubt: c.lost || c.code == 8, Dry: dry(c), Replay: (c.again != nil || c.beside != nil && c.beside.code == 0 && c.beside.changed()) && c.code == 0}
 	if p.Doubt {
 		p.Replay = false
+	}
+	if c.by.person {
+		p.Session = sessionKey(c.by.secret)
 	}
 	if c.otp != nil && !strings.HasSuffix(c.path, "syncToken") {
 		token := ""
 		if c.otp.named {
 			token = c.otp.token
 		}
-		if a, ok := promise.Try(before, seedOfToken, c.otp.user, token, c.otp.text, w.clock.Load()); ok {
+		if a, ok := promise.Try(before, seedOfToken, w.passcode, c.otp.user, token, c.otp.text, c.now); ok {
 			if by := promise.AgentOf(before, c.by.id); by != nil {
 				hidden := by.Hidden(before)
 				a.UserHidden = hidden[c.otp.user]
@@ -93,14 +101,11 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 	if c.inner == nil {
 		return p
 	}
-	var reply struct {
-		Result []struct{ Error int }
-	}
-	json.Unmarshal([]byte(c.reply), &reply)
+	codes := c.innerCodes()
 	for i, inner := range c.inner {
 		q := promise.Call{Method: inner.path, Agent: c.by.id, Dry: dry(inner), Replay: p.Replay}
-		if i < len(reply.Result) {
-			q.Code = reply.Result[i].Error
+		if i < len(codes) {
+			q.Code = codes[i]
 			q.Doubt = q.Code == 8
 		} else {
 			q.Doubt = p.Doubt
@@ -112,10 +117,14 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 
 func dry(c *simulated) bool { return strings.Contains(c.body, `"dryRun":true`) }
 
-// same: a call that is made again with its idempotency key is answered what it was answered before, byte for byte.
+// same: a call that is made again with its idempotency key is answered what it was answered before, byte for byte, if it changed
+// something. Another call with that key is refused.
 func (w *simulation) same(c *simulated) {
-	if b := c.beside; b != nil && c.code == 0 && b.code == 0 && c.reply != b.reply {
+	if b := c.beside; b != nil && c.code == 0 && b.code == 0 && c.reply != b.reply && (c.changed() || b.changed()) {
 		w.breaks("calls %d and %d are the same with one key, and were answered %s and %s", b.number, c.number, b.reply, c.reply)
+	}
+	if c.other != nil && c.code == 0 && !c.lost {
+		w.breaks("call %d succeeded with the key of call %d, which was another", c.number, c.other.number)
 	}
 	if c.again == nil || c.lost {
 		return
@@ -128,6 +137,40 @@ func (w *simulation) same(c *simulated) {
 	case 4, 5, 7, 8, 17: // of a caller who may do less now, and for what only may succeed later
 	default:
 		w.breaks("call %d is %d again, which succeeded, and was answered %s", c.number, c.again.number, c.reply)
+	}
+}
+
+// passcode is what was sent to a user, and for which token. It is read where the server keeps it: messages are not delivered here.
+func (w *simulation) passcode(user string, state promise.Row) (code, token string) {
+	text, err := w.processes[0].store.Keys().Unseal(store.PasscodePlace(user), state.Bytes("passcode"))
+	if err != nil {
+		w.breaks("the passcode of user %s: %v", user, err)
+		return "", ""
+	}
+	return string(text[:model.PasscodeDigits]), string(text[model.PasscodeDigits:])
+}
+
+// sessionKey is the key of a session's row.
+func sessionKey(cookie string) string {
+	sum := sha256.Sum256([]byte(cookie))
+	return `{"base64":"` + base64.StdEncoding.EncodeToString(sum[:]) + `"}`
+}
+
+// signedIn: nobody signs in by a wrong password, and who has signed out stays out.
+func (w *simulation) signedIn(after promise.Rows, c *simulated, alone bool) {
+	if c.code != 0 || c.lost {
+		return
+	}
+	switch {
+	case c.path == "console/signIn":
+		if strings.Contains(c.body, wrongPassword) {
+			w.breaks("call %d signed in with a wrong password", c.number)
+		}
+		if alone && !promise.PersonOf(after, sessionKey(c.cookie), c.now).Active() {
+			w.breaks("call %d signed in, and has no session", c.number)
+		}
+	case c.by.person && c.path != "console/signOut" && w.signedOut[c.by.secret]:
+		w.breaks("call %d was made by who had signed out", c.number)
 	}
 }
 
@@ -172,7 +215,7 @@ func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
 			w.used(seed, p, c.otp.factor, c)
 			w.used(seed, p, c.otp.factor+1, c)
 		case !strings.HasSuffix(c.path, "syncToken") && c.code == 0:
-			a, ok := promise.Try(before, seedOfToken, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, w.clock.Load())
+			a, ok := promise.Try(before, seedOfToken, w.passcode, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, c.now)
 			if !ok {
 				continue
 			}
@@ -185,6 +228,12 @@ func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
 			switch {
 			case len(all) == 0 && len(calls) > 1 && assignedTo(before, c.otp.user) != assignedTo(after, c.otp.user):
 				// a call at the same time gave the user the token
+			case a.Passcode:
+				sealed := string(before["user_states"][c.otp.user]["passcode"])
+				if w.passcodes[sealed] {
+					w.breaks("call %d logged in with a passcode that was used before", c.number)
+				}
+				w.passcodes[sealed] = true
 			case len(all) == 0:
 				w.breaks("call %d logged in with what is no OTP", c.number)
 			case len(all) == 1 && len(all[0].Factors) == 1:
@@ -280,7 +329,16 @@ func (w *simulation) shows(after promise.Rows, c *simulated) {
 // learn keeps what later calls may say: texts of replies, secrets, calls to be made again.
 func (w *simulation) learn(c *simulated) {
 	w.keyed[c.key+" "+c.by.id] = true
-	if c.key != "" && c.again == nil && (c.code == 0 || c.code == 8 || c.lost) {
+	switch {
+	case c.code != 0 || c.lost:
+	case c.path == "console/signOut":
+		w.signedOut[c.by.secret] = true
+	case c.path == "console/signIn":
+		if s := w.rows["sessions"][sessionKey(c.cookie)]; s != nil {
+			w.people = append(w.people[max(0, len(w.people)-3):], agentSecret{s.Text("user_id"), c.cookie, true})
+		}
+	}
+	if c.key != "" && c.again == nil && c.other == nil { // also one that was refused: a refusal that counts is an answer that is kept
 		w.kept = slices.DeleteFunc(w.kept, func(k *simulated) bool { return k.key == c.key && k.by.id == c.by.id })
 	}
 	if c.code != 0 || c.lost {
@@ -298,7 +356,7 @@ func (w *simulation) learn(c *simulated) {
 		w.told["code"] = append(slices.Clip(w.told["code"]), asked.Attrs.Code)
 	}
 	if c.key != "" && c.again == nil {
-		c.until = w.clock.Load() + (24 * time.Hour).Milliseconds()
+		c.until = w.now() + (24 * time.Hour).Milliseconds()
 		w.kept = append(w.kept, c)
 	}
 }
@@ -312,7 +370,7 @@ func (w *simulation) remember(v any) {
 	case map[string]any:
 		if id, ok := v["clientId"].(string); ok {
 			if secret, ok := v["clientSecret"].(string); ok {
-				w.agents = append(slices.DeleteFunc(w.agents, func(a agentSecret) bool { return a.id == id }), agentSecret{id, secret})
+				w.agents = append(slices.DeleteFunc(w.agents, func(a agentSecret) bool { return a.id == id }), agentSecret{id: id, secret: secret})
 			}
 		}
 		names := make([]string, 0, len(v))

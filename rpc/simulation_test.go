@@ -19,9 +19,10 @@ import (
 	"tokensmith/rpc"
 )
 
-// A simulation is a server in this process on an SQLite database that fails on purpose, at which calls are made that a seed has chosen:
-// which, with what, how many at once, whose statement is next, what fails, when the process dies, how the clock goes. After each step the
-// database is held to what is promised (package promise). One seed is one run, however often, and on whatever machine.
+// A simulation is two servers in this process, each with a memory of its own, on one SQLite database that fails on purpose, at which calls
+// are made that a seed has chosen: which, with what, how many at once, to which server, whose statement is next, what fails, when one of
+// them or both die, how the clock goes. After each step the database is held to what is promised (package promise). One seed is one run,
+// however often, and on whatever machine.
 //
 //	go test ./rpc -run TestSimulation -simulate.runs 10000
 //	go test ./rpc -run TestSimulation -simulate.seed 1234
@@ -31,28 +32,41 @@ var (
 	simulateRuns  = flag.Int("simulate.runs", 40, "how many runs TestSimulation makes")
 	simulateFirst = flag.Uint64("simulate.first", 1, "the first seed of TestSimulation's runs, the others follow it; 0 = new ones")
 	simulateSeed  = flag.Uint64("simulate.seed", 0, "the seed of the one run that TestSimulation makes; 0 = new ones")
+	simulateAll   = flag.Bool("simulate.all", false, "go on behind a run that failed, and cut none down: to count them")
 	simulateSays  = flag.Bool("simulate.statements", false, "say the statements of a run that failed as well")
 )
 
 // step is what happens between two looks at the database.
 type step struct {
+	About  int      // what most calls of the run are about: see about
 	Calls  []uint32 // each is a seed, of which a call is made
 	Order  uint32   // the seed of whose turn it is
 	Clock  int      // seconds by which it goes on
 	Faults int      // of a thousand statements, how many fail
 	Twice  bool     // functions of transactions run twice
-	Crash  int      // behind so many statements the process dies; 0 = it does not
+	At     []int    // to which process each goes
+	Crash  int      // behind so many statements processes die; 0 = they do not
+	Dies   int      // the process that does, or all
 }
+
+// all processes die at once, as where the power fails.
+const all = -1
 
 var (
 	stepsOfAll = rapid.Custom(func(t *rapid.T) (steps []step) {
+		about := rapid.IntRange(0, len(about)).Draw(t, "about")
 		for range 6 { // rapid makes short lists, and leaves out of each what it can
 			steps = append(steps, rapid.SliceOfN(rapid.Custom(drawStep), 0, 8).Draw(t, "steps")...)
+		}
+		for i := range steps {
+			if steps[i].About = about; about > 0 && steps[i].Order%2 == 0 {
+				steps[i].Clock = 0 // one soon behind the other
+			}
 		}
 		return steps
 	})
 	seeds  = rapid.Custom(drawSeed)
-	clocks = []int{1, 0, 5, 30, 31, 60, 61, 600, 3600, 90_000, -1, -30, -45, -4000}
+	clocks = []int{0, 1, 0, 0, 5, 30, 31, 60, 61, 600, 3600, 90_000, -1, -30, -45, -4000}
 )
 
 func drawStep(t *rapid.T) step {
@@ -63,7 +77,9 @@ func drawStep(t *rapid.T) step {
 		Clock:  rapid.SampledFrom(clocks).Draw(t, "clock"),
 		Faults: rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(t, "faults"),
 		Twice:  rapid.SampledFrom([]bool{false, false, true}).Draw(t, "twice"),
+		At:     rapid.SliceOfN(rapid.SampledFrom([]int{0, 1}), n, n).Draw(t, "at"),
 		Crash:  rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 30}).Draw(t, "crash"),
+		Dies:   rapid.SampledFrom([]int{all, all, 0, 1}).Draw(t, "dies"),
 	}
 }
 
@@ -97,7 +113,7 @@ func TestSimulation(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for failed.Load() == 0 {
+				for failed.Load() == 0 || *simulateAll {
 					n := next.Add(1) - 1
 					if n >= int64(runs) {
 						return
@@ -115,7 +131,11 @@ func TestSimulation(t *testing.T) {
 	if never := done.never(); runs >= 300 && len(never) > 0 {
 		t.Logf("never succeeded: %s", strings.Join(never, ", "))
 	}
-	if seed := failed.Load(); seed != 0 {
+	switch seed := failed.Load(); {
+	case seed == 0:
+	case *simulateAll:
+		t.Errorf("runs failed")
+	default:
 		shrink(t, seed)
 		t.Errorf("seed %d failed once, and did not again", seed)
 	}
@@ -139,7 +159,8 @@ func shrink(t *testing.T, seed uint64) {
 
 // simulate makes one run, and returns what was broken. What was said goes to talk.
 func simulate(t *testing.T, steps []step, tally *tally, talk *strings.Builder) (broken []string) {
-	w := &simulation{template: simulationTemplate(t), tally: tally, talk: talk, turns: newTurns(), keyed: map[string]bool{}}
+	w := newSimulation(simulationTemplate(t))
+	w.tally, w.talk = tally, talk
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		broken = w.run(steps)
@@ -154,7 +175,7 @@ func TestSimulationRepeats(t *testing.T) {
 		steps := stepsOfAll.Example(seed + 1)
 		var one, two strings.Builder
 		for _, trace := range []*strings.Builder{&one, &two} {
-			w := &simulation{template: simulationTemplate(t), turns: newTurns(), keyed: map[string]bool{}}
+			w := newSimulation(simulationTemplate(t))
 			w.turns.trace = trace
 			synctest.Test(t, func(t *testing.T) {
 				w.t = t
@@ -208,6 +229,18 @@ func simulationDir(t testing.TB, pattern string) string {
 	return made
 }
 
+// about are what two of three calls of most runs are: what one process does to another is seen where several do much of the same. Those
+// of the others, and of the rest, are of any method.
+var about = [][]string{
+	{"auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken", "token/reset"},
+	{"installationCode/redeem", "installationCode/redeem", "installationCode/redeem", "installationCode/check", "device/connect", "device/connect", "device/generateToken",
+		"device/delete", "device/set", "license/set"},
+	{"agent/set", "agent/rotateSecret", "agent/delete", "agent/create", "user/set", "user/search", "token/search", "device/search", "batch/execute"},
+}
+
+// aboutCallers is the last of them, in which others call than the agent that may do everything.
+const aboutCallers = 3
+
 // weightOf is how often a method is called, beside others.
 func weightOf(path string) int {
 	object, verb, _ := strings.Cut(path, "/")
@@ -218,12 +251,14 @@ func weightOf(path string) int {
 		return 120
 	case path == "installationCode/redeem":
 		return 40
+	case path == "auth/sendOTP":
+		return 16
 	case path == "user/import", path == "user/resetPassword", path == "token/export": // an expensive hash each
 		return 1
 	case slices.Contains([]string{"auth/syncToken", "token/syncToken", "token/create", "token/reset", "token/delete"}, path):
 		return 16
 	case slices.Contains([]string{"batch/execute", "device/create", "device/delete", "device/set", "license/set", "tokenAssignment/create", "auth/logon",
-		"tokenAssignment/delete", "user/unlock"}, path):
+		"tokenAssignment/delete", "user/unlock", "agent/set", "agent/delete", "agent/rotateSecret"}, path):
 		return 10
 	case slices.Contains([]string{"application", "realm", "logonProcedure", "logonStep", "identitySource", "unit", "group", "attribute"}, object):
 		return 1

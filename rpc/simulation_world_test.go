@@ -2,7 +2,9 @@ package rpc_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -23,6 +25,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/crypto/argon2"
 
 	"tokensmith/model"
 	"tokensmith/model/modeltest/promise"
@@ -33,32 +36,48 @@ import (
 	"tokensmith/store/storetest/faulty"
 )
 
-// simulation is one run: a server, its database, and what is known of both.
+// simulation is one run: two servers, their database, and what is known of all.
 type simulation struct {
 	t        *testing.T
 	template *template
 	tally    *tally           // may be nil
 	talk     *strings.Builder // what was asked and answered; nil = nobody listens
 
-	dir   string
+	dir       string
+	processes [2]process
+	turns     *turns
+	clock     atomic.Int64 // milliseconds; what the run sleeps comes on top
+	began     time.Time    // when the run began; zero = it does not sleep
+	ids       atomic.Uint64
+	boots     int
+
+	rows                 promise.Rows
+	reader               promise.Reader
+	calls                int
+	steps                int
+	agents               []agentSecret
+	people               []agentSecret       // administrators who signed in to the console
+	told                 map[string][]string // texts that replies had, by the member's name
+	kept                 []*simulated        // calls with an idempotency key that were acknowledged
+	keyed                map[string]bool     // idempotency keys that were used, with their callers
+	once                 promise.Once
+	passcodes, signedOut map[string]bool // passcodes that logged in, as they were sealed, and sessions that were ended, by their cookie
+	broken               []string
+	log                  logBuffer
+}
+
+// process is one of the servers, with what it has in memory.
+type process struct {
 	store store.Store
 	srv   *rpc.Server
-	turns *turns
-	clock atomic.Int64
-	ids   atomic.Uint64
-	boots int
+}
 
-	rows   promise.Rows
-	reader promise.Reader
-	calls  int
-	steps  int
-	agents []agentSecret
-	told   map[string][]string // texts that replies had, by the member's name
-	kept   []*simulated        // calls with an idempotency key that were acknowledged
-	keyed  map[string]bool     // idempotency keys that were used, with their callers
-	once   promise.Once
-	broken []string
-	log    logBuffer
+// now is what the clock of both processes says.
+func (w *simulation) now() int64 {
+	if w.began.IsZero() {
+		return w.clock.Load()
+	}
+	return w.clock.Load() + time.Since(w.began).Milliseconds()
 }
 
 // tally counts what simulations did.
@@ -107,7 +126,14 @@ func (n *tally) String() string {
 }
 
 // agentSecret is an agent that calls; without a secret nobody knows it any more.
-type agentSecret struct{ id, secret string }
+type agentSecret struct {
+	id, secret string
+	person     bool // an administrator at the console: the id is the user's, the secret the session's cookie
+}
+
+func newSimulation(of *template) *simulation {
+	return &simulation{template: of, turns: newTurns(), keyed: map[string]bool{}, passcodes: map[string]bool{}, signedOut: map[string]bool{}}
+}
 
 func (w *simulation) say(format string, args ...any) {
 	if w.talk != nil {
@@ -122,10 +148,11 @@ func (w *simulation) run(steps []step) []string {
 	w.turns.say = w.say
 	w.told, w.agents, w.boots = maps.Clone(w.template.told), slices.Clone(w.template.agents), 1
 	w.clock.Store(w.template.clock)
+	w.began = time.Now()
 	if err := w.template.files.write(w.dir); err != nil {
 		w.t.Fatal(err)
 	}
-	w.open()
+	w.openAll()
 	w.rows = w.look()
 	for i := range steps {
 		if w.step(&steps[i]); len(w.broken) > 0 {
@@ -134,24 +161,33 @@ func (w *simulation) run(steps []step) []string {
 	}
 	w.close()
 	if len(w.broken) == 0 {
-		w.open() // as the next process finds it
+		w.open(0) // as the next process finds it
 		w.found(w.look(), nil, "at the end")
 		w.close()
 	}
 	return w.broken
 }
 
-// open starts the server on the database as it is.
-func (w *simulation) open() {
+func (w *simulation) openAll() {
+	for n := range w.processes {
+		w.open(n)
+	}
+}
+
+// open starts a server on the database as it is.
+func (w *simulation) open(n int) {
 	w.boots++
-	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(w.turns.decide)))
+	decide := func(p faulty.Point) faulty.Fate { return w.turns.wait(n, p) }
+	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(decide)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.store = st
+	p := &w.processes[n]
+	p.store = st
 	// Ids grow with each start.
 	w.ids.Store(uint64(w.boots) << 32)
-	w.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, w.turns.again), w.turns, make(chan struct{}, 1)}))
+	again := func() bool { return w.turns.again(n) }
+	p.srv, err = rpc.New(context.Background(), w.config(&turning{faulty.Twice(st, again), w.turns, n, make(chan struct{}, 1)}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,7 +198,7 @@ func (w *simulation) open() {
 
 func (w *simulation) config(st store.Store) dispatch.Config {
 	post := make(letterbox) // in which nothing is put: messages wait
-	return dispatch.Config{Store: st, Senders: map[string]sender.Sender{model.SMTP: post, model.SMS: post}, Now: func() time.Time { return time.UnixMilli(w.clock.Load()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
+	return dispatch.Config{Store: st, Senders: map[string]sender.Sender{model.SMTP: post, model.SMS: post}, Now: func() time.Time { return time.UnixMilli(w.now()).UTC() }, Rand: &repeating{of: byte(w.boots)}, Log: zerolog.New(&w.log).Level(zerolog.WarnLevel),
 		NewID: func() string {
 			var b [16]byte
 			b[0] = 1
@@ -173,9 +209,21 @@ func (w *simulation) config(st store.Store) dispatch.Config {
 
 func (w *simulation) close() {
 	w.turns.free()
-	if err := w.store.Close(); err != nil && !w.turns.dead {
+	for n := range w.processes {
+		w.end(n)
+	}
+}
+
+// end stops a server, if it runs.
+func (w *simulation) end(n int) {
+	p := &w.processes[n]
+	if p.store == nil {
+		return
+	}
+	if err := p.store.Close(); err != nil && !w.turns.isDead(n) {
 		w.breaks("Close: %v", err)
 	}
+	*p = process{}
 }
 
 func (w *simulation) breaks(format string, args ...any) {
@@ -186,7 +234,7 @@ func (w *simulation) breaks(format string, args ...any) {
 // look reads the whole database.
 func (w *simulation) look() promise.Rows {
 	var dump bytes.Buffer
-	_, err := w.store.Dump(context.Background(), &dump)
+	_, err := w.processes[0].store.Dump(context.Background(), &dump)
 	if err != nil {
 		w.breaks("Dump: %v", err)
 		return w.rows
@@ -205,13 +253,15 @@ func (w *simulation) step(s *step) {
 	calls := make([]*simulated, len(s.Calls))
 	for i, seed := range s.Calls {
 		w.calls++
-		calls[i] = newGenerator(w, seed).call(w.calls)
+		calls[i] = newGenerator(w, seed, s.About).call(w.calls)
+		calls[i].at = s.At[i]
 		if first := calls[0]; i == 1 && first.key != "" && s.Order%2 == 0 { // the same, at the same time
-			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first}
+			calls[i] = &simulated{number: w.calls, path: first.path, body: first.body, key: first.key, by: first.by, inner: first.inner, again: first.again, beside: first, at: s.At[i]}
 		}
-		w.say("%s %+d s, faults %d, twice %v, crash %d: %d %s %s %s", time.UnixMilli(w.clock.Load()).UTC().Format(time.DateTime), s.Clock, s.Faults, s.Twice, s.Crash,
-			calls[i].number, calls[i].by.id, calls[i].path, calls[i].body)
+		w.say("%s %+d s, faults %d, twice %v, crash %d of %d: %d at %d %s %s %s", time.UnixMilli(w.now()).UTC().Format(time.DateTime), s.Clock, s.Faults, s.Twice, s.Crash,
+			s.Dies, calls[i].number, calls[i].at, calls[i].by.id, calls[i].path, calls[i].body)
 	}
+	synctest.Wait() // until what begins by itself, such as a checkpoint, has begun
 	w.turns.begin(s)
 	for _, c := range calls {
 		go w.make(c)
@@ -227,17 +277,24 @@ func (w *simulation) step(s *step) {
 	if w.tally != nil {
 		w.tally.step(calls, crashed)
 	}
-	if crashed {
-		w.store.Close()
-		w.turns.free()
-		w.open()
-	} else {
-		w.turns.free()
+	var died []int
+	for n := range w.processes {
+		if w.turns.isDead(n) {
+			w.end(n)
+			died = append(died, n)
+		}
+	}
+	w.turns.free()
+	for _, n := range died {
+		w.open(n)
+	}
+	if len(died) == 1 {
+		time.Sleep(store.CallersKept) // nobody waited for it: the other process may go so long by what it has read of callers
 	}
 	w.found(w.look(), calls, "")
 }
 
-// crash is what a kill leaves: the files as they are now.
+// crash is what a kill of all processes leaves: the files as they are now.
 func (w *simulation) crash() {
 	files, err := readFiles(w.dir)
 	dir := simulationDir(w.t, "simulation")
@@ -247,7 +304,7 @@ func (w *simulation) crash() {
 	old := w.dir
 	w.dir = dir
 	os.RemoveAll(old)
-	w.say("the process dies")
+	w.say("all processes die")
 }
 
 // files are those of a database, by their names.
@@ -284,15 +341,46 @@ type simulated struct {
 	by     agentSecret  // without an id: a device
 	again  *simulated   // that it is, once more
 	beside *simulated   // with which it shares its key, at the same time
+	other  *simulated   // which succeeded with its key, and is another call
 	called int          // in which step it was made again last
 	until  int64        // when its answer is forgotten
 	inner  []*simulated // of a batch
 	otp    *typed       // what it tries
+	at     int          // the number of the process that is called
 
-	code  int
-	reply string
-	lost  bool // the process died before it was answered
-	done  atomic.Bool
+	now    int64  // when it began
+	cookie string // that it was answered
+	code   int
+	reply  string
+	lost   bool // the process died before it was answered
+	done   atomic.Bool
+}
+
+// changed says whether a call that succeeded changed something, so that it is answered the same again: of a batch one call did at least.
+// One of calls that only read, or were refused, may be carried out again.
+func (c *simulated) changed() bool {
+	if c.inner == nil {
+		return promise.Changes(c.path) && !dry(c)
+	}
+	codes := c.innerCodes()
+	for i, inner := range c.inner {
+		if i < len(codes) && codes[i] == 0 && inner.changed() {
+			return true
+		}
+	}
+	return false
+}
+
+// innerCodes are what the calls of a batch were answered, as far as they were.
+func (c *simulated) innerCodes() (codes []int) {
+	var reply struct {
+		Result []struct{ Error int }
+	}
+	json.Unmarshal([]byte(c.reply), &reply)
+	for _, r := range reply.Result {
+		codes = append(codes, r.Error)
+	}
+	return codes
 }
 
 type callNumber struct{}
@@ -300,19 +388,30 @@ type callNumber struct{}
 // make makes a call, when it is its turn.
 func (w *simulation) make(c *simulated) {
 	ctx := context.WithValue(context.Background(), callNumber{}, c.number)
-	w.turns.wait(faulty.Point{Text: "call", Ctx: ctx})
-	r := httptest.NewRequest(http.MethodPost, "/"+c.path, strings.NewReader(c.body)).WithContext(ctx)
-	if c.by.id != "" {
+	w.turns.wait(c.at, faulty.Point{Text: "call", Ctx: ctx})
+	c.now = w.now()
+	path := "/" + c.path
+	if c.by.person && !strings.HasPrefix(c.path, "console/") {
+		path = "/console/api/" + c.path
+	}
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(c.body)).WithContext(ctx)
+	switch {
+	case c.by.person:
+		r.AddCookie(&http.Cookie{Name: "tokensmith", Value: c.by.secret})
+	case c.by.id != "":
 		r.SetBasicAuth(c.by.id, c.by.secret)
 	}
 	if c.key != "" {
 		r.Header.Set("Idempotency-Key", c.key)
 	}
 	answer := httptest.NewRecorder()
-	w.srv.ServeHTTP(answer, r)
+	w.processes[c.at].srv.ServeHTTP(answer, r)
 	c.reply = strings.TrimSpace(answer.Body.String())
 	c.code = codeIn(c.reply)
-	c.lost = w.turns.isDead()
+	for _, cookie := range answer.Result().Cookies() {
+		c.cookie = cookie.Value
+	}
+	c.lost = w.turns.isDead(c.at)
 	c.done.Store(true)
 }
 
@@ -320,20 +419,32 @@ func (w *simulation) make(c *simulated) {
 type turns struct {
 	mu      sync.Mutex
 	waiting []*waiter
-	chosen  bool // statements wait for their turn; else they run as they come
-	dead    bool // the process has died: nothing that it does takes effect
+	chosen  bool    // statements wait for their turn; else they run as they come
+	dead    [2]bool // the process has died: nothing that it does takes effect
 	stuck   bool
 	twice   bool
 	order   *rand.Rand
 	faults  *faulty.Faults
+	writer  *waiter          // whose BEGIN was the last, until it is over: the other process cannot write
 	trace   *strings.Builder // nil = nobody wants it
 	say     func(format string, args ...any)
 }
 
 type waiter struct {
-	point faulty.Point
-	call  int
-	fate  chan faulty.Fate
+	point   faulty.Point
+	process int
+	call    int
+	fate    chan faulty.Fate
+}
+
+// begins says whether it waits for SQLite's lock, which one process has at a time.
+func (w *waiter) begins() bool {
+	return w.point.Op == faulty.Begin && w.point.Writes()
+}
+
+// same says whether both are of one connection.
+func (w *waiter) same(o *waiter) bool {
+	return o != nil && w.process == o.process && w.point.Conn == o.point.Conn
 }
 
 func newTurns() *turns {
@@ -353,40 +464,39 @@ func (t *turns) begin(s *step) {
 func (t *turns) free() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.chosen, t.twice, t.dead = false, false, false
+	t.chosen, t.twice, t.dead, t.writer = false, false, [2]bool{}, nil
 }
 
-func (t *turns) isDead() bool {
+func (t *turns) isDead(process int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.dead
+	return t.dead[process]
 }
 
-func (t *turns) again() bool {
+func (t *turns) again(process int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.twice && !t.dead && t.order.IntN(2) == 0
+	return t.twice && !t.dead[process] && t.order.IntN(2) == 0
 }
 
-var errDead = errors.New("the process has died")
-
-func (t *turns) decide(p faulty.Point) faulty.Fate { return t.wait(p) }
+// died is what becomes of all that a process does which has died: what it had not committed is undone.
+var died = faulty.Fate{Err: errors.New("the process has died"), Undo: true}
 
 // wait waits for a turn.
-func (t *turns) wait(p faulty.Point) faulty.Fate {
+func (t *turns) wait(process int, p faulty.Point) faulty.Fate {
 	t.mu.Lock()
-	if t.dead || !t.chosen {
+	if t.dead[process] || !t.chosen {
 		defer t.mu.Unlock()
-		return map[bool]faulty.Fate{true: {Err: errDead}}[t.dead]
+		return map[bool]faulty.Fate{true: died}[t.dead[process]]
 	}
-	w := &waiter{point: p, fate: make(chan faulty.Fate)}
+	w := &waiter{point: p, process: process, fate: make(chan faulty.Fate)}
 	w.call, _ = p.Ctx.Value(callNumber{}).(int)
 	t.waiting = append(t.waiting, w)
 	t.mu.Unlock()
 	return <-w.fate
 }
 
-// run gives turns until all is done. Behind as many as the step says the process dies.
+// run gives turns until all is done. Behind as many as the step says processes die.
 func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 	for given, idle := 1, 0; ; {
 		synctest.Wait() // until nobody goes on by himself
@@ -407,41 +517,65 @@ func (t *turns) run(s *step, done func() bool, crash func()) (crashed bool) {
 		t.note(w)
 		if given == s.Crash && !crashed {
 			crashed = true
-			crash()
-			t.die(w)
+			if s.Dies == all {
+				crash()
+			}
+			t.die(s.Dies, w)
 			continue
 		}
 		given++
 		fate := faulty.Fate{}
 		if w.point.Text != "call" && w.point.Text != "transaction" {
 			if fate = t.faults.Decide(w.point); fate.Err != nil {
-				t.say("\t%d, connection %d: %.70q fails: %v%s%s", w.call, w.point.Conn, w.point.Text, fate.Err, map[bool]string{true: ", behind its effect"}[fate.Late],
+				t.say("\t%d, connection %d of %d: %.70q fails: %v%s%s", w.call, w.point.Conn, w.process, w.point.Text, fate.Err, map[bool]string{true: ", behind its effect"}[fate.Late],
 					map[bool]string{true: ", and with it the transaction"}[fate.Undo])
 			}
+			t.locks(w, fate)
 		}
 		w.fate <- fate
+	}
+}
+
+// locks notes who has SQLite's lock of those that write, once a statement has its fate.
+func (t *turns) locks(w *waiter, fate faulty.Fate) {
+	ends := w.point.Op == faulty.Commit || w.point.Op == faulty.Rollback
+	switch done := fate.Err == nil || fate.Late; {
+	case w.begins() && done && !fate.Undo:
+		t.writer = w
+	case w.same(t.writer) && (ends && done || fate.Undo):
+		t.writer = nil
 	}
 }
 
 // note keeps in which order things were done.
 func (t *turns) note(w *waiter) {
 	if *simulateSays {
-		t.say("\t\t%d conn %d op %d %.90s", w.call, w.point.Conn, w.point.Op, w.point.Text)
+		t.say("\t\t%d at %d conn %d op %d %.90s", w.call, w.process, w.point.Conn, w.point.Op, w.point.Text)
 	}
 	if t.trace != nil {
-		fmt.Fprintf(t.trace, "%d %d %.60s\n", w.call, w.point.Op, w.point.Text)
+		fmt.Fprintf(t.trace, "%d %d %d %.60s\n", w.process, w.call, w.point.Op, w.point.Text)
 	}
 }
 
-// die ends all that waits, and all that comes.
-func (t *turns) die(first *waiter) {
+// die ends all that waits of the processes that die, and all that comes; first has its turn.
+func (t *turns) die(dies int, first *waiter) {
 	t.mu.Lock()
-	t.dead = true
-	all := append([]*waiter{first}, t.waiting...)
-	t.waiting = nil
+	for n := range t.dead {
+		t.dead[n] = dies == all || dies == n
+	}
+	var gone []*waiter
+	t.waiting = slices.DeleteFunc(append(t.waiting, first), func(w *waiter) bool {
+		if t.dead[w.process] {
+			gone = append(gone, w)
+		}
+		return t.dead[w.process]
+	})
+	if t.writer != nil && t.dead[t.writer.process] {
+		t.writer = nil
+	}
 	t.mu.Unlock()
-	for _, w := range all {
-		w.fate <- faulty.Fate{Err: errDead}
+	for _, w := range gone {
+		w.fate <- died
 	}
 }
 
@@ -449,18 +583,20 @@ func (t *turns) die(first *waiter) {
 func (t *turns) next() *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
+	slices.SortStableFunc(t.waiting, func(a, b *waiter) int {
+		return cmp.Or(cmp.Compare(a.process, b.process), cmp.Compare(a.call, b.call), strings.Compare(a.point.Text, b.point.Text))
+	})
+	var may []*waiter
+	for _, w := range t.waiting {
+		if !w.begins() || t.writer == nil || w.same(t.writer) {
+			may = append(may, w)
+		}
+	}
+	if len(may) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(t.waiting, func(a, b *waiter) int {
-		if a.call != b.call {
-			return a.call - b.call
-		}
-		return strings.Compare(a.point.Text, b.point.Text)
-	})
-	i := t.order.IntN(len(t.waiting))
-	w := t.waiting[i]
-	t.waiting = slices.Delete(t.waiting, i, i+1)
+	w := may[t.order.IntN(len(may))]
+	t.waiting = slices.DeleteFunc(t.waiting, func(o *waiter) bool { return o == w })
 	return w
 }
 
@@ -468,6 +604,7 @@ func (t *turns) next() *waiter {
 type turning struct {
 	store.Store
 	turns   *turns
+	process int
 	marking chan struct{} // holds one while somebody does
 }
 
@@ -479,7 +616,7 @@ func (s *turning) MarkAudit(ctx context.Context, now time.Time) (string, error) 
 }
 
 func (s *turning) turn(ctx context.Context) {
-	s.turns.wait(faulty.Point{Text: "transaction", Ctx: ctx})
+	s.turns.wait(s.process, faulty.Point{Text: "transaction", Ctx: ctx})
 }
 
 func (s *turning) View(ctx context.Context, fn func(store.ReadTx) error) error {
@@ -495,6 +632,11 @@ func (s *turning) ViewOne(ctx context.Context, fn func(store.ReadTx) error) erro
 func (s *turning) Update(ctx context.Context, fn func(store.Tx) error) error {
 	s.turn(ctx)
 	return s.Store.Update(ctx, fn)
+}
+
+func (s *turning) UpdateSure(ctx context.Context, fn func(store.Tx) error) error {
+	s.turn(ctx)
+	return s.Store.UpdateSure(ctx, fn)
 }
 
 func (s *turning) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
@@ -523,16 +665,17 @@ var simulationTemplate = func() func(t *testing.T) *template {
 }()
 
 func makeTemplate(t *testing.T) *template {
-	weighted() // what is made once is made outside of any run
+	methodOf() // what is made once is made outside of any run
 	revealing()
-	w := &simulation{t: t, dir: t.TempDir(), turns: newTurns(), told: map[string][]string{}, keyed: map[string]bool{}}
+	w := newSimulation(nil)
+	w.t, w.dir, w.told = t, t.TempDir(), map[string][]string{}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	w.open()
-	first, err := w.srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
+	w.open(0)
+	first, err := w.processes[0].srv.FirstAgent(context.Background(), func(rpc.FirstAgent) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl := &template{clock: w.clock.Load(), told: w.told, agents: []agentSecret{{first.ClientID, first.ClientSecret}}}
+	tpl := &template{clock: w.clock.Load(), told: w.told, agents: []agentSecret{{id: first.ClientID, secret: first.ClientSecret}}}
 	do := func(path, params string) map[string]any {
 		c := &simulated{path: path, body: params, by: tpl.agents[0]}
 		w.make(c)
@@ -574,13 +717,36 @@ func makeTemplate(t *testing.T) *template {
 		`"name":"off","permissions":["*"],"status":"DISABLED"`,
 	} {
 		made := do("agent/create", `{"attrs":{`+agent+`}}`)
-		tpl.agents = append(tpl.agents, agentSecret{made["id"].(string), made["clientSecret"].(string)})
+		tpl.agents = append(tpl.agents, agentSecret{id: made["id"].(string), secret: made["clientSecret"].(string)})
+	}
+	for _, admin := range []string{`"domain.name":"d1","loginName":"a1","permissions":["*"]`, `"domain.name":"d2","loginName":"a2","permissions":["device/*","token/get","user/*"]`} {
+		id := do("user/create", `{"attrs":{`+admin+`}}`)["id"].(string)
+		err := w.processes[0].store.Update(t.Context(), func(tx store.Tx) error {
+			return tx.SetPassword(id, w.processes[0].store.Keys().Seal(store.PasswordPlace(id), cheapHash(rightPassword)), false, model.Time(w.now()))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.close()
 	if tpl.files, err = readFiles(w.dir); err != nil || len(w.broken) > 0 {
 		t.Fatal(err, w.broken)
 	}
 	return tpl
+}
+
+// Every password that is set is the same one.
+const (
+	rightPassword = "correct horse 1"
+	wrongPassword = "another horse 1"
+)
+
+// cheapHash is an argon2id hash that takes nearly nothing to compare with, so that a run may sign in often.
+func cheapHash(password string) []byte {
+	salt := []byte("0123456789abcdef")
+	key := argon2.IDKey([]byte(password), salt, 1, 8, 1, 32)
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Appendf(nil, "$argon2id$v=%d$m=8,t=1,p=1$%s$%s", argon2.Version, encode(salt), encode(key))
 }
 
 // seedNumber is one of the few seeds that tokens of a simulation have.

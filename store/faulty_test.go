@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -136,6 +137,35 @@ func TestFaultyLogins(t *testing.T) {
 		t.Logf("%d acknowledged of %d, %d faults", acknowledged, callers*each, failed)
 		if _, err := s.VerifyAudit(t.Context(), ""); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Whatever runs a function in a transaction runs it again where Twice says so.
+func TestFaultyTwiceKnowsEveryTransaction(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := reflect.ValueOf(faulty.Twice(d.Open(t), func() bool { return true }))
+		methods := reflect.TypeFor[store.Store]()
+		seen := 0
+		for i := range methods.NumMethod() {
+			m := methods.Method(i)
+			if m.Type.NumIn() != 2 || m.Type.In(1).Kind() != reflect.Func {
+				continue
+			}
+			runs := 0
+			fn := reflect.MakeFunc(m.Type.In(1), func([]reflect.Value) []reflect.Value {
+				runs++
+				return []reflect.Value{reflect.Zero(reflect.TypeFor[error]())}
+			})
+			result := s.MethodByName(m.Name).Call([]reflect.Value{reflect.ValueOf(t.Context()), fn})
+			if runs != 2 || !result[0].IsNil() {
+				t.Errorf("%s: %d runs, %v", m.Name, runs, result[0])
+			}
+			seen++
+		}
+		if seen < 5 {
+			t.Errorf("only %d methods run functions", seen)
 		}
 	})
 }

@@ -25,9 +25,14 @@ func (c *Caller) ProvenBy(read model.Time, again func(tx store.ReadTx) error) {
 	c.proof.read.Store(int64(read))
 }
 
-// NeedsRecheck returns whether the caller was read so long ago that it must be read again.
+// NeedsRecheck returns whether the caller was read so long ago that it must be read again. It also does if the clock was set back
+// since, so that nobody knows how long ago that was.
 func (c *Caller) NeedsRecheck() bool {
-	return c.proof != nil && c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
+	if c.proof == nil {
+		return false
+	}
+	ago := c.clock() - model.Time(c.proof.read.Load())
+	return ago < 0 || ago >= model.Time(store.CallersKept.Milliseconds())
 }
 
 // clock returns the current time, whereas Now of a call is the time when it began.

@@ -16,6 +16,26 @@ func AgentOf(rows Rows, id string) *Agent {
 	return nil
 }
 
+// PersonOf finds who is signed in to the console, whom a session makes an agent with his permissions: while it was used within half an hour,
+// is younger than twelve, and its user is an administrator who is not disabled and has the password with which he signed in. Where he
+// is not, he is not active.
+func PersonOf(rows Rows, session string, now int64) *Agent {
+	s := rows["sessions"][session]
+	u := rows["users"][s.Text("user_id")]
+	status, permissions := u.Text("status"), u.Text("permissions")
+	good := (status == "ACTIVE" || status == "LOCKED") && permissions != "" && u.Int("last_change_password") == s.Int("password_changed") &&
+		now-s.Int("last_used") < 30*minute && now-s.Int("date_created") < day/2
+	return &Agent{Row{"status": []byte(map[bool]string{true: `"ACTIVE"`, false: `"ENDED"`}[good]), "permissions": []byte(`"` + permissions + `"`)}}
+}
+
+// caller is who called.
+func (c *Call) caller(rows Rows) *Agent {
+	if c.Session != "" {
+		return PersonOf(rows, c.Session, c.Now)
+	}
+	return AgentOf(rows, c.Agent)
+}
+
 // Active says whether it may call at all.
 func (a *Agent) Active() bool { return a != nil && a.row.Text("status") == "ACTIVE" }
 
@@ -68,12 +88,15 @@ func Allowed(before, after Rows, c *Call, reveals bool, asked, told string) (bro
 	if c.Agent == "" || c.Doubt {
 		return nil
 	}
-	a, b := AgentOf(before, c.Agent), AgentOf(after, c.Agent)
+	a, b := c.caller(before), c.caller(after)
 	if !a.Active() && !b.Active() {
 		if c.Code != 4 {
 			broken.add("%s by an agent that is not active was answered %d, not 4", c.Method, c.Code)
 		}
 		return broken
+	}
+	if c.Session != "" && a.Active() && b.Active() && c.Code == 4 {
+		broken.add("%s by who is signed in was answered 4", c.Method)
 	}
 	if a == nil || b == nil {
 		return nil

@@ -10,12 +10,12 @@ import (
 // pattern is a method, "object/*" or "*". A table that is not here may not change at all.
 var frames = map[string][]string{
 	"domains":      {"domain/*"},
-	"users":        {"user/*", "auth/*", "installationCode/redeem"},
-	"user_states":  {"user/*", "auth/*", "token/reset", "token/syncToken", "installationCode/redeem"},
+	"users":        {"user/*", "auth/*", "installationCode/redeem", "console/signIn"},
+	"user_states":  {"user/*", "auth/*", "token/reset", "token/syncToken", "installationCode/redeem", "console/signIn"},
 	"products":     {"product/*", "token/import", "token/create"},
 	"repositories": {"repository/*", "token/import", "token/create"},
-	"tokens":       {"token/*", "tokenAssignment/*", "auth/*", "domain/deployTokens"},
-	"token_states": {"token/*", "auth/*", "domain/deployTokens"},
+	"tokens":       {"token/*", "tokenAssignment/*", "auth/*", "console/signIn", "domain/deployTokens"},
+	"token_states": {"token/*", "auth/*", "console/signIn", "domain/deployTokens"},
 	"seed_marks":   {"token/*"},
 
 	"identity_sources":   {"identitySource/*"},
@@ -33,16 +33,16 @@ var frames = map[string][]string{
 	"application_procedures":    {"application/*"},
 	"agent_applications":        {"agent/*"},
 
-	"token_assignments": {"tokenAssignment/*", "token/*", "auth/*", "domain/deployTokens"},
+	"token_assignments": {"tokenAssignment/*", "token/*", "auth/*", "console/signIn", "domain/deployTokens"},
 	"download_links":    {"token/*", "tokenAssignment/*"},
 
 	"agents":             {"agent/*", "domain/set"},
 	"agent_certificates": {"agent/*"},
-	"sessions":           {"user/*", "auth/*"},
-	"sign_ins":           {"user/*"},
-	"strangers":          {"auth/*", "installationCode/redeem", "installationCode/check"},
-	"guess_addresses":    {"auth/*"},
-	"user_addresses":     {"auth/*", "user/delete"},
+	"sessions":           {"user/*", "auth/*", "console/signIn", "console/signOut"},
+	"sign_ins":           {"user/*", "console/signIn"},
+	"strangers":          {"auth/*", "installationCode/redeem", "installationCode/check", "console/signIn"},
+	"guess_addresses":    {"auth/*", "console/signIn"},
+	"user_addresses":     {"auth/*", "user/delete", "console/signIn"},
 
 	"devices":              {"device/*", "installationCode/redeem", "installationCode/check"},
 	"client_tokens":        {"device/*", "installationCode/redeem", "installationCode/check"},
@@ -64,11 +64,11 @@ var frames = map[string][]string{
 }
 
 // aside are columns that are noted beside a call, whatever becomes of it.
-var aside = map[string][]string{"agents": {"last_used"}, "devices": {"last_seen"}, "client_tokens": {"last_used"}}
+var aside = map[string][]string{"agents": {"last_used"}, "devices": {"last_seen"}, "client_tokens": {"last_used"}, "sessions": {"last_used"}}
 
 // counts says whether a method's refusals change something: they count towards a lock.
 func counts(method string) bool {
-	return strings.HasPrefix(method, "auth/") || method == "tokenAssignment/activate" || method == "token/syncToken"
+	return strings.HasPrefix(method, "auth/") || fits([]string{"tokenAssignment/activate", "token/syncToken", "console/signIn"}, method)
 }
 
 // noDomain is the answer to whoever names a domain that he does not see, or that is not there: before any user is looked at.
@@ -235,7 +235,7 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 }
 
 // reading are verbs of methods that change nothing, or nothing that belongs into the record.
-var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify", "selfTest"}
+var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify", "selfTest", "signOut"}
 
 // Changes says whether a method's success stands in the record.
 func Changes(method string) bool {

@@ -30,6 +30,7 @@ type Attempt struct {
 	Now  int64 // milliseconds
 	At   []At  // what it is tried at
 
+	Passcode   bool // it is the passcode that was sent to the user, with the PIN if there is one
 	UserHidden bool // whoever called does not see the user: he is told what he is told of nobody
 }
 
@@ -43,16 +44,20 @@ type At struct {
 // Seeds knows the seed of a token by its row; nil where it is not known.
 type Seeds func(token Row) []byte
 
+// Passcodes knows the passcode that was sent to a user, by the user's row in user_states, and the id of the token that it was asked for.
+type Passcodes func(user string, state Row) (code, token string)
+
 // look is how far around what is expected an OTP is looked for: farther than any window of a product that tests make.
 const look = 130
 
-// Try says what a credential is: for all of a user's tokens or, where one is named, that one. Where a seed or a PIN is not known, or the
-// user has a passcode that may be what was sent, it says false.
-func Try(rows Rows, seeds Seeds, user, token, text string, now int64) (*Attempt, bool) {
-	if u := rows["user_states"][user]; u == nil || u.Has("passcode") {
+// Try says what a credential is: for all of a user's tokens or, where one is named, that one. Where a seed or a PIN is not known, it says
+// false.
+func Try(rows Rows, seeds Seeds, passcodes Passcodes, user, token, text string, now int64) (*Attempt, bool) {
+	u := rows["user_states"][user]
+	if u == nil {
 		return nil, false
 	}
-	a := &Attempt{User: user, Now: now}
+	a := &Attempt{User: user, Now: now, Passcode: isPasscode(rows, u, passcodes, user, token, text, now)}
 	for _, key := range rows.Sorted("token_assignments") {
 		as := rows["token_assignments"][key]
 		t := rows["tokens"][as.Text("token_id")]
@@ -79,6 +84,22 @@ func Try(rows Rows, seeds Seeds, user, token, text string, now int64) (*Attempt,
 		a.At = append(a.At, at)
 	}
 	return a, token == "" || len(a.At) == 1
+}
+
+// isPasscode says whether a credential is the passcode that was sent to a user. Who has a PIN, with any token, types that in front. Where a
+// token is named, it is one for that token.
+func isPasscode(rows Rows, u Row, passcodes Passcodes, user, token, text string, now int64) bool {
+	if !u.Has("passcode") || now >= u.Int("passcode_until") {
+		return false
+	}
+	code, of := passcodes(user, u)
+	for _, as := range rows["token_assignments"] {
+		if as.Text("user_id") == user && as.Has("pin") {
+			code = PIN + code
+			break
+		}
+	}
+	return text == code && (token == "" || token == of)
 }
 
 // PIN is the only one that tests give to an assignment, so that all of them are known.
@@ -116,6 +137,7 @@ func Find(seed []byte, p otp.Params, around int64, code string) (factors []int64
 // person is a user as logins see and change him.
 type person struct {
 	status                               string
+	passcode                             bool  // one was sent, and not used
 	threshold, minutes, maxFailures      int64 // his domain's
 	failures, tries, lockedUntil, calmAt int64
 	guessedUntil, lastLogin              int64
@@ -140,7 +162,7 @@ type credential struct {
 func personOf(rows Rows, user string) *person {
 	u, s := rows["users"][user], rows["user_states"][user]
 	d := rows["domains"][u.Text("domain_id")]
-	p := &person{status: u.Text("status"), threshold: d.Int("lockout_threshold"), minutes: d.Int("lockout_minutes"), maxFailures: d.Int("max_failures"),
+	p := &person{status: u.Text("status"), passcode: s.Has("passcode"), threshold: d.Int("lockout_threshold"), minutes: d.Int("lockout_minutes"), maxFailures: d.Int("max_failures"),
 		failures: s.Int("fail_count"), tries: s.Int("tries"), lockedUntil: s.Int("locked_until"), calmAt: s.Int("calm_at"), guessedUntil: s.Int("guessed_until"),
 		lastLogin: s.Int("last_login"), refused: steps(s.Bytes("refused_at")), tokens: map[string]credential{}, uses: map[string]int64{}}
 	for id, as := range rows["token_assignments"] {
@@ -226,22 +248,33 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 		}
 		p.status, p.lockedUntil = "ACTIVE", 0
 	}
+	if a.Passcode && p.passcode {
+		if p.passcode = false; p.status != "ACTIVE" {
+			return code == disabled && p.refuse(a.Now, false)
+		}
+		p.succeed(a.Now)
+		return code == accepted
+	}
 	if code == accepted || code >= disabled && code != outOfSync && code != replayed || code == locked {
 		return p.accept(before, after, a, code)
 	}
-	must, may, old := false, false, false
+	must, may, old, codes := false, false, false, int64(0)
 	for _, at := range a.At {
 		t := p.tokens[at.Token]
+		alone := !t.hotp || t.window > 0 // else its product wants two OTPs each time
+		if alone {
+			codes++
+		}
 		for _, n := range at.Factors {
 			spent := n < t.next || slices.Contains(t.used, n)
 			old = old || spent
 			may = may || !spent
-			must = must || !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
+			must = must || alone && !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
 		}
 	}
 	switch code {
 	case wrong:
-		p.guess(a, int64(len(a.At)), atOnce)
+		p.guess(a, codes, atOnce)
 		return !must && p.refuse(a.Now, true)
 	case outOfSync: // which was right, and so no guess
 		p.guess(a, 0, 0)
@@ -263,7 +296,7 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 		t := p.tokens[at.Token]
 		for _, n := range at.Factors {
 			off := n - at.Expected - t.moved
-			within := off <= t.window && (t.hotp || off >= -t.window)
+			within := t.hotp && off < t.window || !t.hotp && off <= t.window && off >= -t.window
 			pair := t.resync > 0 && n == t.resync+1
 			spent := n < t.next || slices.Contains(t.used, n)
 			if spent || !within && !pair || slices.Contains(t.asked, n) || after["token_states"][at.Token].Int("counter") <= n {
@@ -281,13 +314,16 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 			if code != accepted {
 				return p.refuse(a.Now, false)
 			}
-			p.failures, p.tries, p.lockedUntil, p.lastLogin = 0, 0, 0, a.Now
+			p.succeed(a.Now)
 			p.uses[at.Assignment]++
 			return true
 		}
 	}
 	return false
 }
+
+// succeed forgets failures.
+func (p *person) succeed(now int64) { p.failures, p.tries, p.lockedUntil, p.lastLogin = 0, 0, 0, now }
 
 // perCode is how long it takes until the chance of one code of six digits comes back, of which 25.2 do a day; atOnce is how many codes one
 // guess hits at most, over all tokens.
@@ -345,6 +381,8 @@ func (p *person) is(q *person) string {
 	switch {
 	case p.status != q.status:
 		return "status"
+	case p.passcode != q.passcode:
+		return "passcode that was sent"
 	case p.failures != q.failures:
 		return "failures"
 	case p.tries != q.tries:
@@ -434,7 +472,7 @@ func Logins(before, after Rows, calls []Call) (broken Broken) {
 			tries = append(tries, c)
 			start[id], end[id] = personOf(before, id), personOf(after, id)
 			start[id].budget, start[id].least, start[id].greatest = end[id].guessedUntil, start[id].guessedUntil, start[id].guessedUntil
-		case fits([]string{"auth/*", "user/*", "token/*", "tokenAssignment/*", "domain/*", "product/*"}, c.Method):
+		case fits([]string{"auth/*", "user/*", "token/*", "tokenAssignment/*", "domain/*", "product/*", "console/signIn"}, c.Method):
 			if Changes(c.Method) || strings.HasPrefix(c.Method, "auth/") {
 				return nil
 			}

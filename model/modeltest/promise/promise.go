@@ -152,11 +152,14 @@ func (r Rows) count(table, column string) map[string]int64 {
 type Call struct {
 	Method string // "token/create"
 	Agent  string // id of who called; "" = a device
-	Code   int    // the reply's error
-	Doubt  bool   // the answer was lost, or it is error 8
-	Dry    bool   // it only says what it would do
-	Replay bool   // it was answered with what is kept of the same call before
-	Inner  []Call // of a batch: what each of its calls was answered
+	// Session is the key of the row of the session with which a person called at the console, whose id Agent is; Now is when, in milliseconds.
+	Session string
+	Now     int64
+	Code    int    // the reply's error
+	Doubt   bool   // the answer was lost, or it is error 8
+	Dry     bool   // it only says what it would do
+	Replay  bool   // it was answered with what is kept of the same call before
+	Inner   []Call // of a batch: what each of its calls was answered
 
 	Login *Attempt // of a call that tries a credential, and whose is known
 }

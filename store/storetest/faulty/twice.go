@@ -37,6 +37,10 @@ func (s *twice) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.Update(ctx, s.update(fn))
 }
 
+func (s *twice) UpdateSure(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.UpdateSure(ctx, s.update(fn))
+}
+
 func (s *twice) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.UpdateLong(ctx, s.update(fn))
 }
