@@ -1,14 +1,18 @@
 // A page that lists objects. The server pages, sorts and searches.
 import {h, icon, number, newId} from "./dom.js";
 import {call, Refused} from "./api.js";
-import {button, chip} from "./ui.js";
+import {button} from "./dialog.js";
+import {field} from "./field.js";
+import {label as words} from "./words.js";
+
+export const chip = (text, tone = "") => h("span", {class: "chip " + tone}, text);
 
 const pageSize = 25;
 
 // listPage makes a page. spec:
 //   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
-//   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
-//   empty {title, text, action}, fixed() → further conditions, aside (element)
+//   filters [{label, options [{value, label}] or pick (an object of picker.js) or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
+//   empty {title, text, action}, fixed() → further conditions, aside (element), also(rows): loads what cells show besides
 // It gives {el, reload, restart, selected}.
 export function listPage(spec) {
   let sort = spec.sort, asked = false, text = "", cursors = [""], total = null, next = "", chosen = null, turn = 0;
@@ -42,9 +46,28 @@ export function listPage(spec) {
       timer = setTimeout(() => { text = e.target.value.trim(); begin(); }, 200);
     }}}));
   const choices = filters.map((f) => {
+    if (f.pick) {
+      const choice = field({type: "pick", object: f.pick, label: f.label, name: "", on: () => narrow()});
+      const narrow = async () => {
+        choice.unmark();
+        let value;
+        try {
+          value = (await choice.value())?.id ?? "";
+        } catch (e) {
+          choice.mark(e.sentence);
+          return;
+        }
+        if (value !== f.value) { f.value = value; begin(); }
+      };
+      choice.control.placeholder = f.label;
+      choice.control.addEventListener("change", narrow);
+      choice.el.classList.add("filter");
+      choice.el.querySelector("label").classList.add("hidden");
+      return choice.el;
+    }
     const id = newId();
     const label = h("label", {class: "hidden", for: id}, f.label);
-    if (!f.options && !f.load) {
+    if (!f.options) {
       let wait;
       return h("div", {class: "filter"}, label, h("input", {id, type: "search", placeholder: f.label, on: {input: (e) => {
         clearTimeout(wait);
@@ -52,9 +75,8 @@ export function listPage(spec) {
       }}}));
     }
     const options = (list) => list.map((o) => h("option", {value: o.value}, o.label));
-    f.load?.().then((list) => document.getElementById(id)?.append(...options(list)), () => {});
     return h("div", {class: "filter"}, label,
-      h("select", {id, on: {change: (e) => { f.value = e.target.value; begin(); }}}, h("option", {value: ""}, f.label + ": any"), options(f.options ?? [])));
+      h("select", {id, on: {change: (e) => { f.value = e.target.value; begin(); }}}, h("option", {value: ""}, f.label + ": any"), options(f.options)));
   });
   const el = h("div", {class: "page"},
     h("header", {class: "top"}, h("h1", {tabindex: "-1"}, spec.title), count, h("span", {class: "grow"}), spec.tools),
@@ -96,6 +118,8 @@ export function listPage(spec) {
         load(to.slice(0, -1));
         return;
       }
+      await spec.also?.(found.rows);
+      if (mine !== turn) return;
       total ??= found.total;
       cursors = to;
       next = found.next;
@@ -157,5 +181,5 @@ export function listPage(spec) {
 // status shows an object's status with a tone of its own.
 export function status(value) {
   const tone = {ACTIVE: "good", active: "good", grace: "warn", INACTIVE: "", ISSUED: "", LOCKED: "warn", DISABLED: "bad", DECEASED: "bad", REVOKED: "bad", exhausted: "bad", expired: "bad", disabled: "bad"}[value] ?? "";
-  return chip(value[0].toUpperCase() + value.slice(1).toLowerCase(), tone);
+  return chip(words(value), tone);
 }
