@@ -530,6 +530,12 @@ func TestConsoleObjects(t *testing.T) {
 
 	p.opens("Audit")
 	p.sees("Rotated an agent's secret")
+	p.settled()
+	p.sees("User local\\ada")
+	// People read names, and neither methods nor ids.
+	if word := regexp.MustCompile(`[0-9a-f]{16,}|\b[a-z][A-Za-z]+/[a-z]+\b|\b[a-z]+[A-Z][a-z]+|Error \d`).FindString(p.text()); word != "" {
+		t.Errorf("the record says %q", word)
+	}
 	p.fill("Search by method", "license/")
 	p.sees("1–1 of 1")
 	p.sees("Made a license")

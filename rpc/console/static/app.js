@@ -66,7 +66,7 @@ function shell() {
       h("div", {class: "brand"}, h("span", {class: "mark"}), "tokensmith"),
       h("nav", {"aria-label": "Pages of the console"}, links),
       h("div", {class: "me"}, h("span", {class: "who", title: person.loginName}, person.loginName),
-        button([icon("key"), h("span", {}, "Change password")], (e) => changePassword(person.loginName, e.currentTarget), "quiet"),
+        button([icon("key"), h("span", {}, "Change password")], (e) => changePassword(person.loginName, e.currentTarget), "quiet password"),
         button([icon("out"), h("span", {}, "Sign out")], async () => {
           try {
             await post("signOut");

@@ -44,8 +44,8 @@ export function audit() {
     columns: [
       {label: "Time", sort: "time", cell: (a) => when(a.time)},
       {label: "Who", cell: (a) => a.agent},
-      {label: "What", cell: (a) => h("span", {title: a.method}, act(a.method))},
-      {label: "Object", cell: (a) => about(a.object, known)},
+      {label: "What", grow: 1.6, cell: (a) => h("span", {title: a.method}, act(a.method))},
+      {label: "Object", grow: 1.8, cell: (a) => about(a.object, known)},
       {label: "Outcome", cell: (a) => chip(outcome(a.outcome), a.outcome === 0 ? "good" : "bad")},
       {label: "Address", cell: (a) => a.remote},
     ],

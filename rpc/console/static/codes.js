@@ -31,7 +31,7 @@ export function codes() {
     select: nameOf,
     chosen: (c) => { edit.disabled = !c || !may("installationCode/set"); remove.disabled = !c || !may("installationCode/delete"); },
     columns: [
-      {label: "Description", sort: "description", cell: (c) => h("span", {class: "inline"}, h("span", {class: "name"}, nameOf(c)), c.state === "active" ? null : status(c.state))},
+      {label: "Description", sort: "description", grow: 1.8, cell: (c) => h("span", {class: "inline"}, h("span", {class: "name"}, nameOf(c)), c.state === "active" ? null : status(c.state))},
       {label: "Installation Code", cell: (c) => (may("installationCode/getQRCode")
         ? h("button", {type: "button", class: "link code", "aria-label": "Show the installation code " + nameOf(c), on: {click: (e) => showCode(c, e.currentTarget)}}, "•••••-•••••") : h("span", {class: "faint"}, "hidden"))},
       {label: "Expiration", sort: "expires", cell: (c) => when(c.expires)},

@@ -49,13 +49,13 @@ export function devices() {
     aside: panel.el,
     drag: may("device/set"),
     columns: [
-      {label: "Name", sort: "name", cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
-      {label: "Status", sort: "status", cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
+      {label: "Name", sort: "name", grow: 1.7, cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
+      {label: "Status", sort: "status", grow: 1.7, cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
       {label: "License", cell: (d) => d["license.name"]},
       {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.domain.name"] + "\\" + d["user.loginName"]}, d["user.loginName"])},
-      {label: "Groups", cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},
-      {label: "Last seen", sort: "lastSeen", cell: (d) => when(d.lastSeen)},
-      {label: "Token", cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"))},
+      {label: "Groups", grow: 1.1, cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},
+      {label: "Last seen", sort: "lastSeen", grow: 1.2, cell: (d) => when(d.lastSeen)},
+      {label: "Token", grow: 1.7, cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"))},
     ],
     actions: (d) => menu("Actions for " + d.name, [
       may("device/revealToken") || may("device/generateToken") ? {label: "Generate Token", act: (o) => generateToken(d, o, list.reload)} : null,

@@ -10,7 +10,7 @@ export const chip = (text, tone = "") => h("span", {class: "chip " + tone}, text
 const pageSize = 25;
 
 // listPage makes a page. spec:
-//   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
+//   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class, grow: its share of the width}], search {label, match(text)},
 //   filters [{label, options [{value, label}] or pick (an object of picker.js) or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
 //   empty {title, text, action}, fixed() → further conditions, aside (element), also(rows): loads what cells show besides
 // It gives {el, reload, restart, selected}.
@@ -30,7 +30,11 @@ export function listPage(spec) {
       begin();
     }}}, c.label, h("span", {class: "arrow"})));
   });
-  const table = h("table", {}, h("caption", {class: "hidden"}, spec.title),
+  // Columns share the width, so that none lies under the last one; what is cut is shown on hover.
+  const share = columns.reduce((sum, c) => sum + (c.grow ?? 1), 0);
+  const cols = [spec.select && h("col", {class: "one"}), ...columns.map((c) => h("col", {"data-share": (c.grow ?? 1) / share})), spec.actions && h("col", {class: "one"})].filter(Boolean);
+  for (const c of cols) if (c.dataset.share) c.style.width = c.dataset.share * 100 + "%";
+  const table = h("table", {}, h("caption", {class: "hidden"}, spec.title), h("colgroup", {}, cols),
     h("thead", {}, h("tr", {}, spec.select && h("th", {scope: "col", class: "tight"}, h("span", {class: "hidden"}, "Select")), heads,
       spec.actions && h("th", {scope: "col", class: "tight"}, "Actions"))), body);
   let moved = null; // the button by which one went to another page
@@ -169,6 +173,7 @@ export function listPage(spec) {
       spec.chosen?.(row);
     }}})), columns.map((c, i) => h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: c.class}, c.cell(row) ?? h("span", {class: "faint"}, "–"))),
     spec.actions && h("td", {class: "tight"}, spec.actions(row)));
+    for (const cell of tr.children) if (!cell.querySelector("[title], button, input")) cell.title = cell.textContent;
     if (spec.select) tr.addEventListener("click", (e) => { if (!e.target.closest("button, input, a")) tr.querySelector("input").click(); });
     if (spec.drag) tr.addEventListener("dragstart", (e) => e.dataTransfer.setData("text/plain", row.id));
     return tr;

@@ -59,10 +59,10 @@ export const users = () => page("user", "user", {
     search: {label: "Search by login name", match: (t) => ["loginName", ">>", t]},
     filters: [{label: "Status", options: statuses, match: (v) => ["status", "=", v]}],
     columns: [
-      {label: "Login name", sort: "loginName", cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
+      {label: "Login name", sort: "loginName", grow: 1.6, cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
       {label: "Domain", cell: (u) => u["domain.name"]},
       {label: "Name", cell: (u) => [u.firstName, u.lastName].filter(Boolean).join(" ") || null},
-      {label: "E-mail", sort: "email", cell: (u) => u.email},
+      {label: "E-mail", sort: "email", grow: 1.5, cell: (u) => u.email},
       {label: "Status", cell: (u) => status(u.status)},
       {label: "Tokens", cell: (u) => u.tokens.length > 0 && h("code", {}, u.tokens.map((t) => t.serial).join(", "))},
       {label: "Last login", cell: (u) => when(u.lastLogin)},
@@ -118,7 +118,7 @@ export const domains = () => page("domain", "domain", {
       {label: "Name", sort: "name", cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
       {label: "Locks after", class: "num", cell: (d) => (d.lockoutThreshold ? plural(d.lockoutThreshold, "failure") : "never")},
       {label: "First lock", cell: (d) => (d.lockoutMinutes ? plural(d.lockoutMinutes, "minute") : "until unlocked")},
-      {label: "Passcodes", cell: (d) => channels.find((c) => c.value === channelsOf(d))?.label},
+      {label: "Passcodes", grow: 1.4, cell: (d) => channels.find((c) => c.value === channelsOf(d))?.label},
     ],
     empty: {title: "No domains", text: "A domain is a name space of users, with its rules of locking."}},
   fields: (d) => [
@@ -176,7 +176,7 @@ export const licenses = () => page("license", "license", {
     search: {label: "Search by name", match: (t) => ["name", ">>", t]},
     columns: [
       {label: "Name", sort: "name", cell: (l) => h("span", {class: "name", title: l.description}, l.name)},
-      {label: "Seats used", class: "num", sort: "seatsUsed", cell: (l) => h("span", {class: "inline"}, h("meter", {min: "0", max: String(Math.max(1, l.seats)), value: l.seatsUsed, "aria-label": "Seats used"}), number(l.seatsUsed) + " of " + number(l.seats))},
+      {label: "Seats used", class: "num", grow: 1.4, sort: "seatsUsed", cell: (l) => h("span", {class: "inline"}, h("meter", {min: "0", max: String(Math.max(1, l.seats)), value: l.seatsUsed, "aria-label": "Seats used"}), number(l.seatsUsed) + " of " + number(l.seats))},
       {label: "Expires", sort: "expires", cell: (l) => when(l.expires)},
     ],
     empty: {title: "No licenses yet", text: "A license has seats, one of which each device with it takes."}},
@@ -194,7 +194,7 @@ export const agents = () => page("agent", "agent", {
     search: {label: "Search by name", match: (t) => ["name", ">>", t]},
     columns: [
       {label: "Name", sort: "name", cell: (a) => h("span", {class: "name"}, a.name)},
-      {label: "Client id", cell: (a) => h("code", {}, a.clientId)},
+      {label: "Client id", grow: 2, cell: (a) => h("code", {}, a.clientId)},
       {label: "Permissions", cell: (a) => h("code", {}, a.permissions.join(", "))},
       {label: "Domains", cell: (a) => a.domains.join(", ") || "all"},
       {label: "Status", cell: (a) => status(a.status)},

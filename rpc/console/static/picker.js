@@ -1,7 +1,7 @@
 // Choosing other objects: people, groups, devices, products and others. The server is searched as one types; where a name fits
 // several, one of them must be chosen.
 import {h, icon, newId} from "./dom.js";
-import {call, may, at} from "./api.js";
+import {call, everything, may, at} from "./api.js";
 import {label} from "./words.js";
 
 const most = 10; // how many are offered
@@ -31,19 +31,25 @@ export const kinds = {
     more: (r) => [r["user.loginName"] && r["user.domain.name"] + "\\" + r["user.loginName"], r.description].filter(Boolean).join(" · ")},
   deviceGroup: {...byName, returns: ["id", "name", "description", "parent.name"], more: (r) => [r["parent.name"] && "within " + r["parent.name"], r.description].filter(Boolean).join(" · ")},
   license: {...byName, returns: ["id", "name", "seats", "seatsUsed"], more: (r) => `${r.seats - r.seatsUsed} of ${r.seats} seats free`},
-  product: {...byName, returns: ["id", "name", "manufacturerCode", "productCode", "kind"], more: (r) => `${r.manufacturerCode}/${r.productCode} · ${label(r.kind)}`,
-    searches: (t) => [...["name", "manufacturerCode", "productCode"].map((name) => [[name, ">>", t]]), ...(t.includes("/") ? [[["manufacturerCode", "=", t.split("/")[0]], ["productCode", ">>", t.split("/")[1]]]] : [])],
+  // Products are few, and their names are compared with case by the server: the page looks among them.
+  product: {...byName, returns: ["id", "name", "manufacturerCode", "productCode", "kind"], more: (r) => `${r.manufacturerCode}/${r.productCode} · ${label(r.kind)}`, few: true,
     called: (r) => [r.name, r.manufacturerCode + "/" + r.productCode, r.productCode]},
 };
 
 const fold = (s) => (s ?? "").trim().toLowerCase();
 
+const fullName = (kind, r, text) => kind.called(r).some((name) => name && fold(name) === fold(text));
+
 // find gives what fits a text, those called so in full first, and whether there is more.
 async function find(object, kind, text) {
+  if (kind.few) {
+    const rows = (await everything(object + "/search", {return: kind.returns, sort: kind.sort, max: 1000})).filter((r) => kind.called(r).some((name) => fold(name).includes(fold(text))));
+    return {rows: rows.slice(0, most), full: text ? rows.filter((r) => fullName(kind, r, text)) : [], more: rows.length > most};
+  }
   const found = await Promise.all((text ? kind.searches(text) : [[]]).map((match) =>
     call(object + "/search", {match, return: kind.returns, sort: kind.sort, max: most, cursor: "", count: false})));
   const rows = [...new Map(found.flatMap((f) => f.rows).map((r) => [r.id, r])).values()];
-  const full = (r) => kind.called(r).some((name) => name && fold(name) === fold(text));
+  const full = (r) => fullName(kind, r, text);
   rows.sort((a, b) => full(b) - full(a));
   return {rows: rows.slice(0, most), full: rows.filter(full), more: rows.length > most || found.some((f) => f.next)};
 }
@@ -55,7 +61,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
   const looks = may(object + "/search");
   let chosen = [value].flat().filter(Boolean);
   const listId = newId();
-  const list = h("ul", {id: listId, class: "offers", role: "listbox", "aria-label": "What fits", hidden: true});
+  const list = h("ul", {id: listId, class: "offers", role: "listbox", "aria-label": "What fits", popover: "manual"}); // above the dialog it belongs to
   const said = h("span", {class: "hidden", role: "status"});
   const input = h("input", {...common, id, type: "text", value: many ? "" : chosen[0]?.name ?? "", placeholder: looks ? "Type to search" : "", spellcheck: "false",
     ...(looks ? {role: "combobox", "aria-expanded": "false", "aria-controls": listId, "aria-autocomplete": "list"} : {})});
@@ -72,10 +78,27 @@ export function picker({object, name, value, many = false, id, common, on = () =
     }}}, icon("close")))));
   }
 
+  const shown = () => list.matches(":popover-open");
+
+  // place puts the list below the input and what is said of it, or above where there is more room.
+  function place() {
+    const box = input.getBoundingClientRect();
+    const error = el.parentElement?.querySelector(".error:not([hidden])");
+    const below = (error ?? input).getBoundingClientRect().bottom + 4;
+    const up = innerHeight - below < 180 && box.top > innerHeight - below;
+    list.style.left = box.left + "px";
+    list.style.width = box.width + "px";
+    list.style.maxHeight = Math.min(280, (up ? box.top : innerHeight - below) - 12) + "px";
+    list.style.top = up ? "auto" : below + "px";
+    list.style.bottom = up ? innerHeight - box.top + 4 + "px" : "auto";
+  }
+
   function close() {
     turn++; // what is still under way comes too late
     clearTimeout(timer);
-    list.hidden = true;
+    if (shown()) list.hidePopover();
+    removeEventListener("scroll", place, true);
+    removeEventListener("resize", place);
     active = -1;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -106,9 +129,13 @@ export function picker({object, name, value, many = false, id, common, on = () =
     }}, h("span", {class: "what"}, kind.name(r)), kind.more(r) && h("span", {class: "faint"}, kind.more(r)))),
     ...(rows.length ? more ? [h("li", {class: "faint note", role: "presentation"}, "There are more: type more of the name.")] : [] : [h("li", {class: "faint note", role: "presentation"}, "Nothing fits.")]));
     said.textContent = rows.length ? `${rows.length}${more ? " or more" : ""} fit` : "Nothing fits";
-    list.hidden = false;
+    if (!shown()) {
+      list.showPopover();
+      addEventListener("scroll", place, true);
+      addEventListener("resize", place);
+    }
     input.setAttribute("aria-expanded", String(rows.length > 0));
-    list.scrollIntoView({block: "nearest"});
+    requestAnimationFrame(place); // once it is said why
   }
 
   async function look() {
@@ -134,19 +161,19 @@ export function picker({object, name, value, many = false, id, common, on = () =
       timer = setTimeout(() => look().catch(() => {}), 150);
       if (!input.value) on();
     });
-    input.addEventListener("click", () => { if (list.hidden) look().catch(() => {}); });
+    input.addEventListener("click", () => { if (!shown()) look().catch(() => {}); });
     input.addEventListener("blur", close);
     input.addEventListener("keydown", (e) => {
-      const shown = !list.hidden && offered.length;
+      const some = shown() && offered.length;
       if (e.key === "ArrowDown" || e.key === "ArrowUp") {
         e.preventDefault();
-        if (shown) move(active < 0 ? (e.key === "ArrowDown" ? 0 : -1) : active + (e.key === "ArrowDown" ? 1 : -1));
-        else if (list.hidden) look().catch(() => {});
-      } else if (e.key === "Enter" && shown && active >= 0) {
+        if (some) move(active < 0 ? (e.key === "ArrowDown" ? 0 : -1) : active + (e.key === "ArrowDown" ? 1 : -1));
+        else if (!shown()) look().catch(() => {});
+      } else if (e.key === "Enter" && some && active >= 0) {
         e.preventDefault();
         e.stopPropagation();
         take(offered[active]);
-      } else if (e.key === "Escape" && !list.hidden) {
+      } else if (e.key === "Escape" && shown()) {
         e.preventDefault();
         e.stopPropagation();
         close();

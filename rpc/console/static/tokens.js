@@ -24,9 +24,9 @@ export function tokens() {
     ].filter(Boolean),
     columns: [
       {label: "Serial", sort: "serial", cell: (t) => h("code", {class: "name", title: t.description}, t.serial)},
-      {label: "Product", cell: (t) => t["product.name"]},
+      {label: "Product", grow: 1.4, cell: (t) => t["product.name"]},
       {label: "Users", cell: (t) => t.users.length > 0 && h("span", {title: t.users.map(kinds.user.name).join(", ")}, t.users.map((u) => u.loginName).join(", "))},
-      {label: "Status", sort: "status", cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
+      {label: "Status", sort: "status", grow: 1.2, cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
       {label: "Last used", cell: (t) => when(t.lastUsed)},
     ],
     actions: (t) => tokenMenu(t, () => list.reload()),
