@@ -131,7 +131,7 @@ function manyDevices(opener, offered, changed, begun) {
     {also: [button("Download the CSV again", save)], warning: "The list of the tokens is not made again."});
     return true;
   };
-  const d = editor({title: "Add Multiple Devices", opener, fields, label: "Create Devices", save: create(true)});
+  const d = editor({title: "Add Multiple Devices", opener, wide: true, fields, label: "Create Devices", save: create(true)});
   d.el.querySelector("footer").prepend(button("Save Device Without a License", () => d.submit(create(false)), "link"));
 }
 
