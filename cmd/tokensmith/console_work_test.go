@@ -337,6 +337,16 @@ func TestConsoleShowsCodesOnRequest(t *testing.T) {
 	}
 	p.picture("code-printed")
 	p.do(emulation.SetEmulatedMedia().WithMedia(""))
+	p.click("button", "Close")
+	// One that cannot be used any more has no QR code, and can still be read.
+	c.result(t, service.url, "installationCode/set", map[string]any{"match": []any{[]string{"description", "=", "number 2"}}, "attrs": map[string]any{"enabled": false}})
+	p.click("button", "Show the installation code number 2")
+	p.sees("secret-2")
+	p.sees("The installation code is disabled")
+	p.looks("code-disabled")
+	if n := shown(); n != 2 {
+		t.Errorf("two codes that were shown are recorded %d times", n)
+	}
 }
 
 // TestConsoleDeviceFaults: groups add up, seats mix, a typed name goes along, and the focus stays.

@@ -1,6 +1,6 @@
 // Installation codes.
 import {h, when} from "./dom.js";
-import {call, everything, may} from "./api.js";
+import {at, call, everything, may} from "./api.js";
 import {button, dialog} from "./dialog.js";
 import {confirm, edited, editor} from "./editor.js";
 import {field} from "./field.js";
@@ -32,7 +32,7 @@ export function codes() {
     chosen: (c) => { edit.disabled = !c || !may("installationCode/set"); remove.disabled = !c || !may("installationCode/delete"); },
     columns: [
       {label: "Description", sort: "description", grow: 1.8, cell: (c) => h("span", {class: "inline"}, h("span", {class: "name"}, nameOf(c)), c.state === "active" ? null : status(c.state))},
-      {label: "Installation Code", cell: (c) => (may("installationCode/getQRCode")
+      {label: "Installation Code", cell: (c) => (may("installationCode/getQRCode") || may("installationCode/get")
         ? h("button", {type: "button", class: "link code", "aria-label": "Show the installation code " + nameOf(c), on: {click: (e) => showCode(c, e.currentTarget)}}, "•••••-•••••") : h("span", {class: "faint"}, "hidden"))},
       {label: "Expiration", sort: "expires", cell: (c) => when(c.expires)},
       {label: "Times used", sort: "timesUsed", class: "num", cell: (c) => c.timesUsed + (c.usageLimit ? " of " + c.usageLimit : "")},
@@ -47,9 +47,25 @@ export function codes() {
   return list.el;
 }
 
-// showCode opens the pop-up with the code and its QR code. Both are shown at once, and recorded as shown once.
+// reveal asks for a code, with its QR code where it can still be used, so that it is recorded as shown once.
+async function reveal(c) {
+  let why = null;
+  if (may("installationCode/getQRCode")) {
+    try {
+      return await call("installationCode/getQRCode", {id: c.id, code: true});
+    } catch (e) {
+      if (![502, 503, 504, 505].includes(e.code) || !may("installationCode/get")) throw e;
+      why = e;
+    }
+  }
+  const {code} = await call("installationCode/get", {id: c.id, return: ["code"]});
+  if (code === null) throw why ?? at("code", "You may not see this code");
+  return {code, why: why?.sentence};
+}
+
+// showCode opens the pop-up with the code and its QR code.
 async function showCode(c, opener) {
-  const made = await prepare(() => call("installationCode/getQRCode", {id: c.id, code: true}));
+  const made = await prepare(() => reveal(c));
   if (!made) return;
   const text = h("code", {class: "secret"}, made.code);
   const copy = button("Copy", () => copied("The code", made.code, text), "", {autofocus: true});
@@ -66,7 +82,7 @@ async function showCode(c, opener) {
     }
   });
   const d = dialog({title: nameOf(c), opener, body: h("div", {class: "qr"},
-    h("img", {src: "data:image/png;base64," + made.qrCode, alt: "QR code of the installation code", width: "240", height: "240"}), text,
+    made.why && h("p", {class: "advice warn"}, made.why), made.qrCode && h("img", {src: "data:image/png;base64," + made.qrCode, alt: "QR code of the installation code", width: "240", height: "240"}), text,
     h("p", {class: "faint"}, c.expires ? ["Expires ", when(c.expires)] : "Does not expire")),
   buttons: [send("Send by e-mail", "SMTP"), send("Send by SMS", "SMS"), h("span", {class: "grow"}), button("Print", () => print()), copy].filter(Boolean)});
 }
