@@ -46,8 +46,10 @@ async function find(object, kind, text) {
     const rows = (await everything(object + "/search", {return: kind.returns, sort: kind.sort, max: 1000})).filter((r) => kind.called(r).some((name) => fold(name).includes(fold(text))));
     return {rows: rows.slice(0, most), full: text ? rows.filter((r) => fullName(kind, r, text)) : [], more: rows.length > most};
   }
+  // In the order of what is looked for, so that an index serves both.
+  const order = (match) => match.find(([name, op]) => op === ">>" && !name.includes("."))?.[0] ?? kind.sort;
   const found = await Promise.all((text ? kind.searches(text) : [[]]).map((match) =>
-    call(object + "/search", {match, return: kind.returns, sort: kind.sort, max: most, cursor: "", count: false})));
+    call(object + "/search", {match, return: kind.returns, sort: order(match), max: most, cursor: "", count: false})));
   const rows = [...new Map(found.flatMap((f) => f.rows).map((r) => [r.id, r])).values()];
   const full = (r) => fullName(kind, r, text);
   rows.sort((a, b) => full(b) - full(a));
