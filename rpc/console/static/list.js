@@ -145,8 +145,8 @@ export function listPage(spec) {
   }
 
   function show(rows, narrowed) {
-    chosen = null;
-    spec.chosen?.(null);
+    chosen = rows.find((r) => r.id === chosen?.id) ?? null; // what was selected stays so while it is there
+    spec.chosen?.(chosen);
     count.textContent = total === undefined ? "" : number(total);
     status.hidden = true;
     frame.hidden = false;
@@ -167,7 +167,7 @@ export function listPage(spec) {
   }
 
   function line(row) {
-    const tr = h("tr", {draggable: spec.drag ? "true" : null}, spec.select && h("td", {class: "tight"}, h("input", {type: "radio", name: searchId + "s", "aria-label": "Select " + spec.select(row), on: {change: () => {
+    const tr = h("tr", {draggable: spec.drag ? "true" : null, class: chosen?.id === row.id ? "chosen" : null}, spec.select && h("td", {class: "tight"}, h("input", {type: "radio", checked: chosen?.id === row.id, name: searchId + "s", "aria-label": "Select " + spec.select(row), on: {change: () => {
       chosen = row;
       for (const t of body.children) t.classList.toggle("chosen", t === tr);
       spec.chosen?.(row);
