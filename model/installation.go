@@ -74,7 +74,7 @@ const minCode = 6
 // CheckCode returns an error, naming place, for a text that is not a valid installation code.
 func CheckCode(place, text string) error {
 	if !codeText.MatchString(text) || len(NormalCode(text)) < minCode {
-		return AttrErrorf(Invalid, place, "must be 6 to 64 of A-Z a-z 0-9 - _, and six at least besides hyphens")
+		return AttrErrorf(Invalid, place, "must be 6 to 64 of A-Z a-z 0-9 - _, and at least six other than hyphens")
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (c *InstallationCode) Fits(place string, given func(name string) bool) erro
 		case needs[a.name] && a.empty && (given(a.name) || given("action")):
 			return AttrErrorf(Missing, place+"."+a.name, "is required by %s", c.Action)
 		case !needs[a.name] && !takes[a.name] && !a.empty && given(a.name):
-			return AttrErrorf(Invalid, place+"."+a.name, "does not go with %s", c.Action)
+			return AttrErrorf(Invalid, place+"."+a.name, "is not allowed with %s", c.Action)
 		case !needs[a.name] && !takes[a.name]:
 			a.clear()
 		}

@@ -14,7 +14,7 @@ type DownloadLink struct {
 func Downloadable(p *Product, t *Token) error {
 	switch {
 	case p.Kind != Soft:
-		return Errorf(NotDownloadable, "token %s is no soft token: it cannot be downloaded", t.Serial)
+		return Errorf(NotDownloadable, "token %s is not a soft token: it cannot be downloaded", t.Serial)
 	case t.Confined:
 		return Errorf(TokenConfined, "token %s is confined: it cannot be downloaded", t.Serial)
 	case t.Status != Active:

@@ -59,7 +59,7 @@ func (n Naming) Clean(s string) (clean, reason string) {
 		s = oneSpace(strings.TrimSpace(s))
 	case CodeName, SerialName:
 		if strings.TrimSpace(s) != s {
-			return "", "must not have white space at an end"
+			return "", "must not begin or end with white space"
 		}
 		s = oneSpace(s)
 	}
@@ -68,19 +68,19 @@ func (n Naming) Clean(s string) (clean, reason string) {
 		switch {
 		case r == '\n' || r == '\t':
 			if n != AnyText {
-				return "", "must not have control characters, such as " + codePoint(r)
+				return "", "must not contain control characters such as " + codePoint(r)
 			}
 		case unicode.IsControl(r):
-			return "", "must not have control characters, such as " + codePoint(r)
+			return "", "must not contain control characters such as " + codePoint(r)
 		case r == utf8.RuneError:
-			return "", "has U+FFFD in place of a character that could not be read: what is its charset?"
+			return "", "contains U+FFFD, which stands for a character that could not be read: check the charset that it was written in"
 		case isNonCharacter(r):
-			return "", "must not have " + codePoint(r) + ", which is no character"
+			return "", "must not have " + codePoint(r) + ", which is not a character"
 		}
 	}
 	if n != AnyText {
 		if r, found := misplaced(s); found {
-			return "", "must not have characters that are not seen, such as " + codePoint(r)
+			return "", "must not contain invisible characters such as " + codePoint(r)
 		}
 	}
 	return s, ""

@@ -29,11 +29,11 @@ func CheckPassword(place string, password Secret, least int) error {
 	normal := string(normalPassword(password))
 	switch {
 	case normal != "" && strings.TrimSpace(normal) == "":
-		return AttrErrorf(Invalid, place, "has nothing but blanks")
+		return AttrErrorf(Invalid, place, "must not consist of blanks only")
 	case utf8.RuneCountInString(normal) < least:
-		return AttrErrorf(Invalid, place, "has fewer than %d characters", least)
+		return AttrErrorf(Invalid, place, "must have at least %d characters", least)
 	case !strings.Contains(normal, "\n") && strings.Contains(commonPasswords, "\n"+strings.ToLower(normal)+"\n"):
-		return AttrErrorf(Invalid, place, "is one of the most common passwords")
+		return AttrErrorf(Invalid, place, "is one of the most common passwords: choose another")
 	}
 	return nil
 }

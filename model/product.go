@@ -60,10 +60,10 @@ func IsWeakSeed(bytes int) bool { return bytes < StrongSeedBytes }
 // Weak returns notes on what makes the product's OTPs easier to guess than they should be.
 func (p *Product) Weak() (notes []string) {
 	if p.Period > longPeriod {
-		notes = append(notes, fmt.Sprintf("the period is longer than %d seconds: an OTP somebody else sees is good for long", longPeriod))
+		notes = append(notes, fmt.Sprintf("the period is longer than %d seconds: an OTP that somebody else sees stays valid for long", longPeriod))
 	}
 	if p.Algorithm == string(otp.HOTP) && p.AutoWindow > wideLookAhead {
-		notes = append(notes, fmt.Sprintf("autoWindow looks further ahead than %d counters: so many OTPs are accepted at once", wideLookAhead))
+		notes = append(notes, fmt.Sprintf("autoWindow is larger than %d counters: that many OTPs are valid at the same time", wideLookAhead))
 	}
 	return notes
 }

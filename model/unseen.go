@@ -25,7 +25,7 @@ const (
 	keycap             = '\u20e3'
 	blackFlag          = '\U0001f3f4'
 	tagEnd             = '\U000e007f'
-	flagTagsMost       = 6 // longest tag of a region's flag, such as gbeng
+	maxFlagTags        = 6 // longest tag of a region's flag, such as gbeng
 )
 
 // joining lists the scripts in which joiners decide how a letter looks, both between two letters and at the end of a word.
@@ -113,5 +113,5 @@ func ofFlag(before string, r rune, behind string) bool {
 	n := utf8.RuneCountInString(tags) - utf8.RuneCountInString(rest)
 	last, _ := utf8.DecodeLastRuneInString(flag)
 	end, _ := utf8.DecodeRuneInString(rest)
-	return last == blackFlag && end == tagEnd && 0 < n && n <= flagTagsMost
+	return last == blackFlag && end == tagEnd && 0 < n && n <= maxFlagTags
 }

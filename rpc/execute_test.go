@@ -196,7 +196,7 @@ func TestAtomicBatchTakesLittleTime(t *testing.T) {
 		_, reply := s.post("/batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`)
 		made := fmt.Sprint(s.do(t, "repository/search", `{"max":0}`).(map[string]any)["total"])
 		if !store.IsPostgres(url) {
-			if codeIn(reply) != 6 || !strings.Contains(reply, "longer than 800ms") || !strings.Contains(reply, `without \"atomic\"`) || made != "1" {
+			if codeIn(reply) != 6 || !strings.Contains(reply, "longer than 800ms") || !strings.Contains(reply, `leave out \"atomic\"`) || made != "1" {
 				t.Errorf("%s repositories: %s", made, reply)
 			}
 		} else if codeIn(reply) == 0 != (made == "6") || codeIn(reply) != 0 && !strings.Contains(reply, "longer than 5s") {

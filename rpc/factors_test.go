@@ -105,9 +105,9 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 
 		lacking := strings.Join(slices.DeleteFunc(slices.Clone(all), func(path string) bool { return path == "audit/verify" }), ",")
 		for name, c := range map[string]caller{
-			"lacks a permission": s.agent(t, `"name":"lacking","permissions":"`+lacking+`"`),
-			"held to domains":    s.agent(t, `"name":"limited","permissions":"*","domains":"`+w.Name+`"`),
-			"held to addresses":  s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
+			"lacks a permission":   s.agent(t, `"name":"lacking","permissions":"`+lacking+`"`),
+			"held to domains":      s.agent(t, `"name":"limited","permissions":"*","domains":"`+w.Name+`"`),
+			"limited to addresses": s.agent(t, `"name":"addressed","permissions":"*","addresses":"192.0.2.0/24"`),
 		} {
 			before := contents(t, url)
 			for _, a := range attempts {

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"testing"
 
-	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
 
 // writesNoFactor lists the methods of store.Tx that a guard does not check, because none of them writes what a user authenticates
 // with.
-var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropAnswers", "Stranger", "AddressFailed", "AddressKnown", // the audit record and the server's own data
+var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropAnswers", "RecordUnknownName", "AddressFailed", "AddressKnown", // the audit record and the server's own data
 	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // these keep OTPs used
 	"SetCertificates", "AgentUsed", // data of agents
 	"SessionUsed", "DropSession", "DropSessions", // the caller's own session, or expired ones
@@ -24,7 +24,7 @@ var writesNoFactor = []string{"Within", "Audit", "PutMeta", "KeepAnswer", "DropA
 // method fails the test until somebody has decided.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	t.Parallel()
-	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*dispatch.Guard]()
+	reads, writes, guards := reflect.TypeFor[store.ReadTx](), reflect.TypeFor[store.Tx](), reflect.TypeFor[*caller.Guard]()
 	for i := range writes.NumMethod() {
 		name := writes.Method(i).Name
 		if _, reading := reads.MethodByName(name); reading {
@@ -43,7 +43,7 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 		}
 	}
 	for name, o := range object.Types {
-		if _, _, err := dispatch.OwnersOf(o.Row()); err != nil {
+		if _, _, err := caller.OwnersOf(o.Row()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

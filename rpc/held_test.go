@@ -236,7 +236,7 @@ func TestLimitedDryRun(t *testing.T) {
 			want       int
 			says       string
 		}{
-			{``, `,berts,` + seed + `,30,,`, 403, `the token exists already, of users whom the caller does not see`},
+			{``, `,berts,` + seed + `,30,,`, 403, `the token exists already and belongs to users whom the caller does not see`},
 			{``, `,fresh0,` + seed + `,30,,\n,berts,` + seed + `,30,,`, 403, `"rows":[{"line":3`},
 			{`,"onExisting":"refuse"`, `,berts,` + seed + `,30,,`, 403, `exists already`},
 			{`,"onExisting":"skip"`, `,berts,` + seed + `,30,,\n,fresh1,` + seed + `,30,,`, 0, `"total":1`},

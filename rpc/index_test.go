@@ -10,6 +10,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/admin"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/installation"
@@ -96,7 +97,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.obj.Project(&dispatch.Call{Caller: dispatch.Caller{Agent: &model.Agent{}}, Method: &dispatch.Method{}}, wire.ReturnNames("*"), "return")
+		p, err := c.obj.Project(&dispatch.Call{Caller: caller.Caller{Agent: &model.Agent{}}, Method: &dispatch.Method{}}, wire.ReturnNames("*"), "return")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func TestDumpRoundTrip(t *testing.T) {
 			t.Errorf("%s: the database is not new any more: %v", name, err)
 		}
 	}
-	if _, err := load(storetest.SQLite(t), filepath.Join(t.TempDir(), "key"), first); err == nil || !strings.Contains(err.Error(), "does not fit this dump") {
+	if _, err := load(storetest.SQLite(t), filepath.Join(t.TempDir(), "key"), first); err == nil || !strings.Contains(err.Error(), "does not match this dump") {
 		t.Errorf("another key file: %v", err)
 	}
 	if _, err := last.Load(t.Context(), bytes.NewReader(first)); err == nil || !strings.Contains(err.Error(), "not new") {

@@ -52,15 +52,15 @@ func TestNewPasswords(t *testing.T) {
 		},
 	}
 	for password, why := range map[string]string{
-		"a":         "has fewer than 8 characters",
-		"seven77":   "has fewer than 8 characters",
-		"         ": "has nothing but blanks",
-		" \u3000\u00a0 \u2003 \u00a0   \u2002   ": "has nothing but blanks",
-		"äöüäöüä":  "has fewer than 8 characters", // 14 bytes
-		"password": "is one of the most common passwords",
-		"PassWord": "is one of the most common passwords",
-		"12345678": "is one of the most common passwords",
-		"１２３４５６７８": "is one of the most common passwords", // in full-width digits
+		"a":         "must have at least 8 characters",
+		"seven77":   "must have at least 8 characters",
+		"         ": "must not consist of blanks only",
+		" \u3000\u00a0 \u2003 \u00a0   \u2002   ": "must not consist of blanks only",
+		"äöüäöüä":  "must have at least 8 characters", // 14 bytes
+		"password": "is one of the most common passwords: choose another",
+		"PassWord": "is one of the most common passwords: choose another",
+		"12345678": "is one of the most common passwords: choose another",
+		"１２３４５６７８": "is one of the most common passwords: choose another", // in full-width digits
 	} {
 		for way, set := range ways {
 			if strings.Contains(why, "blanks") && way == "user/import" {
@@ -166,13 +166,13 @@ func TestProfile(t *testing.T) {
 		if _, reply := g.post("/auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"nine char"}}`); codeIn(reply) != 0 {
 			t.Errorf("one that was set before: %s", reply)
 		}
-		alone := "has fewer than 15 characters, for a user without an active token"
+		alone := "must have at least 15 characters for a user without an active token"
 		says("user/create", `{"attrs":{"domain.name":"d","loginName":"w","password":"fourteen chars"}}`, alone)
 		says("user/set", `{"user":{"loginName":"v"},"attrs":{"password":"fourteen chars"}}`, alone)
 		says("user/import", `{"attrs":{"csv":"domain,loginName,password\nd,w,fourteen chars\n"}}`, alone)
 		says("user/resetPassword", `{"user":{"loginName":"v"},"password":"fourteen chars"}`, alone)
 		says("auth/verify", `{"user":{"loginName":"v"},"credential":{"method":"SPASS","password":"nine char","newPassword":"fourteen chars"}}`, alone)
-		says("user/set", `{"user":{"loginName":"u"},"attrs":{"password":"seven77"}}`, "has fewer than 8 characters")
+		says("user/set", `{"user":{"loginName":"u"},"attrs":{"password":"seven77"}}`, "must have at least 8 characters")
 		g.do(t, "user/set", `{"user":{"loginName":"u"},"attrs":{"password":"nine char"}}`) // u has a token
 		g.do(t, "user/resetPassword", `{"user":{"loginName":"u"}}`)
 		g.do(t, "user/resetPassword", `{"user":{"loginName":"v"}}`)
@@ -205,25 +205,25 @@ func TestProfile(t *testing.T) {
 		}
 
 		// PINs:
-		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"1234567"}}`, "has fewer than 8 characters")
+		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"1234567"}}`, "must have at least 8 characters")
 		says("tokenAssignment/set", `{"match":[["token.serial","=","1"]],"attrs":{"pin":"12345678"}}`, "most common")
-		says("token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"u","pin":"1234"}}`, "has fewer than 8 characters")
-		says("token/batchAssignTokens", `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,pin\nd,u,DN,MT,1,1234\n"}}`, "has fewer than 8 characters")
+		says("token/create", `{"attrs":{"product.productCode":"SE","user.loginName":"u","pin":"1234"}}`, "must have at least 8 characters")
+		says("token/batchAssignTokens", `{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial,pin\nd,u,DN,MT,1,1234\n"}}`, "must have at least 8 characters")
 		g.want(201, g.verify("u", "1234"+g.at(totp, "1", 0)+"4321"+"4321"), "changed into a short one")
 		g.want(0, g.verify("u", "1234"+g.at(totp, "1", 0)+"43218765"+"43218765"), "changed into a long one")
 		g.want(0, g.verify("u", "43218765"+g.at(totp, "1", 1)), "by the long one")
 
 		// Time steps:
-		says("product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":121}}`, "longer than 120 s")
-		says("product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"period":150}}`, "longer than 120 s")
+		says("product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":121}}`, "longer than the 120 s")
+		says("product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"period":150}}`, "longer than the 120 s")
 		g.do(t, "product/set", `{"match":[["productCode","=","SLOW"]],"attrs":{"name":"slower"}}`)
 		g.do(t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"P","algorithm":"TOTP","period":120}}`)
 		g.do(t, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"E","algorithm":"HOTP"}}`)
 		says("token/import", fmt.Sprintf(`{"attrs":{"createProducts":true,"data":"serial,seed,type,digits,period\n9,%x,totp,6,150\n"}}`, seedOf("9")), "longer than 120 s")
 
 		// Passcodes:
-		says("auth/sendOTP", `{"user":{"loginName":"v"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
-		says("auth/sendOTP", `{"user":{"loginName":"nobody"},"channel":"SMTP"}`, "sends no passcodes by e-mail")
+		says("auth/sendOTP", `{"user":{"loginName":"v"},"channel":"SMTP"}`, "does not allow passcodes by e-mail")
+		says("auth/sendOTP", `{"user":{"loginName":"nobody"},"channel":"SMTP"}`, "does not allow passcodes by e-mail")
 		g.do(t, "auth/sendOTP", `{"user":{"loginName":"v"}}`)
 		for _, row := range g.do(t, "delivery/search", `{"return":["channel"]}`).(map[string]any)["rows"].([]any) {
 			if channel := row.(map[string]any)["channel"]; channel != model.SMS {

@@ -34,7 +34,7 @@ func TestStoredPermissionsStay(t *testing.T) {
 		s.do(t, object+"/set", `{`+one+`,"attrs":{"status":"ACTIVE"}}`)
 		for _, given := range []string{"tokn/search", "token/search,tokn/search", "user/get,tokn/search"} {
 			_, reply := s.post("/"+object+"/set", `{`+one+`,"attrs":{"permissions":"`+given+`"}}`)
-			want := `{"error":11,"message":"attrs.permissions: \"tokn/search\" names no method","result":{"attribute":"attrs.permissions"}}`
+			want := `{"error":11,"message":"attrs.permissions: \"tokn/search\" is not a method","result":{"attribute":"attrs.permissions"}}`
 			if reply != want {
 				t.Errorf("%s: %s", object, reply)
 			}

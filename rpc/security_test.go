@@ -11,7 +11,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/admin"
-	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/installation"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/login"
@@ -98,7 +98,7 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, installation.GuessBurst, short(installation.GuessEvery)),
 		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.MaxActivationTries),
 		fmt.Sprintf("%d wrong sign-ins an address, then one each %s", login.SignInBurst, short(login.SignInEvery)),
-		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", admin.ClientSecretBytes*8, short(dispatch.TokenLife)),
+		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", admin.ClientSecretBytes*8, short(caller.TokenLife)),
 		fmt.Sprintf("%d refusals an address, then one each %s", limit.RefusedBurst, short(limit.RefusedEvery)),
 		fmt.Sprintf("%d random bits, once, %d hours", token.LinkBytes*8, model.LinkHours),
 		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),

@@ -251,7 +251,7 @@ func TestSeedsThatAreOneKey(t *testing.T) {
 		"a zero behind it is none then":        {"HmacSHA256", [2][]byte{long, append(bytes.Clone(long), 0)}, false},
 		"as long, in a longer block":           {"HmacSHA512", [2][]byte{long, append(bytes.Clone(long), 0)}, true},
 		"its hash, in a longer block":          {"HmacSHA512", [2][]byte{long, hashed[:]}, false},
-		"a zero in front":                      {"HmacSHA1", [2][]byte{seedOf("1"), append([]byte{0}, seedOf("1")...)}, false},
+		"a leading zero":                       {"HmacSHA1", [2][]byte{seedOf("1"), append([]byte{0}, seedOf("1")...)}, false},
 		"one that another hash makes other of": {"", [2][]byte{seedOf("1"), seedOf("1")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, dispatch, batch, object, message, people, token, seeds, login, device, installation,
-// admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, token, seeds, login, device,
+// installation, admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (
@@ -41,7 +41,7 @@ type Server struct {
 // New returns the server for all methods. In a new database it inserts the built-in products and the repository.
 func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	if !people.IsProfile(cfg.Profile) {
-		return nil, fmt.Errorf("there is no profile %q: there is nist", cfg.Profile)
+		return nil, fmt.Errorf("there is no profile %q, only nist", cfg.Profile)
 	}
 	s := &Server{core: dispatch.New(cfg, methods)}
 	s.auth, s.devices = login.New(s.core), device.New(s.core)
@@ -76,7 +76,8 @@ func sameOrigin(h http.Handler) http.Handler {
 	// the origin "null".
 	protection.AddInsecureBypassPattern("POST " + token.LinkPath + "{link}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from another site's page"), false)
+		dispatch.CallFrom(r.Context()).Fail(w, model.Errorf(model.NotPermitted, "not permitted: the request comes from "+
+			"another site's page"), false)
 	}))
 	return protection.Handler(h)
 }

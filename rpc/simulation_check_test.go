@@ -82,7 +82,7 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 		if a, ok := promise.Try(before, seedOfToken, c.otp.user, token, c.otp.text, w.clock.Load()); ok {
 			if by := promise.AgentOf(before, c.by.id); by != nil {
 				hidden := by.Hidden(before)
-				a.Stranger = hidden[c.otp.user]
+				a.UserHidden = hidden[c.otp.user]
 				if token != "" && hidden[token] {
 					a.At = nil
 				}

@@ -117,7 +117,7 @@ func TestEstimateOfTheDefaults(t *testing.T) {
 		many = append(many, fmt.Sprintf("ST %d", 100+i))
 	}
 	g.user("many", many...)
-	if warnings := fmt.Sprint(g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)["warnings"]); !strings.Contains(warnings, "one address enters 1.0 accounts a year of users who have 8 tokens") ||
+	if warnings := fmt.Sprint(g.do(t, "domain/estimateGuessing", `{}`).(map[string]any)["warnings"]); !strings.Contains(warnings, "guessing from one address gets into 1.0 accounts a year of users who have 8 tokens") ||
 		!strings.Contains(warnings, "mistypes more than 3 times a day") {
 		t.Errorf("warnings where a user has eight tokens: %s", warnings)
 	}

@@ -62,8 +62,9 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 		s.restoredAt.Store(now.UnixMilli())
 	}
 	if err == nil && s.kept != nil {
-		if err = s.keepAnew(ctx); err != nil {
-			err = fmt.Errorf("all is done, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in this database: %w", err)
+		if err = s.rewriteKeptHead(ctx); err != nil {
+			err = fmt.Errorf("the database is ready, but the audit head kept next to the key file could not be replaced, "+
+				"so audit verify will miss the rows that are not in this database: %w", err)
 		}
 	}
 	return r, err
@@ -86,7 +87,8 @@ func (tx *sqlTx) passOver(p *model.Product, now time.Time, advance int64, r *Res
 	// A drift below -otp.MaxWindow is not a slow clock. Such a token counts its time steps from another epoch, as some vendors'
 	// tokens do. Its drift is added as well.
 	next := p.OTP().Step(now.Unix()) + 1
-	const its, beyond = "token_id IN (SELECT id FROM tokens WHERE product_id = ?)", "? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END"
+	const its = "token_id IN (SELECT id FROM tokens WHERE product_id = ?)"
+	const beyond = "? + CASE WHEN drift > 0 OR drift < ? THEN drift ELSE 0 END"
 	// A counter that is already beyond this point stays. What was used of the time steps below it is not known, so previous moves
 	// up to it: a later reset must not accept them again.
 	if _, err := tx.exec("UPDATE token_states SET previous = counter WHERE "+its+" AND counter >= "+beyond, p.ID, next, -otp.MaxWindow); err != nil {

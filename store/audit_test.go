@@ -98,7 +98,7 @@ func TestForkedRecordIsFound(t *testing.T) {
 		if _, err := db.Exec("UPDATE audit SET object = 'another', mac = $1 WHERE id = $2", mac, r.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := verify(t, s, ""); err == nil || !strings.Contains(err.Error(), "is another than the one that was marked") {
+		if _, err := verify(t, s, ""); err == nil || !strings.Contains(err.Error(), "is not the one that was marked") {
 			t.Error(err)
 		}
 	})

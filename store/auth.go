@@ -143,7 +143,7 @@ func (tx *sqlReadTx) AssignmentsOfUser(userID string) ([]model.Assignment, error
 // transactions as those of a user who exists, so that the time does not tell.
 const unknownUsers = "unknown users"
 
-func (tx *sqlTx) Stranger(now model.Time) error {
+func (tx *sqlTx) RecordUnknownName(now model.Time) error {
 	slot := int64(now) % 64
 	name := ""
 	if tx.member != nil {

@@ -35,7 +35,7 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		return Checked{}, fmt.Errorf("the key file: %w", err) // opening would create one
 	}
 	if info, err := os.Stat(backup + "-wal"); err == nil && info.Size() > 0 {
-		return Checked{}, fmt.Errorf("%s is no backup but a database in use: %s-wal holds a part of it", backup, backup)
+		return Checked{}, fmt.Errorf("%s is not a backup but a database in use: a part of it is in %s-wal", backup, backup)
 	}
 	c, err := place(file, func(part string) (Checked, error) {
 		if err := copyFile(backup, part); err != nil {
@@ -65,7 +65,8 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 		return c, err
 	}
 	if err := rewriteKept(file, keyFile, c.Head); err != nil {
-		return c, fmt.Errorf("%s is restored, but what is kept of the head of the record is not rewritten, and audit verify will miss what is not in the backup: %w", file, err)
+		return c, fmt.Errorf("%s is restored, but the audit head kept next to the key file could not be replaced, so audit "+
+			"verify will miss the rows that are not in the backup: %w", file, err)
 	}
 	return c, nil
 }
@@ -75,7 +76,7 @@ func Restore(ctx context.Context, backup, file, keyFile string, finish ...func(S
 func place(file string, make func(part string) (Checked, error)) (c Checked, err error) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if _, err := os.Lstat(file + suffix); err == nil {
-			return c, fmt.Errorf("%s is there already", file+suffix)
+			return c, fmt.Errorf("%s exists already", file+suffix)
 		}
 	}
 	f, err := durable.CreateTemp(file, "part")

@@ -150,7 +150,7 @@ func TestSQLiteLostWithAnother(t *testing.T) {
 				go func() {
 					other <- s.Update(t.Context(), func(tx store.Tx) error {
 						err := tx.Load(new(model.Repository), one.ID)
-						return cmp.Or(err, errors.New("it is there already"))
+						return cmp.Or(err, errors.New("it exists already"))
 					})
 				}()
 				synctest.Wait() // until it waits to join

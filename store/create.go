@@ -30,7 +30,7 @@ func missing(file string) (bool, error) {
 	case err != nil:
 		return false, err
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("database %s: it is no file", file)
+		return false, fmt.Errorf("database %s: it is not a file", file)
 	}
 	return info.Size() == 0, nil
 }
@@ -58,7 +58,7 @@ func (o *options) create(ctx context.Context, file, keyFile string) (made bool, 
 	return err == nil, naming(err, file, keyFile)
 }
 
-// clear prepares the path for a new database. If the log of an older database is there, it refuses or, with makeAnew, renames
+// clear prepares the path for a new database. If the log of an older database is there, it refuses or, with makeAnyway, renames
 // the log. It removes the other files that are left of an older database, and sets its kept head aside.
 func (o *options) clear(file, keyFile string) error {
 	for _, log := range logs {
@@ -66,9 +66,10 @@ func (o *options) clear(file, keyFile string) error {
 		if err != nil || info.Size() == 0 {
 			continue
 		}
-		if o.make != makeAnew {
-			return fmt.Errorf("there is no database at %s, but %s%s, the log of one, is there: changes that were acknowledged are in it. "+
-				"Put the database back beside it, or restore a backup; serve --create makes a new one, and keeps the log under another name", file, file, log)
+		if o.make != makeAnyway {
+			return fmt.Errorf("there is no database at %s, but its log %s%s exists, and committed changes are in it. "+
+				"Put the database back next to it, or restore a backup; serve --create makes a new one, and keeps the log "+
+				"under another name", file, file, log)
 		}
 		if err := os.Rename(file+log, setAside(file+log)); err != nil {
 			return err
@@ -99,8 +100,9 @@ func (o *options) unused(file, keyFile string) error {
 	if err == nil && info.IsDir() {
 		return keyring.FolderError(keyFile)
 	}
-	if err == nil && o.make == makeFresh {
-		return fmt.Errorf("there is no database at %s, but its key file %s is there: the database was moved or deleted, or --db names another file. "+
+	if err == nil && o.make == makeIfFresh {
+		return fmt.Errorf("there is no database at %s, but its key file %s exists: the database was moved or deleted, or "+
+			"--db names another file. "+
 			"Put it back, or restore a backup; serve --create makes a new one with this key", file, keyFile)
 	}
 	return nil

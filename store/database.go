@@ -177,11 +177,12 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 // errOverlong is the error of an UpdateLong that took longer than WithBulkTimeout allows.
 func (s *sqlStore) errOverlong() *model.Error {
 	return &model.Error{Kind: model.TooLarge, Err: errOverdue,
-		Msg: "the call took longer than the " + s.bulk.String() + " that a call of many rows may take (--bulk-timeout): nothing is changed; send fewer rows at once"}
+		Msg: "the call took longer than the " + s.bulk.String() + " that a call of many rows may take (--bulk-timeout): " +
+			"nothing is changed; send fewer rows at once"}
 }
 
 // errOverdue is wrapped by every error of a transaction that exceeded its time limit.
-var errOverdue = errors.New("the transaction's time is over")
+var errOverdue = errors.New("the transaction took too long")
 
 func (s *sqlStore) Callers() int64 {
 	if s.changes.Load() > 0 {

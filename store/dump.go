@@ -203,7 +203,7 @@ func readDump(r io.Reader, schema int, row func(t *table, values []any) error) (
 func checkHead(line []byte, schema int) error {
 	var head dumpHead
 	if err := json.Unmarshal(line, &head); err != nil || head.Dump != dumpName {
-		return fmt.Errorf("this is no dump of tokensmith")
+		return fmt.Errorf("the file is not a dump of tokensmith")
 	}
 	if head.Schema != schema {
 		return fmt.Errorf("the dump has schema %d and this tokensmith %d: load it with the version that made it, then migrate", head.Schema, schema)

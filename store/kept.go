@@ -90,7 +90,7 @@ func (k *keptHead) read() (head string, err error) {
 	sealed, ok := bytes.CutPrefix(bytes.TrimSpace(text), []byte(keptLine+" "))
 	value, err := base64.StdEncoding.AppendDecode(nil, sealed)
 	if !ok || err != nil {
-		return "", fmt.Errorf("%s holds no head", k.file)
+		return "", fmt.Errorf("%s contains no head", k.file)
 	}
 	if len(value) > keyring.KeyIDBytes {
 		if m := k.keys.Find(value[:keyring.KeyIDBytes]); m != nil && m.Retired() {
@@ -175,7 +175,7 @@ func advance(ctx context.Context, k *keptHead, head string, view func(context.Co
 	}
 	number, _, ok := parseHead(before)
 	if !ok {
-		return fmt.Errorf("%s holds no head", k.file)
+		return fmt.Errorf("%s contains no head", k.file)
 	}
 	if before != "" {
 		err := view(ctx, true, func(tx *sqlReadTx) error { return tx.holdsMark(before) })
@@ -208,12 +208,13 @@ func (tx *sqlReadTx) holdsMark(head string) error {
 	case first[0].Number > number && first[0].Kind == markCheckpoint && tx.store.audit.Verify(first[0].message(nil), first[0].MAC):
 		return nil
 	}
-	return broken("mark %d is another than the one expected", number)
+	return broken("mark %d is not the expected one", number)
 }
 
 // hint says which file an expected head comes from, and what to do if that expectation is wrong.
 func (k *keptHead) hint() string {
-	return " (" + filepath.Base(k.file) + " beside the key file says so; where an older backup was put in place on purpose, remove that file)"
+	return " (according to " + filepath.Base(k.file) + " next to the key file; if you put an older backup in place on " +
+		"purpose, remove that file)"
 }
 
 // hinted returns the hint if expect is the kept head; else "".
@@ -235,7 +236,8 @@ func (s *sqlStore) KeptHead() (head string, err error) {
 		return "", nil
 	}
 	if head, err = k.read(); err != nil {
-		return "", &model.Error{Kind: model.RecordBroken, Msg: "the head of the audit record that is kept beside the key file cannot be read", Err: err}
+		return "", &model.Error{Kind: model.RecordBroken, Msg: "the head of the audit record that is kept next to the key " +
+			"file cannot be read", Err: err}
 	}
 	k.mu.Lock()
 	k.last = head
@@ -272,7 +274,8 @@ func (s *sqlStore) findKept(ctx context.Context, keyFile string) error {
 // another machine.
 func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	const here = "current_database() || '/' || COALESCE(current_schema(), '')"
-	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} { // the first query needs a privilege
+	// The first query needs a privilege.
+	for _, query := range []string{"SELECT system_identifier || '/' || " + here + " FROM pg_control_system()", "SELECT " + here} {
 		err = s.view(ctx, false, func(tx *sqlReadTx) (err error) {
 			name, err = value[string](tx, query)
 			return err
@@ -284,8 +287,8 @@ func (s *sqlStore) identity(ctx context.Context) (name string, err error) {
 	return name, err
 }
 
-// keepAnew keeps the current head of the record, without checking the one that was kept before.
-func (s *sqlStore) keepAnew(ctx context.Context) error {
+// rewriteKeptHead keeps the current head of the record, without checking the one that was kept before.
+func (s *sqlStore) rewriteKeptHead(ctx context.Context) error {
 	var last *auditMark
 	err := s.view(ctx, false, func(tx *sqlReadTx) (err error) {
 		last, err = tx.lastAuditMark()

@@ -293,7 +293,7 @@ func TestKeptOfRestored(t *testing.T) {
 	if err := errors.Join(s.Close(), s.HeadNotKept(), os.Remove(d.URL)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.Anew())
+	s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.MakeAnyway())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func (s *sqlStore) checkCanary(t *table, values []any) error {
 	}
 	sealed, _ := values[1].([]byte)
 	if _, err := s.keys.Unseal(keyring.Place{Table: "meta", Column: "value", Row: metaCanary}, sealed); err != nil {
-		return fmt.Errorf("the key file %s does not fit this dump: it was sealed with another one", s.keys.File)
+		return fmt.Errorf("the key file %s does not match this dump, which was sealed with another one", s.keys.File)
 	}
 	return nil
 }

@@ -47,7 +47,8 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 			have, err := tx.schema()
 			if err != nil || have >= n {
 				if have > len(files) {
-					err = fmt.Errorf("the database was made by a newer tokensmith: its schema has number %d, this tokensmith knows up to %d", have, len(files))
+					err = fmt.Errorf("the database was made by a newer tokensmith: its schema has number %d, this "+
+						"tokensmith knows up to %d", have, len(files))
 				}
 				return err
 			}
@@ -169,7 +170,7 @@ func (s *sqlStore) openKeys(ctx context.Context, file string) error {
 			return tx.PutMeta(metaCanary, s.keys.Seal(place, []byte(metaCanary)))
 		}
 		if _, err := s.keys.Unseal(place, sealed); err != nil {
-			return fmt.Errorf("the key file %s does not fit this database: it was sealed with another one", file)
+			return fmt.Errorf("the key file %s does not match this database, which was sealed with another one", file)
 		}
 		return nil
 	})

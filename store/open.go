@@ -31,8 +31,8 @@ type making uint8
 
 const (
 	makeMissing making = iota // if there is neither a database nor the log of one
-	makeFresh                 // as makeMissing, and if there is no key file either
-	makeAnew                  // even if files of an old database are left
+	makeIfFresh               // as makeMissing, and if there is no key file either
+	makeAnyway                // even if files of an old database are left
 )
 
 // use says what this process opens the database for. Other processes that open it can see whether it is being served.
@@ -41,7 +41,7 @@ type use uint8
 const (
 	toWork use = iota
 	toServe
-	toBeAlone
+	toBeExclusive
 )
 
 func optionsOf(given []Option) (*options, error) {
@@ -69,11 +69,11 @@ func WithConnector(wrap func(driver.Connector) driver.Connector) Option {
 	return func(o *options) { o.wrap = wrap }
 }
 
-// OnlyFresh makes a new SQLite database only if there is no key file yet. A key file means that a database was there.
-func OnlyFresh() Option { return func(o *options) { o.make = makeFresh } }
+// MakeIfFresh makes a new SQLite database only if there is no key file yet. A key file means that a database was there.
+func MakeIfFresh() Option { return func(o *options) { o.make = makeIfFresh } }
 
-// Anew makes a new SQLite database even if a key file or a log (-wal) of an old database is left. It renames the log.
-func Anew() Option { return func(o *options) { o.make = makeAnew } }
+// MakeAnyway makes a new SQLite database even if a key file or a log (-wal) of an old database is left. It renames the log.
+func MakeAnyway() Option { return func(o *options) { o.make = makeAnyway } }
 
 // WithFirst runs first on a new SQLite database before any other process sees it. If first fails, no database is made.
 func WithFirst(first func(Store) error) Option { return func(o *options) { o.first = first } }
@@ -81,9 +81,9 @@ func WithFirst(first func(Store) error) Option { return func(o *options) { o.fir
 // Serving declares that this process serves the database. If another process serves the same SQLite file, Warnings says so.
 func Serving() Option { return func(o *options) { o.use = toServe } }
 
-// Alone refuses an SQLite database that another process serves. A process that begins to serve it later gets a warning, as it
+// Exclusive refuses an SQLite database that another process serves. A process that begins to serve it later gets a warning, as it
 // would about another server. Alone does not examine PostgreSQL databases, whose servers may be on any machine.
-func Alone() Option { return func(o *options) { o.use = toBeAlone } }
+func Exclusive() Option { return func(o *options) { o.use = toBeExclusive } }
 
 // Open opens the database that url names, creates or migrates its schema, and reads the key file that seals it. For a new
 // database the key file is created if there is none. A key file that did not seal the database is refused. url is

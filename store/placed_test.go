@@ -157,7 +157,7 @@ func TestNewerSchemaWhileOpen(t *testing.T) {
 	})
 }
 
-// TestMissingDatabase: a database is created only if there was none. Neither its log nor, with OnlyFresh, its key file may exist.
+// TestMissingDatabase: a database is created only if there was none. Neither its log nor, with MakeIfFresh, its key file may exist.
 func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	open := func(d *storetest.Database, options ...store.Option) error {
@@ -193,13 +193,13 @@ func TestMissingDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		refused(d, "its key file "+d.KeyFile+" is there", store.OnlyFresh())
+		refused(d, "its key file "+d.KeyFile+" is there", store.MakeIfFresh())
 		for _, suffix := range []string{"-wal", "-journal"} {
 			if err := os.WriteFile(d.URL+suffix, wal, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			refused(d, suffix+", the log of one, is there")
-			refused(d, suffix+", the log of one, is there", store.OnlyFresh())
+			refused(d, suffix+", the log of one, is there", store.MakeIfFresh())
 			if err := os.Remove(d.URL + suffix); err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +207,7 @@ func TestMissingDatabase(t *testing.T) {
 		if err := os.WriteFile(d.URL+"-wal", wal, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := open(d, store.Anew()); err != nil {
+		if err := open(d, store.MakeAnyway()); err != nil {
 			t.Fatal(err)
 		}
 		kept, err := filepath.Glob(d.URL + "-wal.kept-*")
@@ -217,7 +217,7 @@ func TestMissingDatabase(t *testing.T) {
 		if text, err := os.ReadFile(kept[0]); err != nil || string(text) != string(wal) {
 			t.Error("the log was not kept as it was: ", err)
 		}
-		if err := open(d, store.OnlyFresh()); err != nil {
+		if err := open(d, store.MakeIfFresh()); err != nil {
 			t.Error("a database that is there: ", err)
 		}
 	}
@@ -342,7 +342,7 @@ func TestForeignFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, option := range []store.Option{store.Serving(), store.OnlyFresh(), store.Anew()} {
+			for _, option := range []store.Option{store.Serving(), store.MakeIfFresh(), store.MakeAnyway()} {
 				if s, err := store.Open(t.Context(), d.URL, d.KeyFile, option); err == nil || !strings.Contains(err.Error(), "another program's") {
 					s.Close()
 					t.Errorf("not refused: %v", err)
@@ -383,14 +383,14 @@ func TestServedTwice(t *testing.T) {
 	if told(first) || told(used) || !told(second) {
 		t.Errorf("told: the first %v, who uses it %v, the second %v", told(first), told(used), told(second))
 	}
-	if s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.Alone()); err == nil || !strings.Contains(err.Error(), "a process serves it") {
+	if s, err := store.Open(t.Context(), d.URL, d.KeyFile, store.Exclusive()); err == nil || !strings.Contains(err.Error(), "a process serves it") {
 		s.Close()
 		t.Errorf("alone beside them: %v", err)
 	}
 	if err := errors.Join(first.Close(), second.Close()); err != nil {
 		t.Fatal(err)
 	}
-	alone := open(store.Alone())
+	alone := open(store.Exclusive())
 	if late := open(store.Serving()); !told(late) {
 		t.Error("who begins to serve it is not told of who wants it alone")
 	} else if err := late.Close(); err != nil {

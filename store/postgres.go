@@ -57,7 +57,8 @@ func checkServer(ctx context.Context, db *sqlx.DB) []string {
 	if err != nil || !room.Valid || room.Int64 >= predicateLocks {
 		return nil
 	}
-	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins beside a call of many rows may be refused with error 8; "+
+	return []string{fmt.Sprintf("the PostgreSQL server has room for %d predicate locks: logins during a call of many rows "+
+		"may be refused with error 8; "+
 		"set max_pred_locks_per_transaction = 1024 or more there (CLUSTER.md: Limits)", room.Int64)}
 }
 
@@ -98,7 +99,8 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 }
 
 // untimed removes the time limits of a transaction.
-const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)"
+const untimed = "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '0', TRUE), " +
+	"set_config('idle_in_transaction_session_timeout', '0', TRUE)"
 
 // postgresConfig parses a URL and sets what it leaves open. If the URL names several hosts, or one whose role changes, the one
 // that accepts writes is used.
@@ -153,7 +155,8 @@ func encrypted(config *pgx.ConnConfig) error {
 	for host := range plain {
 		addr, err := netip.ParseAddr(host)
 		if secure[host] && !path.IsAbs(host) && host != "localhost" && !(err == nil && addr.IsLoopback()) {
-			return fmt.Errorf("database: what goes to %s could be read by others on the network: give the URL sslmode=verify-full (and sslrootcert=FILE); sslmode=disable allows plain text", host)
+			return fmt.Errorf("database: what goes to %s could be read by others on the network: give the URL "+
+				"sslmode=verify-full (and sslrootcert=FILE); sslmode=disable allows plain text", host)
 		}
 	}
 	return nil
@@ -215,5 +218,6 @@ func postgresClass(err error) class {
 
 func postgresRefuses(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030") // a read-only server is not listed: its connection is dropped, and not made again
+	// A read-only server is not listed: its connection is dropped, and not made again.
+	return errors.As(err, &e) && (e.Code == "53100" || e.Code == "58030")
 }

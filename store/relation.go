@@ -77,8 +77,8 @@ func (c Cond) ByName() Cond {
 	return c
 }
 
-// OfNothing returns the condition changed so that it matches no row.
-func (c Cond) OfNothing() Cond {
+// MatchesNothing returns the condition changed so that it matches no row.
+func (c Cond) MatchesNothing() Cond {
 	c.Op, c.Value = In, []any{}
 	return c
 }

@@ -73,7 +73,7 @@ func (s *sqlStore) Rotate(ctx context.Context, now time.Time) (r Rotated, err er
 			return r, nil
 		}
 		if pass == rotatePasses {
-			return r, errors.New("another process goes on sealing with an old key: does it have the same key file?")
+			return r, errors.New("another process still seals with an old key: give it the same key file")
 		}
 	}
 }
@@ -202,8 +202,9 @@ func (s *sqlStore) RetireKeys(ctx context.Context, now time.Time, restarted bool
 		}
 		at, _ := strconv.ParseInt(string(text), 10, 64)
 		if left := time.UnixMilli(at).Add(retireAfter).Sub(now); left > 0 && !restarted {
-			return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("the key was rotated less than %s ago, and a call that began before may still store what it "+
-				"sealed with the old one: wait %s, or start every server anew and say so", retireAfter, left.Round(time.Minute))}
+			return &model.Error{Kind: model.InUse, Msg: fmt.Sprintf("the key was rotated less than %s ago, and a call that "+
+				"began before may still store values "+
+				"sealed with the old key: wait %s, or restart all servers and give --restarted", retireAfter, left.Round(time.Minute))}
 		}
 		for i := range sealedColumns {
 			c := &sealedColumns[i]

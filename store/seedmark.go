@@ -138,7 +138,7 @@ func (tx *sqlTx) TakeMarks(tokens []model.Token, states []model.TokenState) ([]m
 	after := states
 	for _, g := range found {
 		if len(g.members) > model.MaxSeedTokens {
-			return nil, model.Errorf(model.Invalid, "no more than %d tokens may have one seed: these would be %d", model.MaxSeedTokens, len(g.members))
+			return nil, model.Errorf(model.Invalid, "at most %d tokens may share a seed: these would be %d", model.MaxSeedTokens, len(g.members))
 		}
 		if len(g.members) > 1 || len(g.marks) > 0 && len(g.members) > 0 {
 			if err := tx.join(g); err != nil {

@@ -590,7 +590,7 @@ func TestUnknownUsersTakeAsLong(t *testing.T) {
 					return err
 				}
 				if len(found) == 0 {
-					return tx.Stranger(1)
+					return tx.RecordUnknownName(1)
 				}
 				return tx.SaveLogin(&found[0].UserState)
 			})

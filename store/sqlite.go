@@ -141,12 +141,12 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	if s.note, others, err = serves(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
 	}
-	if others && o.use == toBeAlone {
+	if others && o.use == toBeExclusive {
 		return nil, errors.Join(fmt.Errorf("database %s: a process serves it: stop that first; nothing is changed", path), s.Close())
 	}
 	if others {
-		s.warnings = append(s.warnings, "another process serves the database "+path+" already: what one acknowledges the other knows, "+
-			"but they wait for each other, and each counts rates by itself")
+		s.warnings = append(s.warnings, "another process serves the database "+path+" already: this is safe, "+
+			"but they wait for each other, and each limits rates on its own")
 	}
 	return s, nil
 }

@@ -392,9 +392,9 @@ type Tx interface {
 	SaveLastLogin(userID string, at model.Time) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
-	// Stranger records the refusal of a name that belongs to no user, in one of 64 rows, so that it costs the same as the refusal
+	// RecordUnknownName records the refusal of a name that belongs to no user, in one of 64 rows, so that it costs the same as the refusal
 	// of a user.
-	Stranger(now model.Time) error
+	RecordUnknownName(now model.Time) error
 	// AddressFailed saves the failures that are counted in a slot.
 	AddressFailed(slot int64, a *model.Address) error
 	// AddressKnown records that a user logged in from an address. It deletes the user's addresses that were last used longer than

@@ -53,7 +53,7 @@ func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 	for after := ""; ; {
 		rows, err := loadAll[model.Audit](tx, "id > ? ORDER BY id LIMIT ?", after, verifyPage)
 		if err != nil {
-			return v, unreadable(err, "a row behind "+after)
+			return v, unreadable(err, "a row after "+after)
 		}
 		for i := range rows {
 			r := &rows[i]
@@ -103,21 +103,21 @@ func (tx *sqlReadTx) VerifyAudit(expect string) (Verified, error) {
 // verifyRow checks a row against the row before it.
 func (tx *sqlReadTx) verifyRow(r *model.Audit, at *auditMarks, before head) error {
 	if r.ID != auditID(r.Writer, r.Sequence) || r.Sequence <= before.seq {
-		return broken("row %s is not where it was written", r.ID)
+		return broken("row %s was moved", r.ID)
 	}
 	if r.Sequence != before.seq+1 {
 		return broken("row %s is missing", auditID(r.Writer, before.seq+1))
 	}
 	if !tx.store.audit.Verify(auditMessage(r, before.mac), r.MAC) {
-		return broken("row %s was changed, or the one before it", r.ID)
+		return broken("row %s or the row before it was changed", r.ID)
 	}
 	for _, h := range at.stood {
 		if h.seq == r.Sequence && !bytes.Equal(h.mac, r.MAC) {
-			return broken("row %s is another than the one that was marked", r.ID)
+			return broken("row %s is not the one that was marked", r.ID)
 		}
 	}
 	if at.ended && r.Sequence > at.stood[len(at.stood)-1].seq {
-		return broken("row %s lies behind the end of its chain", r.ID)
+		return broken("row %s comes after the end of its chain", r.ID)
 	}
 	return nil
 }
@@ -136,14 +136,14 @@ func (m *auditMarks) close(last head) error {
 func (tx *sqlReadTx) verifyAuditMarks(expect string) (map[string]*auditMarks, *auditMark, error) {
 	number, want, ok := parseHead(expect)
 	if !ok {
-		return nil, nil, model.AttrErrorf(model.Invalid, "expectHead", "is not a head that verify or the log gave")
+		return nil, nil, model.AttrErrorf(model.Invalid, "expectHead", "is not a head as verify or the server's log prints it")
 	}
 	chains := map[string]*auditMarks{}
 	last := &auditMark{}
 	for first := true; ; {
 		marks, err := tx.auditMarksFrom(last.Number+1, verifyPage)
 		if err != nil {
-			return nil, nil, unreadable(err, fmt.Sprint("a mark behind ", last.Number))
+			return nil, nil, unreadable(err, fmt.Sprint("a mark after ", last.Number))
 		}
 		for i := range marks {
 			m := &marks[i]
@@ -154,10 +154,10 @@ func (tx *sqlReadTx) verifyAuditMarks(expect string) (map[string]*auditMarks, *a
 			}
 			heads, ok := m.headList()
 			if !ok || !tx.store.audit.Verify(m.message(last.MAC), m.MAC) {
-				return nil, nil, broken("mark %d was changed, or the one before it", m.Number)
+				return nil, nil, broken("mark %d or the mark before it was changed", m.Number)
 			}
 			if m.Number == number && m.head() != want {
-				return nil, nil, broken("mark %d is another than the one expected%s", m.Number, tx.store.kept.hinted(expect))
+				return nil, nil, broken("mark %d is not the expected one%s", m.Number, tx.store.kept.hinted(expect))
 			}
 			fold(chains, heads)
 			last, first = m, false

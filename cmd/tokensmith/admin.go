@@ -31,9 +31,10 @@ func adminUnlockCommand() *cobra.Command {
 	var d database
 	var domain string
 	cmd := &cobra.Command{
-		Use: "unlock LOGIN", Short: "Unlock an administrator: his sign-ins to the console, and his account", Args: cobra.ExactArgs(1),
-		Long: "Unlock an administrator. Wrong sign-ins under his name, whoever made them, lock the console for him where he did not sign in\n" +
-			"lately. This ends that, ends a lock of his account, and forgets the failures that led there. The server may be running.",
+		Use: "unlock LOGIN", Short: "Unlock an administrator's sign-in to the console, and the account", Args: cobra.ExactArgs(1),
+		Long: "Unlock an administrator. Wrong sign-ins under an administrator's name, whoever made them, lock the console for that name,\n" +
+			"except from where the administrator signed in lately. This command ends that, ends a lock of the account, and forgets\n" +
+			"the failures that led there. The server may be running.",
 		Example: `  tokensmith admin unlock ada
   tokensmith admin unlock 'NORTH\ada'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +54,7 @@ func adminUnlockCommand() *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account, where none stands in front of the login name")
+	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account, unless the login name begins with one")
 	return cmd
 }
 
@@ -81,9 +82,9 @@ func adminCreateCommand(e *env) *cobra.Command {
 	var domain, passwordFile string
 	var permissions []string
 	cmd := &cobra.Command{
-		Use: "create LOGIN", Short: "Make an administrator, or make a user one; a new password is shown this once", Args: cobra.ExactArgs(1),
-		Long: "Make an administrator, who may sign in to the console at /console/. The domain is made when it is not there; a user\n" +
-			"that is there gets the password and the permissions.",
+		Use: "create LOGIN", Short: "Make a new or existing user an administrator; a new password is shown only once", Args: cobra.ExactArgs(1),
+		Long: "Make an administrator, who may sign in to the console at /console/. A domain that does not exist is made; a user who\n" +
+			"exists gets the password and the permissions.",
 		Example: `  tokensmith admin create ada
   tokensmith admin create grace --permissions 'device/*,deviceGroup/*,license/*'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,7 +95,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 				return errors.New(`a login name and a domain have no \ and no white space at an end`)
 			}
 			if len(permissions) == 0 {
-				return errors.New("--permissions must name some: they make an administrator")
+				return errors.New("--permissions must not be empty: permissions are what makes an administrator")
 			}
 			password, made := rand.Text(), true
 			if passwordFile != "" {
@@ -117,8 +118,8 @@ func adminCreateCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account")
-	cmd.Flags().StringSliceVar(&permissions, "permissions", []string{"*"}, "what he may do: method, object/*, or *")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that holds the password; else one is made")
+	cmd.Flags().StringSliceVar(&permissions, "permissions", []string{"*"}, "what the administrator may do: method, object/*, or *")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the password; if not given, a random one is made")
 	return cmd
 }
 

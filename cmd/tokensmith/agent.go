@@ -11,7 +11,8 @@ import (
 )
 
 func agentCommand(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods, and give them certificates and new secrets"}
+	cmd := &cobra.Command{Use: "agent", Short: "Make, list and disable API agents, the programs that call methods, and " +
+		"give them certificates and new secrets"}
 	cmd.AddCommand(agentCreateCommand(e), agentListCommand(e), agentDisableCommand(e), agentRotateCommand(e), agentCertificateCommand(e))
 	return cmd
 }
@@ -53,7 +54,7 @@ func agentCreateCommand(e *env) *cobra.Command {
 	var permissions, domains, addresses []string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "create NAME --permissions METHODS", Short: "Make an agent; its client secret is shown this once", Args: cobra.ExactArgs(1),
+		Use: "create NAME --permissions METHODS", Short: "Make an agent; its client secret is shown only once", Args: cobra.ExactArgs(1),
 		Example: `  tokensmith agent create batch --permissions 'token/*,auth/verify' --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var made struct {

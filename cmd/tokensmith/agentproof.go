@@ -17,7 +17,7 @@ func agentRotateCommand(e *env) *cobra.Command {
 	var overlap time.Duration
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "rotate NAME", Short: "Give an agent a new client secret, shown this once; the old one stays good for a while", Args: cobra.ExactArgs(1),
+		Use: "rotate NAME", Short: "Give an agent a new client secret, shown only once; the old one stays valid for a while", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var made struct {
 				ClientID       string `json:"clientId"`
@@ -36,7 +36,7 @@ func agentRotateCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secret stays good")
+	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secret stays valid")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -52,8 +52,9 @@ func agentCertificateCommand(e *env) *cobra.Command {
 	f := &certificateFlags{}
 	cmd := &cobra.Command{
 		Use: "certificate NAME", Short: "Issue a client certificate by which an agent proves itself", Args: cobra.ExactArgs(1),
-		Long: "Issue a client certificate, with a new key, signed by the built-in authority, and let the agent be known by it (by the\n" +
-			"hash of its public key, whatever its name). Certificates it had stay good: take them off with agent/set.",
+		Long: "Issue a client certificate with a new key, signed by the built-in authority. The agent then proves itself by it. It is\n" +
+			"recognised by the hash of its public key, not by a name in it. Earlier certificates of the agent stay valid: remove them\n" +
+			"with agent/set.",
 		Example: "  tokensmith agent certificate batch --pem batch.pem\n" +
 			"  tokensmith agent certificate batch --pfx batch.pfx --pfx-password-file password",
 		RunE: func(cmd *cobra.Command, args []string) error { return e.certificate(cmd, f, args[0]) },
@@ -63,8 +64,9 @@ func agentCertificateCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.pem, "pem", "", "write certificate, authority and key to this file, unencrypted, as curl --cert and OpenSSL read it")
 	flags.StringVar(&f.pfx, "pfx", "", "write PKCS#12 to this file, as Java and Windows read it")
 	flags.StringVar(&f.passwordFile, "pfx-password-file", "", "file whose first line is the PKCS#12 file's password")
-	flags.BoolVar(&f.modern, "pfx-modern", false, "encrypt it with AES and SHA-256, which Java before 8u301 and OpenSSL before 1.1 cannot read, instead of 3DES")
-	flags.IntVar(&f.days, "days", 5*365, "how long it is good")
+	flags.BoolVar(&f.modern, "pfx-modern", false, "encrypt it with AES and SHA-256, which Java before 8u301 and OpenSSL "+
+		"before 1.1 cannot read, instead of 3DES")
+	flags.IntVar(&f.days, "days", 5*365, "how long it is valid")
 	return cmd
 }
 
@@ -108,7 +110,7 @@ func (e *env) certificate(cmd *cobra.Command, f *certificateFlags, name string) 
 	if err := e.callFor(cmd, &f.database, "agent/set", map[string]any{"agent": agent, "attrs": attrs}, nil); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "public key's SHA-256 %s, good until %s\n", spki(made.cert), made.cert.NotAfter.UTC().Format(time.DateOnly))
+	fmt.Fprintf(e.stdout, "public key's SHA-256 %s, valid until %s\n", spki(made.cert), made.cert.NotAfter.UTC().Format(time.DateOnly))
 	return nil
 }
 

@@ -22,10 +22,11 @@ func auditVerifyCommand(e *env) *cobra.Command {
 	var d database
 	var expect string
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Check that nobody bent the record; prints the number of rows and the head", Args: cobra.NoArgs,
-		Long: "Check that no row of the record was changed, put in, taken out or moved by hand. What was cut off the end is found by a\n" +
-			"head of before: by the one that is kept in the key file's folder, at most a minute old, or that --expect-head gives,\n" +
-			"which an earlier verify printed or serve wrote to its log (every five minutes). --expect-head 0 looks at neither.",
+		Use: "verify", Short: "Check that nobody tampered with the audit record; print its number of rows and its head", Args: cobra.NoArgs,
+		Long: "Check that no row of the audit record was changed, added, removed or moved by hand. Rows missing at the end are noticed\n" +
+			"by comparing with a head, which names the last row of an earlier time: the head that is kept in the key file's folder, at\n" +
+			"most a minute old, or the one given by --expect-head, which an earlier verify printed or serve wrote to its log (every\n" +
+			"five minutes). --expect-head 0 compares with neither.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var v struct {
 				Rows int64
@@ -49,13 +50,13 @@ func auditVerifyCommand(e *env) *cobra.Command {
 			}
 			fmt.Fprintf(e.stdout, "%d rows, head %s\n", v.Rows, v.Head)
 			if expect == "" && kept == "" {
-				fmt.Fprintln(e.stderr, "no head was kept beside the key file: whether the end was cut off is not known")
+				fmt.Fprintln(e.stderr, "no head is kept next to the key file, so rows missing at the end go unnoticed")
 			}
 			return nil
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().StringVar(&expect, "expect-head", "", "a head of before")
+	cmd.Flags().StringVar(&expect, "expect-head", "", "head that an earlier verify printed or serve logged; 0 = compare with none")
 	return cmd
 }
 
@@ -89,7 +90,7 @@ func auditExportCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().StringVar(&before, "before", "", "only rows of before this date")
+	cmd.Flags().StringVar(&before, "before", "", "only rows from before this date")
 	return cmd
 }
 
@@ -101,9 +102,10 @@ func auditPruneCommand(e *env) *cobra.Command {
 	var d database
 	var before string
 	cmd := &cobra.Command{
-		Use: "prune --before DATE", Short: "Remove what the record holds of before a date; the rest still verifies", Args: cobra.NoArgs,
-		Long: "Remove what the record holds of before a date. A mark under the record's key stays, from which the rest verifies, also\n" +
-			"against heads of before. A record that does not verify is not pruned. Export first what is to be kept.",
+		Use: "prune --before DATE", Short: "Remove the rows from before a date; the rest still verifies", Args: cobra.NoArgs,
+		Long: "Remove the rows of the audit record from before a date. A mark that is signed with the record's key stays in their\n" +
+			"place, so the rest still verifies, also against earlier heads. A record that does not verify is not pruned. Export what\n" +
+			"you want to keep first.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			moment, ok := model.ParseMoment(before, false)
 			if !ok {
@@ -115,7 +117,7 @@ func auditPruneCommand(e *env) *cobra.Command {
 			}
 			at := moment.In(zone)
 			if at.Std().After(time.Now().Add(-minPrune)) {
-				return errors.New("--before must lie a minute back: the last rows say what was committed when a database is lost")
+				return errors.New("--before must be at least a minute ago: the last rows tell what was committed if the database is lost")
 			}
 			if err := d.exists(); err != nil {
 				return err
@@ -125,7 +127,7 @@ func auditPruneCommand(e *env) *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			fmt.Fprintln(e.stderr, "removing rows of before", at)
+			fmt.Fprintln(e.stderr, "removing rows from before", at)
 			n, err := s.PruneAudit(cmd.Context(), at.Std())
 			if err != nil {
 				return err

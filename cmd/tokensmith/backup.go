@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
@@ -20,7 +20,7 @@ func (d *database) keyPath() string {
 	if d.keyFile != "" {
 		return d.keyFile
 	}
-	return d.beside(".key")
+	return d.sidecar(".key")
 }
 
 // openStore opens an existing database without the methods.
@@ -46,16 +46,16 @@ func record(ctx context.Context, st store.Store, method, object string) error {
 }
 
 func operatorRow(now time.Time, method, object string) *model.Audit {
-	return &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: method, Object: object, Remote: "local"}
+	return &model.Audit{Time: model.At(now), Agent: caller.Operator.Name, Method: method, Object: object, Remote: "local"}
 }
 
 func backupCommand(e *env) *cobra.Command {
 	var d database
 	cmd := &cobra.Command{
-		Use: "backup FILE", Short: "Write a checked copy of an SQLite database, also while it is served", Args: cobra.ExactArgs(1),
-		Long: "Write a copy of an SQLite database, as it is at one moment, also while it is served and written to. The copy is\n" +
-			"checked (pages, references, record, sealed values) before FILE is there; FILE must not exist. The key file is not in\n" +
-			"it: keep a copy of that apart. A PostgreSQL database is backed up by pg_dump, or by tokensmith dump.",
+		Use: "backup FILE", Short: "Write a checked copy of an SQLite database, even while it is served", Args: cobra.ExactArgs(1),
+		Long: "Write a copy of an SQLite database as it is at one moment, even while it is served and written to. FILE appears only\n" +
+			"after the copy was checked (pages, references, audit record, sealed values); it must not exist before. The copy does not\n" +
+			"contain the key file: keep a copy of that in another place. Back up a PostgreSQL database with pg_dump or tokensmith dump.",
 		Example: "  tokensmith backup /backup/tokensmith-$(date +%F).db --db tokensmith.db",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.with(cmd.Context(), func(st store.Store) error {
@@ -68,7 +68,7 @@ func backupCommand(e *env) *cobra.Command {
 					return err
 				}
 				e.whole(args[0], c)
-				fmt.Fprintf(e.stdout, "it is worth nothing without the key file: keep a copy of %s, apart from it\n", key)
+				fmt.Fprintf(e.stdout, "the backup is useless without the key file: keep a copy of %s as well, in another place\n", key)
 				return nil
 			})
 		},
@@ -79,7 +79,7 @@ func backupCommand(e *env) *cobra.Command {
 
 // whole prints what a check found.
 func (e *env) whole(what string, c store.Checked) {
-	fmt.Fprintf(e.stdout, "%s is whole: %d sealed values opened, %d rows of the record, head %s\n", what, c.Sealed, c.Audit, c.Head)
+	fmt.Fprintf(e.stdout, "%s is intact: %d sealed values opened, %d rows of the audit record, head %s\n", what, c.Sealed, c.Audit, c.Head)
 }
 
 // maxAdvance is the limit of --advance-hotp. A higher value is a mistake.
@@ -90,19 +90,21 @@ func restoreCommand(e *env) *cobra.Command {
 	var advance int64
 	var inPlace bool
 	cmd := &cobra.Command{
-		Use: "restore [BACKUP]", Short: "Make an SQLite database of a backup, in which nothing that was used since is good again", Args: cobra.MaximumNArgs(1),
-		Long: "Make an SQLite database of a backup, which is checked with the key file first. The database must not exist: move\n" +
-			"a damaged one away, together with its -wal and -shm files. The record then ends where the backup does, so that heads\n" +
-			"of later do not verify; the one that is kept beside the key file becomes the backup's.\n\n" +
-			"What was used since the backup is not known to it. So time-based tokens accept nothing of before the restore any more,\n" +
-			"and soon afterwards want two OTPs once, for their clocks may have been ahead of what the backup knows. Passcodes,\n" +
-			"provisioning links and sessions of the console end. Of event-based tokens nobody knows how far they\n" +
-			"were: --advance-hotp moves the counters of all on by so many events, at most as far as people can press the button\n" +
-			"until it has caught up. Without it OTPs that were used since the backup are good again.\n\n" +
-			"With --in-place, and without a backup, it does that to a database that is there, which was restored by other tools: by\n" +
-			"those of PostgreSQL, by tokensmith load from an old dump, by a snapshot of the disk. No server may be running then:\n" +
-			"one on the same SQLite file is noticed, one on a PostgreSQL database is not. What is kept of the head of the record\n" +
-			"beside the key file becomes this database's.",
+		Use: "restore [BACKUP]", Short: "Restore an SQLite database from a backup, so that nothing that was used since is valid again", Args: cobra.MaximumNArgs(1),
+		Long: "Make an SQLite database from a backup, which is first checked with the key file. The database must not exist: move a\n" +
+			"damaged one away, together with its -wal and -shm files. The audit record then ends where the backup ends, so later heads\n" +
+			"no longer verify; the backup's head replaces the one that is kept next to the key file.\n" +
+			"\n" +
+			"The backup does not know what was used after it was made. So time-based tokens no longer accept OTPs from before the\n" +
+			"restore, and soon afterwards ask for two OTPs once, because their clocks may be ahead of what the backup knows. Passcodes,\n" +
+			"provisioning links and sessions of the console end. How many OTPs event-based tokens have used, nobody knows:\n" +
+			"--advance-hotp moves all their counters forward by that many events. Give no more than people can catch up with by\n" +
+			"pressing the button. Without it, OTPs that were used after the backup are valid again.\n" +
+			"\n" +
+			"With --in-place and no backup, it does the same to a database that other tools have restored: those of PostgreSQL,\n" +
+			"tokensmith load from an old dump, or a snapshot of the disk. No server may be running then. One that serves the same\n" +
+			"SQLite file is noticed, one on a PostgreSQL database is not. This database's head replaces the one that is kept next to\n" +
+			"the key file.",
 		Example: "  tokensmith restore /backup/tokensmith-2026-01-31.db --db tokensmith.db --key-file tokensmith.key --advance-hotp 5\n" +
 			"  tokensmith restore --in-place --db 'postgres://USER:PASSWORD@HOST/DATABASE'",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -110,7 +112,7 @@ func restoreCommand(e *env) *cobra.Command {
 				return fmt.Errorf("--advance-hotp must be from 0 to %d, not %d", maxAdvance, advance)
 			}
 			if inPlace == (len(args) == 1) {
-				return withUsage(cmd, "restore takes either a backup or --in-place")
+				return withUsage(cmd, "give either a backup or --in-place")
 			}
 			now := time.Now()
 			var r store.Restored
@@ -121,11 +123,12 @@ func restoreCommand(e *env) *cobra.Command {
 			file := store.File(d.url)
 			switch {
 			case inPlace:
-				if err := d.with(cmd.Context(), finish, store.Alone()); err != nil {
+				if err := d.with(cmd.Context(), finish, store.Exclusive()); err != nil {
 					return err
 				}
 			case file == "":
-				return errors.New("restore makes an SQLite database; a PostgreSQL one is restored by its own tools, or filled by tokensmith load; then run restore --in-place")
+				return errors.New("a backup can only be restored to SQLite: restore a PostgreSQL database by its own tools " +
+					"or tokensmith load, then run restore --in-place")
 			default:
 				c, err := store.Restore(cmd.Context(), args[0], file, d.keyPath(), finish)
 				if err != nil {
@@ -138,18 +141,19 @@ func restoreCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().Int64Var(&advance, "advance-hotp", 0, "events by which the counters of event-based tokens are moved on")
-	cmd.Flags().BoolVar(&inPlace, "in-place", false, "the database was restored by other tools: end what may have been used since")
+	cmd.Flags().Int64Var(&advance, "advance-hotp", 0, "events by which the counters of event-based tokens move forward")
+	cmd.Flags().BoolVar(&inPlace, "in-place", false, "the database was restored by other tools: invalidate what may have been used since")
 	return cmd
 }
 
 // restored prints what a restore did after it had copied the rows.
 func (e *env) restored(r store.Restored, now time.Time, advance int64) {
-	fmt.Fprintf(e.stdout, "time-based tokens accept nothing of before %s any more: %d moved\n", now.UTC().Format(time.RFC3339), r.Times)
+	fmt.Fprintf(e.stdout, "time-based tokens: %d no longer accept OTPs from before %s\n", r.Times, now.UTC().Format(time.RFC3339))
 	if advance > 0 {
-		fmt.Fprintf(e.stdout, "event-based tokens accept nothing of the next %d counters: %d moved\n", advance, r.Events)
+		fmt.Fprintf(e.stdout, "event-based tokens: %d do not accept their next %d OTPs\n", r.Events, advance)
 	} else if r.Events > 0 {
-		fmt.Fprintf(e.stdout, "event-based tokens stand where they stood: of %d, OTPs that were used since are good again; --advance-hotp moves them on\n", r.Events)
+		fmt.Fprintf(e.stdout, "event-based tokens: %d accept OTPs again that were used since the backup; "+
+			"restore --in-place --advance-hotp moves their counters forward\n", r.Events)
 	}
 	fmt.Fprintf(e.stdout, "ended: %d passcodes, %d provisioning links, %d sessions of the console\n", r.Passcodes, r.Links, r.Sessions)
 }
@@ -160,12 +164,12 @@ func checkCommand(e *env) *cobra.Command {
 	var d database
 	var all, guessing, names bool
 	cmd := &cobra.Command{
-		Use: "check", Short: "Check that a database is whole", Args: cobra.NoArgs,
-		Long: "Check a database, also while it is served: the pages and references of an SQLite file, the chains of the record,\n" +
-			"and that sealed values open with the key file, the first and last thousand of each column or, with --all, every one.\n" +
-			"With --guessing compute instead what somebody who guesses OTPs for a year may reach, by the settings in force.\n" +
-			"With --names list instead the names and serials that would not be taken any more: each is found by its id, and may be\n" +
-			"given another or be deleted.",
+		Use: "check", Short: "Check that a database is intact", Args: cobra.NoArgs,
+		Long: "Check a database, even while it is served: the pages and references of an SQLite file, the audit record, and that sealed\n" +
+			"values open with the key file (the first and last thousand of each column; with --all, every one).\n" +
+			"With --guessing, compute instead how far somebody who guesses OTPs for a year gets with the present settings.\n" +
+			"With --names, list instead the names and serials that would no longer be accepted. What has such a name is still found\n" +
+			"by its id, and can be renamed or deleted.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -175,7 +179,7 @@ func checkCommand(e *env) *cobra.Command {
 				return err
 			}
 			if have < newest {
-				return fmt.Errorf("the database has schema %d, this tokensmith %d: run tokensmith migrate first", have, newest)
+				return fmt.Errorf("the database has schema %d, this tokensmith needs %d: run tokensmith migrate first", have, newest)
 			}
 			if guessing {
 				return e.guessing(cmd, &d)
@@ -194,8 +198,8 @@ func checkCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().BoolVar(&all, "all", false, "open every sealed value")
-	cmd.Flags().BoolVar(&names, "names", false, "list names and serials that would not be taken any more")
-	cmd.Flags().BoolVar(&guessing, "guessing", false, "compute what guessing OTPs may reach")
+	cmd.Flags().BoolVar(&names, "names", false, "list names and serials that would no longer be accepted")
+	cmd.Flags().BoolVar(&guessing, "guessing", false, "compute how far guessing OTPs gets")
 	return cmd
 }
 
@@ -212,7 +216,7 @@ func (e *env) names(cmd *cobra.Command, d *database) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%d names would not be taken any more\n", n)
+	fmt.Fprintf(e.stdout, "%d names would no longer be accepted\n", n)
 	return nil
 }
 
@@ -221,7 +225,7 @@ func migrateCommand(e *env) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring a database's schema to this version", Args: cobra.NoArgs,
-		Long: "Bring a database's schema to this version, as serve does at its start. There is no way back: take a backup before.",
+		Long: "Bring a database's schema to this version, as serve does at its start. This cannot be undone: make a backup first.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -235,7 +239,7 @@ func migrateCommand(e *env) *cobra.Command {
 				fmt.Fprintf(e.stdout, "the schema is %d already\n", have)
 				return nil
 			case dryRun:
-				fmt.Fprintf(e.stdout, "the schema is %d, this tokensmith's %d\n", have, newest)
+				fmt.Fprintf(e.stdout, "the schema is %d, this tokensmith needs %d\n", have, newest)
 				return nil
 			}
 			return d.with(cmd.Context(), func(store.Store) error {
@@ -245,6 +249,6 @@ func migrateCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say which schema it has")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print the database's schema")
 	return cmd
 }

@@ -21,15 +21,16 @@ type batchFlags struct {
 func batchCommand(e *env) *cobra.Command {
 	f := &batchFlags{}
 	cmd := &cobra.Command{
-		Use: "batch FILE", Short: "Carry out a file of calls, each once, also when it is interrupted", Args: cobra.ExactArgs(1),
-		Long: "Carry out a file of calls, one {\"method\":...,\"params\":{...}} a line (\"id\" optional), in this process with --db or over\n" +
-			"HTTP with --server. The results are {\"line\":N,\"id\":...,\"reply\":{...}}, one a line and in the file's order, on the\n" +
-			"standard output or in the file of --out. All of the file is checked before the first call. Exit status 0 means that\n" +
-			"every call succeeded.\n\n" +
-			"After an interruption, even kill -9, run the same command again with --resume: it neither repeats a line nor leaves\n" +
-			"one out. Each call carries an idempotency key made of the file's SHA-256 and its line number, and servers keep these for a\n" +
-			"day; so results that were last written to more than 23 hours ago are refused. auth/* and what devices call have no such keys\n" +
-			"and do not belong into a batch. With --parallel, lines must not depend on one another.",
+		Use: "batch FILE", Short: "Carry out a file of calls, each exactly once, even if it is interrupted", Args: cobra.ExactArgs(1),
+		Long: "Carry out a file of calls, one {\"method\":...,\"params\":{...}} per line (\"id\" optional), in this process with --db or over\n" +
+			"HTTP with --server. The results are {\"line\":N,\"id\":...,\"reply\":{...}}, one per line in the order of the file, on standard\n" +
+			"output or in the file of --out. The whole file is checked before the first call. The exit status is 0 only if every call\n" +
+			"succeeded.\n" +
+			"\n" +
+			"After an interruption, even kill -9, run the same command again with --resume: it neither repeats nor skips a line. Each\n" +
+			"call has an idempotency key, made from the file's SHA-256 and the line number, which servers remember for a day. So\n" +
+			"results that were last written to more than 23 hours ago cannot be resumed. auth/* and the methods that devices call\n" +
+			"have no such keys and are not allowed. With --parallel, lines must not depend on one another.",
 		Example: "  tokensmith batch calls.jsonl --out results.jsonl --db tokensmith.db",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.chosen(cmd); err != nil {
@@ -42,7 +43,7 @@ func batchCommand(e *env) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "file for the results (default: the standard output)")
 	flags.IntVar(&f.parallel, "parallel", 1, fmt.Sprintf("calls at a time, 1 to %d", maxParallel))
-	flags.BoolVar(&f.resume, "resume", false, "go on where the results in --out end")
+	flags.BoolVar(&f.resume, "resume", false, "continue where the results in --out end")
 	return cmd
 }
 
@@ -51,7 +52,7 @@ func (e *env) batch(ctx context.Context, f *batchFlags, path string) error {
 	case f.parallel < 1 || f.parallel > maxParallel:
 		return fmt.Errorf("--parallel must be a number from 1 to %d", maxParallel)
 	case f.resume && f.out == "":
-		return errors.New("--resume needs --out: it goes on where the results end")
+		return errors.New("--resume needs --out: it continues where the results end")
 	}
 	file, err := os.Open(path)
 	if err != nil {

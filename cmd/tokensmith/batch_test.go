@@ -108,7 +108,7 @@ func TestBatchKilledAndResumed(t *testing.T) {
 				args = append(args, db...)
 			} else {
 				agent = "first"
-				var c *caller
+				var c *agentCaller
 				servers, c = processes(t, map[string]int{"server": 1, "three servers": 3}[mode], db...)
 				for _, p := range servers {
 					p.args = append(slices.Clone(p.args), "--listen", strings.TrimPrefix(p.url, "http://")) // where it was, when it is started again
@@ -243,7 +243,7 @@ func TestBatchRefused(t *testing.T) {
 	if said, err := batch(good, "--out", out); err != nil {
 		t.Fatal(err, said)
 	}
-	if _, err := batch(good, "--out", out); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if _, err := batch(good, "--out", out); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Error(err)
 	}
 	if said, err := batch(good, "--out", out, "--resume"); err != nil {

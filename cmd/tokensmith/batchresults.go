@@ -71,7 +71,7 @@ func (e *env) openResults(f *batchFlags, sum string, lines int) (*results, error
 	// Neither file may exist. FILE.batch is on the disk before the first result.
 	if r.file, err = os.OpenFile(f.out, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("%s is there already: --resume goes on with the results of the same file", f.out)
+			return nil, fmt.Errorf("%s exists already: --resume continues it, if it holds the results of the same file", f.out)
 		}
 		return nil, err
 	}
@@ -96,7 +96,8 @@ func (r *results) resume(out string) (err error) {
 		return errors.Join(err, r.file.Close())
 	}
 	if age := time.Since(info.ModTime()); age > resultsAge {
-		return errors.Join(fmt.Errorf("%s was last written to %s ago: servers keep what is needed to go on for a day; see by its last line what is done",
+		return errors.Join(fmt.Errorf("%s was last written to %s ago, and servers remember calls for only a day: it cannot "+
+			"be continued; its last line shows what was done",
 			out, age.Round(time.Minute)), r.file.Close())
 	}
 	var whole int64

@@ -110,7 +110,7 @@ func (b *batchRun) check(ctx context.Context) error {
 		b.calls++
 		l, err := readLine(line)
 		if err == nil && (strings.HasPrefix(l.Method, "auth/") || strings.HasPrefix(l.Method, "oauth/") || device[l.Method]) {
-			err = fmt.Errorf("%s cannot be carried out just once, so it has no place in a batch", l.Method)
+			err = fmt.Errorf("%s cannot be repeated safely, so it is not allowed in a batch", l.Method)
 		}
 		if err != nil {
 			if bad++; bad <= maxBad {
@@ -120,7 +120,7 @@ func (b *batchRun) check(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d lines cannot be read, nothing is done", bad)
+		err = fmt.Errorf("%d lines cannot be read, nothing was done", bad)
 	}
 	return err
 }
@@ -142,13 +142,13 @@ func readLine(line []byte) (l batchLine, err error) {
 	}
 	l.Method = strings.TrimPrefix(l.Method, "/")
 	if object, verb, ok := strings.Cut(l.Method, "/"); !ok || object == "" || verb == "" || strings.ContainsAny(l.Method, " ?#%\\") || strings.Contains(verb, "/") {
-		return l, errors.New("its method is not like token/create")
+		return l, errors.New("its method must look like token/create")
 	}
 	if l.Params == nil {
 		l.Params = json.RawMessage("{}")
 	}
 	if l.Params[0] != '{' {
-		return l, errors.New("its params are no object")
+		return l, errors.New("its params must be an object")
 	}
 	return l, nil
 }
@@ -243,7 +243,7 @@ func (b *batchRun) send(ctx context.Context, j *batchJob) ([]byte, error) {
 func codeOf(reply []byte) (int, error) {
 	var e struct{ Error *int }
 	if err := json.Unmarshal(reply, &e); err != nil || e.Error == nil {
-		return -1, errors.New("the reply is no envelope")
+		return -1, errors.New("the reply is not an envelope: is the server a tokensmith, and the address complete?")
 	}
 	return *e.Error, nil
 }

@@ -47,9 +47,9 @@ func callCommand(e *env) *cobra.Command {
 	f := &callFlags{}
 	cmd := &cobra.Command{
 		Use: "call METHOD [JSON|-]", Short: "Call one method and print its reply", Args: cobra.RangeArgs(1, 2),
-		Long: "Call one method and print its reply. With --server it goes over HTTP, as the agent named by client id and secret;\n" +
-			"with --db it runs in this process, as whoever holds the database and its key file may do everything, also beside a\n" +
-			"running server. The exit status is 0 only if the reply's error is 0.",
+		Long: "Call one method and print its reply. With --server, the call goes over HTTP, as the agent with that client id and secret.\n" +
+			"With --db, it runs in this process and may do everything, because whoever has the database and its key file may; a server\n" +
+			"may be running. The exit status is 0 only if the reply's error is 0.",
 		Example: `  tokensmith call token/search '{"match":[["serial","=","10000000"]]}' --db tokensmith.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.chosen(cmd); err != nil {
@@ -106,7 +106,7 @@ func (f *callFlags) chosen(cmd *cobra.Command) error {
 func refused(reply []byte) error {
 	var envelope struct{ Error *int }
 	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
-		return errors.New("the reply is no envelope")
+		return errors.New("the reply is not an envelope: is the server a tokensmith, and the address complete?")
 	}
 	if *envelope.Error != 0 {
 		return errRefused

@@ -89,7 +89,7 @@ func certPEM(cert *x509.Certificate) []byte {
 
 // authority returns the built-in certificate authority. If there is none, it is created.
 func (d *database) authority(now time.Time) (*keyPair, error) {
-	certFile, keyFile := d.beside(".ca.pem"), d.beside(".ca.key")
+	certFile, keyFile := d.sidecar(".ca.pem"), d.sidecar(".ca.key")
 	if ca, err := loadPair(certFile, keyFile); !errors.Is(err, fs.ErrNotExist) {
 		return ca, err
 	}
@@ -138,7 +138,7 @@ func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
 // selfMade returns the server's own certificate, which is stored beside the database. A new one is issued if it lacks one of the
 // hosts, expires within a month, or was not signed by this authority.
 func (d *database) selfMade(ca *keyPair, hosts []string, now time.Time) (certFile, keyFile string, err error) {
-	certFile, keyFile = d.beside(".tls.pem"), d.beside(".tls.key")
+	certFile, keyFile = d.sidecar(".tls.pem"), d.sidecar(".tls.key")
 	key := crypto.Signer(nil)
 	if have, err := loadPair(certFile, keyFile); err == nil {
 		good := now.AddDate(0, 1, 0).Before(have.cert.NotAfter) && have.cert.CheckSignatureFrom(ca.cert) == nil

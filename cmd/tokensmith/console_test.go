@@ -23,13 +23,13 @@ import (
 )
 
 // administrator starts a server and opens its console in a browser, signed in as the first administrator.
-func administrator(t *testing.T, args ...string) (*process, *caller, *person) {
+func administrator(t *testing.T, args ...string) (*process, *agentCaller, *person) {
 	t.Helper()
 	dir := t.TempDir()
 	p := &process{t: t, args: append([]string{"--db", filepath.Join(dir, "db"), "--check-in", "1m"}, args...), out: filepath.Join(dir, "out")}
 	p.start()
 	t.Cleanup(p.kill)
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	who := visit(t, p.url)
 	who.signIn("admin", p.password())
@@ -449,7 +449,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.fill("First name (optional)", "Ada")
 	p.fill("Permissions (optional)", "not a permission")
 	p.click("button", "Save")
-	p.sees("is neither object/method, nor object/*, nor *")
+	p.sees("must be object/method, object/* or *")
 	p.fill("Permissions (optional)", "device/get, device/search")
 	p.looks("user-new")
 	p.click("button", "Save")

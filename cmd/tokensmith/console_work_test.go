@@ -17,7 +17,7 @@ import (
 // These tests are about the work of the people at the console: what they enter is what is saved, or they are told why not.
 
 // found returns the first row that a search finds.
-func (c *caller) found(t *testing.T, service *process, method string, params map[string]any) map[string]any {
+func (c *agentCaller) found(t *testing.T, service *process, method string, params map[string]any) map[string]any {
 	t.Helper()
 	rows := c.result(t, service.url, method, params)["rows"].([]any)
 	if len(rows) == 0 {

@@ -22,7 +22,7 @@ import (
 )
 
 // result posts a call that must succeed and returns its result.
-func (c *caller) result(t testing.TB, url, method string, params any) map[string]any {
+func (c *agentCaller) result(t testing.TB, url, method string, params any) map[string]any {
 	t.Helper()
 	body, err := json.Marshal(params)
 	if err != nil {
@@ -57,7 +57,7 @@ func TestKilledWhileMakingManyDevices(t *testing.T) {
 		p := &process{t: t, args: []string{"--db", url, "--key-file", filepath.Join(dir, "key")}, out: filepath.Join(dir, "out")}
 		p.start()
 		t.Cleanup(func() { p.kill() })
-		c := &caller{}
+		c := &agentCaller{}
 		c.id, c.secret = p.first()
 		license := c.result(t, p.url, "license/create", map[string]any{"attrs": map[string]any{"name": "l", "seats": 1000}})["id"]
 		params := map[string]any{"attrs": map[string]any{"label": "m", "quantity": 100_000, "csv": true, "allowUnlicensed": true, "licenses": []any{license}}}
@@ -112,7 +112,7 @@ func BenchmarkEventStreams(b *testing.B) {
 		dir := b.TempDir()
 		p := &process{t: b, args: []string{"--db", filepath.Join(dir, "db"), "--log-format", "json"}, out: filepath.Join(dir, "out")}
 		p.start()
-		c := &caller{}
+		c := &agentCaller{}
 		c.id, c.secret = p.first()
 		made := c.result(b, p.url, "device/createMany", map[string]any{"attrs": map[string]any{"label": "m", "quantity": n, "csv": true, "allowUnlicensed": true}})
 		tokens := regexp.MustCompile(model.ClientTokenPattern).FindAllString(made["csv"].(string), -1)
@@ -186,7 +186,7 @@ func TestManyDevicesTakeTurns(t *testing.T) {
 	p := &process{t: t, args: []string{"--db", filepath.Join(dir, "db")}, out: filepath.Join(dir, "out")}
 	p.start()
 	t.Cleanup(func() { p.kill() })
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	var all sync.WaitGroup
 	for i := range 6 {

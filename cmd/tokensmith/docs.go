@@ -12,7 +12,7 @@ import (
 
 func completionCommand(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "completion bash|zsh|fish", Short: "Print a script by which a shell completes command lines", Args: cobra.ExactArgs(1),
+		Use: "completion bash|zsh|fish", Short: "Print a script that lets a shell complete command lines", Args: cobra.ExactArgs(1),
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		Example:   "  tokensmith completion bash >/etc/bash_completion.d/tokensmith",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,14 +25,14 @@ func completionCommand(e *env) *cobra.Command {
 			case "fish":
 				return root.GenFishCompletion(e.stdout, true)
 			}
-			return fmt.Errorf("completion for bash, zsh or fish, not for %q", args[0])
+			return fmt.Errorf("there is no completion for %q, only for bash, zsh and fish", args[0])
 		},
 	}
 }
 
 func manCommand(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "man [DIRECTORY]", Short: "Write the manual pages, one a command, or print the first", Args: cobra.MaximumNArgs(1),
+		Use: "man [DIRECTORY]", Short: "Write the manual pages, one per command, or print the main one", Args: cobra.MaximumNArgs(1),
 		Example: "  tokensmith man /usr/local/share/man/man1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
@@ -41,7 +41,7 @@ func manCommand(e *env) *cobra.Command {
 			if s := e.getenv("SOURCE_DATE_EPOCH"); s != "" { // for reproducible builds
 				seconds, err := strconv.ParseInt(s, 10, 64)
 				if err != nil {
-					return fmt.Errorf("SOURCE_DATE_EPOCH is no number: %q", s)
+					return fmt.Errorf("SOURCE_DATE_EPOCH is not a number: %q", s)
 				}
 				date = time.Unix(seconds, 0).UTC()
 			}

@@ -15,9 +15,8 @@ func dumpCommand(e *env) *cobra.Command {
 	var d database
 	cmd := &cobra.Command{
 		Use: "dump FILE|-", Short: "Write a whole database as JSON lines, for load", Args: cobra.ExactArgs(1),
-		Long: "Write a whole database, as it is at one moment, as JSON lines: the same bytes from SQLite as from PostgreSQL. What is\n" +
-			"sealed stays sealed, so a dump is worth nothing without the key file; names and addresses are readable. FILE must\n" +
-			"not exist.",
+		Long: "Write a whole database, as it is at one moment, as JSON lines. SQLite and PostgreSQL give the same bytes. What is sealed\n" +
+			"stays sealed, so a dump is useless without the key file; names and addresses are readable. FILE must not exist.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.with(cmd.Context(), func(st store.Store) error {
 				var rows int64
@@ -56,10 +55,10 @@ func loadCommand(e *env) *cobra.Command {
 	var d database
 	cmd := &cobra.Command{
 		Use: "load FILE", Short: "Fill a new database from a dump", Args: cobra.ExactArgs(1),
-		Long: "Fill a new database, SQLite or PostgreSQL, from a dump of the same version of tokensmith and with its key file. The\n" +
-			"dump is read twice: all of it is checked before anything is stored. A database whose loading was interrupted is not\n" +
-			"opened again: remove it and load anew. If logins went on since the dump was made, what they used is good again until\n" +
-			"tokensmith restore --in-place ends it.",
+		Long: "Fill a new database, SQLite or PostgreSQL, from a dump of the same version of tokensmith and with its key file. The dump\n" +
+			"is read twice: it is checked completely before anything is stored. If loading is interrupted, the database cannot be\n" +
+			"used: remove it and load again. OTPs that were used after the dump was made are valid again, until you run tokensmith\n" +
+			"restore --in-place.",
 		Example: "  tokensmith dump all.jsonl --db tokensmith.db\n" +
 			"  tokensmith load all.jsonl --db 'postgres://USER:PASSWORD@HOST/DATABASE' --key-file tokensmith.key",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -44,7 +44,7 @@ type reply struct {
 
 // siege keeps several processes busy with calls, and records each reply.
 type siege struct {
-	c       *caller
+	c       *agentCaller
 	all     []*process
 	stop    atomic.Bool
 	mu      sync.Mutex

@@ -26,22 +26,23 @@ func (e *env) guessing(cmd *cobra.Command, d *database) error {
 		return err
 	}
 	fmt.Fprintf(e.stdout, `
-tokens each     that one of these users has, at most, of whatever product: a code is tried at each of them
-codes           that one guess may hit, where many were made: of the windows that all tokens of one user share, and a passcode;
-                first, where the tokens were not used yet
-mistyped        codes a day, for years, that do not lock a person
-no PIN          the chance to enter a user's account within a year, at most; the user logs in once a day, nobody unlocks
-random PIN      the same where each token has a random PIN of six digits, which passcodes need as well
-chosen PIN      the same where the PIN is one that people choose: 10.7 %% of them the most frequent (N. Berry, PIN analysis, 2012)
-passcode        what of "no PIN" is by passcodes, where somebody has them sent to the user; 0 where the domain sends none
-one address     accounts that one address enters within a year, if callers send remoteIp: %d failures a day
-many addresses  accounts of all these users that any number of addresses enter, and one where callers send no remoteIp
+tokens each     most tokens, of any product, that one of these users has; a guessed code is tried with each of them
+codes           how many codes one guess may hit, after many guesses: those in the windows of all tokens of a user, and a passcode;
+                (first): the same for tokens that were not used yet
+guesses a year  how many guesses at one user the locks allow
+mistyped        how many wrong codes a day, for years, do not lock a user
+no PIN          the chance to get into one user's account within a year, at most, if the user logs in daily and nobody unlocks
+random PIN      the same if each token has a random PIN of six digits, which passcodes need as well
+chosen PIN      the same if people choose the PIN: 10.7 %% choose the most frequent one (N. Berry, PIN analysis, 2012)
+passcode        the part of "no PIN" that passcodes make, if somebody has them sent to the user; 0 if the domain sends none
+one address     accounts that one address gets into within a year, if callers send remoteIp: %d failures a day
+many addresses  accounts of all these users that many addresses get into; one address does, if callers send no remoteIp
 `, model.MaxAddress)
 	for _, warning := range g.Warnings {
 		fmt.Fprintln(e.stdout, "warning: "+warning)
 	}
 	if g.StandsOut {
-		fmt.Fprintf(e.stdout, "warning: refused credentials stand out since %s: %d within ten minutes\n", g.StandsSince, g.Refused)
+		fmt.Fprintf(e.stdout, "warning: unusually many credentials are refused since %s: %d within ten minutes\n", g.StandsSince, g.Refused)
 	}
 	return nil
 }

@@ -325,7 +325,7 @@ const betweenTroubles = 60
 // site is several processes on one database, which are killed and restarted while others call them.
 type site struct {
 	t    *testing.T
-	c    *caller
+	c    *agentCaller
 	all  []*process
 	mu   sync.RWMutex
 	urls []string

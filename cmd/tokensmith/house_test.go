@@ -28,8 +28,34 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 }
 
 // rooms are the packages inside rpc. Each imports only those before it.
-var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "dispatch", "batch", "object", "message", "people", "token", "seeds", "login", "device", "installation",
-	"admin", "apidoc", "console", "page"}
+var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "caller", "dispatch", "batch", "object", "message", "people", "token", "seeds",
+	"login", "device", "installation", "admin", "apidoc", "console", "page"}
+
+// TestRoomsAreSmall: whoever reads a package inside rpc can read all of it. One that has grown too large is to be split.
+func TestRoomsAreSmall(t *testing.T) {
+	t.Parallel()
+	const most = 2500 // lines, without tests
+	for _, room := range rooms {
+		files, err := filepath.Glob("../../rpc/" + room + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s has no files: %v", room, err)
+		}
+		lines := 0
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += strings.Count(string(text), "\n")
+		}
+		if lines > most {
+			t.Errorf("rpc/%s has %d lines, more than %d: split it where the fewest names cross", room, lines, most)
+		}
+	}
+}
 
 // TestImportsRunOneWay: imports go in one direction: model ← store ← the packages inside rpc, in their order ← rpc ← cmd.
 func TestImportsRunOneWay(t *testing.T) {
@@ -139,7 +165,7 @@ func TestNoSchemaInRPC(t *testing.T) {
 		t.Fatal("no rooms: ", err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "oauth.go" { // it contains the names of RFC 6749
+		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "oauth.go" { // these contain the names of RFC 6749
 			continue
 		}
 		text, err := os.ReadFile(file)

@@ -32,10 +32,10 @@ func importCommand(e *env) *cobra.Command {
 	f := &importFlags{}
 	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Import a token file of any size", Args: cobra.ExactArgs(1),
-		Long: "Import a token file of any size, in this process with --db or over HTTP with --server. The file is read twice: first\n" +
-			"all of it is checked, and bad rows, a wrong password or key end it before anything is stored; then it is imported\n" +
-			"in parts, each all or nothing. After an interruption, run the same command again: a token that is there with the\n" +
-			"same seed is left as it is. Seeds are decrypted here; they reach the server in the call and no file.",
+		Long: "Import a token file of any size, in this process with --db or over HTTP with --server. The file is read twice. First it\n" +
+			"is checked completely: bad rows or a wrong password or key end the import before anything is stored. Then it is imported\n" +
+			"in parts, each all or nothing. After an interruption, run the same command again: tokens that exist with the same seed\n" +
+			"are left as they are. Seeds are decrypted in this process; they reach the server in calls, and no file.",
 		Example: "  tokensmith import seeds.xml --db tokensmith.db --product DN/ST\n" +
 			"  tokensmith import keys.pskc --server http://127.0.0.1:8070/das5/rest --password-file pw --create-products",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,17 +49,19 @@ func importCommand(e *env) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.product, "product", "", "product of all tokens, as MANUFACTURERCODE/PRODUCTCODE (default: as the file says)")
 	flags.StringVar(&f.repository, "repository", "", "name of the repository (default: \"default\")")
-	flags.StringVar(&f.format, "format", "", "kind of file, which overrules recognition: "+strings.Join(formatNames(), ", "))
-	flags.BoolVar(&f.assign, "assign", false, "assign each token to the user the file names")
-	flags.BoolVar(&f.create, "create-products", false, "make products that the keys need")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "report what would be done and store nothing")
-	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what a known serial means: same-seed (fine if the seed is the same), refuse, skip")
+	flags.StringVar(&f.format, "format", "", "format of the file; if not given, it is recognised by its content: "+strings.Join(formatNames(), ", "))
+	flags.BoolVar(&f.assign, "assign", false, "assign each token to the user named in the file")
+	flags.BoolVar(&f.create, "create-products", false, "create the products that the keys need")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "only report what would be done")
+	flags.StringVar(&f.onExisting, "on-existing", "same-seed", "what to do with a serial that exists: same-seed (accept it "+
+		"if the seed is the same), refuse, skip")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password of an encrypted file")
 	flags.StringVar(&f.pskFile, "psk-file", "", "file with the pre-shared key of an encrypted file, in hex")
-	flags.StringVar(&f.crypto, "crypto", "", "hash of keys of which the file does not say it: HmacSHA1, HmacSHA256, HmacSHA512")
-	flags.StringVar(&f.encode, "encode", "", "how seeds are written where the file does not say it: HEX, BASE32, BASE64")
-	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and does not say its own: windows-1252 (auto: as the file says)")
-	flags.StringSliceVar(&f.ignore, "ignore", nil, "columns, parameters and elements that are not known and may be passed over")
+	flags.StringVar(&f.crypto, "crypto", "", "hash of keys for which the file does not state it: HmacSHA1, HmacSHA256, HmacSHA512")
+	flags.StringVar(&f.encode, "encode", "", "encoding of seeds where the file does not state it: HEX, BASE32, BASE64")
+	flags.StringVar(&f.charset, "charset", "", "charset of a file that is not UTF-8 and does not say its own: windows-1252 "+
+		"(auto: as the file says)")
+	flags.StringSliceVar(&f.ignore, "ignore", nil, "unknown columns, parameters and elements to ignore")
 	flags.IntVar(&f.part, "part", partRows, fmt.Sprintf("tokens imported at a time, 1 to %d", maxPartRows))
 	return cmd
 }
@@ -91,7 +93,7 @@ func (e *env) importFile(ctx context.Context, f *importFlags, path string) error
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file: it is read twice", path)
+		return fmt.Errorf("%s is not a regular file: it must be one, because it is read twice", path)
 	}
 	im := &fileImport{env: e, flags: f, opts: opts, file: file, size: info.Size(), bar: newProgress(e.stderr)}
 	if err := im.check(ctx); err != nil {

@@ -156,7 +156,7 @@ func (im *fileImport) twice(ctx context.Context) error {
 			first[m] = k.Line
 		case again:
 			if bad++; bad <= maxBad {
-				im.badRow(k.Line, "", fmt.Sprintf("the serial stands in line %d already", line))
+				im.badRow(k.Line, "", fmt.Sprintf("the serial is already in line %d", line))
 			}
 		}
 		return nil
@@ -232,9 +232,9 @@ func (im *fileImport) send(ctx context.Context) error {
 		if !im.flags.dryRun && im.done > 0 {
 			next := "run"
 			if errors.As(err, new(rowsRefused)) {
-				next = "mend these rows and run"
+				next = "correct these rows and run"
 			}
-			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; %s the same command again to go on\n", im.done, im.keys, next)
+			fmt.Fprintf(im.env.stderr, "%d of %d tokens are imported; %s the same command again to continue\n", im.done, im.keys, next)
 		}
 		if errors.Is(err, context.Canceled) {
 			return errors.New("interrupted")
@@ -286,7 +286,7 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 		Result  partResult
 	}
 	if err := json.Unmarshal(reply, &envelope); err != nil || envelope.Error == nil {
-		return errors.New("the reply is no envelope")
+		return errors.New("the reply is not an envelope: is the server a tokensmith, and the address complete?")
 	}
 	r := envelope.Result
 	if *envelope.Error != 0 {
@@ -294,7 +294,7 @@ func (im *fileImport) post(ctx context.Context, table *seedfile.OATHTable) error
 		im.refused(r)
 		message := envelope.Message
 		if im.done > 0 && !im.flags.dryRun {
-			message = strings.Replace(message, "nothing is changed", "nothing of their part is imported", 1)
+			message = strings.Replace(message, "nothing is changed", "nothing of that part was imported", 1)
 		}
 		err := fmt.Errorf("%s (error %d)", message, *envelope.Error)
 		if len(r.Rows) > 0 {
@@ -375,10 +375,10 @@ func (im *fileImport) report() error {
 		fmt.Fprintf(im.env.stdout, "%d tokens of %d imported\n", s.Total, im.keys)
 		return nil
 	}
-	fmt.Fprintf(im.env.stdout, "%d tokens: %d would be created, %d are there with the same seed, %d would be skipped, %d assigned\n",
+	fmt.Fprintf(im.env.stdout, "%d tokens: %d would be created, %d exist with the same seed, %d would be skipped, %d assigned\n",
 		im.keys, s.Created, s.Existing, s.Skipped, s.Assigned)
 	if len(s.Products) > 0 {
-		fmt.Fprintln(im.env.stdout, "products that would be made:", strings.Join(s.Products, ", "))
+		fmt.Fprintln(im.env.stdout, "products that would be created:", strings.Join(s.Products, ", "))
 	}
 	return nil
 }

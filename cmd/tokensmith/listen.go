@@ -61,7 +61,8 @@ func (f *serveFlags) open() (*listeners, error) {
 	for _, at := range l.all() {
 		if !secure && !f.insecure && !loopback(at.Addr()) {
 			l.close()
-			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; --insecure allows it", at.Addr())
+			return nil, fmt.Errorf("plain HTTP on %s can be read by others on the network: give --tls-cert or --tls-self; "+
+				"--insecure allows it", at.Addr())
 		}
 	}
 	return l, nil
@@ -74,7 +75,7 @@ func listenAt(flag, at string) (net.Listener, error) {
 	var address *net.AddrError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one by %s", at, flag)
+		return nil, fmt.Errorf("the address %s is in use, perhaps by another tokensmith serve: give another one with %s", at, flag)
 	case errors.As(err, &address):
 		return nil, fmt.Errorf("%s %s: %s: give an address such as 127.0.0.1:8070", flag, at, address.Err)
 	case errors.As(err, &failed):
@@ -109,7 +110,8 @@ func (f *serveFlags) counted(proxies []netip.Prefix) (limits conn.ConnectionLimi
 	room := max(int(files.Cur)-filesKept, int(files.Cur)/2)
 	if limits.All > room*3/4 {
 		limits.All = room * 3 / 4
-		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
+		warning = fmt.Sprintf("the limit of open files, %d, leaves room for %d connections and %d event streams of "+
+			"devices: raise it (ulimit -n, LimitNOFILE), or give --connections",
 			files.Cur, limits.All, room-limits.All)
 	}
 	limits.Streams = min(room-limits.All, conn.DefaultStreams)
@@ -143,7 +145,7 @@ func (l *listeners) secure(e *env, f *serveFlags) error {
 	l.tls = config
 	fmt.Fprintln(e.stdout, "certificate's SHA-256 "+fingerprint(cert))
 	if f.self {
-		fmt.Fprintln(e.stdout, "clients may trust "+f.beside(".ca.pem"))
+		fmt.Fprintln(e.stdout, "clients may trust "+f.sidecar(".ca.pem"))
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func BenchmarkConsoleLists(b *testing.B) {
 	p := &process{t: b, args: []string{"--db", filepath.Join(dir, "db")}, out: filepath.Join(dir, "out")}
 	p.start()
 	b.Cleanup(p.kill)
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	for part := range 20 {
 		var file strings.Builder

@@ -479,7 +479,7 @@ func newLoadWorld(b *testing.B, db string, tokens int) *loadWorld {
 	l.start()
 	id, secret := l.first()
 	l.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
-	c := &caller{id: id, secret: secret}
+	c := &agentCaller{id: id, secret: secret}
 	domain := c.result(b, l.url, "domain/create", attrs("name", "load"))["id"].(string)
 	l.stop()
 	l.fill(b, db, key, domain)

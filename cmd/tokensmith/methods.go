@@ -39,7 +39,7 @@ func methodsCommand(e *env) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&short, "short", false, "one line a method")
 	cmd.Flags().BoolVar(&openAPI, "openapi", false, "print the OpenAPI 3.1 document of all of them")
-	cmd.Flags().BoolVar(&errors, "errors", false, "list the codes of errors instead, each with its meaning")
+	cmd.Flags().BoolVar(&errors, "errors", false, "list the error codes instead, each with its meaning")
 	return cmd
 }
 
@@ -87,10 +87,10 @@ func (e *env) listMethods(args []string, short bool) error {
 func describeMethod(out *bufio.Writer, m *apidoc.MethodInfo) {
 	fmt.Fprintf(out, "%s\n    %s\n", m.Path, m.About)
 	if m.Reveals {
-		fmt.Fprintln(out, "    Reveals a secret: only a permission of exactly this name, or *, opens it.")
+		fmt.Fprintln(out, "    Reveals a secret: only the permission of exactly this name, or *, allows it.")
 	}
 	if m.Device {
-		fmt.Fprintln(out, "    Called by the device, which needs no agent.")
+		fmt.Fprintln(out, "    Called by the device; needs no agent.")
 	}
 	for _, p := range m.Parameters {
 		notes := p.About

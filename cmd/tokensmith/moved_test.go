@@ -22,7 +22,7 @@ func TestMovedAwayUnderLoad(t *testing.T) {
 	p := &process{t: t, args: args, out: filepath.Join(dir, "out")}
 	p.start()
 	t.Cleanup(p.kill)
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	l := &load{}
 	l.run(p.url, c, 4, true, "s")

@@ -33,13 +33,15 @@ type database struct {
 
 func (d *database) flags(cmd *cobra.Command, def string) {
 	cmd.Flags().StringVar(&d.url, "db", def, "SQLite file, or postgres:// URL")
-	cmd.Flags().StringVar(&d.timeZone, "timezone", "UTC", "zone of a date that is a day alone, such as Europe/Berlin")
-	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; tokensmith.key for PostgreSQL)")
+	cmd.Flags().StringVar(&d.timeZone, "timezone", "UTC", "time zone for dates without a time, such as Europe/Berlin")
+	cmd.Flags().StringVar(&d.keyFile, "key-file", "", "key file (default: the database file's name with .key; "+
+		"tokensmith.key for PostgreSQL)")
 }
 
 // bulkFlag adds the flag for commands that run calls of many rows.
 func (d *database) bulkFlag(cmd *cobra.Command) {
-	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "how long a call of many rows, such as an import, may keep a database that this process has opened, from 1s to 24h")
+	d.bulk = cmd.Flags().Duration("bulk-timeout", store.DefaultBulkTimeout, "time limit of a call of many rows, such as an "+
+		"import, on a database that this process has open, from 1s to 24h")
 }
 
 // connect opens the database.
@@ -53,8 +55,8 @@ func (d *database) connect(ctx context.Context, options ...store.Option) (store.
 	return store.Open(ctx, d.url, d.keyPath(), options...)
 }
 
-// beside returns the path of a file that belongs to the database.
-func (d *database) beside(suffix string) string {
+// sidecar returns the path of a file that belongs to the database.
+func (d *database) sidecar(suffix string) string {
 	file := store.File(d.url)
 	if file == "" {
 		if d.keyFile != "" {
@@ -92,7 +94,7 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 	if cfg.TimeZone, err = d.zone(); err != nil {
 		return nil, nil, err
 	}
-	st, err := d.connect(ctx, append([]store.Option{store.OnlyFresh()}, options...)...)
+	st, err := d.connect(ctx, append([]store.Option{store.MakeIfFresh()}, options...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,7 +114,7 @@ func (e *env) methods(ctx context.Context, d *database) (*rpc.Server, store.Stor
 func (d *database) zone() (*time.Location, error) {
 	zone, err := time.LoadLocation(d.timeZone)
 	if err != nil {
-		return nil, fmt.Errorf("--timezone: there is no zone %q; give one such as Europe/Berlin", d.timeZone)
+		return nil, fmt.Errorf("--timezone: %q is not a time zone such as Europe/Berlin", d.timeZone)
 	}
 	return zone, nil
 }
@@ -177,7 +179,7 @@ func readPassword(file string) (string, error) {
 	}
 	line, _, _ := strings.Cut(text, "\n")
 	if line = strings.TrimSuffix(line, "\r"); line == "" {
-		return "", fmt.Errorf("%s holds no password", file)
+		return "", fmt.Errorf("%s contains no password", file)
 	}
 	return line, nil
 }

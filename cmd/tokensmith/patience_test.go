@@ -19,17 +19,17 @@ import (
 )
 
 // servedAlone starts a server on a new SQLite database.
-func servedAlone(t testing.TB, args ...string) (*process, *caller) {
+func servedAlone(t testing.TB, args ...string) (*process, *agentCaller) {
 	return servedWith(t, nil, args...)
 }
 
 // servedWith is servedAlone with further environment variables.
-func servedWith(t testing.TB, env []string, args ...string) (*process, *caller) {
+func servedWith(t testing.TB, env []string, args ...string) (*process, *agentCaller) {
 	dir := t.TempDir()
 	p := &process{t: t, env: env, args: append([]string{"--db", filepath.Join(dir, "db")}, args...), out: filepath.Join(dir, "out")}
 	p.start()
 	t.Cleanup(p.kill)
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	return p, c
 }
@@ -128,7 +128,7 @@ func TestManyConnections(t *testing.T) {
 	p := &process{t: t, out: filepath.Join(dir, "out")}
 	p.run(exec.Command("sh", "-c", `ulimit -n 1024; exec "$0" "$@"`, binary(t), "serve", "--listen", "127.0.0.1:0", "--show-first-secret", "--db", filepath.Join(dir, "db")))
 	t.Cleanup(p.kill)
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	if code, err := c.post(p.url, "token/search", map[string]any{"max": 1}); code != 0 || err != nil {
 		t.Fatal(code, err)
@@ -157,7 +157,7 @@ func TestManyConnections(t *testing.T) {
 }
 
 // heap returns how much memory of Go's heap a process uses, touched or not.
-func heap(t testing.TB, p *process, c *caller) (bytes float64) {
+func heap(t testing.TB, p *process, c *agentCaller) (bytes float64) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
 	if err != nil {

@@ -44,31 +44,37 @@ func serveCommand(e *env) *cobra.Command {
 	f := &serveFlags{}
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the methods over HTTP", Args: cobra.NoArgs,
-		Long: "Serve the methods over HTTP. A new database gets its schema, its key file, the built-in products and repository,\n" +
-			"a first agent and an administrator of the console, whose secrets go to a file that only you can read. One is made only\n" +
-			"where neither the SQLite file nor its log (-wal) nor its key file is there: where one of them is, the rest was moved or\n" +
-			"lost, and --create says that a new one is wanted all the same.",
+		Long: "Serve the methods over HTTP. A new database gets its schema, its key file, the built-in products and repository, a first\n" +
+			"agent and an administrator of the console, whose secrets go to a file that only you can read. A new database is made only\n" +
+			"if its SQLite file, its log (-wal) and its key file are all missing. If one of them is there, the others were moved or\n" +
+			"lost; then --create makes a new database all the same.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), f) },
 	}
 	f.database.flags(cmd, "tokensmith.db")
 	f.database.bulkFlag(cmd)
 	f.tlsFlags.flags(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.create, "create", false, "make a new SQLite database where there is none, also where a key file or a log (-wal) of one is left; the log is kept under another name")
+	flags.BoolVar(&f.create, "create", false, "make a new SQLite database if there is none, even if the key file or log "+
+		"(-wal) of an old one is left; the log is kept under another name")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8070", "address to listen on")
-	flags.StringVar(&f.authListen, "auth-listen", "", "further address, which serves auth/* and oauth/token alone (8071, of old)")
+	flags.StringVar(&f.authListen, "auth-listen", "", "second address, which serves only auth/* and oauth/token (older "+
+		"clients expect port 8071)")
 	flags.StringVar(&f.prefix, "prefix", "/das5/rest", "path in front of /object/method; the bare form works as well")
-	flags.BoolVar(&f.strictJSON, "strict-json", false, "refuse bodies that are not JSON, as legacy clients send them")
+	flags.BoolVar(&f.strictJSON, "strict-json", false, "refuse bodies that are not valid JSON, such as old clients send")
 	flags.BoolVar(&f.insecure, "insecure", false, "allow plain HTTP on an address that is not loopback")
-	flags.StringVar(&f.publicURL, "public-url", "", "what links begin with, https://host (default: the listener's address)")
-	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is believed; repeatable")
-	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls a second of an agent that has no limit of its own; 0 = any")
-	flags.IntVar(&f.connections, "connections", conn.DefaultConnections, "connections at most, a quarter of them for addresses of known callers; event streams of devices are not among them")
-	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "connections of one address at most, four times as many where callers are known; trusted proxies have no such limit")
-	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that let three pass is not online")
-	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long the installation codes are good that new devices' owners are sent")
-	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "accounts that one installation code makes within an hour at most")
-	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on is as NIST SP 800-63B-4 demands for AAL2")
+	flags.StringVar(&f.publicURL, "public-url", "", "beginning of links, https://host (default: the listener's address)")
+	flags.StringSliceVar(&f.proxies, "trusted-proxy", nil, "CIDR range of proxies whose X-Forwarded-For is trusted; repeatable")
+	flags.IntVar(&f.agentRate, "agent-rate-limit", 0, "calls per second of an agent without a limit of its own; 0 = no limit")
+	flags.IntVar(&f.connections, "connections", conn.DefaultConnections, "most connections, a quarter of them for "+
+		"addresses of known callers; event streams of devices are not counted")
+	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "most connections of one "+
+		"address, four times as many for addresses of known callers; no limit for trusted proxies")
+	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that misses "+
+		"three is shown as offline")
+	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long installation codes that are sent to owners "+
+		"of new devices are valid")
+	flags.IntVar(&f.codeAccounts, "code-accounts-per-hour", 100, "most accounts that one installation code makes within an hour")
+	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on must meet NIST SP 800-63B-4, AAL2")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.senders.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
@@ -106,7 +112,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return errors.New("--code-expiry must be at least 1m, --code-accounts-per-hour at least 1")
 	}
 	if !people.IsProfile(f.profile) {
-		return fmt.Errorf("--profile must be nist, or not given, not %q", f.profile)
+		return fmt.Errorf("--profile can only be nist, not %q", f.profile)
 	}
 	if f.connections < 8 || f.addressConnections < 1 {
 		return errors.New("--connections must be at least 8, --address-connections at least 1")
@@ -176,7 +182,7 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 
 // spool returns the folders for data that is too large for memory. Folders on a disk come before those that may be in memory.
 func (f *serveFlags) spool(temp string) []string {
-	folders := []string{"/var/tmp", filepath.Dir(f.beside("")), os.TempDir()}
+	folders := []string{"/var/tmp", filepath.Dir(f.sidecar("")), os.TempDir()}
 	if temp != "" {
 		folders = slices.Insert(folders, 0, temp)
 	}
@@ -217,7 +223,7 @@ func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg d
 		return err
 	})}
 	if f.create {
-		options = append(options, store.Anew())
+		options = append(options, store.MakeAnyway())
 	}
 	s, st, err = f.database.open(ctx, cfg, options...)
 	if err == nil && made == nil {
@@ -242,7 +248,7 @@ type secrets struct {
 	written string // temporary name of the file, until the database exists
 }
 
-func (f *serveFlags) secretsFile() string { return f.beside(".first-agent.json") }
+func (f *serveFlags) secretsFile() string { return f.sidecar(".first-agent.json") }
 
 // firstSecrets creates the first agent and administrator of a new database; it returns nil if the database is not new. If it
 // returns secrets with an error, the secrets are in the database.
@@ -285,7 +291,7 @@ func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
 	if made != nil {
 		fmt.Fprintf(e.stdout, "a new database: its first agent and its administrator may do everything; their secrets are in %s\n", file)
 	} else if made = readSecrets(file); made != nil {
-		fmt.Fprintf(e.stdout, "the secrets that the database was made with are in %s\n", file)
+		fmt.Fprintf(e.stdout, "the secrets from when the database was made are in %s\n", file)
 	}
 	fmt.Fprintf(e.stdout, "\nopen the console:\n\n  %s/console/\n", base)
 	if made != nil {
@@ -295,7 +301,7 @@ func (e *env) firstSteps(made *secrets, f *serveFlags, base string) {
 		}
 		fmt.Fprintf(e.stdout, "  login name %s, password %s\n", made.LoginName, password)
 	}
-	fmt.Fprintf(e.stdout, "\nread what can be called, as a page and as an OpenAPI document:\n\n  %s/methods\n  %[1]s/openapi.json\n\n", base)
+	fmt.Fprintf(e.stdout, "\nall methods, as a page and as an OpenAPI document:\n\n  %s/methods\n  %[1]s/openapi.json\n\n", base)
 	if made == nil {
 		return
 	}

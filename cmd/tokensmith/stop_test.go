@@ -24,7 +24,7 @@ type load struct {
 }
 
 // run starts callers. A caller that gets no reply ends, unless goOn is set.
-func (l *load) run(url string, c *caller, callers int, goOn bool, name string) {
+func (l *load) run(url string, c *agentCaller, callers int, goOn bool, name string) {
 	l.codes = map[string]int{}
 	for n := range callers {
 		l.all.Go(func() {
@@ -124,7 +124,7 @@ func TestStopUnderLoad(t *testing.T) {
 		dir := t.TempDir()
 		args := []string{"--db", url, "--key-file", filepath.Join(dir, "key")}
 		p := &process{t: t, args: args, out: filepath.Join(dir, "out")}
-		c := &caller{}
+		c := &agentCaller{}
 		all := map[string]int{}
 		for round := range 4 {
 			p.start()
@@ -171,7 +171,7 @@ func TestDiskFull(t *testing.T) {
 	p := &process{t: t, args: args, out: filepath.Join(elsewhere, "out")}
 	p.start()
 	t.Cleanup(func() { p.kill() })
-	c := &caller{}
+	c := &agentCaller{}
 	c.id, c.secret = p.first()
 	l := &load{}
 	l.run(p.url, c, 8, true, "s")

@@ -24,7 +24,7 @@ func (f *tlsFlags) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.cert, "tls-cert", "", "PEM file of the server's certificate, with its chain; read again when it changes")
 	flags.StringVar(&f.key, "tls-key", "", "PEM file of its key")
-	flags.BoolVar(&f.self, "tls-self", false, "serve TLS with a certificate of our own making, kept beside the database")
+	flags.BoolVar(&f.self, "tls-self", false, "serve TLS with a certificate that tokensmith makes and keeps next to the database")
 	flags.StringVar(&f.clientCA, "client-ca", "", "PEM file of the authorities of client certificates (default: the built-in one)")
 }
 
@@ -60,7 +60,7 @@ func (f *tlsFlags) config(d *database, hosts []string, now time.Time) (*tls.Conf
 			return nil, nil, err
 		}
 		if !clients.AppendCertsFromPEM(text) {
-			return nil, nil, fmt.Errorf("%s holds no certificate", f.clientCA)
+			return nil, nil, fmt.Errorf("%s contains no certificate", f.clientCA)
 		}
 	}
 	certFile, keyFile := f.cert, f.key

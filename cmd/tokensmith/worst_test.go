@@ -16,7 +16,7 @@ import (
 )
 
 // owned fills a server with users who have one token each.
-func owned(t *testing.T, p *process, c *caller, n int) {
+func owned(t *testing.T, p *process, c *agentCaller, n int) {
 	t.Helper()
 	users, tokens, owners := &strings.Builder{}, &strings.Builder{}, &strings.Builder{}
 	users.WriteString("domain,loginName,firstName,lastName,email,description\n")

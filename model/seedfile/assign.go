@@ -124,13 +124,13 @@ func readTable(text string, maxRows int, header func([]string, int) error, known
 	for i, column := range names {
 		usual := known(column)
 		if usual == "" && !ignores(ignore, column) {
-			return bad, unreadable(line, "%s%s; attrs.ignore lets a column pass", numbered("unknown column "+name(column), fields, column), more)
+			return bad, unreadable(line, "%s%s; to ignore a column, name it in attrs.ignore", numbered("unknown column "+name(column), fields, column), more)
 		}
 		names[i] = usual
 	}
 	for i, column := range names {
 		if column != "" && slices.Contains(names[:i], column) {
-			return bad, unreadable(line, "two columns are for %s", column)
+			return bad, unreadable(line, "two columns hold the %s", column)
 		}
 	}
 	if err := header(names, line); err != nil {
@@ -151,7 +151,7 @@ func readTable(text string, maxRows int, header func([]string, int) error, known
 		case err != nil:
 			return bad, err
 		case len(fields) < width || filled(fields) > width:
-			bad.add(line, "", fmt.Sprintf("it has %d fields, the header has %d", len(fields), width))
+			bad.add(line, "", fmt.Sprintf("the row has %d fields, the header has %d", len(fields), width))
 		default:
 			if serial, reason := row(fields[:width], line); reason != "" {
 				bad.add(line, serial, reason)

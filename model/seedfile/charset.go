@@ -132,7 +132,8 @@ func Decode(text, charset string) (string, error) {
 	case ok:
 		return string(out), nil
 	case auto:
-		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not UTF-8: name the charset of the file, such as windows-1252", max(1, line))
+		return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not UTF-8: name the charset of the file, "+
+			"such as windows-1252", max(1, line))
 	}
 	return "", model.AttrErrorf(model.Invalid, "attrs.charset", "line %d is not %s", max(1, line), shown(label))
 }
@@ -247,7 +248,7 @@ func (e *evenReader) Read(p []byte) (int, error) {
 	}
 	e.n += int64(n)
 	if err == io.EOF && e.marked && e.n%2 != 0 {
-		err = unreadable(0, "the file is UTF-16 and ends in the middle of a character: is all of it there?")
+		err = unreadable(0, "the file is UTF-16 and ends in the middle of a character: it is probably not complete")
 	}
 	return n, err
 }

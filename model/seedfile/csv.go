@@ -107,8 +107,8 @@ func (c *csvReader) skipped(text []byte) {
 		case c.comments:
 			c.passed++
 		default:
-			c.bad = append(c.bad, &badRow{c.base + c.seen, "the line begins with #, as a comment does, and reads like a row: put quotes around its first " +
-				"field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""})
+			c.bad = append(c.bad, &badRow{c.base + c.seen, "the line begins with # like a comment, but looks like a row: put its first field in " +
+				"quotes, remove the line, or ignore such lines with attrs.ignore or --ignore \"#\""})
 		}
 		text = rest
 	}
@@ -147,7 +147,7 @@ func (c *csvReader) fault(err error) error {
 		return err
 	case errors.As(err, &parse):
 		c.last = c.base + parse.Line
-		reason := "a quote is not closed, or stands inside a field"
+		reason := "a quote is not closed, or is inside a field without quotes"
 		if parse.Line > parse.StartLine {
 			reason = fmt.Sprintf("%s, up to line %d", reason, c.base+parse.Line)
 		}

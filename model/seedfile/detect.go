@@ -27,19 +27,20 @@ func undetected(prefix []byte) error {
 		}
 	}
 	if isJSON.Match(prefix) {
-		return unreadable(0, "the file is JSON, as the backups of authenticator apps are, which is not read: have the app export otpauth:// URIs, one a line")
+		return unreadable(0, "the file is JSON, like the backups of authenticator apps, and cannot be imported: let the "+
+			"app export otpauth:// URIs, one per line")
 	}
 	if len(bytes.TrimSpace(bytes.ReplaceAll(prefix, []byte("\ufeff"), nil))) == 0 {
 		return unreadable(0, "the file is empty")
 	}
-	return unreadable(0, "the file is of no kind that can be read here")
+	return unreadable(0, "the format of the file is not recognised: if you know it, name it with attrs.format or --format")
 }
 
 // noText returns why the beginning of a file cannot be text; "" if it may be. The beginning may be bytes, or bytes as characters.
 func noText(head []byte) (reason string) {
 	for _, kind := range []struct{ begins, reason string }{
-		{"PK\x03\x04", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
-		{"\xd0\xcf\x11\xe0", "the file is a workbook of a spreadsheet: save it as CSV"},
+		{"PK\x03\x04", "the file is a spreadsheet workbook or an archive: save it as CSV, or unpack it"},
+		{"\xd0\xcf\x11\xe0", "the file is a spreadsheet workbook: save it as CSV"},
 		{"\x1f\x8b", "the file is compressed: unpack it"},
 		{"%PDF-", "the file is a PDF: it must be text"},
 	} {
@@ -77,7 +78,7 @@ func detectXML(text []byte) (Format, error) {
 			case "Tokens":
 				return SafeNetXML, nil
 			}
-			return Auto, unreadable(x.line(), "an XML file with the root element <%s> is of no kind that can be read here", name(start.Name.Local))
+			return Auto, unreadable(x.line(), "an XML file with the root element <%s> is not in a format that can be imported", name(start.Name.Local))
 		}
 	}
 }

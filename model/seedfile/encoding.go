@@ -70,7 +70,7 @@ func (e Encoding) mismatch(text string) string {
 	if reason := e.fault(text); e != "" || reason != unlike {
 		return "the seed " + reason
 	}
-	return "the seed is neither hex nor base32, or the file mixes both; say encode in a column"
+	return "the seed is neither hex nor base32, or the file mixes both: add a column encode"
 }
 
 const unlike = "is neither hex nor base32"
@@ -80,11 +80,11 @@ const unlike = "is neither hex nor base32"
 func (e Encoding) fault(text string) string {
 	text = strings.ReplaceAll(model.Pasted(text), ":", "")
 	if e != Base32 && e != Base64 && len(text)%2 == 1 && len(text) >= 20 && strings.Trim(text, "0123456789abcdefABCDEF") == "" {
-		return "has an odd number of hex digits: one is missing, perhaps a zero in front"
+		return "has an odd number of hex digits: one is missing, perhaps a leading zero"
 	}
 	for _, r := range text {
 		if r > unicode.MaxASCII {
-			return fmt.Sprintf("has U+%04X, which is in no seed", r)
+			return fmt.Sprintf("contains U+%04X, which cannot be part of a seed", r)
 		}
 	}
 	if e == "" {

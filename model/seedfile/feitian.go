@@ -33,12 +33,12 @@ func (r *fieldReader) next() ([]string, int, error) {
 		fields := strings.Fields(string(line))
 		switch {
 		case len(fields) == 2 && fields[0][0] == '#' && !r.comments && isSeed(fields[1]):
-			return nil, r.line, &badRow{r.line, "the line begins with #, as a comment does, and reads like a row: take the #, or the line, out, or pass " +
-				"over such lines with attrs.ignore, or --ignore \"#\""}
+			return nil, r.line, &badRow{r.line, "the line begins with # like a comment, but looks like a row: remove the # or the line, or " +
+				"ignore such lines with attrs.ignore or --ignore \"#\""}
 		case len(fields) == 0 || fields[0][0] == '#':
 			continue
 		case len(fields) > 2 && r.line > 1:
-			return nil, r.line, &badRow{r.line, fmt.Sprintf("it has %d fields, not a serial and a seed", len(fields))}
+			return nil, r.line, &badRow{r.line, fmt.Sprintf("the line has %d fields, not a serial and a seed", len(fields))}
 		}
 		return fields, r.line, nil
 	}

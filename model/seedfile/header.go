@@ -30,7 +30,7 @@ func headerWithout(row, next []string, header *oathLayout, encoding Encoding) (r
 	case header[colSeed] >= 0:
 		lacks = "serial"
 	}
-	return fmt.Sprintf("the first line is a header (%.200s), and none of its columns is known to hold the %s: name them serial and seed", strings.Join(named, ", "), lacks)
+	return fmt.Sprintf("the first line is a header (%.200s), but none of its columns is known as the %s: call them serial and seed", strings.Join(named, ", "), lacks)
 }
 
 // readsLikeHeader returns whether a first line names columns: known ones, or words in the place of a seed.

@@ -36,7 +36,7 @@ func TestHeaderWithoutSeed(t *testing.T) {
 	for _, again := range []string{"Serial Number,Shared Secret Base32", "serial,seed", "Serial,Authenticator Key Value"} {
 		for _, first := range []string{"serial,seed\n", ""} {
 			f, _, err := read([]byte(first+"1001,"+b32+"\n"+again+"\n1002,"+b32+"\n"), seedfile.Options{})
-			if said := refusal(f, err); !strings.Contains(said, "it reads like a header") {
+			if said := refusal(f, err); !strings.Contains(said, "the line looks like a header") {
 				t.Errorf("%q behind %q: %s", again, first, said)
 			}
 		}

@@ -53,9 +53,9 @@ const (
 	maxPeriod = 1 << 31
 )
 
-// DriftMost is how many steps the clock of a device may be ahead or behind in a file. A clock that drifts further in use still
+// MaxDrift is how many steps the clock of a device may be ahead or behind in a file. A clock that drifts further in use still
 // fits the four bytes in PSKC.
-const DriftMost = 2_000_000_000
+const MaxDrift = 2_000_000_000
 
 // note adds a note about something that the file says about the key and that was not used.
 func (k *Key) note(format string, args ...any) {
@@ -78,8 +78,8 @@ func (k *Key) check() string {
 		return fmt.Sprintf("%d digits are not supported, only 6 or 8", k.Digits)
 	case k.Period < 0 || k.Period > maxPeriod:
 		return "the period is out of range"
-	case k.Drift < -DriftMost || k.Drift > DriftMost:
-		return fmt.Sprintf("the drift is not a number of steps from -%d to %d", DriftMost, DriftMost)
+	case k.Drift < -MaxDrift || k.Drift > MaxDrift:
+		return fmt.Sprintf("the drift is not a number of steps from -%d to %d", MaxDrift, MaxDrift)
 	case k.Counter < 0 || k.Counter > otp.LastStep:
 		return fmt.Sprintf("the counter is not a number from 0 to %d", otp.LastStep)
 	}

@@ -42,7 +42,7 @@ const maxBatch = 1000
 func (s batchSet) report(f *File) {
 	for _, id := range slices.Sorted(maps.Keys(s)) {
 		if b := s[id]; uint64(len(b.parts)) < b.size {
-			f.note(fmt.Sprintf("an export has %d parts, of which %d are in the file", b.size, len(b.parts)))
+			f.note(fmt.Sprintf("an export has %d parts, but the file contains only %d of them", b.size, len(b.parts)))
 		}
 	}
 }

@@ -92,7 +92,7 @@ func oathHeader(row []string) (layout oathLayout, unknown []string, twice string
 		case known && layout[c] < 0:
 			layout[c] = i
 		case known && twice == "":
-			twice = fmt.Sprintf("columns %s and %s are for one thing: which of them counts cannot be told", name(row[layout[c]]), name(column))
+			twice = fmt.Sprintf("columns %s and %s have the same meaning: keep only one of them", name(row[layout[c]]), name(column))
 		case !known && strings.TrimSpace(column) != "":
 			unknown = append(unknown, strings.TrimSpace(column))
 		}
@@ -156,7 +156,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			return k, reason
 		}
 		if repeatsHeader(field(colSerial), seed, encoding) {
-			return k, "it reads like a header, not like a row"
+			return k, "the line looks like a header, not like a row"
 		}
 	}
 	k.Serial, k.Algorithm = field(colSerial), algorithm
@@ -179,9 +179,9 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		} else if kind == "" || strings.EqualFold(kind, s) {
 			kind = s
 		} else if strings.EqualFold(s, HOTP) || strings.EqualFold(s, TOTP) {
-			return k, fmt.Sprintf("type is %s, and algorithm %s", shown(kind), shown(s))
+			return k, fmt.Sprintf("type is %s, but algorithm is %s", shown(kind), shown(s))
 		} else {
-			return k, fmt.Sprintf("algorithm %s is neither a type nor a hash that is supported", shown(s))
+			return k, fmt.Sprintf("algorithm %s is not a supported type or hash", shown(s))
 		}
 	}
 	switch strings.ToLower(kind) {
@@ -198,7 +198,8 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 		}
 		k.Algorithm, factor = HOTP, kind
-		k.note("the third column was read as a counter; if it is a period, put totp and the digits in front of it, or name the columns in a first line")
+		k.note("the third column was read as a counter; if it is a period, put totp and the digits in front of it, or name " +
+			"the columns in the first line")
 	}
 	if s := field(colDigits); s != "" {
 		if k.Digits, ok = digitCount(s); !ok {
@@ -213,10 +214,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	case k.Algorithm == TOTP:
 		period = factor
 	default:
-		return k, "the last column is a period or a counter, and no type says which"
+		return k, "the last column may be a period or a counter: give the type, hotp or totp"
 	}
 	if filled(row) > 6 && !named {
-		return k, "it has more than 6 fields, and no header names them"
+		return k, "the row has more than 6 fields, and there is no header that names them"
 	}
 	if named && k.Algorithm == "" && period != "" {
 		k.Algorithm = TOTP
@@ -224,7 +225,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	switch {
 	case period == "":
 	case k.Algorithm == HOTP:
-		k.note("the period was not used, the key is event-based")
+		k.note("the period was not used, because the key is event-based")
 	default:
 		if k.Period, ok = positive(period); !ok {
 			return k, fmt.Sprintf("period %s is not a number of seconds", shown(period))
@@ -233,10 +234,10 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 	switch {
 	case counter == "", counter == "0":
 	case k.Algorithm == TOTP:
-		k.note("the counter was not used, the key is time-based")
+		k.note("the counter was not used, because the key is time-based")
 	default:
 		if k.Counter, ok = counterValue(counter); !ok {
-			return k, fmt.Sprintf("counter %s is not a number from 0 up", shown(counter))
+			return k, fmt.Sprintf("counter %s is not a number of 0 or more", shown(counter))
 		}
 	}
 	if s := field(colDrift); s != "" {
@@ -250,7 +251,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 		case !ok:
 			return k, fmt.Sprintf("hash %s is not supported", shown(s))
 		case k.Hash != "" && k.Hash != hash:
-			return k, fmt.Sprintf("hash is %s, and algorithm %s", hash, k.Hash)
+			return k, fmt.Sprintf("hash is %s, but algorithm is %s", hash, k.Hash)
 		}
 		k.Hash = hash
 	}
@@ -259,7 +260,7 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 			return k, fmt.Sprintf("encode %s is not supported, only HEX, BASE32 or BASE64", shown(s))
 		}
 		if other := otherThanBase64(seed); encoding == Base64 && other != "" {
-			return k, fmt.Sprintf("the seed is all but surely %s, and encode is BASE64", other)
+			return k, fmt.Sprintf("the seed looks like %s, but encode is BASE64", other)
 		}
 	}
 	if k.Secret, ok = encoding.decode(seed); !ok {
@@ -271,7 +272,8 @@ func oathRow(row []string, layout *oathLayout, encoding Encoding, algorithm stri
 // misplaced returns which values are in the wrong column, such as a seed in the column of the serial number, or a type in the
 // first column. It shows none of them.
 func misplaced(row []string, serial, seed string, named bool) string {
-	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"
+	const order = "; without a header the columns are serial, seed, type, digits, period or counter, hash: if they differ, " +
+		"name them in the first line"
 	switch {
 	case !named && (strings.EqualFold(serial, HOTP) || strings.EqualFold(serial, TOTP)):
 		return "the first column is the type" + order

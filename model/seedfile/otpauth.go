@@ -63,7 +63,7 @@ func readURI(f *File, line int, text string) error {
 	k.Line = line
 	if reason != "" {
 		if strings.Contains(text, "#") {
-			reason += "; a # that is not encoded was read as part of the URI"
+			reason += "; an unencoded # was read as part of the URI"
 		}
 		f.Bad.add(line, "", reason)
 		return nil
@@ -97,16 +97,16 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		return k, fmt.Sprintf("type %s is not supported, only hotp or totp", shown(kind))
 	}
 	if k.Issuer, k.User, ok = splitLabel(label, values["issuer"]); !ok {
-		return k, "the label of the URI cannot be read: a % in it begins no code of a character"
+		return k, "the label of the URI cannot be read: a % in it is not followed by two hex digits"
 	}
 	if issuer := model.Trim(values["issuer"]); issuer != "" {
 		if k.Issuer != "" && !sameIssuer(k.Issuer, issuer) {
-			k.note("issuer %s of the label was not used, the parameter issuer names another", quoted(k.Issuer))
+			k.note("issuer %s of the label was not used, because the parameter issuer names another", quoted(k.Issuer))
 		}
 		k.Issuer = issuer
 	}
 	if strings.Contains(text, "#") {
-		k.note("a # that is not encoded was read as part of the URI")
+		k.note("an unencoded # was read as part of the URI")
 	}
 	if s := values["algorithm"]; s != "" {
 		if k.Hash, ok = hashName(s); !ok {
@@ -124,10 +124,10 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		}
 	}
 	if s := values["counter"]; s == "" && k.Algorithm == HOTP {
-		return k, "the parameter counter is missing, without which an event-based key has no OTPs"
+		return k, "the parameter counter is missing: an event-based key needs it"
 	} else if k.Algorithm == HOTP {
 		if k.Counter, ok = counterValue(s); !ok {
-			return k, fmt.Sprintf("counter %s is not a number from 0 up", shown(s))
+			return k, fmt.Sprintf("counter %s is not a number of 0 or more", shown(s))
 		}
 	}
 	for parameter := range values {
@@ -137,7 +137,7 @@ func keyOfURI(text string, ignored []string) (k Key, reason string) {
 		case idleParameters[flatName(parameter)], ignores(ignored, parameter):
 			k.note("parameter %s was not used", name(parameter))
 		default:
-			return k, fmt.Sprintf("parameter %s is not known, and the OTPs may depend on it; %s", name(parameter), ignoreHint(parameter))
+			return k, fmt.Sprintf("parameter %s is unknown, and the OTPs may depend on it; %s", name(parameter), ignoreHint(parameter))
 		}
 	}
 	if values["secret"] == "" {
@@ -180,9 +180,9 @@ func uriParameters(text string) (values map[string]string, reason string) {
 	query, err := url.ParseQuery(text)
 	if err != nil {
 		if strings.Contains(text, "&amp;") {
-			return nil, "the parameters of the URI cannot be read: it was copied from HTML, which has &amp; for &"
+			return nil, "the parameters of the URI cannot be read: it was copied from HTML, where & is written &amp;"
 		}
-		return nil, "the parameters of the URI cannot be read: they have a ; or a % that begins no code of a character"
+		return nil, "the parameters of the URI cannot be read: they contain a ; or a % that is not followed by two hex digits"
 	}
 	values = map[string]string{}
 	for parameter, all := range query {

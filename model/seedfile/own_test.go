@@ -24,7 +24,7 @@ func TestVendorCodes(t *testing.T) {
 	if f, keys, err := read(file("Gera\u0308t\u00a01"), seedfile.Options{}); err != nil || len(keys) != 1 || f.ManufacturerCode != "Ger\u00e4t 1" || f.ProductCode != "Ger\u00e4t 1" {
 		t.Errorf("%v %d %+q %+q", err, len(keys), f.ManufacturerCode, f.ProductCode)
 	}
-	if _, _, err := read(file("DN\u200b"), seedfile.Options{}); err == nil || err.Error() != "line 1: manufacturerCode must not have characters that are not seen, such as U+200B" {
+	if _, _, err := read(file("DN\u200b"), seedfile.Options{}); err == nil || err.Error() != "line 1: manufacturerCode must not contain invisible characters such as U+200B" {
 		t.Error(err)
 	}
 }
@@ -122,7 +122,7 @@ func TestAsPeopleKeepThem(t *testing.T) {
 		"totp,1001," + seed:                                 "the first column is the type",
 		"1001,ada,totp," + seed:                             "column 4 looks like a seed",
 		"1001,6,30,totp," + b32:                             "column 5 looks like a seed",
-		"otpauth://totp/a?secret=" + b32 + "&encoder=steam": "parameter encoder is not known",
+		"otpauth://totp/a?secret=" + b32 + "&encoder=steam": "parameter encoder is unknown",
 	} {
 		if f, keys, err := read([]byte(file), seedfile.Options{}); len(keys) > 0 || !strings.Contains(refusal(f, err), want) {
 			t.Errorf("%q: %d keys, %s", file, len(keys), refusal(f, err))

@@ -53,26 +53,26 @@ func TestWhatPeopleSend(t *testing.T) {
 	const uri = "otpauth://totp/"
 	for _, c := range []struct{ name, file, want string }{
 		// Values that have an influence on the OTPs are read or refused.
-		{"a # in an issuer", uri + "Ops:ada?secret=" + b32Seed + "&issuer=Team #3&digits=8&period=60", "|Team #3|ada TOTP-8-60-HmacSHA1; note: issuer \"Ops\" of the label was not used, the parameter issuer names another; note: a # that is not encoded was read as part of the URI"},
+		{"a # in an issuer", uri + "Ops:ada?secret=" + b32Seed + "&issuer=Team #3&digits=8&period=60", "|Team #3|ada TOTP-8-60-HmacSHA1; note: issuer \"Ops\" of the label was not used, because the parameter issuer names another; note: an unencoded # was read as part of the URI"},
 		{"parameters in capitals", uri + "a:b?SECRET=" + b32Seed + "&Digits=8&Period=60&ALGORITHM=sha256", "|a|b TOTP-8-60-HmacSHA256"},
 		{"a parameter twice in two cases", uri + "a:b?secret=" + b32Seed + "&digits=8&Digits=6", "line 1 \"\": parameter digits is given twice"},
-		{"an unknown parameter", uri + "a:b?secret=" + b32Seed + "&encoder=steam", "line 1 \"\": parameter encoder is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore encoder"},
+		{"an unknown parameter", uri + "a:b?secret=" + b32Seed + "&encoder=steam", "line 1 \"\": parameter encoder is unknown, and the OTPs may depend on it; if they do not, ignore it with attrs.ignore or --ignore encoder"},
 		{"headers with units", "serial,secret,type,timestep (s),number of digits\n1001," + hexSeed + ",totp,60,8", "1001|| TOTP-8-60"},
 		{"algorithm beside type", "serial,secret,type,algorithm\n1001," + hexSeed + ",totp,SHA256", "1001|| TOTP-0-0-HmacSHA256"},
 		{"algorithm is the type", "serial,secret,algorithm\n1001," + hexSeed + ",hotp", "1001|| HOTP-0-0"},
-		{"algorithm against hash", "serial,secret,algorithm,hash\n1001," + hexSeed + ",SHA256,SHA1", "line 2 \"1001\": hash is HmacSHA1, and algorithm HmacSHA256"},
-		{"two seed columns", "serial,secret,otpkey,type\n1001," + hexSeed + "," + otherSeed + ",hotp", "line 1: columns secret and otpkey are for one thing: which of them counts cannot be told"},
-		{"an unknown column", "serial,secret,type,room\n1001," + hexSeed + ",hotp,7", "line 1: column room is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore room"},
+		{"algorithm against hash", "serial,secret,algorithm,hash\n1001," + hexSeed + ",SHA256,SHA1", "line 2 \"1001\": hash is HmacSHA1, but algorithm is HmacSHA256"},
+		{"two seed columns", "serial,secret,otpkey,type\n1001," + hexSeed + "," + otherSeed + ",hotp", "line 1: columns secret and otpkey have the same meaning: keep only one of them"},
+		{"an unknown column", "serial,secret,type,room\n1001," + hexSeed + ",hotp,7", "line 1: column room is unknown, and the OTPs may depend on it; if they do not, ignore it with attrs.ignore or --ignore room"},
 		{"a column of no matter", "serial,secret,type,Remarks\n1001," + hexSeed + ",hotp,7", "1001|| HOTP-0-0; note: column Remarks was not used"},
-		{"a serial with #", "serial,secret,type\n#1001," + hexSeed + ",hotp\n1002," + hexSeed + ",hotp", "1002|| HOTP-0-0; line 2 \"\": the line begins with #, as a comment does, and reads like a row: put quotes around its first field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
-		{"a serial with # at the end", "serial,secret\n1,\"" + hexSeed + "\"\n\n# two lines\n#2," + hexSeed, "1|| -0-0; line 5 \"\": the line begins with #, as a comment does, and reads like a row: put quotes around its first field, or take the line out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
+		{"a serial with #", "serial,secret,type\n#1001," + hexSeed + ",hotp\n1002," + hexSeed + ",hotp", "1002|| HOTP-0-0; line 2 \"\": the line begins with # like a comment, but looks like a row: put its first field in quotes, remove the line, or ignore such lines with attrs.ignore or --ignore \"#\""},
+		{"a serial with # at the end", "serial,secret\n1,\"" + hexSeed + "\"\n\n# two lines\n#2," + hexSeed, "1|| -0-0; line 5 \"\": the line begins with # like a comment, but looks like a row: put its first field in quotes, remove the line, or ignore such lines with attrs.ignore or --ignore \"#\""},
 		{"a serial with # in quotes", "serial,secret,type\n\"#1001\"," + hexSeed + ",hotp", "#1001|| HOTP-0-0"},
 		{"comments", "# from the vendor, batch 7\nserial,secret\n# end, 500 tokens\n1001," + hexSeed, "1001|| -0-0"},
-		{"feitian with #", "1001 " + hexSeed + "\n#1002 " + hexSeed, "1001|| -0-0; line 2 \"\": the line begins with #, as a comment does, and reads like a row: take the #, or the line, out, or pass over such lines with attrs.ignore, or --ignore \"#\""},
-		{"a header element", vendor("<algorithm>HmacSHA256</algorithm>", goodToken), "line 1: header element <algorithm> is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore algorithm"},
+		{"feitian with #", "1001 " + hexSeed + "\n#1002 " + hexSeed, "1001|| -0-0; line 2 \"\": the line begins with # like a comment, but looks like a row: remove the # or the line, or ignore such lines with attrs.ignore or --ignore \"#\""},
+		{"a header element", vendor("<algorithm>HmacSHA256</algorithm>", goodToken), "line 1: header element <algorithm> is unknown, and the OTPs may depend on it; if they do not, ignore it with attrs.ignore or --ignore algorithm"},
 		{"header elements in capitals", vendor("<Digits>8</Digits><TIMEWINDOW>60</TIMEWINDOW>", goodToken), "1|| TOTP-8-60"},
-		{"base32 in base64", vendor("<encode>BASE64</encode>", "<token><serial>1</serial><seed>"+b32Seed+"</seed></token>"), "line 1 \"1\": the seed is all but surely BASE32, and the header has encode BASE64; say encode BASE64 if it is that"},
-		{"base32 in a PlainValue", pskc("", pskcKey(pskcNS+":hotp", sixDigits, "<Secret><PlainValue>"+b32Seed+"</PlainValue></Secret>", ""), "1.0"), "line 1 \"77\": the secret is all but surely BASE32 where PSKC has base64; say encode BASE32, or BASE64 if it is that"},
+		{"base32 in base64", vendor("<encode>BASE64</encode>", "<token><serial>1</serial><seed>"+b32Seed+"</seed></token>"), "line 1 \"1\": the seed looks like BASE32, but the header has encode BASE64; give encode BASE64 if it is base64"},
+		{"base32 in a PlainValue", pskc("", pskcKey(pskcNS+":hotp", sixDigits, "<Secret><PlainValue>"+b32Seed+"</PlainValue></Secret>", ""), "1.0"), "line 1 \"77\": the secret looks like BASE32, but PSKC has base64 there; give encode BASE32, or BASE64 if it is base64"},
 		// The label.
 		{"an encoded colon in the issuer", uri + "Text%3A%20More%20Text:Secret?secret=" + b32Seed + "&issuer=Text%3A%20More%20Text", "|Text: More Text|Secret TOTP-6-30-HmacSHA1"},
 		{"everything encoded", uri + "Test%3A%20Foo%3AUser?secret=" + b32Seed + "&issuer=Test%3A%20Foo", "|Test: Foo|User TOTP-6-30-HmacSHA1"},
@@ -93,17 +93,17 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"blanks behind quotes", "\"serial\" , \"secret\" ,\"type\"\n\"1,1\" , \"" + hexSeed + "\"  , \"hotp\"  \r\n\"1\"\"2 \"  ,\"" + hexSeed + "\",\"hotp\" ", "1,1|| HOTP-0-0; 1\"2|| HOTP-0-0"},
 		{"tabs behind quotes", "serial,secret\n\"1\"\t,\"" + hexSeed + "\" \t", "1|| -0-0"},
 		{"an end of the file", "serial,secret\r\n1," + hexSeed + "\r\n\x1a", "1|| -0-0"},
-		{"another hash", "serial,secret,type,algorithm\n1," + hexSeed + ",totp,MD5", "line 2 \"1\": algorithm \"MD5\" is neither a type nor a hash that is supported"},
+		{"another hash", "serial,secret,type,algorithm\n1," + hexSeed + ",totp,MD5", "line 2 \"1\": algorithm \"MD5\" is not a supported type or hash"},
 		{"an encoding in another spelling", "serial,secret,encode\n1," + b32Seed + ",Base-32", "1|| -0-0"},
-		{"text behind quotes", "serial,secret\n\"1\" x," + hexSeed, "line 2 \"\": a quote is not closed, or stands inside a field"},
+		{"text behind quotes", "serial,secret\n\"1\" x," + hexSeed, "line 2 \"\": a quote is not closed, or is inside a field without quotes"},
 		{"vertical bars", "serial|secret|type\n1001|" + hexSeed + "|hotp", "1001|| HOTP-0-0"},
 		{"vertical bars without a header", "1001|" + hexSeed + "|hotp\n1,2|" + hexSeed, "1001|| HOTP-0-0; 1,2|| -0-0"},
 		{"a bar in a serial", "1|2," + hexSeed, "1|2|| -0-0"},
-		{"rows in quotes", "\"serial,secret\"\n\"1001," + hexSeed + "\"", "line 1 \"\": the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line; line 2 \"\": the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line"},
+		{"rows in quotes", "\"serial,secret\"\n\"1001," + hexSeed + "\"", "line 1 \"\": the seed is missing: the row has one field; separate fields as the first line does, by commas, semicolons, tabs or |; line 2 \"\": the seed is missing: the row has one field; separate fields as the first line does, by commas, semicolons, tabs or |"},
 		{"columns with other blanks", "serial\u00a0number,shared\u2009secret,o\u200btp type\n1001," + hexSeed + ",hotp", "1001|| HOTP-0-0"},
 		{"columns of two lines", "\"serial\nnumber\",secret\n1001," + hexSeed, "1001|| -0-0"},
 		{"two byte order marks", "\ufeff\ufeffserial,secret\n1001," + hexSeed, "1001|| -0-0"},
-		{"a text formula without quotes around", "serial,secret,type\n=\"0001234\",=\"" + hexSeed + "\",hotp\n =\"0001235\"," + hexSeed + ",hotp\n=x," + hexSeed + ",hotp\na=\"b," + hexSeed + ",", "0001234|| HOTP-0-0; 0001235|| HOTP-0-0; =x|| HOTP-0-0; line 5 \"\": a quote is not closed, or stands inside a field"},
+		{"a text formula without quotes around", "serial,secret,type\n=\"0001234\",=\"" + hexSeed + "\",hotp\n =\"0001235\"," + hexSeed + ",hotp\n=x," + hexSeed + ",hotp\na=\"b," + hexSeed + ",", "0001234|| HOTP-0-0; 0001235|| HOTP-0-0; =x|| HOTP-0-0; line 5 \"\": a quote is not closed, or is inside a field without quotes"},
 		{"sep=", "sep=;\r\nserial;secret\r\n1001;" + hexSeed, "1001|| -0-0"},
 		{"sep= and a bad row", "sep=;\nserial;secret\n1001;" + hexSeed + "\n;" + hexSeed, "1001|| -0-0; line 4 \"\": the serial is missing"},
 		{"no-break spaces", "serial,secret\n\u00a01001\u00a0," + hexSeed, "1001|| -0-0"},
@@ -112,7 +112,7 @@ func TestWhatPeopleSend(t *testing.T) {
 		// Other columns, other orders.
 		{"the hash as sixth", "1001," + hexSeed + ",totp,6,30,sha256", "1001|| TOTP-6-30-HmacSHA256"},
 		{"swapped", hexSeed + ",10001001", "line 1 \"\": the serial looks like a seed: are the columns swapped?"},
-		{"the type first", "TOTP,1001," + hexSeed, "line 1 \"\": the first column is the type; without a header the columns are serial, seed, type, digits, period or counter, hash: name them in a first line"},
+		{"the type first", "TOTP,1001," + hexSeed, "line 1 \"\": the first column is the type; without a header the columns are serial, seed, type, digits, period or counter, hash: if they differ, name them in the first line"},
 		{"safeid", "serial number,secret key,time interval,manufacturer,model\n10001001," + b32Seed + ",60,Deepnet Security,SafeID/Classic", "10001001|| TOTP-0-60"},
 		{"a yubico log with semicolons", "LOGGING START;14.10.2012 16:18\n" + strings.ReplaceAll(yubicoRow("cccc1"), ",", ";"), "cccc1|| HOTP-6-0; note: the serial is the public id; the device types it before each OTP"},
 		{"a serial in capitals", `<Tokens><Token SERIAL="1"><Seed>` + hexSeed + `</Seed></Token></Tokens>`, "1|| -0-0"},
@@ -122,20 +122,20 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"not seen", "serial,secret\n1," + hexSeed + "\u200b\n2,\ufeff" + hexSeed, "1|| -0-0; 2|| -0-0"},
 		{"colons", "serial,secret\n1," + strings.Join(pairs(hexSeed), ":"), "1|| -0-0"},
 		{"other dashes", "serial,secret\n1," + b32Seed[:16] + "\u2013" + b32Seed[16:], "1|| -0-0"},
-		{"a zero is missing", "serial,secret\n1," + hexSeed + "\n2," + hexSeed[1:], "1|| -0-0; line 3 \"2\": the seed has an odd number of hex digits: one is missing, perhaps a zero in front"},
-		{"another alphabet", "serial,secret\n1," + strings.Replace(hexSeed, "a", "\u0430", 1), "line 2 \"1\": the seed has U+0430, which is in no seed"},
+		{"a zero is missing", "serial,secret\n1," + hexSeed + "\n2," + hexSeed[1:], "1|| -0-0; line 3 \"2\": the seed has an odd number of hex digits: one is missing, perhaps a leading zero"},
+		{"another alphabet", "serial,secret\n1," + strings.Replace(hexSeed, "a", "\u0430", 1), "line 2 \"1\": the seed contains U+0430, which cannot be part of a seed"},
 		{"a feitian file with colons", "1001 " + strings.Join(pairs(hexSeed), ":"), "1001|| -0-0"},
 		{"not seen in a URI", uri + "a:b?secret=" + b32Seed + "\u200b", "|a|b TOTP-6-30-HmacSHA1"},
 		{"typographic quotes", "\u201c" + uri + "a:b?secret=" + b32Seed + "\u201d", "|a|b TOTP-6-30-HmacSHA1"},
-		{"copied from HTML", uri + "a:b?secret=" + b32Seed + "&amp;digits=8", "line 1 \"\": the parameters of the URI cannot be read: it was copied from HTML, which has &amp; for &"},
+		{"copied from HTML", uri + "a:b?secret=" + b32Seed + "&amp;digits=8", "line 1 \"\": the parameters of the URI cannot be read: it was copied from HTML, where & is written &amp;"},
 		// Files that are not text.
-		{"a workbook", "PK\x03\x04\x14\x00", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
-		{"an old workbook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1,;", "the file is a workbook of a spreadsheet: save it as CSV"},
+		{"a workbook", "PK\x03\x04\x14\x00", "the file is a spreadsheet workbook or an archive: save it as CSV, or unpack it"},
+		{"an old workbook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1,;", "the file is a spreadsheet workbook: save it as CSV"},
 		{"compressed", "\x1f\x8b\x08\x00,,", "the file is compressed: unpack it"},
 		{"blanks", "\ufeff \r\n\n", "the file is empty"},
 		// Values that cannot work.
 		{"a counter at the end", "otpauth://hotp/a:b?secret=" + b32Seed + "&counter=9223372036854775807", "line 1 \"\": the counter is not a number from 0 to 9223372036854775806"},
-		{"a serial that is not seen", "serial,secret\n10\u200b01," + hexSeed, "line 2 \"\": the serial must not have characters that are not seen, such as U+200B"},
+		{"a serial that is not seen", "serial,secret\n10\u200b01," + hexSeed, "line 2 \"\": the serial must not contain invisible characters such as U+200B"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -177,8 +177,8 @@ func TestUnknownColumnIsNamed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("columnü", 7)
 	for _, c := range []struct{ file, want string }{
-		{"serial,secret,\"room, floor\"\n1001," + hexSeed + ",7", `column room, floor is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore "room floor"`},
-		{"serial,secret," + long + "\n1001," + hexSeed + ",7", `column 3, (a name of 49 characters) is not known, and the OTPs may depend on it; if they do not, let it pass with attrs.ignore, or --ignore, and its name`},
+		{"serial,secret,\"room, floor\"\n1001," + hexSeed + ",7", `column room, floor is unknown, and the OTPs may depend on it; if they do not, ignore it with attrs.ignore or --ignore "room floor"`},
+		{"serial,secret," + long + "\n1001," + hexSeed + ",7", `column 3, (a name of 49 characters) is unknown, and the OTPs may depend on it; if they do not, ignore it by its name in attrs.ignore or --ignore`},
 	} {
 		if got := said(t, c.file, seedfile.Options{}); !strings.HasSuffix(got, c.want) {
 			t.Errorf("got  %s\nwant %s", got, c.want)
@@ -193,7 +193,7 @@ func TestUnknownColumnIsNamed(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if got := said(t, "serial,secret\n#1001,"+hexSeed+"\n1002,"+hexSeed, seedfile.Options{Ignore: []string{"#"}}); !strings.Contains(got, "1 lines that begin with # and read like rows were passed over") {
+	if got := said(t, "serial,secret\n#1001,"+hexSeed+"\n1002,"+hexSeed, seedfile.Options{Ignore: []string{"#"}}); !strings.Contains(got, "1 lines that begin with # and look like rows were ignored") {
 		t.Error(got)
 	}
 }

@@ -119,7 +119,7 @@ func (p *pskcReader) reportUnused() {
 		return
 	}
 	if len(p.lock.password) > 0 || len(p.lock.preShared) > 0 {
-		p.f.note("the password or key given was not used: no encrypted value was opened")
+		p.f.note("the password or key was not needed: no encrypted value was read")
 	}
 }
 

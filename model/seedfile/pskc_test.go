@@ -208,7 +208,7 @@ func TestPSKCRefused(t *testing.T) {
 		{"cbc without mac method", noMAC.head(""), pskcKey(hotp, sixDigits, noMAC.value("Secret", []byte("seed")), ""), "a value is encrypted with AES-CBC and the file has no MAC, which RFC 6030 requires"},
 		{"cbc without value mac", s.head(hmacSHA1), pskcKey(hotp, sixDigits, noMAC.value("Secret", []byte("seed")), ""), "a value is encrypted with AES-CBC and has no ValueMAC, which RFC 6030 requires"},
 		{"counter without mac", s.head(hmacSHA1), pskcKey(hotp, sixDigits, plainSecret+noMAC.value("Counter", be8(1)), ""), "a value is encrypted with AES-CBC and has no ValueMAC, which RFC 6030 requires"},
-		{"ambiguous counter", s.head(hmacSHA1), pskcKey(hotp, sixDigits, plainSecret+s.value("Counter", []byte("1234")), ""), "the value of <Counter> may be a number in bytes or in digits: which one cannot be told"},
+		{"ambiguous counter", s.head(hmacSHA1), pskcKey(hotp, sixDigits, plainSecret+s.value("Counter", []byte("1234")), ""), "the value of <Counter> could be a number in bytes or in digits, which have different values"},
 		{"long counter", s.head(hmacSHA1), pskcKey(hotp, sixDigits, plainSecret+s.value("Counter", []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}), ""), "the value of <Counter> is not a number of 1 to 8 bytes"},
 		{"base64 counter", "", pskcKey(hotp, sixDigits, plainSecret+"<Counter><PlainValue>NzA5</PlainValue></Counter>", ""), "the value of <Counter> is not a number"},
 		{"huge interval", "", pskcKey(pskcNS+":totp", sixDigits, plainSecret+"<TimeInterval><PlainValue>0</PlainValue></TimeInterval>", ""), "the time interval is out of range"},
@@ -224,14 +224,14 @@ func TestPSKCRefused(t *testing.T) {
 		{"digits", "", pskcKey(hotp, `<ResponseFormat Encoding="DECIMAL" Length="7"/>`, plainSecret, ""), `"7" digits are not supported, only 6 or 8`},
 		{"encoding", "", pskcKey(hotp, `<ResponseFormat Encoding="HEXADECIMAL" Length="6"/>`, plainSecret, ""), `response encoding "HEXADECIMAL" is not supported, only DECIMAL`},
 		{"check digits", "", pskcKey(hotp, `<ResponseFormat Encoding="DECIMAL" Length="6" CheckDigits="true"/>`, plainSecret, ""), "check digits are not supported"},
-		{"hex secret", "", pskcKey(hotp, sixDigits, "<Secret><PlainValue>3132333435363738393031323334353637383930</PlainValue></Secret>", ""), "the secret is all but surely HEX where PSKC has base64; say encode HEX, or BASE64 if it is that"},
+		{"hex secret", "", pskcKey(hotp, sixDigits, "<Secret><PlainValue>3132333435363738393031323334353637383930</PlainValue></Secret>", ""), "the secret looks like HEX, but PSKC has base64 there; give encode HEX, or BASE64 if it is base64"},
 		{"two values", "", pskcKey(hotp, sixDigits, "<Secret><PlainValue>MTIz</PlainValue><EncryptedValue/></Secret>", ""), "<Secret> has both a plain and an encrypted value"},
 		{"no value", "", pskcKey(hotp, sixDigits, "<Secret/>", ""), "<Secret> has no value"},
-		{"foreign value", "", pskcKey(hotp, sixDigits, `<Secret><PlainValue xmlns="urn:x">MTIz</PlainValue></Secret>`, ""), "<Secret> has an element <PlainValue> that is not known or there twice"},
-		{"usage", "", pskcKey(hotp, sixDigits, plainSecret, "<Policy><KeyUsage>CR</KeyUsage></Policy>"), `the policy does not permit OTP but only "CR"`},
+		{"foreign value", "", pskcKey(hotp, sixDigits, `<Secret><PlainValue xmlns="urn:x">MTIz</PlainValue></Secret>`, ""), "<Secret> has an unknown or repeated element <PlainValue>"},
+		{"usage", "", pskcKey(hotp, sixDigits, plainSecret, "<Policy><KeyUsage>CR</KeyUsage></Policy>"), `the policy does not permit OTP, only "CR"`},
 		{"pin in otp", "", pskcKey(hotp, sixDigits, plainSecret, `<Policy><PINPolicy PINUsageMode="Algorithmic"/></Policy>`), `PIN usage mode "Algorithmic" is not supported`},
-		{"pin attribute", "", pskcKey(hotp, sixDigits, plainSecret, `<Policy><PINPolicy Colour="red"/></Policy>`), "policy attribute Colour is not known, so that the key must not be used"},
-		{"policy date", "", pskcKey(hotp, sixDigits, plainSecret, `<Policy><StartDate>soon</StartDate></Policy>`), "policy StartDate is not a date, so that the key must not be used"},
+		{"pin attribute", "", pskcKey(hotp, sixDigits, plainSecret, `<Policy><PINPolicy Colour="red"/></Policy>`), "policy attribute Colour is unknown, so the key must not be used"},
+		{"policy date", "", pskcKey(hotp, sixDigits, plainSecret, `<Policy><StartDate>soon</StartDate></Policy>`), "policy StartDate is not a date, so the key must not be used"},
 		{"device draft", "", "<Device/>", "error: line 1: <Device> belongs to a draft of RFC 6030, which is not supported"},
 		{"no key", "", "<KeyPackage/>", "the package has no key"},
 	} {
@@ -264,7 +264,7 @@ func TestPSKCOtherWriters(t *testing.T) {
 	sameKey := s
 	sameKey.macKey = s.key
 	for _, c := range []struct{ name, file, note string }{
-		{"mac over the plain value", pskc(s.head(hmacSHA1), pskcKey("hotp", sixDigits, overPlain, ""), "1.0"), "the MAC is over the plain value, which is not RFC 6030's way; it is right"},
+		{"mac over the plain value", pskc(s.head(hmacSHA1), pskcKey("hotp", sixDigits, overPlain, ""), "1.0"), "the MAC is right, but it is over the plain value, which is not what RFC 6030 says"},
 		{"no mac key", pskc(`<EncryptionKey/><MACMethod Algorithm="`+hmacSHA1+`"/>`, pskcKey(pskcNS+"#hotp", sixDigits, sameKey.value("Secret", seed), ""), "1.0"), ""},
 		{"hex", pskc("", pskcKey("HOTP", sixDigits, "<Secret><PlainValue>3132333435363738393031323334353637383930</PlainValue></Secret>", ""), "1.0"), ""},
 	} {

@@ -55,12 +55,12 @@ func (l *pskcDecrypter) open(e *element) (v pskcValue, reason string, err error)
 	mac := e.child(nsPSKC, "ValueMAC")
 	for _, c := range []*element{plain, mac} {
 		if c != nil && (len(c.children) > 0 || slices.ContainsFunc(c.attrs, func(a xml.Attr) bool { return !idleAttribute(a.Name) })) {
-			return v, fmt.Sprintf("<%s> in <%s> has an attribute or an element, which is not known", c.local, e.local), nil
+			return v, fmt.Sprintf("<%s> in <%s> has an unknown attribute or element", c.local, e.local), nil
 		}
 	}
 	for _, c := range e.children {
 		if c != plain && c != encrypted && c != mac {
-			return v, fmt.Sprintf("<%s> has an element <%s> that is not known or there twice", e.local, name(c.local)), nil
+			return v, fmt.Sprintf("<%s> has an unknown or repeated element <%s>", e.local, name(c.local)), nil
 		}
 	}
 	switch {
@@ -99,7 +99,8 @@ func (l *pskcDecrypter) writtenSecret(secret []byte) ([]byte, string) {
 		decoded, _ := other.decode(text)
 		return decoded, ""
 	}
-	return nil, fmt.Sprintf("the decrypted secret is all but surely %s characters where PSKC has the key's bytes; say encode %s, or BASE64 if they are the bytes", other, other)
+	return nil, fmt.Sprintf("the decrypted secret looks like %s text, but PSKC has the key's bytes there; give encode %s, "+
+		"or BASE64 if these are the bytes", other, other)
 }
 
 // plainSecret decodes a PlainValue, which is base64 (RFC 6030, section 4.2). A few programs write hex or base32, which is also
@@ -114,7 +115,7 @@ func (l *pskcDecrypter) plainSecret(text string) (secret []byte, reason string) 
 	}
 	if l.plainEncoding != Base64 {
 		if other := otherThanBase64(text); other != "" {
-			return nil, fmt.Sprintf("the secret is all but surely %s where PSKC has base64; say encode %s, or BASE64 if it is that", other, other)
+			return nil, fmt.Sprintf("the secret looks like %s, but PSKC has base64 there; give encode %s, or BASE64 if it is base64", other, other)
 		}
 	}
 	secret, ok := Base64.decode(text)
@@ -190,10 +191,10 @@ func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *p
 	case overCipher && ok:
 		return plain, "", nil
 	case !overCipher && ok && verified(plain):
-		v.notes = append(v.notes, "the MAC is over the plain value, which is not RFC 6030's way; it is right")
+		v.notes = append(v.notes, "the MAC is right, but it is over the plain value, which is not what RFC 6030 says")
 		return plain, "", nil
 	}
-	return nil, "", wrongKey(e.line, "the password or key is wrong, or a value was altered: its MAC does not fit")
+	return nil, "", wrongKey(e.line, "the password or key is wrong, or a value was altered: its MAC does not match")
 }
 
 // openMACKey decrypts the MAC key. If there is none, the MAC key is the encryption key.
@@ -223,7 +224,7 @@ func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	}
 	macKey, ok := open(key, data)
 	if !ok || len(macKey) == 0 {
-		return nil, wrongKey(l.macLine, "the password or key is wrong: the MAC key does not open")
+		return nil, wrongKey(l.macLine, "the password or key is wrong: the MAC key cannot be decrypted")
 	}
 	l.macKey = macKey
 	return macKey, nil

@@ -104,7 +104,7 @@ func (l *pskcDecrypter) setMAC(e *element) error {
 	l.macLine = e.line
 	l.macCipher = e.child(nsPSKC, "MACKey")
 	if ref := e.child(nsPSKC, "MACKeyReference"); ref != nil {
-		return unreadable(e.line, "the MAC key is not in the file but named %s, which is not supported", quoted(ref.text))
+		return unreadable(e.line, "the file only names its MAC key (%s), which is not supported", quoted(ref.text))
 	}
 	return nil
 }

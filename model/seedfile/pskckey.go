@@ -28,7 +28,7 @@ func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 			k.Issuer = c.text
 		case c.is(nsPSKC, "UserId"):
 			if k.User != "" && k.User != c.text {
-				k.note("the device's user %s was not kept, the key names another", quoted(k.User))
+				k.note("the device's user %s was not kept, because the key names another", quoted(k.User))
 			}
 			k.User = c.text
 		case c.is(nsPSKC, "FriendlyName"):
@@ -51,7 +51,7 @@ func (p *pskcReader) key(k *Key, e *element) (reason string, err error) {
 	}
 	if data.child(nsPSKC, "Secret") == nil {
 		if derived != "" {
-			return "the key is not in the file but to be derived from another:" + derived, nil
+			return "the file does not contain the key, but says to derive it from another one:" + derived, nil
 		}
 		return "the key has no secret", nil
 	}
@@ -154,7 +154,7 @@ func (k *Key) datum(element string, v pskcValue) (reason string) {
 	}
 	n, reason := v.integer(element == "Counter" || element == "Time")
 	if reason == "" && element == "TimeDrift" && v.encrypted && len(v.secret) < 4 && v.secret[0] >= 0x80 {
-		reason = "is too short to say whether it is ahead or behind"
+		reason = "is too short to tell whether the clock is ahead or behind"
 	}
 	if reason != "" {
 		return fmt.Sprintf("the value of <%s> %s", element, reason)
@@ -208,9 +208,9 @@ func (v pskcValue) integer(long bool) (n int64, reason string) {
 		}
 		return n, ""
 	case typed && len(b) > 8:
-		return 0, "is not a number in bytes or in digits alone"
+		return 0, "is not a number, in bytes or in digits"
 	case typed:
-		return 0, "may be a number in bytes or in digits: which one cannot be told"
+		return 0, "could be a number in bytes or in digits, which have different values"
 	case len(b) == 0, len(b) > 8:
 		return 0, "is not a number of 1 to 8 bytes"
 	case len(b) == 4 && !long:

@@ -13,14 +13,14 @@ func (k *Key) policy(e *element) (reason string) {
 	var usages []string
 	for _, a := range e.attrs {
 		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
-			return fmt.Sprintf("policy attribute %s is not known, so that the key must not be used", name(a.Name.Local))
+			return fmt.Sprintf("policy attribute %s is unknown, so the key must not be used", name(a.Name.Local))
 		}
 	}
 	for _, c := range e.children {
 		switch {
 		case c.is(nsPSKC, "StartDate"), c.is(nsPSKC, "ExpiryDate"):
 			if !isDate(c.text) {
-				return fmt.Sprintf("policy %s is not a date, so that the key must not be used", c.local)
+				return fmt.Sprintf("policy %s is not a date, so the key must not be used", c.local)
 			}
 			k.note("policy: %s %s was not kept", c.local, c.text)
 		case c.is(nsPSKC, "KeyUsage"):
@@ -32,12 +32,12 @@ func (k *Key) policy(e *element) (reason string) {
 				return reason
 			}
 		default:
-			return fmt.Sprintf("policy element <%s> is not known, so that the key must not be used", name(c.local))
+			return fmt.Sprintf("policy element <%s> is unknown, so the key must not be used", name(c.local))
 		}
 	}
 	if len(usages) > 0 {
 		if !slices.Contains(usages, "OTP") {
-			return "the policy does not permit OTP but only " + quoted(strings.Join(usages, ", "))
+			return "the policy does not permit OTP, only " + quoted(strings.Join(usages, ", "))
 		}
 		k.note("policy: KeyUsage %s", quoted(strings.Join(usages, ", ")))
 	}
@@ -60,12 +60,12 @@ func (k *Key) pinPolicy(e *element) (reason string) {
 			}
 		case "PINKeyId", "MaxFailedAttempts", "MinLength", "MaxLength", "PINEncoding":
 		default:
-			return fmt.Sprintf("policy attribute %s is not known, so that the key must not be used", name(a.Name.Local))
+			return fmt.Sprintf("policy attribute %s is unknown, so the key must not be used", name(a.Name.Local))
 		}
 		said = append(said, a.Name.Local+" "+quoted(a.Value))
 	}
 	if len(e.children) > 0 {
-		return fmt.Sprintf("policy element <%s> is not known, so that the key must not be used", name(e.children[0].local))
+		return fmt.Sprintf("policy element <%s> is unknown, so the key must not be used", name(e.children[0].local))
 	}
 	k.note("policy: PINPolicy was not kept: %s", strings.Join(said, ", "))
 	return ""

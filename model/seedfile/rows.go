@@ -54,7 +54,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 		switch {
 		case err == io.EOF:
 			if r, is := rows.(*csvReader); is && r.passed > 0 && layout[colLine] < 0 {
-				f.note(fmt.Sprintf("%d lines that begin with # and read like rows were passed over", r.passed))
+				f.note(fmt.Sprintf("%d lines that begin with # and look like rows were ignored", r.passed))
 			}
 			return nil
 		case err != nil:
@@ -99,7 +99,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			return err
 		}
 		if n := filled(row); width > 0 && n > width {
-			f.Bad.add(line, "", fmt.Sprintf("it has %d fields, the header has %d", n, width))
+			f.Bad.add(line, "", fmt.Sprintf("the row has %d fields, the header has %d", n, width))
 			continue
 		}
 		if i := nameless(names, row); i >= 0 {
@@ -112,7 +112,7 @@ func readRows(src *source, f *File, opts Options, d rowDialect) error {
 			k.Line = int(n)
 		}
 		if _, is := rows.(*csvReader); is && k.Serial != "" && len(row) == 1 && strings.ContainsAny(row[0], ",;|") {
-			reason = "the seed is missing, for it has one field: commas, semicolons, tabs or | part them, as in the first line"
+			reason = "the seed is missing: the row has one field; separate fields as the first line does, by commas, semicolons, tabs or |"
 		}
 		if reason != "" {
 			f.Bad.add(k.Line, k.Serial, reason)

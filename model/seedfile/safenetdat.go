@@ -63,7 +63,7 @@ func readSafeNetDAT(src *source, f *File, _ Options) error {
 		}
 		attribute, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return unreadable(n, "the line is not of the form name: value")
+			return unreadable(n, "the line does not have the form name: value")
 		}
 		attribute, value = strings.ToLower(strings.TrimSpace(attribute)), strings.TrimSpace(value)
 		if attribute == "dn" {
@@ -115,7 +115,7 @@ func (r *datRecord) setData(f *File, key, value string) {
 	}[key]
 	switch {
 	case field != nil && *field != "" && *field != value:
-		r.reason = fmt.Sprintf("it has %s twice", key)
+		r.reason = fmt.Sprintf("%s is given twice", key)
 	case field != nil:
 		*field = value
 	case key != "sccver":

@@ -165,7 +165,7 @@ func (f *File) judge(what, called string, harmless map[string]bool) (reason, sai
 		said = what + " <" + name(called) + ">"
 	}
 	if !harmless[flatName(called)] && !ignores(f.opts.Ignore, called) {
-		return fmt.Sprintf("%s is not known, and the OTPs may depend on it; %s", said, ignoreHint(called)), said
+		return fmt.Sprintf("%s is unknown, and the OTPs may depend on it; %s", said, ignoreHint(called)), said
 	}
 	return "", said
 }
@@ -201,9 +201,9 @@ func ignores(list []string, called string) bool {
 // ignoreHint returns how to have a name ignored. A name that could be a seed is not shown, and the user must look it up.
 func ignoreHint(called string) string {
 	if name(called) != called {
-		return "if they do not, let it pass with attrs.ignore, or --ignore, and its name"
+		return "if they do not, ignore it by its name in attrs.ignore or --ignore"
 	}
-	return fmt.Sprintf("if they do not, let it pass with attrs.ignore, or --ignore %s", shellName(strings.ReplaceAll(called, ",", "")))
+	return fmt.Sprintf("if they do not, ignore it with attrs.ignore or --ignore %s", shellName(strings.ReplaceAll(called, ",", "")))
 }
 
 func shellName(called string) string {

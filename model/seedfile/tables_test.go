@@ -60,17 +60,17 @@ func TestReadAssignmentsRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "\n", "the file is empty"},
-		{"unknown", "domain,loginName,manufacturerCode,productCode,serial,colour\n", "line 1: unknown column colour; the columns are domain, loginName, manufacturerCode, productCode, serial, status, pin; attrs.ignore lets a column pass"},
+		{"unknown", "domain,loginName,manufacturerCode,productCode,serial,colour\n", "line 1: unknown column colour; the columns are domain, loginName, manufacturerCode, productCode, serial, status, pin; to ignore a column, name it in attrs.ignore"},
 		{"twice in another case", "domain,Domain\n", "line 1: column Domain is given twice"},
 		{"missing", "\n\ndomain,loginName,manufacturerCode,productCode\n", "line 3: column serial is missing"},
 		{"twice", "domain,domain\n", "line 1: column domain is given twice"},
-		{"twice in another spelling", "domain,login name,login_name\n", "line 1: two columns are for loginName"},
+		{"twice in another spelling", "domain,login name,login_name\n", "line 1: two columns hold the loginName"},
 		{"spoilt by a spreadsheet", assignHeader + "d,u,DN,MT,1,,1.23E+05\nd,u,DN,MT,1,,#NAME?\nd,u,DN,MT,10000000.0,,\nd,#REF!,DN,MT,1,,\nd,u,DN,MT,1,,12E5678\n",
 			"2 a spreadsheet has rounded the pin: write it as text; 3 a spreadsheet has failed to compute the pin: write it as text; 4 a spreadsheet has put .0 behind the serial: write it as text; 5 a spreadsheet has failed to compute the loginName: write it as text; 1 good"},
-		{"a workbook", "PK\x03\x04,", "the file is a workbook of a spreadsheet, or an archive: save it as CSV, or unpack it"},
+		{"a workbook", "PK\x03\x04,", "the file is a spreadsheet workbook or an archive: save it as CSV, or unpack it"},
 		{"nameless", "domain,,serial\n", "line 1: column 2 has no name"},
-		{"no header", "d,u,DN,MT,1,ACTIVE,12345678901234567890\n", "line 1: unknown column d; the columns are domain, loginName, manufacturerCode, productCode, serial, status, pin; attrs.ignore lets a column pass"},
-		{"rows", assignHeader + "d,u,DN,MT,,,\nd,u,DN,MT,1\nd,u,DN,MT,\"1\"x,,\nd,u,DN,MT,1,,\n", "2 serial is missing; 3 it has 5 fields, the header has 7; 4 a quote is not closed, or stands inside a field; 1 good"},
+		{"no header", "d,u,DN,MT,1,ACTIVE,12345678901234567890\n", "line 1: unknown column d; the columns are domain, loginName, manufacturerCode, productCode, serial, status, pin; to ignore a column, name it in attrs.ignore"},
+		{"rows", assignHeader + "d,u,DN,MT,,,\nd,u,DN,MT,1\nd,u,DN,MT,\"1\"x,,\nd,u,DN,MT,1,,\n", "2 serial is missing; 3 the row has 5 fields, the header has 7; 4 a quote is not closed, or is inside a field without quotes; 1 good"},
 		{"too many", assignHeader + strings.Repeat("d,u,DN,MT,1,,\n", 11), "the file has more than 10 rows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestReadUsers(t *testing.T) {
 	want := &seedfile.UserTable{
 		Columns: []string{"password", "loginName", "description"},
 		Rows:    []seedfile.UserRow{{2, seedfile.Fields{" a, \"b ", "kim", "two\nlines"}}, {5, seedfile.Fields{"y", "pat", ""}}},
-		Bad:     seedfile.Bad{Rows: []model.RowError{{Line: 4, Reason: "it has 2 fields, the header has 3"}}},
+		Bad:     seedfile.Bad{Rows: []model.RowError{{Line: 4, Reason: "the row has 2 fields, the header has 3"}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -118,7 +118,7 @@ func TestReadUsers(t *testing.T) {
 	if s := fmt.Sprintf("%v %+v %#v", got.Rows, got.Rows, got.Rows); strings.Contains(s, "kim") {
 		t.Error("a row prints its values")
 	}
-	if _, err := seedfile.ReadUsers("loginName,shoeSize\n", 0, known); err == nil || err.Error() != "line 1: unknown column shoeSize; attrs.ignore lets a column pass" {
+	if _, err := seedfile.ReadUsers("loginName,shoeSize\n", 0, known); err == nil || err.Error() != "line 1: unknown column shoeSize; to ignore a column, name it in attrs.ignore" {
 		t.Error(err)
 	}
 }

@@ -74,7 +74,7 @@ func TestUnknownAnywhere(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f, keys, err := read([]byte(c.file), seedfile.Options{})
-			if said := refusal(f, err); len(keys) > 0 || !strings.Contains(said, c.unknown) || !strings.Contains(said, "is not known, and the OTPs may depend on it") {
+			if said := refusal(f, err); len(keys) > 0 || !strings.Contains(said, c.unknown) || !strings.Contains(said, "is unknown, and the OTPs may depend on it") {
 				t.Errorf("%d keys, refused: %s", len(keys), said)
 			}
 			f, keys, err = read([]byte(c.file), seedfile.Options{Ignore: []string{c.unknown}})
@@ -135,7 +135,7 @@ func TestPSKCWrittenSecret(t *testing.T) {
 	for encoding, text := range map[seedfile.Encoding]string{seedfile.Hex: "3132333435363738393031323334353637389f3a", seedfile.Base32: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TRHZ2"} {
 		file := []byte(pskc(s.head(hmacSHA256), pskcKey(pskcNS+":hotp", sixDigits, s.value("Secret", []byte(text)), ""), "1.0"))
 		f, keys, err := read(file, seedfile.Options{PreSharedKey: s.key})
-		if said := refusal(f, err); len(keys) > 0 || !strings.Contains(said, "say encode "+string(encoding)) || strings.Contains(said, text) {
+		if said := refusal(f, err); len(keys) > 0 || !strings.Contains(said, "give encode "+string(encoding)) || strings.Contains(said, text) {
 			t.Errorf("%s: %d keys, %s", encoding, len(keys), said)
 		}
 		for as, want := range map[seedfile.Encoding]model.Secret{encoding: seed, seedfile.Base64: model.Secret(text)} {

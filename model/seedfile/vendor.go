@@ -82,7 +82,8 @@ func readVendor(src *source, f *File, _ Options) error {
 		case "tokens":
 			return v.readTokens()
 		}
-		return unreadable(v.x.line(), "<%s> is another kind of file of this vendor; only <tokens> with seeds are read", name(e.Name.Local))
+		return unreadable(v.x.line(), "<%s> is in another kind of file of this vendor; only <tokens>, which hold seeds, "+
+			"can be imported", name(e.Name.Local))
 	})
 	if err != nil {
 		return err
@@ -251,7 +252,7 @@ func (v *vendorReader) token(t vendorToken) error {
 	}
 	switch {
 	case t.twice != "":
-		v.f.Bad.add(t.line, t.serial, "it has <"+t.twice+"> twice")
+		v.f.Bad.add(t.line, t.serial, "<"+t.twice+"> is given twice")
 		return nil
 	case t.own != "":
 		v.f.Bad.add(t.line, t.serial, "it has a <"+t.own+"> of its own, which is not supported")
@@ -264,7 +265,8 @@ func (v *vendorReader) token(t vendorToken) error {
 		return nil
 	}
 	if other := otherThanBase64(t.seed); h.encoding == Base64 && other != "" && v.f.opts.Encoding != Base64 {
-		v.f.Bad.add(t.line, t.serial, fmt.Sprintf("the seed is all but surely %s, and the header has encode BASE64; say encode BASE64 if it is that", other))
+		v.f.Bad.add(t.line, t.serial, fmt.Sprintf("the seed looks like %s, but the header has encode BASE64; give encode "+
+			"BASE64 if it is base64", other))
 		return nil
 	}
 	if k.Secret, ok = h.encoding.decode(t.seed); !ok {

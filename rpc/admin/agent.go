@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
@@ -36,9 +37,11 @@ var AgentType = object.Declare(&object.Type{
 		return keepAgent(tx, row.(*model.Agent), nil)
 	},
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique, and nobody's else in the record"},
-		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it signs in with; the id"},
-		{Name: "permissions", Kind: object.List, When: object.Always, Required: true, About: "method patterns: `token/create`, `token/*`, `*`; each must fit a method"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true,
+			About: "unique; no other caller has it in the audit record"},
+		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it authenticates with, the same as the id"},
+		{Name: "permissions", Kind: object.List, When: object.Always, Required: true,
+			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
 		{Name: "addresses", Kind: object.List, When: object.Always, About: "CIDR ranges it calls from; none = any"},
 		{Name: "certificates", Kind: object.List, When: object.Always, About: "SHA-256 of the public keys of its certificates, hex"},
@@ -63,7 +66,7 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 		return err
 	}
 	if old == nil || old.(*model.Agent).Name != a.Name {
-		if err := dispatch.AgentName(tx, a.Name); err != nil {
+		if err := caller.CheckAgentName(tx, a.Name); err != nil {
 			return err
 		}
 	}
@@ -106,7 +109,7 @@ func mayManage(c *dispatch.Call, a *model.Agent) error {
 		return model.Errorf(model.NotPermitted, "not permitted: the agent may do what the caller may not")
 	}
 	if err := holds(c, a, ""); err != nil {
-		return model.Errorf(model.NotPermitted, "not permitted: the agent is not held to what the caller is held to")
+		return model.Errorf(model.NotPermitted, "not permitted: the agent is less restricted than the caller")
 	}
 	return nil
 }
@@ -119,14 +122,16 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 			o, err := netip.ParsePrefix(own)
 			return err == nil && o.Bits() <= p.Bits() && o.Contains(p.Addr())
 		}) {
-			return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: %s is not within the caller's addresses", cidr)
+			return model.AttrErrorf(model.NotPermitted, place+".addresses", "not permitted: %s is outside the caller's own addresses", cidr)
 		}
 	}
 	switch most := c.Agent.RateLimit; {
 	case c.Agent.Addresses != "" && a.Addresses == "":
-		return model.AttrErrorf(model.NotPermitted, place+".addresses", "nobody grants what he lacks: the caller is held to addresses, so give some of them")
+		return model.AttrErrorf(model.NotPermitted, place+".addresses", "not permitted: the caller is limited to "+
+			"addresses, so the agent must be limited to some of them")
 	case most > 0 && (a.RateLimit == 0 || a.RateLimit > most):
-		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "nobody grants what he lacks: the caller is held to %d, so give at most that", most)
+		return model.AttrErrorf(model.NotPermitted, place+".rateLimit", "not permitted: the caller is limited to %d, so "+
+			"the agent may have at most that", most)
 	}
 	return nil
 }
@@ -163,7 +168,7 @@ func checkCertificates(tx store.Tx, a *model.Agent) error {
 			return err
 		}
 		if other != nil && other.ID != a.ID {
-			return model.AttrErrorf(model.Exists, "attrs.certificates", "the public key is another agent's")
+			return model.AttrErrorf(model.Exists, "attrs.certificates", "the public key belongs to another agent")
 		}
 	}
 	return nil
@@ -191,7 +196,7 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 		return err
 	}
 	if len(args.Return) > 0 {
-		return model.AttrErrorf(model.Invalid, "return", "agent/create answers id, clientId and clientSecret")
+		return model.AttrErrorf(model.Invalid, "return", "agent/create returns only id, clientId and clientSecret")
 	}
 	clientSecret, err := NewClientSecret(m.Server)
 	if err != nil {

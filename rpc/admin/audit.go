@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/wire"
@@ -20,14 +21,14 @@ type Audit struct{ object.CRUD }
 var AuditType = object.Declare(&object.Type{
 	Name: "audit", NotFound: model.AuditNoun, Row: func() any { return new(model.Audit) }, Order: "time",
 	Attrs: []object.Attr{
-		{Name: "time", Kind: object.Date, Indexed: true, About: "a search is sorted by it if not told otherwise"},
-		{Name: "agent", Kind: object.Text, About: "the caller's name; none when nobody known called"},
+		{Name: "time", Kind: object.Date, Indexed: true, About: "the order of a search, if no other is given"},
+		{Name: "agent", Kind: object.Text, About: "the caller's name; empty if the caller is unknown"},
 		{Name: "method", Kind: object.Text},
 		{Name: "object", Kind: object.Text, About: "what it was done to"},
 		{Name: "outcome", Kind: object.Integer, About: "the reply's error code; 0 = done"},
 		{Name: "remote", Kind: object.Text, About: "the caller's address"},
-		{Name: "writer", Kind: object.Text, About: "the chain it stands in"},
-		{Name: "sequence", Kind: object.Integer, About: "its place there, from 1"},
+		{Name: "writer", Kind: object.Text, About: "the chain that the row belongs to"},
+		{Name: "sequence", Kind: object.Integer, About: "its number in the chain, from 1"},
 	},
 })
 
@@ -68,8 +69,8 @@ func (m *Audit) Verify(r *http.Request, args *AuditVerifyArgs, plan *dispatch.Pl
 // PruneAudit removes the rows of the audit log from before a moment, and records that. The remaining rows can still be verified.
 func PruneAudit(ctx context.Context, s *dispatch.Server, before time.Time) (removed int64, err error) {
 	now := s.Config.Now()
-	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: dispatch.Operator.Name, Method: "audit/prune",
-		Object: "rows of before " + model.At(before).String(), Remote: "local"})
+	return s.Config.Store.PruneAudit(ctx, before, now, &model.Audit{Time: model.At(now), Agent: caller.Operator.Name, Method: "audit/prune",
+		Object: "rows from before " + model.At(before).String(), Remote: "local"})
 }
 
 // headInterval is how often the head of the audit log is recorded. Every headLogged-th head is also logged.
@@ -92,7 +93,7 @@ func Watch(ctx context.Context, s *dispatch.Server) {
 		case err != nil:
 			s.Config.Log.Error().Err(err).Msg("audit head")
 		case n%headLogged == 0:
-			s.Config.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.Limits.Unsaid.Swap(0)).Msg("audit head")
+			s.Config.Log.Info().Str("head", head).Int64("refusalsNotRecorded", s.Limits.Unreported.Swap(0)).Msg("audit head")
 		}
 		said = sayNotKept(s, said)
 		if n%headLogged == 0 {
@@ -120,7 +121,7 @@ func sayNotKept(s *dispatch.Server, said string) string {
 		if errors.As(err, &known) && known.Kind == model.RecordBroken {
 			s.Config.Log.Error().Err(err).Msg("audit record")
 		} else {
-			s.Config.Log.Warn().Err(err).Msg("the head of the audit record is not kept beside the key file")
+			s.Config.Log.Warn().Err(err).Msg("the head of the audit record could not be stored next to the key file")
 		}
 		return text
 	}

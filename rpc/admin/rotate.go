@@ -33,7 +33,7 @@ type agentRotated struct {
 // until the overlap ends. A still older secret ends now.
 func (m *Agent) RotateSecret(r *http.Request, args *RotateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	one, err := args.Sought(m.Type)
+	one, err := args.Lookup(m.Type)
 	if err != nil {
 		return err
 	}

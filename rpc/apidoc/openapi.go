@@ -21,7 +21,8 @@ func (d *Docs) OpenAPI(server, version string) ([]byte, error) {
 	return json.Marshal(schema{
 		"openapi": "3.1.0",
 		"info": schema{"title": "tokensmith", "version": version,
-			"description": "Every method is called by POST; its body is the parameter object, its answer an envelope whose error is 0 when it succeeded."},
+			"description": "Every method is called by POST; its body is the parameter object, its answer an envelope whose " +
+				"error is 0 when it succeeded."},
 		"servers":  []schema{{"url": server}},
 		"security": []schema{{"basic": []string{}}, {"oauth": []string{}}, {"certificate": []string{}}},
 		"tags":     d.tags(),
@@ -50,7 +51,7 @@ func (d *Docs) operation(m *dispatch.Method) schema {
 	noun, _, _ := strings.Cut(m.Path, "/")
 	about := m.About
 	if m.Reveals {
-		about += " Reveals a secret: only a permission of exactly this name, or *, opens it."
+		about += " Reveals a secret: only the permission of exactly this name, or *, allows it."
 	}
 	op := schema{
 		"operationId": strings.ReplaceAll(m.Path, "/", "."), "tags": []string{noun}, "summary": m.About, "description": about,
@@ -132,11 +133,14 @@ func schemas() schema {
 	all := schema{
 		"Envelope": schema{"type": "object", "required": []string{"error"}, "properties": schema{"error": errorSchema(),
 			"message": schema{"type": "string"}, "result": schema{}}},
-		"Detail":   schema{"type": "object", "description": "of a refusal, such as the attribute it is about"},
-		"Selector": schema{"type": []string{"object", "null"}, "description": "names exactly one object by its id, or by what is unique of it: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}; a user's loginName may be a principal name, or have a domain in front: {\"loginName\":\"d\\\\u\"}"},
-		"Match": schema{"type": []string{"array", "object"}, "description": "[[name, operator, value], ...]: all must hold; operators are = != >> << ~= like > < >= <= in",
+		"Detail": schema{"type": "object", "description": "of a refusal, such as the attribute it is about"},
+		"Selector": schema{"type": []string{"object", "null"}, "description": "selects exactly one object by its id or by " +
+			"another unique attribute: {\"serial\":\"10000000\"}, {\"domain.name\":\"d\",\"loginName\":\"u\"}; a user's loginName may be a principal name, or have a domain in front: {\"loginName\":\"d\\\\u\"}"},
+		"Match": schema{"type": []string{"array", "object"}, "description": "[[name, operator, value], ...]: all must " +
+			"hold; operators are = != >> << ~= like > < >= <= in",
 			"items": schema{}},
-		"Return": schema{"type": []string{"array", "string", "object"}, "description": "names, dotted names, \"*\", and nested forms such as {\"users\":[\"loginName\"]}", "items": schema{}},
+		"Return": schema{"type": []string{"array", "string", "object"}, "description": "names, dotted names, \"*\", and " +
+			"nested forms such as {\"users\":[\"loginName\"]}", "items": schema{}},
 	}
 	for _, o := range object.Types {
 		properties := schema{}

@@ -21,7 +21,7 @@ func (d *Docs) MethodTable() string {
 			about += " Reveals a secret."
 		}
 		if m.Device {
-			about += " Called by the device, which needs no agent."
+			about += " Called by the device; needs no agent."
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", m.Path, about)
 	}

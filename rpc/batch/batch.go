@@ -139,7 +139,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
-	p.call, c.LooksInside = c, atomic
+	p.call, c.SearchesInTx = c, atomic
 	limit := dispatch.SmallBody
 	if method.Large {
 		limit = int(m.Server.Config.LargeBody)
@@ -148,7 +148,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, p.name == dispatch.ExecutePath:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
 	case atomic && method.NotAtomic:
-		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, whose refusals count", p.name)
+		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, because its refusals are counted", p.name)
 	case len(c.Params) == 0 || c.Params.Kind() == 'n':
 		c.Params = jsontext.Value("{}")
 	case c.Params.Kind() != '{':
@@ -167,7 +167,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 
 // run runs the prepared calls of a batch in one transaction or snapshot.
 func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared, atomic bool, limit time.Duration, step func(*prepared) ([]byte, error)) (any, error) {
-	began, most := time.Now(), m.replyMost(outer)
+	began, most := time.Now(), m.maxReply(outer)
 	reply := outer.Reply()
 	reply.Add("[")
 	for i, p := range calls {
@@ -202,12 +202,12 @@ func (m *Batch) run(ctx context.Context, outer *dispatch.Call, calls []*prepared
 
 // batchTooLong returns the message for an atomic batch that takes too long.
 func batchTooLong(limit time.Duration) string {
-	return fmt.Sprintf("the batch takes longer than %s, the most that one transaction may: nothing is changed; "+
-		"send fewer calls at once, or without \"atomic\", which changes part by part", limit)
+	return fmt.Sprintf("the batch takes longer than %s, the limit of one transaction: nothing is changed; "+
+		"send fewer calls at once, or leave out \"atomic\", so that it is carried out in parts", limit)
 }
 
-// replyMost returns the size limit for all replies of a batch together.
-func (m *Batch) replyMost(outer *dispatch.Call) int64 {
+// maxReply returns the size limit for all replies of a batch together.
+func (m *Batch) maxReply(outer *dispatch.Call) int64 {
 	if outer.HasLarge {
 		return m.Server.Config.LargeBody
 	}
@@ -235,7 +235,7 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 	p.err = nil // left by an earlier run
 	tx.Limit(p.call.Scope)
 	var result any
-	err := p.call.StillMay(tx)
+	err := p.call.Recheck(tx)
 	if err == nil {
 		result, err = p.plan.View(tx)
 	}
@@ -260,7 +260,7 @@ func (m *Batch) envelope(p *prepared, result any) ([]byte, error) {
 		return dispatch.EnvelopeOf(result)
 	}
 	defer b.File.Close() // the file is not needed after this
-	if most := m.replyMost(p.call.Outer); b.File.Size > most {
+	if most := m.maxReply(p.call.Outer); b.File.Size > most {
 		return nil, repliesTooLarge(most)
 	}
 	return wire.Success(b)
@@ -286,7 +286,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	if tx.Failed() != nil {
 		return nil, tx.Failed()
 	}
-	if dispatch.EndsForBeside(err) {
+	if dispatch.NeedsPresearch(err) {
 		return nil, err
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // parts runs a batch in parts: consecutive calls that read share a snapshot, and consecutive calls that change something share a
 // transaction. A part lasts about partTime.
 func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepared) (any, error) {
-	began, most := time.Now(), m.replyMost(outer)
+	began, most := time.Now(), m.maxReply(outer)
 	at := &dispatch.Progress{}
 	for at.Done < len(calls) {
 		err := ctx.Err()
@@ -29,8 +29,8 @@ func (m *Batch) parts(ctx context.Context, outer *dispatch.Call, calls []*prepar
 		default:
 			var next *dispatch.Progress
 			next, err = m.part(ctx, outer, calls, at)
-			if dispatch.EndsForBeside(err) { // in the first call of the part
-				if err = calls[at.Done].call.LookBeside(ctx, err); err == nil {
+			if dispatch.NeedsPresearch(err) { // in the first call of the part
+				if err = calls[at.Done].call.Presearch(ctx, err); err == nil {
 					continue
 				}
 			}
@@ -89,7 +89,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 				return nil
 			}
 			envelope, err := step(p)
-			if dispatch.EndsForBeside(err) && next.Done > from.Done {
+			if dispatch.NeedsPresearch(err) && next.Done > from.Done {
 				return nil // end the part here, so that the search also sees what its calls changed
 			}
 			if err != nil {

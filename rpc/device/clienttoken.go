@@ -118,7 +118,7 @@ func (m *Device) GenerateToken(r *http.Request, args *GenerateArgs, plan *dispat
 			return nil, err
 		}
 		if args.Expect != nil && string(*args.Expect) != old.Hint {
-			return nil, model.AttrErrorf(model.Stale, "expect", "the device has got another client token meanwhile")
+			return nil, model.AttrErrorf(model.Stale, "expect", "the device has been given another client token in the meantime")
 		}
 		return tokenShown{string(token.Text)}, Renew(c, tx, dev, old, token)
 	})

@@ -20,11 +20,15 @@ const (
 )
 
 var createManyAttrs = object.Declare(&object.Type{Name: "device/createMany", Of: []string{"device/createMany"}, Attrs: []object.Attr{
-	{Name: "label", Kind: object.Text, Rule: model.CodeName, When: object.OnCreate, Required: true, Max: 200, Column: "-", About: "of the devices, which are called label-001 and so on, and of their group"},
-	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: maxDevices, Column: "-", About: "from 1 to 100,000"},
-	{Name: "licenses", Kind: object.List, When: object.OnCreate, Column: "-", About: "ids; their seats are used in this order"},
-	{Name: "csv", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "answers name, id, license and client token of each device"},
-	{Name: "allowUnlicensed", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "devices without a license where there are too few seats"},
+	{Name: "label", Kind: object.Text, Rule: model.CodeName, When: object.OnCreate, Required: true, Max: 200, Column: "-",
+		About: "name of the devices' group; the devices are called label-001 and so on"},
+	{Name: "quantity", Kind: object.Integer, When: object.OnCreate, Required: true, Min: 1, Max: maxDevices, Column: "-",
+		About: "from 1 to 100,000"},
+	{Name: "licenses", Kind: object.List, When: object.OnCreate, Column: "-", About: "ids of licenses; their seats are used in this order"},
+	{Name: "csv", Kind: object.Boolean, When: object.OnCreate, Column: "-",
+		About: "returns name, id, license and client token of each device"},
+	{Name: "allowUnlicensed", Kind: object.Boolean, When: object.OnCreate, Column: "-",
+		About: "make devices without a license if there are too few seats"},
 }})
 
 // CreateManyArgs are the parameters of device/createMany.
@@ -148,7 +152,7 @@ func (m *manyDevices) part(tx store.Tx, names []string, start, end int, group st
 		}
 	}
 	if _, err := tx.InsertMany(devices, false); err != nil {
-		return DeviceType.Taken(err)
+		return DeviceType.ExistsError(err)
 	}
 	if _, err := tx.InsertMany(tokens, false); err != nil {
 		return err
@@ -203,7 +207,8 @@ func (m *manyDevices) seats(tx store.Tx, n int64) (all []taking, err error) {
 	if n == 0 || m.unlicensed {
 		return all, nil
 	}
-	e := model.AttrErrorf(model.NoSeat, "attrs.licenses", "no seat is left for %d of the devices: choose more licenses, or allow devices without one", n)
+	e := model.AttrErrorf(model.NoSeat, "attrs.licenses", "%d of the devices get no seat: choose more licenses, or allow "+
+		"devices without one", n)
 	if why != nil {
 		e.Msg += " (" + why.Msg + ")"
 	}

@@ -30,15 +30,17 @@ var DeviceType = object.Declare(&object.Type{
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkDevice, AfterWrite: afterWriteDevice, BeforeDelete: beforeDeleteDevice,
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
+		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true,
+			About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "platform", Kind: object.Text, Rule: model.Name, When: object.Always},
-		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.Inactive}, About: "an INACTIVE one does not connect"},
+		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.Inactive},
+			About: "an INACTIVE one does not connect"},
 		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true, About: "its owner"},
 		{Name: "license", Kind: object.Ref, When: object.Always, Object: "license", Indexed: true, About: "whose seat it takes"},
 		{Name: "hardwareId", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "installationCode", Kind: object.Boolean, When: object.OnCreate, Initial: true, Column: "-",
-			About: "whether its owner, if a message reaches him, is sent an installation code"},
+			About: "whether its owner is sent an installation code, if messages can reach the owner"},
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
 		{Name: "lastSeen", Kind: object.Date, About: "to the minute"},
@@ -62,7 +64,7 @@ var DeviceType = object.Declare(&object.Type{
 func checkDevice(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	dev := row.(*model.Device)
 	if c.Scope != nil && dev.UserID == nil {
-		return model.AttrErrorf(model.Missing, d.Place+".user", "is required: the caller sees the devices of his domains' users alone")
+		return model.AttrErrorf(model.Missing, d.Place+".user", "is required: the caller sees only devices of users in its domains")
 	}
 	var had *string
 	if old == nil {

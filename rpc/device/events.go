@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
@@ -169,7 +170,7 @@ func (m *Device) stillThere(ctx context.Context) error {
 
 // Events serves the event stream of a device (server-sent events of the WHATWG).
 func (m *Device) Events(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
-	scheme, text := dispatch.Authorization(r)
+	scheme, text := caller.Authorization(r)
 	id, hash, ok := model.ParseClientToken(text)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		c.Fail(w, model.ErrMalformedToken, false)

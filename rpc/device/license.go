@@ -17,11 +17,13 @@ var LicenseType = object.Declare(&object.Type{
 	UsedBy:             []object.Use{{Rows: store.LicenseDevices, Noun: "devices"}, {Rows: store.LicenseCodes, Noun: "installation codes"}},
 	Check:              checkLicense,
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "compared without case"},
+		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true,
+			About: "compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "seats", Kind: object.Integer, When: object.Always, Required: true, Max: 1_000_000_000, About: "devices that may have it"},
 		{Name: "seatsUsed", Kind: object.Integer, About: "devices that have it"},
-		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "its second is still good; a day alone is its end; an expired license gives no seat, and devices that have one keep it"},
+		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always,
+			About: "valid until the end of this second; a date alone means the end of that day; an expired license gives no seat, but devices keep theirs"},
 	},
 	Collections: []object.Collection{
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.LicenseDevices}},
@@ -31,7 +33,7 @@ var LicenseType = object.Declare(&object.Type{
 func checkLicense(_ *dispatch.Call, _ store.Tx, d *object.Decoded, _, row any) error {
 	l := row.(*model.License)
 	if l.Seats < l.SeatsUsed {
-		return model.AttrErrorf(model.InUse, d.Place+".seats", "cannot be fewer than the %d that are taken", l.SeatsUsed)
+		return model.AttrErrorf(model.InUse, d.Place+".seats", "cannot be fewer than the %d that are in use", l.SeatsUsed)
 	}
 	return nil
 }

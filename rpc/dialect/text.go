@@ -111,7 +111,7 @@ func (d *dialect) escape(opening quoteKind) error {
 		size = 12
 	}
 	if !ok || 0xdc00 <= r && r < 0xe000 {
-		return d.fail(d.pos, "this escape sequence is not one of JSON's")
+		return d.fail(d.pos, "JSON has no such escape sequence")
 	}
 	d.out = appendEscaped(d.out, r)
 	d.pos += size

@@ -140,7 +140,7 @@ func (c *Call) AcquireLarge(ctx context.Context) error {
 		})
 		return nil
 	case <-wait.Done():
-		return model.UnavailableError(errors.New("other large calls are under way"))
+		return model.UnavailableError(errors.New("other large calls are running"))
 	}
 }
 

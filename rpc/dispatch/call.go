@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
@@ -20,7 +21,7 @@ import (
 type Call struct {
 	Server *Server
 	Request
-	Caller
+	caller.Caller
 	Effects
 	Method     *Method
 	Idempotent *IdempotentCall // set if the call has an idempotency key
@@ -31,8 +32,8 @@ type Call struct {
 	plan     *Plan // with planOnly: the plan that the method made
 	refusal  error // with planOnly: why it made none
 
-	beside      map[string][]any // results of searches outside the change's transaction
-	LooksInside bool             // make all searches inside the transaction
+	presearched  map[string][]any // results of searches outside the change's transaction
+	SearchesInTx bool             // make all searches inside the transaction
 
 	HasLarge bool     // it holds the place for calls that need much memory
 	heavy    bool     // it holds a place for replies that need much memory
@@ -58,14 +59,6 @@ type Request struct {
 	Params jsontext.Value
 	size   int64          // size of a JSON-RPC request in bytes
 	rpcID  jsontext.Value // id of a JSON-RPC request; empty for a notification
-}
-
-// Caller is who calls, and what the caller may do and see.
-type Caller struct {
-	Agent      *model.Agent // nil until authenticated
-	Scope      store.Scope  // the domains that the caller sees; nil means all
-	generation int64        // generation of the secret that authenticated the caller
-	proof      *proof       // nil if the caller has no rights that could be taken away
 }
 
 // Effects are what one run of a plan did, for the audit log. Each run begins with empty Effects, because a transaction may run
@@ -108,23 +101,10 @@ func (c *Call) AlsoTouched(tx store.Tx, noun, id string) error {
 	return tx.Audit(&model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: noun + " " + id, Remote: c.Remote})
 }
 
-// Permits returns whether the caller may use a method.
-func (c *Call) Permits(path string) bool {
-	return c.open(path) && model.Permits(c.Agent.Permissions.Items(), path, c.Server.Reveals(path))
-}
-
 // MayShowSecrets returns whether the call may return secret attributes. If it may, the call is recorded in the audit log.
 func (c *Call) MayShowSecrets() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows
-}
-
-// Need returns an error if the caller may not use a method.
-func (c *Call) Need(path string) error {
-	if !c.Permits(path) {
-		return model.Errorf(model.NotPermitted, "not permitted: %s", path)
-	}
-	return nil
 }
 
 // Run runs a plan in its transaction. A change, its audit row and the reply that is stored for a replay are committed together.
@@ -143,7 +123,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		// The reply is sent only after its audit row is committed.
 		return result, c.Server.Config.Store.Update(ctx, func(tx store.Tx) error { return c.Audit(tx, result) })
 	}
-	if strings.HasPrefix(c.Method.Path, "auth/") {
+	if c.isLogin() {
 		ctx = context.WithoutCancel(ctx) // a refused credential must be counted even if the client disconnects
 	}
 	update := c.Server.Config.Store.Update
@@ -170,7 +150,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 	if plan.Parts != nil {
 		result, err = plan.Parts(ctx)
 	} else {
-		err = c.besides(ctx, func() error { return update(ctx, change) })
+		err = c.withPresearches(ctx, func() error { return update(ctx, change) })
 	}
 	if c.Idempotent != nil && err != nil {
 		if asStoredReply(err) == nil {
@@ -194,11 +174,11 @@ func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 	switch {
 	case plan.Reads == NoStatement:
 		return plan.View(nil)
-	case plan.Reads == OneStatement && !c.late():
+	case plan.Reads == OneStatement && !c.NeedsRecheck():
 		view = c.Server.Config.Store.ViewOne
 	}
 	err = view(ctx, func(tx store.ReadTx) error {
-		if err := c.StillMay(tx); err != nil {
+		if err := c.Recheck(tx); err != nil {
 			return err
 		}
 		c.Effects = Effects{}
@@ -214,7 +194,7 @@ func (c *Call) Records() bool { return c.Method.Reveals || c.shows }
 
 // Apply runs a plan inside a transaction and adds its audit row.
 func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
-	if err := c.StillMay(tx); err != nil {
+	if err := c.Recheck(tx); err != nil {
 		return nil, err
 	}
 	c.Effects = Effects{}
@@ -229,6 +209,30 @@ func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
 		return result, err
 	}
 	return result, c.Audit(tx, result)
+}
+
+// isLogin returns whether the call checks credentials.
+func (c *Call) isLogin() bool { return strings.HasPrefix(c.Method.Path, "auth/") }
+
+// guarded returns the transaction for the call's plan. Methods whose callers prove their identity within the call (logins,
+// devices) are not checked.
+func (c *Call) guarded(tx store.Tx) store.Tx {
+	if c.Method.Device || c.isLogin() {
+		return caller.Unguarded(tx)
+	}
+	return c.Guarded(tx)
+}
+
+// NeedsRecheck is NeedsRecheck of the caller. The caller of a login is not read again: a login changes only what its credential
+// permits, and logins are the most frequent calls.
+func (c *Call) NeedsRecheck() bool { return !c.isLogin() && c.Caller.NeedsRecheck() }
+
+// Recheck reads the caller again if NeedsRecheck, and returns an error if the caller may do less now than when the call began.
+func (c *Call) Recheck(tx store.ReadTx) error {
+	if !c.NeedsRecheck() {
+		return nil
+	}
+	return c.Caller.Recheck(tx)
 }
 
 // Audit adds the call's audit row.

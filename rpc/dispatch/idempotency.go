@@ -115,7 +115,7 @@ func (*storedReply) Error() string { return "answered before" }
 // setKey sets the idempotency key of a call. Methods that check credentials, and those for devices, have protections of their own
 // and ignore the key.
 func (c *Call) setKey(key string, body []byte) error {
-	if key == "" || c.Method.Device || strings.HasPrefix(c.Method.Path, "auth/") {
+	if key == "" || c.Method.Device || c.isLogin() {
 		return nil
 	}
 	if len(key) > keyBytes || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -133,7 +133,7 @@ func (c *Call) setKey(key string, body []byte) error {
 // findReply returns, as an error, the stored reply of a call that was carried out before, or a begunBefore; nil if there is
 // neither.
 func (c *Call) findReply(tx store.ReadTx) error {
-	if err := c.StillMay(tx); err != nil {
+	if err := c.Recheck(tx); err != nil {
 		return err
 	}
 	a, err := tx.Answered(c.Idempotent.id, c.Now)

@@ -9,9 +9,6 @@ import (
 	"tokensmith/rpc/wire"
 )
 
-// Operator is the caller of in-process calls. Whoever has the database and the key file may do everything.
-var Operator = &model.Agent{ID: "operator", Name: "operator", Permissions: "*", Status: model.Active}
-
 // Call calls a method in-process, as the operator, and returns the envelope of the reply.
 func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 	return s.CallIdempotent(ctx, path, "", params)
@@ -20,7 +17,7 @@ func (s *Server) Call(ctx context.Context, path string, params []byte) []byte {
 // CallIdempotent is Call with an idempotency key; "" means none.
 func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []byte) []byte {
 	w := &recorder{header: http.Header{}}
-	c := &Call{Server: s, Method: s.Method(path), Caller: Caller{Agent: Operator}, Request: Request{Now: model.At(s.Config.Now()), Remote: "local"}}
+	c := &Call{Server: s, Method: s.Method(path), Caller: s.callers.Operator(), Request: Request{Now: model.At(s.Config.Now()), Remote: "local"}}
 	if c.Method == nil || c.Method.Stream {
 		return wire.Failure(model.Errorf(model.NoMethod, "no such method"))
 	}

@@ -56,13 +56,14 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	}
 	switch value := jsontext.Value(body); {
 	case !value.IsValid():
-		refused = &json2.Error{Code: json2.E_PARSE, Message: "the request is not JSON, or names a member twice"}
+		refused = &json2.Error{Code: json2.E_PARSE, Message: "the request is not JSON, or has a member twice"}
 	case value.Kind() == '[':
-		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "a batch is not taken here: batch.execute carries out many calls"}
+		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "batches are not supported here: call batch.execute"}
 	case value.Kind() != '{':
 		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must be an object"}
 	case json.Unmarshal(value, &head) != nil || head.Version != json2.Version || head.Method == "":
-		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is \"2.0\", and method, a string"}
+		refused = &json2.Error{Code: json2.E_INVALID_REQ, Message: "the request must have the members jsonrpc, which is " +
+			"\"2.0\", and method, a string"}
 	}
 	if refused != nil {
 		if head.ID == nil {
@@ -82,22 +83,22 @@ func (s *Server) serveJSONRPC(w http.ResponseWriter, r *http.Request, c *Call, b
 	c.size, c.rpcID = int64(len(body)), head.ID
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.Header.Set("Content-Type", jsonrpcType)
-	said := &saying{ResponseWriter: w}
+	said := &writeRecorder{ResponseWriter: w}
 	s.gorilla.ServeHTTP(said, r)
-	if !said.anything {
+	if !said.written {
 		c.answering(w, 0)
 		w.WriteHeader(http.StatusNoContent) // the reply to a notification
 	}
 }
 
-// saying is an http.ResponseWriter that remembers whether a response was written.
-type saying struct {
+// writeRecorder is an http.ResponseWriter that remembers whether a response was written.
+type writeRecorder struct {
 	http.ResponseWriter
-	anything bool
+	written bool
 }
 
-func (s *saying) Write(b []byte) (int, error) {
-	s.anything = true
+func (s *writeRecorder) Write(b []byte) (int, error) {
+	s.written = true
 	return s.ResponseWriter.Write(b)
 }
 

@@ -33,3 +33,9 @@ func (s *Server) Reveals(path string) bool {
 	m := s.Method(path)
 	return m != nil && m.Reveals
 }
+
+// Limited returns whether agents that are limited to domains may use the method with that path.
+func (s *Server) Limited(path string) bool {
+	m := s.Method(path)
+	return m != nil && m.Limited
+}

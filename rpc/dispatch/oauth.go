@@ -1,57 +1,22 @@
 package dispatch
 
 import (
-	"encoding/base64"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/wire"
 )
 
-// OAuth 2.0 client credentials (RFC 6749, section 4.4). An access token is not stored. It consists of the agent's id, the
-// generation of the secret it was requested with, and its expiry, with a keyed hash. Each call checks it against the agent's row.
-// So disabling an agent or rotating its secret also ends its access tokens.
+// OAuth 2.0 client credentials (RFC 6749, section 4.4). Package caller makes the access tokens.
 const (
 	TokenPath  = "oauth/token"
-	TokenLife  = time.Hour
 	tokenBytes = 64 << 10 // limit of a token request in bytes
 )
-
-func (s *Server) makeToken(id string, generation int64, ends model.Time) string {
-	said := id + "." + strconv.FormatInt(generation, 10) + "." + strconv.FormatInt(int64(ends), 10)
-	return said + "." + base64.RawURLEncoding.EncodeToString(s.tokens.Sign([]byte(said)))
-}
-
-// readToken returns the contents of a token if this server made it and it has not expired.
-func (s *Server) readToken(token string, now model.Time) (id string, generation int64, ok bool) {
-	said, coded, found := cutLast(token)
-	mac, err := base64.RawURLEncoding.DecodeString(coded)
-	if !found || err != nil || !s.tokens.Verify([]byte(said), mac) {
-		return "", 0, false
-	}
-	parts := strings.Split(said, ".")
-	if len(parts) != 3 {
-		return "", 0, false
-	}
-	generation, err1 := strconv.ParseInt(parts[1], 10, 64)
-	ends, err2 := strconv.ParseInt(parts[2], 10, 64)
-	return parts[0], generation, err1 == nil && err2 == nil && now < model.Time(ends)
-}
-
-func cutLast(s string) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, '.')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}
 
 // tokenReply is the reply of RFC 6749, section 5.1. tokenError is that of section 5.2.
 type tokenReply struct {
@@ -81,7 +46,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(http.StatusMethodNotAllowed, "invalid_request", "tokens are asked for by POST")
+		refuse(http.StatusMethodNotAllowed, "invalid_request", "tokens are requested by POST")
 		return
 	}
 	if err := wire.PlainBody(r); err != nil {
@@ -100,7 +65,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 			return
 		}
 	}
-	given, ok := clientOf(r)
+	given, ok := caller.ClientOf(r)
 	if !ok {
 		refuse(http.StatusBadRequest, "invalid_request", "the client's secret is given twice")
 		return
@@ -111,31 +76,12 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, c *Call) {
 	}
 	switch r.PostForm.Get("grant_type") {
 	case "client_credentials":
-		ends := c.Now + model.Time(TokenLife.Milliseconds())
-		answer(http.StatusOK, tokenReply{s.makeToken(c.Agent.ID, c.generation, ends), "Bearer", int(TokenLife.Seconds())})
+		answer(http.StatusOK, tokenReply{c.AccessToken(c.Now), "Bearer", int(caller.TokenLife.Seconds())})
 	case "":
 		refuse(http.StatusBadRequest, "invalid_request", "grant_type is required")
 	default:
 		refuse(http.StatusBadRequest, "unsupported_grant_type", "only client_credentials is supported")
 	}
-}
-
-// clientOf returns the client's id and secret: from HTTP Basic (client_secret_basic, both form-encoded) or from the form
-// (client_secret_post). It returns false if both are used.
-func clientOf(r *http.Request) (claim, bool) {
-	posted := r.PostForm.Get("client_secret")
-	if r.Header.Get("Authorization") == "" {
-		id := r.PostForm.Get("client_id")
-		return claim{given: id != "", id: id, secret: model.Secret(posted)}, true
-	}
-	id, secret := basic(r)
-	if plain, err := url.QueryUnescape(id); err == nil {
-		id = plain
-	}
-	if plain, err := url.QueryUnescape(secret); err == nil {
-		secret = plain
-	}
-	return claim{given: true, id: id, secret: model.Secret(secret)}, posted == ""
 }
 
 // tokenRefused replies to a client that is refused, with an error of RFC 6749.

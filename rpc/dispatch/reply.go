@@ -156,7 +156,7 @@ func (c *Call) Acquire(ctx context.Context, plan *Plan) (release func(), err err
 			held = append(held, place)
 			return nil
 		case <-wait.Done():
-			return model.UnavailableError(errors.New("other large calls are under way"))
+			return model.UnavailableError(errors.New("other large calls are running"))
 		}
 	}
 	if plan.Heavy && !c.heavy {
@@ -192,7 +192,7 @@ func (c *Call) AcquireHeavy() error {
 		})
 		return nil
 	default:
-		return model.UnavailableError(errors.New("other large calls are under way"))
+		return model.UnavailableError(errors.New("other large calls are running"))
 	}
 }
 

@@ -15,8 +15,8 @@
 //	  │
 //	group commit ─ fsync ─ envelope
 //
-// If a method refuses, it returns an error and changes nothing. The exception is a CommittedRefusal: a refused credential must be
-// counted, so its transaction commits.
+// Package caller says who calls, what the caller may do, and guards the transaction. If a method refuses, it returns an error and
+// changes nothing. The exception is a CommittedRefusal: a refused credential must be counted, so its transaction commits.
 package dispatch
 
 import (
@@ -38,6 +38,7 @@ import (
 	"github.com/rs/zerolog/hlog"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dialect"
 	"tokensmith/rpc/limit"
@@ -62,7 +63,7 @@ type Server struct {
 	byPath  map[string]*Method
 	events  map[string]func(http.ResponseWriter, *http.Request, *Call) // handlers of the methods that reply with events, by path
 	Keys    *keyring.Keyring
-	tokens  *keyring.Signer // signs access tokens
+	callers *caller.Callers
 	Limits  *limit.Limits
 	gorilla *gorilla.Server
 	Metrics *Metrics
@@ -81,13 +82,14 @@ type Server struct {
 func New(cfg Config, table []Method) *Server {
 	cfg.complete()
 	s := &Server{Config: cfg, Methods: table, byPath: map[string]*Method{}, events: map[string]func(http.ResponseWriter, *http.Request, *Call){},
-		Keys: cfg.Store.Keys(), tokens: cfg.Store.Keys().Signer("access token"), Limits: limit.New(), gorilla: gorilla.NewServer(),
+		Keys: cfg.Store.Keys(), Limits: limit.New(), gorilla: gorilla.NewServer(),
 		spool: conn.NewSpools(cfg.Spool, cfg.Rand), large: make(chan struct{}, 1), heavy: make(chan struct{}, min(4, max(2, runtime.GOMAXPROCS(0)))),
 		reading: make(chan struct{}, longReads(cfg.Store.Readers())), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), nonLogin: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4))}
 	for i := range table {
 		s.byPath[table[i].Path] = &table[i]
 	}
 	s.bodies, s.unknownBodies = limit.NewBodies(limit.MaxKnownBodies), limit.NewBodies(limit.MaxUnknownBodies)
+	s.callers = caller.New(cfg.Store, s.Limits, cfg.Now, s.Reveals, s.Limited)
 	s.Metrics = newMetrics(s)
 	s.gorilla.RegisterCodec(codec{}, "application/json")
 	s.gorilla.RegisterCodec(jsonrpcCodec{json2.NewCodec()}, jsonrpcType)
@@ -132,7 +134,7 @@ func AuthOnly(h http.Handler) http.Handler {
 // begin creates the request's Call, which later steps fill in, and sets the deadlines for its body.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &Call{Server: s, Request: Request{id: s.Config.NewID(), Now: model.At(s.Config.Now()), Remote: conn.RemoteOf(r, s.Config.Proxies),
+		c := &Call{Server: s, Caller: s.callers.Unknown(), Request: Request{id: s.Config.NewID(), Now: model.At(s.Config.Now()), Remote: conn.RemoteOf(r, s.Config.Proxies),
 			Conn: conn.ConnectionOf(r.Context()), began: time.Now()}}
 		w.Header().Set("X-Request-Id", c.id)
 		_, c.AuthOnly = r.Context().Value(authOnlyKey{}).(bool)
@@ -222,7 +224,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
 		return
 	}
 	if c.Method.Stream {
-		c.Agent = deviceCaller
+		c.Agent = caller.Device
 		s.events[c.Method.Path](w, r, c)
 		return
 	}
@@ -231,7 +233,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
 
 // Authenticate authenticates the caller of a request.
 func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request, c *Call) error {
-	err := s.authenticate(r.Context(), c, claimOf(r))
+	err := s.authenticate(r.Context(), c, caller.ClaimOf(r))
 	if err != nil && wire.ClientError(err).Kind == model.NotAuthentic {
 		w.Header().Add("WWW-Authenticate", `Basic realm="tokensmith", charset="UTF-8"`)
 		w.Header().Add("WWW-Authenticate", `Bearer realm="tokensmith"`)
@@ -242,7 +244,7 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request, c *Call) e
 // ServeCall runs a method for a POST request, after it has authenticated the caller and checked the permission.
 func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, authenticate func() error) {
 	if c.Method.Device {
-		c.Agent = deviceCaller
+		c.Agent = caller.Device
 	} else {
 		err := authenticate()
 		if err == nil && c.Method != &jsonrpcMethod { // its method is in the body

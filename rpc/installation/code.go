@@ -38,33 +38,41 @@ var CodeType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "code", Kind: object.Text, When: object.Always, Max: 64, From: []string{"id", "code"}, Reveals: true,
-			About: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without case and hyphens; null to those who may not see it",
+			About: "6 to 64 of A-Z a-z 0-9 - _; a random one if not given; unique, with O as 0, I and L as 1, and without " +
+				"case and hyphens; null to those who may not see it",
 			Derive: func(c *dispatch.Call, from store.Row) (any, error) {
 				id := object.AsText(from[0])
 				text, err := c.Server.Keys.Unseal(store.CodePlace(id), from[1].([]byte))
 				c.Shown = append(c.Shown, "installation code "+id)
 				return string(text), err
 			}},
-		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "its second still counts; a day alone is its end; none = never"},
-		{Name: "usageLimit", Kind: object.Integer, When: object.Always, Min: 1, Max: 1_000_000_000, ZeroIsNone: true, About: "none = any number of times"},
-		{Name: "usageLimitDelay", Kind: object.Integer, When: object.Always, Max: 10 * 365 * 86400, About: "seconds for which it stays usable once the limit is reached; 0 = none"},
+		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always,
+			About: "valid until the end of this second; a date alone means the end of that day; empty = it does not expire"},
+		{Name: "usageLimit", Kind: object.Integer, When: object.Always, Min: 1, Max: 1_000_000_000, ZeroIsNone: true,
+			About: "none = any number of times"},
+		{Name: "usageLimitDelay", Kind: object.Integer, When: object.Always, Max: 10 * 365 * 86400,
+			About: "seconds for which it stays usable once the limit is reached; 0 = none"},
 		{Name: "action", Kind: object.Enum, When: object.Always, Required: true, Values: []string{model.CreateAccountAndDevice, model.CreateDevice, model.UseExistingDevice}},
-		{Name: "usernamePrefix", Kind: object.Text, Refuses: model.NoDomainEnds, Rule: model.CodeName, When: object.Always, Max: 64, About: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes: a number comes behind it"},
+		{Name: "usernamePrefix", Kind: object.Text, Refuses: model.NoDomainEnds, Rule: model.CodeName, When: object.Always, Max: 64,
+			About: "of the accounts that CREATE_ACCOUNT_AND_DEVICE makes; a number is appended"},
 		{Name: "domain", Kind: object.Ref, When: object.Always, Object: "domain", Indexed: true, About: "of these accounts"},
-		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true, About: "the account whose devices CREATE_DEVICE makes"},
-		{Name: "device", Kind: object.Ref, When: object.Always, Object: "device", Indexed: true, About: "what USE_EXISTING_DEVICE installs"},
+		{Name: "user", Kind: object.Ref, When: object.Always, Object: "user", Indexed: true,
+			About: "the account whose devices CREATE_DEVICE makes"},
+		{Name: "device", Kind: object.Ref, When: object.Always, Object: "device", Indexed: true,
+			About: "what USE_EXISTING_DEVICE installs"},
 		{Name: "license", Kind: object.Ref, When: object.Always, Object: "license", Indexed: true, About: "of the devices it makes"},
 		{Name: "timesUsed", Kind: object.Integer},
 		{Name: "lastUsed", Kind: object.Date},
 		{Name: "state", Kind: object.Text, From: []string{"enabled", "expires", "usageLimit", "usageLimitDelay", "timesUsed", "limitReached"},
 			About: "active, grace (used up, and still usable), exhausted, expired or disabled", Derive: codeState},
 		{Name: "enabled", Kind: object.Boolean, When: object.Always, Initial: true},
-		{Name: "generation", Kind: object.Integer, About: "counts its texts"},
+		{Name: "generation", Kind: object.Integer, About: "grows by one with each new text"},
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
 	},
 	Collections: []object.Collection{
-		{Name: "groups", Alias: "group", When: object.Always, Object: "deviceGroup", Order: "groupId", Steps: store.CodeGroups, About: "of the devices it makes"},
+		{Name: "groups", Alias: "group", When: object.Always, Object: "deviceGroup", Order: "groupId", Steps: store.CodeGroups,
+			About: "of the devices it makes"},
 	},
 })
 
@@ -259,7 +267,8 @@ func (m *InstallationCode) Send(r *http.Request, args *token.SendArgs, plan *dis
 			to = dev.UserID
 		}
 		if to == nil {
-			return nil, model.Errorf(model.Invalid, "the installation code is for no account, nor for a device with an owner: there is nobody to send it to")
+			return nil, model.Errorf(model.Invalid, "the installation code has neither an account nor a device with an "+
+				"owner, so there is nobody to send it to")
 		}
 		var user model.User
 		if err := tx.Load(&user, *to); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/limit"
@@ -70,7 +71,8 @@ func (m *InstallationCode) Redeem(r *http.Request, args *RedeemArgs, plan *dispa
 		return model.AttrErrorf(model.Missing, "code", "is required")
 	}
 	if n := len(args.Nonce); n < minNonce || n > maxNonce {
-		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the request is repeated", minNonce, maxNonce)
+		return model.AttrErrorf(model.Invalid, "nonce", "must be %d to %d random characters, the same again when the "+
+			"request is repeated", minNonce, maxNonce)
 	}
 	var err error
 	if d.device, err = said(device.DeviceType, "device", args.Device, redeemDevice); err != nil {
@@ -168,7 +170,7 @@ func (d *redemption) reply(dev *model.Device) redeemed {
 // again replies to a repeated redemption. The caller did not get the first reply, so it has never used the token.
 func (d *redemption) again(tx store.Tx, use *model.InstallationUse) (any, error) {
 	c := d.c
-	done := model.Errorf(model.Installed, "the installation was completed already: begin another one with another nonce")
+	done := model.Errorf(model.Installed, "the installation was completed already: begin a new one with another nonce")
 	hardwareID, _ := object.Given[string](d.device, "hardwareId")
 	if use.CodeID != d.code.ID || use.HardwareID != hardwareID || c.Now-use.Time > model.ReplayWithin || !d.code.Enabled {
 		return nil, done
@@ -334,14 +336,14 @@ func (d *redemption) account(tx store.Tx) (string, error) {
 // e-mail address already means another user, it is left empty, because otherwise it would find neither of them. Only the
 // redeeming person claims that the address is theirs.
 func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
-	administrators, err := dispatch.NamesOf(tx, func(model.List) bool { return true })
+	administrators, err := caller.NamesOf(tx, func(model.List) bool { return true })
 	if err != nil {
 		return err
 	}
 	if user.EmailFolded != "" {
 		taken, err := tx.Exists(store.UsersByEmail, user.EmailFolded)
 		if err == nil && !taken {
-			taken, err = administrators.Email(tx, user)
+			taken, err = administrators.EmailTaken(tx, user)
 		}
 		if err != nil {
 			return err
@@ -355,7 +357,7 @@ func (d *redemption) nameAccount(tx store.Tx, user *model.User) error {
 			return err
 		}
 		user.LoginNameFolded = model.Fold(user.LoginName)
-		if taken, err := administrators.Login(tx, user); err != nil || !taken {
+		if taken, err := administrators.LoginTaken(tx, user); err != nil || !taken {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ type UsesArgs struct {
 // ListUses returns who used a code, and when.
 func (m *InstallationCode) ListUses(r *http.Request, args *UsesArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	one, err := args.Sought(m.Type)
+	one, err := args.Lookup(m.Type)
 	if err != nil {
 		return err
 	}

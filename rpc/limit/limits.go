@@ -36,14 +36,14 @@ type Limits struct {
 	agents  conn.RecentMap[*agentUse]
 	callers conn.RecentMap[*KnownCaller]
 
-	record *rate.Limiter
-	Unsaid atomic.Int64 // refusals that were not recorded since the log last reported them
+	record     *rate.Limiter
+	Unreported atomic.Int64 // refusals that were not recorded since the log last reported them
 }
 
 // refusedBy is what is known of one address.
 type refusedBy struct {
-	limiter *rate.Limiter
-	unsaid  int64 // refusals since the last one recorded
+	limiter    *rate.Limiter
+	unreported int64 // refusals since the last one recorded
 }
 
 // agentUse is what is known of one agent.
@@ -67,23 +67,23 @@ func (l *Limits) Refused(remote string, now model.Time) (before string, err erro
 		return &refusedBy{limiter: rate.NewLimiter(rate.Every(RefusedEvery), RefusedBurst)}
 	})
 	if err := wait(a.limiter, now); err != nil {
-		a.unsaid++
-		l.Unsaid.Add(1)
+		a.unreported++
+		l.Unreported.Add(1)
 		return "", err
 	}
-	if a.unsaid > 0 {
-		before = fmt.Sprintf("%d more refused before", a.unsaid)
-		a.unsaid = 0
+	if a.unreported > 0 {
+		before = fmt.Sprintf("%d more refused before", a.unreported)
+		a.unreported = 0
 	}
 	return before, nil
 }
 
-// MayRecord returns whether one more refusal may be recorded. If not, it counts it in Unsaid.
+// MayRecord returns whether one more refusal may be recorded. If not, it counts it in Unreported.
 func (l *Limits) MayRecord(now model.Time) bool {
 	if l.record.AllowN(now.Std(), 1) {
 		return true
 	}
-	l.Unsaid.Add(1)
+	l.Unreported.Add(1)
 	return false
 }
 

@@ -76,7 +76,7 @@ type verification struct {
 	newPasswordAttr string // name of the attribute with the new password
 	checkedHash     []byte // the sealed password that was compared; matched is the result
 	matched         bool
-	setBesideOTP    bool // the password was set as one for use with an OTP
+	setOnlyWithOTP  bool // the password was set as one for use with an OTP
 	syncing         bool // synchronize with two OTPs, first and second
 	first           string
 	second          string
@@ -189,7 +189,7 @@ func (v *verification) remoteIP(text wire.Text) error {
 	}
 	ip, err := netip.ParseAddr(string(text))
 	if err != nil || ip.Zone() != "" {
-		return model.AttrErrorf(model.Invalid, "remoteIp", "is no IP address")
+		return model.AttrErrorf(model.Invalid, "remoteIp", "is not an IP address")
 	}
 	v.comesFrom(ip.String())
 	v.c.Remote = ip.String() + " by " + v.c.Remote
@@ -199,7 +199,7 @@ func (v *verification) remoteIP(text wire.Text) error {
 // login returns the user. It returns nil if the selector matches no user, or matches several users of whom not exactly one is in
 // the default domain.
 func (v *verification) login(tx store.ReadTx) (*model.Login, error) {
-	conds, err := people.UserType.Narrowed(v.c, tx, v.user)
+	conds, err := people.UserType.Narrow(v.c, tx, v.user)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func (v *verification) refuseUnknown(tx store.Tx) (any, error) {
 	if err := v.pretendOn(tx); err != nil {
 		return nil, err
 	}
-	return dispatch.CommittedRefusal{Err: v.wrong()}, tx.Stranger(v.c.Now)
+	return dispatch.CommittedRefusal{Err: v.wrong()}, tx.RecordUnknownName(v.c.Now)
 }
 
 // pretend takes the time of checking an OTP.

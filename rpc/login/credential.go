@@ -45,10 +45,10 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 			}
 		case "cc": // for challenges, which this server does not have
 			if string(f.Value) != `""` && f.Value.Kind() != 'n' {
-				return model.AttrErrorf(model.UnknownAttr, "credential.cc", "there are no challenges on this server")
+				return model.AttrErrorf(model.UnknownAttr, "credential.cc", "this server has no challenges")
 			}
 		default:
-			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "a credential has no such member")
+			return model.AttrErrorf(model.UnknownAttr, "credential."+f.Name, "is not a member of a credential")
 		}
 	}
 	switch method := fields["method"]; {
@@ -68,7 +68,7 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	case model.Pasted(fields["otp"]) == "":
 		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
 	case fields["password"] != "" || fields["newPassword"] != "":
-		return model.AttrErrorf(model.Invalid, "credential.password", "goes with method SPASS")
+		return model.AttrErrorf(model.Invalid, "credential.password", "is only allowed with method SPASS")
 	default:
 		v.text, v.sent = model.Pasted(fields["otp"]), method == onDemandMethod
 	}

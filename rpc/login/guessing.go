@@ -52,7 +52,7 @@ const (
 func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	if c.Scope != nil {
-		return model.Errorf(model.NotPermitted, "not permitted: the estimate is of all domains")
+		return model.Errorf(model.NotPermitted, "not permitted: the estimate is about all domains")
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
 		g := Guessing{Rows: []GuessingRow{}, Warnings: []string{}, Refused: m.spraying.last.Load()}
@@ -115,13 +115,16 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)
 	if e.Chance(1) > maxGuessing {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing enters without a PIN with a chance of %.1e a user and year", d.Name, p.Codes(), e.Chance(1)))
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: without a PIN, guessing gets in with a chance "+
+			"of %.1e per user and year", d.Name, p.Codes(), e.Chance(1)))
 	}
 	if e.Sprayed() >= maxSprayed {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: one address enters %.1f accounts a year of users who have %d tokens", d.Name, p.Codes(), e.Sprayed(), tokens))
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: guessing from one address gets into %.1f "+
+			"accounts a year of users who have %d tokens", d.Name, p.Codes(), e.Sprayed(), tokens))
 	}
 	if e.Typos < maxMistyped {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: who has %d tokens is locked after a while if he mistypes more than %d times a day: name the token",
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: a user of %d tokens who mistypes more than %d "+
+			"times a day gets locked after a while: let logins name the token",
 			d.Name, p.Codes(), tokens, e.Typos))
 	}
 }
@@ -129,7 +132,8 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
 // warn adds warnings about settings that allow guessing without limits.
 func (g *Guessing) warn(d *model.Domain) {
 	if d.LockoutThreshold == 0 {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody before maxFailures, and what may be guessed is not bounded", d.Name))
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody "+
+			"before maxFailures, so guessing is hardly limited", d.Name))
 	}
 	if d.MaxFailures == 0 {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: maxFailures is 0: failed credentials in a row lock nobody for good", d.Name))

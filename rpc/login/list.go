@@ -85,7 +85,7 @@ func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
 	conds, err := a.Selector("token", token.TokenType, false)
 	for i := range conds {
 		if slices.ContainsFunc(conds[i].Path, func(s store.Step) bool { return s.Table == token.AssignmentType.Table }) {
-			return nil, model.AttrErrorf(model.Invalid, "token", "is not told by who has it here")
+			return nil, model.AttrErrorf(model.Invalid, "token", "cannot be selected by its users here")
 		}
 		if o != token.TokenType {
 			conds[i].Path = object.Join([]store.Step{store.ToToken}, conds[i].Path)

@@ -166,7 +166,7 @@ type StepArgs struct {
 // ListAuthenticators returns the kinds of credential that pass a step of a logon. The default is the first step.
 func (m *Auth) ListAuthenticators(_ *http.Request, args *StepArgs, plan *dispatch.Plan) error {
 	if args.Step.Given && args.Step.Value != 1 {
-		return model.AttrErrorf(model.Invalid, "step", "there is no such step: a logon has one")
+		return model.AttrErrorf(model.Invalid, "step", "there is no such step: a logon has only one")
 	}
 	return args.list(plan, "authenticator", m.authenticators(), "code", "name")
 }

@@ -55,7 +55,7 @@ func (a *SendOTPArgs) channel(s *dispatch.Server) (string, error) {
 		return "", err
 	}
 	if p := people.ProfileOf(s); channel == model.SMTP && !p.Mail {
-		return "", model.AttrErrorf(model.Invalid, place, "the profile %s sends no passcodes by e-mail", p.Name)
+		return "", model.AttrErrorf(model.Invalid, place, "the profile %s does not allow passcodes by e-mail", p.Name)
 	}
 	return channel, nil
 }
@@ -133,7 +133,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if login != nil {
 			return nil, tx.SaveLogin(&login.UserState) // unchanged, to make the same writes
 		}
-		return nil, tx.Stranger(c.Now)
+		return nil, tx.RecordUnknownName(c.Now)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (v *verification) hash(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		against, v.setBesideOTP = strings.CutPrefix(string(plain), people.BesideOTP)
+		against, v.setOnlyWithOTP = strings.CutPrefix(string(plain), people.OnlyWithOTP)
 	}
 	return v.c.Server.RunExpensive(ctx, func() {
 		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.newHash), v.password)
@@ -53,13 +53,13 @@ var noPassword = sync.OnceValue(func() string {
 func (v *verification) staticPassword(tx store.Tx, login *model.Login) (any, error) {
 	switch {
 	case !bytes.Equal(login.Password, v.checkedHash):
-		return nil, model.UnavailableError(errors.New("the password was changed meanwhile"))
+		return nil, model.UnavailableError(errors.New("the password was changed in the meantime"))
 	case !v.matched:
 		return v.refuse(tx, login, model.WrongCredential, model.PasswordChance)
 	case login.Status != model.Active:
 		return v.refuse(tx, login, model.Disabled, 0)
 	case v.tooShort() && v.newHash != "":
-		return nil, model.AttrErrorf(model.Invalid, v.newPasswordAttr, "has fewer than %d characters, and stands alone", people.ProfileOf(v.c.Server).PasswordAlone)
+		return nil, model.AttrErrorf(model.Invalid, v.newPasswordAttr, "must have at least %d characters if no OTP is needed with it", people.ProfileOf(v.c.Server).PasswordAlone)
 	case v.tooShort():
 		v.mustChange = true
 		return v.refuse(tx, login, model.PINExpired, 0)
@@ -86,5 +86,5 @@ func (v *verification) setPassword(tx store.Tx, login *model.Login) error {
 // a longer one.
 func (v *verification) tooShort() bool {
 	alone := people.ProfileOf(v.c.Server).PasswordAlone
-	return v.setBesideOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
+	return v.setOnlyWithOTP && alone > people.ProfileOf(v.c.Server).Password && v.length < alone
 }

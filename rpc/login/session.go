@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -92,7 +93,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	c.ProvenBy(c.Now, func(tx store.ReadTx) error {
 		now, _, err := person(tx)
 		if err == nil {
-			err = c.Lessened(now)
+			err = c.CheckRights(now)
 		}
 		return err
 	})
@@ -104,7 +105,7 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 
 // personOf returns an agent with the permissions of an administrator.
 func personOf(u *model.User, d *model.Domain) *model.Agent {
-	return &model.Agent{ID: u.ID, Name: dispatch.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
+	return &model.Agent{ID: u.ID, Name: caller.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }
 
 // SignOut ends the session.

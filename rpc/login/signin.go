@@ -113,7 +113,8 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 		return model.AttrErrorf(model.PINExpired, "newPassword", "the password must be changed: give a new one")
 	case v.held && err != nil && wire.ClientError(err).Kind == model.Locked, err != nil && wire.ClientError(err).Kind == model.WrongCredential:
 		// Only the audit log distinguishes a locked administrator from a user who is not an administrator.
-		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones the console takes none for a while, but where you signed in lately")
+		return model.Errorf(model.WrongCredential, "wrong credential; after many wrong ones, signing in is blocked for a "+
+			"while, except from where you signed in lately")
 	}
 	return err
 }
@@ -238,7 +239,7 @@ func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	if err := v.pretendAt(tx, id); err != nil {
 		return nil, err
 	}
-	return dispatch.CommittedRefusal{Err: answer(k)}, tx.Stranger(v.c.Now)
+	return dispatch.CommittedRefusal{Err: answer(k)}, tx.RecordUnknownName(v.c.Now)
 }
 
 // refuse records a refusal. At the console it locks only the console; otherwise it counts for the user.

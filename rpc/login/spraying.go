@@ -87,7 +87,8 @@ type spraying struct {
 	last atomic.Int64 // refusals within SprayWithin, at the last check
 }
 
-var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, and windows are narrow.", nil, nil)
+var standsOut = prometheus.NewDesc("tokensmith_refusals_stand_out", "1 while refused credentials stand out over all users, "+
+	"and windows are narrow.", nil, nil)
 
 // Describe implements prometheus.Collector.
 func (p *spraying) Describe(to chan<- *prometheus.Desc) { to <- standsOut }
@@ -159,7 +160,7 @@ func (m *Auth) LookForSpraying(ctx context.Context) error {
 		if err := tx.PutMeta(metaSpraying, append([]byte{}, value...)); err != nil {
 			return err
 		}
-		m.Server.Config.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("refused credentials of many users: " + event)
+		m.Server.Config.Log.Warn().Int64("refused", count).Int64("usual", before).Msg("credentials of many users are refused: " + event)
 		return tx.Audit(&model.Audit{Time: now, Agent: "serve", Method: "auth/guessing", Remote: "local",
 			Object: fmt.Sprintf("%s: %d refused in %s", event, count, SprayWithin)})
 	})

@@ -38,7 +38,7 @@ var DeliveryType = object.Declare(&object.Type{
 		{Name: "attempts", Kind: object.Integer},
 		{Name: "reason", Kind: object.Text, About: "why the last attempt failed"},
 		{Name: "nextTry", Kind: object.Date},
-		{Name: "goodUntil", Kind: object.Date, About: "when the message is worth nothing any more"},
+		{Name: "goodUntil", Kind: object.Date, About: "when the message expires"},
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
 	},
@@ -53,7 +53,8 @@ var TemplateType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Indexed: true, About: "activationCode, downloadUrl, passcode or installationCode"},
 		{Name: "subject", Kind: object.Text, When: object.OnSet, Required: true, About: "with parameters in braces"},
-		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10, About: "with parameters in braces: {loginName}"},
+		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10,
+			About: "with parameters in braces: {loginName}"},
 	},
 })
 
@@ -161,7 +162,7 @@ func deliverSome(ctx context.Context, s *dispatch.Server, channel string, by sen
 func deliver(ctx context.Context, s *dispatch.Server, d *model.Delivery, by sender.Sender) error {
 	reason := ""
 	if d.GoodUntil != 0 && model.At(s.Config.Now()) >= d.GoodUntil {
-		reason = "it came too late to be of use"
+		reason = "it expired before it was sent"
 	} else {
 		var c content
 		body, err := s.Keys.Unseal(store.MessagePlace(d.ID), d.Body)

@@ -49,8 +49,8 @@ type SetArgs struct {
 // DeleteArgs are the parameters of delete.
 type DeleteArgs struct{ Selection }
 
-// Sought returns the conditions of a selection. An empty selection is an error.
-func (s *Selection) Sought(o *Type) (one Lookup, err error) {
+// Lookup returns the conditions of a selection. An empty selection is an error.
+func (s *Selection) Lookup(o *Type) (one Lookup, err error) {
 	if one.conds, err = o.Conds("match", s.Match); err != nil {
 		return one, err
 	}
@@ -169,7 +169,7 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 		err = tx.Save(row)
 	}
 	if err != nil {
-		return m.Type.Taken(err)
+		return m.Type.ExistsError(err)
 	}
 	if err := d.relate(c, tx, m.Type.idOf(row)); err != nil {
 		return err
@@ -181,8 +181,8 @@ func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) err
 	return nil
 }
 
-// Taken adds to an error of kind Exists which attributes must be unique.
-func (o *Type) Taken(err error) error {
+// ExistsError adds to an error of kind Exists which attributes must be unique.
+func (o *Type) ExistsError(err error) error {
 	if e := wire.ClientError(err); e.Kind == model.Exists && e.Detail == nil && len(o.Keys) > 0 {
 		return &model.Error{Kind: model.Exists, Err: err, Detail: model.AttributeDetail{Attribute: "attrs." + o.Keys[0][0]},
 			Msg: o.Noun + " already exists: " + strings.Join(o.Keys[0], " and ") + " must be unique" + map[bool]string{true: " together"}[len(o.Keys[0]) > 1]}
@@ -217,7 +217,7 @@ func (o *Type) finds(conds []store.Cond) bool {
 // Get reads one object.
 func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	one, err := args.Sought(m.Type)
+	one, err := args.Lookup(m.Type)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (m CRUD) Get(r *http.Request, args *GetArgs, plan *dispatch.Plan) error {
 		plan.Reads = dispatch.OneStatement
 	}
 	plan.View = func(tx store.ReadTx) (any, error) {
-		conds, err := meant(tx, one.conds)
+		conds, err := resolveNames(tx, one.conds)
 		if err != nil {
 			return nil, err
 		}
@@ -341,7 +341,7 @@ func (m CRUD) change(ctx context.Context, c *dispatch.Call, d *Decoded) (func(tx
 // UpdateSelected sets a plan that finds the selected object and calls act with its id.
 func (m CRUD) UpdateSelected(r *http.Request, s *Selection, plan *dispatch.Plan, act func(c *dispatch.Call, tx store.Tx, id string) (any, error)) error {
 	c := dispatch.CallFrom(r.Context())
-	one, err := s.Sought(m.Type)
+	one, err := s.Lookup(m.Type)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 		a := &o.Attrs[i]
 		if m, ok := selectors[a]; ok {
 			if slices.ContainsFunc(d.refs, func(r relation) bool { return r.attr == a }) {
-				return nil, model.AttrErrorf(model.Invalid, place+"."+a.Name, "is null and named at once")
+				return nil, model.AttrErrorf(model.Invalid, place+"."+a.Name, "is both null and named")
 			}
 			conds, err := Types[a.Object].selector(place+"."+a.Name, m)
 			if err != nil {

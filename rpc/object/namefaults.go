@@ -33,9 +33,9 @@ func (a *Attr) Fault(text string) string {
 	case clean == text:
 		return ""
 	case model.Trim(text) != text:
-		return "has white space at an end"
+		return "begins or ends with white space"
 	}
-	return "is not in the form in which it would be kept: " + strconv.QuoteToASCII(clean)
+	return "would be stored in another form: " + strconv.QuoteToASCII(clean)
 }
 
 // QuotedName returns a refused text for a message; "" if it may be a seed.
@@ -100,7 +100,8 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 		}
 		for _, id := range slices.Sorted(maps.Keys(shared)) {
 			n++
-			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is a name of another user as well: it names nobody"})
+			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is also a name of another user, so it " +
+				"identifies neither"})
 		}
 	}
 }
@@ -109,7 +110,7 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 func CountNames(ctx context.Context, s *dispatch.Server) error {
 	n, err := NameFaults(ctx, s, func(NameFault) {})
 	if n > 0 && err == nil {
-		s.Config.Log.Warn().Int("names", n).Msg("some names would not be taken any more: tokensmith check --names lists them")
+		s.Config.Log.Warn().Int("names", n).Msg("some names would no longer be accepted: tokensmith check --names lists them")
 	}
 	return err
 }

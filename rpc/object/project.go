@@ -68,7 +68,7 @@ func (o *Type) Project(c *dispatch.Call, ret wire.Return, place string) (*Projec
 		p.AddColumn(nil, "id") // even if no attribute may be seen, the existence of the object may be
 	}
 	if len(p.Columns) > wire.MaxColumns {
-		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.MaxColumns)
+		return nil, model.AttrErrorf(model.Invalid, place, "requests more than %d values per row", wire.MaxColumns)
 	}
 	p.Root = *n
 	return p, nil
@@ -107,7 +107,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 	}
 	for _, r := range ret {
 		if len(p.Columns) > wire.MaxColumns {
-			return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", wire.MaxColumns)
+			return nil, model.AttrErrorf(model.Invalid, place, "requests more than %d values per row", wire.MaxColumns)
 		}
 		if r.Name == "*" && r.Nested == nil {
 			for i := range o.Attrs {
@@ -198,7 +198,7 @@ func Join(a, b []store.Step) []store.Step { return append(append([]store.Step(ni
 
 func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, place string) (*many, error) {
 	if *p.colls++; *p.colls > maxCollections {
-		return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d collections", maxCollections)
+		return nil, model.AttrErrorf(model.Invalid, place, "requests more than %d collections", maxCollections)
 	}
 	m := &many{key: p.AddColumn(path, c.Steps[0].From), step: c.Steps[0], order: cmp.Or(c.Order, "id"), proj: &Projection{call: p.call, colls: p.colls}, elements: r.Elements}
 	n, err := m.proj.node(Types[c.Object], r.Nested.Or(wire.ReturnNames("id")), c.Steps[1:], place)
@@ -303,7 +303,7 @@ func (in *nesting) hold(row store.Row) error {
 		}
 	}
 	if in.held > maxHeld {
-		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: ask for fewer at once", maxHeld>>20)
+		return model.AttrErrorf(model.Invalid, "return", "gives more than %d MiB of rows with collections: request fewer at once", maxHeld>>20)
 	}
 	return nil
 }
@@ -311,10 +311,10 @@ func (in *nesting) hold(row store.Row) error {
 // add counts an element of a collection.
 func (in *nesting) add(m *many, object []byte) error {
 	if in.rows[m]++; in.rows[m] > maxNested {
-		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: ask for fewer at once", maxNested)
+		return model.AttrErrorf(model.Invalid, "return", "a nested collection has more than %d rows in all: request fewer at once", maxNested)
 	}
 	if in.bytes += int64(len(object)) + 1; in.bytes > nestedMore {
-		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: ask for fewer at once", blockRows, nestedMore>>20)
+		return model.AttrErrorf(model.Invalid, "return", "nested collections of %d rows have more than %d MiB: request fewer at once", blockRows, nestedMore>>20)
 	}
 	if in.bytes > lightBytes {
 		return in.call.AcquireHeavy()

@@ -125,7 +125,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 			ok = ok && isText
 		}
 		if !ok {
-			return nil, model.AttrErrorf(model.Invalid, here, "operator %q does not fit this attribute", c.Op)
+			return nil, model.AttrErrorf(model.Invalid, here, "operator %q is not possible for this attribute", c.Op)
 		}
 		cond := store.Cond{Path: path, Column: a.Column, Op: op}
 		if a.Fold {
@@ -223,16 +223,16 @@ func (o *Type) selector(place string, m wire.Members) ([]store.Cond, error) {
 	for i := range conds {
 		// An empty name selects nothing. In particular it does not select the one object without a name.
 		if conds[i] = conds[i].ByName(); string(match[i].Value) == `""` && conds[i].Op != store.Calls {
-			conds[i] = conds[i].OfNothing()
+			conds[i] = conds[i].MatchesNothing()
 		}
 	}
 	return conds, err
 }
 
-// meant replaces a condition that names a related user by that user's id, if the name means one user, or means several of whom one is
-// in the default domain. Only the conditions on this user decide who is meant, and not those on other objects, such as the token that
-// is searched.
-func meant(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
+// resolveNames replaces a condition that names a related user by that user's id, if the name means one user, or means several of
+// whom one is in the default domain. Only the conditions on this user decide who is meant, and not those on other objects, such
+// as the token that is searched.
+func resolveNames(tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	for i, c := range conds {
 		if c.Op != store.Calls || len(c.Path) == 0 {
 			continue // the selected object itself is the user: see FindSelected
@@ -303,7 +303,7 @@ func BySelector(conds []store.Cond) Lookup { return Lookup{conds, conds} }
 // FindSelected is Find for a client's selection. If several objects match, the one in the default domain is taken. If none
 // matches because the selector names an unknown domain, the error says that.
 func (o *Type) FindSelected(c *dispatch.Call, tx store.ReadTx, s Lookup) (string, error) {
-	conds, err := meant(tx, s.conds)
+	conds, err := resolveNames(tx, s.conds)
 	if err != nil {
 		return "", err
 	}
@@ -363,7 +363,7 @@ func UndefinedDomain(tx store.ReadTx, conds []store.Cond) error {
 // Find returns the id of the one object that matches. If none matches, it returns the object's not-found error. If several match,
 // it returns an error of kind Ambiguous that lists them.
 func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (string, error) {
-	conds, err := o.Narrowed(c, tx, conds)
+	conds, err := o.Narrow(c, tx, conds)
 	if err != nil {
 		return "", err
 	}
@@ -395,7 +395,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 		return "", err
 	}
 	array := append(JoinValues([]byte(`{"rows":[`), named), "]}"...)
-	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector fits more than one " + o.Noun, Detail: jsontext.Value(array)}
+	return "", &model.Error{Kind: model.Ambiguous, Msg: "the selector matches more than one " + o.Noun, Detail: jsontext.Value(array)}
 }
 
 // Ordering returns the sort order of a search: the given attributes, and the id last, so that the order is total.

@@ -67,7 +67,7 @@ func (m CRUD) PrepareSearch(r *http.Request, args *SearchArgs, plan *dispatch.Pl
 		return nil, err
 	}
 	if args.Cursor != nil && q.Offset != 0 {
-		return nil, model.AttrErrorf(model.Invalid, "offset", "does not go with a cursor")
+		return nil, model.AttrErrorf(model.Invalid, "offset", "is not allowed with a cursor")
 	}
 	plan.Long, plan.Heavy = true, !p.Root.flat() && q.Limit > lightRows
 	order := strings.Join(args.Sort, ",") + " " + string(args.Order)
@@ -160,7 +160,7 @@ func ReadCursor(text, order string, sort []store.Sort) ([]any, error) {
 	if text == "" {
 		return nil, nil
 	}
-	bad := model.AttrErrorf(model.Invalid, "cursor", "is not one this search gave")
+	bad := model.AttrErrorf(model.Invalid, "cursor", "is not a cursor of this search")
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	var c struct {
 		Order string           `json:"o"`

@@ -10,7 +10,7 @@ import (
 func CheckTree[T any](tx store.Tx, noun, id string, parent *string, up func(*T) *string) error {
 	for parent != nil {
 		if *parent == id {
-			return model.AttrErrorf(model.Invalid, "attrs.parent", "the %s would lie within itself", noun)
+			return model.AttrErrorf(model.Invalid, "attrs.parent", "the %s would contain itself", noun)
 		}
 		var row T
 		if err := tx.Load(&row, *parent); err != nil {

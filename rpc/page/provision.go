@@ -39,7 +39,7 @@ func (p *Pages) Provision(w http.ResponseWriter, r *http.Request, c *dispatch.Ca
 	case http.MethodGet, http.MethodHead:
 		p.provisionAnswer(w, r, c, nil, p.lookAt(r, c, link))
 	case http.MethodPost:
-		found, err := p.takeOut(r, c, link)
+		found, err := p.reveal(r, c, link)
 		p.provisionAnswer(w, r, c, found, err)
 	default:
 		c.NotAllowed(w, "GET, POST", "a link is opened by GET and POST")
@@ -62,8 +62,8 @@ func (p *Pages) lookAt(r *http.Request, c *dispatch.Call, link string) error {
 	})
 }
 
-// takeOut uses up a link and returns its token.
-func (p *Pages) takeOut(r *http.Request, c *dispatch.Call, link string) (found *token.Retrieved, err error) {
+// reveal uses up a link and returns its token.
+func (p *Pages) reveal(r *http.Request, c *dispatch.Call, link string) (found *token.Retrieved, err error) {
 	c.Agent = &model.Agent{Name: "link"}
 	c.Method = &dispatch.Method{Path: "provision", Device: true} // the caller has no agent
 	plan := &dispatch.Plan{Update: func(tx store.Tx) (any, error) {

@@ -14,10 +14,13 @@ type CSVArgs struct {
 }
 
 var csvAttrs = object.Declare(&object.Type{Name: "batch", Of: []string{"token/batchAssignTokens", "user/import"}, Attrs: []object.Attr{
-	{Name: "csv", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-", About: "the file's text"},
-	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "of bytes sent as characters; UTF-8 if not given; `auto` goes by what they say themselves, or UTF-8"},
-	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "columns that are not known and may be passed over"},
-	{Name: "dryRun", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "reports what would be done, with the first rows as they were read, and stores nothing"},
+	{Name: "csv", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-",
+		About: "the file's text"},
+	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-",
+		About: "if the file's bytes were sent as one character each; UTF-8 if not given; `auto` = as the file itself says, or else UTF-8"},
+	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "unknown columns to ignore"},
+	{Name: "dryRun", Kind: object.Boolean, When: object.OnCreate, Column: "-",
+		About: "reports what would be done, with the first rows as they were read, and stores nothing"},
 }})
 
 // CSV is a CSV parameter.

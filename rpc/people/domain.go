@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/store"
@@ -32,13 +33,17 @@ var DomainType = object.Declare(&object.Type{
 			About: "as in `NORTH\\jdoe`; no other domain's name, netbiosName or dnsName, compared without case"},
 		{Name: "dnsName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Fold: true, Indexed: true,
 			About: "as in `north.example\\jdoe`; no other domain's name, netbiosName or dnsName"},
-		{Name: "isDefault", Kind: object.Boolean, When: object.Always, About: "its user is meant where several have a name; one domain at most, which this takes it from"},
+		{Name: "isDefault", Kind: object.Boolean, When: object.Always,
+			About: "a bare name that several domains have means its user; one domain at most: setting it takes it from the other"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
-		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000, About: "failed credentials that lock a user; 0 = never"},
-		{Name: "lockoutMinutes", Kind: object.Integer, When: object.Always, Initial: int64(15), Max: 525600, About: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
-		{Name: "maxFailures", Kind: object.Integer, When: object.Always, Initial: int64(100), Max: 1000, About: "failed credentials in a row that lock a user until an administrator unlocks; 0 = never"},
+		{Name: "lockoutThreshold", Kind: object.Integer, When: object.Always, Initial: int64(10), Max: 1000,
+			About: "failed credentials that lock a user; 0 = never"},
+		{Name: "lockoutMinutes", Kind: object.Integer, When: object.Always, Initial: int64(15), Max: 525600,
+			About: "how long the first lock lasts; further ones grow to a day; 0 = until unlocked"},
+		{Name: "maxFailures", Kind: object.Integer, When: object.Always, Initial: int64(100), Max: 1000,
+			About: "failed credentials in a row that lock a user until an administrator unlocks; 0 = never"},
 		{Name: "passcodeChannels", Kind: object.List, When: object.Always, Initial: model.List(model.SMTP + "," + model.SMS), Values: []string{model.SMTP, model.SMS},
-			About: "by which one-time passcodes may be sent, the first that reaches the user is taken; empty = none are"},
+			About: "channels for one-time passcodes; the first that reaches the user is used; empty = none are sent"},
 	},
 	EmptyCollections: []string{"policies", "radiusAttributes", "failThruServers"},
 	EmptyTexts:       []string{"radiusProfile", "messageTemplate"},
@@ -91,7 +96,8 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	}
 	if was == nil || was.NameFolded != now.NameFolded {
 		if slices.ContainsFunc(agents, func(a model.Agent) bool { return a.LimitedTo(now.NameFolded) }) {
-			return model.AttrErrorf(model.InUse, "attrs.name", "is still in use by agents that were limited to a domain of this name: change their domains first")
+			return model.AttrErrorf(model.InUse, "attrs.name", "is still in use by agents that were limited to a domain of "+
+				"this name: change their domains first")
 		}
 	}
 	if was == nil {
@@ -106,7 +112,7 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	}
 	for i := range administrators {
 		if a := &administrators[i]; a.DomainID == now.ID {
-			if err := dispatch.AdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
+			if err := caller.CheckAdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
 				return err
 			}
 		}
@@ -117,7 +123,8 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 			continue
 		}
 		if strings.Contains(now.Name, ",") {
-			return model.AttrErrorf(model.Invalid, "attrs.name", "must have no comma: agents are limited to the domain, whose lists of domains have commas in between")
+			return model.AttrErrorf(model.Invalid, "attrs.name", "must not contain a comma: agents are limited to this "+
+				"domain, and commas separate the domains in their lists")
 		}
 		a.DomainRenamed(was.NameFolded, now.Name)
 		if err := tx.Save(a); err != nil {

@@ -69,7 +69,7 @@ func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error
 			continue
 		}
 		if first, twice := seen[[2]string{u.domain, u.login}]; twice {
-			bad.Add(row.Line, "", "the user stands in line %d already", first)
+			bad.Add(row.Line, "", "the user is already in line %d", first)
 			continue
 		}
 		seen[[2]string{u.domain, u.login}] = row.Line

@@ -47,7 +47,7 @@ func (h *holders) take(place string, u, was *model.User) error {
 	principal, login := u.UserPrincipalNameFolded, u.LoginNameFolded
 	if principal != "" && principal != was.UserPrincipalNameFolded {
 		if of(h.principals, principal) {
-			return model.AttrErrorf(model.Exists, place+".userPrincipalName", "is another user's")
+			return model.AttrErrorf(model.Exists, place+".userPrincipalName", "already belongs to another user")
 		}
 		if of(h.logins, principal) {
 			return model.AttrErrorf(model.Exists, place+".userPrincipalName", "is another user's loginName")

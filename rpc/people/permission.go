@@ -27,15 +27,15 @@ func MayGrant(c *dispatch.Call, d *object.Decoded, permissions model.List) error
 	}
 	for _, p := range permissions.Items() {
 		if !permission.MatchString(p) {
-			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q is neither object/method, nor object/*, nor *", p)
+			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q must be object/method, object/* or *", p)
 		}
 		if !namesMethod(c.Server.Methods, p) {
-			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q names no method", p)
+			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q is not a method", p)
 		}
 	}
 	// Permissions apply to every domain.
 	if c.Scope != nil && permissions != "" || !model.Covers(c.Agent.Permissions.Items(), permissions.Items(), c.Server.Reveals) {
-		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks")
+		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "not permitted: the caller lacks some of these permissions")
 	}
 	return nil
 }

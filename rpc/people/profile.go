@@ -56,16 +56,16 @@ func PasswordSuits(s *dispatch.Server, tx store.ReadTx, place, userID string, ch
 			return nil
 		}
 	}
-	return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters, for a user without an active token", ProfileOf(s).PasswordAlone)
+	return model.AttrErrorf(model.Invalid, place, "must have at least %d characters for a user without an active token", ProfileOf(s).PasswordAlone)
 }
 
-// BesideOTP is the prefix of the stored hash of a password that is too short to be used without an OTP.
-const BesideOTP = "beside-otp "
+// OnlyWithOTP is the prefix of the stored hash of a password that is too short to be used without an OTP.
+const OnlyWithOTP = "beside-otp "
 
 // SealPassword returns the sealed form of a user's new password, given by its hash and its number of characters.
 func SealPassword(s *dispatch.Server, userID, hash string, characters int) []byte {
 	if characters < ProfileOf(s).PasswordAlone {
-		hash = BesideOTP + hash
+		hash = OnlyWithOTP + hash
 	}
 	return s.Keys.Seal(store.PasswordPlace(userID), []byte(hash))
 }
@@ -79,7 +79,7 @@ func CheckPIN(s *dispatch.Server, place string, pin model.Secret) error {
 		return err
 	}
 	if len(pin) < ProfileOf(s).pin {
-		return model.AttrErrorf(model.Invalid, place, "has fewer than %d characters", ProfileOf(s).pin)
+		return model.AttrErrorf(model.Invalid, place, "must have at least %d characters", ProfileOf(s).pin)
 	}
 	if !ProfileOf(s).commonPINs {
 		return model.CheckPassword(place, pin, ProfileOf(s).pin)
@@ -90,7 +90,7 @@ func CheckPIN(s *dispatch.Server, place string, pin model.Secret) error {
 // CheckPeriod returns why a new product cannot have its period; nil if it can.
 func CheckPeriod(s *dispatch.Server, p otp.Params) error {
 	if ProfileOf(s).Period > 0 && p.Algorithm == otp.TOTP && p.Period > ProfileOf(s).Period {
-		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than %d s, which the profile %s allows", ProfileOf(s).Period, ProfileOf(s).Name)
+		return model.AttrErrorf(model.Invalid, "attrs.period", "is longer than the %d s that the profile %s allows", ProfileOf(s).Period, ProfileOf(s).Name)
 	}
 	return nil
 }
@@ -105,7 +105,8 @@ func Warnings(ctx context.Context, s *dispatch.Server) (list []string, err error
 		products, err := tx.Products()
 		for i := range products {
 			if p := &products[i]; CheckPeriod(s, p.OTP()) != nil {
-				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: its tokens go on working",
+				list = append(list, fmt.Sprintf("product %s has time steps of %d s, longer than the %d s of profile %s: "+
+					"its tokens keep working",
 					p.Codes(), p.Period, ProfileOf(s).Period, ProfileOf(s).Name))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"tokensmith/model"
+	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/wire"
@@ -25,17 +26,21 @@ var UserType = object.Declare(&object.Type{
 	},
 	Attrs: []object.Attr{
 		{Name: "loginName", Kind: object.Text, Rule: model.Name, Refuses: model.NoDomainEnds, When: object.Always, Required: true, Fold: true, Indexed: true, Aliases: []string{"loginNam"},
-			About: "unique in its domain, compared without case; has neither `\\` nor `/`, and with an `@` is no other user's userPrincipalName"},
+			About: "unique in its domain, compared without case; contains neither `\\` nor `/`; if it contains `@`, it " +
+				"must not be another user's userPrincipalName"},
 		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "domain"},
 		{Name: "firstName", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "lastName", Kind: object.Text, Rule: model.Name, When: object.Always},
-		{Name: "password", Kind: object.Secret, When: object.Always, About: "at least 8 characters, at most 255 bytes, and none of the most common passwords; empty = none"},
-		{Name: "email", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true, About: "compared without case"},
+		{Name: "password", Kind: object.Secret, When: object.Always,
+			About: "at least 8 characters, at most 255 bytes, and none of the most common passwords; empty = none"},
+		{Name: "email", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true,
+			About: "compared without case"},
 		{Name: "mobile", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "telephone", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "twitter", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "canonicalName", Kind: object.Text, Rule: model.Name, When: object.Always},
-		{Name: "userPrincipalName", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true, About: "unique over all domains, compared without case; no other user's loginName"},
+		{Name: "userPrincipalName", Kind: object.Text, Rule: model.Name, When: object.Always, Fold: true, Indexed: true,
+			About: "unique across all domains, compared without case; must not be another user's loginName"},
 		{Name: "personalEmail", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "personalTelephone", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "personalTwitter", Kind: object.Text, Rule: model.Name, When: object.Always},
@@ -48,7 +53,8 @@ var UserType = object.Declare(&object.Type{
 		{Name: "mustChangePassword", Kind: object.Boolean, When: object.Always},
 		{Name: "passwordNeverExpires", Kind: object.Boolean, When: object.Always},
 		{Name: "lastChangePassword", Kind: object.Date},
-		{Name: "permissions", Kind: object.List, When: object.Always, About: "method patterns, each of which must fit a method; non-empty = an administrator"},
+		{Name: "permissions", Kind: object.List, When: object.Always,
+			About: "method patterns, each of which must match a method; not empty = an administrator"},
 	},
 	Collections: []object.Collection{
 		{Name: "tokens", Alias: "token", Object: "token", Steps: []store.Step{store.UserAssignments, store.ToToken}},
@@ -97,8 +103,9 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 			u.Password = SealPassword(c.Server, u.ID, d.Extra.(string), Characters(pw))
 		}
 	}
-	if d.Has("permissions") && u.Permissions != "" && c.HeldTo() != "" {
-		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "nobody grants what he lacks: the caller is held to %s, an administrator is not", c.HeldTo())
+	if d.Has("permissions") && u.Permissions != "" && c.Restriction() != "" {
+		return model.AttrErrorf(model.NotPermitted, d.Place+".permissions", "not permitted: the caller is limited by %s, "+
+			"and an administrator would not be", c.Restriction())
 	}
 	if err := c.MayName(tx, u, was); err != nil {
 		return err
@@ -111,7 +118,7 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 		if err := tx.Load(&domain, u.DomainID); err != nil {
 			return err
 		}
-		if err := dispatch.AdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
+		if err := caller.CheckAdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 	statuses := token.AssignmentType.ByName["status"].Values
 	for _, row := range rows {
 		if row.Status != "" && !slices.Contains(statuses, row.Status) {
-			bad.Add(row.Line, row.Serial, "status is none of ACTIVE, INACTIVE, LOCKED, DISABLED")
+			bad.Add(row.Line, row.Serial, "status must be ACTIVE, INACTIVE, LOCKED or DISABLED")
 		}
 		if row.PIN != nil {
 			if err := people.CheckPIN(c.Server, "pin", row.PIN); err != nil {
@@ -184,7 +184,7 @@ func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, erro
 		return fit[0], nil
 	}
 	if len(fit) > 1 {
-		return store.NamesOf{}, model.Errorf(model.Ambiguous, "the name fits more than one user")
+		return store.NamesOf{}, model.Errorf(model.Ambiguous, "the name matches more than one user")
 	}
 	if n := model.ParseUserName(name); n.InDomain {
 		if _, ok := b.inFront[n.Domain]; !ok {
@@ -214,7 +214,7 @@ func (b *assigning) row(row seedfile.Assignment) error {
 		return model.Missed(token.TokenType.NotFound)
 	}
 	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
-		return model.Errorf(model.Exists, "the token and the user stand in line %d already", line)
+		return model.Errorf(model.Exists, "the token and the user are already in line %d", line)
 	}
 	b.seen[[2]string{tok.ID, user.ID}] = row.Line
 	held := b.held[tok.ID]

@@ -41,20 +41,27 @@ func (m *Token) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 }
 
 var importAttrs = object.Declare(&object.Type{Name: "token/import", Of: []string{"token/import"}, Noun: "import", Attrs: []object.Attr{
-	{Name: "data", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-", About: "the token file's text"},
-	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-", About: "of bytes sent as characters; `auto` goes by what they say themselves, or UTF-8"},
-	{Name: "format", Kind: object.Enum, When: object.OnCreate, Values: formats(), Column: "-", About: "recognised by the file's content if not given"},
-	{Name: "product", Kind: object.Ref, When: object.OnCreate, Object: "product", Column: "-", About: "of all keys; else the file's codes or the keys' kind choose it"},
+	{Name: "data", Kind: object.Text, Raw: true, When: object.OnCreate, Required: true, Max: dispatch.LargeBody, Column: "-",
+		About: "the token file's text"},
+	{Name: "charset", Kind: object.Text, When: object.OnCreate, Max: 64, Column: "-",
+		About: "if the file's bytes were sent as one character each; `auto` = as the file itself says, or else UTF-8"},
+	{Name: "format", Kind: object.Enum, When: object.OnCreate, Values: formats(), Column: "-",
+		About: "recognised by the file's content if not given"},
+	{Name: "product", Kind: object.Ref, When: object.OnCreate, Object: "product", Column: "-",
+		About: "of all keys; else the file's codes or the keys' kind choose it"},
 	{Name: "repository", Kind: object.Ref, When: object.OnCreate, Object: "repository", Column: "-", About: "\"default\" if not given"},
-	{Name: "encode", Kind: object.Enum, When: object.OnCreate, Values: []string{"HEX", "BASE32", "BASE64"}, Column: "-", About: "of the seeds, where the file does not say"},
+	{Name: "encode", Kind: object.Enum, When: object.OnCreate, Values: []string{"HEX", "BASE32", "BASE64"}, Column: "-",
+		About: "of the seeds, where the file does not say"},
 	{Name: "password", Kind: object.Secret, When: object.OnCreate, Column: "-", About: "opens a file encrypted with a password"},
 	{Name: "preSharedKey", Kind: object.Secret, When: object.OnCreate, Column: "-", About: "opens a file encrypted with a key; hex"},
 	{Name: "crypto", Kind: object.Enum, When: object.OnCreate, Values: []string{string(otp.HmacSHA1), string(otp.HmacSHA256), string(otp.HmacSHA512)}, Column: "-", About: "of keys whose hash the file does not say"},
-	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "columns, parameters and elements that are not known and may be passed over"},
-	{Name: "onExisting", Kind: object.Enum, When: object.OnCreate, Initial: sameSeed, Values: []string{sameSeed, refuse, skip}, Column: "-", About: "what a known serial means; nothing ever changes a token that is there"},
-	{Name: "assign", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "assigns each token to the user the file names"},
-	{Name: "createProducts", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "makes the products that keys need; takes the permission `product/create`"},
-	{Name: "dryRun", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "reports what would be done and stores nothing"},
+	{Name: "ignore", Kind: object.List, When: object.OnCreate, Column: "-", About: "unknown columns, parameters and elements to ignore"},
+	{Name: "onExisting", Kind: object.Enum, When: object.OnCreate, Initial: sameSeed, Values: []string{sameSeed, refuse, skip}, Column: "-",
+		About: "what to do with a serial that exists; existing tokens are never changed"},
+	{Name: "assign", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "assigns each token to the user named in the file"},
+	{Name: "createProducts", Kind: object.Boolean, When: object.OnCreate, Column: "-",
+		About: "creates the products that keys need; requires the permission `product/create`"},
+	{Name: "dryRun", Kind: object.Boolean, When: object.OnCreate, Column: "-", About: "only reports what would be done"},
 }})
 
 func formats() []string {
@@ -155,7 +162,7 @@ func (m *Token) Import(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	return nil
 }
 
-var errNoToken = model.Errorf(model.FileUnreadable, "the file holds no token")
+var errNoToken = model.Errorf(model.FileUnreadable, "the file contains no tokens")
 
 // expect allocates memory for the tokens of a file of that many bytes.
 func (im *importing) expect(bytes int) {

@@ -33,10 +33,10 @@ func (im *importing) key(f *seedfile.File, k seedfile.Key) error {
 	}
 	if p := &to.product; k.Counter != 0 && p.Algorithm != string(otp.HOTP) {
 		k.Counter = 0
-		im.notes.Add("the counter was not used, the key is time-based", serial)
+		im.notes.Add("the counter was not used, because the key is time-based", serial)
 	} else if k.Drift != 0 && p.Algorithm != string(otp.TOTP) {
 		k.Drift = 0
-		im.notes.Add("the drift was not used, the key is event-based", serial)
+		im.notes.Add("the drift was not used, because the key is event-based", serial)
 	}
 	if model.IsWeakSeed(len(k.Secret)) {
 		im.notes.Add(model.WeakSeed, serial)
@@ -100,7 +100,7 @@ func serialOf(k *seedfile.Key) string {
 	label := k.Issuer + ":" + k.User
 	if model.Characters(label) > model.MaxSerial && model.Characters(k.User) <= model.MaxSerial && model.Characters(label) <= model.MaxIdentifier {
 		k.KeyID = label
-		k.Notes = append(k.Notes, "the label is longer than a serial may be: its account is the serial, and all of it the identifier")
+		k.Notes = append(k.Notes, "the label is too long for a serial: its account became the serial, and the whole label the identifier")
 		return k.User
 	}
 	return label
@@ -120,12 +120,12 @@ func (im *importing) oneOfDevice(k *seedfile.Key, serial string, to *target) str
 func (im *importing) refused(k *seedfile.Key, serial string, to *target) string {
 	p := &to.product
 	if first, twice := to.serials[serial]; twice {
-		return fmt.Sprintf("the serial stands in line %d already", im.rows[first].line)
+		return fmt.Sprintf("the serial is already in line %d", im.rows[first].line)
 	}
 	clash := func(what string, has, wants any) string {
 		reason := fmt.Sprintf("%s is %v, but product %s has %v", what, has, p.Codes(), wants)
 		if k.Algorithm != "" {
-			reason += "; it needs a product of " + kindText(kindOf(k))
+			reason += "; it needs a product with " + kindText(kindOf(k))
 		}
 		return reason
 	}

@@ -162,12 +162,14 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 		case other != nil:
 			return chosen{to: other}, nil
 		case named:
-			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s, and the file does not say the algorithm", shownCodes(want.maker, want.code))
+			return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: there is no product %s, and "+
+				"the file does not state the algorithm", shownCodes(want.maker, want.code))
 		}
 		return chosen{}, model.AttrErrorf(model.Missing, "attrs.product.id", "is required: the file names no product")
 	}
 	if want.long && other == nil {
-		return chosen{reason: "the seed has 64 bytes or more, as SHA-512's have, and the file does not say the hash: give it with attrs.crypto, or --crypto"}, nil
+		return chosen{reason: "the seed has 64 bytes or more, as for SHA-512, but the file does not state the hash: give " +
+			"it with attrs.crypto or --crypto"}, nil
 	}
 	kind := want.kind.WithDefaults()
 	if !named {
@@ -185,7 +187,7 @@ func (t *targets) choose(im *importing, want choice) (chosen, error) {
 	case other != nil:
 		return chosen{to: other}, nil // the method refused then says how it differs
 	case named:
-		return chosen{reason: fmt.Sprintf("there is no product %s, %s; make it, name another, or let createProducts make it", shownCodes(want.maker, want.code), kindText(kind))}, nil
+		return chosen{reason: fmt.Sprintf("there is no product %s, %s; create it, name another, or use createProducts", shownCodes(want.maker, want.code), kindText(kind))}, nil
 	}
 	return t.only(want, kind), nil
 }
@@ -207,14 +209,14 @@ func (t *targets) only(want choice, kind otp.Params) chosen {
 	}
 	switch len(fit) {
 	case 0:
-		return chosen{reason: fmt.Sprintf("no product is of %s; make one, such as %s, or let createProducts make it", kindText(kind), shownCodes(want.maker, want.code))}
+		return chosen{reason: fmt.Sprintf("no product has %s; create one, such as %s, or use createProducts", kindText(kind), shownCodes(want.maker, want.code))}
 	case 1:
 		return chosen{to: fit[0]}
 	}
 	if len(codes) > 5 {
 		codes = append(codes[:5], "...")
 	}
-	return chosen{reason: fmt.Sprintf("several products are of %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
+	return chosen{reason: fmt.Sprintf("several products have %s; name one of %s", kindText(kind), strings.Join(codes, ", "))}
 }
 
 // maxPeriod is the limit of the product's attribute.

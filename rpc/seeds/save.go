@@ -127,7 +127,7 @@ func (im *importing) settle(tx store.ReadTx, existing map[*target]map[string]mod
 			continue
 		}
 		if im.unseen[old.ID] {
-			bad.Add(im.rows[i].line, t.Serial, "the token exists already, of users whom the caller does not see")
+			bad.Add(im.rows[i].line, t.Serial, "the token exists already and belongs to users whom the caller does not see")
 			continue
 		}
 		seed, err := im.c.Server.Keys.Unseal(store.SeedPlace(old.ID), old.Seed)

@@ -25,7 +25,7 @@ func NewSMTP(raw, from string) (*SMTP, error) {
 		return nil, errors.New("the SMTP URL must be like smtp://user:password@host:587 or smtps://host")
 	}
 	if err := mail.NewMsg().From(from); err != nil {
-		return nil, fmt.Errorf("the sender %q is no e-mail address", from)
+		return nil, fmt.Errorf("the sender %q is not an e-mail address", from)
 	}
 	s := &SMTP{host: u.Hostname(), from: from}
 	switch tls := u.Query().Get("tls"); {
@@ -41,7 +41,7 @@ func NewSMTP(raw, from string) (*SMTP, error) {
 	if u.Port() != "" {
 		port, err := strconv.Atoi(u.Port())
 		if err != nil {
-			return nil, errors.New("the SMTP URL's port is no number")
+			return nil, errors.New("the SMTP URL's port is not a number")
 		}
 		s.opts = append(s.opts, mail.WithPort(port))
 	}
@@ -56,10 +56,10 @@ func NewSMTP(raw, from string) (*SMTP, error) {
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	msg := mail.NewMsg()
 	if err := msg.From(s.from); err != nil {
-		return errors.New("the sender is no e-mail address")
+		return errors.New("the sender is not an e-mail address")
 	}
 	if err := msg.To(m.To); err != nil {
-		return errors.New("the recipient is no e-mail address")
+		return errors.New("the recipient is not an e-mail address")
 	}
 	msg.Subject(m.Subject)
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)

@@ -47,7 +47,7 @@ func assignment(a *object.Selection) (one object.Lookup, err error) {
 		return one, err
 	}
 	if user == nil && token == nil {
-		return a.Sought(AssignmentType)
+		return a.Lookup(AssignmentType)
 	}
 	var conds []store.Cond
 	for _, side := range []struct {
@@ -251,7 +251,7 @@ func Activate(s *dispatch.Server, r *http.Request, args *ActivateArgs, plan *dis
 			}
 		}
 		if unknown && a.ID == "" {
-			return wrong, tx.Stranger(c.Now)
+			return wrong, tx.RecordUnknownName(c.Now)
 		}
 		if unknown {
 			return wrong, tx.Save(&a) // unchanged, to take the same time

@@ -30,12 +30,13 @@ var AssignmentType = object.Declare(&object.Type{
 		{Name: "usageCount", Kind: object.Integer},
 		{Name: "status", Kind: object.Enum, When: object.Always, Values: []string{model.Active, model.Inactive, model.LockedBy, model.DisabledBy},
 			About: "ACTIVE if not given, INACTIVE where the product wants an activation code"},
-		{Name: "starts", Kind: object.Date, When: object.Always, About: "a day alone is its beginning"},
-		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "a day alone is its end"},
+		{Name: "starts", Kind: object.Date, When: object.Always, About: "a date alone means the beginning of that day"},
+		{Name: "expires", Kind: object.Date, Ends: true, When: object.Always, About: "a date alone means the end of that day"},
 		{Name: "priority", Kind: object.Integer, When: object.Always, Max: 1 << 31, About: "lower ones are tried first"},
-		{Name: "pin", Kind: object.Secret, When: object.Always, About: "4 to 32 printable ASCII characters without space and comma; empty = none"},
+		{Name: "pin", Kind: object.Secret, When: object.Always,
+			About: "4 to 32 printable ASCII characters without space and comma; empty = none"},
 		{Name: "lastChangePin", Kind: object.Date},
-		{Name: "mustChangePin", Kind: object.Boolean, When: object.Always, About: "where there is no PIN, nobody logs in until one is given"},
+		{Name: "mustChangePin", Kind: object.Boolean, When: object.Always, About: "if there is no PIN, nobody can log in until one is set"},
 		{Name: "pinNeverExpires", Kind: object.Boolean, When: object.Always},
 		{Name: "dateCreated", Kind: object.Date},
 		{Name: "lastUpdated", Kind: object.Date},
@@ -57,7 +58,7 @@ func checkAssignment(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row 
 		SetPIN(c, a, pin)
 	}
 	if a.Starts != 0 && a.Expires != 0 && a.Expires <= a.Starts {
-		return model.AttrErrorf(model.Invalid, d.Place+".expires", "must lie behind starts")
+		return model.AttrErrorf(model.Invalid, d.Place+".expires", "must be after starts")
 	}
 	if old == nil {
 		var t model.Token
@@ -116,7 +117,7 @@ func Admit(c *dispatch.Call, tx store.ReadTx, a *model.Assignment, t *model.Toke
 	}
 	for _, e := range existing {
 		if e.UserID == a.UserID {
-			return &model.Error{Kind: model.Exists, Msg: "token assignment already exists: the token is this user's already"}
+			return &model.Error{Kind: model.Exists, Msg: "token assignment already exists: the token is already assigned to this user"}
 		}
 	}
 	if p.MaxTokensPerUser > 0 {
@@ -194,10 +195,10 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.P
 				return nil, err
 			}
 			if user != "" && user != a.UserID {
-				return nil, model.AttrErrorf(model.Invalid, "ids", "are assignments of more than one user")
+				return nil, model.AttrErrorf(model.Invalid, "ids", "belong to more than one user")
 			}
 			if _, twice := priority[a.ID]; twice {
-				return nil, model.AttrErrorf(model.Invalid, "ids", "name an assignment twice")
+				return nil, model.AttrErrorf(model.Invalid, "ids", "contain an assignment twice")
 			}
 			user, priority[a.ID] = a.UserID, int64(i+1)
 		}

@@ -23,7 +23,7 @@ func exportNotes(row store.Row) (notes []string) {
 	for i, of := range map[int]*object.Attr{1: TokenType.ByName["serial"], 2: TokenType.ByName["identifier"], 3: TokenType.ByName["description"],
 		6: ProductType.ByName["manufacturerCode"], 7: ProductType.ByName["productCode"]} {
 		if reason := of.Fault(object.AsText(row[i])); reason != "" {
-			notes = append(notes, "token "+object.AsText(row[0])+", "+object.QuotedName(object.AsText(row[1]))+": its "+of.Name+" would not come back as it is: it "+reason)
+			notes = append(notes, "token "+object.AsText(row[0])+", "+object.QuotedName(object.AsText(row[1]))+": its "+of.Name+" would be changed or refused by an import: it "+reason)
 		}
 	}
 	slices.Sort(notes)
@@ -36,9 +36,9 @@ func leftOut(row store.Row) string {
 	whose := "token " + object.AsText(row[0]) + ", " + object.QuotedName(object.AsText(row[1])) + ": "
 	switch totp := object.AsText(row[8]) == string(otp.TOTP); {
 	case !totp && row[4].(int64) > otp.LastStep:
-		return whose + "it was left out: its last counter is used, so that it has no OTP any more"
-	case totp && (row[5].(int64) > seedfile.DriftMost || row[5].(int64) < -seedfile.DriftMost):
-		return whose + "it was left out: its drift is out of range; token/reset takes it back"
+		return whose + "it was left out: its last counter is used, so it has no more OTPs"
+	case totp && (row[5].(int64) > seedfile.MaxDrift || row[5].(int64) < -seedfile.MaxDrift):
+		return whose + "it was left out: its drift is out of range; token/reset clears it"
 	}
 	return ""
 }
@@ -52,7 +52,8 @@ type ExportArgs struct {
 }
 
 var exportAttrs = object.Declare(&object.Type{Name: "token/export", Of: []string{"token/export"}, Noun: "export", Attrs: []object.Attr{
-	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-", About: "encrypts the file; whoever has both has the seeds"},
+	{Name: "password", Kind: object.Secret, When: object.OnCreate, Required: true, Column: "-",
+		About: "encrypts the file; file and password together reveal the seeds"},
 }})
 
 // exportFields are the attributes of a token in the file, in the order in which export reads them.
@@ -92,7 +93,8 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		more := int64(len(found)) > limit
 		switch {
 		case more && args.Cursor == nil:
-			return nil, model.AttrErrorf(model.Invalid, "match", "fits more than %d tokens; ask for less, or for parts with cursor", limit)
+			return nil, model.AttrErrorf(model.Invalid, "match", "matches more than %d tokens; select fewer, or export in "+
+				"parts with cursor", limit)
 		case more:
 			found = found[:limit]
 		case len(found) == 0:

@@ -25,17 +25,23 @@ var ProductType = object.Declare(&object.Type{
 	Check:  checkProduct,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true},
-		{Name: "manufacturerCode", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Max: 32, Indexed: true, About: "unique together with productCode"},
+		{Name: "manufacturerCode", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Max: 32, Indexed: true,
+			About: "unique together with productCode"},
 		{Name: "productCode", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Max: 32},
 		{Name: "algorithm", Kind: object.Enum, When: object.Always, Required: true, Values: []string{string(otp.HOTP), string(otp.TOTP)}},
 		{Name: "digits", Kind: object.Integer, When: object.Always, Initial: int64(otp.DefaultDigits), Min: 6, Max: 8, About: "6 or 8"},
-		{Name: "period", Kind: object.Integer, When: object.Always, Max: 86400, About: "seconds of a time step, TOTP only; 30 if not given"},
+		{Name: "period", Kind: object.Integer, When: object.Always, Max: 86400,
+			About: "seconds of a time step, TOTP only; 30 if not given"},
 		{Name: "crypto", Kind: object.Enum, When: object.Always, Initial: string(otp.DefaultHash), Values: []string{string(otp.HmacSHA1), string(otp.HmacSHA256), string(otp.HmacSHA512)}},
 		{Name: "kind", Kind: object.Enum, When: object.Always, Initial: model.Hardware, Values: []string{model.Hardware, model.Soft}},
-		{Name: "autoWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow, About: "steps within which an OTP is accepted at once of a token that was not used yet, or not for long"},
-		{Name: "narrowWindow", Kind: object.Integer, When: object.Always, Initial: int64(model.DefaultNarrowWindow), Max: otp.MaxWindow, About: "the same of a token in use: steps either way around its drift; counters ahead are twice as many and one"},
-		{Name: "checkWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow, About: "steps within which a second, consecutive OTP is asked for"},
-		{Name: "manualWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow, About: "steps within which two OTPs synchronise"},
+		{Name: "autoWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow,
+			About: "steps within which an OTP is accepted at once, for a token that was not used yet, or not for a long time"},
+		{Name: "narrowWindow", Kind: object.Integer, When: object.Always, Initial: int64(model.DefaultNarrowWindow), Max: otp.MaxWindow,
+			About: "the same for a token in use: steps before and after its drift; for counters twice as many plus one, ahead only"},
+		{Name: "checkWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow,
+			About: "steps within which a second, consecutive OTP is requested"},
+		{Name: "manualWindow", Kind: object.Integer, When: object.Always, Max: otp.MaxWindow,
+			About: "steps within which two OTPs synchronise"},
 		{Name: "maxTokensPerUser", Kind: object.Integer, When: object.Always, About: "0 = any number"},
 		{Name: "activation", Kind: object.Enum, When: object.Always, Initial: model.ActivateAuto, Values: []string{model.ActivateAuto, model.ActivateCode}},
 		{Name: "activationCodeLength", Kind: object.Integer, When: object.Always, Initial: int64(8), Min: 6, Max: 32},
@@ -95,7 +101,8 @@ func checkProduct(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any
 			return err
 		}
 		if used {
-			return model.Errorf(model.InUse, "product is still in use by tokens: algorithm, digits, period, crypto and kind stay as they are")
+			return model.Errorf(model.InUse, "product is still in use by tokens: algorithm, digits, period, crypto and "+
+				"kind stay as they are")
 		}
 	}
 	if q.SameRules(p) {

@@ -38,7 +38,7 @@ func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row 
 // keepDefault protects the default repository, which is for tokens that name none.
 func keepDefault(_ *dispatch.Call, _ store.Tx, row any) error {
 	if row.(*model.Repository).Name == model.DefaultRepository {
-		return model.Errorf(model.InUse, "repository %q is where tokens go that name none: it keeps its name", model.DefaultRepository)
+		return model.Errorf(model.InUse, "repository %q is the default for tokens: it cannot be renamed", model.DefaultRepository)
 	}
 	return nil
 }

@@ -38,16 +38,21 @@ var TokenType = object.Declare(&object.Type{
 	Keys: [][]string{{"serial", "product"}}, ShownWhenAmbiguous: []string{"id", "serial", "product.name", "product.manufacturerCode", "product.productCode"},
 	Prepare: prepareToken, Check: checkToken, AfterWrite: afterWriteToken, BeforeDelete: beforeDeleteToken,
 	Attrs: []object.Attr{
-		{Name: "serial", Kind: object.Text, Rule: model.SerialName, When: object.Always, Max: 64, Indexed: true, About: "unique in its product; 10 digits if not given"},
-		{Name: "identifier", Kind: object.Text, Rule: model.CodeName, When: object.Always, Aliases: []string{"Identifier"}, About: "the serial if not given"},
+		{Name: "serial", Kind: object.Text, Rule: model.SerialName, When: object.Always, Max: 64, Indexed: true,
+			About: "unique in its product; 10 digits if not given"},
+		{Name: "identifier", Kind: object.Text, Rule: model.CodeName, When: object.Always, Aliases: []string{"Identifier"},
+			About: "the serial if not given"},
 		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.DisabledBy, model.Deceased}, Indexed: true,
 			Aliases: []string{"Status"}, About: "DECEASED is final"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "product", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "product", Indexed: true},
 		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", Indexed: true, About: "\"default\" if not given"},
-		{Name: "seed", Kind: object.Secret, When: object.OnCreate, Max: 2 * model.MaxSeedBytes, Column: "-", About: "at least 10 bytes; 20 random ones if not given"},
-		{Name: "encode", Kind: object.Enum, When: object.OnCreate, Values: []string{"HEX", "BASE32", "BASE64"}, Column: "-", About: "of the seed; HEX if not given"},
-		{Name: "user", Kind: object.Ref, When: object.OnCreate, Object: "user", Column: "-", About: "whom it is assigned to; in match: a user it is assigned to"},
+		{Name: "seed", Kind: object.Secret, When: object.OnCreate, Max: 2 * model.MaxSeedBytes, Column: "-",
+			About: "at least 10 bytes; 20 random ones if not given"},
+		{Name: "encode", Kind: object.Enum, When: object.OnCreate, Values: []string{"HEX", "BASE32", "BASE64"}, Column: "-",
+			About: "of the seed; HEX if not given"},
+		{Name: "user", Kind: object.Ref, When: object.OnCreate, Object: "user", Column: "-",
+			About: "whom it is assigned to; in match: a user it is assigned to"},
 		{Name: "pin", Kind: object.Secret, When: object.OnCreate, Column: "-", About: "of the assignment"},
 		{Name: "counter", Kind: object.Integer, Path: store.TokenState, About: "the first counter or time step that may still be accepted"},
 		{Name: "drift", Kind: object.Integer, Path: store.TokenState, About: "time steps by which its clock is ahead"},
@@ -80,7 +85,7 @@ func prepareToken(ctx context.Context, c *dispatch.Call, d *object.Decoded) erro
 	written, ok := d.Secrets["seed"]
 	if !ok || len(written) == 0 {
 		if d.Has("encode") {
-			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is of a seed: give one")
+			return model.AttrErrorf(model.Invalid, d.Place+".encode", "is the encoding of a seed: give a seed as well")
 		}
 		seed, err := c.Server.Random(GeneratedSeedBytes)
 		d.Extra = model.Secret(seed)

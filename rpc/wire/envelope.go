@@ -31,7 +31,7 @@ func ReadArgs(params jsontext.Value, args any) error {
 		if place == "" {
 			return model.Errorf(model.Unreadable, "the parameters must be an object")
 		}
-		return model.AttrErrorf(model.Invalid, place, "a value of this kind does not fit here")
+		return model.AttrErrorf(model.Invalid, place, "a value of this type is not allowed here")
 	}
 	return &model.Error{Kind: model.Unreadable, Msg: "the request cannot be read", Err: err}
 }

@@ -20,7 +20,7 @@ type ErrorCode struct {
 // Codes is the only table of error codes. Entries may be added, and never changed. No other place contains a number of a code,
 // except that each noun has the code for its own not-found error.
 var Codes = map[model.Kind]ErrorCode{
-	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is in the server's log alone"},
+	model.Internal:         {1, http.StatusInternalServerError, "internal error; its cause is only in the server's log"},
 	model.Unreadable:       {2, http.StatusOK, "the request cannot be read; the message says where"},
 	model.NoMethod:         {3, http.StatusNotFound, "no such method"},
 	model.NotAuthentic:     {4, http.StatusUnauthorized, "the caller is not authenticated"},
@@ -63,8 +63,9 @@ var Codes = map[model.Kind]ErrorCode{
 	model.Installed:        {507, 0, "the installation was completed already"},
 	model.LicenseExpired:   {508, 0, "the license is expired"},
 	model.TokenInvalid:     {511, http.StatusUnauthorized, "the client token is not valid"},
-	model.TokenEnded:       {512, http.StatusUnauthorized, "the client token has ended: its device is logged out, for the reason in the result"},
-	model.DeviceInactive:   {513, http.StatusForbidden, "the device is inactive"},
+	model.TokenEnded: {512, http.StatusUnauthorized, "the client token has ended: its device is logged out, for the " +
+		"reason in the result"},
+	model.DeviceInactive: {513, http.StatusForbidden, "the device is inactive"},
 }
 
 // shared lists the nouns whose not-found error has the same code as another kind of error.

@@ -186,11 +186,12 @@ func MomentOf(place string, v jsontext.Value, ends bool) (model.Moment, error) {
 	m, ok := model.ParseMoment(s, ends)
 	if day := s[:min(len(s), len(time.DateOnly))]; !ok && isoDay.MatchString(day) {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
-			return m, model.AttrErrorf(model.Invalid, place, "%s is a day that no calendar has", day)
+			return m, model.AttrErrorf(model.Invalid, place, "%s is not a date of the calendar", day)
 		}
 	}
 	if !ok {
-		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date with its zone, such as 2026-01-31T10:00:00Z, or a day alone")
+		return m, model.AttrErrorf(model.Invalid, place, "must be an ISO 8601 date and time with zone, such as "+
+			"2026-01-31T10:00:00Z, or a date alone")
 	}
 	return m, nil
 }

@@ -73,7 +73,7 @@ func returnOf(place string, dec *jsontext.Decoder, depth int) (Return, error) {
 				return nil, err
 			}
 			if ret = append(ret, inner...); len(ret) > MaxColumns {
-				return nil, model.AttrErrorf(model.Invalid, place, "asks for more than %d values a row", MaxColumns)
+				return nil, model.AttrErrorf(model.Invalid, place, "requests more than %d values per row", MaxColumns)
 			}
 		}
 		if dec.PeekKind() == ']' {

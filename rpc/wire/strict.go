@@ -17,7 +17,7 @@ func Strict(text []byte) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &at):
-		return fmt.Errorf("it is no JSON in UTF-8, byte %d", at.ByteOffset+1)
+		return fmt.Errorf("it is not valid JSON in UTF-8, byte %d", at.ByteOffset+1)
 	}
-	return errors.New("it is no JSON in UTF-8: it ends too early")
+	return errors.New("it is not valid JSON: it ends too early")
 }

@@ -17,17 +17,17 @@ func NameFile(err error, file, as string) error {
 	if err == nil || file == as || !strings.Contains(err.Error(), file) {
 		return err
 	}
-	return &spoken{err, strings.ReplaceAll(err.Error(), file, as)}
+	return &readableError{err, strings.ReplaceAll(err.Error(), file, as)}
 }
 
-type spoken struct {
+type readableError struct {
 	err  error
 	text string
 }
 
-func (s *spoken) Error() string { return s.text }
+func (s *readableError) Error() string { return s.text }
 
-func (s *spoken) Unwrap() error { return s.err }
+func (s *readableError) Unwrap() error { return s.err }
 
 // CreateTemp creates a temporary file in the folder of file. Its name consists of file's name and what it is for, and only its
 // owner can read it. An error names file.

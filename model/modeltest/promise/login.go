@@ -30,7 +30,7 @@ type Attempt struct {
 	Now  int64 // milliseconds
 	At   []At  // what it is tried at
 
-	Stranger bool // whoever called does not see the user: he is told what he is told of nobody
+	UserHidden bool // whoever called does not see the user: he is told what he is told of nobody
 }
 
 // At is what a credential is at one token of the user.
@@ -211,7 +211,7 @@ func (p *person) usable(as Row, t credential, now int64) int {
 // step is what an attempt with a code as its answer makes of the person; false where it must not have that answer. after decides
 // where several factors, or tokens, may be meant.
 func (p *person) step(before, after Rows, a *Attempt, code int) bool {
-	if a.Stranger {
+	if a.UserHidden {
 		return code == wrong
 	}
 	if len(p.recent(a.Now)) >= most {

@@ -86,7 +86,7 @@ func TestNoChangeLooksThroughATable(t *testing.T) {
 }
 
 // A change finds an object that it names by an attribute without an index, and no other object.
-func TestFoundBeside(t *testing.T) {
+func TestPresearchedIDs(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
 		g := newGuarded(t, url)

@@ -1,4 +1,4 @@
-package dispatch
+package caller
 
 import (
 	"slices"
@@ -16,8 +16,8 @@ func RecordName(u *model.User, domain string) string { return domain + `\` + u.L
 // recordedBefore returns the name of an administrator in rows of the audit record that older versions wrote.
 func recordedBefore(u *model.User, domain string) string { return u.LoginName + "@" + domain }
 
-// AgentName returns an error if the audit record uses the name of an agent for another caller.
-func AgentName(tx store.ReadTx, name string) error {
+// CheckAgentName returns an error if the audit record uses the name of an agent for another caller.
+func CheckAgentName(tx store.ReadTx, name string) error {
 	folded := model.Fold(name)
 	taken := slices.Contains(model.RecordedAs, folded)
 	if !taken && !model.IsBareName(folded) {
@@ -32,7 +32,7 @@ func AgentName(tx store.ReadTx, name string) error {
 		taken = called
 	}
 	if taken {
-		return model.AttrErrorf(model.Exists, "attrs.name", "is what the record calls somebody else, who is no agent")
+		return model.AttrErrorf(model.Exists, "attrs.name", "is the name of another caller in the audit record")
 	}
 	return nil
 }
@@ -56,12 +56,13 @@ func (n *Names) recorded(tx store.ReadTx, name string) (bool, error) {
 	return false, nil
 }
 
-// AdministratorName returns an error if the login name of an administrator, together with the domain, is the name of an agent.
-func AdministratorName(tx store.ReadTx, u *model.User, domain, attr string) error {
+// CheckAdministratorName returns an error if the login name of an administrator, together with the domain, is the name of an agent.
+func CheckAdministratorName(tx store.ReadTx, u *model.User, domain, attr string) error {
 	for _, name := range []string{RecordName(u, domain), recordedBefore(u, domain)} {
 		taken, err := tx.Exists(store.AgentsByName, name)
 		if err == nil && taken {
-			err = model.AttrErrorf(model.Exists, attr, "is, with the domain, the name of an agent: the record could not tell them apart")
+			err = model.AttrErrorf(model.Exists, attr, "is, together with the domain, the name of an agent: the audit "+
+				"record could not tell them apart")
 		}
 		if err != nil {
 			return err

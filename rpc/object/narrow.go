@@ -9,13 +9,13 @@ import (
 	"tokensmith/store"
 )
 
-// grows lists the object types that may have very many objects.
-var grows = []string{"user", "token", "tokenAssignment", "device", "installationCode"}
+// largeTypes lists the object types that may have very many objects.
+var largeTypes = []string{"user", "token", "tokenAssignment", "device", "installationCode"}
 
 // fewColumns returns, by table, the columns of these objects in which a value leads to a few rows through an index.
 var fewColumns = sync.OnceValue(func() map[string][]string {
 	few := map[string][]string{}
-	for _, name := range grows {
+	for _, name := range largeTypes {
 		o := Types[name]
 		columns := []string{store.IDColumn.Name, store.ToUser.From}
 		for i := range o.Attrs {
@@ -48,13 +48,13 @@ func (o *Type) direct(conds []store.Cond) bool {
 
 const maxAmbiguous = 10 // how many objects an error lists if a selector matches several
 
-// Narrowed returns conditions with which a change finds at most a few objects without a search through their table (see
-// Call.FoundBeside in package dispatch).
-func (o *Type) Narrowed(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
+// Narrow returns conditions with which a change finds at most a few objects without a search through their table (see
+// Call.PresearchedIDs in package dispatch).
+func (o *Type) Narrow(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) ([]store.Cond, error) {
 	if o.direct(conds) {
 		return conds, nil
 	}
-	ids, known, err := c.FoundBeside(tx, fmt.Sprint(o.Table, conds), func(tx store.ReadTx) ([]any, error) {
+	ids, known, err := c.PresearchedIDs(tx, fmt.Sprint(o.Table, conds), func(tx store.ReadTx) ([]any, error) {
 		rows, err := tx.Find(o.lookup(conds))
 		ids := make([]any, len(rows))
 		for i, r := range rows {

@@ -1,4 +1,4 @@
-package dispatch
+package caller
 
 import (
 	"slices"
@@ -85,9 +85,9 @@ func (n *Names) calledInDomain(tx store.ReadTx, name string) (found []*model.Use
 	return found, nil
 }
 
-// mean returns whether a name means an administrator other than the user with the given id, and whether it does so only as a
+// taken returns whether a name means an administrator other than the user with the given id, and whether it does so only as a
 // login name without a domain.
-func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
+func (n *Names) taken(tx store.ReadTx, name, id string) (taken, byLogin bool, err error) {
 	another := func(a *model.User) bool { return a.ID != id }
 	if slices.ContainsFunc(n.others[name], another) {
 		return true, false, nil
@@ -100,27 +100,27 @@ func (n *Names) mean(tx store.ReadTx, name, id string) (taken, byLogin bool, err
 	return taken, taken, nil
 }
 
-// Login returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
-func (n *Names) Login(tx store.ReadTx, u *model.User) (bool, error) {
-	taken, _, err := n.mean(tx, u.LoginNameFolded, u.ID)
+// LoginTaken returns whether the login name of a user, with or without the domain, also means an administrator who is another user.
+func (n *Names) LoginTaken(tx store.ReadTx, u *model.User) (bool, error) {
+	taken, _, err := n.taken(tx, u.LoginNameFolded, u.ID)
 	if taken || err != nil {
 		return taken, err
 	}
 	name, err := n.inDomain(tx, u)
 	if err == nil {
-		taken, _, err = n.mean(tx, name, u.ID)
+		taken, _, err = n.taken(tx, name, u.ID)
 	}
 	return taken, err
 }
 
-// Email returns whether the e-mail address of a user also means an administrator who is another user.
-func (n *Names) Email(tx store.ReadTx, u *model.User) (bool, error) {
-	taken, _, err := n.mean(tx, u.EmailFolded, u.ID)
+// EmailTaken returns whether the e-mail address of a user also means an administrator who is another user.
+func (n *Names) EmailTaken(tx store.ReadTx, u *model.User) (bool, error) {
+	taken, _, err := n.taken(tx, u.EmailFolded, u.ID)
 	return taken, err
 }
 
 // MayName returns an error if a name that a user is given means an administrator who may do something that the caller may not.
-func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
+func (c *Caller) MayName(tx store.Tx, u, was *model.User) error {
 	g, ok := tx.(*Guard)
 	if !ok {
 		return nil
@@ -158,7 +158,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 		if !n.given {
 			continue
 		}
-		taken, byLogin, err := names.mean(tx, n.name, u.ID)
+		taken, byLogin, err := names.taken(tx, n.name, u.ID)
 		switch {
 		case err != nil:
 			return err
@@ -168,7 +168,8 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 			// other exists. In the default domain, however, the login name alone would mean the new user, and a principal name is
 			// unique across all domains.
 		default:
-			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it means a user who may do what the caller may not")
+			return model.AttrErrorf(model.NotPermitted, "attrs."+n.attr, "not permitted: it is also a name of a user who "+
+				"may do what the caller may not")
 		}
 	}
 	return nil
@@ -177,7 +178,7 @@ func (c *Call) MayName(tx store.Tx, u, was *model.User) error {
 // MayRename returns an error for a new domain name if a user of the domain, or an agent that is limited to it, may do something
 // that the caller may not. Otherwise the caller could choose whom an old name means. It also returns an error if a user's name
 // would then mean such an administrator.
-func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
+func (c *Caller) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
 	if c.Full() {
 		return nil
 	}
@@ -210,7 +211,8 @@ func (c *Call) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Ag
 		return err
 	}
 	if len(called) > 0 {
-		return model.AttrErrorf(model.NotPermitted, "attrs.name", "not permitted: with it a user of the domain is called what one is who may do what the caller may not")
+		return model.AttrErrorf(model.NotPermitted, "attrs.name", "not permitted: with this name, a user of the domain "+
+			"would be called like a user who may do what the caller may not")
 	}
 	return nil
 }
@@ -221,9 +223,4 @@ func (g *Guard) namesOfStronger() (names *Names, err error) {
 		g.names, err = NamesOf(g.Tx, g.c.weakerThan)
 	}
 	return g.names, err
-}
-
-// weakerThan returns whether permissions allow something that the caller may not do, or only with restrictions (HeldTo).
-func (c *Call) weakerThan(permissions model.List) bool {
-	return c.HeldTo() != "" || !model.Covers(c.Agent.Permissions.Items(), permissions.Items(), c.Server.Reveals)
 }

@@ -1,7 +1,6 @@
-package dispatch
+package caller
 
 import (
-	"strings"
 	"sync/atomic"
 
 	"tokensmith/model"
@@ -21,26 +20,22 @@ type proof struct {
 }
 
 // ProvenBy stores when the caller was read. again reads the caller again, and returns an error if the caller may do less now.
-func (c *Call) ProvenBy(read model.Time, again func(tx store.ReadTx) error) {
+func (c *Caller) ProvenBy(read model.Time, again func(tx store.ReadTx) error) {
 	c.proof = &proof{again: again}
 	c.proof.read.Store(int64(read))
 }
 
-// late returns whether the caller must be read again. The caller of a login is not read again: a login changes only what its
-// credential permits, and logins are the most frequent calls.
-func (c *Call) late() bool {
-	if c.proof == nil || strings.HasPrefix(c.Method.Path, "auth/") {
-		return false
-	}
-	return c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
+// NeedsRecheck returns whether the caller was read so long ago that it must be read again.
+func (c *Caller) NeedsRecheck() bool {
+	return c.proof != nil && c.clock()-model.Time(c.proof.read.Load()) >= model.Time(store.CallersKept.Milliseconds())
 }
 
-// clock returns the current time, whereas c.Now is the time when the call began.
-func (c *Call) clock() model.Time { return model.At(c.Server.Config.Now()) }
+// clock returns the current time, whereas Now of a call is the time when it began.
+func (c *Caller) clock() model.Time { return model.At(c.callers.Now()) }
 
-// StillMay returns an error if the caller may do less now than when the call began.
-func (c *Call) StillMay(tx store.ReadTx) error {
-	if !c.late() {
+// Recheck reads the caller again if NeedsRecheck. It returns an error if the caller may do less now than when the call began.
+func (c *Caller) Recheck(tx store.ReadTx) error {
+	if !c.NeedsRecheck() {
 		return nil
 	}
 	now := c.clock()
@@ -53,31 +48,31 @@ func (c *Call) StillMay(tx store.ReadTx) error {
 
 var (
 	errNoCaller = model.Errorf(model.NotAuthentic, "the caller is not authenticated any more")
-	errLess     = model.Errorf(model.NotPermitted, "not permitted: the caller may do less than when it called; call again")
+	errLess     = model.Errorf(model.NotPermitted, "not permitted: the caller lost rights since the call began; call again")
 )
 
-// agentAgain returns a function that reads the calling agent again and checks it against the claim that it made.
-func (c *Call) agentAgain(given claim) func(tx store.ReadTx) error {
+// agentAgain returns a function that reads the calling agent again and checks it against the claim that it made from an address.
+func (c *Caller) agentAgain(given Claim, remote string) func(tx store.ReadTx) error {
 	return func(tx store.ReadTx) error {
 		var a model.Agent
 		err := tx.Load(&a, c.Agent.ID)
-		switch proven := given.spki != "" && a.Certificates.Has(given.spki) || given.spki == "" && a.Honours(c.generation, c.clock()); {
+		switch proven := given.certificate != "" && a.Certificates.Has(given.certificate) || given.certificate == "" && a.Honours(c.generation, c.clock()); {
 		case wire.NoSingleMatch(err):
 			return errNoCaller
 		case err != nil:
 			return err
-		case !proven || a.Status != model.Active || !addressed(a.Addresses, c.Remote):
+		case !proven || a.Status != model.Active || !addressed(a.Addresses, remote):
 			return errNoCaller
 		}
-		return c.Lessened(&a)
+		return c.CheckRights(&a)
 	}
 }
 
-// Lessened returns an error if the caller, as just read, may do less or has more restrictions than when the call began.
-func (c *Call) Lessened(now *model.Agent) error {
+// CheckRights returns an error if the caller, as just read, may do less or has more restrictions than when the call began.
+func (c *Caller) CheckRights(now *model.Agent) error {
 	then := c.Agent
 	switch {
-	case !model.Covers(now.Permissions.Items(), then.Permissions.Items(), c.Server.Reveals),
+	case !model.Covers(now.Permissions.Items(), then.Permissions.Items(), c.callers.Reveals),
 		now.Domains != then.Domains && now.Domains != "", now.Addresses != then.Addresses && now.Addresses != "",
 		now.RateLimit != then.RateLimit && now.RateLimit != 0:
 		return errLess

@@ -1,10 +1,9 @@
-package dispatch
+package caller
 
 import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -20,45 +19,32 @@ import (
 // Every method of store.Tx that writes factors is overridden here. A test lists the methods that write none.
 type Guard struct {
 	store.Tx
-	c     *Call
-	asked map[string]bool // ids of users and tokens that were checked
-	names *Names          // names of the administrators who may do more than the caller; nil if not read yet
+	c       *Caller
+	checked map[string]bool // ids of users and tokens that were checked
+	names   *Names          // names of the administrators who may do more than the caller; nil if not read yet
 }
 
-// guarded returns the transaction for a call's plan. Methods whose callers prove their identity within the call (logins, devices)
-// are not checked, and neither are callers who may do everything.
-func (c *Call) guarded(tx store.Tx) store.Tx {
-	if g, ok := tx.(*Guard); ok {
-		tx = g.Tx // the Guard of the batch that the call belongs to
-	}
-	if c.Method.Device || strings.HasPrefix(c.Method.Path, "auth/") || c.Full() {
+// Guarded returns the transaction for what the caller changes.
+func (c *Caller) Guarded(tx store.Tx) store.Tx {
+	tx = Unguarded(tx)
+	if c.Full() {
 		return tx
 	}
-	return &Guard{Tx: tx, c: c, asked: map[string]bool{}}
+	return &Guard{Tx: tx, c: c, checked: map[string]bool{}}
 }
 
-// HeldTo returns which restriction the caller has; "" if none. An administrator has none of them: an administrator signs in from
-// any address, sees every domain and has no rate limit.
-func (c *Call) HeldTo() string {
-	switch {
-	case c.Scope != nil:
-		return "domains"
-	case c.Agent.Addresses != "":
-		return "addresses"
-	case c.Agent.RateLimit > 0:
-		return "a rate"
+// Unguarded returns the transaction inside a Guard, such as the Guard of the batch that a call belongs to. It is for methods
+// whose callers prove their identity within the call (logins, devices).
+func Unguarded(tx store.Tx) store.Tx {
+	if g, ok := tx.(*Guard); ok {
+		return g.Tx
 	}
-	return ""
-}
-
-// Full returns whether the caller may do everything that any administrator may do.
-func (c *Call) Full() bool {
-	return c.HeldTo() == "" && model.Permits(c.Agent.Permissions.Items(), "*", true)
+	return tx
 }
 
 // MayChange returns an error if one of the users, or a user of one of the tokens, may do something that the caller may not.
 // Otherwise the caller could use that user's factors to do it.
-func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
+func (c *Caller) MayChange(tx store.ReadTx, users, tokens []string) error {
 	all, err := tx.PermissionsOf(users, tokens)
 	if err != nil {
 		return err
@@ -72,7 +58,7 @@ func (c *Call) MayChange(tx store.ReadTx, users, tokens []string) error {
 
 // MayChangeProduct returns an error if a user of one of the product's tokens may do something that the caller may not. It guards
 // settings for how the tokens are checked.
-func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
+func (c *Caller) MayChangeProduct(tx store.ReadTx, id string) error {
 	if c.Full() {
 		return nil
 	}
@@ -85,7 +71,7 @@ func (c *Call) MayChangeProduct(tx store.ReadTx, id string) error {
 
 // MayChangeDomain returns an error if a user of the domain may do something that the caller may not. It guards settings that the
 // domain makes for its users.
-func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
+func (c *Caller) MayChangeDomain(tx store.ReadTx, id string) error {
 	if c.Full() {
 		return nil
 	}
@@ -104,7 +90,7 @@ func (c *Call) MayChangeDomain(tx store.ReadTx, id string) error {
 
 // MayChooseDefault returns an error for an attribute if any administrator may do something that the caller may not. It guards the
 // choice of the default domain, which decides whom a bare name means.
-func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
+func (c *Caller) MayChooseDefault(tx store.ReadTx, attr string) error {
 	if c.Full() {
 		return nil
 	}
@@ -122,7 +108,7 @@ func (c *Call) MayChooseDefault(tx store.ReadTx, attr string) error {
 
 // covers returns an error if one of the permission lists allows something that the caller may not do. who is the name in the
 // error message for the person who has them.
-func (c *Call) covers(who string, all []model.List) error {
+func (c *Caller) covers(who string, all []model.List) error {
 	for _, permissions := range all {
 		if c.weakerThan(permissions) {
 			return model.Errorf(model.NotPermitted, "not permitted: %s may do what the caller may not", who)
@@ -131,9 +117,9 @@ func (c *Call) covers(who string, all []model.List) error {
 	return nil
 }
 
-// ask calls MayChange for the users and tokens that were not checked yet in this transaction.
-func (g *Guard) ask(users, tokens []string) error {
-	known := func(id string) bool { return g.asked[id] }
+// check calls MayChange for the users and tokens that were not checked yet in this transaction.
+func (g *Guard) check(users, tokens []string) error {
+	known := func(id string) bool { return g.checked[id] }
 	users = slices.DeleteFunc(slices.Clone(users), known)
 	tokens = slices.DeleteFunc(slices.Clone(tokens), known)
 	if len(users)+len(tokens) == 0 {
@@ -143,29 +129,29 @@ func (g *Guard) ask(users, tokens []string) error {
 		return err
 	}
 	for _, id := range append(users, tokens...) {
-		g.asked[id] = true
+		g.checked[id] = true
 	}
 	return nil
 }
 
-func (g *Guard) user(id string) error { return g.ask([]string{id}, nil) }
+func (g *Guard) user(id string) error { return g.check([]string{id}, nil) }
 
-func (g *Guard) token(id string) error { return g.ask(nil, []string{id}) }
+func (g *Guard) token(id string) error { return g.check(nil, []string{id}) }
 
 // assignment checks an assignment's user and all other users of its token.
 func (g *Guard) assignment(id string) error {
 	var a model.Assignment
 	err := g.Load(&a, id)
 	if err == nil {
-		err = g.ask([]string{a.UserID}, []string{a.TokenID})
+		err = g.check([]string{a.UserID}, []string{a.TokenID})
 	}
 	return err
 }
 
 // CheckSeedAccess checks whether the caller may open the seeds of tokens. token.OpenSeed calls it.
-func (c *Call) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
+func (c *Caller) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	if g, ok := tx.(*Guard); ok {
-		return g.ask(nil, tokens)
+		return g.check(nil, tokens)
 	}
 	return nil
 }
@@ -194,7 +180,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
 	case *model.Device, *model.ClientToken: // credentials of a device, not of its owner
 	default:
-		err = fmt.Errorf("dispatch: OwnersOf does not know whose factors a %T holds", row)
+		err = fmt.Errorf("caller: OwnersOf does not know whose factors a %T holds", row)
 	}
 	return users, tokens, err
 }
@@ -213,7 +199,7 @@ func (g *Guard) row(row any) error {
 	if err != nil {
 		return err
 	}
-	return g.ask(users, tokens)
+	return g.check(users, tokens)
 }
 
 // Insert is Insert of store.Tx, with the check.
@@ -239,7 +225,7 @@ func (g *Guard) InsertMany(rows any, skip bool) (int64, error) {
 			users, tokens = append(users, u...), append(tokens, t...)
 		}
 	}
-	if err := g.ask(slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
+	if err := g.check(slices.Compact(slices.Sorted(slices.Values(users))), slices.Compact(slices.Sorted(slices.Values(tokens)))); err != nil {
 		return 0, err
 	}
 	return g.Tx.InsertMany(rows, skip)

@@ -1,0 +1,78 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"tokensmith/store"
+)
+
+// A change may name an object by an attribute that has no index, such as a telephone number. A search through a whole table
+// inside the change's transaction would make all logins wait. So the server searches on a snapshot, outside the transaction, and
+// then runs the change again. The second run reads only the rows that the search found. Such a search is called a presearch.
+
+// searchNeeded ends a change that first needs a search outside its transaction.
+type searchNeeded struct {
+	key  string
+	find func(tx store.ReadTx) (ids []any, err error)
+}
+
+func (*searchNeeded) Error() string {
+	return "an object must first be searched for outside the transaction"
+}
+
+// PresearchedIDs returns the ids that a search outside the change's transaction tx found. key names the search within the call.
+// If the search has not been done yet, PresearchedIDs returns an error that ends the change, and the caller must return that
+// error. If known is false without an error, the caller must search in tx itself. That is the case if tx is not the transaction
+// of a change, or if it is that of an atomic batch, where a call may name an object that an earlier call of the batch made.
+func (c *Call) PresearchedIDs(tx store.ReadTx, key string, find func(tx store.ReadTx) ([]any, error)) (ids []any, known bool, err error) {
+	if _, changes := tx.(store.Tx); !changes || c.SearchesInTx {
+		return nil, false, nil
+	}
+	if ids, known = c.presearched[key]; !known {
+		return nil, false, &searchNeeded{key, find}
+	}
+	return ids, true, nil
+}
+
+// withPresearches runs a change, and runs it again after each search outside its transaction.
+func (c *Call) withPresearches(ctx context.Context, change func() error) error {
+	for {
+		err := change()
+		if !NeedsPresearch(err) {
+			return err
+		}
+		if err := c.Presearch(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// NeedsPresearch returns whether an error ended a change because a search outside its transaction is needed.
+func NeedsPresearch(err error) bool {
+	var needed *searchNeeded
+	return errors.As(err, &needed)
+}
+
+// Presearch does the search that an ended change needs, so that the change can run again.
+func (c *Call) Presearch(ctx context.Context, ended error) error {
+	var needed *searchNeeded
+	if !errors.As(ended, &needed) {
+		return ended
+	}
+	// It takes the place of a long read.
+	release, err := c.Acquire(ctx, &Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Long: true})
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
+		tx.Limit(c.Scope)
+		ids, err := needed.find(tx)
+		if c.presearched == nil {
+			c.presearched = map[string][]any{}
+		}
+		c.presearched[needed.key] = ids
+		return err
+	})
+}
