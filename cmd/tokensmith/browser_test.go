@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -107,42 +108,53 @@ func (p *person) do(actions ...chromedp.Action) {
 	}
 }
 
-// find waits for at least n elements with a role and name. A name that ends in "…" is only the beginning of the name.
-func (p *person) find(role, name string, n int) []*accessibility.Node {
+// until waits until done. If it is not done in time, the test fails and says what is missing.
+func (p *person) until(done func() bool, missing func() string) {
 	p.t.Helper()
-	var seen []string
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
-		var fit []*accessibility.Node
-		seen = nil
-		err := chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-			root, err := dom.GetDocument().Do(ctx)
-			if err != nil {
-				return err
-			}
-			q := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role)
-			nodes, err := q.Do(ctx)
-			if err != nil {
-				return err
-			}
-			for _, node := range nodes {
-				if node.Ignored || node.Name == nil {
-					continue
-				}
-				got := strings.Trim(string(node.Name.Value), `"`)
-				seen = append(seen, got)
-				start, cut := strings.CutSuffix(name, "…")
-				if got == name || cut && strings.HasPrefix(got, start) {
-					fit = append(fit, node)
-				}
-			}
-			return nil
-		}))
-		if err == nil && len(fit) >= n {
-			return fit
+	for deadline := time.Now().Add(modeltest.Patience); !done(); time.Sleep(40 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatal(missing())
 		}
 	}
-	p.t.Fatalf("no %s %q; there are %q", role, name, seen)
-	return nil
+}
+
+// named returns the elements with a role and name that exist now, and the names of all with that role. A name that ends in "…" is
+// only the beginning of the name.
+func (p *person) named(role, name string) (fit []*accessibility.Node, all []string) {
+	start, cut := strings.CutSuffix(name, "…")
+	chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		root, err := dom.GetDocument().Do(ctx)
+		if err != nil {
+			return err
+		}
+		nodes, err := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role).Do(ctx)
+		for _, node := range nodes {
+			if node.Ignored || node.Name == nil {
+				continue
+			}
+			var got string
+			if json.Unmarshal(node.Name.Value, &got) != nil {
+				continue
+			}
+			all = append(all, got)
+			if got == name || cut && strings.HasPrefix(got, start) {
+				fit = append(fit, node)
+			}
+		}
+		return err
+	}))
+	return fit, all
+}
+
+// find waits for at least n elements with a role and name.
+func (p *person) find(role, name string, n int) (fit []*accessibility.Node) {
+	p.t.Helper()
+	var all []string
+	p.until(func() bool {
+		fit, all = p.named(role, name)
+		return len(fit) >= n
+	}, func() string { return fmt.Sprintf("no %s %q; there are %q", role, name, all) })
+	return fit
 }
 
 // click clicks the last element with a role and name, because elements of a dialog come last.
@@ -200,35 +212,40 @@ func (p *person) fill(label, text string) {
 func last(nodes []*accessibility.Node) *accessibility.Node { return nodes[len(nodes)-1] }
 
 // field returns the field with a label, whatever kind of field it is.
-func (p *person) field(label string) []*accessibility.Node {
+func (p *person) field(label string) (fit []*accessibility.Node) {
 	p.t.Helper()
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
-		for _, role := range []string{"textbox", "searchbox", "spinbutton", "combobox"} {
-			if nodes := p.now(role, label); len(nodes) > 0 {
-				return nodes
+	p.until(func() bool {
+		for _, role := range []string{"textbox", "searchbox", "spinbutton", "combobox", "DateTime"} {
+			if fit, _ = p.named(role, label); len(fit) > 0 {
+				return true
 			}
 		}
-	}
-	p.t.Fatalf("no field %q", label)
-	return nil
+		return false
+	}, func() string { return fmt.Sprintf("no field %q", label) })
+	return fit
 }
 
-// now returns the elements with a role and name that exist now.
-func (p *person) now(role, name string) (fit []*accessibility.Node) {
-	chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-		root, err := dom.GetDocument().Do(ctx)
-		if err != nil {
-			return err
-		}
-		nodes, err := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role).WithAccessibleName(name).Do(ctx)
-		for _, n := range nodes {
-			if !n.Ignored {
-				fit = append(fit, n)
-			}
-		}
-		return err
-	}))
-	return fit
+// types types into the field with a label, key by key. Unlike fill, it replaces nothing, and can type what is not valid.
+func (p *person) types(label, text string) {
+	p.t.Helper()
+	p.call(last(p.field(label)), "function() { this.focus() }")
+	p.do(chromedp.KeyEvent(text))
+}
+
+// pick types text into the field with a label, and clicks what is offered for it. option is how that begins.
+func (p *person) pick(label, text, option string) {
+	p.t.Helper()
+	p.fill(label, text)
+	var at []float64 // the accessibility tree of the newest browsers cannot be read where it has options
+	p.until(func() bool {
+		return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(() => {
+			const e = [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
+			e?.scrollIntoView({block: "nearest"});
+			const r = e?.getBoundingClientRect();
+			return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
+		})()`, option), &at)) == nil && len(at) == 2
+	}, func() string { return fmt.Sprintf("%q is not offered for %q", option, text) })
+	p.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // choose selects an option of a select element by its text.
@@ -246,12 +263,9 @@ func (p *person) choose(label, option string) {
 func (p *person) sees(text string) {
 	p.t.Helper()
 	shown := ""
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(40 * time.Millisecond) {
-		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.body.innerText`, &shown)) == nil && strings.Contains(shown, text) {
-			return
-		}
-	}
-	p.t.Fatalf("the page does not show %q but %.1500q", text, shown)
+	p.until(func() bool {
+		return chromedp.Run(p.ctx, chromedp.Evaluate(`document.body.innerText`, &shown)) == nil && strings.Contains(shown, text)
+	}, func() string { return fmt.Sprintf("the page does not show %q but %.1500q", text, shown) })
 }
 
 // missing fails the test if the page shows a text.
@@ -276,16 +290,34 @@ func (p *person) opens(name string) {
 	p.settled()
 }
 
-// settled waits until the list is loaded.
+// settled waits until nothing is under way: on the page, or in the dialog over it.
 func (p *person) settled() {
 	p.t.Helper()
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+	p.until(func() bool {
 		busy := true
-		if chromedp.Run(p.ctx, chromedp.Evaluate(`document.querySelector("table[aria-busy], tr.waiting") !== null`, &busy)) == nil && !busy {
-			return
-		}
-	}
-	p.t.Fatal("the list does not come")
+		return chromedp.Run(p.ctx, chromedp.Evaluate(`(() => {
+			const top = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.documentElement;
+			return top.matches("[aria-busy=true]") || top.querySelector("[aria-busy=true], tr.waiting") !== null;
+		})()`, &busy)) == nil && !busy
+	}, func() string { return "the list does not come" })
+}
+
+// gone waits until no element with a role and name is there.
+func (p *person) gone(role, name string) {
+	p.t.Helper()
+	p.until(func() bool {
+		fit, _ := p.named(role, name)
+		return len(fit) == 0
+	}, func() string { return fmt.Sprintf("%s %q does not go away", role, name) })
+}
+
+// at waits until the address is that of a page.
+func (p *person) at(page string) {
+	p.t.Helper()
+	now := ""
+	p.until(func() bool {
+		return chromedp.Run(p.ctx, chromedp.Evaluate(`location.hash`, &now)) == nil && now == "#/"+page
+	}, func() string { return fmt.Sprintf("the address is %q, not that of %s", now, page) })
 }
 
 func (p *person) keys(keys ...string) {
@@ -295,17 +327,17 @@ func (p *person) keys(keys ...string) {
 	}
 }
 
+// focusedName is the name of the focused element.
+const focusedName = `(() => { const e = document.activeElement; return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent ?? "").trim(); })()`
+
 // focus waits until the focused element has this name.
 func (p *person) focus(name string) {
 	p.t.Helper()
 	what := ""
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
-		p.do(chromedp.Evaluate(`(() => { const e = document.activeElement; return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent ?? "").trim(); })()`, &what))
-		if what == name {
-			return
-		}
-	}
-	p.t.Fatalf("the focus is at %q, not at %q", what, name)
+	p.until(func() bool {
+		p.do(chromedp.Evaluate(focusedName, &what))
+		return what == name
+	}, func() string { return fmt.Sprintf("the focus is at %q, not at %q", what, name) })
 }
 
 // attach selects a file in the open dialog's file field.
@@ -336,15 +368,14 @@ func (p *person) downloads() string {
 }
 
 // saved waits for a downloaded file and returns its text.
-func (p *person) saved(dir, name string) string {
+func (p *person) saved(dir, name string) (text string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(modeltest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(text) > 0 {
-			return string(text)
-		}
-	}
-	p.t.Fatalf("%s is not downloaded", name)
-	return ""
+	p.until(func() bool {
+		read, err := os.ReadFile(filepath.Join(dir, name))
+		text = string(read)
+		return err == nil && text != ""
+	}, func() string { return name + " is not downloaded" })
+	return text
 }
 
 // picture saves a screenshot.

@@ -219,15 +219,31 @@ func codeURL(s *dispatch.Server, code string) string {
 	return strings.TrimRight(s.Config.PublicURL, "/") + CodePath + "#c=" + code
 }
 
+// QRCodeArgs are the parameters of installationCode/getQRCode.
+type QRCodeArgs struct {
+	object.Selection
+	Code bool `json:"code"` // the reply contains the text of the code too
+}
+
+// codeDrawn is a reply with an installation code and its QR code.
+type codeDrawn struct {
+	Code   string `json:"code"`
+	QRCode string `json:"qrCode"`
+}
+
 // GetQRCode returns the QR code of a code that can still be used, as a PNG image in base64.
-func (m *InstallationCode) GetQRCode(r *http.Request, args *object.DeleteArgs, plan *dispatch.Plan) error {
+func (m *InstallationCode) GetQRCode(r *http.Request, args *QRCodeArgs, plan *dispatch.Plan) error {
 	return m.UpdateSelected(r, &args.Selection, plan, func(c *dispatch.Call, tx store.Tx, id string) (any, error) {
 		_, text, err := usableCode(c, tx, id)
 		if err != nil {
 			return nil, err
 		}
 		image, err := token.QRPNG(codeURL(m.Server, text))
-		return base64.StdEncoding.EncodeToString(image), err
+		drawn := base64.StdEncoding.EncodeToString(image)
+		if args.Code {
+			return codeDrawn{text, drawn}, err
+		}
+		return drawn, err
 	})
 }
 

@@ -42,7 +42,8 @@ type GetArgs struct {
 // SetArgs are the parameters of set.
 type SetArgs struct {
 	Selection
-	Attrs wire.Members `json:"attrs"`
+	Attrs  wire.Members `json:"attrs"`
+	Expect wire.Members `json:"expect"` // values that the caller saw: see expecting
 }
 
 // DeleteArgs are the parameters of delete.
@@ -194,7 +195,7 @@ func (o *Type) ExistsError(err error) error {
 }
 
 // one reads an object that was just written.
-func (m CRUD) one(tx store.Tx, p *Projection, id string) (jsontext.Value, error) {
+func (m CRUD) one(tx store.ReadTx, p *Projection, id string) (jsontext.Value, error) {
 	if len(p.Columns) == 1 && p.Columns[0].Name == "id" && p.Columns[0].Path == nil && p.Root.flat() {
 		return p.Root.write(nil, store.Row{id}, nil)
 	}
@@ -266,11 +267,57 @@ func (m CRUD) Set(r *http.Request, args *SetArgs, plan *dispatch.Plan) error {
 	if err != nil {
 		return err
 	}
-	change, err := m.change(r.Context(), dispatch.CallFrom(r.Context()), d)
+	c := dispatch.CallFrom(r.Context())
+	unchanged, err := m.expecting(c, args.Expect)
 	if err != nil {
 		return err
 	}
-	return m.UpdateSelected(r, &args.Selection, plan, func(_ *dispatch.Call, tx store.Tx, id string) (any, error) { return nil, change(tx, id) })
+	change, err := m.change(r.Context(), c, d)
+	if err != nil {
+		return err
+	}
+	return m.UpdateSelected(r, &args.Selection, plan, func(_ *dispatch.Call, tx store.Tx, id string) (any, error) {
+		if err := unchanged(tx, id); err != nil {
+			return nil, err
+		}
+		return nil, change(tx, id)
+	})
+}
+
+// expecting returns a function that returns an error of kind Stale unless an object still has the values that the caller saw. They
+// are named as in return, and written as get returns them.
+func (m CRUD) expecting(c *dispatch.Call, seen wire.Members) (func(tx store.ReadTx, id string) error, error) {
+	if len(seen) == 0 {
+		return func(store.ReadTx, string) error { return nil }, nil
+	}
+	var names wire.Return
+	for _, s := range seen {
+		if a := m.Type.ByName[s.Name]; a != nil && a.Reveals {
+			return nil, model.AttrErrorf(model.Invalid, "expect."+s.Name, "is a secret and cannot be compared")
+		}
+		names = append(names, wire.ReturnItem{Name: s.Name})
+	}
+	p, err := m.Type.Project(c, names, "expect")
+	if err != nil {
+		return nil, err
+	}
+	return func(tx store.ReadTx, id string) error {
+		text, err := m.one(tx, p, id)
+		if err != nil {
+			return err
+		}
+		now, err := wire.MembersOf("expect", text)
+		if err != nil {
+			return err
+		}
+		for _, s := range seen {
+			is, was := now.Get(s.Name).Clone(), s.Value.Clone()
+			if is.Canonicalize() != nil || was.Canonicalize() != nil || string(is) != string(was) {
+				return model.AttrErrorf(model.Stale, "attrs."+s.Name, "was changed since it was read")
+			}
+		}
+		return nil
+	}, nil
 }
 
 // change prepares to change an object with decoded attributes.

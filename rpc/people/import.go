@@ -1,7 +1,6 @@
 package people
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -44,11 +43,11 @@ func userColumn(name string) string {
 // nothing.
 func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	csv, ignore, err := CSVText(args.Attrs)
+	csv, err := args.Read()
 	if err != nil {
 		return err
 	}
-	table, err := seedfile.ReadUsers(csv, c.Server.Config.ImportRows, userColumn, ignore...)
+	table, err := seedfile.ReadUsers(csv.Text, c.Server.Config.ImportRows, userColumn, csv.Ignore...)
 	if err != nil {
 		return err
 	}
@@ -57,7 +56,14 @@ func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error
 	rows := make([]userRow, 0, len(table.Rows))
 	seen := map[[2]string]int{}
 	for _, row := range table.Rows {
-		u, err := readUserRow(r.Context(), c, table.Columns, row)
+		u, err := readUserRow(table.Columns, row)
+		switch {
+		case err != nil:
+		case csv.DryRun: // hashing is slow, and the hash is not needed
+			err, u.d.Extra = checkNewPassword(c, u.d), ""
+		default:
+			err = prepareUser(r.Context(), c, u.d)
+		}
 		if err != nil {
 			bad.Add(row.Line, "", "%s", strings.TrimPrefix(wire.ClientError(err).Msg, "."))
 			continue
@@ -72,23 +78,50 @@ func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error
 	plan.Long = true
 	plan.Update = func(tx store.Tx) (any, error) {
 		b := wire.RowErrors{Rows: slices.Clone(bad.Rows), More: bad.More}
-		made, changed, err := m.importRows(c, tx, rows, &b)
+		fresh, changes, err := settleRows(c, tx, rows, &b)
 		if err != nil {
 			return nil, err
 		}
-		c.SetObject("users", strconv.Itoa(made+changed)+" rows")
-		return importedUsers{made + changed, made, changed}, nil
+		done := importedUsers{len(fresh) + len(changes), len(fresh), len(changes), nil}
+		if csv.DryRun {
+			c.Quiet = true // nothing was done that could be recorded
+			done.Preview = preview(table)
+			return done, nil
+		}
+		c.SetObject("users", strconv.Itoa(done.Total)+" rows")
+		return done, writeRows(c, tx, fresh, changes)
 	}
 	return nil
 }
 
 type importedUsers struct {
-	Total   int `json:"total"`
-	Created int `json:"created"`
-	Updated int `json:"updated"`
+	Total   int      `json:"total"`
+	Created int      `json:"created"`
+	Updated int      `json:"updated"`
+	Preview *Preview `json:"preview,omitzero"` // of a dry run
 }
 
-func readUserRow(ctx context.Context, c *dispatch.Call, columns []string, row seedfile.UserRow) (userRow, error) {
+// preview returns the first rows of a file, without the passwords in them.
+func preview(t *seedfile.UserTable) *Preview {
+	p := &Preview{Columns: []string{}, Rows: make([][]string, min(PreviewRows, len(t.Rows)))}
+	for i, column := range t.Columns {
+		if column == "" {
+			continue
+		}
+		p.Columns = append(p.Columns, column)
+		a := UserType.ByName[column]
+		for n := range p.Rows {
+			value := t.Rows[n].Values[i]
+			if value != "" && a != nil && a.Kind == object.Secret {
+				value = HiddenField
+			}
+			p.Rows[n] = append(p.Rows[n], value)
+		}
+	}
+	return p
+}
+
+func readUserRow(columns []string, row seedfile.UserRow) (userRow, error) {
 	u := userRow{line: row.Line}
 	var m wire.Members
 	for i, column := range columns {
@@ -115,7 +148,7 @@ func readUserRow(ctx context.Context, c *dispatch.Call, columns []string, row se
 	}
 	login, _ := object.Given[string](u.d, "loginName")
 	u.login = model.Fold(login)
-	return u, prepareUser(ctx, c, u.d)
+	return u, nil
 }
 
 // userField returns a field of a user import file without the changes of a spreadsheet. A password is not changed.
@@ -136,15 +169,23 @@ func userField(column, field string) (string, error) {
 	return field, nil
 }
 
-// importRows creates or updates the users. For each domain, it reads existing users with a fixed number of queries.
-func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wire.RowErrors) (made, changed int, err error) {
+// userChange is a change of an existing user by a row of a file.
+type userChange struct {
+	line     int
+	values   *object.Decoded
+	was, now *model.User
+}
+
+// settleRows checks the rows and returns the users to create and those to change. It writes nothing. For each domain, it reads
+// existing users with a fixed number of queries.
+func settleRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wire.RowErrors) (fresh []model.User, changes []userChange, err error) {
 	var names []string
 	for _, u := range rows {
 		names = append(names, u.domain)
 	}
 	domains, err := tx.DomainsByName(slices.Compact(slices.Sorted(slices.Values(names))))
 	if err != nil {
-		return 0, 0, err
+		return nil, nil, err
 	}
 	logins := map[string][]string{}
 	for _, u := range rows {
@@ -155,7 +196,7 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 	existing := map[string]map[string]model.User{}
 	for id, list := range logins {
 		if existing[id], err = tx.UsersByLogin(id, list); err != nil {
-			return 0, 0, err
+			return nil, nil, err
 		}
 	}
 	var keys, principals []string
@@ -167,10 +208,8 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 	}
 	held, err := holdersOf(tx, principals, slices.Concat(keys, principals))
 	if err != nil {
-		return 0, 0, err
+		return nil, nil, err
 	}
-	var fresh []model.User
-	var states []model.UserState
 	for _, u := range rows {
 		d, ok := domains[u.domain]
 		if !ok {
@@ -196,28 +235,36 @@ func (m *User) importRows(c *dispatch.Call, tx store.Tx, rows []userRow, bad *wi
 		case err != nil:
 			bad.Add(u.line, "", "%s", strings.TrimPrefix(wire.ClientError(err).Msg, "."))
 		case known:
-			changed++
-			if err := tx.Save(&row); err != nil {
-				if e := wire.ClientError(err); e.Kind == model.NotPermitted {
-					err = model.Errorf(e.Kind, "line %d: %s", u.line, e.Msg)
-				}
-				return 0, 0, err
-			}
-			if err := afterWriteUser(c, tx, values, was, &row); err != nil {
-				return 0, 0, err
-			}
+			changes = append(changes, userChange{u.line, values, was, &row})
 		default:
-			fresh, states = append(fresh, row), append(states, model.UserState{UserID: row.ID})
+			fresh = append(fresh, row)
 		}
 	}
-	if err := bad.Err(model.BatchRefused); err != nil {
-		return 0, 0, err
+	return fresh, changes, bad.Err(model.BatchRefused)
+}
+
+// writeRows creates and changes users that settleRows returned.
+func writeRows(c *dispatch.Call, tx store.Tx, fresh []model.User, changes []userChange) error {
+	for _, u := range changes {
+		if err := tx.Save(u.now); err != nil {
+			if e := wire.ClientError(err); e.Kind == model.NotPermitted {
+				err = model.Errorf(e.Kind, "line %d: %s", u.line, e.Msg)
+			}
+			return err
+		}
+		if err := afterWriteUser(c, tx, u.values, u.was, u.now); err != nil {
+			return err
+		}
+	}
+	states := make([]model.UserState, len(fresh))
+	for i := range fresh {
+		states[i].UserID = fresh[i].ID
 	}
 	if _, err := tx.InsertMany(fresh, false); err != nil {
-		return 0, 0, err
+		return err
 	}
-	_, err = tx.InsertMany(states, false)
-	return len(fresh), changed, err
+	_, err := tx.InsertMany(states, false)
+	return err
 }
 
 // onlyGiven removes the initial values of a new object.

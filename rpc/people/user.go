@@ -69,11 +69,19 @@ var UserType = object.Declare(&object.Type{
 
 // prepareUser hashes a new password before the transaction, because hashing is slow on purpose.
 func prepareUser(ctx context.Context, c *dispatch.Call, d *object.Decoded) error {
+	if err := checkNewPassword(c, d); err != nil {
+		return err
+	}
 	if pw := d.Secrets["password"]; len(pw) > 0 {
-		if err := CheckPassword(c.Server, d.Place+".password", pw); err != nil {
-			return err
-		}
 		return c.Server.RunExpensiveAside(ctx, func() { d.Extra = model.HashPassword(pw) })
+	}
+	return nil
+}
+
+// checkNewPassword returns why a user's new password is refused; nil if it is accepted or there is none.
+func checkNewPassword(c *dispatch.Call, d *object.Decoded) error {
+	if pw := d.Secrets["password"]; len(pw) > 0 {
+		return CheckPassword(c.Server, d.Place+".password", pw)
 	}
 	return nil
 }

@@ -17,11 +17,11 @@ import (
 // BatchAssignTokens assigns tokens to users with a CSV file, all or nothing.
 func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
-	csv, ignore, err := people.CSVText(args.Attrs)
+	csv, err := args.Read()
 	if err != nil {
 		return err
 	}
-	rows, unread, err := seedfile.ReadAssignments(csv, c.Server.Config.ImportRows, ignore...)
+	rows, unread, err := seedfile.ReadAssignments(csv.Text, c.Server.Config.ImportRows, csv.Ignore...)
 	if err != nil {
 		return err
 	}
@@ -41,13 +41,38 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 	plan.Long = true
 	plan.Update = func(tx store.Tx) (any, error) {
 		b := &assigning{c: c, tx: tx, bad: wire.RowErrors{Rows: slices.Clone(bad.Rows), More: bad.More}}
-		if err := b.run(rows); err != nil {
+		if err := b.settle(rows); err != nil {
 			return nil, err
 		}
+		if csv.DryRun {
+			c.Quiet = true // nothing was done that could be recorded
+			return assignedRows{len(b.made) + len(b.changed), len(b.made), len(b.changed), preview(rows)}, token.MayHave(tx, b.made, false)
+		}
 		c.SetObject("tokens", strconv.Itoa(len(rows))+" rows")
-		return nil, nil
+		return nil, b.write()
 	}
 	return nil
+}
+
+// assignedRows is the reply to a dry run of token/batchAssignTokens.
+type assignedRows struct {
+	Total   int             `json:"total"`
+	Created int             `json:"created"`
+	Updated int             `json:"updated"`
+	Preview *people.Preview `json:"preview"`
+}
+
+// preview returns the first rows of a file, without the PINs in them.
+func preview(file []seedfile.Assignment) *people.Preview {
+	p := &people.Preview{Columns: []string{"domain", "loginName", "manufacturerCode", "productCode", "serial", "status", "pin"}, Rows: [][]string{}}
+	for _, a := range file[:min(people.PreviewRows, len(file))] {
+		pin := ""
+		if a.PIN != nil {
+			pin = people.HiddenField
+		}
+		p.Rows = append(p.Rows, []string{a.Domain, a.LoginName, a.ManufacturerCode, a.ProductCode, a.Serial, a.Status, pin})
+	}
+	return p
 }
 
 // assigning is the state of a batch assignment in its transaction. The number of its queries depends on how many kinds of objects
@@ -68,7 +93,8 @@ type assigning struct {
 	changed  []*model.Assignment
 }
 
-func (b *assigning) run(rows []seedfile.Assignment) error {
+// settle checks the rows and finds out what they change. It writes nothing.
+func (b *assigning) settle(rows []seedfile.Assignment) error {
 	if err := b.read(rows); err != nil {
 		return err
 	}
@@ -82,9 +108,11 @@ func (b *assigning) run(rows []seedfile.Assignment) error {
 			b.bad.Add(row.Line, row.Serial, "%s", e.Msg)
 		}
 	}
-	if err := b.bad.Err(model.BatchRefused); err != nil {
-		return err
-	}
+	return b.bad.Err(model.BatchRefused)
+}
+
+// write writes what settle found out.
+func (b *assigning) write() error {
 	for _, a := range b.changed {
 		if err := b.tx.Save(a); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/object"
+	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -158,6 +159,17 @@ type dryReport struct {
 	Assigned int      `json:"assigned"`
 	Products []string `json:"products"` // products that would be created
 	Notes    []string `json:"notes,omitempty"`
+
+	Preview *people.Preview `json:"preview"`
+}
+
+// preview returns the first tokens of the file, without their seeds.
+func (im *importing) preview() *people.Preview {
+	p := &people.Preview{Columns: []string{"serial", "product", "description", "user"}, Rows: [][]string{}}
+	for i := range im.tokens[:min(people.PreviewRows, len(im.tokens))] {
+		p.Rows = append(p.Rows, []string{im.tokens[i].Serial, im.rows[i].to.product.Codes(), im.tokens[i].Description, im.rows[i].user})
+	}
+	return p
 }
 
 // report returns what an import would do.
@@ -188,7 +200,7 @@ func (im *importing) report(tx store.ReadTx) (any, error) {
 		return nil, err
 	}
 	r := dryReport{Total: len(s.kept), Created: len(s.kept) - s.known, Existing: s.known, Skipped: len(im.rows) - len(s.kept),
-		Assigned: len(s.made), Products: []string{}, Notes: im.notes.List()}
+		Assigned: len(s.made), Products: []string{}, Notes: im.notes.List(), Preview: im.preview()}
 	for _, to := range im.targets.used {
 		if to.fresh {
 			r.Products = append(r.Products, to.product.Codes())

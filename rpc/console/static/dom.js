@@ -34,6 +34,7 @@ const paths = {
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   folder: "M3 6h6l2 2h10v11H3z",
   out: "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
+  key: "M15 9a4 4 0 1 0-4 4l1-1 2 2h2v2h2v2h3v-3l-6-6",
   up: "M6 15l6-6 6 6",
   down: "M6 9l6 6 6-6",
 };

@@ -1,7 +1,7 @@
 // What guessing OTPs may reach, and the warning where refused credentials stand out.
 import {h, when, number} from "./dom.js";
 import {call, may, Refused} from "./api.js";
-import {button, dialog} from "./ui.js";
+import {button, dialog} from "./dialog.js";
 
 const method = "domain/estimateGuessing";
 export const mayEstimate = () => may(method);
@@ -24,7 +24,7 @@ const accounts = (n) => (n < 10 ? String(Number(n.toPrecision(2))) : number(Math
 
 // estimate opens the dialog.
 export async function estimate(opener) {
-  const d = dialog({title: "What guessing may reach", wide: true, opener, body: h("p", {role: "status"}, "The settings and tokens are being read…"), buttons: [h("span", {class: "grow"}), button("Close", () => d.close(), "primary")]});
+  const d = dialog({title: "What guessing may reach", wide: true, opener, body: h("p", {role: "status"}, "The settings and tokens are being read…"), buttons: [h("span", {class: "grow"}), button("Close", () => d.leave(), "primary")]});
   try {
     const g = await call(method);
     const head = ["Domain", "Product", "Users", "Codes a guess may hit", "Guesses a year", "Mistyped a day", "Without PIN", "Random PIN", "Chosen PIN", "Passcode", "One address", "Many addresses"];

@@ -1,14 +1,18 @@
 // A page that lists objects. The server pages, sorts and searches.
 import {h, icon, number, newId} from "./dom.js";
 import {call, Refused} from "./api.js";
-import {button, chip} from "./ui.js";
+import {button} from "./dialog.js";
+import {field} from "./field.js";
+import {label as words} from "./words.js";
+
+export const chip = (text, tone = "") => h("span", {class: "chip " + tone}, text);
 
 const pageSize = 25;
 
 // listPage makes a page. spec:
-//   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class}], search {label, match(text)},
-//   filters [{label, options [{value, label}] or load() → options or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
-//   empty {title, text, action}, fixed() → further conditions, aside (element)
+//   title, method (object/search), returns, sort, columns [{label, sort, cell(row), class, grow: its share of the width}], search {label, match(text)},
+//   filters [{label, options [{value, label}] or pick (an object of picker.js) or neither: typed text, match(value), unsorted}], tools [buttons], actions(row) → element, select(row) → label,
+//   empty {title, text, action}, fixed() → further conditions, aside (element), also(rows): loads what cells show besides
 // It gives {el, reload, restart, selected}.
 export function listPage(spec) {
   let sort = spec.sort, asked = false, text = "", cursors = [""], total = null, next = "", chosen = null, turn = 0;
@@ -26,7 +30,11 @@ export function listPage(spec) {
       begin();
     }}}, c.label, h("span", {class: "arrow"})));
   });
-  const table = h("table", {}, h("caption", {class: "hidden"}, spec.title),
+  // Columns share the width, so that none lies under the last one; what is cut is shown on hover.
+  const share = columns.reduce((sum, c) => sum + (c.grow ?? 1), 0);
+  const cols = [spec.select && h("col", {class: "one"}), ...columns.map((c) => h("col", {"data-share": (c.grow ?? 1) / share})), spec.actions && h("col", {class: "one"})].filter(Boolean);
+  for (const c of cols) if (c.dataset.share) c.style.width = c.dataset.share * 100 + "%";
+  const table = h("table", {}, h("caption", {class: "hidden"}, spec.title), h("colgroup", {}, cols),
     h("thead", {}, h("tr", {}, spec.select && h("th", {scope: "col", class: "tight"}, h("span", {class: "hidden"}, "Select")), heads,
       spec.actions && h("th", {scope: "col", class: "tight"}, "Actions"))), body);
   let moved = null; // the button by which one went to another page
@@ -42,9 +50,28 @@ export function listPage(spec) {
       timer = setTimeout(() => { text = e.target.value.trim(); begin(); }, 200);
     }}}));
   const choices = filters.map((f) => {
+    if (f.pick) {
+      const choice = field({type: "pick", object: f.pick, label: f.label, name: "", on: () => narrow()});
+      const narrow = async () => {
+        choice.unmark();
+        let value;
+        try {
+          value = (await choice.value())?.id ?? "";
+        } catch (e) {
+          choice.mark(e.sentence);
+          return;
+        }
+        if (value !== f.value) { f.value = value; begin(); }
+      };
+      choice.control.placeholder = f.label;
+      choice.control.addEventListener("change", narrow);
+      choice.el.classList.add("filter");
+      choice.el.querySelector("label").classList.add("hidden");
+      return choice.el;
+    }
     const id = newId();
     const label = h("label", {class: "hidden", for: id}, f.label);
-    if (!f.options && !f.load) {
+    if (!f.options) {
       let wait;
       return h("div", {class: "filter"}, label, h("input", {id, type: "search", placeholder: f.label, on: {input: (e) => {
         clearTimeout(wait);
@@ -52,9 +79,8 @@ export function listPage(spec) {
       }}}));
     }
     const options = (list) => list.map((o) => h("option", {value: o.value}, o.label));
-    f.load?.().then((list) => document.getElementById(id)?.append(...options(list)), () => {});
     return h("div", {class: "filter"}, label,
-      h("select", {id, on: {change: (e) => { f.value = e.target.value; begin(); }}}, h("option", {value: ""}, f.label + ": any"), options(f.options ?? [])));
+      h("select", {id, on: {change: (e) => { f.value = e.target.value; begin(); }}}, h("option", {value: ""}, f.label + ": any"), options(f.options)));
   });
   const el = h("div", {class: "page"},
     h("header", {class: "top"}, h("h1", {tabindex: "-1"}, spec.title), count, h("span", {class: "grow"}), spec.tools),
@@ -96,6 +122,8 @@ export function listPage(spec) {
         load(to.slice(0, -1));
         return;
       }
+      await spec.also?.(found.rows);
+      if (mine !== turn) return;
       total ??= found.total;
       cursors = to;
       next = found.next;
@@ -117,8 +145,8 @@ export function listPage(spec) {
   }
 
   function show(rows, narrowed) {
-    chosen = null;
-    spec.chosen?.(null);
+    chosen = rows.find((r) => r.id === chosen?.id) ?? null; // what was selected stays so while it is there
+    spec.chosen?.(chosen);
     count.textContent = total === undefined ? "" : number(total);
     status.hidden = true;
     frame.hidden = false;
@@ -139,12 +167,13 @@ export function listPage(spec) {
   }
 
   function line(row) {
-    const tr = h("tr", {draggable: spec.drag ? "true" : null}, spec.select && h("td", {class: "tight"}, h("input", {type: "radio", name: searchId + "s", "aria-label": "Select " + spec.select(row), on: {change: () => {
+    const tr = h("tr", {draggable: spec.drag ? "true" : null, class: chosen?.id === row.id ? "chosen" : null}, spec.select && h("td", {class: "tight"}, h("input", {type: "radio", checked: chosen?.id === row.id, name: searchId + "s", "aria-label": "Select " + spec.select(row), on: {change: () => {
       chosen = row;
       for (const t of body.children) t.classList.toggle("chosen", t === tr);
       spec.chosen?.(row);
     }}})), columns.map((c, i) => h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: c.class}, c.cell(row) ?? h("span", {class: "faint"}, "–"))),
     spec.actions && h("td", {class: "tight"}, spec.actions(row)));
+    for (const cell of tr.children) if (!cell.querySelector("[title], button, input")) cell.title = cell.textContent;
     if (spec.select) tr.addEventListener("click", (e) => { if (!e.target.closest("button, input, a")) tr.querySelector("input").click(); });
     if (spec.drag) tr.addEventListener("dragstart", (e) => e.dataTransfer.setData("text/plain", row.id));
     return tr;
@@ -157,5 +186,5 @@ export function listPage(spec) {
 // status shows an object's status with a tone of its own.
 export function status(value) {
   const tone = {ACTIVE: "good", active: "good", grace: "warn", INACTIVE: "", ISSUED: "", LOCKED: "warn", DISABLED: "bad", DECEASED: "bad", REVOKED: "bad", exhausted: "bad", expired: "bad", disabled: "bad"}[value] ?? "";
-  return chip(value[0].toUpperCase() + value.slice(1).toLowerCase(), tone);
+  return chip(words(value), tone);
 }
