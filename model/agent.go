@@ -94,7 +94,9 @@ func (a *Agent) DomainRenamed(folded, name string) {
 }
 
 // Full returns whether the agent may do everything, in all domains.
-func (a *Agent) Full() bool { return a.Status == Active && a.Domains == "" && a.Permissions.Has("*") }
+func (a *Agent) Full() bool {
+	return a.Status == Active && a.Domains == "" && a.Applications == "" && a.Permissions.Has("*")
+}
 
 // Replaces returns whether the agent may do everything, from every address from which the other agent may.
 func (a *Agent) Replaces(other *Agent) bool {

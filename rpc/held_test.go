@@ -66,7 +66,8 @@ func TestHeldAgentsMakeNoneFree(t *testing.T) {
 		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","permissions":"token/get"}}`)
 		for name, held := range map[string]caller{"addresses": s.agent(t, `"name":"there","permissions":"*","addresses":"192.0.2.0/24"`),
-			"a rate": s.agent(t, `"name":"seldom","permissions":"*","rateLimit":50`), "both": held} {
+			"a rate": s.agent(t, `"name":"seldom","permissions":"*","rateLimit":50`), "both": held,
+			"applications": s.agent(t, `"name":"portal","permissions":"*","applications":["tokensmith"]`)} {
 			for call, want := range map[string]int{
 				`user/create {"attrs":{"domain.name":"d","loginName":"a","permissions":"token/get"}}`:    5,
 				`user/create {"attrs":{"domain.name":"d","loginName":"b` + name + `"}}`:                  0,

@@ -193,13 +193,13 @@ func TestMissingDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		refused(d, "its key file "+d.KeyFile+" is there", store.MakeIfFresh())
+		refused(d, "its key file "+d.KeyFile+" exists", store.MakeIfFresh())
 		for _, suffix := range []string{"-wal", "-journal"} {
 			if err := os.WriteFile(d.URL+suffix, wal, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			refused(d, suffix+", the log of one, is there")
-			refused(d, suffix+", the log of one, is there", store.MakeIfFresh())
+			refused(d, suffix+" exists")
+			refused(d, suffix+" exists", store.MakeIfFresh())
 			if err := os.Remove(d.URL + suffix); err != nil {
 				t.Fatal(err)
 			}

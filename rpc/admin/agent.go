@@ -201,7 +201,7 @@ func holds(c *dispatch.Call, a *model.Agent, place string) error {
 	if own := c.Agent.Applications; own != "" {
 		within := func(id string) bool { return own.Has(id) }
 		if theirs := a.Applications.Items(); len(theirs) == 0 || slices.ContainsFunc(theirs, func(id string) bool { return !within(id) }) {
-			return model.AttrErrorf(model.NotPermitted, strings.TrimPrefix(place+".applications", "."), "nobody grants what he lacks: the caller is held to applications, so give some of them")
+			return model.AttrErrorf(model.NotPermitted, strings.TrimPrefix(place+".applications", "."), "the caller is held to applications, and can only make agents that are held to some of them")
 		}
 	}
 	switch most := c.Agent.RateLimit; {
@@ -342,7 +342,9 @@ func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
 		return err
 	}
 	// An agent that is limited to addresses might not be usable, so it does not replace one that is not.
-	if slices.ContainsFunc(all, func(a model.Agent) bool { return a.ID != was.ID && (a.Addresses == "" || was.Addresses != "") }) {
+	if slices.ContainsFunc(all, func(a model.Agent) bool {
+		return a.ID != was.ID && a.Full() && (a.Addresses == "" || was.Addresses != "")
+	}) {
 		return nil
 	}
 	return model.Errorf(model.NotPermitted, "not permitted: this is the last agent that may do everything; make another one first")

@@ -20,6 +20,9 @@ type ListArgs struct {
 // ListApplications returns the calling agent's applications.
 func (m *Agent) ListApplications(r *http.Request, args *ListArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
+	if err := logon.ApplicationType.OwnOnly(args.Return); err != nil {
+		return err
+	}
 	p, err := logon.ApplicationType.Project(c, args.Return.Or(wire.ReturnNames("id", "name")), "return")
 	if err != nil {
 		return err
@@ -79,9 +82,13 @@ func (m *Agent) changeApplications(r *http.Request, args *ApplicationArgs, plan 
 		if err != nil {
 			return nil, err
 		}
+		was := a
 		ids := change(a.Applications.Items(), id)
 		a.Applications = model.ListOf(ids)
 		if err := holds(c, &a, ""); err != nil {
+			return nil, err
+		}
+		if err := keepAgent(tx, &was, &a); err != nil {
 			return nil, err
 		}
 		c.SetObject(m.Type.Noun, agentID)

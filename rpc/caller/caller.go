@@ -72,7 +72,7 @@ func (c *Caller) Need(path string) error {
 }
 
 // Restriction returns which restriction the caller has; "" if none. An administrator has none of them: an administrator signs in
-// from any address, sees every domain and has no rate limit.
+// from any address, sees every domain and application, and has no rate limit.
 func (c *Caller) Restriction() string {
 	switch {
 	case c.Scope != nil:
@@ -81,6 +81,8 @@ func (c *Caller) Restriction() string {
 		return "addresses"
 	case c.Agent.RateLimit > 0:
 		return "a rate"
+	case c.Agent.Applications != "":
+		return "applications"
 	}
 	return ""
 }

@@ -79,7 +79,8 @@ func (c *Caller) CheckRights(now *model.Agent) error {
 	switch {
 	case !model.Covers(now.Permissions.Items(), then.Permissions.Items(), c.callers.Reveals),
 		now.Domains != then.Domains && now.Domains != "", now.Addresses != then.Addresses && now.Addresses != "",
-		now.RateLimit != then.RateLimit && now.RateLimit != 0:
+		now.RateLimit != then.RateLimit && now.RateLimit != 0,
+		now.Applications != then.Applications && now.Applications != "":
 		return errLess
 	}
 	return nil

@@ -10,27 +10,35 @@ import (
 	"tokensmith/store"
 )
 
-// through makes a plan one for an application: the one that a login names, or else the caller's only one. The plan then sees only
-// users of the application's realm. A caller with several must name one, so that no realm is left by silence. A caller without any
-// who names none is held to no application, which costs nothing. then, if it is not nil, is called with the id of the application,
-// "" if there is none, before the plan runs.
-func through(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(tx store.ReadTx, application string) error) error {
+// entry returns what each transaction of a call must begin with so that it sees only users of the realm of an application: the one
+// that the call names, or else the caller's only one. A caller with several must name one, so that no realm is left by silence. A
+// caller without any who names none is held to no application: then there is nothing to do. then, if it is not nil, is called with
+// the id of the application, "" if there is none.
+func entry(c *dispatch.Call, named wire.Named, then func(tx store.ReadTx, application string) error) (func(tx store.ReadTx) error, error) {
 	mine := c.Agent.Applications.Items()
 	if named == (wire.Named{}) {
 		switch {
 		case len(mine) > 1:
-			return model.AttrErrorf(model.Missing, "application", "is required: the caller has several")
+			return nil, model.AttrErrorf(model.Missing, "application", "is required: the caller has several")
 		case len(mine) == 0 && then == nil:
-			return nil
+			return nil, nil
 		case len(mine) == 0:
-			return then(nil, "")
+			return nil, then(nil, "")
 		}
 	}
-	enter := func(tx store.ReadTx) error {
+	return func(tx store.ReadTx) error {
 		id, err := logon.Find(tx, named, mine)
 		if err == nil && then != nil {
 			err = then(tx, id)
 		}
+		return err
+	}, nil
+}
+
+// through makes a plan begin with what entry returns.
+func through(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(tx store.ReadTx, application string) error) error {
+	enter, err := entry(c, named, then)
+	if err != nil || enter == nil {
 		return err
 	}
 	if update := plan.Update; update != nil {

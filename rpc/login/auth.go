@@ -142,8 +142,22 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 	if err != nil {
 		return err
 	}
+	enter, err := entry(v.c, args.Application, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
+	if err != nil {
+		return err
+	}
+	if v.static {
+		if err := v.hash(r.Context(), enter); err != nil {
+			return err
+		}
+	}
 	plan.Sure = true
 	plan.Update = func(tx store.Tx) (any, error) {
+		if enter != nil {
+			if err := enter(tx); err != nil {
+				return nil, err
+			}
+		}
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {
 				return v.staticPassword(tx, login)
@@ -151,7 +165,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 			return v.otp(tx, login)
 		})
 	}
-	return through(v.c, args.Application, plan, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
+	return nil
 }
 
 // LogonArgs are the parameters of auth/logon.
@@ -189,10 +203,7 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 			return nil, err
 		}
 	}
-	if v.static {
-		err = v.hash(ctx)
-	}
-	return v, err
+	return v, nil
 }
 
 // remoteIP sets the address of the user as the front end reports it. An empty text means that the address is not known.

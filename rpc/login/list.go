@@ -63,7 +63,7 @@ func (m *Auth) ListApplications(r *http.Request, args *AuthArgs, plan *dispatch.
 // package.
 func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string, only ...store.Cond) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
-	if err := own(args.Return, o); err != nil {
+	if err := o.OwnOnly(args.Return); err != nil {
 		return err
 	}
 	p, err := o.Project(v.c, args.Return.Or(wire.ReturnNames("*")), "return")
@@ -115,20 +115,4 @@ func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
 		}
 	}
 	return conds, err
-}
-
-// own returns an error for a collection, because it would lead to other users of a shared token.
-func own(r wire.Return, o *object.Type) error {
-	for _, item := range r {
-		_, through, _ := o.Through(item.Name)
-		if through != nil || o.Collection(item.Name, false) != nil {
-			return model.AttrErrorf(model.Invalid, "return", "%q is not listed here", item.Name)
-		}
-		if a := o.ByName[item.Name]; a != nil && a.Kind == object.Ref {
-			if err := own(item.Nested, object.Types[a.Object]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -15,10 +15,15 @@ import (
 
 // hash compares a static password before the transaction, because this is slow on purpose. For an unknown user, and for one
 // without a password, it takes the same time.
-func (v *verification) hash(ctx context.Context) error {
+func (v *verification) hash(ctx context.Context, enter func(tx store.ReadTx) error) error {
 	var login *model.Login
 	err := v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
 		tx.Limit(v.c.Scope)
+		if enter != nil {
+			if err := enter(tx); err != nil {
+				return err
+			}
+		}
 		login, err = v.login(tx)
 		return err
 	})

@@ -100,7 +100,7 @@ func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs
 	ctx = context.WithoutCancel(ctx) // the attempt must be counted even if the client disconnects
 	v.newPasswordAttr = "newPassword"
 	v.comesFrom(c.Remote)
-	if err := v.hash(ctx); err != nil {
+	if err := v.hash(ctx, nil); err != nil {
 		return err
 	}
 	_, err := c.Run(ctx, &dispatch.Plan{Update: func(tx store.Tx) (any, error) {

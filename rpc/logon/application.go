@@ -16,7 +16,7 @@ var ApplicationType = object.Declare(&object.Type{
 	Name: "application", NotFound: model.ApplicationNoun, Row: func() any { return new(model.Application) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	UsedBy: []object.Use{{Rows: store.ApplicationAgents[0], Noun: "agents"}},
-	Check:  checkApplication,
+	Check:  checkApplication, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -29,7 +29,10 @@ var ApplicationType = object.Declare(&object.Type{
 	},
 })
 
-func checkApplication(_ *dispatch.Call, _ store.Tx, d *object.Decoded, _, _ any) error {
+func checkApplication(c *dispatch.Call, _ store.Tx, d *object.Decoded, _, _ any) error {
+	if err := notHeld(c); err != nil {
+		return err
+	}
 	if given := d.Members("logonProcedures"); given != nil && given.Len() > 1 {
 		return model.AttrErrorf(model.Invalid, d.Place+".logonProcedures", "has one at most")
 	}
@@ -83,8 +86,15 @@ func Steps(tx store.ReadTx, application string) ([]model.Step, error) {
 		Where: []store.Cond{{Path: []store.Step{{From: store.ProcedureSteps.To, Table: store.ApplicationProcedures[0].Table, To: store.ApplicationProcedures[1].From}},
 			Column: store.ApplicationProcedures[0].To, Op: store.Eq, Value: application}},
 		Sort: []store.Sort{{Column: store.Column{Name: "position"}}, {Column: store.IDColumn}}})
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(rows) == 0 {
+		has, err := tx.Exists(store.ApplicationProcedures[0], application)
+		if !has || err != nil {
+			return nil, err
+		}
+		return []model.Step{{}}, nil // a procedure that has no steps yet: nothing passes
 	}
 	steps := make([]model.Step, len(rows))
 	at := map[string]int{}

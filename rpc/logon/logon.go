@@ -28,7 +28,7 @@ func Receivers(s *dispatch.Server) map[string]any {
 var RealmType = object.Declare(&object.Type{
 	Name: "realm", NotFound: model.RealmNoun, Row: func() any { return new(model.Realm) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.RealmApplications, Noun: "applications"}},
+	UsedBy: []object.Use{{Rows: store.RealmApplications, Noun: "applications"}}, Check: check, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -43,7 +43,7 @@ var RealmType = object.Declare(&object.Type{
 var ProcedureType = object.Declare(&object.Type{
 	Name: "logonProcedure", NotFound: model.LogonProcedureNoun, Row: func() any { return new(model.LogonProcedure) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.ProcedureApplications[0], Noun: "applications"}},
+	UsedBy: []object.Use{{Rows: store.ProcedureApplications[0], Noun: "applications"}}, Check: check, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -69,7 +69,7 @@ var AuthenticatorType = object.Declare(&object.Type{
 var StepType = object.Declare(&object.Type{
 	Name: "logonStep", NotFound: model.LogonStepNoun, Row: func() any { return new(model.LogonStep) },
 	ShownWhenAmbiguous: []string{"id", "name", "logonProcedure.name"}, Keys: [][]string{{"logonProcedure", "name"}},
-	Check: checkStep,
+	Check: checkStep, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
@@ -84,11 +84,26 @@ var StepType = object.Declare(&object.Type{
 	},
 })
 
+// notHeld refuses a caller that is held to applications. What it would change decides what that means.
+func notHeld(c *dispatch.Call) error {
+	if c.Agent.Applications != "" {
+		return model.Errorf(model.NotPermitted, "not permitted: the caller is held to applications, and this decides who logs on to them and how")
+	}
+	return nil
+}
+
+func check(c *dispatch.Call, _ store.Tx, _ *object.Decoded, _, _ any) error { return notHeld(c) }
+
+func beforeDelete(c *dispatch.Call, _ store.Tx, _ any) error { return notHeld(c) }
+
 // maxSteps is the highest position of a step.
 const maxSteps = 100
 
 // checkStep puts a new step that has no position behind the others, and returns an error for a step without authenticators.
-func checkStep(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+func checkStep(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
+	if err := notHeld(c); err != nil {
+		return err
+	}
 	step := row.(*model.LogonStep)
 	if given := d.Members("authenticators"); given == nil && old == nil || given != nil && given.Len() == 0 {
 		return model.AttrErrorf(model.Missing, d.Place+".authenticators", "is required: at least one")

@@ -137,7 +137,7 @@ func keyWrong(t *testing.T, d *Database) {
 	if _, err := keyring.Create(other); err != nil {
 		t.Fatal(err)
 	}
-	refusedOpen(t, d, other, "does not fit")
+	refusedOpen(t, d, other, "does not match")
 	d.Open(t) // the right one still fits
 }
 
@@ -181,5 +181,5 @@ func keyRotation(t *testing.T, d *Database) {
 	if got, err := ring.Unseal(place, keys.Seal(place, []byte("new"))); string(got) != "new" || err != nil {
 		t.Errorf("the last key does not seal: %q, %v", got, err)
 	}
-	refusedOpen(t, d, another, "does not fit")
+	refusedOpen(t, d, another, "does not match")
 }
