@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -27,75 +28,81 @@ func (s *service) allocated(t *testing.T, method, params string) (bytes uint64, 
 
 // TestLargeGroup: adding users to a large group, a page of a search in it and a login that asks for the user's groups take no more
 // memory than with a small one.
-func TestLargeGroup(t *testing.T) { // not parallel, because the memory of other tests would count
-	storetest.Each(t, func(t *testing.T, url string) {
-		const part = 1000
-		most := modeltest.Size(100_000, 10_000)
-		s := newService(t, url)
-		domain := s.do(t, "domain/create", `{"attrs":{"name":"d"}}`).(map[string]any)["id"].(string)
-		group := s.do(t, "group/create", `{"attrs":{"name":"large","domain.name":"d"}}`).(map[string]any)["id"].(string)
-		s.do(t, "group/create", `{"attrs":{"name":"other","domain.name":"d"}}`)
-		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","groups":["other","large"]}}`)
-		s.do(t, "token/create", `{"attrs":{"product.productCode":"SE","serial":"1","seed":"`+worldSeed+`","user.loginName":"ada"}}`)
-		id := func(i int) string { return fmt.Sprintf("user%06d", i) }
-		fill := func(from, to int) {
-			var users []model.User
-			var states []model.UserState
-			for i := from; i < to; i++ {
-				users = append(users, model.User{ID: id(i), DomainID: domain, LoginName: id(i), LoginNameFolded: id(i), Status: model.Active})
-				states = append(states, model.UserState{UserID: id(i)})
-			}
-			err := s.store.UpdateLong(t.Context(), func(tx store.Tx) error {
-				if _, err := tx.InsertMany(users, false); err != nil {
-					return err
-				}
-				_, err := tx.InsertMany(states, false)
+func TestLargeGroup(t *testing.T) { // nothing of it is parallel, because the memory of other tests would count
+	for name, url := range map[string]func(testing.TB) string{
+		"sqlite": func(t testing.TB) string { return filepath.Join(t.TempDir(), "db") }, "postgres": storetest.Postgres,
+	} {
+		t.Run(name, func(t *testing.T) { largeGroup(t, url(t)) })
+	}
+}
+
+func largeGroup(t *testing.T, url string) {
+	const part = 1000
+	most := modeltest.Size(100_000, 10_000)
+	s := newService(t, url)
+	domain := s.do(t, "domain/create", `{"attrs":{"name":"d"}}`).(map[string]any)["id"].(string)
+	group := s.do(t, "group/create", `{"attrs":{"name":"large","domain.name":"d"}}`).(map[string]any)["id"].(string)
+	s.do(t, "group/create", `{"attrs":{"name":"other","domain.name":"d"}}`)
+	s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","groups":["other","large"]}}`)
+	s.do(t, "token/create", `{"attrs":{"product.productCode":"SE","serial":"1","seed":"`+worldSeed+`","user.loginName":"ada"}}`)
+	id := func(i int) string { return fmt.Sprintf("user%06d", i) }
+	fill := func(from, to int) {
+		var users []model.User
+		var states []model.UserState
+		for i := from; i < to; i++ {
+			users = append(users, model.User{ID: id(i), DomainID: domain, LoginName: id(i), LoginNameFolded: id(i), Status: model.Active})
+			states = append(states, model.UserState{UserID: id(i)})
+		}
+		err := s.store.UpdateLong(t.Context(), func(tx store.Tx) error {
+			if _, err := tx.InsertMany(users, false); err != nil {
 				return err
-			})
-			if err != nil {
-				t.Fatal(err)
 			}
+			_, err := tx.InsertMany(states, false)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		calls := func(from int) (add, byName, search, login uint64) {
-			fill(from, from+2*part)
-			var ids, names []string
-			for i := range part {
-				ids = append(ids, `{"id":"`+id(from+i)+`"}`)
-				names = append(names, `"`+id(from+part+i)+`"`)
-			}
-			add, _ = s.allocated(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(ids, ",")+`]}`)
-			byName, _ = s.allocated(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(names, ",")+`]}`)
-			search, reply := s.allocated(t, "user/search", `{"match":[["group.id","=","`+group+`"]],"return":["loginName"],"sort":"loginName","max":100,"cursor":""}`)
-			if want := fmt.Sprintf(`{"total":%d,"rows":[{"loginName":"ada"},`, from+2*part+1); !strings.Contains(reply, want) {
-				t.Errorf("%.200s, not %s", reply, want)
-			}
-			otp := []string{"755224", "287082", "359152"}[min(from, 1)]
-			login, reply = s.allocated(t, "auth/verify", `{"user":{"loginName":"ada"},"credential":{"otp":"`+otp+`"},"return":["groups.name"]}`)
-			if !strings.Contains(reply, `{"groups.name":["large","other"]}`) {
-				t.Error(reply)
-			}
-			return add, byName, search, login
+	}
+	calls := func(from int) (add, byName, search, login uint64) {
+		fill(from, from+2*part)
+		var ids, names []string
+		for i := range part {
+			ids = append(ids, `{"id":"`+id(from+i)+`"}`)
+			names = append(names, `"`+id(from+part+i)+`"`)
 		}
-		var small, large [4]uint64
-		small[0], small[1], small[2], small[3] = calls(0)
-		for from := 2 * part; from < most-2*part; from += 10 * part {
-			to := min(from+10*part, most-2*part)
-			fill(from, to)
-			var names []string
-			for i := from; i < to; i++ {
-				names = append(names, `"`+id(i)+`"`)
-			}
-			s.do(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(names, ",")+`]}`)
+		add, _ = s.allocated(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(ids, ",")+`]}`)
+		byName, _ = s.allocated(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(names, ",")+`]}`)
+		search, reply := s.allocated(t, "user/search", `{"match":[["group.id","=","`+group+`"]],"return":["loginName"],"sort":"loginName","max":100,"cursor":""}`)
+		if want := fmt.Sprintf(`{"total":%d,"rows":[{"loginName":"ada"},`, from+2*part+1); !strings.Contains(reply, want) {
+			t.Errorf("%.200s, not %s", reply, want)
 		}
-		large[0], large[1], large[2], large[3] = calls(most - 2*part)
-		for i, what := range []string{"adding by id", "adding by name", "a search", "a login"} {
-			t.Logf("%s: %d bytes in a group of %d, %d in one of %d", what, small[i], 2*part, large[i], most)
-			if large[i] > small[i]+small[i]/2+1<<20 {
-				t.Errorf("%s: %d bytes in a small group, %d in a large one", what, small[i], large[i])
-			}
+		otp := []string{"755224", "287082", "359152"}[min(from, 1)]
+		login, reply = s.allocated(t, "auth/verify", `{"user":{"loginName":"ada"},"credential":{"otp":"`+otp+`"},"return":["groups.name"]}`)
+		if !strings.Contains(reply, `{"groups.name":["large","other"]}`) {
+			t.Error(reply)
 		}
-		s.do(t, "group/delete", `{"id":"`+group+`"}`)
-	})
+		return add, byName, search, login
+	}
+	var small, large [4]uint64
+	small[0], small[1], small[2], small[3] = calls(0)
+	for from := 2 * part; from < most-2*part; from += 10 * part {
+		to := min(from+10*part, most-2*part)
+		fill(from, to)
+		var names []string
+		for i := from; i < to; i++ {
+			names = append(names, `"`+id(i)+`"`)
+		}
+		s.do(t, "group/addUsers", `{"id":"`+group+`","users":[`+strings.Join(names, ",")+`]}`)
+	}
+	large[0], large[1], large[2], large[3] = calls(most - 2*part)
+	for i, what := range []string{"adding by id", "adding by name", "a search", "a login"} {
+		t.Logf("%s: %d bytes in a group of %d, %d in one of %d", what, small[i], 2*part, large[i], most)
+		if large[i] > small[i]+small[i]/2+1<<20 {
+			t.Errorf("%s: %d bytes in a small group, %d in a large one", what, small[i], large[i])
+		}
+	}
+	s.do(t, "group/delete", `{"id":"`+group+`"}`)
 }
 
 // TestManyGroups: a user is in no more groups than a login may ask for, groups lie in each other in no more levels than are looked

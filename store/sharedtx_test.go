@@ -167,15 +167,13 @@ func TestLoginsBesideALongTransaction(t *testing.T) {
 	}
 	logins := modeltest.Size(400, 150)
 	began, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	hasBegun := sync.OnceFunc(func() { close(began) }) // the transaction may run again
 	go func() {
 		ended <- s.UpdateLong(context.Background(), func(tx store.Tx) error {
 			if err := tx.Insert(&model.User{ID: "new", DomainID: "d", LoginName: "new", LoginNameFolded: "new", Status: model.Active}); err != nil {
 				return err
 			}
-			if began != nil {
-				close(began)
-				began = nil
-			}
+			hasBegun()
 			for {
 				if _, err := tx.Login("u0"); err != nil { // PostgreSQL ends a transaction that is idle for too long
 					return err
