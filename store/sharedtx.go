@@ -290,7 +290,7 @@ func (s *sharedTx) write(members []*member) error {
 
 func (s *sharedTx) begin(j *sharedJob) *member {
 	m := &member{shared: s, job: j}
-	m.tx = &sqlTx{sqlReadTx: sqlReadTx{store: s.tx.store, ctx: j.ctx, short: j.ctx, q: refusing{m}, member: m}}
+	m.tx = &sqlTx{sqlReadTx: sqlReadTx{store: s.tx.store, ctx: j.ctx, short: j.ctx, q: refusing{}, member: m}}
 	m.next, m.stop = iter.Pull(func(yield func(*sharedQuery) bool) {
 		m.yield = yield
 		m.err = m.tx.run(j.fn)
@@ -411,13 +411,13 @@ func (s *sharedTx) ask(queries []*sharedQuery) error {
 }
 
 // refusing refuses all statements that run at once, except queries.
-type refusing struct{ m *member }
+type refusing struct{}
 
-func (r refusing) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+func (refusing) ExecContext(context.Context, string, ...any) (sql.Result, error) {
 	return nil, errAlone
 }
 
-func (r refusing) QueryxContext(context.Context, string, ...any) (*sqlx.Rows, error) {
+func (refusing) QueryxContext(context.Context, string, ...any) (*sqlx.Rows, error) {
 	return nil, errAlone
 }
 

@@ -35,11 +35,19 @@ func entry(c *dispatch.Call, named wire.Named, then func(tx store.ReadTx, applic
 	}, nil
 }
 
-// through makes a plan begin with what entry returns.
+// through makes a plan one for an application; see entry.
 func through(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(tx store.ReadTx, application string) error) error {
 	enter, err := entry(c, named, then)
-	if err != nil || enter == nil {
-		return err
+	if err == nil {
+		begin(plan, enter)
+	}
+	return err
+}
+
+// begin makes a plan begin with what entry returned.
+func begin(plan *dispatch.Plan, enter func(tx store.ReadTx) error) {
+	if enter == nil {
+		return
 	}
 	if update := plan.Update; update != nil {
 		plan.Update = func(tx store.Tx) (any, error) {
@@ -58,7 +66,6 @@ func through(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(
 			return view(tx)
 		}
 	}
-	return nil
 }
 
 // answers returns an error if a credential is of a kind that does not pass a step of the application's logon. A nil number means

@@ -153,11 +153,6 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 	}
 	plan.Sure = true
 	plan.Update = func(tx store.Tx) (any, error) {
-		if enter != nil {
-			if err := enter(tx); err != nil {
-				return nil, err
-			}
-		}
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {
 				return v.staticPassword(tx, login)
@@ -165,6 +160,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 			return v.otp(tx, login)
 		})
 	}
+	begin(plan, enter)
 	return nil
 }
 
