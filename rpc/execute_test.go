@@ -224,21 +224,48 @@ func TestLongCallsAreParts(t *testing.T) {
 	}
 }
 
+// count returns how many rows a table has.
+func count(t *testing.T, s *service, table string) (n int64) {
+	t.Helper()
+	err := s.store.View(t.Context(), func(tx store.ReadTx) (err error) {
+		n, err = tx.Count(&store.Query{Table: table})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestDryRunsKeepNoKey: a dry run changes nothing, so its reply is not stored, and its key is free for the real call.
+func TestDryRunsKeepNoKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		for _, call := range [][2]string{
+			{"user/import", `"csv":"domain,loginName\nd,u\n"`},
+			{"token/import", `"product.productCode":"SE","data":"123456,3132333435363738393031323334353637383930\n"`},
+			{"token/batchAssignTokens", `"csv":"domain,loginName,manufacturerCode,productCode,serial\nd,u,DN,SE,123456\n"`},
+		} {
+			for _, body := range []string{`{"attrs":{` + call[1] + `,"dryRun":true}}`, `{"attrs":{` + call[1] + `}}`} {
+				if _, reply := s.post("/"+call[0], body, "Idempotency-Key", call[0]); !strings.HasPrefix(reply, `{"error":0`) {
+					t.Errorf("%s %s: %s", call[0], body, reply)
+				}
+			}
+		}
+		if n := count(t, s, "idempotency_keys"); n != 3 {
+			t.Errorf("%d replies are stored, want those of the three real calls", n)
+		}
+	})
+}
+
 // TestAnswersAreDropped: expired stored replies are deleted while calls run.
 func TestAnswersAreDropped(t *testing.T) {
 	t.Parallel()
 	s := newService(t, storetest.SQLite(t))
 	s.post("/domain/create", `{"attrs":{"name":"d"}}`, "Idempotency-Key", "k")
-	kept := func() (n int64) {
-		err := s.store.View(t.Context(), func(tx store.ReadTx) (err error) {
-			n, err = tx.Count(&store.Query{Table: "idempotency_keys"})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	kept := func() int64 { return count(t, s, "idempotency_keys") }
 	if n := kept(); n != 1 {
 		t.Fatalf("%d kept", n)
 	}

@@ -149,13 +149,8 @@ func TestSeedMarks(t *testing.T) {
 
 func (g *guarded) wantMarks(want int64) {
 	g.t.Helper()
-	var have int64
-	err := g.store.View(g.t.Context(), func(tx store.ReadTx) (err error) {
-		have, err = tx.Count(&store.Query{Table: "seed_marks"})
-		return err
-	})
-	if err != nil || have != want {
-		g.t.Errorf("%d marks, not %d: %v", have, want, err)
+	if have := count(g.t, g.service, "seed_marks"); have != want {
+		g.t.Errorf("%d marks, not %d", have, want)
 	}
 }
 

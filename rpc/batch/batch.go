@@ -96,7 +96,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *dispatch.Plan)
 	case atomic:
 		plan.Long, plan.Heavy = true, heavy(calls)
 		plan.Update = func(tx store.Tx) (any, error) {
-			outer.Quiet = true
+			outer.Unrecorded = true
 			tx.Within(atomicAlone, batchTooLong(atomicAlone))
 			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
 		}

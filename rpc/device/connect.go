@@ -73,7 +73,7 @@ func connecting(ctx context.Context, s *dispatch.Server, c *dispatch.Call, id st
 			return nil, err
 		}
 		// Another call may have saved it meanwhile.
-		c.Quiet = p.State != model.Issued
+		c.Unrecorded = p.State != model.Issued
 		if !p.Due(c.Now) {
 			return found, nil
 		}

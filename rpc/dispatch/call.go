@@ -67,7 +67,8 @@ type Effects struct {
 	Object      string       // the object of the audit row
 	Shown       []string     // ids of the objects whose secrets were returned
 	SecretsTold []string     // in a batch: the objects whose secrets its calls returned
-	Quiet       bool         // it changes nothing that the audit log records, except times of last use
+	Unrecorded  bool         // it changes nothing that the audit log records, except times of last use
+	DryRun      bool         // it changes nothing at all: it is not recorded, and its reply is not stored for a repeat
 	Person      *model.Agent // the person who signed in with this call
 }
 
@@ -142,7 +143,7 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 			}
 		}
 		result, err = c.Apply(tx, plan)
-		if err == nil && once {
+		if err == nil && once && !c.DryRun {
 			err = c.keep(tx, result)
 		}
 		return err
@@ -205,7 +206,7 @@ func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
 	} else {
 		result, err = plan.Update(tx)
 	}
-	if err != nil || c.Quiet || plan.View != nil && !c.Records() {
+	if err != nil || c.Unrecorded || c.DryRun || plan.View != nil && !c.Records() {
 		return result, err
 	}
 	return result, c.Audit(tx, result)

@@ -198,7 +198,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 		return nil, err
 	}
 	if login == nil || v.console.ignored {
-		v.c.Object, v.c.Quiet = "", v.console.ignored // an address without attempts must not fill the audit log
+		v.c.Object, v.c.Unrecorded = "", v.console.ignored // an address without attempts must not fill the audit log
 		return v.refuseBlind(tx, model.WrongCredential)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)

@@ -84,7 +84,7 @@ func (m *User) Import(r *http.Request, args *CSVArgs, plan *dispatch.Plan) error
 		}
 		done := importedUsers{len(fresh) + len(changes), len(fresh), len(changes), nil}
 		if csv.DryRun {
-			c.Quiet = true // nothing was done that could be recorded
+			c.DryRun = true
 			done.Preview = preview(table)
 			return done, nil
 		}

@@ -45,7 +45,7 @@ func (m *Token) BatchAssignTokens(r *http.Request, args *people.CSVArgs, plan *d
 			return nil, err
 		}
 		if csv.DryRun {
-			c.Quiet = true // nothing was done that could be recorded
+			c.DryRun = true
 			return assignedRows{len(b.made) + len(b.changed), len(b.made), len(b.changed), preview(rows)}, token.MayHave(tx, b.made, false)
 		}
 		c.SetObject("tokens", strconv.Itoa(len(rows))+" rows")
