@@ -162,7 +162,12 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 	case "selector":
 		return g.selector(m.Path, noun, p.Name, text)
 	case "match":
-		if strings.HasSuffix(m.Path, "/search") || m.Path == "token/export" {
+		switch {
+		case m.Path == "attribute/get":
+			return []any{[]string{"objectName", "=", "token"}, []string{"name", "=", "serial"}}
+		case m.Path == "attribute/search":
+			return []any{[]string{"objectName", "=", "token"}}
+		case strings.HasSuffix(m.Path, "/search"), m.Path == "token/export":
 			return []any{}
 		}
 		return nil
@@ -174,6 +179,9 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 	case "boolean":
 		return map[bool]any{true: g.once(2)}[g.once(2)]
 	case "object":
+		if p.Name == "expect" {
+			return g.expect(noun)
+		}
 		return g.members(p.Name)
 	case "integer":
 		return map[bool]any{true: 1 + g.IntN(50)}[g.once(2)]
@@ -196,6 +204,8 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		return nil
 	case "password":
 		return nil
+	case "users":
+		return []any{g.object("user")}
 	case "ids": // of one user
 		rows := g.w.rows["token_assignments"]
 		ids := g.w.rows.Sorted("token_assignments")
@@ -242,6 +252,14 @@ func (g *generator) members(name string) any {
 	return map[string]any{"name": fmt.Sprintf("device%d", 1+g.IntN(3)), "hardwareId": fmt.Sprintf("h%d", g.IntN(2))}
 }
 
+// expect is what a caller saw of an object that it changes, which may have changed since.
+func (g *generator) expect(noun string) any {
+	if o := object.Types[noun]; o == nil || o.ByName["description"] == nil || !g.once(4) {
+		return nil
+	}
+	return map[string]any{"description": pick(g, []string{"", noun + "1", noun + "2"})}
+}
+
 // selector names an object that is there, or is not.
 func (g *generator) selector(path, noun, name string, text *typed) any {
 	if noun == "auth" {
@@ -264,6 +282,8 @@ func (g *generator) selector(path, noun, name string, text *typed) any {
 	switch {
 	case text != nil && name == "token":
 		return map[string]any{"id": text.token}
+	case name == "application":
+		return g.object(name)
 	case name != noun:
 		return map[bool]any{true: g.object(name)}[path == "token/delete" && g.once(2)]
 	}
@@ -296,9 +316,12 @@ func (g *generator) attribute(path, name string, attrs map[string]any, in int) {
 	o, at := declared(path)
 	a := o.ByName[name]
 	if a == nil { // a collection
-		if c := o.Collection(name, false); c != nil && g.once(in) {
+		if c := o.Collection(name, false); c != nil && g.once(in) && g.some(c.Object) {
 			attrs[name] = []any{g.object(c.Object)}
 		}
+		return
+	}
+	if a.Kind == object.Ref && !a.Required && !g.some(a.Object) {
 		return
 	}
 	if !(a.Required && at == object.OnCreate) && !g.once(in) {
@@ -308,6 +331,9 @@ func (g *generator) attribute(path, name string, attrs map[string]any, in int) {
 		attrs[name] = v
 	}
 }
+
+// some says whether to name one of a type: where there are none, rarely.
+func (g *generator) some(noun string) bool { return len(g.w.rows[object.Types[noun].Table]) > 0 || g.once(8) }
 
 func (g *generator) value(path string, a *object.Attr) any {
 	switch a.Kind {
@@ -438,9 +464,13 @@ func (g *generator) fit(path string, attrs map[string]any) {
 		if attrs["code"] == nil && path == "installationCode/create" {
 			attrs["code"] = g.text(path, "code")
 		}
+	case "group/create", "unit/create":
+		if attrs["parents"] == nil && attrs["parent"] == nil {
+			attrs["domain"] = g.object("domain")
+		}
 	case "template/set":
 		delete(attrs, "subject")
-		attrs["text"] = fmt.Sprintf("A text %d {code} {url}", g.IntN(3))
+		attrs["text"] = fmt.Sprintf("A text %d %s", g.IntN(3), pick(g, []string{"{code}", "{url}", "{loginName}"}))
 	}
 }
 
