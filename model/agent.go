@@ -93,14 +93,14 @@ func (a *Agent) DomainRenamed(folded, name string) {
 	a.Domains = ListOf(names)
 }
 
-// Full returns whether the agent may do everything, in all domains.
-func (a *Agent) Full() bool {
+// MayDoAll returns whether the agent may do everything, in all domains.
+func (a *Agent) MayDoAll() bool {
 	return a.Status == Active && a.Domains == "" && a.Applications == "" && a.Permissions.Has("*")
 }
 
 // Replaces returns whether the agent may do everything, from every address from which the other agent may.
 func (a *Agent) Replaces(other *Agent) bool {
-	return a.Full() && (a.Addresses == "" || a.Addresses == other.Addresses)
+	return a.MayDoAll() && (a.Addresses == "" || a.Addresses == other.Addresses)
 }
 
 // EndTokens ends every access token of the agent permanently. Its secrets stay valid.

@@ -71,9 +71,9 @@ func NewClientToken(random io.Reader) (Secret, ClientToken, error) {
 }
 
 // ParseClientToken returns the public id of a client token and the hash of its secret. ok is false if the token is malformed; the
-// checksum finds nearly all typing errors. White space, such as a line end from a file, is ignored (Pasted).
+// checksum finds nearly all typing errors. White space, such as a line end from a file, is ignored (CleanPasted).
 func ParseClientToken(text string) (id string, hash []byte, ok bool) {
-	text = Pasted(text)
+	text = CleanPasted(text)
 	if len(text) != tokenLength || !strings.HasPrefix(text, tokenPrefix) || text[tokenSecret:] != string(checksum([]byte(text[:tokenSecret]))) {
 		return "", nil, false
 	}
@@ -131,8 +131,8 @@ var (
 	ErrMalformedToken = Errorf(TokenInvalid, "the client token is not valid")
 )
 
-// Ended returns the error for a token that has ended.
-func Ended(reason string) *Error {
+// TokenEndedError returns the error for a token that has ended.
+func TokenEndedError(reason string) *Error {
 	e := Errorf(TokenEnded, "the client token has ended (%s): the device is logged out", reason)
 	e.Detail = Reason{reason}
 	return e
@@ -142,7 +142,7 @@ func Ended(reason string) *Error {
 func (p *Presented) Refusal() error {
 	switch {
 	case p.State == Revoked:
-		return Ended(p.Reason)
+		return TokenEndedError(p.Reason)
 	case p.DeviceStatus != Active:
 		return Errorf(DeviceInactive, "the device is inactive")
 	}

@@ -48,9 +48,9 @@ type Credential struct {
 	// Restored is when the database was last restored (AfterRestore in package store); 0 if it never was.
 	Restored Time
 
-	// Pressed is set if many guesses were made. The window is then the narrow one, whatever the state of the token, so that each
+	// Narrow is set if many guesses were made. The window is then the narrow one, whatever the state of the token, so that each
 	// guess is worth less. The owner may then have to enter two OTPs.
-	Pressed bool
+	Narrow bool
 	// Fewer is how many codes, those farthest from the expected one, the window lacks; see Share.
 	Fewer int64
 	// Search limits the cost of looking for an OTP (see Bound) and counts it.
@@ -76,11 +76,11 @@ const (
 // may have strayed since. It is never wider than the auto window.
 func (c *Credential) Window(now Time) int64 {
 	silent := max(0, now-c.SyncedAt)
-	if c.Pressed {
+	if c.Narrow {
 		silent = 0
 	}
 	switch {
-	case c.SyncedAt == 0 && !c.Pressed:
+	case c.SyncedAt == 0 && !c.Narrow:
 		return c.AutoWindow
 	case c.Algorithm == string(otp.HOTP):
 		return min(c.AutoWindow, 2*c.NarrowWindow+1+int64(silent/strayPress))
@@ -152,7 +152,7 @@ func Bound(creds []Credential, now Time) {
 	sum, widest := int64(0), int64(0)
 	for i := range creds {
 		c := &creds[i]
-		c.Search.Most = 0
+		c.Search.Limit = 0
 		all := c.compared()
 		sum, widest = sum+all, max(widest, all)
 	}
@@ -168,7 +168,7 @@ func Bound(creds []Credential, now Time) {
 	})
 	for i := range creds {
 		c := &creds[i]
-		c.Search.Most = max(1, int64(each), OTPCodes(c.Algorithm, c.Window(now))-c.Fewer)
+		c.Search.Limit = max(1, int64(each), OTPCodes(c.Algorithm, c.Window(now))-c.Fewer)
 	}
 }
 
@@ -196,7 +196,7 @@ func (c *Credential) uncertain(step int64) bool {
 		return false
 	}
 	then := *c
-	then.Pressed = false
+	then.Narrow = false
 	return step <= c.OTP().Step(c.Restored.Std().Unix())+c.Drift+then.Window(c.Restored)
 }
 

@@ -89,8 +89,8 @@ func TestBound(t *testing.T) {
 		for i := range c.tokens {
 			n := &c.tokens[i]
 			all := n.OTP().Compared(int(max(n.CheckWindow, n.AutoWindow)))
-			if n.Search.Most > 0 {
-				all = min(all, n.Search.Most)
+			if n.Search.Limit > 0 {
+				all = min(all, n.Search.Limit)
 			}
 			has := int64(n.Chance(began) / model.CodeChance(n.Digits))
 			if has > all {
@@ -101,7 +101,7 @@ func TestBound(t *testing.T) {
 		if sum > max(model.MaxCompared, codes) {
 			t.Errorf("%s: %d are looked at", what, sum)
 		}
-		if got := []int64{c.tokens[0].Search.Most, c.tokens[len(c.tokens)-1].Search.Most}; !slices.Equal(got, c.most) {
+		if got := []int64{c.tokens[0].Search.Limit, c.tokens[len(c.tokens)-1].Search.Limit}; !slices.Equal(got, c.most) {
 			t.Errorf("%s: %d, not %d", what, got, c.most)
 		}
 	}

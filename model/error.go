@@ -108,8 +108,8 @@ func AttrErrorf(k Kind, place, format string, args ...any) *Error {
 	return &Error{Kind: k, Msg: place + ": " + fmt.Sprintf(format, args...), Detail: AttributeDetail{place}}
 }
 
-// Missed returns the error that no object of a kind was found, such as "token not found".
-func Missed(n Noun) *Error {
+// NotFoundError returns the error that no object of a kind was found, such as "token not found".
+func NotFoundError(n Noun) *Error {
 	return &Error{Kind: NotFound, Noun: n, Msg: n.String() + " not found"}
 }
 

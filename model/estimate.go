@@ -113,5 +113,5 @@ func OTPCodes(algorithm string, n int64) int64 {
 // Sprayed returns how many accounts one address can enter within a year, with the rules of Address, if it guesses on many users.
 // Each day, some of its guesses meet the windows of tokens never used, and the rest meet narrow windows.
 func (e *Estimate) Sprayed() float64 {
-	return year * float64(AddressPressed*e.wide+(MaxAddress-AddressPressed)*e.InUse) / float64(certain)
+	return year * float64(AddressNarrow*e.wide+(MaxAddress-AddressNarrow)*e.InUse) / float64(certain)
 }

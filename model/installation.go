@@ -139,9 +139,9 @@ func (c *InstallationCode) LimitChanged(now Time) {
 	}
 }
 
-// Fits returns an error if attributes do not match the code's action. given returns whether an attribute was set by this call.
+// ApplyAction returns an error if attributes do not match the code's action. given returns whether an attribute was set by this call.
 // Attributes that only another action needs are cleared.
-func (c *InstallationCode) Fits(place string, given func(name string) bool) error {
+func (c *InstallationCode) ApplyAction(place string, given func(name string) bool) error {
 	needs := map[string]bool{}
 	takes := map[string]bool{"license": true, "groups": true}
 	switch c.Action {

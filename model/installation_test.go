@@ -124,7 +124,7 @@ func TestInstallationCodeFits(t *testing.T) {
 		{model.InstallationCode{Action: model.CreateAccountAndDevice, DomainID: &id, UsernamePrefix: "p", DeviceID: &id}, "action domain usernamePrefix", "", "prefix domain"},
 		{model.InstallationCode{Action: model.CreateAccountAndDevice, UsernamePrefix: "p"}, "action", "attrs.domain", ""},
 	} {
-		err := c.code.Fits("attrs", func(name string) bool { return strings.Contains(" "+c.given+" ", " "+name+" ") })
+		err := c.code.ApplyAction("attrs", func(name string) bool { return strings.Contains(" "+c.given+" ", " "+name+" ") })
 		if c.want != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), c.want+": ") {
 				t.Errorf("%d: %v", i, err)

@@ -72,9 +72,9 @@ func (s *UserState) recent(now Time) []Time {
 	return times
 }
 
-// Refused records a refused check. If failed is set, it was a guess with the given probability of being right. Refused returns
+// RecordRefusal records a refused check. If failed is set, it was a guess with the given probability of being right. RecordRefusal returns
 // whether this locks the user.
-func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
+func (s *Login) RecordRefusal(now Time, failed bool, chance Chance) (locks bool) {
 	times := append(s.recent(now), now)
 	times = times[max(0, len(times)-MaxRefused):]
 	s.RefusedAt = make([]byte, 0, 8*len(times))
@@ -86,20 +86,20 @@ func (s *Login) Refused(now Time, failed bool, chance Chance) (locks bool) {
 	}
 	s.FailCount++
 	s.Tries++
-	s.Spend(now, chance)
+	s.ChargeGuess(now, chance)
 	switch {
 	case s.MaxFailures > 0 && s.FailCount >= s.MaxFailures:
 		s.Tries, s.LockedUntil = 0, 0
 		return true
-	case s.LockoutThreshold == 0 || s.Tries < s.triesMost(now) && !s.Overspent(now):
+	case s.LockoutThreshold == 0 || s.Tries < s.maxTries(now) && !s.Overspent(now):
 		return false
 	}
 	s.lock(now)
 	return true
 }
 
-// triesMost returns how many failures lock the user.
-func (s *Login) triesMost(now Time) int64 {
+// maxTries returns how many failures lock the user.
+func (s *Login) maxTries(now Time) int64 {
 	if s.growth(now) > 0 {
 		return min(triesAfterLock, s.LockoutThreshold)
 	}
@@ -125,8 +125,8 @@ func (s *Login) lock(now Time) {
 // growth returns how many steps longer the next lock is.
 func (s *UserState) growth(now Time) Time { return max(0, (s.CalmAt-now+lockDecay-1)/lockDecay) }
 
-// Spend takes the probability of a wrong guess from the budget. It locks nobody.
-func (s *UserState) Spend(now Time, chance Chance) {
+// ChargeGuess takes the probability of a wrong guess from the budget. It locks nobody.
+func (s *UserState) ChargeGuess(now Time, chance Chance) {
 	s.GuessedUntil = max(s.GuessedUntil, now) + Time(int64(min(chance, certain))*int64(day)/int64(GuessedDaily))
 }
 
@@ -138,13 +138,13 @@ func (s *UserState) Guessed(now Time) Chance {
 	return Chance(int64(max(0, s.GuessedUntil-now)) * int64(GuessedDaily) / int64(day))
 }
 
-// GuessMost returns the probability that one guess may have, over all tokens that it is tried on: what is left of half of the
+// MaxGuess returns the probability that one guess may have, over all tokens that it is tried on: what is left of half of the
 // budget, and at least MinGuess. The budget recovers five guesses of MinGuess a day. So a user who mistypes that often is never
 // locked, however many tokens the user has, as long as they share no more than five codes.
-func (s *UserState) GuessMost(now Time) Chance { return max(MinGuess, MaxGuessed/2-s.Guessed(now)) }
+func (s *UserState) MaxGuess(now Time) Chance { return max(MinGuess, MaxGuessed/2-s.Guessed(now)) }
 
-// Pressed returns whether so many guesses were made lately that windows must be narrow.
-func (s *UserState) Pressed(now Time) bool { return s.Guessed(now) >= MaxGuessed/2 }
+// UnderAttack returns whether so many guesses were made lately that windows must be narrow.
+func (s *UserState) UnderAttack(now Time) bool { return s.Guessed(now) >= MaxGuessed/2 }
 
 // LockEnded returns whether a locked user's lock has expired.
 func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now >= s.LockedUntil }
@@ -152,12 +152,12 @@ func (s *UserState) LockEnded(now Time) bool { return s.LockedUntil != 0 && now 
 // LockedByFailures returns whether failures locked a locked user. If an administrator did, there are none.
 func (s *UserState) LockedByFailures() bool { return s.FailCount > 0 || s.GuessedUntil > 0 }
 
-// Cleared forgets failures and a lock after an accepted credential. The used budget and the length of the next lock stay, because
+// ClearFailures forgets failures and a lock after an accepted credential. The used budget and the length of the next lock stay, because
 // the failures may have been another person's.
-func (s *UserState) Cleared() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }
+func (s *UserState) ClearFailures() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }
 
-// Forgiven forgets everything that limits guesses. Only an administrator may decide that.
-func (s *UserState) Forgiven() {
-	s.Cleared()
+// ForgiveAll forgets everything that limits guesses. Only an administrator may decide that.
+func (s *UserState) ForgiveAll() {
+	s.ClearFailures()
 	s.CalmAt, s.GuessedUntil, s.RefusedAt = 0, 0, nil
 }

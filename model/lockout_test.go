@@ -31,12 +31,12 @@ func guess(u *model.Login, now model.Time, chance model.Chance) (looked bool) {
 	}
 	if u.Status == model.LockedBy {
 		if !u.LockEnded(now) {
-			u.Refused(now, false, 0)
+			u.RecordRefusal(now, false, 0)
 			return false
 		}
 		u.Status, u.LockedUntil = model.Active, 0
 	}
-	if u.Refused(now, true, chance) {
+	if u.RecordRefusal(now, true, chance) {
 		u.Status = model.LockedBy
 	}
 	return true
@@ -46,7 +46,7 @@ func guess(u *model.Login, now model.Time, chance model.Chance) (looked bool) {
 func logsIn(u *model.Login, now model.Time) {
 	if u.Status == model.Active || u.LockEnded(now) {
 		u.Status = model.Active
-		u.Cleared()
+		u.ClearFailures()
 	}
 }
 
@@ -74,9 +74,9 @@ func hits(u *model.Login, all []model.Credential, now model.Time) (chance model.
 		if all[i].SyncedAt != 0 {
 			all[i].SyncedAt = now - hour
 		}
-		all[i].Pressed = u.Pressed(now)
+		all[i].Narrow = u.UnderAttack(now)
 	}
-	model.Share(all, now, u.GuessMost(now))
+	model.Share(all, now, u.MaxGuess(now))
 	for i := range all {
 		chance += all[i].Chance(now)
 	}
@@ -210,7 +210,7 @@ func TestLocksGrow(t *testing.T) {
 		t.Errorf("when the growth has decayed: %d tries, %s", tries, time.Duration(length)*time.Millisecond)
 	}
 	now = u.LockedUntil
-	u.Forgiven()
+	u.ForgiveAll()
 	u.Status = model.Active
 	if tries, length := locked(); tries != 10 || length != 15*minute {
 		t.Errorf("after an administrator's unlock: %d tries, %s", tries, time.Duration(length)*time.Millisecond)

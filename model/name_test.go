@@ -118,7 +118,7 @@ func TestPasted(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"123 456": "123456", " 123456\r\n": "123456", "123\u00a0456": "123456", "１２３４５６": "123456", "\u200b123\ufeff456": "123456",
 		"12-34": "12-34", "": ""} {
-		if got := model.Pasted(text); got != want {
+		if got := model.CleanPasted(text); got != want {
 			t.Errorf("%q: %q", text, got)
 		}
 	}

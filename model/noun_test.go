@@ -25,7 +25,7 @@ func TestNounsAreChecked(t *testing.T) {
 			make()
 		}()
 	}
-	if e := Missed(Noun{}); e.Kind != NotFound || e.Noun.Code() != 0 || e.Msg != "object not found" {
+	if e := NotFoundError(Noun{}); e.Kind != NotFound || e.Noun.Code() != 0 || e.Msg != "object not found" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Pasted returns a token or code as the person who typed or pasted it meant it: without white space, line ends and invisible
+// CleanPasted returns a token or code as the person who typed or pasted it meant it: without white space, line ends and invisible
 // characters, and with full-width characters converted to normal ones. It is only for texts that do not contain these themselves.
-func Pasted(text string) string {
+func CleanPasted(text string) string {
 	if plainName(text) && strings.IndexByte(text, ' ') < 0 {
 		return text
 	}
@@ -22,14 +22,14 @@ func Pasted(text string) string {
 	}, text))
 }
 
-// PastedOTP returns a single OTP as it was meant: like Pasted, but also without the dashes between its groups.
+// PastedOTP returns a single OTP as it was meant: like CleanPasted, but also without the dashes between its groups.
 func PastedOTP(text string) string {
 	return strings.Map(func(r rune) rune {
 		if isDash(r) {
 			return -1
 		}
 		return r
-	}, Pasted(text))
+	}, CleanPasted(text))
 }
 
 // isDash returns whether a character is used as a hyphen.

@@ -25,7 +25,7 @@ func use(algorithm string, counter, previous int64, asked, used []byte) SeedUse 
 	}
 	st := otp.State{Known: min(previous, counter-1), Spent: spent(algorithm, counter, previous, used)}
 	if previous >= counter {
-		st = st.Spend(counter - 1)
+		st = st.WithUsed(counter - 1)
 	}
 	u.Previous, u.Used = st.Known, stepBytes(st.Spent)
 	return u
@@ -61,7 +61,7 @@ func (u SeedUse) With(v SeedUse) SeedUse {
 	if v.Counter > 0 {
 		st.Known = max(st.Known, min(v.Previous, u.Counter-1))
 		for i := range otp.Steps(v.Used).Len() {
-			st = st.Spend(otp.Steps(v.Used).At(i))
+			st = st.WithUsed(otp.Steps(v.Used).At(i))
 		}
 	}
 	return SeedUse{u.Counter, st.Known, stepBytes(asked), stepBytes(st.Spent), u.Events || v.Events}

@@ -33,14 +33,14 @@ const (
 
 const never Time = math.MaxInt64
 
-// Held returns whether sign-ins are refused without a check now.
-func (s *SignIns) Held(now Time) bool { return now < s.LockedUntil }
+// Locked returns whether sign-ins are refused without a check now.
+func (s *SignIns) Locked(now Time) bool { return now < s.LockedUntil }
 
 // Knows returns whether this is an address from which the administrator signed in lately.
 func (s *SignIns) Knows(now Time) bool { return s.Address != "" && now-s.LastSuccess < SignInKnown }
 
-// Failed counts a failure. threshold and minutes are those of the domain.
-func (s *SignIns) Failed(now Time, threshold, minutes int64) {
+// CountFailure counts a failure. threshold and minutes are those of the domain.
+func (s *SignIns) CountFailure(now Time, threshold, minutes int64) {
 	s.fade(now)
 	if threshold == 0 {
 		threshold = SignInThreshold
@@ -68,5 +68,5 @@ func (s *SignIns) fade(now Time) {
 	}
 }
 
-// Succeeded resets the count of failures. Locks fade only with time.
-func (s *SignIns) Succeeded(now Time) { s.FailCount, s.LastSuccess = 0, now }
+// CountSuccess resets the count of failures. Locks fade only with time.
+func (s *SignIns) CountSuccess(now Time) { s.FailCount, s.LastSuccess = 0, now }

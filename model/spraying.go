@@ -3,10 +3,10 @@ package model
 // Limits for the failures of one address with users for whom it has no success. An attacker who tries few OTPs on each of many
 // users locks none of them.
 const (
-	MaxAddress     = 200            // failures per day
-	AddressPressed = 20             // failures per day after which windows are narrow
-	AddressGuess   = 61 * sixDigits // before that, the probability that one guess may have, over all tokens: the first window of a hardware token
-	AddressKnown   = 90 * day       // how long an address is known after a user's last success from it
+	MaxAddress    = 200            // failures per day
+	AddressNarrow = 20             // failures per day after which windows are narrow
+	AddressGuess  = 61 * sixDigits // before that, the probability that one guess may have, over all tokens: the first window of a hardware token
+	AddressKnown  = 90 * day       // how long an address is known after a user's last success from it
 )
 
 // Address is what is known about the address of a caller of a login, and about the user at that address.
@@ -20,18 +20,18 @@ type Address struct {
 // user.
 func (a *Address) Knows(now Time) bool { return a.LastSuccess != 0 && now-a.LastSuccess < AddressKnown }
 
-// Held returns whether the address has failed so often today that this user's credential is refused without a check.
-func (a *Address) Held(now Time) bool { return !a.Knows(now) && a.today(now) >= MaxAddress }
+// Blocked returns whether the address has failed so often today that this user's credential is refused without a check.
+func (a *Address) Blocked(now Time) bool { return !a.Knows(now) && a.today(now) >= MaxAddress }
 
-// Pressed returns whether the address has failed so often today that this user's windows are narrow.
-func (a *Address) Pressed(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressPressed }
+// UnderAttack returns whether the address has failed so often today that this user's windows are narrow.
+func (a *Address) UnderAttack(now Time) bool { return !a.Knows(now) && a.today(now) >= AddressNarrow }
 
-// GuessMost returns the probability that one guess from the address may have, over all tokens that it is tried on.
-func (a *Address) GuessMost(now Time) Chance {
+// MaxGuess returns the probability that one guess from the address may have, over all tokens that it is tried on.
+func (a *Address) MaxGuess(now Time) Chance {
 	switch {
 	case a.Knows(now):
 		return certain
-	case a.Pressed(now):
+	case a.UnderAttack(now):
 		return MinGuess
 	}
 	return AddressGuess
@@ -44,8 +44,8 @@ func (a *Address) today(now Time) int64 {
 	return a.Failures
 }
 
-// Failed counts a failure.
-func (a *Address) Failed(now Time) {
+// CountFailure counts a failure.
+func (a *Address) CountFailure(now Time) {
 	a.Day, a.Failures = int64(now/day), a.today(now)+1
 }
 

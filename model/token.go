@@ -83,7 +83,7 @@ func synced(p otp.Params, before int64, next otp.State, asked []byte) (previous 
 	if p.Algorithm == otp.TOTP {
 		for i := range otp.Steps(asked).Len() {
 			if step := otp.Steps(asked).At(i); step < next.Next {
-				next = next.Spend(step)
+				next = next.WithUsed(step)
 			}
 		}
 		before = next.Known

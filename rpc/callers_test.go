@@ -465,7 +465,7 @@ func TestKnownCallers(t *testing.T) {
 				}
 				by.do(t, c.method, strings.ReplaceAll(c.change, "{}", name))
 				if by != s {
-					s.clock.advance(store.CallersKept)
+					s.clock.advance(store.MaxCallerAge)
 				}
 				if _, seen := s.answerNow(who, "user/search", search); !strings.Contains(seen, c.is) {
 					t.Errorf("%s, changed by server %d: %s", c.name, k+1, seen)
@@ -492,7 +492,7 @@ func TestRevokedAgain(t *testing.T) {
 				all.Go(func() {
 					began := time.Now()
 					_, reply := s.post("/das5/rest/agent/set", `{"agent":{"name":"`+name+`"},"attrs":{"status":"DISABLED"}}`, "Idempotency-Key", name)
-					if took := time.Since(began); took < store.CallersKept {
+					if took := time.Since(began); took < store.MaxCallerAge {
 						t.Errorf("answered after %s, when others may still honour him: %s", took, reply)
 					}
 					if code, seen := s.answerNow(who, "domain/search", `{"max":0}`); code != 4 && strings.Contains(reply, `"error":0`) {

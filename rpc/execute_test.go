@@ -270,7 +270,7 @@ func TestAnswersAreDropped(t *testing.T) {
 		t.Fatalf("%d kept", n)
 	}
 	s.clock.advance(25 * time.Hour)
-	if err := s.DropAnswers(t.Context()); err != nil {
+	if err := s.DropReplies(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := kept(); n != 0 {

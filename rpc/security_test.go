@@ -56,7 +56,7 @@ func TestSecurityFigures(t *testing.T) {
 	lock := func() (tries int, length model.Time) {
 		for locks := false; !locks; tries++ {
 			now += 10_000
-			locks = u.Refused(now, true, model.PasswordChance)
+			locks = u.RecordRefusal(now, true, model.PasswordChance)
 		}
 		length = u.LockedUntil - now
 		now = u.LockedUntil
@@ -88,7 +88,7 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("%s at most, each counted as %.1e", thousands(int(passwords)), chance(model.PasswordChance)),
 		fmt.Sprintf("%d a %s |", model.MaxRefused, map[int]string{60_000: "minute"}[model.RefusedWithin]),
 		fmt.Sprintf("had no success with in %d days | %d a day, at %d codes of a user's tokens; from %d on windows are narrow", model.AddressKnown/day, model.MaxAddress,
-			model.AddressGuess/model.CodeChance(6), model.AddressPressed),
+			model.AddressGuess/model.CodeChance(6), model.AddressNarrow),
 		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.MinSpray, login.SprayWithin/time.Minute, login.SprayTimes),
 		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes, ms(login.PasscodeInterval)),
 		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.MaxSignInLock), model.MaxSignInKnown, model.SignInKnown/day),

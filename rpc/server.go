@@ -136,8 +136,8 @@ func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []
 	return s.core.CallIdempotent(ctx, path, key, params)
 }
 
-// DropAnswers deletes expired replies of calls with an idempotency key.
-func (s *Server) DropAnswers(ctx context.Context) error { return s.core.DropAnswers(ctx) }
+// DropReplies deletes expired replies of calls with an idempotency key.
+func (s *Server) DropReplies(ctx context.Context) error { return s.core.DropReplies(ctx) }
 
 // Deliver sends queued messages until ctx ends.
 func (s *Server) Deliver(ctx context.Context) { message.Deliver(ctx, s.core) }
@@ -162,8 +162,8 @@ func (s *Server) PruneAudit(ctx context.Context, before time.Time) (removed int6
 	return admin.PruneAudit(ctx, s.core, before)
 }
 
-// Watch records the head of the audit log until ctx ends.
-func (s *Server) Watch(ctx context.Context) { admin.Watch(ctx, s.core) }
+// Maintain records the head of the audit log until ctx ends.
+func (s *Server) Maintain(ctx context.Context) { admin.Maintain(ctx, s.core) }
 
 // NameFaults calls see for every text, in all objects, that the rule for it would now refuse. It returns their number.
 func (s *Server) NameFaults(ctx context.Context, see func(object.NameFault)) (n int, err error) {

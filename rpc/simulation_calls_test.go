@@ -333,7 +333,9 @@ func (g *generator) attribute(path, name string, attrs map[string]any, in int) {
 }
 
 // some says whether to name one of a type: where there are none, rarely.
-func (g *generator) some(noun string) bool { return len(g.w.rows[object.Types[noun].Table]) > 0 || g.once(8) }
+func (g *generator) some(noun string) bool {
+	return len(g.w.rows[object.Types[noun].Table]) > 0 || g.once(8)
+}
 
 func (g *generator) value(path string, a *object.Attr) any {
 	switch a.Kind {

@@ -289,7 +289,7 @@ func (w *simulation) step(s *step) {
 		w.open(n)
 	}
 	if len(died) == 1 {
-		time.Sleep(store.CallersKept) // nobody waited for it: the other process may go so long by what it has read of callers
+		time.Sleep(store.MaxCallerAge) // nobody waited for it: the other process may go so long by what it has read of callers
 	}
 	w.found(w.look(), calls, "")
 }
@@ -634,9 +634,9 @@ func (s *turning) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.Update(ctx, fn)
 }
 
-func (s *turning) UpdateSure(ctx context.Context, fn func(store.Tx) error) error {
+func (s *turning) UpdateShared(ctx context.Context, fn func(store.Tx) error) error {
 	s.turn(ctx)
-	return s.Store.UpdateSure(ctx, fn)
+	return s.Store.UpdateShared(ctx, fn)
 }
 
 func (s *turning) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {

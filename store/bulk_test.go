@@ -179,7 +179,7 @@ func TestWithin(t *testing.T) {
 				return nil
 			},
 			"a longer time of its own": func(tx store.Tx) error {
-				tx.Within(time.Hour, "an hour")
+				tx.TimeLimit(time.Hour, "an hour")
 				time.Sleep(2 * most)
 				return nil
 			},
@@ -197,7 +197,7 @@ func TestWithin(t *testing.T) {
 			},
 		} {
 			err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
-				tx.Within(most, "too long, said the caller")
+				tx.TimeLimit(most, "too long, said the caller")
 				return errors.Join(tx.PutMeta(what, []byte("x")), way(tx))
 			})
 			var known *model.Error

@@ -54,14 +54,14 @@ type updateMode uint8
 
 const (
 	updateShort     updateMode = iota
-	updateSure                 // see Store.UpdateSure
-	updateShared               // several UpdateSure in one transaction; see sharedWriter
+	updateShared               // see Store.UpdateShared
+	updateGroup                // several UpdateShared in one transaction; see sharedWriter
 	updateLong                 // see Store.UpdateLong
 	updateUnbounded            // like updateLong, but without a time limit except the end of ctx: for operators' commands
 )
 
 // short says whether such an Update takes little time, so that it may share a transaction with others.
-func (m updateMode) short() bool { return m <= updateShared }
+func (m updateMode) short() bool { return m <= updateGroup }
 
 // dialect holds all differences between the databases once they are open.
 type dialect struct {
@@ -134,8 +134,8 @@ func (s *sqlStore) Update(ctx context.Context, fn func(Tx) error) error {
 	return s.update(ctx, updateShort, func(tx *sqlTx) error { return fn(tx) })
 }
 
-func (s *sqlStore) UpdateSure(ctx context.Context, fn func(Tx) error) error {
-	return s.update(ctx, updateSure, func(tx *sqlTx) error { return fn(tx) })
+func (s *sqlStore) UpdateShared(ctx context.Context, fn func(Tx) error) error {
+	return s.update(ctx, updateShared, func(tx *sqlTx) error { return fn(tx) })
 }
 
 func (s *sqlStore) UpdateLong(ctx context.Context, fn func(Tx) error) error {
@@ -157,7 +157,7 @@ func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) 
 		if changes > 0 {
 			s.callers.Add(1)
 			s.changes.Add(-changes)
-			time.Sleep(CallersKept)
+			time.Sleep(MaxCallerAge)
 		}
 	}()
 	err := s.write.update(ctx, mode, func(tx *sqlTx) error {
@@ -184,7 +184,7 @@ func (s *sqlStore) errOverlong() *model.Error {
 // errOverdue is wrapped by every error of a transaction that exceeded its time limit.
 var errOverdue = errors.New("the transaction took too long")
 
-func (s *sqlStore) Callers() int64 {
+func (s *sqlStore) CallerChanges() int64 {
 	if s.changes.Load() > 0 {
 		return -1
 	}

@@ -137,7 +137,7 @@ func Resolve(resolved Store, mac string) (committed bool, err error) {
 	}
 	void := last
 	void.MAC = []byte("void")
-	return w.resolve(context.Background(), &attempt{retryBudget: &retryBudget{outage: s.outage}}, &void, own)
+	return w.resolveCommit(context.Background(), &attempt{retryBudget: &retryBudget{outage: s.outage}}, &void, own)
 }
 
 // LostCallers is how many callers may wait for a server that is gone.

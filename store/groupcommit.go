@@ -194,7 +194,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	first, word, before := len(w.held) == 0, savepoint, w.record.point()
 	if first {
 		w.durable, word = w.head, begin
-	} else if j.mode == updateSure {
+	} else if j.mode == updateShared {
 		word = ""
 	}
 	if err := w.exec(word); err != nil {

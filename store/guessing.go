@@ -19,15 +19,15 @@ func (tx *sqlReadTx) CountOutcomes(methods string, since model.Time, outcomes []
 	return value[int64](tx, query, args...)
 }
 
-// Held counts the users of a domain who have active assignments to active tokens of a product.
-type Held struct {
-	DomainID  string `db:"domain_id"`
-	ProductID string `db:"product_id"`
-	Users     int64  `db:"users"`
-	Most      int64  `db:"most"` // largest number of tokens, of any product, that one of these users has
+// TokenHoldings counts the users of a domain who have active assignments to active tokens of a product.
+type TokenHoldings struct {
+	DomainID   string `db:"domain_id"`
+	ProductID  string `db:"product_id"`
+	Users      int64  `db:"users"`
+	MostTokens int64  `db:"most"` // largest number of tokens, of any product, that one of these users has
 }
 
-var selectHeld = selects[Held](`
+var selectHeld = selects[TokenHoldings](`
 	SELECT domain_id, product_id, COUNT(*) AS users, MAX(tokens) AS most FROM (
 		SELECT u.domain_id, t.product_id, a.user_id, MAX(n.tokens) AS tokens
 		FROM token_assignments a JOIN tokens t ON t.id = a.token_id JOIN users u ON u.id = a.user_id JOIN (
@@ -37,7 +37,7 @@ var selectHeld = selects[Held](`
 		GROUP BY u.domain_id, t.product_id, a.user_id
 	) AS held GROUP BY domain_id, product_id ORDER BY domain_id, product_id`)
 
-func (tx *sqlReadTx) Held() ([]Held, error) { return selectHeld.all(tx, "") }
+func (tx *sqlReadTx) TokenHoldings() ([]TokenHoldings, error) { return selectHeld.all(tx, "") }
 
 func (tx *sqlReadTx) ShortSeeds(bytes int64) (int64, error) {
 	// Sealing adds the same number of bytes to every seed.

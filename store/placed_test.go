@@ -132,7 +132,7 @@ func TestNewerSchemaWhileOpen(t *testing.T) {
 		update(t, s, func(tx store.Tx) error { return nil })
 		ctx, stop := context.WithCancel(t.Context())
 		guarded := make(chan struct{})
-		go func() { s.Guard(ctx); close(guarded) }()
+		go func() { s.WatchSchema(ctx); close(guarded) }()
 		number := func(n string) {
 			t.Helper()
 			update(t, d.Open(t), func(tx store.Tx) error { return tx.PutMeta("schema", []byte(n)) })

@@ -142,7 +142,7 @@ func (s *sqlStore) outdated() error {
 // schemaInterval is how often a server reads the number of the schema.
 const schemaInterval = time.Second
 
-func (s *sqlStore) Guard(ctx context.Context) {
+func (s *sqlStore) WatchSchema(ctx context.Context) {
 	tick := time.NewTicker(schemaInterval)
 	defer tick.Stop()
 	for {

@@ -97,7 +97,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 	}
 	most, runs, timeouts := w.most, maxRetry, ""
 	switch mode {
-	case updateShared:
+	case updateGroup:
 		a.isolation, runs = sql.LevelRepeatableRead, maxSharedRuns
 	case updateLong:
 		most = w.store.bulk
@@ -139,7 +139,7 @@ func (w *retryWriter) update(ctx context.Context, mode updateMode, fn func(*sqlT
 		}
 		next, err = w.inTurn(ctx, a, turn)
 	}
-	if mode == updateShared && (next == conflict || refusedStatement(err)) {
+	if mode == updateGroup && (next == conflict || refusedStatement(err)) {
 		return errNotShared
 	}
 	return w.inTime(ctx, mode, err)
@@ -287,7 +287,7 @@ func (w *retryWriter) runOnce(ctx context.Context, conn *sqlx.Conn, a *attempt) 
 	}
 	void := &model.Audit{Time: tx.chain.time, Agent: "serve", Method: "commit", Object: "lost on its way", Remote: "local"}
 	behind := w.store.behind(void, a.head)
-	committed, failed := w.resolve(ctx, a, void, tx.first)
+	committed, failed := w.resolveCommit(ctx, a, void, tx.first)
 	switch {
 	case failed != nil:
 		a.head = chain{}
@@ -331,14 +331,14 @@ func resultOfCommit(err error) runResult {
 	return inDoubt
 }
 
-// resolve finds out whether a transaction took effect whose COMMIT got no reply. mac is the MAC of its first audit row; void is a
+// resolveCommit finds out whether a transaction took effect whose COMMIT got no reply. mac is the MAC of its first audit row; void is a
 // row with the same id.
 //
-// resolve inserts void. The insert waits for the transaction if that is still running. If the insert then finds the transaction's
-// row, the transaction was committed. resolve commits too, after writing to that row, so that the transaction is as durable as
-// resolve's own COMMIT. (A primary that restarts may show rows that its synchronous standby does not have yet.) If the insert
+// resolveCommit inserts void. The insert waits for the transaction if that is still running. If the insert then finds the transaction's
+// row, the transaction was committed. resolveCommit commits too, after writing to that row, so that the transaction is as durable as
+// resolveCommit's own COMMIT. (A primary that restarts may show rows that its synchronous standby does not have yet.) If the insert
 // does not find that row, void stays. A COMMIT that still arrives later then fails, because its row's id is taken.
-func (w *retryWriter) resolve(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
+func (w *retryWriter) resolveCommit(ctx context.Context, a *attempt, void *model.Audit, mac []byte) (committed bool, err error) {
 	// The Update's own time may be over, so use a new time limit.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), maxOutage)
 	defer stop()

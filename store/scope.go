@@ -21,7 +21,7 @@ const (
 	NoneOf               // starts at each row; no row that the path leads to may match
 )
 
-func (tx *sqlReadTx) Limit(scope Scope) { tx.scope = scope }
+func (tx *sqlReadTx) SetScope(scope Scope) { tx.scope = scope }
 
 // nothing matches no row.
 var nothing = []Cond{{Column: "id", Op: In, Value: []any{}}}

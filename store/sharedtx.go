@@ -16,13 +16,13 @@ import (
 	"tokensmith/model"
 )
 
-// On PostgreSQL, a login alone takes three round trips and a commit. sharedWriter runs many Updates of mode updateSure in one
+// On PostgreSQL, a login alone takes three round trips and a commit. sharedWriter runs many Updates of mode updateShared in one
 // transaction instead. Their functions run in turns: each runs until it needs rows from the database; then the queries of all of
 // them are sent at once. What they write is kept until they end, and sent with COMMIT.
 //
 // The transaction has the isolation level REPEATABLE READ, so PostgreSQL refuses it if another transaction changed a row that it
 // writes. A function that decides by a row must therefore write that row, or a row that every change of it writes as well (see
-// UpdateSure in store.go).
+// UpdateShared in store.go).
 //
 // PostgreSQL does not keep the functions of one transaction apart. So they declare what they read and write (see sqlReadTx.sees and
 // sqlTx.change). One that has read what another one wrote meanwhile writes nothing and runs again in the next transaction.
@@ -57,7 +57,7 @@ const (
 )
 
 func (w *sharedWriter) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
-	if mode != updateSure {
+	if mode != updateShared {
 		return w.retryWriter.update(ctx, mode, fn)
 	}
 	waits, stop := context.WithTimeout(ctx, w.most)
@@ -155,7 +155,7 @@ func (w *sharedWriter) together(jobs []*sharedJob) error {
 			recover() // the function panics again when it runs alone
 			result <- err
 		}()
-		err = w.retryWriter.update(jobs[0].ctx, updateShared, func(tx *sqlTx) error {
+		err = w.retryWriter.update(jobs[0].ctx, updateGroup, func(tx *sqlTx) error {
 			return (&sharedTx{tx: tx, wrote: map[claim]*member{}}).run(jobs)
 		})
 	}()

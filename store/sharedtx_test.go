@@ -48,7 +48,7 @@ func count(tx store.Tx, name string) (int64, error) {
 	return login.FailCount, tx.SaveLogin(&login.UserState)
 }
 
-// updateAs counts a failure of a user with UpdateSure, and returns how many there are then. kind is how it does so; the kinds 3 to 6
+// updateAs counts a failure of a user with UpdateShared, and returns how many there are then. kind is how it does so; the kinds 3 to 6
 // fail.
 func updateAs(s store.Store, name string, kind int) (got int64, err error) {
 	mine := errors.New("mine")
@@ -57,7 +57,7 @@ func updateAs(s store.Store, name string, kind int) (got int64, err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	err = s.UpdateSure(context.Background(), func(tx store.Tx) (err error) {
+	err = s.UpdateShared(context.Background(), func(tx store.Tx) (err error) {
 		switch kind {
 		case 4:
 			return mine
@@ -191,7 +191,7 @@ func TestLoginsBesideALongTransaction(t *testing.T) {
 	for i := range callers {
 		all.Go(func() {
 			for range logins {
-				err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+				err := s.UpdateShared(context.Background(), func(tx store.Tx) error {
 					_, err := count(tx, fmt.Sprint("u", i))
 					return err
 				})
@@ -227,7 +227,7 @@ func sharing(t *testing.T, s store.Store, callers int, stop <-chan struct{}) (ma
 					return
 				default:
 				}
-				err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+				err := s.UpdateShared(context.Background(), func(tx store.Tx) error {
 					_, err := count(tx, fmt.Sprint("u", i+1))
 					return err
 				})
@@ -280,7 +280,7 @@ func TestSharedTransactionsKeepErrorsApart(t *testing.T) {
 							recover()
 							ended <- refused
 						}()
-						refused = s.UpdateSure(context.Background(), fails) == nil
+						refused = s.UpdateShared(context.Background(), fails) == nil
 					}()
 					if <-ended {
 						t.Error("it gave no error")
@@ -364,7 +364,7 @@ func TestSharedTransactionsDoNotWaitForEver(t *testing.T) {
 	defer all.Wait()
 	defer close(end)
 	all.Go(func() {
-		s.UpdateSure(context.Background(), func(tx store.Tx) error {
+		s.UpdateShared(context.Background(), func(tx store.Tx) error {
 			once.Do(func() { close(began) })
 			<-end // like a statement without a reply
 			return nil
@@ -394,7 +394,7 @@ func TestAddressesOfAUserAreBounded(t *testing.T) {
 		s := d.Open(t)
 		user(t, s, "u0")
 		for i := range 40 {
-			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+			err := s.UpdateShared(context.Background(), func(tx store.Tx) error {
 				return tx.AddressKnown("u0", fmt.Sprint("192.0.2.", i), model.Time(model.AddressKnown)+model.Time(i))
 			})
 			if err != nil {
@@ -527,12 +527,12 @@ func TestLoginsBesideAdministrators(t *testing.T) {
 			if c.group {
 				update(create(s, "other"))
 			}
-			if err := s.UpdateSure(t.Context(), func(tx store.Tx) error { return tx.Audit(&model.Audit{Time: 1, Method: "begins a chain"}) }); err != nil {
+			if err := s.UpdateShared(t.Context(), func(tx store.Tx) error { return tx.Audit(&model.Audit{Time: 1, Method: "begins a chain"}) }); err != nil {
 				t.Fatal(err)
 			}
 			var once sync.Once
 			runs, accepted := 0, false
-			err := s.UpdateSure(t.Context(), func(tx store.Tx) (err error) {
+			err := s.UpdateShared(t.Context(), func(tx store.Tx) (err error) {
 				runs++
 				accepted, err = otpLogin(tx, func() { once.Do(func() { update(c.admin(s)) }) })
 				return err
@@ -555,7 +555,7 @@ func TestLoginsBesideAdministrators(t *testing.T) {
 				return err
 			})
 			again := false
-			if err := s.UpdateSure(t.Context(), func(tx store.Tx) (err error) {
+			if err := s.UpdateShared(t.Context(), func(tx store.Tx) (err error) {
 				again, err = otpLogin(tx, func() {})
 				return err
 			}); err != nil {
@@ -579,7 +579,7 @@ func TestUnknownUsersTakeAsLong(t *testing.T) {
 		var decided sync.Map
 		storetest.Together(t, d, s, 12, func(int) {
 			transaction := ""
-			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+			err := s.UpdateShared(context.Background(), func(tx store.Tx) error {
 				if err := store.Ask(tx, &transaction, "SELECT CAST(txid_current() AS TEXT)"); err != nil {
 					return err
 				}

@@ -376,7 +376,7 @@ func TestCallersChange(t *testing.T) {
 	if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Insert(&agent) }); err != nil {
 		t.Fatal(err)
 	}
-	before := s.Callers()
+	before := s.CallerChanges()
 	fns := []func(store.Tx) error{func(tx store.Tx) error {
 		agent.Status = model.DisabledBy
 		return tx.Save(&agent)
@@ -394,7 +394,7 @@ func TestCallersChange(t *testing.T) {
 	began := time.Now()
 	for i := range late {
 		fn := fns[i+1]
-		fns[i+1] = func(tx store.Tx) error { err := fn(tx); late[i] = s.Callers(); return err }
+		fns[i+1] = func(tx store.Tx) error { err := fn(tx); late[i] = s.CallerChanges(); return err }
 	}
 	for _, err := range behind(t, s, fns...) {
 		if err != nil {
@@ -404,8 +404,8 @@ func TestCallersChange(t *testing.T) {
 	if slices.Contains(late, before) {
 		t.Errorf("Callers gave %d before, and %v to those who had seen the change", before, late)
 	}
-	if took := time.Since(began); s.Callers() == before || s.Callers() < 0 || took < store.CallersKept {
-		t.Errorf("Callers gives %d, %d before; the change took %s", s.Callers(), before, took)
+	if took := time.Since(began); s.CallerChanges() == before || s.CallerChanges() < 0 || took < store.MaxCallerAge {
+		t.Errorf("Callers gives %d, %d before; the change took %s", s.CallerChanges(), before, took)
 	}
 }
 

@@ -48,28 +48,28 @@ type Store interface {
 	// is completed even if ctx ends, because a refused credential must be counted even if the client disconnects. An Update that
 	// the database does not finish in time, at most one minute after its turn has come, is Unavailable.
 	//
-	// An Update that saves or deletes an agent or a domain, or calls SetCertificates, returns only after another CallersKept,
+	// An Update that saves or deletes an agent or a domain, or calls SetCertificates, returns only after another MaxCallerAge,
 	// whether it succeeded or not.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// UpdateSure is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
+	// UpdateShared is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
 	// needs no savepoint for it. If fn returns an error all the same, the Updates that share its transaction are rolled back too,
 	// and are Unavailable.
 	//
 	// PostgreSQL runs several of them in one transaction with the isolation level REPEATABLE READ. So fn must change every row that
 	// its decision depends on, if another transaction that runs at the same time may take that decision too: a token whose OTP it
 	// accepts, a user whose failures it counts. Rows that only administrators change need no change.
-	UpdateSure(ctx context.Context, fn func(Tx) error) error
+	UpdateShared(ctx context.Context, fn func(Tx) error) error
 
 	// UpdateLong is Update for work that may take long, such as an import or a batch. Updates that ran before it are committed
 	// before it begins. Updates that come after it may have to wait until it ends. It has its own time limit (WithBulkTimeout).
 	// An UpdateLong that exceeds the limit is TooLarge and is rolled back.
 	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
-	// Callers returns a number that changes after each Update by which this Store has changed who may call the server. These are
+	// CallerChanges returns a number that changes after each Update by which this Store has changed who may call the server. These are
 	// Updates that save or delete an agent or a domain, or call SetCertificates, even if they fail. While such an Update runs,
-	// Callers returns -1. Changes made by other processes do not change the number.
-	Callers() int64
+	// CallerChanges returns -1. Changes made by other processes do not change the number.
+	CallerChanges() int64
 
 	// Readers returns how many Views of this process can run at the same time. Further Views wait.
 	Readers() int
@@ -90,9 +90,9 @@ type Store interface {
 	// full or failing, or because the database is read-only. While no change is refused, Writable costs nothing.
 	Writable(ctx context.Context) error
 
-	// Guard checks, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable, because
+	// WatchSchema checks, until ctx ends, whether a newer tokensmith migrates the schema. From then on Updates are Unavailable, because
 	// this version does not know the rules of the newer schema.
-	Guard(ctx context.Context)
+	WatchSchema(ctx context.Context)
 
 	// Stats reads the figures that are worth monitoring.
 	Stats(ctx context.Context) (Stats, error)
@@ -170,17 +170,17 @@ type Store interface {
 	Close() error
 }
 
-// CallersKept is how long a process may use what it has read about who may call, while Callers stays the same and is not -1. An
+// MaxCallerAge is how long a process may use what it has read about who may call, while CallerChanges stays the same and is not -1. An
 // Update that takes a right away from a caller returns only after this time. Then no process grants that right any more.
-const CallersKept = 100 * time.Millisecond
+const MaxCallerAge = 100 * time.Millisecond
 
 // ReadTx is a read transaction. It is bound to its View or Update, to that call's context, and to one goroutine. The caller may
 // keep and change what it returns. "Folded" names are names as returned by model.Fold. "Oldest first" means ordered by id,
 // because ids grow with time. Maps contain only what was found. They are never nil, but an empty list may be nil.
 type ReadTx interface {
-	// Limit restricts Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope
+	// SetScope restricts Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope
 	// until the end of the transaction; nil removes the restriction. Nothing else is restricted: callers get ids from Find.
-	Limit(scope Scope)
+	SetScope(scope Scope)
 
 	// Load reads the row with that key into dst, a pointer to a type of the domain. If there is no such row, it returns NotFound
 	// and leaves dst unchanged.
@@ -231,9 +231,9 @@ type ReadTx interface {
 
 	// Domains returns all domains, ordered by name.
 	Domains() ([]model.Domain, error)
-	// Held returns, for each domain and product, how many users of the domain have tokens of the product, and the largest number
+	// TokenHoldings returns, for each domain and product, how many users of the domain have tokens of the product, and the largest number
 	// of tokens, of any product, that one of these users has. Pairs without such users are left out.
-	Held() ([]Held, error)
+	TokenHoldings() ([]TokenHoldings, error)
 	// ShortSeeds counts the tokens whose seed is shorter than a number of bytes. It reads all tokens.
 	ShortSeeds(bytes int64) (int64, error)
 	// DomainsByName returns the domains that have one of the names, by folded name.
@@ -320,8 +320,8 @@ type ReadTx interface {
 
 	// TemplateByName returns a message template. If there is none, it returns NotFound.
 	TemplateByName(name string) (model.Template, error)
-	// Answered returns the stored reply for an idempotency key; nil if there is none that expires after now.
-	Answered(id string, now model.Time) (*model.StoredReply, error)
+	// FindReply returns the stored reply for an idempotency key; nil if there is none that expires after now.
+	FindReply(id string, now model.Time) (*model.StoredReply, error)
 
 	// VerifyAudit checks every row of the record and every mark: that none was changed, inserted, removed or moved by hand. Rows
 	// and marks that were cut off the end can be detected only by a head from before: expect, unless it is empty. An error of
@@ -342,10 +342,10 @@ type Tx interface {
 	// Update. A panic in fn ends the Update. Calls of Try may be nested.
 	Try(fn func(Tx) error) error
 
-	// Within limits the time of the transaction, counted from now and including its searches, if other Updates have to wait for
+	// TimeLimit limits the time of the transaction, counted from now and including its searches, if other Updates have to wait for
 	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. On PostgreSQL Updates run
 	// side by side, so this limit does not apply there.
-	Within(most time.Duration, refusal string)
+	TimeLimit(most time.Duration, refusal string)
 
 	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
 	// of that link got it before this assignment existed. InsertMany does the same.
@@ -460,9 +460,9 @@ type Tx interface {
 	// before.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
 
-	// KeepAnswer saves a stored reply, replacing one with the same key.
-	KeepAnswer(a *model.StoredReply) error
-	// DropAnswers deletes up to most stored replies that expire at now or before, earliest expiry first, and returns how many it
+	// StoreReply saves a stored reply, replacing one with the same key.
+	StoreReply(a *model.StoredReply) error
+	// DropReplies deletes up to most stored replies that expire at now or before, earliest expiry first, and returns how many it
 	// deleted.
-	DropAnswers(now model.Time, most int) (int64, error)
+	DropReplies(now model.Time, most int) (int64, error)
 }

@@ -185,7 +185,7 @@ func (tx *sqlReadTx) loadWhere(dst any, where string, args ...any) error {
 		return scanOne(rows, places(v, t.fields, make([]any, len(t.fields)))...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return model.Missed(t.noun)
+		return model.NotFoundError(t.noun)
 	}
 	return err
 }
@@ -226,7 +226,7 @@ func (tx *sqlTx) Save(row any) error {
 	}
 	n, err := tx.execOften(t.saveOne, t.saved(v)...)
 	if err == nil && n == 0 {
-		err = model.Missed(t.noun)
+		err = model.NotFoundError(t.noun)
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (tx *sqlTx) Delete(row any) error {
 	id := reflectx.FieldByIndexesReadOnly(v, t.fields[t.keyAt].Index).Interface()
 	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
 	if err == nil && n == 0 {
-		err = model.Missed(t.noun)
+		err = model.NotFoundError(t.noun)
 	}
 	return err
 }

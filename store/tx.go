@@ -87,7 +87,7 @@ func (tx *sqlReadTx) limit(most time.Duration, overdue *model.Error) {
 	}
 }
 
-func (tx *sqlTx) Within(most time.Duration, refusal string) {
+func (tx *sqlTx) TimeLimit(most time.Duration, refusal string) {
 	if tx.store.dialect.serial {
 		tx.limit(most, &model.Error{Kind: model.TooLarge, Msg: refusal, Err: errOverdue})
 	}

@@ -153,11 +153,11 @@ func (e *env) caller(ctx context.Context, f *callFlags) (call callFunc, done fun
 		return nil, nil, err
 	}
 	// If no server runs on this database, nobody else deletes the expired replies.
-	if err := s.DropAnswers(ctx); err != nil {
+	if err := s.DropReplies(ctx); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	guarded, stop := context.WithCancel(ctx)
-	go st.Guard(guarded) // an import may take hours, and the database may be migrated meanwhile
+	go st.WatchSchema(guarded) // an import may take hours, and the database may be migrated meanwhile
 	return func(ctx context.Context, method, key string, params []byte) ([]byte, error) {
 			return s.CallIdempotent(ctx, method, key, params), nil
 		}, func() {

@@ -160,8 +160,8 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	debug.FreeOSMemory() // return the memory that hashing the first administrator's password needed
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go st.Guard(ctx)
-	go s.Watch(ctx)
+	go st.WatchSchema(ctx)
+	go s.Maintain(ctx)
 	go s.Follow(ctx)
 	go s.WatchGuessing(ctx)
 	go func() {

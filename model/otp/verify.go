@@ -24,9 +24,9 @@ func (st State) Used(step int64) bool {
 	return step < st.Next || st.Spent.Has(step)
 }
 
-// Spend returns the state with one more used step. If there are too many, the lowest is forgotten, and Known moves up
+// WithUsed returns the state with one more used step. If there are too many, the lowest is forgotten, and Known moves up
 // accordingly.
-func (st State) Spend(step int64) State {
+func (st State) WithUsed(step int64) State {
 	if step < st.Known {
 		return st
 	}
@@ -61,8 +61,8 @@ func Verify(key []byte, p Params, st State, now int64, window int, otp string) (
 
 // Search limits the cost of searching a password, and counts it. The zero Search searches the whole window.
 type Search struct {
-	Most int64 // limit for the compared steps, beginning with the expected one and ending with used ones of HOTP; 0 means no limit
-	Made int64 // number of HMACs that were computed
+	Limit int64 // limit for the compared steps, beginning with the expected one and ending with used ones of HOTP; 0 means no limit
+	Made  int64 // number of HMACs that were computed
 }
 
 // Verify is the function Verify with the limit.
@@ -86,7 +86,7 @@ func (s *Search) look(key []byte, p Params, st State, now int64, window int, cod
 	}
 	defer func() { s.Made += g.made }()
 	reach, used := p.window(st, now, window), p.used(st, window)
-	more := func() bool { return s.Most == 0 || g.made < s.Most }
+	more := func() bool { return s.Limit == 0 || g.made < s.Limit }
 	for step := range reach.outward() {
 		if !more() {
 			return 0, NoMatch
@@ -122,7 +122,7 @@ func Accept(p Params, st State, now, match int64) State {
 	st.Next = match + 1
 	if p.Algorithm == TOTP {
 		st.Drift = add(match, -p.Step(now))
-		st = st.Spend(match)
+		st = st.WithUsed(match)
 	}
 	return st
 }
@@ -131,7 +131,7 @@ func Accept(p Params, st State, now, match int64) State {
 func AcceptPair(p Params, st State, now, match int64) State {
 	after := Accept(p, st, now, match)
 	if p.Algorithm == TOTP && after.Next != st.Next {
-		after = after.Spend(match - 1)
+		after = after.WithUsed(match - 1)
 	}
 	return after
 }

@@ -276,7 +276,7 @@ func TestSearch(t *testing.T) {
 	for _, p := range []otp.Params{hotp6, totp30} {
 		st := otp.State{Next: 500}
 		made := func(most int64, code string) (otp.Outcome, int64) {
-			s := otp.Search{Most: most}
+			s := otp.Search{Limit: most}
 			_, outcome := s.Verify(key20, p, st, now, 10, code)
 			return outcome, s.Made
 		}
@@ -295,7 +295,7 @@ func TestSearch(t *testing.T) {
 			if most > 0 {
 				want = most
 			}
-			miss := otp.Search{Most: most}
+			miss := otp.Search{Limit: most}
 			miss.Miss(key20, p, st, now, 10)
 			if outcome, n := made(most, "000000"); outcome != otp.NoMatch || n != want || miss.Made != want {
 				t.Errorf("%s within %d: outcome %d, %d HMACs, a miss %d, not %d", p.Algorithm, most, outcome, n, miss.Made, want)

@@ -36,7 +36,7 @@ func (e Encoding) decode(text string) (model.Secret, bool) {
 	var err error
 	switch e {
 	case Hex:
-		out, err = hex.DecodeString(strings.ReplaceAll(model.Pasted(text), ":", ""))
+		out, err = hex.DecodeString(strings.ReplaceAll(model.CleanPasted(text), ":", ""))
 	case Base32:
 		text = strings.TrimRight(model.PastedOTP(text), "=")
 		if n := len(text) % 8; n == 1 || n == 3 || n == 6 {
@@ -44,7 +44,7 @@ func (e Encoding) decode(text string) (model.Secret, bool) {
 		}
 		out, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(text))
 	case Base64:
-		text = strings.TrimRight(model.Pasted(text), "=")
+		text = strings.TrimRight(model.CleanPasted(text), "=")
 		alphabet := base64.RawStdEncoding
 		if strings.ContainsAny(text, "-_") {
 			alphabet = base64.RawURLEncoding
@@ -78,7 +78,7 @@ const unlike = "is neither hex nor base32"
 // fault returns what is wrong with a seed that cannot be decoded: for example an odd number of hex digits, because spreadsheets
 // drop leading zeros, or a character that no encoding has.
 func (e Encoding) fault(text string) string {
-	text = strings.ReplaceAll(model.Pasted(text), ":", "")
+	text = strings.ReplaceAll(model.CleanPasted(text), ":", "")
 	if e != Base32 && e != Base64 && len(text)%2 == 1 && len(text) >= 20 && strings.Trim(text, "0123456789abcdefABCDEF") == "" {
 		return "has an odd number of hex digits: one is missing, perhaps a leading zero"
 	}
@@ -97,7 +97,7 @@ func (e Encoding) fault(text string) string {
 // characters or more and all of them are in that alphabet. For a random seed in base64 the probability of this is 10^-11, and
 // less for 16 bytes.
 func otherThanBase64(text string) Encoding {
-	text = model.Pasted(text)
+	text = model.CleanPasted(text)
 	if len(text) < 20 {
 		return ""
 	}

@@ -51,7 +51,7 @@ func readsLikeHeader(row, next []string, encoding Encoding) bool {
 	}
 	// Words of another language: this line has no digits, but the next serial number has. If this were a seed, it would be as
 	// long as the next one.
-	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(model.Pasted(row[1])) != len(model.Pasted(at(next, 1)))
+	return next != nil && !hasDigit(strings.Join(row, "")) && hasDigit(at(next, 0)) && len(model.CleanPasted(row[1])) != len(model.CleanPasted(at(next, 1)))
 }
 
 // repeatsHeader returns whether a later row is the header of another file that was appended to the first.
@@ -66,7 +66,7 @@ func sureSeed(field string, encoding Encoding) bool {
 		seed, ok := Base64.decode(field)
 		return ok && len(seed) >= 10 && hasDigit(field) && !seedWords(field, encoding)
 	}
-	return (isSeed(field) || isSeed(model.Pasted(field))) && hasDigit(field) && !seedWords(field, encoding)
+	return (isSeed(field) || isSeed(model.CleanPasted(field))) && hasDigit(field) && !seedWords(field, encoding)
 }
 
 // seedWords returns whether a field that could be a seed consists of words about seeds: it has upper and lower case, which base32

@@ -148,7 +148,7 @@ var flatten = strings.NewReplacer("-", "", "_", "")
 
 // flatName returns a name in lower case without dashes, underscores, white space and invisible characters, because files spell
 // names in many ways.
-func flatName(s string) string { return flatten.Replace(strings.ToLower(model.Pasted(s))) }
+func flatName(s string) string { return flatten.Replace(strings.ToLower(model.CleanPasted(s))) }
 
 // digitCount parses a number of digits, 6 or 8.
 func digitCount(s string) (int, bool) {

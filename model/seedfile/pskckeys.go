@@ -68,7 +68,7 @@ func (l *pskcDecrypter) setDerivation(e *element) error {
 	params := method.childNamed("PBKDF2-params")
 	d := &pskcDerivation{prf: sha1.New}
 	var err error
-	d.salt, err = base64.StdEncoding.DecodeString(model.Pasted(params.childNamed("Salt").childNamed("Specified").value()))
+	d.salt, err = base64.StdEncoding.DecodeString(model.CleanPasted(params.childNamed("Salt").childNamed("Specified").value()))
 	if err != nil || len(d.salt) == 0 || len(d.salt) > maxSalt {
 		return unreadable(e.line, "the salt of the key derivation is missing or not valid")
 	}

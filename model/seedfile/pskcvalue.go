@@ -139,7 +139,7 @@ func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, re
 		}
 		return nil, fmt.Sprintf("encryption method %s is not supported, only AES-CBC and AES-GCM", quoted(uri)), nil
 	}
-	data, bad := base64.StdEncoding.DecodeString(model.Pasted(e.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	data, bad := base64.StdEncoding.DecodeString(model.CleanPasted(e.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
 	if bad != nil || len(data) == 0 {
 		return nil, "an encrypted value is not valid base64", nil
 	}
@@ -167,7 +167,7 @@ func (l *pskcDecrypter) decrypt(e, mac *element, v *pskcValue) (plain []byte, re
 // openCBC verifies the MAC and decrypts. RFC 6030 computes the MAC of the encrypted bytes. Some programs compute it of the plain
 // bytes; this is accepted too, with a note.
 func (l *pskcDecrypter) openCBC(e, mac *element, keyBytes int, data []byte, v *pskcValue) ([]byte, string, error) {
-	want, bad := base64.StdEncoding.DecodeString(model.Pasted(mac.text))
+	want, bad := base64.StdEncoding.DecodeString(model.CleanPasted(mac.text))
 	if bad != nil || len(want) == 0 {
 		return nil, "a ValueMAC is not valid base64", nil
 	}
@@ -210,7 +210,7 @@ func (l *pskcDecrypter) openMACKey(encryptionKey []byte) ([]byte, error) {
 	if !known {
 		return nil, unreadable(l.macLine, "encryption method %s of the MAC key is not supported", quoted(uri))
 	}
-	data, bad := base64.StdEncoding.DecodeString(model.Pasted(l.macCipher.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
+	data, bad := base64.StdEncoding.DecodeString(model.CleanPasted(l.macCipher.child(nsXENC, "CipherData").child(nsXENC, "CipherValue").value()))
 	if bad != nil {
 		return nil, unreadable(l.macLine, "the MAC key is not valid base64")
 	}

@@ -334,7 +334,7 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 // keepAgent returns an error if was is the last agent that may do everything, and now may not; a nil now means that was is to be
 // deleted.
 func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
-	if !was.Full() || now != nil && now.Replaces(was) {
+	if !was.MayDoAll() || now != nil && now.Replaces(was) {
 		return nil
 	}
 	all, err := tx.FullAgents()
@@ -343,7 +343,7 @@ func keepAgent(tx store.ReadTx, was, now *model.Agent) error {
 	}
 	// An agent that is limited to addresses might not be usable, so it does not replace one that is not.
 	if slices.ContainsFunc(all, func(a model.Agent) bool {
-		return a.ID != was.ID && a.Full() && (a.Addresses == "" || was.Addresses != "")
+		return a.ID != was.ID && a.MayDoAll() && (a.Addresses == "" || was.Addresses != "")
 	}) {
 		return nil
 	}

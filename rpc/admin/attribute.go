@@ -203,7 +203,7 @@ func (m *Attribute) Get(_ *http.Request, args *AttributeArgs, plan *dispatch.Pla
 		return err
 	}
 	if len(found) == 0 {
-		return model.Missed(model.AttributeNoun)
+		return model.NotFoundError(model.AttributeNoun)
 	}
 	if len(found) > 1 {
 		return model.Errorf(model.Ambiguous, "the selector fits more than one attribute")

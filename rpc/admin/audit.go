@@ -79,9 +79,9 @@ const (
 	headLogged   = 5
 )
 
-// Watch records the head of the audit log every minute until ctx ends, also beside the key file, and logs every fifth head.
-// audit/verify takes such a head as expectHead. Watch also deletes expired replies of calls with an idempotency key.
-func Watch(ctx context.Context, s *dispatch.Server) {
+// Maintain records the head of the audit log every minute until ctx ends, also beside the key file, and logs every fifth head.
+// audit/verify takes such a head as expectHead. Maintain also deletes expired replies of calls with an idempotency key.
+func Maintain(ctx context.Context, s *dispatch.Server) {
 	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
 	said := ""
@@ -97,7 +97,7 @@ func Watch(ctx context.Context, s *dispatch.Server) {
 		}
 		said = sayNotKept(s, said)
 		if n%headLogged == 0 {
-			if err := s.DropAnswers(ctx); err != nil && ctx.Err() == nil {
+			if err := s.DropReplies(ctx); err != nil && ctx.Err() == nil {
 				s.Config.Log.Error().Err(err).Msg("answers whose time is over")
 			}
 		}

@@ -97,7 +97,7 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *dispatch.Plan)
 		plan.Long, plan.Heavy = true, heavy(calls)
 		plan.Update = func(tx store.Tx) (any, error) {
 			outer.Unrecorded = true
-			tx.Within(atomicAlone, batchTooLong(atomicAlone))
+			tx.TimeLimit(atomicAlone, batchTooLong(atomicAlone))
 			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
 		}
 	default:
@@ -223,7 +223,7 @@ func (p *prepared) tells() []string {
 	if p.plan == nil || p.err != nil {
 		return nil
 	}
-	return p.call.Tells()
+	return p.call.SecretsReturned()
 }
 
 // look runs a call that only reads, or takes the error of its preparation, and returns its envelope. An error ends the whole
@@ -233,7 +233,7 @@ func (m *Batch) look(tx store.ReadTx, p *prepared) ([]byte, error) {
 		return m.refused(p), nil
 	}
 	p.err = nil // left by an earlier run
-	tx.Limit(p.call.Scope)
+	tx.SetScope(p.call.Scope)
 	var result any
 	err := p.call.Recheck(tx)
 	if err == nil {

@@ -123,7 +123,7 @@ func (m *Batch) part(ctx context.Context, outer *dispatch.Call, calls []*prepare
 		if next != nil {
 			next.Changed = true
 		}
-		tx.Limit(outer.Scope)
+		tx.SetScope(outer.Scope)
 		switch {
 		case err != nil || outer.Idempotent == nil:
 		case next.Done == len(calls):

@@ -179,7 +179,7 @@ func (c *Caller) MayName(tx store.Tx, u, was *model.User) error {
 // that the caller may not. Otherwise the caller could choose whom an old name means. It also returns an error if a user's name
 // would then mean such an administrator.
 func (c *Caller) MayRename(tx store.Tx, was, now *model.Domain, limited []model.Agent) error {
-	if c.Full() {
+	if c.Unrestricted() {
 		return nil
 	}
 	if err := c.MayChangeDomain(tx, now.ID); err != nil {

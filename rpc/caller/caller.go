@@ -8,7 +8,7 @@
 //   - A caller uses only methods that its permissions open (Caller.Permits), and sees only its domains (Caller.Scope).
 //   - No caller changes or reads the factors of an administrator who may do more (Guard), or gives a user a name that means such
 //     an administrator (Names).
-//   - A right that was taken away is not used later than store.CallersKept after that, however long a call runs (Caller.Recheck).
+//   - A right that was taken away is not used later than store.MaxCallerAge after that, however long a call runs (Caller.Recheck).
 package caller
 
 import (
@@ -87,8 +87,8 @@ func (c *Caller) Restriction() string {
 	return ""
 }
 
-// Full returns whether the caller may do everything that any administrator may do.
-func (c *Caller) Full() bool {
+// Unrestricted returns whether the caller may do everything that any administrator may do.
+func (c *Caller) Unrestricted() bool {
 	return c.Restriction() == "" && model.Permits(c.Agent.Permissions.Items(), "*", true)
 }
 

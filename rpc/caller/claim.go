@@ -101,7 +101,7 @@ func (s *Callers) claimed(ctx context.Context, given Claim, now model.Time) (k *
 		}
 		return 0
 	}
-	version := s.Store.Callers()
+	version := s.Store.CallerChanges()
 	if known := s.Limits.Known(key, version, now); known != nil && (known.Agent.ID == id || given.certificate != "") {
 		if generation = proves(known.Agent); generation != 0 {
 			return known, generation, nil

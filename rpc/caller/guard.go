@@ -27,7 +27,7 @@ type Guard struct {
 // Guarded returns the transaction for what the caller changes.
 func (c *Caller) Guarded(tx store.Tx) store.Tx {
 	tx = Unguarded(tx)
-	if c.Full() {
+	if c.Unrestricted() {
 		return tx
 	}
 	return &Guard{Tx: tx, c: c, checked: map[string]bool{}}
@@ -59,7 +59,7 @@ func (c *Caller) MayChange(tx store.ReadTx, users, tokens []string) error {
 // MayChangeProduct returns an error if a user of one of the product's tokens may do something that the caller may not. It guards
 // settings for how the tokens are checked.
 func (c *Caller) MayChangeProduct(tx store.ReadTx, id string) error {
-	if c.Full() {
+	if c.Unrestricted() {
 		return nil
 	}
 	all, err := tx.PermissionsOfProduct(id)
@@ -72,7 +72,7 @@ func (c *Caller) MayChangeProduct(tx store.ReadTx, id string) error {
 // MayChangeDomain returns an error if a user of the domain may do something that the caller may not. It guards settings that the
 // domain makes for its users.
 func (c *Caller) MayChangeDomain(tx store.ReadTx, id string) error {
-	if c.Full() {
+	if c.Unrestricted() {
 		return nil
 	}
 	users, err := tx.Administrators()
@@ -91,7 +91,7 @@ func (c *Caller) MayChangeDomain(tx store.ReadTx, id string) error {
 // MayChooseDefault returns an error for an attribute if any administrator may do something that the caller may not. It guards the
 // choice of the default domain, which decides whom a bare name means.
 func (c *Caller) MayChooseDefault(tx store.ReadTx, attr string) error {
-	if c.Full() {
+	if c.Unrestricted() {
 		return nil
 	}
 	users, err := tx.Administrators()

@@ -10,7 +10,7 @@ import (
 
 // A call may run long after the server read its caller: its body may arrive slowly, it may wait for a place or for other changes,
 // or it may be one of many in a batch. But when a right is taken away, the server promises that nobody uses it later than
-// store.CallersKept after the change. So if the caller was read longer ago than that, the transaction of the call reads the
+// store.MaxCallerAge after the change. So if the caller was read longer ago than that, the transaction of the call reads the
 // caller again.
 
 // proof is what the server knows about the caller of a call. All calls of a batch share one proof.
@@ -32,7 +32,7 @@ func (c *Caller) NeedsRecheck() bool {
 		return false
 	}
 	ago := c.clock() - model.Time(c.proof.read.Load())
-	return ago < 0 || ago >= model.Time(store.CallersKept.Milliseconds())
+	return ago < 0 || ago >= model.Time(store.MaxCallerAge.Milliseconds())
 }
 
 // clock returns the current time, whereas Now of a call is the time when it began.

@@ -304,8 +304,8 @@ func ConnectionOf(ctx context.Context) *Connection {
 	return k
 }
 
-// Known records that the caller on the connection is authenticated.
-func (k *Connection) Known(now time.Time) {
+// MarkKnown records that the caller on the connection is authenticated.
+func (k *Connection) MarkKnown(now time.Time) {
 	if k == nil {
 		return
 	}

@@ -92,7 +92,7 @@ func (m *Device) RevealToken(r *http.Request, args *object.DeleteArgs, plan *dis
 			return nil, err
 		}
 		if tok.State == model.Revoked {
-			return nil, model.Ended(tok.Reason)
+			return nil, model.TokenEndedError(tok.Reason)
 		}
 		text, err := m.Server.Keys.Unseal(store.ClientTokenPlace(tok.ID), tok.Sealed)
 		return tokenShown{string(text)}, err

@@ -28,7 +28,7 @@ func (s *Server) authenticate(ctx context.Context, c *Call, given caller.Claim) 
 // refuse returns the error for a claim that is not valid. The audit row names an agent only if the claim named one.
 func (s *Server) refuse(ctx context.Context, c *Call, given caller.Claim, name string) error {
 	refused := model.Errorf(model.NotAuthentic, "the caller is not authenticated")
-	before, err := s.Limits.Refused(c.Remote, c.Now)
+	before, err := s.Limits.CountRefusal(c.Remote, c.Now)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *Call) Refused(ctx context.Context, err error) error {
 		if e == model.ErrMalformedToken {
 			return err
 		}
-		before, held := c.Server.Limits.Refused(c.Remote, c.Now)
+		before, held := c.Server.Limits.CountRefusal(c.Remote, c.Now)
 		if held != nil {
 			return held
 		}
@@ -82,7 +82,7 @@ func (c *Call) Refused(ctx context.Context, err error) error {
 	case model.CodeUnknown,
 		model.TokenEnded, model.DeviceInactive, model.CodeExpired, model.CodeUsedUp, model.CodeDisabled, model.TargetGone, model.Installed:
 		// One address must not fill the audit log. Its further refusals are only counted, and the next row has their number.
-		before, held := c.Server.Limits.Refused(c.Remote, c.Now)
+		before, held := c.Server.Limits.CountRefusal(c.Remote, c.Now)
 		if held != nil {
 			return err
 		}

@@ -144,8 +144,8 @@ func (c *Call) AcquireLarge(ctx context.Context) error {
 	}
 }
 
-// Ended runs the functions that the call left for its end.
-func (c *Call) Ended() {
+// RunAtEnd runs the functions that the call left for its end.
+func (c *Call) RunAtEnd() {
 	for _, f := range c.AtEnd {
 		f()
 	}

@@ -102,8 +102,8 @@ func (c *Call) AlsoTouched(tx store.Tx, noun, id string) error {
 	return tx.Audit(&model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: noun + " " + id, Remote: c.Remote})
 }
 
-// MayShowSecrets returns whether the call may return secret attributes. If it may, the call is recorded in the audit log.
-func (c *Call) MayShowSecrets() bool {
+// RevealSecrets returns whether the call may return secret attributes. If it may, the call is recorded in the audit log.
+func (c *Call) RevealSecrets() bool {
 	c.shows = c.shows || model.Permits(c.Agent.Permissions.Items(), c.Method.Path, true)
 	return c.shows
 }
@@ -128,8 +128,8 @@ func (c *Call) Run(ctx context.Context, plan *Plan) (result any, err error) {
 		ctx = context.WithoutCancel(ctx) // a refused credential must be counted even if the client disconnects
 	}
 	update := c.Server.Config.Store.Update
-	if plan.Sure && c.Idempotent == nil { // what is kept for a repeat may be refused
-		update = c.Server.Config.Store.UpdateSure
+	if plan.Shared && c.Idempotent == nil { // what is kept for a repeat may be refused
+		update = c.Server.Config.Store.UpdateShared
 	}
 	if plan.Long {
 		update = c.Server.Config.Store.UpdateLong
@@ -183,7 +183,7 @@ func (c *Call) read(ctx context.Context, plan *Plan) (result any, err error) {
 			return err
 		}
 		c.Effects = Effects{}
-		tx.Limit(c.Scope)
+		tx.SetScope(c.Scope)
 		result, err = plan.View(tx)
 		return err
 	})
@@ -200,7 +200,7 @@ func (c *Call) Apply(tx store.Tx, plan *Plan) (result any, err error) {
 	}
 	c.Effects = Effects{}
 	tx = c.guarded(tx)
-	tx.Limit(c.Scope)
+	tx.SetScope(c.Scope)
 	if plan.View != nil {
 		result, err = plan.View(tx)
 	} else {

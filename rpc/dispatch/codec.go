@@ -18,7 +18,7 @@ type Plan struct {
 	Reads  Reads // how many statements View runs
 	Update func(tx store.Tx) (any, error)
 	Parts  func(ctx context.Context) (any, error) // for a batch, which opens its own transactions, one after another
-	Sure   bool                                   // Update runs with Store.UpdateSure: it returns no error after it has written
+	Shared bool                                   // Update runs with Store.UpdateShared: it returns no error after it has written
 	Long   bool                                   // Update runs with Store.UpdateLong; View waits for a slot of Server.reading
 	Heavy  bool                                   // it needs much memory while it runs
 }

@@ -136,7 +136,7 @@ func (c *Call) findReply(tx store.ReadTx) error {
 	if err := c.Recheck(tx); err != nil {
 		return err
 	}
-	a, err := tx.Answered(c.Idempotent.id, c.Now)
+	a, err := tx.FindReply(c.Idempotent.id, c.Now)
 	if err != nil || a == nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *Call) replay(ctx context.Context, err error) error {
 		return err
 	}
 	if object, _, _ := strings.Cut(c.Method.Path, "/"); object == "agent" || object == "domain" || c.Method.Path == ExecutePath {
-		time.Sleep(store.CallersKept) // the first reply may still be waiting for this time
+		time.Sleep(store.MaxCallerAge) // the first reply may still be waiting for this time
 	}
 	if !c.Method.Reveals && !c.Method.IssuesSecret && c.Method.Path != ExecutePath {
 		return err
@@ -208,8 +208,8 @@ func (a *storedReply) of() []string {
 	return objects
 }
 
-// Tells returns the objects whose secrets the call returned or may have returned; none if its method returns no secrets.
-func (c *Call) Tells() []string {
+// SecretsReturned returns the objects whose secrets the call returned or may have returned; none if its method returns no secrets.
+func (c *Call) SecretsReturned() []string {
 	switch {
 	case len(c.SecretsTold) > 0:
 		return c.SecretsTold
@@ -227,14 +227,14 @@ func (c *Call) keep(tx store.Tx, result any) error {
 	if err != nil {
 		return err
 	}
-	for _, object := range c.Tells() {
+	for _, object := range c.SecretsReturned() {
 		envelope = append(slices.Clip(envelope), toldBegins+object...)
 	}
 	return c.keepSealed(tx, envelope)
 }
 
 func (c *Call) keepSealed(tx store.Tx, envelope []byte) error {
-	return tx.KeepAnswer(&model.StoredReply{ID: c.Idempotent.id, Request: c.Idempotent.request, Reply: c.Server.Keys.Seal(store.AnswerPlace(c.Idempotent.id), envelope),
+	return tx.StoreReply(&model.StoredReply{ID: c.Idempotent.id, Request: c.Idempotent.request, Reply: c.Server.Keys.Seal(store.AnswerPlace(c.Idempotent.id), envelope),
 		Expires: c.Now + model.Time(answerLife.Milliseconds())})
 }
 
@@ -251,13 +251,13 @@ func (a *storedReply) code() int {
 	return n
 }
 
-// DropAnswers deletes the stored replies that have expired. It does so in parts, one transaction each, so that other Updates need
+// DropReplies deletes the stored replies that have expired. It does so in parts, one transaction each, so that other Updates need
 // not wait long.
-func (s *Server) DropAnswers(ctx context.Context) error {
+func (s *Server) DropReplies(ctx context.Context) error {
 	for {
 		var n int64
 		err := s.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.DropAnswers(model.At(s.Config.Now()), answersDrop)
+			n, err = tx.DropReplies(model.At(s.Config.Now()), answersDrop)
 			return err
 		})
 		if err != nil || n < answersDrop {

@@ -26,7 +26,7 @@ func (s *Server) CallIdempotent(ctx context.Context, path, key string, params []
 		return wire.Failure(wire.ClientError(err))
 	}
 	r.Header.Set(keyHeader, key)
-	defer c.Ended()
+	defer c.RunAtEnd()
 	s.recoverer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, c, params, "") })).ServeHTTP(w, r)
 	if c.Cause != nil {
 		s.Config.Log.Error().Err(c.Cause).Str("method", path).Msg("call")

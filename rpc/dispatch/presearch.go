@@ -67,7 +67,7 @@ func (c *Call) Presearch(ctx context.Context, ended error) error {
 	}
 	defer release()
 	return c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		tx.Limit(c.Scope)
+		tx.SetScope(c.Scope)
 		ids, err := needed.find(tx)
 		if c.presearched == nil {
 			c.presearched = map[string][]any{}

@@ -145,7 +145,7 @@ func (s *Server) begin(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 		if c.proven() {
-			c.Conn.Known(c.began)
+			c.Conn.MarkKnown(c.began)
 		}
 		if body != nil {
 			body.Drain(r)
@@ -255,7 +255,7 @@ func (s *Server) ServeCall(w http.ResponseWriter, r *http.Request, c *Call, auth
 			return
 		}
 	}
-	defer c.Ended()
+	defer c.RunAtEnd()
 	if err := wire.PlainBody(r); err != nil {
 		w.Header().Set("Accept-Encoding", "identity")
 		c.Code = wire.CodeOf(err).Number

@@ -117,7 +117,7 @@ func randomCode(s *dispatch.Server) (string, error) {
 // prepareCode checks the given code. For a new object without a code it makes one.
 func prepareCode(_ context.Context, c *dispatch.Call, d *object.Decoded) (err error) {
 	text, given := object.Given[string](d, "code")
-	text = model.Pasted(text)
+	text = model.CleanPasted(text)
 	if given && (text != "" || !d.Creating) {
 		d.Extra = text
 		return model.CheckCode(d.Place+".code", text)
@@ -130,7 +130,7 @@ func prepareCode(_ context.Context, c *dispatch.Call, d *object.Decoded) (err er
 
 func checkCode(c *dispatch.Call, _ store.Tx, d *object.Decoded, old, row any) error {
 	code := row.(*model.InstallationCode)
-	if err := code.Fits(d.Place, d.Has); err != nil {
+	if err := code.ApplyAction(d.Place, d.Has); err != nil {
 		return err
 	}
 	if text, ok := d.Extra.(string); ok {

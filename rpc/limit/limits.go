@@ -58,9 +58,9 @@ func New() *Limits {
 	return &Limits{record: rate.NewLimiter(recordRate, recordBurst)}
 }
 
-// Refused counts a refused claim of an address. If the address has reached its limit, it returns an error that says when to try
+// CountRefusal counts a refused claim of an address. If the address has reached its limit, it returns an error that says when to try
 // again. Otherwise it returns the text for the audit row about the earlier refusals that were not recorded; "" if there are none.
-func (l *Limits) Refused(remote string, now model.Time) (before string, err error) {
+func (l *Limits) CountRefusal(remote string, now model.Time) (before string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.address.Get(conn.Network(remote), func() *refusedBy {
@@ -125,13 +125,13 @@ type KnownCaller struct {
 	Read    model.Time // when the agent was read
 }
 
-// Known returns the cached agent for an id or a certificate, if it was read within store.CallersKept and this process has changed
+// Known returns the cached agent for an id or a certificate, if it was read within store.MaxCallerAge and this process has changed
 // no caller since.
 func (l *Limits) Known(key string, version int64, now model.Time) *KnownCaller {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, ok := l.callers.Peek(key)
-	if !ok || k.Version != version || now < k.Read || now-k.Read >= model.Time(store.CallersKept.Milliseconds()) {
+	if !ok || k.Version != version || now < k.Read || now-k.Read >= model.Time(store.MaxCallerAge.Milliseconds()) {
 		return nil
 	}
 	return k

@@ -19,5 +19,5 @@ func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan
 	if err := token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated); err != nil {
 		return err
 	}
-	return through(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
+	return planWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
 }

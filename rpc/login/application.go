@@ -10,11 +10,11 @@ import (
 	"tokensmith/store"
 )
 
-// entry returns what each transaction of a call must begin with so that it sees only users of the realm of an application: the one
+// realmCheck returns what each transaction of a call must begin with so that it sees only users of the realm of an application: the one
 // that the call names, or else the caller's only one. A caller with several must name one, so that no realm is left by silence. A
 // caller without any who names none is held to no application: then there is nothing to do. then, if it is not nil, is called with
 // the id of the application, "" if there is none.
-func entry(c *dispatch.Call, named wire.Named, then func(tx store.ReadTx, application string) error) (func(tx store.ReadTx) error, error) {
+func realmCheck(c *dispatch.Call, named wire.Named, then func(tx store.ReadTx, application string) error) (func(tx store.ReadTx) error, error) {
 	mine := c.Agent.Applications.Items()
 	if named == (wire.Named{}) {
 		switch {
@@ -35,16 +35,16 @@ func entry(c *dispatch.Call, named wire.Named, then func(tx store.ReadTx, applic
 	}, nil
 }
 
-// through makes a plan one for an application; see entry.
-func through(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(tx store.ReadTx, application string) error) error {
-	enter, err := entry(c, named, then)
+// planWithRealm makes a plan one for an application; see realmCheck.
+func planWithRealm(c *dispatch.Call, named wire.Named, plan *dispatch.Plan, then func(tx store.ReadTx, application string) error) error {
+	enter, err := realmCheck(c, named, then)
 	if err == nil {
 		begin(plan, enter)
 	}
 	return err
 }
 
-// begin makes a plan begin with what entry returned.
+// begin makes a plan begin with what realmCheck returned.
 func begin(plan *dispatch.Plan, enter func(tx store.ReadTx) error) {
 	if enter == nil {
 		return

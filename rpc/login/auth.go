@@ -142,7 +142,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 	if err != nil {
 		return err
 	}
-	enter, err := entry(v.c, args.Application, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
+	enter, err := realmCheck(v.c, args.Application, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 			return err
 		}
 	}
-	plan.Sure = true
+	plan.Shared = true
 	plan.Update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {
@@ -329,7 +329,7 @@ func (v *verification) pretend() {
 // refuse records the refusal of a user's credential. Kinds that are wrong guesses (failed: codes 201 and 205) count towards the
 // lock, as a guess with the given probability.
 func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, chance model.Chance) (any, error) {
-	if login.Refused(c.Now, failed(k), chance) && login.Status == model.Active {
+	if login.RecordRefusal(c.Now, failed(k), chance) && login.Status == model.Active {
 		if err := tx.SetUserStatus(login.ID, model.LockedBy); err != nil {
 			return nil, err
 		}
@@ -340,7 +340,7 @@ func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, cha
 // accept records a success, and returns what the caller asked for.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
 	if v.console == nil || !v.console.lockedElsewhere {
-		login.Cleared()
+		login.ClearFailures()
 	}
 	login.LastLogin = v.c.Now
 	var err error

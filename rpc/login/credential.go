@@ -27,7 +27,7 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 	switch raw.Kind() {
 	case '"', '0':
 		v.text, err = wire.TextOf("credential", raw)
-		v.text = model.Pasted(v.text)
+		v.text = model.CleanPasted(v.text)
 		return err
 	case '{':
 	default:
@@ -66,12 +66,12 @@ func (v *verification) credential(raw jsontext.Value) (err error) {
 		}
 	case method != "" && method != otpMethod && method != onDemandMethod:
 		return model.AttrErrorf(model.Invalid, "credential.method", "must be OTP, OTPoD or SPASS")
-	case model.Pasted(fields["otp"]) == "":
+	case model.CleanPasted(fields["otp"]) == "":
 		return model.AttrErrorf(model.Missing, "credential.otp", "is required")
 	case fields["password"] != "" || fields["newPassword"] != "":
 		return model.AttrErrorf(model.Invalid, "credential.password", "is only allowed with method SPASS")
 	default:
-		v.text, v.sent = model.Pasted(fields["otp"]), method == onDemandMethod
+		v.text, v.sent = model.CleanPasted(fields["otp"]), method == onDemandMethod
 	}
 	return nil
 }

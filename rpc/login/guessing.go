@@ -72,11 +72,11 @@ func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispa
 		if err != nil {
 			return nil, err
 		}
-		held, err := tx.Held()
+		held, err := tx.TokenHoldings()
 		if err != nil {
 			return nil, err
 		}
-		byID := map[[2]string]store.Held{}
+		byID := map[[2]string]store.TokenHoldings{}
 		for _, h := range held {
 			byID[[2]string{h.DomainID, h.ProductID}] = h
 		}
@@ -107,10 +107,10 @@ func (m *Auth) EstimateGuessing(r *http.Request, args *GuessingArgs, plan *dispa
 }
 
 // add adds a row. If nobody in the domain has the product, the row is computed for one token.
-func (g *Guessing) add(d *model.Domain, p *model.Product, h store.Held) {
-	tokens := max(1, h.Most)
+func (g *Guessing) add(d *model.Domain, p *model.Product, h store.TokenHoldings) {
+	tokens := max(1, h.MostTokens)
 	e := model.EstimateGuessing(d, p, tokens)
-	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.Most, Codes: e.Codes, FirstCodes: e.First, MistypedADay: e.Typos,
+	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.MostTokens, Codes: e.Codes, FirstCodes: e.First, MistypedADay: e.Typos,
 		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
 		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)

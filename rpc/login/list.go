@@ -42,7 +42,7 @@ func (m *Auth) listThrough(r *http.Request, args *AuthArgs, plan *dispatch.Plan,
 	if err := m.list(r, args, plan, o, of); err != nil {
 		return err
 	}
-	return through(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
+	return planWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
 }
 
 // ListApplications returns the applications that users can log in to through the caller: its own or, if it has none, all.

@@ -146,7 +146,7 @@ func (a *AuthArgs) list(c *dispatch.Call, plan *dispatch.Plan, noun string, obje
 	if err := a.constant(plan, &result); err != nil {
 		return err
 	}
-	return through(c, a.Application, plan, func(tx store.ReadTx, application string) error {
+	return planWithRealm(c, a.Application, plan, func(tx store.ReadTx, application string) error {
 		steps, err := logon.Steps(tx, application)
 		if err == nil {
 			result, err = reply(steps)
@@ -244,5 +244,5 @@ func (a *AuthArgs) nothing(c *dispatch.Call, plan *dispatch.Plan) error {
 	if err := a.constant(plan, new(any)); err != nil {
 		return err
 	}
-	return through(c, a.Application, plan, nil)
+	return planWithRealm(c, a.Application, plan, nil)
 }

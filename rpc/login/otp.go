@@ -78,17 +78,17 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 // bound narrows the windows of the tokens that a credential is tried on, if there were many guesses: on this user, from the
 // user's address, or on many users. It also limits the cost of the check.
 func (v *verification) bound(creds []model.Credential, login *model.Login) {
-	most := login.GuessMost(v.c.Now)
-	pressed := login.Pressed(v.c.Now)
+	most := login.MaxGuess(v.c.Now)
+	pressed := login.UnderAttack(v.c.Now)
 	if v.address != "" && v.console == nil {
-		most = min(most, v.from.GuessMost(v.c.Now))
-		pressed = pressed || v.from.Pressed(v.c.Now)
+		most = min(most, v.from.MaxGuess(v.c.Now))
+		pressed = pressed || v.from.UnderAttack(v.c.Now)
 	}
 	if v.auth.spraying.on.Load() {
 		most, pressed = model.MinGuess, true
 	}
 	for i := range creds {
-		creds[i].Pressed = pressed
+		creds[i].Narrow = pressed
 	}
 	model.Share(creds, v.c.Now, most-v.passcodeChance())
 	model.Bound(creds, v.c.Now)

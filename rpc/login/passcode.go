@@ -135,7 +135,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		}
 		return nil, tx.RecordUnknownName(c.Now)
 	}
-	return through(c, args.Application, plan, nil)
+	return planWithRealm(c, args.Application, plan, nil)
 }
 
 // maySend returns whether a user may be sent a passcode now.

@@ -18,7 +18,7 @@ import (
 func (v *verification) hash(ctx context.Context, enter func(tx store.ReadTx) error) error {
 	var login *model.Login
 	err := v.c.Server.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
-		tx.Limit(v.c.Scope)
+		tx.SetScope(v.c.Scope)
 		if enter != nil {
 			if err := enter(tx); err != nil {
 				return err

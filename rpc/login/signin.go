@@ -37,7 +37,7 @@ type SignInArgs struct {
 func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	c.Method = &dispatch.Method{Path: "console/signIn", Device: true} // the caller is not authenticated yet
 	c.Agent = &model.Agent{Name: "console"}
-	defer c.Ended()
+	defer c.RunAtEnd()
 	body, err := m.Server.ReadBody(w, r, c)
 	if err != nil {
 		c.Fail(w, err, false)
@@ -65,7 +65,7 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 // signingIn checks the password and the OTP together, and begins a session that replaces the one that the browser had, all in one
 // transaction.
 func (m *Auth) signingIn(ctx context.Context, c *dispatch.Call, args *SignInArgs, session, before []byte) error {
-	v := &verification{auth: m, c: c, static: true, text: model.Pasted(string(args.OTP)), password: model.Secret(args.Password), newHash: string(args.NewPassword),
+	v := &verification{auth: m, c: c, static: true, text: model.CleanPasted(string(args.OTP)), password: model.Secret(args.Password), newHash: string(args.NewPassword),
 		console: &consoleSignIn{address: conn.Network(c.Remote)}}
 	// A right credential that may not be used, such as a used OTP, counts as an attempt too. A PIN or password that must be
 	// changed does not.
@@ -184,7 +184,7 @@ func (v *verification) known(ctx context.Context) (shared, known bool, err error
 		shared = true
 		login, err := v.login(tx)
 		known = login != nil && slices.ContainsFunc(from, func(s model.SignIns) bool {
-			return s.UserID == login.ID && !s.Held(v.c.Now) && s.FailCount < SignInBurst
+			return s.UserID == login.ID && !s.Locked(v.c.Now) && s.FailCount < SignInBurst
 		})
 		return err
 	})
@@ -209,7 +209,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 	locked := login.Status == model.LockedBy && !login.LockEnded(v.c.Now)
 	// Failures at other addresses lock the user only there, because a stranger may have made them.
 	v.console.lockedElsewhere = locked && login.LockedByFailures()
-	if locked && !v.console.lockedElsewhere || v.console.signIns.Held(v.c.Now) || !v.console.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
+	if locked && !v.console.lockedElsewhere || v.console.signIns.Locked(v.c.Now) || !v.console.signIns.Knows(v.c.Now) && login.Overspent(v.c.Now) {
 		v.held = true
 		return v.refuseBlind(tx, model.Locked)
 	}
@@ -249,11 +249,11 @@ func (v *verification) refuse(tx store.Tx, login *model.Login, k model.Kind, cha
 	}
 	if failed(k) {
 		// It is a guess nevertheless, so it counts in the user's budget.
-		login.Spend(v.c.Now, chance)
+		login.ChargeGuess(v.c.Now, chance)
 		if err := tx.SaveLogin(&login.UserState); err != nil {
 			return nil, err
 		}
-		v.console.signIns.Failed(v.c.Now, login.LockoutThreshold, login.LockoutMinutes)
+		v.console.signIns.CountFailure(v.c.Now, login.LockoutThreshold, login.LockoutMinutes)
 	}
 	return dispatch.CommittedRefusal{Err: answer(k)}, v.console.save(tx, v.c)
 }
@@ -269,7 +269,7 @@ func (v *verification) rememberAddress(tx store.Tx, login *model.Login, all []mo
 		}
 		v.console.signIns, v.console.fresh = &model.SignIns{UserID: login.ID, Address: v.console.address}, true
 	}
-	v.console.signIns.Succeeded(v.c.Now)
+	v.console.signIns.CountSuccess(v.c.Now)
 	slices.SortFunc(all, func(a, b model.SignIns) int { return cmp.Compare(b.LastSuccess, a.LastSuccess) })
 	others := 0
 	for i := range all {

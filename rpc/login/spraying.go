@@ -40,7 +40,7 @@ func (v *verification) isHeld(tx store.Tx, login *model.Login) (bool, error) {
 	}
 	var err error
 	v.from, err = tx.Address(v.slot, id, v.address)
-	return v.from.Held(v.c.Now), err
+	return v.from.Blocked(v.c.Now), err
 }
 
 // counted runs check and counts a failure for the address.
@@ -50,7 +50,7 @@ func (v *verification) counted(tx store.Tx, check func(store.Tx) (any, error)) (
 	if !refused || err != nil || v.address == "" || v.from.Knows(v.c.Now) || !failed(o.Err.Kind) {
 		return result, err
 	}
-	v.from.Failed(v.c.Now)
+	v.from.CountFailure(v.c.Now)
 	return result, tx.AddressFailed(v.slot, &v.from)
 }
 

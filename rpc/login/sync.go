@@ -37,7 +37,7 @@ func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Pla
 		}
 		return reply, err
 	}
-	return through(v.c, args.Application, plan, nil)
+	return planWithRealm(v.c, args.Application, plan, nil)
 }
 
 // sync synchronizes the user's token with two OTPs.

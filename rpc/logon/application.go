@@ -57,7 +57,7 @@ func Find(tx store.ReadTx, named wire.Named, mine []string) (string, error) {
 		return "", err
 	}
 	if len(found) == 0 || len(mine) > 0 && !slices.Contains(mine, object.AsText(found[0][0])) {
-		return "", model.Missed(model.ApplicationNoun)
+		return "", model.NotFoundError(model.ApplicationNoun)
 	}
 	id := object.AsText(found[0][0])
 	if found[0][1] == nil {
@@ -72,7 +72,7 @@ func Find(tx store.ReadTx, named wire.Named, mine []string) (string, error) {
 	for i, d := range domains {
 		ids[i] = d[0]
 	}
-	tx.Limit(store.DomainScope(ids))
+	tx.SetScope(store.DomainScope(ids))
 	return id, nil
 }
 

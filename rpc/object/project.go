@@ -168,7 +168,7 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 
 // Value returns the field for an attribute; path leads to the row with its column.
 func (p *Projection) Value(path []store.Step, a *Attr) Field {
-	if a.Reveals && !p.call.MayShowSecrets() {
+	if a.Reveals && !p.call.RevealSecrets() {
 		return Field{Kind: a.Kind, Column: -1}
 	}
 	if a.Leads != nil {

@@ -331,7 +331,7 @@ func (o *Type) missed(tx store.ReadTx, s Lookup) error {
 	if err := UndefinedDomain(tx, s.Named); err != nil {
 		return err
 	}
-	return model.Missed(o.NotFound)
+	return model.NotFoundError(o.NotFound)
 }
 
 // UndefinedDomain returns an error if a condition of a selector names a domain that does not exist or that the caller does not
@@ -373,7 +373,7 @@ func (o *Type) Find(c *dispatch.Call, tx store.ReadTx, conds []store.Cond) (stri
 	}
 	switch len(rows) {
 	case 0:
-		return "", model.Missed(o.NotFound)
+		return "", model.NotFoundError(o.NotFound)
 	case 1:
 		return AsText(rows[0][0]), nil
 	}

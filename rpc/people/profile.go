@@ -11,8 +11,8 @@ import (
 	"tokensmith/store"
 )
 
-// Profile contains rules for what is set from now on. Existing values stay valid until they are changed.
-type Profile struct {
+// CredentialPolicy contains rules for what is set from now on. Existing values stay valid until they are changed.
+type CredentialPolicy struct {
 	Name          string
 	PasswordAlone int   // minimum length of a new password for a user without an OTP token, in characters
 	Password      int   // minimum length of every new password
@@ -23,7 +23,7 @@ type Profile struct {
 }
 
 // Profiles are the profiles that Config.Profile may name.
-var Profiles = map[string]*Profile{
+var Profiles = map[string]*CredentialPolicy{
 	"": {PasswordAlone: model.MinPassword, Password: model.MinPassword, pin: model.MinPIN, commonPINs: true, Mail: true},
 	// NIST SP 800-63B-4, AAL2: section 3.1.1 on passwords also applies to PINs that the verifier checks; e-mail is not allowed as
 	// out-of-band channel (3.1.3.1); time-based OTPs are in 3.1.4.2.
@@ -34,7 +34,7 @@ var Profiles = map[string]*Profile{
 func IsProfile(name string) bool { _, ok := Profiles[name]; return ok }
 
 // ProfileOf returns the profile of a server.
-func ProfileOf(s *dispatch.Server) *Profile { return Profiles[s.Config.Profile] }
+func ProfileOf(s *dispatch.Server) *CredentialPolicy { return Profiles[s.Config.Profile] }
 
 // CheckPassword returns why a new password is refused, whoever the user is; nil if it is accepted.
 func CheckPassword(s *dispatch.Server, place string, password model.Secret) error {

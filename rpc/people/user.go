@@ -169,7 +169,7 @@ func afterWriteUser(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row a
 	if err := tx.Load(&st, u.ID); err != nil {
 		return err
 	}
-	st.Forgiven()
+	st.ForgiveAll()
 	return tx.Save(&st)
 }
 
@@ -181,7 +181,7 @@ func (m *User) Unlock(r *http.Request, args *object.DeleteArgs, plan *dispatch.P
 			return nil, err
 		}
 		c.SetObject(m.Type.Noun, id)
-		login.Forgiven()
+		login.ForgiveAll()
 		if login.Status == model.LockedBy {
 			if err := tx.SetUserStatus(id, model.Active); err != nil {
 				return nil, err

@@ -191,7 +191,7 @@ func (b *assigning) user(domain *model.Domain, name string) (store.NamesOf, erro
 			return store.NamesOf{}, model.Errorf(model.DomainNotDefined, "the domain is not defined")
 		}
 	}
-	return store.NamesOf{}, model.Missed(people.UserType.NotFound)
+	return store.NamesOf{}, model.NotFoundError(people.UserType.NotFound)
 }
 
 // row assigns one token to one user. If the token has an owner already, the new assignment is shared. An existing assignment is
@@ -207,11 +207,11 @@ func (b *assigning) row(row seedfile.Assignment) error {
 	}
 	product := b.products[row.ManufacturerCode+"/"+row.ProductCode]
 	if product == nil {
-		return model.Missed(token.ProductType.NotFound)
+		return model.NotFoundError(token.ProductType.NotFound)
 	}
 	tok, ok := b.tokens[product.ID][row.Serial]
 	if !ok {
-		return model.Missed(token.TokenType.NotFound)
+		return model.NotFoundError(token.TokenType.NotFound)
 	}
 	if line, twice := b.seen[[2]string{tok.ID, user.ID}]; twice {
 		return model.Errorf(model.Exists, "the token and the user are already in line %d", line)

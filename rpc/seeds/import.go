@@ -198,7 +198,7 @@ func (im *importing) options(d *object.Decoded) (seedfile.Options, string, error
 // prepare reads the products and looks up the repository and, if the client names one, the product.
 func (im *importing) prepare(r *http.Request, d *object.Decoded) error {
 	return im.c.Server.Config.Store.View(r.Context(), func(tx store.ReadTx) error {
-		tx.Limit(im.c.Scope)
+		tx.SetScope(im.c.Scope)
 		id, err := d.Related(im.c, tx, "product")
 		if err != nil {
 			return err

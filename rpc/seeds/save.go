@@ -66,7 +66,7 @@ func (im *importing) write(tx store.Tx) ([]keptToken, error) {
 func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Token, error) {
 	found := map[*target]map[string]model.Token{}
 	im.unseen = map[string]bool{}
-	defer tx.Limit(im.c.Scope)
+	defer tx.SetScope(im.c.Scope)
 	for _, to := range im.targets.used {
 		if to.fresh && im.dry {
 			continue
@@ -77,7 +77,7 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 				serials = append(serials, im.tokens[i].Serial)
 			}
 		}
-		tx.Limit(nil)
+		tx.SetScope(nil)
 		tokens, err := tx.TokensBySerial(to.product.ID, serials)
 		if err != nil {
 			return nil, err
@@ -86,7 +86,7 @@ func (im *importing) existing(tx store.ReadTx) (map[*target]map[string]model.Tok
 		if im.c.Scope == nil {
 			continue
 		}
-		tx.Limit(im.c.Scope)
+		tx.SetScope(im.c.Scope)
 		seen, err := tx.TokensBySerial(to.product.ID, serials)
 		if err != nil {
 			return nil, err

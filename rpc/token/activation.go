@@ -198,7 +198,7 @@ func (a *ActivateArgs) sum() ([]byte, error) {
 		sum := sha1.Sum([]byte(strings.ToUpper(model.PastedOTP(string(*a.Code)))))
 		return sum[:], nil
 	case a.ACHash != nil:
-		sum, err := base64.StdEncoding.DecodeString(model.Pasted(string(*a.ACHash)))
+		sum, err := base64.StdEncoding.DecodeString(model.CleanPasted(string(*a.ACHash)))
 		if err != nil || len(sum) != sha1.Size {
 			return nil, model.AttrErrorf(model.Invalid, "acHash", "must be base64 of the code's SHA-1")
 		}

@@ -98,7 +98,7 @@ func (m *Token) Export(r *http.Request, args *ExportArgs, plan *dispatch.Plan) e
 		case more:
 			found = found[:limit]
 		case len(found) == 0:
-			return nil, model.Missed(m.Type.NotFound)
+			return nil, model.NotFoundError(m.Type.NotFound)
 		}
 		if err := mayExport(c, tx, found); err != nil {
 			return nil, err

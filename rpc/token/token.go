@@ -290,5 +290,5 @@ func Assigned(c *dispatch.Call, tx store.Tx, tokenID string, user []store.Cond) 
 			return &a, nil
 		}
 	}
-	return nil, model.Missed(AssignmentType.NotFound)
+	return nil, model.NotFoundError(AssignmentType.NotFound)
 }

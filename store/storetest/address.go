@@ -102,7 +102,7 @@ func held(t *testing.T, d *Database) {
 	s := d.Open(t)
 	w := newWorld(t, s)
 	view(t, s, func(tx store.ReadTx) error {
-		found, err := tx.Held()
+		found, err := tx.TokenHoldings()
 		if len(found) != 0 {
 			t.Errorf("nobody has a token: %+v", found)
 		}
@@ -132,8 +132,8 @@ func held(t *testing.T, d *Database) {
 		return err
 	})
 	view(t, s, func(tx store.ReadTx) error {
-		found, err := tx.Held()
-		want := store.Held{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, Most: 2}
+		found, err := tx.TokenHoldings()
+		want := store.TokenHoldings{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, MostTokens: 2}
 		if len(found) != 1 || found[0] != want {
 			t.Errorf("%+v, not %+v", found, want)
 		}
@@ -152,8 +152,8 @@ func held(t *testing.T, d *Database) {
 	insert(t, s, p, third)
 	insert(t, s, &model.Assignment{ID: newID(), TokenID: third.ID, UserID: w.user.ID, Status: model.Active})
 	view(t, s, func(tx store.ReadTx) error {
-		found, err := tx.Held()
-		for _, want := range []store.Held{{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, Most: 3}, {DomainID: w.domain.ID, ProductID: p.ID, Users: 1, Most: 3}} {
+		found, err := tx.TokenHoldings()
+		for _, want := range []store.TokenHoldings{{DomainID: w.domain.ID, ProductID: w.product.ID, Users: 2, MostTokens: 3}, {DomainID: w.domain.ID, ProductID: p.ID, Users: 1, MostTokens: 3}} {
 			if len(found) != 2 || !slices.Contains(found, want) {
 				t.Errorf("%+v lacks %+v", found, want)
 			}

@@ -253,7 +253,7 @@ func pathsToNothing(t *testing.T, d *Database) {
 		for op, want := range map[store.Op][]any{store.None: c.none, store.Some: c.some} {
 			var got []any
 			view(t, s, func(tx store.ReadTx) error {
-				tx.Limit(c.scope)
+				tx.SetScope(c.scope)
 				rows, err := tx.Find(&store.Query{Table: "repositories", Columns: []store.Column{{Name: "id"}}, Limit: 10,
 					Where: []store.Cond{{Column: "name", Op: store.In, Value: []any{"top", "below"}}, {Path: c.path, Op: op}}})
 				for _, r := range rows {

@@ -95,8 +95,8 @@ func groupsWithin(t *testing.T, d *Database) {
 	})
 	view(t, s, func(tx store.ReadTx) error {
 		for scope, want := range map[string]int{"": 1, w.domain.ID: 1, "another": 0} {
-			if tx.Limit(nil); scope != "" {
-				tx.Limit(store.Scope{"user_groups": {{Column: "domain_id", Op: store.In, Value: []any{scope}}}, "user_group_parents": nil})
+			if tx.SetScope(nil); scope != "" {
+				tx.SetScope(store.Scope{"user_groups": {{Column: "domain_id", Op: store.In, Value: []any{scope}}}, "user_group_parents": nil})
 			}
 			rows, err := tx.Find(&store.Query{Table: "user_groups", Limit: 9, Columns: []store.Column{{Name: "name"}, {Leads: store.GroupMembers}}})
 			if err != nil {

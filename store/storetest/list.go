@@ -213,7 +213,7 @@ func permissionsOf(t *testing.T, d *Database) {
 		nobody[i] = fmt.Sprint("nobody", i)
 	}
 	view(t, s, func(tx store.ReadTx) error {
-		tx.Limit(store.Scope{})
+		tx.SetScope(store.Scope{})
 		all, err := tx.Administrators()
 		var who []string
 		for _, u := range all {

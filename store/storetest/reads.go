@@ -10,7 +10,7 @@ import (
 	"tokensmith/store"
 )
 
-// togetherReads: many UpdateSure wait together and read: what one user has, rows, many rows or none, in order; names that exist and
+// togetherReads: many UpdateShared wait together and read: what one user has, rows, many rows or none, in order; names that exist and
 // names that do not; addresses. Each gets what it gets alone.
 func togetherReads(t *testing.T, d *Database) {
 	s := d.Open(t)
@@ -49,7 +49,7 @@ func togetherReads(t *testing.T, d *Database) {
 	}
 	Together(t, d, s, 5*users, func(i int) {
 		var got, want string
-		err := s.UpdateSure(context.Background(), func(tx store.Tx) (err error) {
+		err := s.UpdateShared(context.Background(), func(tx store.Tx) (err error) {
 			got, err = read(tx, i)
 			return err
 		})

@@ -247,7 +247,7 @@ func neighboursRecord(t *testing.T, d *Database) {
 	wantRecord(t, s, "kept", want)
 }
 
-// sureFails: an UpdateSure that fails leaves nothing, and takes others along only where it had written.
+// sureFails: an UpdateShared that fails leaves nothing, and takes others along only where it had written.
 func sureFails(t *testing.T, d *Database) {
 	s := d.Open(t)
 	for _, writes := range []bool{false, true} {
@@ -257,7 +257,7 @@ func sureFails(t *testing.T, d *Database) {
 		Together(t, d, s, 40, func(i int) {
 			name := fmt.Sprintf("%v%02d", writes, i)
 			fails := i%8 == 5
-			err := s.UpdateSure(context.Background(), func(tx store.Tx) error {
+			err := s.UpdateShared(context.Background(), func(tx store.Tx) error {
 				if !fails || writes {
 					if err := tx.Insert(repository(name)); err != nil {
 						return err

@@ -103,30 +103,30 @@ func answersKept(t *testing.T, d *Database) {
 	s := d.Open(t)
 	update(t, s, func(tx store.Tx) error {
 		for i := range 10 {
-			if err := tx.KeepAnswer(&model.StoredReply{ID: fmt.Sprint("a", i), Request: []byte("r"), Reply: []byte("first"), Expires: model.Time(100 + i)}); err != nil {
+			if err := tx.StoreReply(&model.StoredReply{ID: fmt.Sprint("a", i), Request: []byte("r"), Reply: []byte("first"), Expires: model.Time(100 + i)}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	update(t, s, func(tx store.Tx) error {
-		if a, err := tx.Answered("a5", 104); err != nil || a == nil || string(a.Reply) != "first" {
+		if a, err := tx.FindReply("a5", 104); err != nil || a == nil || string(a.Reply) != "first" {
 			t.Errorf("%v, %v", a, err)
 		}
-		if a, err := tx.Answered("a5", 105); err != nil || a != nil {
+		if a, err := tx.FindReply("a5", 105); err != nil || a != nil {
 			t.Errorf("its time is over: %v, %v", a, err)
 		}
-		if a, err := tx.Answered("b", 0); err != nil || a != nil {
+		if a, err := tx.FindReply("b", 0); err != nil || a != nil {
 			t.Errorf("none is kept: %v, %v", a, err)
 		}
-		if err := tx.KeepAnswer(&model.StoredReply{ID: "a5", Request: []byte("r"), Reply: []byte("second"), Expires: 300}); err != nil {
+		if err := tx.StoreReply(&model.StoredReply{ID: "a5", Request: []byte("r"), Reply: []byte("second"), Expires: 300}); err != nil {
 			return err
 		}
-		if a, err := tx.Answered("a5", 105); err != nil || a == nil || string(a.Reply) != "second" {
+		if a, err := tx.FindReply("a5", 105); err != nil || a == nil || string(a.Reply) != "second" {
 			t.Errorf("in its place: %v, %v", a, err)
 		}
 		for _, want := range []int64{4, 4, 1, 0} {
-			if n, err := tx.DropAnswers(200, 4); err != nil || n != want {
+			if n, err := tx.DropReplies(200, 4); err != nil || n != want {
 				t.Errorf("%d dropped, not %d: %v", n, want, err)
 			}
 		}

@@ -115,7 +115,7 @@ func calledUsers(t *testing.T, d *Database) {
 				scope store.Scope
 				want  string
 			}{{nil, c.logins}, {scope, c.inSouth}} {
-				tx.Limit(asked.scope)
+				tx.SetScope(asked.scope)
 				logins, err := tx.Logins(cond)
 				if err != nil {
 					return err
@@ -133,19 +133,19 @@ func calledUsers(t *testing.T, d *Database) {
 					return fmt.Errorf("%s leads from %d rows, not %d: %w", c.name, n, len(ids), err)
 				}
 			}
-			tx.Limit(nil)
+			tx.SetScope(nil)
 		}
 		narrowed, ok := store.InDefaultDomain([]store.Cond{{Column: "login_name_folded", Op: store.Calls, Value: "jdoe"}})
 		logins, err := tx.Logins(narrowed)
 		if err != nil || !ok || len(logins) != 1 || logins[0].ID != other.ID {
 			t.Errorf("in the default domain: %v, %v", logins, err)
 		}
-		tx.Limit(scope)
+		tx.SetScope(scope)
 		domains, err := tx.DomainsCalled([]string{"north", "clients", "south", "", "nowhere"})
 		if got := slices.Sorted(maps.Keys(domains)); err != nil || fmt.Sprint(got) != "[south]" {
 			t.Errorf("domains %v, %v", got, err)
 		}
-		tx.Limit(nil)
+		tx.SetScope(nil)
 		domains, err = tx.DomainsCalled([]string{"north", "clients", "north.example", "south", "", "nowhere"})
 		if got := slices.Sorted(maps.Keys(domains)); err != nil || fmt.Sprint(got) != "[clients north north.example south]" || domains["north"].ID != north.ID {
 			t.Errorf("domains %v, %v", got, err)
@@ -176,7 +176,7 @@ func usersNamed(t *testing.T, d *Database) {
 			{store.DomainScope([]any{north.ID}), map[string][]string{"jdoe": {first.ID}, "north\\jdoe": {first.ID}, "x@upn": {principal.ID}, "kim@x.example": {login.ID}, "y@mail": {first.ID}}},
 			{store.DomainScope([]any{south.ID}), map[string][]string{"jdoe": {second.ID}, "kim@x.example": {second.ID}, "z@mail": {mail.ID}}},
 		} {
-			tx.Limit(c.scope)
+			tx.SetScope(c.scope)
 			found, err := tx.UsersNamed([]string{"none", "jdoe", "north\\jdoe", "x@upn", "kim@x.example", "y@mail", "z@mail"})
 			if err != nil {
 				return err

@@ -37,8 +37,8 @@ func (s *twice) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.Update(ctx, s.update(fn))
 }
 
-func (s *twice) UpdateSure(ctx context.Context, fn func(store.Tx) error) error {
-	return s.Store.UpdateSure(ctx, s.update(fn))
+func (s *twice) UpdateShared(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.UpdateShared(ctx, s.update(fn))
 }
 
 func (s *twice) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
@@ -52,7 +52,7 @@ func (s *twice) view(fn func(store.ReadTx) error) func(store.ReadTx) error {
 			if err := tx.Failed(); err != nil {
 				return err
 			}
-			tx.Limit(nil)
+			tx.SetScope(nil)
 		}
 		return fn(tx)
 	}
