@@ -39,7 +39,8 @@ type Server struct {
 	handler http.Handler
 }
 
-// New returns the server for all methods. In a new database it inserts the built-in products and the repository.
+// New returns the server for all methods. It inserts what a database lacks of the built-in products, templates, authenticators and
+// the like; see bootstrap.
 func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	if !people.IsProfile(cfg.Profile) {
 		return nil, fmt.Errorf("there is no profile %q, only nist", cfg.Profile)

@@ -18,7 +18,7 @@ import (
 // sqlStore is the common part of the Stores on SQLite and PostgreSQL.
 type sqlStore struct {
 	dialect dialect
-	read    *sqlx.DB // where Views run
+	pool    *sqlx.DB // where Views run, and on PostgreSQL Updates too
 	write   writer   // where Updates run
 	bulk    time.Duration
 	outage  *outage // lost connections; nil for SQLite, which has no connections to lose
@@ -111,7 +111,7 @@ func (s *sqlStore) Close() error {
 		s.endChains(s.write.heads())
 	}
 	// The writer is closed last. SQLite then copies its write-ahead log into the database file.
-	return errors.Join(s.read.Close(), s.write.close())
+	return errors.Join(s.pool.Close(), s.write.close())
 }
 
 // enter begins a View or an Update. The caller must call s.busy.Done at the end.
@@ -191,7 +191,7 @@ func (s *sqlStore) CallerChanges() int64 {
 	return s.callers.Load()
 }
 
-func (s *sqlStore) Readers() int { return max(1, s.read.Stats().MaxOpenConnections) }
+func (s *sqlStore) Readers() int { return max(1, s.pool.Stats().MaxOpenConnections) }
 
 func (s *sqlStore) Waiting() int64 { return s.updates.Load() }
 
@@ -230,7 +230,7 @@ func (s *sqlStore) viewing(ctx context.Context, snapshot bool, fn func(*sqlReadT
 
 // viewOnce runs a View once and returns whether it may run again.
 func (s *sqlStore) viewOnce(ctx context.Context, p *retryBudget, snapshot bool, fn func(*sqlReadTx) error) (again bool, err error) {
-	conn, err := p.conn(ctx, s.read) // on both databases, the wait for a connection ends with ctx
+	conn, err := p.conn(ctx, s.pool) // on both databases, the wait for a connection ends with ctx
 	if err != nil {
 		return s.dialect.class(err) == lost, s.kind(err)
 	}

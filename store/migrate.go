@@ -80,7 +80,7 @@ func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) 
 	if s.dialect.alone == "" {
 		return func() error { return nil }, nil
 	}
-	tx, err := s.read.BeginTxx(ctx, nil)
+	tx, err := s.pool.BeginTxx(ctx, nil)
 	if err != nil {
 		return nil, s.kind(err)
 	}

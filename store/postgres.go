@@ -82,7 +82,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	s := &postgresStore{warnings: checkServer(ctx, db)}
-	s.read, s.outage, s.bulk, s.proof = db, out, o.bulk, newProof()
+	s.pool, s.outage, s.bulk, s.proof = db, out, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text is compared and sorted by code point, as in SQLite.
 		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",

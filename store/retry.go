@@ -163,7 +163,7 @@ func (w *retryWriter) inTime(ctx context.Context, mode updateMode, err error) er
 func (w *retryWriter) answers() bool {
 	ctx, stop := context.WithTimeout(context.Background(), postgresConnect)
 	defer stop()
-	return w.store.read.PingContext(ctx) == nil
+	return w.store.pool.PingContext(ctx) == nil
 }
 
 var errDown = unavailableError("the database cannot be reached, and many wait for it already")
@@ -171,7 +171,7 @@ var errDown = unavailableError("the database cannot be reached, and many wait fo
 // conn returns a connection, even if some are lost first.
 func (w *retryWriter) conn(ctx context.Context, a *attempt) (*sqlx.Conn, error) {
 	for {
-		conn, err := a.retryBudget.conn(ctx, w.store.read)
+		conn, err := a.retryBudget.conn(ctx, w.store.pool)
 		if err == nil || w.store.dialect.class(err) != lost || !a.more(ctx) {
 			return conn, err
 		}
@@ -356,7 +356,7 @@ func (w *retryWriter) resolveCommit(ctx context.Context, a *attempt, void *model
 }
 
 func (w *retryWriter) probe(ctx context.Context, void *model.Audit, mac []byte) (committed bool, err error) {
-	conn, err := w.store.read.Connx(ctx)
+	conn, err := w.store.pool.Connx(ctx)
 	if err != nil {
 		return false, err
 	}

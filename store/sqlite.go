@@ -122,17 +122,17 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
-	s.read, err = connectSQLite(ctx, s.readSource, o)
+	s.pool, err = connectSQLite(ctx, s.readSource, o)
 	if err == nil {
-		if err = checkSettings(ctx, s.read, readCache/readers()); err != nil {
-			s.read.Close()
+		if err = checkSettings(ctx, s.pool, readCache/readers()); err != nil {
+			s.pool.Close()
 		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.write.close())
 	}
-	s.read.SetMaxOpenConns(readers())
-	s.read.SetMaxIdleConns(readers())
+	s.pool.SetMaxOpenConns(readers())
+	s.pool.SetMaxIdleConns(readers())
 	s.placed, s.file = newPlaced(abs), whole(path)
 	if o.use == toWork {
 		return s, nil

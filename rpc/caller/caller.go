@@ -63,6 +63,11 @@ func (c *Caller) Permits(path string) bool {
 	return (c.Scope == nil || c.callers.Limited(path)) && model.Permits(c.Agent.Permissions.Items(), path, c.callers.Reveals(path))
 }
 
+// MayReveal returns whether the caller may see secrets in the reply of a method: its permissions name the method, or are "*".
+func (c *Caller) MayReveal(path string) bool {
+	return model.Permits(c.Agent.Permissions.Items(), path, true)
+}
+
 // Need returns an error if the caller may not use a method.
 func (c *Caller) Need(path string) error {
 	if !c.Permits(path) {

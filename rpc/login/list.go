@@ -59,8 +59,8 @@ func (m *Auth) ListApplications(r *http.Request, args *AuthArgs, plan *dispatch.
 	return m.list(r, args, plan, logon.ApplicationType, "", mine...)
 }
 
-// list returns the objects that belong to a user, or all that match if of is empty. An unknown user is refused as a wrong credential, as in all methods of this
-// package.
+// list returns the objects that belong to a user, or all that match if of is empty. An unknown user is refused as a wrong
+// credential, as in all methods of this package.
 func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string, only ...store.Cond) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	if err := o.OwnOnly(args.Return); err != nil {

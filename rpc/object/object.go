@@ -196,7 +196,7 @@ func Declare(o *Type) *Type {
 	}
 	for _, name := range slices.Concat(o.EmptyCollections, o.EmptyTexts) {
 		if o.ByName[name] != nil || o.Collection(name, false) != nil {
-			panic("rpc: " + o.Name + "." + name + " is kept, and said to be empty")
+			panic("object: " + o.Name + "." + name + " is kept, and said to be empty")
 		}
 	}
 	if o.Table != "" {

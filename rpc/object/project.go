@@ -166,7 +166,8 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 	return n, nil
 }
 
-// Value returns the field for an attribute; path leads to the row with its column.
+// Value returns the field for an attribute; path leads to the row with its column. A secret attribute is null (column -1), unless
+// the caller may see secrets, which the audit log then records.
 func (p *Projection) Value(path []store.Step, a *Attr) Field {
 	if a.Reveals && !p.call.RevealSecrets() {
 		return Field{Kind: a.Kind, Column: -1}

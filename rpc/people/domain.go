@@ -1,5 +1,5 @@
-// Package people contains domains, users, groups of users, units and identity sources: their declarations, passwords and the rules of a profile for them, permissions, and
-// the import of users.
+// Package people contains domains, users, groups of users, units and identity sources: their declarations, passwords and the rules
+// for them, permissions, and the import of users.
 package people
 
 import (
