@@ -158,7 +158,7 @@ func Down(s Store) { s.(opened).database().outage.down.Store(true) }
 func IsDown(s Store) bool { return s.(opened).database().outage.down.Load() }
 
 // InUse returns how many connections for Views are in use; on PostgreSQL, also those for Updates.
-func InUse(s Store) int { return s.(opened).database().read.Stats().InUse }
+func InUse(s Store) int { return s.(opened).database().pool.Stats().InUse }
 
 // Unique returns the columns, "table.column", that the builder treats as unique.
 func Unique() []string { return slices.Collect(maps.Keys(unique)) }
