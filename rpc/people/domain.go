@@ -72,7 +72,7 @@ func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 		return err
 	}
 	if was.IsDefault != now.IsDefault {
-		if err := c.MayChooseDefault(tx, d.Place+".isDefault"); err != nil {
+		if err := c.MayReachEverybody(tx); err != nil {
 			return err
 		}
 	}
