@@ -207,6 +207,9 @@ type ReadTx interface {
 
 	// AgentByCertificate returns the agent that has the public key with that hash; nil if there is none.
 	AgentByCertificate(hash string) (*model.Agent, error)
+	// AgentsCalled returns the agents that have one of the folded names. A database may contain several agents of one folded name,
+	// from before this was refused.
+	AgentsCalled(folded []string) ([]model.Agent, error)
 	// SessionByHash returns a session. If there is none, it returns NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
 	// SignIns returns the counts of a user's sign-ins to the console, one for each address.
