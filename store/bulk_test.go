@@ -219,6 +219,29 @@ func TestWithin(t *testing.T) {
 	})
 }
 
+// TestWithinEnds: a limit for a part of a transaction ends with that part, and counts if the part took longer.
+func TestWithinEnds(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		const most = 50 * time.Millisecond
+		for part, exceeds := range map[time.Duration]bool{0: false, 2 * most: !store.IsPostgres(d.URL)} {
+			err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
+				tx.Within(time.Hour, "an hour")
+				end := tx.Within(most, "too long a part")
+				time.Sleep(part)
+				end()
+				time.Sleep(2 * most)
+				return tx.PutMeta("part", []byte("x"))
+			})
+			var known *model.Error
+			if exceeded := errors.As(err, &known) && known.Msg == "too long a part"; exceeded != exceeds || !exceeds && err != nil {
+				t.Errorf("a part of %v: %v", part, err)
+			}
+		}
+	})
+}
+
 func TestBulkTimeoutBounds(t *testing.T) {
 	t.Parallel()
 	d := storetest.NewSQLite(t)

@@ -346,9 +346,10 @@ type Tx interface {
 	Try(fn func(Tx) error) error
 
 	// Within limits the time of the transaction, counted from now and including its searches, if other Updates have to wait for
-	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. On PostgreSQL Updates run
-	// side by side, so this limit does not apply there.
-	Within(most time.Duration, refusal string)
+	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. The limit holds to the end
+	// of the transaction, or until end is called; a limit that ends earlier stays in force. On PostgreSQL Updates run side by side,
+	// so Within has no effect there.
+	Within(most time.Duration, refusal string) (end func())
 
 	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
 	// of that link got it before this assignment existed. InsertMany does the same.
