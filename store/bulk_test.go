@@ -224,7 +224,7 @@ func TestWithinEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
-		const most = 50 * time.Millisecond
+		const most = 500 * time.Millisecond
 		for part, exceeds := range map[time.Duration]bool{0: false, 2 * most: !store.IsPostgres(d.URL)} {
 			err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
 				tx.Within(time.Hour, "an hour")
