@@ -11,6 +11,7 @@ import (
 type Agent struct {
 	ID           string `db:"id"` // also its client id
 	Name         string `db:"name"`
+	NameFolded   string `db:"name_folded"`
 	Type         string `db:"type"` // one of AgentTypes; has no effect
 	Description  string `db:"description"`
 	PublicURL    string `db:"public_url"`  // has no effect

@@ -76,10 +76,11 @@ func (p *Product) SameOTP(q *Product) bool {
 	return p.Algorithm == q.Algorithm && p.Digits == q.Digits && p.Period == q.Period && p.Crypto == q.Crypto
 }
 
-// SameRules returns whether two products are used in the same way. They may differ in texts that only people read.
+// SameRules returns whether two products mean the same to the users of their tokens. They may differ in a text that is not used. The
+// name is used: it stands in messages to these users, and in their authenticator apps.
 func (p *Product) SameRules(q *Product) bool {
 	same := *p
-	same.Name, same.Functions = q.Name, q.Functions
+	same.Functions = q.Functions
 	return same == *q
 }
 

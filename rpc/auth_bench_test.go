@@ -75,7 +75,7 @@ func sideBySide[T any](b *testing.B, callers int, work <-chan T, do func(T) stri
 }
 
 // guarded creates the users u0, u1, ... with one token each.
-func (s *service) guarded(b *testing.B, product string, many int) {
+func (s *service) guarded(b testing.TB, product string, many int) {
 	s.do(b, "domain/create", `{"attrs":{"name":"d"}}`)
 	var people, seeds, batch strings.Builder
 	people.WriteString("domain,loginName\n")

@@ -99,7 +99,7 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 		}
 		now := model.At(s.core.Config.Now())
 		first = &FirstAgent{"first", id, clientSecret}
-		a := model.Agent{ID: id, Name: first.Name, Type: model.APIAgent, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
+		a := model.Agent{ID: id, Name: first.Name, NameFolded: model.Fold(first.Name), Type: model.APIAgent, SecretHash: model.HashSecret(model.Secret(clientSecret)), Permissions: "*",
 			Status: model.Active, DateCreated: now, Generation: 1}
 		if err := tx.Insert(&a); err != nil {
 			return err

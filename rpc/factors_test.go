@@ -13,15 +13,15 @@ import (
 	"tokensmith/store/storetest"
 )
 
-// factorless lists the methods that change no factor of a user, with the reason. All other methods are tried against users who
+// factorless lists the methods that change no factor of a user and nothing that the user is sent, with the reason. All other methods are tried against users who
 // may do something that the caller may not.
 var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
 		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
 		"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "template/get", "template/search", "delivery/get", "delivery/search",
 		"domain/estimateGuessing", "agent/listTypes", "attribute/get", "attribute/search", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
-	"is a rule, a name or a text for everybody; TestNobodyLocksStrongerOnesByTheirDomain, TestNobodyChangesTheProductOfAStrongerOne": {"domain/create", "domain/set", "domain/delete", "product/create", "product/set", "product/delete",
-		"repository/create", "repository/set", "repository/delete", "template/set"},
+	"makes or ends what nobody is in yet, or any more": {"domain/create", "domain/delete", "product/create", "product/delete"},
+	"is a place to keep tokens in":                     {"repository/create", "repository/set", "repository/delete"},
 	"groups users, or names where they come from, by which they prove nothing": {"group/create", "group/get", "group/set", "group/delete", "group/search", "group/addUsers", "group/removeUsers",
 		"identitySource/create", "identitySource/get", "identitySource/set", "identitySource/delete", "identitySource/search",
 		"unit/create", "unit/get", "unit/set", "unit/delete", "unit/search"},
@@ -37,21 +37,62 @@ var factorless = map[string][]string{
 		"device/revealToken", "device/generateToken", "device/revokeToken", "device/connect", "device/events", "license/create",
 		"license/set", "license/delete", "deviceGroup/create", "deviceGroup/set", "deviceGroup/delete", "installationCode/create", "installationCode/get",
 		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
-		"installationCode/getQRCode", "installationCode/send", "installationCode/redeem", "installationCode/check"},
+		"installationCode/getQRCode", "installationCode/redeem", "installationCode/check"},
 	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret", "agent/addApplication", "agent/removeApplication"},
 	"asks for each of its calls: they are tried": {"batch/execute"},
 }
 
 // againstStronger contains the parameters for methods that are tried differently against a stronger user.
 var againstStronger = map[string]string{
+	"domain/set":  `{"id":"{Domain}","attrs":{"passcodeChannels":"SMS"}}`,
+	"product/set": `{"match":[["productCode","=","SE"]],"attrs":{"name":"call 0900"}}`,
 	"user/import": `{"attrs":{"csv":"domain,loginName,email\n{Name},other,x@mail.example\n{Name},{Name}batch,mine@mail.example\n"}}`,
 	"token/import": `{"attrs":{"product.productCode":"STE","assign":true,"data":"upn,serial number,secret key,time interval,manufacturer,model\n` +
 		`{Name}batch,mine,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ,30,Contoso,Key\n"}}`,
 }
 
+// What people are sent may be decided by a caller with few permissions where everybody whom it reaches may no more.
+func TestMessagesToThoseWhoMayNoMore(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: make(letterbox, 10)} })
+		w := newWorld(t, s, 1)
+		weak := s.agent(t, `"name":"weak","permissions":"template/set,product/set,domain/set,installationCode/send,device/create,device/generateToken"`)
+		try := func(what string, others int, product int) {
+			t.Helper()
+			for _, c := range []struct {
+				method, params string
+				want           int
+			}{
+				{"template/set", `{"template":{"name":"passcode"},"attrs":{"subject":"Hello","text":"{code}, says weak"}}`, others},
+				{"product/set", `{"product":{"productCode":"SE"},"attrs":{"name":"named by weak"}}`, product},
+				{"domain/set", w.fill(`{"id":"{Domain}","attrs":{"passcodeChannels":"SMTP"}}`), product},
+				{"installationCode/send", w.fill(`{"id":"{Installation}","channel":"SMTP"}`), product},
+				{"device/create", w.fill(`{"attrs":{"name":"` + what + `","user.id":"{User}","installationCode":true}}`), product},
+			} {
+				if code, seen := s.answer(weak, c.method, c.params); code != c.want {
+					t.Errorf("%s, %s: %s", what, c.method, seen)
+				}
+			}
+		}
+		try("nobody is an administrator", 0, 0)
+		s.do(t, "user/set", w.fill(`{"id":"{User}","attrs":{"permissions":"domain/set,template/set"}}`))
+		s.do(t, "domain/set", w.fill(`{"id":"{Domain}","attrs":{"passcodeChannels":"SMS"}}`))
+		try("one is who may no more", 0, 0)
+		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)
+		s.do(t, "user/create", `{"attrs":{"domain.name":"elsewhere","loginName":"boss","permissions":"audit/verify"}}`)
+		s.do(t, "domain/set", w.fill(`{"id":"{Domain}","attrs":{"passcodeChannels":"SMS"}}`))
+		try("one elsewhere may more", 5, 0)
+		s.do(t, "user/set", w.fill(`{"id":"{User}","attrs":{"permissions":"audit/verify"}}`))
+		s.do(t, "domain/set", w.fill(`{"id":"{Domain}","attrs":{"passcodeChannels":"SMS"}}`))
+		s.do(t, "product/set", `{"product":{"productCode":"SE"},"attrs":{"name":"SafeID"}}`)
+		try("he may more", 5, 5)
+	})
+}
+
 // TestNobodyTouchesAStrongersFactors: no caller can change, reveal or add a factor of a user who may do something that the caller
-// may not: with no method, alone or in a batch, whether the caller lacks a permission or is limited to domains or addresses. This
-// also holds if another user has the token too.
+// may not, nor what is sent to that user, or where: with no method, alone or in a batch, whether the caller lacks a permission or is
+// limited to domains or addresses. This also holds if another user has the token too.
 func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -104,6 +145,7 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 			attempt{"tokenAssignment/activate", w.fill(`{"id":"{Sleeping}","code":"00000000"}`)},
 			attempt{"tokenAssignment/getTokenQRCode", `{"id":"` + share + `"}`},
 			attempt{"tokenAssignment/sendDownloadUrl", `{"id":"` + share + `","channel":"SMTP"}`},
+			attempt{"device/create", w.fill(`{"attrs":{"name":"call 0900","user.id":"{User}","installationCode":true}}`)},
 			attempt{"tokenAssignment/set", `{"id":"` + share + `","attrs":{"isOwner":true}}`},
 			attempt{"tokenAssignment/create", w.fill(`{"attrs":{"token.id":"{Token}","user.loginName":"plain"}}`)},
 			attempt{"token/batchAssignTokens", w.fill(`{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial\n{Name},plain,DN,SE,{Serial}\n"}}`)},

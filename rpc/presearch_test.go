@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -135,4 +136,87 @@ func TestPresearchedIDs(t *testing.T) {
 			t.Errorf("the users are %s", rows)
 		}
 	})
+}
+
+// An atomic batch searches inside its transaction, and on SQLite all logins wait for it. So its searches together get little time,
+// and the rest of the batch does not lose any to them.
+func TestSearchesOfAnAtomicBatch(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.NewSQLite(t).URL)
+	s.guarded(t, "GT", 1)
+	var users strings.Builder
+	users.WriteString("domain,loginName,mobile,description\n")
+	for i := range 1000 {
+		fmt.Fprintf(&users, "d,many%d,+%d,%s\n", i, i, strings.Repeat("a", 400))
+	}
+	s.do(t, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, users.String()))
+	s.do(t, "user/set", `{"user":{"loginName":"many1"},"attrs":{"description":"`+strings.Repeat("a", 400)+`b"}}`)
+	slow := `{"method":"user/search","params":{"max":1,"match":[["description","~=","%` + strings.Repeat("a", 100) + `b%"]]}}`
+	read := `{"method":"user/search","params":{"match":[["loginName","=","many1"]]}}`
+	change := `{"method":"user/set","params":{"user":{"loginName":"many1"},"attrs":{"firstName":"%s"}}}`
+	named := `{"method":"user/set","params":{"match":[["description","~=","%` + strings.Repeat("a", 100) + `b%"]],"attrs":{"firstName":"x"}}}`
+	for _, c := range []struct {
+		what, calls string
+		atomic      bool
+		want        int
+	}{
+		{"searches by index and changes", strings.Repeat(read+","+fmt.Sprintf(change, "a")+",", 20) + read, true, 0},
+		{"long searches and a change, not atomic", strings.Repeat(slow+",", 3) + fmt.Sprintf(change, "b"), false, 0},
+		{"long searches alone, which are a snapshot", strings.Repeat(slow+",", 3) + slow, true, 0},
+		{"long searches and a change", strings.Repeat(slow+",", 300) + fmt.Sprintf(change, "c"), true, 6},
+		{"changes whose object is searched for long", strings.Repeat(named+",", 300) + read, true, 6},
+	} {
+		began := time.Now()
+		ended := make(chan string, 1)
+		go func() {
+			_, reply := s.post("/batch/execute", fmt.Sprintf(`{"atomic":%v,"calls":[%s]}`, c.atomic, c.calls))
+			ended <- reply
+		}()
+		var waited time.Duration
+		n := 0
+		for reply := ""; reply == ""; {
+			select {
+			case reply = <-ended:
+				if codeIn(reply) != c.want || c.want == 6 && !strings.Contains(reply, "searches of an atomic batch") {
+					t.Errorf("%s: %.300s", c.what, reply)
+				}
+			default:
+				asked := time.Now()
+				s.post("/auth/verify", `{"user":{"domain.name":"d","loginName":"u0"},"credential":{"otp":"000000"}}`)
+				waited = max(waited, time.Since(asked))
+				n++
+			}
+		}
+		t.Logf("%-42s took %4.0f ms; %d logins beside it waited %3.0f ms at most", c.what, time.Since(began).Seconds()*1e3, n, waited.Seconds()*1e3)
+	}
+	if seen := fmt.Sprint(s.do(t, "user/get", `{"user":{"loginName":"many1"},"return":["firstName"]}`)); !strings.Contains(seen, "firstName:b") {
+		t.Errorf("a refused batch changed something, or one that was carried out did not: %s", seen)
+	}
+}
+
+// A call that names very many objects by an attribute without an index would read their table as many times.
+func TestManyNamedWithoutAnIndex(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.NewSQLite(t).URL)
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	s.do(t, "group/create", `{"attrs":{"name":"g","domain.name":"d"}}`)
+	var users strings.Builder
+	users.WriteString("domain,loginName,mobile\n")
+	for i := range 150 {
+		fmt.Fprintf(&users, "d,u%d,+%d\n", i, i)
+	}
+	s.do(t, "user/import", fmt.Sprintf(`{"attrs":{"csv":%q}}`, users.String()))
+	for _, c := range []struct {
+		attr string
+		many int
+		want int
+	}{{"mobile", 150, 11}, {"mobile", 100, 0}, {"loginName", 150, 0}} {
+		var list []string
+		for i := range c.many {
+			list = append(list, fmt.Sprintf(`{%q:"%s%d"}`, c.attr, map[string]string{"mobile": "+", "loginName": "u"}[c.attr], i))
+		}
+		if _, reply := s.post("/group/addUsers", `{"group":{"name":"g"},"users":[`+strings.Join(list, ",")+`]}`); codeIn(reply) != c.want {
+			t.Errorf("%d by %s: %s", c.many, c.attr, reply)
+		}
+	}
 }

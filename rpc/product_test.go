@@ -23,7 +23,7 @@ func TestNobodyChangesTheProductOfAStrongerOne(t *testing.T) {
 		weak := g.agent(t, `"name":"weak","permissions":"product/*"`)
 		held := g.agent(t, `"name":"held","permissions":"*","addresses":"192.0.2.0/24"`)
 		for n, attrs := range []string{`"autoWindow":0,"narrowWindow":0,"checkWindow":0`, `"checkWindow":10000`, `"autoWindow":5`, `"narrowWindow":3`, `"manualWindow":5000`,
-			`"activation":"CODE"`, `"activationCodeLength":6`, `"activationCodeHours":0`, `"maxTokensPerUser":7`, `"manufacturerCode":"%s"`, `"name":"x","autoWindow":6`} {
+			`"activation":"CODE"`, `"activationCodeLength":6`, `"activationCodeHours":0`, `"maxTokensPerUser":7`, `"manufacturerCode":"%s"`, `"name":"call 0900-%s"`} {
 			for _, c := range []struct {
 				who     caller
 				product string
@@ -35,7 +35,7 @@ func TestNobodyChangesTheProductOfAStrongerOne(t *testing.T) {
 				}
 			}
 		}
-		for _, attrs := range []string{`"name":"of administrators"`, `"functions":"none"`, `"autoWindow":30,"checkWindow":60`} {
+		for _, attrs := range []string{`"functions":"none"`, `"autoWindow":30,"checkWindow":60`} {
 			if code, seen := g.answer(weak, "product/set", `{"product":{"productCode":"ST"},"attrs":{`+attrs+`}}`); code != 0 {
 				t.Errorf("%s: %s", attrs, seen)
 			}

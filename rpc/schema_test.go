@@ -113,7 +113,7 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	for method, c := range map[string]struct{ params, want string }{
 		"domain/search":      {`{"match":[["identitySource.name","!=","internal"]],"max":0}`, `"total":0,`},
 		"agent/search":       {`{"match":[["type","!=","API_AGENT"]],"max":0}`, `"total":0,`},
-		"application/search": {`{"return":["name"]}`, `"rows":[{"name":"tokensmith"}]`},
+		"application/search": {`{"return":["name"]}`, `{"name":"tokensmith"}`},
 		"user/set":           {`{"user":{"loginName":"john.smith"},"attrs":{"groups":[],"unit":null}}`, `{"error":0}`},
 	} {
 		if reply := string(s.Call(t.Context(), method, []byte(c.params))); !strings.Contains(reply, c.want) {
@@ -125,6 +125,9 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	}
 	if number == 11 {
 		namesOfEleven(t, s)
+	}
+	if number == 13 {
+		agentsOfThirteen(t, s)
 	}
 	if _, err := s.store.Check(t.Context(), 100, true); err != nil {
 		t.Error(err)
@@ -189,6 +192,38 @@ func namesOfEleven(t *testing.T, s *service) {
 		if reply := string(s.Call(t.Context(), "user/set", fmt.Appendf(nil, `{"id":%q,"attrs":{%s}}`, id[1], c.attrs))); !strings.HasPrefix(reply, c.want) {
 			t.Errorf("%s: %s", c.attrs, reply)
 		}
+	}
+}
+
+// Version 13 allowed agents whose names differ in case alone, or only in case from that of an administrator. They stay, are found,
+// and no further one is made.
+func agentsOfThirteen(t *testing.T, s *service) {
+	for _, c := range []struct{ method, params, want string }{
+		{"agent/get", `{"agent":{"name":"READER"},"return":["name"]}`, `"name":"reader"`},
+		{"agent/get", `{"agent":{"name":"EXAMPLE.COM\\Boss2"},"return":["name"]}`, `"name":"example.com\\boss2"`},
+		{"agent/get", `{"agent":{"name":"zürich"}}`, `{"error":15,`},
+		{"agent/search", `{"match":[["name","=","aDA"]],"return":["name"],"sort":"name"}`, `"total":2,`},
+		{"agent/set", `{"agent":{"name":"example.com\\BOSS2"},"attrs":{"rateLimit":5}}`, `{"error":0`},
+		{"user/set", `{"user":{"loginName":"boss2"},"attrs":{"firstName":"B"}}`, `{"error":0`},
+		{"agent/create", `{"attrs":{"name":"rEADER"}}`, `{"error":13,`},
+		{"agent/create", `{"attrs":{"name":"ex\\BOSS"}}`, `{"error":13,`},
+	} {
+		if reply := string(s.Call(t.Context(), c.method, []byte(c.params))); !strings.Contains(reply, c.want) {
+			t.Errorf("%s %s: %s, not %s", c.method, c.params, reply, c.want)
+		}
+	}
+	var ids []string
+	for _, id := range regexp.MustCompile(`"id":"([0-9a-f-]+)"`).FindAllSubmatch(s.Call(t.Context(), "agent/search", []byte(`{"match":[["name","=","ada"]],"return":["id"]}`)), -1) {
+		ids = append(ids, string(id[1]))
+	}
+	for i, id := range ids {
+		want := []string{`{"error":0`, `{"error":13,`}[i]
+		if reply := string(s.Call(t.Context(), "agent/set", fmt.Appendf(nil, `{"id":%q,"attrs":{"name":"grace"}}`, id))); !strings.HasPrefix(reply, want) {
+			t.Errorf("a new name: %s", reply)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("%d agents are called ada", len(ids))
 	}
 }
 

@@ -19,16 +19,22 @@ import (
 	"tokensmith/rpc/token"
 )
 
-// SECURITY.md describes the default settings: its numbers are those of the code, and its checklist contains every requirement.
-// testdata/script/security.txtar compares what check --guessing prints there.
+// SECURITY.md describes the default settings, and the README of the program gives all figures: their numbers are those of the code.
+// The checklist contains every requirement. testdata/script/security.txtar compares what check --guessing prints there.
 func TestSecurityFigures(t *testing.T) {
 	t.Parallel()
-	const file = "../cmd/tokensmith/SECURITY.md"
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	read := func(file string) (raw, oneLine string) {
+		text, err := os.ReadFile("../cmd/tokensmith/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text), strings.Join(strings.Fields(string(text)), " ")
 	}
-	text := strings.Join(strings.Fields(string(raw)), " ")
+	security, promises := read("SECURITY.md")
+	_, details := read("README.md")
+	if lines := strings.Count(security, "\n"); lines > 125 {
+		t.Errorf("SECURITY.md has %d lines: detail belongs beside what it speaks of", lines)
+	}
 	passwordList, err := os.ReadFile("../model/commonpasswords.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +87,24 @@ func TestSecurityFigures(t *testing.T) {
 	estimate := model.EstimateGuessing(&d, &soft, 1)
 	withoutPIN := estimate.Chance(1)
 
-	for _, want := range []string{
+	for file, wants := range map[string][]string{"SECURITY.md": {
+		fmt.Sprintf("after %d failures, %d minutes; after %d each, %d times as long, up to %s; by %d in a row until an administrator unlocks", first, firstLength/60_000, second,
+			secondLength/firstLength, ms(int64(longest)), u.MaxFailures),
+		fmt.Sprintf("%.1e at once and %.2e a day: %.1e a year", chance(model.MaxGuessed), chance(model.GuessedDaily), chance(model.MaxGuessed+365*model.GuessedDaily)),
+		fmt.Sprintf("An address has %d failures a day with users it had no success with in %d days", model.MaxAddress, model.AddressKnown/day),
+		fmt.Sprintf("%d digits and are good for %d minutes, %d an hour to a user", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes),
+		fmt.Sprintf("at least %d characters and are none of %s common ones; %s wrong ones a year", model.MinPassword, thousands(common), thousands(int(passwords))),
+		fmt.Sprintf("secret of %d random bits", admin.ClientSecretBytes*8),
+		fmt.Sprintf("console: %s, idle %s", ms(model.MaxSession), short(login.SessionIdle)),
+		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),
+		fmt.Sprintf("(%d, or %d with an active token; without the profile %d)", p.PasswordAlone, p.Password, model.MinPassword),
+		fmt.Sprintf("profile: %d s, older products", p.Period),
+		fmt.Sprintf("%d bytes; %d where each takes 4", people.MaxPassword, people.MaxPassword/4),
+		fmt.Sprintf("made ones have %d; imported ones from %d bits", token.GeneratedSeedBytes*8, model.MinSeedBytes*8),
+		fmt.Sprintf("TOTP %d or %d s with two steps either way, so %d or %d s; hardware tokens at the first use %d steps", soft.Period, hard.Period,
+			model.OTPCodes(soft.Algorithm, soft.NarrowWindow)*soft.Period, model.OTPCodes(hard.Algorithm, hard.NarrowWindow)*hard.Period, model.OTPCodes(hard.Algorithm, hard.AutoWindow)),
+		fmt.Sprintf("10,000 × %.1e = %.0f of those", withoutPIN, 10_000*withoutPIN),
+	}, "README.md": {
 		fmt.Sprintf("after %d failures, %d minutes; after %d each, %d times as long, up to %s", first, firstLength/60_000, second, secondLength/firstLength, ms(int64(longest))),
 		fmt.Sprintf("until an administrator unlocks | %d |", u.MaxFailures),
 		fmt.Sprintf("%.1e at once and %.2e a day: %.1e a year", chance(model.MaxGuessed), chance(model.GuessedDaily), chance(model.MaxGuessed+365*model.GuessedDaily)),
@@ -93,7 +116,6 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes, ms(login.PasscodeInterval)),
 		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.MaxSignInLock), model.MaxSignInKnown, model.SignInKnown/day),
 		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.MaxSession)),
-		fmt.Sprintf("console: %s, idle %s", ms(model.MaxSession), short(login.SessionIdle)),
 		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),
 		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, installation.GuessBurst, short(installation.GuessEvery)),
 		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.MaxActivationTries),
@@ -101,27 +123,26 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("its secret (%d random bits), an access token of `oauth/token` (%s)", admin.ClientSecretBytes*8, short(caller.TokenLife)),
 		fmt.Sprintf("%d refusals an address, then one each %s", limit.RefusedBurst, short(limit.RefusedEvery)),
 		fmt.Sprintf("%d random bits, once, %d hours", token.LinkBytes*8, model.LinkHours),
-		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),
 		fmt.Sprintf("at least %d characters, none of %s common ones", model.MinPassword, thousands(common)),
-		fmt.Sprintf("| %d; profile: %d, or %d with an active token", model.MinPassword, p.PasswordAlone, p.Password),
-		fmt.Sprintf("profile: %d s, older products", p.Period),
-		fmt.Sprintf("%d bytes; %d where each takes 4", people.MaxPassword, people.MaxPassword/4),
-		fmt.Sprintf("made ones have %d; imported ones from %d bits", token.GeneratedSeedBytes*8, model.MinSeedBytes*8),
-		fmt.Sprintf("TOTP %d or %d s with two steps either way, so %d or %d s; hardware tokens at the first use %d steps", soft.Period, hard.Period,
-			model.OTPCodes(soft.Algorithm, soft.NarrowWindow)*soft.Period, model.OTPCodes(hard.Algorithm, hard.NarrowWindow)*hard.Period, model.OTPCodes(hard.Algorithm, hard.AutoWindow)),
-		fmt.Sprintf("enter 10,000 × %.1e = %.0f of those", withoutPIN, 10_000*withoutPIN),
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("SECURITY.md lacks %q", want)
+		fmt.Sprintf("%d bytes are the most, which is %d characters", people.MaxPassword, people.MaxPassword/4),
+	}} {
+		text := map[string]string{"SECURITY.md": promises, "README.md": details}[file]
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q", file, want)
+			}
 		}
 	}
 
-	_, checklist, _ := strings.Cut(string(raw), "\n## OWASP ASVS")
+	_, checklist, _ := strings.Cut(security, "\n## OWASP ASVS")
+	answers := regexp.MustCompile(`(?m)^- \*\*(Yes|Partly|No|Not applicable)\*\*: `).FindAllString(checklist, -1)
+	if len(answers) != 4 {
+		t.Errorf("the checklist has the answers %q", answers)
+	}
 	for section, most := range map[int]int{1: 3, 2: 12, 3: 8, 4: 6, 5: 8, 6: 4, 7: 2, 8: 4} {
 		for n := range most {
 			number := fmt.Sprintf("6.%d.%d", section, n+1)
-			row := regexp.MustCompile(`(?m)^\|[^|]*\b` + regexp.QuoteMeta(number) + `\b[^|]*\|[^|]+\| (yes|no|partly|not applicable) \|[^|]+\|$`)
-			if len(row.FindAllString(checklist, -1)) != 1 {
+			if len(regexp.MustCompile(`\b`+regexp.QuoteMeta(number)+`\b`).FindAllString(checklist, -1)) != 1 {
 				t.Errorf("SECURITY.md has no answer, or several, to %s", number)
 			}
 		}

@@ -148,9 +148,9 @@ func TestBulkCancelled(t *testing.T) {
 	}
 }
 
-// TestWithin: a transaction that limited its own time ends after that time if others wait for it, even in the middle of a search.
+// TestTimeLimit: a transaction that limited its own time ends after that time if others wait for it, even in the middle of a search.
 // If it runs beside others, the limit has no effect.
-func TestWithin(t *testing.T) {
+func TestTimeLimit(t *testing.T) {
 	t.Parallel()
 	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
 		s := d.Open(t)
@@ -215,6 +215,29 @@ func TestWithin(t *testing.T) {
 		}
 		if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.PutMeta("behind", []byte("x")) }); err != nil {
 			t.Errorf("behind them: %v", err)
+		}
+	})
+}
+
+// TestTimeLimitEnds: a limit for a part of a transaction ends with that part, and counts if the part took longer.
+func TestTimeLimitEnds(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, d *storetest.Database) {
+		s := d.Open(t)
+		const most = 500 * time.Millisecond
+		for part, exceeds := range map[time.Duration]bool{0: false, 2 * most: !store.IsPostgres(d.URL)} {
+			err := s.UpdateLong(t.Context(), func(tx store.Tx) error {
+				tx.TimeLimit(time.Hour, "an hour")
+				end := tx.TimeLimit(most, "too long a part")
+				time.Sleep(part)
+				end()
+				time.Sleep(2 * most)
+				return tx.PutMeta("part", []byte("x"))
+			})
+			var known *model.Error
+			if exceeded := errors.As(err, &known) && known.Msg == "too long a part"; exceeded != exceeds || !exceeds && err != nil {
+				t.Errorf("a part of %v: %v", part, err)
+			}
 		}
 	})
 }

@@ -16,7 +16,6 @@ var (
 	ToDevice = Step{From: "device_id", Table: "devices", To: "id"}
 
 	UsersByEmail      = Step{Table: "users", To: Folded("email")}
-	AgentsByName      = Step{Table: "agents", To: "name"}
 	DomainUsers       = Step{From: "id", Table: "users", To: "domain_id"}
 	RealmApplications = Step{From: "id", Table: "applications", To: "realm_id"}
 	DomainRealms      = Step{From: "id", Table: "realm_domains", To: "domain_id"}

@@ -207,6 +207,9 @@ type ReadTx interface {
 
 	// AgentByCertificate returns the agent that has the public key with that hash; nil if there is none.
 	AgentByCertificate(hash string) (*model.Agent, error)
+	// AgentsCalled returns the agents that have one of the folded names. A database may contain several agents of one folded name,
+	// from before this was refused.
+	AgentsCalled(folded []string) ([]model.Agent, error)
 	// SessionByHash returns a session. If there is none, it returns NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
 	// SignIns returns the counts of a user's sign-ins to the console, one for each address.
@@ -343,9 +346,10 @@ type Tx interface {
 	Try(fn func(Tx) error) error
 
 	// TimeLimit limits the time of the transaction, counted from now and including its searches, if other Updates have to wait for
-	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. On PostgreSQL Updates run
-	// side by side, so this limit does not apply there.
-	TimeLimit(most time.Duration, refusal string)
+	// it. A transaction that takes longer is TooLarge, with refusal as its message, and is rolled back. The limit holds to the end
+	// of the transaction, or until end is called; a limit that ends earlier stays in force. On PostgreSQL Updates run side by side,
+	// so TimeLimit has no effect there.
+	TimeLimit(most time.Duration, refusal string) (end func())
 
 	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
 	// of that link got it before this assignment existed. InsertMany does the same.

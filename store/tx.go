@@ -87,9 +87,15 @@ func (tx *sqlReadTx) limit(most time.Duration, overdue *model.Error) {
 	}
 }
 
-func (tx *sqlTx) TimeLimit(most time.Duration, refusal string) {
-	if tx.store.dialect.serial {
-		tx.limit(most, &model.Error{Kind: model.TooLarge, Msg: refusal, Err: errOverdue})
+func (tx *sqlTx) TimeLimit(most time.Duration, refusal string) (end func()) {
+	if !tx.store.dialect.serial {
+		return func() {}
+	}
+	until, overdue := tx.until, tx.overdue
+	tx.limit(most, &model.Error{Kind: model.TooLarge, Msg: refusal, Err: errOverdue})
+	return func() {
+		_ = tx.ready() // keeps the error if the limit is exceeded
+		tx.until, tx.overdue = until, overdue
 	}
 }
 

@@ -47,8 +47,8 @@ var AgentType = object.Declare(&object.Type{
 			About: "that users log on to through it; none = it is held to none"},
 	},
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true,
-			About: "unique; no other caller has it in the audit record"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true,
+			About: "unique, compared without case; no name of an administrator, nor of another caller in the audit record"},
 		{Name: "clientId", Kind: object.Text, Column: "id", About: "what it authenticates with, the same as the id"},
 		{Name: "type", Kind: object.Enum, When: object.Always, Initial: model.APIAgent, Values: agentTypes(), About: "has no effect"},
 		{Name: "typeDescription", Kind: object.Text, From: []string{"type"}, Derive: func(_ *dispatch.Call, from store.Row) (any, error) {
@@ -107,8 +107,8 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 			return model.AttrErrorf(model.Invalid, d.Place+".publicUrl", "must be an https URL")
 		}
 	}
-	if old == nil || old.(*model.Agent).Name != a.Name {
-		if err := caller.CheckAgentName(tx, a.Name); err != nil {
+	if old == nil || old.(*model.Agent).NameFolded != a.NameFolded {
+		if err := caller.CheckAgentName(tx, a); err != nil {
 			return err
 		}
 	}

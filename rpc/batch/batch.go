@@ -98,6 +98,12 @@ func (m *Batch) Execute(r *http.Request, args *ExecuteArgs, plan *dispatch.Plan)
 		plan.Update = func(tx store.Tx) (any, error) {
 			outer.Unrecorded = true
 			tx.TimeLimit(atomicAlone, batchTooLong(atomicAlone))
+			searches := dispatch.NewSearches()
+			for _, p := range calls {
+				if p.call != nil {
+					p.call.Searches = searches
+				}
+			}
 			return m.run(r.Context(), outer, calls, true, atomicTime, func(p *prepared) ([]byte, error) { return m.step(tx, p, true) })
 		}
 	default:
@@ -139,7 +145,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		return p
 	}
 	c := &dispatch.Call{Server: outer.Server, Method: method, Caller: outer.Caller, Outer: outer, Request: dispatch.Request{Remote: outer.Remote, Now: outer.Now, Params: sent.Params}}
-	p.call, c.SearchesInTx = c, atomic
+	p.call = c
 	limit := dispatch.SmallBody
 	if method.Large {
 		limit = int(m.Server.Config.LargeBody)
@@ -274,7 +280,7 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 	var envelope []byte
 	p.err = nil // left by an earlier run
 	err := tx.Try(func(tx store.Tx) error {
-		result, err := p.call.Apply(tx, p.plan)
+		result, err := m.apply(tx, p)
 		if _, ok := result.(dispatch.CommittedRefusal); ok && atomic && err == nil {
 			return fmt.Errorf("%s refuses what must count, and the table of methods does not say so", p.name)
 		}
@@ -294,6 +300,15 @@ func (m *Batch) step(tx store.Tx, p *prepared, atomic bool) ([]byte, error) {
 		return m.refused(p), nil
 	}
 	return envelope, nil
+}
+
+// apply runs the plan of a call. In an atomic batch, the time of a call that reads is limited, because others wait for it.
+func (m *Batch) apply(tx store.Tx, p *prepared) (result any, err error) {
+	if p.plan.View == nil || p.call.Searches == nil {
+		return p.call.Apply(tx, p.plan)
+	}
+	err = p.call.Searches.Run(tx, func() (err error) { result, err = p.call.Apply(tx, p.plan); return err })
+	return result, err
 }
 
 // refused returns the envelope of a refused call, and logs the cause of an internal error.

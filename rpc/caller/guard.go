@@ -11,7 +11,8 @@ import (
 
 // A user's factors are what the user authenticates with, and what that depends on: the password, tokens, PINs, links
 // and codes for them, the addresses that messages are sent to, and locks. A caller who changes, reads or adds one of them could
-// act as the user. Therefore no caller may do so to an administrator who may do more than the caller.
+// act as the user. Therefore no caller may do so to an administrator who may do more than the caller. What a user is sent counts
+// as well, because people act on it: the text of a message that reaches the user, and that one is sent at all (MayMessage).
 
 // Guard is the transaction of a call. Before a statement that changes factors, it checks whether the caller may change the users
 // whom the factors belong to. A method cannot forget or bypass this check, because it gets only this transaction.
@@ -20,7 +21,7 @@ import (
 type Guard struct {
 	store.Tx
 	c       *Caller
-	checked map[string]bool // ids of users and tokens that were checked
+	checked map[string]bool // ids of users and tokens that were checked; "" for everybody
 	names   *Names          // names of the administrators who may do more than the caller; nil if not read yet
 }
 
@@ -72,6 +73,17 @@ func (c *Caller) MayChangeProduct(tx store.ReadTx, id string) error {
 // MayChangeDomain returns an error if a user of the domain may do something that the caller may not. It guards settings that the
 // domain makes for its users.
 func (c *Caller) MayChangeDomain(tx store.ReadTx, id string) error {
+	return c.coversAdministrators(tx, "a user of the domain", func(u *model.User) bool { return u.DomainID == id })
+}
+
+// MayReachEverybody returns an error if any administrator may do something that the caller may not. It guards what every user
+// gets, such as the text of a message, and the choice of the default domain, which decides whom a bare name means.
+func (c *Caller) MayReachEverybody(tx store.ReadTx) error {
+	return c.coversAdministrators(tx, "an administrator", func(*model.User) bool { return true })
+}
+
+// coversAdministrators calls covers for those administrators for whom such returns true.
+func (c *Caller) coversAdministrators(tx store.ReadTx, who string, such func(*model.User) bool) error {
 	if c.Unrestricted() {
 		return nil
 	}
@@ -81,29 +93,11 @@ func (c *Caller) MayChangeDomain(tx store.ReadTx, id string) error {
 	}
 	var all []model.List
 	for i := range users {
-		if users[i].DomainID == id {
+		if such(&users[i]) {
 			all = append(all, users[i].Permissions)
 		}
 	}
-	return c.covers("a user of the domain", all)
-}
-
-// MayChooseDefault returns an error for an attribute if any administrator may do something that the caller may not. It guards the
-// choice of the default domain, which decides whom a bare name means.
-func (c *Caller) MayChooseDefault(tx store.ReadTx, attr string) error {
-	if c.Unrestricted() {
-		return nil
-	}
-	users, err := tx.Administrators()
-	if err != nil {
-		return err
-	}
-	for i := range users {
-		if c.weakerThan(users[i].Permissions) {
-			return model.AttrErrorf(model.NotPermitted, attr, "not permitted: an administrator may do what the caller may not")
-		}
-	}
-	return nil
+	return c.covers(who, all)
 }
 
 // covers returns an error if one of the permission lists allows something that the caller may not do. who is the name in the
@@ -156,6 +150,15 @@ func (c *Caller) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	return nil
 }
 
+// MayMessage returns an error if the user may do something that the caller may not. It guards the sending of a message, whose words
+// may be the caller's, such as the name of a device. A login sends only to who asks for it.
+func (c *Caller) MayMessage(tx store.ReadTx, userID string) error {
+	if g, ok := tx.(*Guard); ok {
+		return g.user(userID)
+	}
+	return nil
+}
+
 // OwnersOf returns the users and tokens whose factors a row holds. It returns an error for an unknown type, so that whoever adds
 // a type must add it here.
 func OwnersOf(row any) (users, tokens []string, err error) {
@@ -195,7 +198,19 @@ func makesOwner(row any) bool {
 	return false
 }
 
+// reachesEverybody returns whether every user is sent what a row contains.
+func reachesEverybody(row any) bool {
+	_, ok := row.(*model.Template)
+	return ok
+}
+
 func (g *Guard) row(row any) error {
+	if reachesEverybody(row) && !g.checked[""] {
+		if err := g.c.MayReachEverybody(g.Tx); err != nil {
+			return err
+		}
+		g.checked[""] = true
+	}
 	users, tokens, err := OwnersOf(row)
 	if err != nil {
 		return err

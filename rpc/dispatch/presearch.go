@@ -3,13 +3,19 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"tokensmith/model"
 	"tokensmith/store"
 )
 
 // A change may name an object by an attribute that has no index, such as a telephone number. A search through a whole table
 // inside the change's transaction would make all logins wait. So the server searches on a snapshot, outside the transaction, and
 // then runs the change again. The second run reads only the rows that the search found. Such a search is called a presearch.
+
+// maxPresearches is how many presearches one call may need. Each reads a whole table, and the change runs again after it.
+const maxPresearches = 100
 
 // searchNeeded ends a change that first needs a search outside its transaction.
 type searchNeeded struct {
@@ -23,16 +29,42 @@ func (*searchNeeded) Error() string {
 
 // PresearchedIDs returns the ids that a search outside the change's transaction tx found. key names the search within the call.
 // If the search has not been done yet, PresearchedIDs returns an error that ends the change, and the caller must return that
-// error. If known is false without an error, the caller must search in tx itself. That is the case if tx is not the transaction
-// of a change, or if it is that of an atomic batch, where a call may name an object that an earlier call of the batch made.
+// error. If tx is that of an atomic batch, it searches in tx, because an earlier call of the batch may have made the object. If
+// tx is not the transaction of a change, known is false, and the caller must search itself.
 func (c *Call) PresearchedIDs(tx store.ReadTx, key string, find func(tx store.ReadTx) ([]any, error)) (ids []any, known bool, err error) {
-	if _, changes := tx.(store.Tx); !changes || c.SearchesInTx {
+	change, changes := tx.(store.Tx)
+	if !changes {
 		return nil, false, nil
+	}
+	if c.Searches != nil {
+		err = c.Searches.Run(change, func() (err error) { ids, err = find(tx); return err })
+		return ids, true, err
 	}
 	if ids, known = c.presearched[key]; !known {
 		return nil, false, &searchNeeded{key, find}
 	}
 	return ids, true, nil
+}
+
+// Searches are the searches that an atomic batch does inside its transaction. Together they get little time, because all logins
+// wait for them on SQLite.
+type Searches struct{ left time.Duration }
+
+// MaxSearches is the time that all Searches of a batch may take together.
+const MaxSearches = 200 * time.Millisecond
+
+// NewSearches returns the Searches of one run of a batch.
+func NewSearches() *Searches { return &Searches{MaxSearches} }
+
+// Run runs a search in the transaction of the batch. If the time of the Searches ends, the transaction is refused.
+func (s *Searches) Run(tx store.Tx, search func() error) error {
+	end := tx.TimeLimit(s.left, fmt.Sprintf("the searches of an atomic batch take longer than %s, which all logins would wait for: nothing is "+
+		"changed; search before the batch and name objects by id, or leave out \"atomic\"", MaxSearches))
+	began, left := time.Now(), s.left
+	err := search()
+	end()
+	s.left = left - time.Since(began) // what a search within this one took is counted once
+	return err
 }
 
 // withPresearches runs a change, and runs it again after each search outside its transaction.
@@ -59,6 +91,10 @@ func (c *Call) Presearch(ctx context.Context, ended error) error {
 	var needed *searchNeeded
 	if !errors.As(ended, &needed) {
 		return ended
+	}
+	if len(c.presearched) >= maxPresearches {
+		return model.Errorf(model.Invalid, "more than %d objects are named by attributes without an index, such as a telephone number: "+
+			"name them by id, serial or loginName", maxPresearches)
 	}
 	// It takes the place of a long read.
 	release, err := c.Acquire(ctx, &Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Long: true})

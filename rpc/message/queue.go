@@ -71,13 +71,17 @@ type content struct {
 	Text    string `json:"text"`
 }
 
-// Send queues a message to a user in the transaction of the change that it reports.
+// Send queues a message to a user in the transaction of the change that it reports. It returns an error of kind NotPermitted if the
+// user may do something that the caller may not.
 func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string, values map[string]string, goodUntil model.Time) error {
 	if c.Server.Config.Senders[channel] == nil {
 		return model.AttrErrorf(model.Invalid, "channel", "%s is not set up on this server", channel)
 	}
 	if u.Address(channel) == "" {
 		return model.AttrErrorf(model.Invalid, "channel", "the user has no address for %s", channel)
+	}
+	if err := c.MayMessage(tx, u.ID); err != nil {
+		return err
 	}
 	d, err := compose(c, tx, u, channel, template, values, goodUntil)
 	if err != nil {

@@ -72,7 +72,7 @@ func checkDomain(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 		return err
 	}
 	if was.IsDefault != now.IsDefault {
-		if err := c.MayChooseDefault(tx, d.Place+".isDefault"); err != nil {
+		if err := c.MayReachEverybody(tx); err != nil {
 			return err
 		}
 	}
@@ -86,6 +86,9 @@ func afterWriteDomain(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row
 	now := row.(*model.Domain)
 	was, _ := old.(*model.Domain)
 	if err := followName(c, tx, was, now); err != nil {
+		return err
+	}
+	if err := noAgentsName(tx, was, now); err != nil {
 		return err
 	}
 	return takeDefault(c, tx, was, now)
@@ -114,17 +117,6 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 	if err := c.MayRename(tx, was, now, agents); err != nil {
 		return err
 	}
-	administrators, err := tx.Administrators()
-	if err != nil {
-		return err
-	}
-	for i := range administrators {
-		if a := &administrators[i]; a.DomainID == now.ID {
-			if err := caller.CheckAdministratorName(tx, a, now.Name, "attrs.name"); err != nil {
-				return err
-			}
-		}
-	}
 	for i := range agents {
 		a := &agents[i]
 		if !a.LimitedTo(was.NameFolded) {
@@ -136,6 +128,26 @@ func followName(c *dispatch.Call, tx store.Tx, was, now *model.Domain) error {
 		}
 		a.DomainRenamed(was.NameFolded, now.Name)
 		if err := tx.Save(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noAgentsName returns an error if, by a new name of the domain, a name of one of its administrators is the name of an agent.
+func noAgentsName(tx store.ReadTx, was, now *model.Domain) error {
+	if was == nil || was.NameFolded == now.NameFolded && was.NetbiosNameFolded == now.NetbiosNameFolded && was.DNSNameFolded == now.DNSNameFolded {
+		return nil
+	}
+	all, err := tx.Administrators()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].DomainID != now.ID {
+			continue
+		}
+		if err := caller.CheckAdministratorName(tx, &all[i], now, "attrs.name"); err != nil {
 			return err
 		}
 	}

@@ -132,12 +132,13 @@ func checkNamed(c *dispatch.Call, tx store.Tx, d *object.Decoded, was, u *model.
 	if err := MayGrant(c, d, u.Permissions); err != nil {
 		return err
 	}
-	if u.Permissions != "" && (was == nil || was.Permissions == "" || was.LoginName != u.LoginName) {
+	if u.Permissions != "" && (was == nil || was.Permissions == "" || was.LoginNameFolded != u.LoginNameFolded ||
+		was.UserPrincipalNameFolded != u.UserPrincipalNameFolded) {
 		var domain model.Domain
 		if err := tx.Load(&domain, u.DomainID); err != nil {
 			return err
 		}
-		if err := caller.CheckAdministratorName(tx, u, domain.Name, d.Place+".loginName"); err != nil {
+		if err := caller.CheckAdministratorName(tx, u, &domain, d.Place+".loginName"); err != nil {
 			return err
 		}
 	}

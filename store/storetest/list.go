@@ -204,10 +204,10 @@ func permissionsOf(t *testing.T, d *Database) {
 	shared := newToken(w.product, w.repository)
 	other := newProduct()
 	others := newToken(other, w.repository)
-	limited := &model.Agent{ID: newID(), Name: "limited", SecretHash: []byte{1}, Domains: "x,y", Status: model.DisabledBy}
+	limited := &model.Agent{ID: newID(), Name: "limited", NameFolded: "limited", SecretHash: []byte{1}, Domains: "x,y", Status: model.DisabledBy}
 	insert(t, s, boss, clerk, twin, shared, newAssignment(w.token, w.user), newAssignment(shared, w.user), newAssignment(shared, boss),
 		other, others, newAssignment(others, clerk), newAssignment(others, twin), newAssignment(others, w.user),
-		limited, &model.Agent{ID: newID(), Name: "free", SecretHash: []byte{1}})
+		limited, &model.Agent{ID: newID(), Name: "Limited", NameFolded: "limited", SecretHash: []byte{1}})
 	nobody := make([]string, 1200)
 	for i := range nobody {
 		nobody[i] = fmt.Sprint("nobody", i)
@@ -221,6 +221,12 @@ func permissionsOf(t *testing.T, d *Database) {
 		}
 		if slices.Sort(who); err != nil || !slices.Equal(who, []string{boss.ID, clerk.ID, twin.ID}) {
 			t.Errorf("administrators are %q, %v", who, err)
+		}
+		for want, names := range map[int][]string{0: {"Limited", "none"}, 2: append(slices.Clone(nobody), "limited", "limited")} {
+			called, err := tx.AgentsCalled(names)
+			if err != nil || len(called) != want {
+				t.Errorf("of %d names: %d agents, not %d; %v", len(names), len(called), want, err)
+			}
 		}
 		for _, c := range []struct {
 			users, tokens []string

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -47,30 +50,45 @@ func CopySchema(t testing.TB, from, to, migrations string, number int) {
 	}
 	defer db.Close()
 	exec("DELETE FROM meta")
-	pending := Tables(t, from)
-	// Tables that others refer to must come first. The schema creates them first.
-	for _, table := range pending {
-		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY rowid")
-		if err != nil {
-			t.Fatal(err)
+	// A table is copied after those that its rows refer to.
+	for pending, postponed := Tables(t, from), 0; len(pending) > 0; pending = pending[1:] {
+		if err := copyTable(db, pool, pending[0]); err != nil {
+			var refused *pgconn.PgError
+			if postponed++; !errors.As(err, &refused) || refused.Code != "23503" || postponed >= len(pending) {
+				t.Fatal(pending[0], err)
+			}
+			pending = append(pending, pending[0])
+			continue
 		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, places, names := make([]any, len(columns)), make([]any, len(columns)), make([]string, len(columns))
-		for i := range values {
-			places[i], names[i] = &values[i], fmt.Sprint("$", i+1)
-		}
+		postponed = 0
+	}
+}
+
+// copyTable copies the rows of a table, all or none.
+func copyTable(from *sql.DB, to *pgxpool.Pool, table string) error {
+	rows, err := from.Query("SELECT * FROM " + table + " ORDER BY rowid")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, places, names := make([]any, len(columns)), make([]any, len(columns)), make([]string, len(columns))
+	for i := range values {
+		places[i], names[i] = &values[i], fmt.Sprint("$", i+1)
+	}
+	insert := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(names, ", ") + ")"
+	return pgx.BeginFunc(context.Background(), to, func(tx pgx.Tx) error {
 		for rows.Next() {
 			if err := rows.Scan(places...); err != nil {
-				t.Fatal(err)
+				return err
 			}
-			exec("INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES ("+strings.Join(names, ", ")+")", values...)
+			if _, err := tx.Exec(context.Background(), insert, values...); err != nil {
+				return err
+			}
 		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		rows.Close()
-	}
+		return rows.Err()
+	})
 }
