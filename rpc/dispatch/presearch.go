@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"tokensmith/store"
 )
@@ -13,26 +14,37 @@ import (
 
 // searchNeeded ends a change that first needs a search outside its transaction.
 type searchNeeded struct {
-	key  string
-	find func(tx store.ReadTx) (ids []any, err error)
+	key   string
+	scope store.Scope // of the change
+	find  func(tx store.ReadTx) (ids []any, err error)
+}
+
+// presearched is the result of a search in a scope.
+type presearched struct {
+	scope store.Scope
+	ids   []any
 }
 
 func (*searchNeeded) Error() string {
 	return "an object must first be searched for outside the transaction"
 }
 
-// PresearchedIDs returns the ids that a search outside the change's transaction tx found. key names the search within the call.
-// If the search has not been done yet, PresearchedIDs returns an error that ends the change, and the caller must return that
-// error. If known is false without an error, the caller must search in tx itself. That is the case if tx is not the transaction
-// of a change, or if it is that of an atomic batch, where a call may name an object that an earlier call of the batch made.
+// PresearchedIDs returns the ids that a search outside the change's transaction tx found, in the scope that tx has now. key names
+// the search within the call. If the search has not been done in this scope yet, PresearchedIDs returns an error that ends the
+// change, and the caller must return that error. If known is false without an error, the caller must search in tx itself. That is
+// the case if tx is not the transaction of a change, or if it is that of an atomic batch, where a call may name an object that an
+// earlier call of the batch made.
 func (c *Call) PresearchedIDs(tx store.ReadTx, key string, find func(tx store.ReadTx) ([]any, error)) (ids []any, known bool, err error) {
 	if _, changes := tx.(store.Tx); !changes || c.SearchesInTx {
 		return nil, false, nil
 	}
-	if ids, known = c.presearched[key]; !known {
-		return nil, false, &searchNeeded{key, find}
+	scope := tx.Scope()
+	for _, done := range c.presearched[key] {
+		if reflect.DeepEqual(done.scope, scope) {
+			return done.ids, true, nil
+		}
 	}
-	return ids, true, nil
+	return nil, false, &searchNeeded{key, scope, find}
 }
 
 // withPresearches runs a change, and runs it again after each search outside its transaction.
@@ -67,12 +79,15 @@ func (c *Call) Presearch(ctx context.Context, ended error) error {
 	}
 	defer release()
 	return c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		tx.SetScope(c.Scope)
+		tx.SetScope(needed.scope)
 		ids, err := needed.find(tx)
-		if c.presearched == nil {
-			c.presearched = map[string][]any{}
+		if err != nil {
+			return err
 		}
-		c.presearched[needed.key] = ids
-		return err
+		if c.presearched == nil {
+			c.presearched = map[string][]presearched{}
+		}
+		c.presearched[needed.key] = append(c.presearched[needed.key], presearched{needed.scope, ids})
+		return nil
 	})
 }
