@@ -50,3 +50,37 @@ func TestCollectionsAreGivenOnce(t *testing.T) {
 		t.Error(seen)
 	}
 }
+
+// TestNamesInReturnCountOnce: what a return names again is shown once, and counts once; what is wrong in it is still refused.
+func TestNamesInReturnCountOnce(t *testing.T) {
+	t.Parallel()
+	s := newService(t, storetest.SQLite(t))
+	w := newWorld(t, s, 1)
+	for again, want := range map[string]string{
+		`"groups.name"`:                          `"groups.name":["`, // further names of it: as it is
+		`{"groups":["name"]}`:                    `"groups":[{"name":"`,
+		`{"tokens":["serial",{"users":["id"]}]}`: `"tokens":[{"serial":"`,
+		`"*","domain.name"`:                      `"domain.name":"w1"`,
+		`{"domain":["*"]}`:                       `"domain":{"id":"`,
+	} {
+		many := strings.Repeat(again+",", 99) + again
+		if _, reply := s.post("/user/get", `{"id":"`+w.User+`","return":[`+many+`]}`); codeIn(reply) != 0 || strings.Count(reply, want) != 1 {
+			t.Errorf("%s: %.500s", again, reply)
+		}
+	}
+	if _, reply := s.post("/auth/verify", `{"user":{"id":"`+w.User+`"},"credential":{"otp":"755224"},"return":["loginName"`+strings.Repeat(`,"groups.name","loginName"`, 40)+`]}`); !strings.HasPrefix(reply, `{"error":0,"result":{"loginName":"user1","groups.name":[`) || strings.Count(reply, "groups.name") != 1 {
+		t.Error(reply)
+	}
+	for _, wrong := range []string{`"groups.name","groups.colour"`, `"groups",{"groups":["colour"]}`, `"domain",{"domain":["colour"]}`} {
+		if _, reply := s.post("/user/get", `{"id":"`+w.User+`","return":[`+wrong+`]}`); codeIn(reply) != 12 {
+			t.Errorf("%s: %s", wrong, reply)
+		}
+	}
+	var names []string
+	for i := range 21 { // different ones are counted
+		names = append(names, `{"groups`+strings.Repeat(`":[{"users":[{"groups`, i)+`":["id"]}`+strings.Repeat(`]}]}`, i))
+	}
+	if _, reply := s.post("/user/get", `{"id":"`+w.User+`","return":[`+names[9]+`,{"tokens":[{"users":[`+names[5]+`]}]},{"devices":[{"user":["groups.name","tokens.serial"]}]}]}`); codeIn(reply) != 11 {
+		t.Error(reply)
+	}
+}
