@@ -371,7 +371,7 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 
 // certify issues a certificate for a new agent.
 func (m *Agent) certify(ctx context.Context, c *dispatch.Call, d *object.Decoded, made *proofs) (err error) {
-	if !c.MayShowSecrets() {
+	if !c.RevealSecrets() {
 		return model.AttrErrorf(model.NotPermitted, "return."+pfxMember, "not permitted: a certificate with its key is only for who has the permission %s by this name, or *", c.Method.Path)
 	}
 	name, _ := object.Given[string](d, "name")
