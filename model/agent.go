@@ -22,9 +22,13 @@ type Agent struct {
 	Domains      List   `db:"domains"`
 	Addresses    List   `db:"addresses"`
 	Certificates List   `db:"certificates"`
-	Status       string `db:"status"`
-	DateCreated  Time   `db:"date_created"`
-	LastUsed     Time   `db:"last_used"`
+	// The certificate that agent/create made and that of its authority, PEM; "" if it made none.
+	Certificate   string `db:"certificate"`
+	CACertificate string `db:"ca_certificate"`
+
+	Status      string `db:"status"`
+	DateCreated Time   `db:"date_created"`
+	LastUsed    Time   `db:"last_used"`
 	// Each rotation of the secret increments Generation. The previous secret stays valid until OldSecretUntil.
 	Generation     int64  `db:"generation"`
 	OldSecretHash  []byte `db:"old_secret_hash"`

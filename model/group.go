@@ -18,5 +18,6 @@ type GroupMember struct {
 // MaxGroupsOfUser is how many groups a user may be in. A login may ask for the names of all of them.
 const MaxGroupsOfUser = 1000
 
-// MaxGroupLevels is how many groups may lie within each other, the outermost and the innermost included.
-const MaxGroupLevels = 32
+// MaxLevels is how many groups, units, repositories or device groups may lie within each other, the outermost and the innermost
+// included.
+const MaxLevels = 32

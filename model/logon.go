@@ -70,7 +70,8 @@ type Step struct {
 }
 
 // NextStep returns the step that comes after the passed ones, and the codes of what may answer it; ok is false if all steps are
-// passed, so that the user is logged on. An application without steps has one, which any authenticator passes.
+// passed, so that the user is logged on. An application without steps has one, which any authenticator passes. Nothing answers a step
+// that needs a challenge, because this server makes none.
 func NextStep(steps []Step, passed int) (step Step, codes []string, ok bool) {
 	if len(steps) == 0 {
 		steps = []Step{{Name: "step 1", Codes: []string{OTPCode, OnDemandCode, StaticCode}, StaticPassword: true}}
@@ -80,7 +81,7 @@ func NextStep(steps []Step, passed int) (step Step, codes []string, ok bool) {
 	}
 	step = steps[passed]
 	codes = slices.DeleteFunc(slices.Clone(step.Codes), func(code string) bool {
-		return code == StaticCode && (!step.StaticPassword || step.Challenge) || code == OnDemandCode && step.Challenge
+		return step.Challenge || code == StaticCode && !step.StaticPassword
 	})
 	return step, codes, true
 }

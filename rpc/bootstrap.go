@@ -13,10 +13,10 @@ import (
 // the repository, "2" for the identity source, the authenticators and the application as well.
 const metaBuiltin = "builtin"
 
-// bootstrap inserts the built-in objects into a new database, and into an older one what
-// it lacks of them.
+// bootstrap inserts the built-in objects into a new database, and into an older one what it lacks of them. Several servers may do so
+// at the same time.
 func (s *Server) bootstrap(ctx context.Context) error {
-	return s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
+	return s.core.Config.Store.UpdateAlone(ctx, func(tx store.Tx) error {
 		// Templates cannot be deleted. A missing template is for a kind of message that is new in this version.
 		for _, t := range model.BuiltinTemplates() {
 			_, err := tx.TemplateByName(t.Name)
@@ -91,7 +91,7 @@ func (s *Server) FirstAgent(ctx context.Context, keep func(FirstAgent) error) (*
 	}
 	var first *FirstAgent
 	id := s.core.Config.NewID()
-	err = s.core.Config.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.core.Config.Store.UpdateAlone(ctx, func(tx store.Tx) error {
 		first = nil
 		n, err := tx.Count(&store.Query{Table: admin.AgentType.Table})
 		if err != nil || n > 0 {

@@ -1,14 +1,18 @@
 package rpc_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"tokensmith/model"
 	"tokensmith/model/modeltest"
+	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
@@ -138,7 +142,7 @@ func TestManyGroups(t *testing.T) {
 		}
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada","groups":[`+names(model.MaxGroupsOfUser)+`]}}`)
 		s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"bob"}}`)
-		for i := range model.MaxGroupLevels - 2 {
+		for i := range model.MaxLevels - 2 {
 			s.do(t, "group/set", `{"id":"`+groups[i+1].ID+`","attrs":{"parents":["`+groups[i].Name+`"]}}`)
 		}
 		s.do(t, "group/set", `{"id":"group0500","attrs":{"members":["group0000"]}}`) // now there are as many as there may be
@@ -158,4 +162,56 @@ func TestManyGroups(t *testing.T) {
 			t.Errorf("%.300v", reply)
 		}
 	})
+}
+
+// TestListsOfUnindexedNames: a list names so few objects by attributes without an index that its look-up takes a few searches, and one
+// that names more is refused before any. Names that an index serves are not counted.
+func TestListsOfUnindexedNames(t *testing.T) {
+	t.Parallel()
+	var searches atomic.Int64
+	s := newService(t, storetest.SQLite(t), func(c *dispatch.Config) { c.Store = &viewed{c.Store, &searches} })
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	s.do(t, "group/create", `{"attrs":{"name":"g","domain.name":"d"}}`)
+	const few, many = 20, 300
+	var mobiles, names []string
+	for i := range many {
+		s.do(t, "user/create", fmt.Sprintf(`{"attrs":{"domain.name":"d","loginName":"user%d","mobile":"+%[1]d"}}`, i))
+		mobiles, names = append(mobiles, fmt.Sprintf(`{"mobile":"+%d"}`, i)), append(names, fmt.Sprintf(`{"domain.name":"d","loginName":"user%d"}`, i))
+	}
+	for _, c := range []struct {
+		method, params string
+		list           []string
+		want           int
+	}{
+		{"group/addUsers", `{"group":{"name":"g"},"users":[%s]}`, mobiles, 11},
+		{"group/removeUsers", `{"group":{"name":"g"},"users":[%s]}`, mobiles[:few+1], 11},
+		{"group/set", `{"group":{"name":"g"},"attrs":{"users":[%s]}}`, mobiles, 11},
+		{"group/create", `{"attrs":{"name":"h","domain.name":"d","users":[%s]}}`, mobiles, 11},
+		{"user/set", `{"user":{"loginName":"user0"},"attrs":{"groups":[%s]}}`, slices.Repeat([]string{`{"description":"x"}`}, few+1), 11},
+		{"device/create", `{"attrs":{"name":"x","groups":[%s]}}`, slices.Repeat([]string{`{"description":"x"}`}, few+1), 11},
+		{"group/addUsers", `{"group":{"name":"g"},"users":[%s]}`, mobiles[:few], 0},
+		{"group/addUsers", `{"group":{"name":"g"},"users":[%s]}`, slices.Concat(names, mobiles[:few]), 0},
+		{"group/removeUsers", `{"group":{"name":"g"},"users":[%s]}`, names, 0},
+	} {
+		searches.Store(0)
+		_, reply := s.post("/"+c.method, fmt.Sprintf(c.params, strings.Join(c.list, ",")))
+		most := int64(few + 2)
+		if c.want != 0 {
+			most = 1 // the caller's own row
+		}
+		if n := searches.Load(); codeIn(reply) != c.want || n > most {
+			t.Errorf("%s: %.200s after %d searches", c.method, reply, n)
+		}
+	}
+}
+
+// viewed is a store that counts its Views.
+type viewed struct {
+	store.Store
+	count *atomic.Int64
+}
+
+func (v *viewed) View(ctx context.Context, fn func(store.ReadTx) error) error {
+	v.count.Add(1)
+	return v.Store.View(ctx, fn)
 }

@@ -142,6 +142,14 @@ func (s *sqlStore) UpdateLong(ctx context.Context, fn func(Tx) error) error {
 	return s.update(ctx, updateLong, func(tx *sqlTx) error { return fn(tx) })
 }
 
+func (s *sqlStore) UpdateAlone(ctx context.Context, fn func(Tx) error) error {
+	release, err := s.alone(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Update(ctx, fn), release())
+}
+
 func (s *sqlStore) update(ctx context.Context, mode updateMode, fn func(*sqlTx) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err

@@ -74,8 +74,8 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 	return nil
 }
 
-// alone waits until no other process migrates, and blocks others until release is called. On SQLite each Update blocks all others
-// anyway. On PostgreSQL, an Update that waited for a lock would continue with its older snapshot.
+// alone waits until no other process migrates or runs an UpdateAlone, and blocks others until release is called. On SQLite each
+// Update blocks all others anyway. On PostgreSQL, an Update that waited for a lock would continue with its older snapshot.
 func (s *sqlStore) alone(ctx context.Context) (release func() error, err error) {
 	if s.dialect.alone == "" {
 		return func() error { return nil }, nil

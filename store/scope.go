@@ -23,6 +23,8 @@ const (
 
 func (tx *sqlReadTx) SetScope(scope Scope) { tx.scope = scope }
 
+func (tx *sqlReadTx) Scope() Scope { return tx.scope }
+
 // nothing matches no row.
 var nothing = []Cond{{Column: "id", Op: In, Value: []any{}}}
 

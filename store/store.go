@@ -66,6 +66,10 @@ type Store interface {
 	// An UpdateLong that exceeds the limit is TooLarge and is rolled back.
 	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
+	// UpdateAlone is Update for what is done once for a database, such as adding what a new version brings. Of all processes that use
+	// the database, one runs such an fn at a time. The next one sees what it did.
+	UpdateAlone(ctx context.Context, fn func(Tx) error) error
+
 	// CallerChanges returns a number that changes after each Update by which this Store has changed who may call the server. These are
 	// Updates that save or delete an agent or a domain, or call SetCertificates, even if they fail. While such an Update runs,
 	// CallerChanges returns -1. Changes made by other processes do not change the number.
@@ -181,6 +185,9 @@ type ReadTx interface {
 	// SetScope restricts Find, Count, Logins, DomainsByName, DomainsCalled, UsersByLogin, UsersNamed and TokensBySerial to a scope
 	// until the end of the transaction; nil removes the restriction. Nothing else is restricted: callers get ids from Find.
 	SetScope(scope Scope)
+
+	// Scope returns the scope that the transaction is restricted to; nil if it is not restricted.
+	Scope() Scope
 
 	// Load reads the row with that key into dst, a pointer to a type of the domain. If there is no such row, it returns NotFound
 	// and leaves dst unchanged.

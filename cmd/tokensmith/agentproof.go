@@ -1,7 +1,7 @@
 package main
 
 import (
-	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"tokensmith/model"
 )
 
 func agentRotateCommand(e *env) *cobra.Command {
@@ -66,7 +68,7 @@ func agentCertificateCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.passwordFile, "pfx-password-file", "", "file whose first line is the PKCS#12 file's password")
 	flags.BoolVar(&f.modern, "pfx-modern", false, "encrypt it with AES and SHA-256, which Java before 8u301 and OpenSSL "+
 		"before 1.1 cannot read, instead of 3DES")
-	flags.IntVar(&f.days, "days", 5*365, "how long it is valid")
+	flags.IntVar(&f.days, "days", clientYears*365, "how long it is valid")
 	return cmd
 }
 
@@ -88,16 +90,26 @@ func (e *env) certificate(cmd *cobra.Command, f *certificateFlags, name string) 
 		}
 	}
 	agent := map[string]any{"name": name}
-	var has struct{ Certificates []string }
-	if err := e.callFor(cmd, &f.database, "agent/get", map[string]any{"agent": agent, "return": []string{"certificates"}}, &has); err != nil {
+	var has struct {
+		Certificates []string
+		SubjectDN    string `json:"subjectDn"`
+	}
+	if err := e.callFor(cmd, &f.database, "agent/get", map[string]any{"agent": agent, "return": []string{"certificates", "subjectDn"}}, &has); err != nil {
 		return err
+	}
+	subject := pkix.Name{CommonName: name}.ToRDNSequence()
+	if has.SubjectDN != "" {
+		var ok bool
+		if subject, ok = model.ParseSubject(has.SubjectDN); !ok {
+			return fmt.Errorf("the agent's subjectDn %q is no subject of a certificate, such as CN=intranet,O=North,C=GB", has.SubjectDN)
+		}
 	}
 	now := time.Now()
 	ca, err := f.authority(now)
 	if err != nil {
 		return err
 	}
-	made, err := ca.client(name, now, now.AddDate(0, 0, f.days))
+	made, err := ca.client(subject, now, now.AddDate(0, 0, f.days))
 	if err != nil {
 		return err
 	}
@@ -132,7 +144,7 @@ func (f *certificateFlags) write(made, ca *keyPair, password string) error {
 	if f.modern {
 		encoder = pkcs12.Modern2023
 	}
-	file, err := encoder.Encode(made.key, made.cert, []*x509.Certificate{ca.cert}, password)
+	file, err := made.pfx(encoder, ca, password)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -19,7 +20,12 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"sync"
 	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"tokensmith/rpc/dispatch"
 )
 
 // The built-in certificate authority consists of two files beside the database, .ca.pem and .ca.key. It signs the server's own
@@ -29,6 +35,7 @@ import (
 const (
 	caYears     = 20
 	serverYears = 10
+	clientYears = 5
 	clientBits  = 2048 // RSA key size; RSA, because every old client supports it
 )
 
@@ -87,8 +94,12 @@ func certPEM(cert *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }
 
+var makingAuthority sync.Mutex
+
 // authority returns the built-in certificate authority. If there is none, it is created.
 func (d *database) authority(now time.Time) (*keyPair, error) {
+	makingAuthority.Lock()
+	defer makingAuthority.Unlock()
 	certFile, keyFile := d.sidecar(".ca.pem"), d.sidecar(".ca.key")
 	if ca, err := loadPair(certFile, keyFile); !errors.Is(err, fs.ErrNotExist) {
 		return ca, err
@@ -125,14 +136,40 @@ func (p *keyPair) sign(c *x509.Certificate, public crypto.PublicKey, now, until 
 }
 
 // client issues a certificate for an agent, with a new key.
-func (p *keyPair) client(name string, now, until time.Time) (*keyPair, error) {
+func (p *keyPair) client(subject pkix.RDNSequence, now, until time.Time) (*keyPair, error) {
 	key, err := rsa.GenerateKey(rand.Reader, clientBits)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := p.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+	raw, err := asn1.Marshal(subject)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := p.sign(&x509.Certificate{RawSubject: raw, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, key.Public(), now, until)
 	return &keyPair{cert, key}, err
+}
+
+// certify issues a certificate for an agent that the server makes.
+func (d *database) certify(subject pkix.RDNSequence, password string, now time.Time) (*dispatch.Certificate, error) {
+	ca, err := d.authority(now)
+	if err != nil {
+		return nil, err
+	}
+	made, err := ca.client(subject, now, now.AddDate(clientYears, 0, 0))
+	if err != nil {
+		return nil, err
+	}
+	pfx, err := made.pfx(pkcs12.LegacyDES, ca, password)
+	if err != nil {
+		return nil, err
+	}
+	return &dispatch.Certificate{PEM: string(certPEM(made.cert)), Authority: string(certPEM(ca.cert)), KeyHash: spki(made.cert), PFX: pfx}, nil
+}
+
+// pfx returns a PKCS#12 file with a certificate, its key and its authority.
+func (p *keyPair) pfx(encoder *pkcs12.Encoder, ca *keyPair, password string) ([]byte, error) {
+	return encoder.Encode(p.key, p.cert, []*x509.Certificate{ca.cert}, password)
 }
 
 // selfMade returns the server's own certificate, which is stored beside the database. A new one is issued if it lacks one of the

@@ -107,7 +107,7 @@ func (d *database) open(ctx context.Context, cfg dispatch.Config, options ...sto
 
 // methods opens the database with the methods, which log to stderr. The caller must close the store.
 func (e *env) methods(ctx context.Context, d *database) (*rpc.Server, store.Store, error) {
-	return d.open(ctx, dispatch.Config{Log: e.jsonLog()})
+	return d.open(ctx, dispatch.Config{Log: e.jsonLog(), Certify: d.certify})
 }
 
 // zone returns the time zone of dates without a time.

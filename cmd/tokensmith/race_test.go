@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -337,4 +339,122 @@ func TestSeatsAndUsesAcrossProcesses(t *testing.T) {
 		}
 		c.result(t, all[len(all)-1].url, "audit/verify", map[string]any{})
 	})
+}
+
+// TestProcessesBeginTogether: processes that are started on one new or older PostgreSQL database at the same moment wait for each
+// other. All of them serve, what a version brings is there once, and one of them has made the first agent of the new one.
+func TestProcessesBeginTogether(t *testing.T) {
+	t.Parallel()
+	const many = 8
+	for _, c := range []struct {
+		number int    // of the schema; 0 = none
+		gate   string // the table that they wait for: where they look what is to be done, or where they add what a version brings
+	}{{0, "templates"}, {11, "meta"}, {12, "meta"}, {12, "templates"}} {
+		t.Run(fmt.Sprint(c.number, " ", c.gate), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			url, key := storetest.Postgres(t), filepath.Join(dir, "key")
+			if c.number > 0 {
+				text, err := os.ReadFile(fmt.Sprintf("../../testdata/schema/%04d.sql", c.number))
+				if err != nil {
+					t.Fatal(err)
+				}
+				old := storetest.SQLite(t)
+				storetest.Exec(t, old, string(text))
+				storetest.CopySchema(t, old, url, "../../store/migrations", c.number)
+				sealed := sha256.Sum256(fmt.Append(nil, "tokensmith test: schema ", c.number))
+				if err := os.WriteFile(key, fmt.Appendf(nil, "tokensmith-key-1 %x\n", sealed), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.gate == "templates" {
+				st, err := store.Open(t.Context(), url, key) // which migrates
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := st.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db, err := sql.Open("pgx", url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			gate, err := db.Begin()
+			if err == nil {
+				_, err = gate.Exec("LOCK TABLE " + c.gate + " IN ACCESS EXCLUSIVE MODE")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer gate.Rollback()
+			// All of them wait at the gate, and go on at the same moment.
+			type begun struct {
+				out   string
+				ended chan struct{}
+			}
+			var all []begun
+			for n := range many {
+				b := begun{filepath.Join(dir, fmt.Sprint("out", n)), make(chan struct{})}
+				out, err := os.Create(b.out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer out.Close()
+				cmd := exec.Command(binary(t), "serve", "--listen", "127.0.0.1:0", "--db", url, "--key-file", key)
+				cmd.Stdout, cmd.Stderr = out, out
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					cmd.Wait()
+					close(b.ended)
+				}()
+				t.Cleanup(func() {
+					cmd.Process.Kill()
+					<-b.ended
+				})
+				all = append(all, b)
+			}
+			seen := 0 // how many times in a row all of them waited; before, they wait for each other now and then
+			modeltest.Until(t, "all processes wait", func() bool {
+				waiting := 0
+				if err := db.QueryRow("SELECT COUNT(DISTINCT pid) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&waiting); err != nil {
+					t.Fatal(err)
+				}
+				if seen++; waiting < many {
+					seen = 0
+				}
+				return seen == 50
+			})
+			if err := gate.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			made := 0
+			for _, b := range all {
+				var text []byte
+				modeltest.Until(t, "a process listens, or has ended", func() bool {
+					text, _ = os.ReadFile(b.out)
+					select {
+					case <-b.ended:
+						t.Errorf("a process has ended: %s", text)
+						return true
+					default:
+						return bytes.Contains(text, []byte("listening on "))
+					}
+				})
+				made += bytes.Count(text, []byte("a new database: its first agent"))
+			}
+			if want := map[bool]int{true: 1}[c.number == 0]; made != want {
+				t.Errorf("%d have made the first agent", made)
+			}
+			for method, want := range map[string]string{"application/search": `"rows":[{"name":"tokensmith"}]`, "identitySource/search": `"rows":[{"name":"internal"}]`} {
+				out, err := exec.Command(binary(t), "call", method, `{"return":["name"]}`, "--db", url, "--key-file", key).CombinedOutput()
+				if err != nil || !bytes.Contains(out, []byte(want)) {
+					t.Errorf("%s: %v %s", method, err, out)
+				}
+			}
+		})
+	}
 }

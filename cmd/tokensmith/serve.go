@@ -138,7 +138,11 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	if f.publicURL == "" {
 		f.publicURL = l.base()
 	}
-	s, st, made, err := e.openServed(ctx, f, l, dispatch.Config{Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
+	certify := f.certify
+	if f.clientCA != "" {
+		certify = nil // the listeners take those of other authorities
+	}
+	s, st, made, err := e.openServed(ctx, f, l, dispatch.Config{Certify: certify, Log: log, Version: version, Prefix: f.prefix, StrictJSON: f.strictJSON, PublicURL: f.publicURL,
 		Proxies: proxies, Connections: l.open, Spool: f.spool(e.getenv("TMPDIR")), AgentRate: f.agentRate, CheckIn: f.checkIn, LargeWait: *f.database.bulk,
 		CodeExpiry: f.codeExpiry, CodeAccounts: f.codeAccounts, Senders: senders, Profile: f.profile})
 	if err != nil {

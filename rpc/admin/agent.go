@@ -3,6 +3,9 @@
 package admin
 
 import (
+	"context"
+	"crypto/x509/pkix"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -35,7 +38,7 @@ var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
 	Check: checkAgent, AfterWrite: afterWriteAgent,
-	EmptyTexts: []string{"signature", "agentConfigurePack", "certificate", "caCertificate", "certificatePfx", "certificatePassword", "certificateJks"},
+	EmptyTexts: []string{"signature", "agentConfigurePack", "certificatePfx", "certificatePassword", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
 			return err
@@ -61,7 +64,7 @@ var AgentType = object.Declare(&object.Type{
 		}},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "publicUrl", Kind: object.Text, Rule: model.Name, When: object.Always, About: "https; has no effect"},
-		{Name: "subjectDn", Kind: object.Text, Rule: model.Name, When: object.OnCreate, About: "an agent is known by its key, never by this name"},
+		{Name: "subjectDn", Kind: object.Text, Rule: model.Name, When: object.OnCreate, About: "subject of a certificate that this server makes; an agent is known by its key, never by this name"},
 		{Name: "permissions", Kind: object.List, When: object.Always,
 			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method; without any it may call none"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
@@ -72,6 +75,8 @@ var AgentType = object.Declare(&object.Type{
 				return first, nil
 			}},
 		{Name: "certificates", Kind: object.List, When: object.Always, About: "SHA-256 of the public keys of its certificates, hex"},
+		{Name: "certificate", Kind: object.Text, About: "PEM of the certificate that agent/create made"},
+		{Name: "caCertificate", Kind: object.Text, About: "PEM of the authority that signed it"},
 		{Name: "rateLimit", Kind: object.Integer, When: object.Always, Max: 1_000_000, About: "calls a second; 0 = the server's default"},
 		{Name: "status", Kind: object.Enum, When: object.Always, Initial: model.Active, Values: []string{model.Active, model.DisabledBy}},
 		{Name: "dateCreated", Kind: object.Date},
@@ -81,8 +86,12 @@ var AgentType = object.Declare(&object.Type{
 
 func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	a := row.(*model.Agent)
-	if d.Extra != nil {
-		a.SecretHash, a.Generation = d.Extra.([]byte), 1
+	if made, ok := d.Extra.(*proofs); ok {
+		a.SecretHash, a.Generation = model.HashSecret(model.Secret(made.secret)), 1
+		if cert := made.certificate; cert != nil {
+			a.Certificates = model.ListOf(append(a.Certificates.Items(), cert.KeyHash))
+			a.Certificate, a.CACertificate = cert.PEM, cert.Authority
+		}
 	}
 	if old != nil {
 		if err := mayManage(c, old.(*model.Agent)); err != nil {
@@ -169,7 +178,7 @@ func oneAddress(d *object.Decoded, a *model.Agent) error {
 
 // afterWriteAgent stores the agent's public keys in the table that authentication uses.
 func afterWriteAgent(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
-	if a := row.(*model.Agent); d.Has("certificates") {
+	if a := row.(*model.Agent); d.Has("certificates") || d.Creating && a.Certificates != "" {
 		return tx.SetCertificates(a.ID, a.Certificates.Items())
 	}
 	return nil
@@ -289,26 +298,51 @@ func NewClientSecret(s *dispatch.Server) (string, error) {
 	return s.RandomText(ClientSecretBytes)
 }
 
-// Create makes an agent and returns its client secret, which is not shown again. With return, it returns what is asked for.
+// proofs are what a new agent proves itself by.
+type proofs struct {
+	secret      string
+	certificate *dispatch.Certificate // nil if none was asked for
+	password    string                // of the certificate's file
+}
+
+// Members of the reply of agent/create that are no attributes, because nothing else ever returns them.
+const (
+	secretMember   = "clientSecret"
+	pfxMember      = "certificatePfx"
+	passwordMember = "certificatePassword"
+)
+
+// Create makes an agent and returns its client secret, which is not shown again. With return, it returns what is asked for, which may
+// be a certificate with its key.
 func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.Plan) error {
 	c := dispatch.CallFrom(r.Context())
 	d, err := m.Type.Decode("attrs", args.Attrs, object.OnCreate)
 	if err != nil {
 		return err
 	}
-	// The secret is no attribute of the agent, because nothing else ever returns it.
-	isSecret := func(item wire.ReturnItem) bool { return item.Name == "clientSecret" && item.Nested == nil }
-	withSecret := slices.ContainsFunc(args.Return, isSecret)
-	ret := slices.DeleteFunc(slices.Clone(args.Return), isSecret)
-	p, err := m.Type.Project(c, ret, "return")
+	named := func(names ...string) func(wire.ReturnItem) bool {
+		return func(item wire.ReturnItem) bool { return item.Nested == nil && slices.Contains(names, item.Name) }
+	}
+	withSecret, withCertificate := slices.ContainsFunc(args.Return, named(secretMember)), slices.ContainsFunc(args.Return, named(pfxMember, passwordMember))
+	withCertificate = withCertificate && m.Server.Config.Certify != nil // else they are null
+	hidden := []string{secretMember}
+	if withCertificate {
+		hidden = append(hidden, pfxMember, passwordMember)
+	}
+	p, err := m.Type.Project(c, slices.DeleteFunc(slices.Clone(args.Return), named(hidden...)), "return")
 	if err != nil {
 		return err
 	}
-	clientSecret, err := NewClientSecret(m.Server)
-	if err != nil {
+	made := &proofs{}
+	if made.secret, err = NewClientSecret(m.Server); err != nil {
 		return err
 	}
-	d.Extra = model.HashSecret(model.Secret(clientSecret))
+	if withCertificate {
+		if err := m.certify(r.Context(), c, d, made); err != nil {
+			return err
+		}
+	}
+	d.Extra = made
 	create, err := m.PrepareCreate(r.Context(), c, d)
 	if err != nil {
 		return err
@@ -316,20 +350,48 @@ func (m *Agent) Create(r *http.Request, args *object.CreateArgs, plan *dispatch.
 	plan.Update = func(tx store.Tx) (any, error) {
 		id, err := create(tx)
 		if err != nil || len(args.Return) == 0 {
-			return agentCreated{id, id, clientSecret}, err
+			return agentCreated{id, id, made.secret}, err
 		}
 		rows, err := p.Rows(tx, store.Query{Table: m.Type.Table, Where: []store.Cond{store.ByID(id)}, Limit: 1})
 		if err != nil {
 			return nil, err
 		}
-		made := jsontext.Value(rows[0])
+		reply := jsontext.Value(rows[0])
 		if withSecret {
-			made = wire.WithMember(made, "clientSecret", clientSecret)
+			reply = wire.WithMember(reply, secretMember, made.secret)
 		}
-		return made, nil
+		if withCertificate {
+			reply = wire.WithMember(reply, pfxMember, base64.StdEncoding.EncodeToString(made.certificate.PFX))
+			reply = wire.WithMember(reply, passwordMember, made.password)
+		}
+		return reply, nil
 	}
 	return nil
 }
+
+// certify issues a certificate for a new agent.
+func (m *Agent) certify(ctx context.Context, c *dispatch.Call, d *object.Decoded, made *proofs) (err error) {
+	if !c.RevealSecrets() {
+		return model.AttrErrorf(model.NotPermitted, "return."+pfxMember, "not permitted: a certificate with its key is only for who has the permission %s by this name, or *", c.Method.Path)
+	}
+	name, _ := object.Given[string](d, "name")
+	subject := pkix.Name{CommonName: name}.ToRDNSequence()
+	if text, _ := object.Given[string](d, "subjectDn"); text != "" {
+		var ok bool
+		if subject, ok = model.ParseSubject(text); !ok {
+			return model.AttrErrorf(model.Invalid, d.Place+".subjectDn", "is no subject of a certificate, such as CN=intranet,O=North,C=GB")
+		}
+	}
+	if made.password, err = m.Server.RandomText(passwordBytes); err != nil {
+		return err
+	}
+	if failed := m.Server.RunExpensiveAside(ctx, func() { made.certificate, err = m.Server.Config.Certify(subject, made.password, c.Now.Std()) }); failed != nil {
+		return failed
+	}
+	return err
+}
+
+const passwordBytes = 18 // of the file of a certificate; 144 random bits, 24 characters
 
 // keepAgent returns an error if was is the last agent that may do everything, and now may not; a nil now means that was is to be
 // deleted.

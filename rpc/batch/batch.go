@@ -151,7 +151,7 @@ func (m *Batch) prepare(ctx context.Context, outer *dispatch.Call, raw jsontext.
 		limit = int(m.Server.Config.LargeBody)
 	}
 	switch {
-	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, p.name == dispatch.ExecutePath:
+	case strings.HasPrefix(p.name, "auth/"), method.Device, method.Stream, method.Alone, p.name == dispatch.ExecutePath:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in a batch: %s", p.name)
 	case atomic && method.NotAtomic:
 		p.err = model.Errorf(model.NotPermitted, "not permitted in an atomic batch: %s, because its refusals are counted", p.name)

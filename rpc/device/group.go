@@ -1,6 +1,8 @@
 package device
 
 import (
+	"fmt"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
@@ -19,14 +21,14 @@ var DeviceGroupType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
-		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "deviceGroup"},
+		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "deviceGroup", About: fmt.Sprintf("none = at the top; at most %d levels", model.MaxLevels)},
 	},
 	Collections: []object.Collection{
 		{Name: "devices", Alias: "device", Object: "device", Order: "deviceId", Steps: store.GroupDevices},
 	},
 })
 
-func checkDeviceGroup(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any) error {
-	g := row.(*model.DeviceGroup)
-	return object.CheckTree(tx, "device group", g.ID, g.ParentID, func(up *model.DeviceGroup) *string { return up.ParentID })
+// checkDeviceGroup returns an error for a group that would lie within itself, or too deep.
+func checkDeviceGroup(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+	return object.CheckTree(tx, "device group", old, row.(*model.DeviceGroup), func(g *model.DeviceGroup) (string, *string) { return g.ID, g.ParentID }, store.GroupsBelow)
 }

@@ -32,8 +32,8 @@ type Call struct {
 	plan     *Plan // with planOnly: the plan that the method made
 	refusal  error // with planOnly: why it made none
 
-	presearched map[string][]any // results of searches outside the change's transaction
-	Searches    *Searches        // set in an atomic batch, which searches inside its transaction
+	presearched map[string][]presearched // results of searches outside the change's transaction, by key
+	Searches    *Searches                // set in an atomic batch, which searches inside its transaction
 
 	HasLarge bool     // it holds the place for calls that need much memory
 	heavy    bool     // it holds a place for replies that need much memory

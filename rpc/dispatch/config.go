@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"crypto/x509/pkix"
 	"io"
 	"net/netip"
 	"strings"
@@ -50,7 +51,17 @@ type Config struct {
 	CodeExpiry   time.Duration            // how long automatic installation codes are valid; 0 for 7 days
 	CodeAccounts int                      // how many accounts one installation code may create within an hour; 0 for 100
 	TimeZone     *time.Location           // time zone of dates without a time; nil for UTC
-	Profile      string                   // rules for new passwords, PINs and products: "", or "nist" for NIST SP 800-63B-4, AAL2
+	// Certify issues a client certificate with a new key. Nil means that the server takes none that it could issue.
+	Certify func(subject pkix.RDNSequence, password string, now time.Time) (*Certificate, error)
+	Profile string // rules for new passwords, PINs and products: "", or "nist" for NIST SP 800-63B-4, AAL2
+}
+
+// Certificate is a client certificate that was issued for an agent.
+type Certificate struct {
+	PEM       string // itself
+	Authority string // the certificate of who signed it, PEM
+	KeyHash   string // SHA-256 of its public key, lower-case hex
+	PFX       []byte // PKCS#12 with its key, encrypted with the password
 }
 
 // complete sets the defaults.

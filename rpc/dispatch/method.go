@@ -9,6 +9,7 @@ type Method struct {
 	IssuesSecret bool   // may return a secret that it has just made, so each replay of the reply is audited
 	Device       bool   // called by devices, which authenticate with their parameters, and not by agents
 	Stream       bool   // replies with a stream of events instead of an envelope; gorilla does not call it
+	Alone        bool   // may take so long that a batch must not contain it
 	NotAtomic    bool   // its refusals commit, because they count towards a lock; an atomic batch must not contain it
 	Limited      bool   // agents that are limited to domains may call it, and see only what is in their scope
 	// AlsoOpenedBy lists further permissions, each of which opens the method. The method itself decides which permission is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"tokensmith/model"
@@ -19,18 +20,25 @@ const maxPresearches = 100
 
 // searchNeeded ends a change that first needs a search outside its transaction.
 type searchNeeded struct {
-	key  string
-	find func(tx store.ReadTx) (ids []any, err error)
+	key   string
+	scope store.Scope // of the change
+	find  func(tx store.ReadTx) (ids []any, err error)
+}
+
+// presearched is the result of a search in a scope.
+type presearched struct {
+	scope store.Scope
+	ids   []any
 }
 
 func (*searchNeeded) Error() string {
 	return "an object must first be searched for outside the transaction"
 }
 
-// PresearchedIDs returns the ids that a search outside the change's transaction tx found. key names the search within the call.
-// If the search has not been done yet, PresearchedIDs returns an error that ends the change, and the caller must return that
-// error. If tx is that of an atomic batch, it searches in tx, because an earlier call of the batch may have made the object. If
-// tx is not the transaction of a change, known is false, and the caller must search itself.
+// PresearchedIDs returns the ids that a search outside the change's transaction tx found, in the scope that tx has now. key names
+// the search within the call. If the search has not been done in this scope yet, PresearchedIDs returns an error that ends the
+// change, and the caller must return that error. If tx is that of an atomic batch, it searches in tx, because an earlier call of
+// the batch may have made the object. If tx is not the transaction of a change, known is false, and the caller must search itself.
 func (c *Call) PresearchedIDs(tx store.ReadTx, key string, find func(tx store.ReadTx) ([]any, error)) (ids []any, known bool, err error) {
 	change, changes := tx.(store.Tx)
 	if !changes {
@@ -40,10 +48,13 @@ func (c *Call) PresearchedIDs(tx store.ReadTx, key string, find func(tx store.Re
 		err = c.Searches.Run(change, func() (err error) { ids, err = find(tx); return err })
 		return ids, true, err
 	}
-	if ids, known = c.presearched[key]; !known {
-		return nil, false, &searchNeeded{key, find}
+	scope := tx.Scope()
+	for _, done := range c.presearched[key] {
+		if reflect.DeepEqual(done.scope, scope) {
+			return done.ids, true, nil
+		}
 	}
-	return ids, true, nil
+	return nil, false, &searchNeeded{key, scope, find}
 }
 
 // Searches are the searches that an atomic batch does inside its transaction. Together they get little time, because all logins
@@ -103,12 +114,15 @@ func (c *Call) Presearch(ctx context.Context, ended error) error {
 	}
 	defer release()
 	return c.Server.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		tx.SetScope(c.Scope)
+		tx.SetScope(needed.scope)
 		ids, err := needed.find(tx)
-		if c.presearched == nil {
-			c.presearched = map[string][]any{}
+		if err != nil {
+			return err
 		}
-		c.presearched[needed.key] = ids
-		return err
+		if c.presearched == nil {
+			c.presearched = map[string][]presearched{}
+		}
+		c.presearched[needed.key] = append(c.presearched[needed.key], presearched{needed.scope, ids})
+		return nil
 	})
 }

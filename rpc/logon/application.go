@@ -29,12 +29,18 @@ var ApplicationType = object.Declare(&object.Type{
 	},
 })
 
-func checkApplication(c *dispatch.Call, _ store.Tx, d *object.Decoded, _, _ any) error {
+func checkApplication(c *dispatch.Call, tx store.Tx, d *object.Decoded, _, _ any) error {
 	if err := notHeld(c); err != nil {
 		return err
 	}
 	if given := d.Members("logonProcedures"); given != nil && given.Len() > 1 {
-		return model.AttrErrorf(model.Invalid, d.Place+".logonProcedures", "has one at most")
+		ids, err := given.Find(c, tx, "", "")
+		if err != nil {
+			return err
+		}
+		if len(ids) > 1 {
+			return model.AttrErrorf(model.Invalid, d.Place+".logonProcedures", "has one at most")
+		}
 	}
 	return nil
 }
@@ -76,7 +82,8 @@ func Find(tx store.ReadTx, named wire.Named, mine []string) (string, error) {
 	return id, nil
 }
 
-// Steps returns the steps by which users log on to an application; none for the built-in step.
+// Steps returns the steps by which users log on to an application; none for the built-in step. A procedure that has no steps is an
+// error, because nobody can log on by it.
 func Steps(tx store.ReadTx, application string) ([]model.Step, error) {
 	if application == "" {
 		return nil, nil
@@ -91,10 +98,10 @@ func Steps(tx store.ReadTx, application string) ([]model.Step, error) {
 	}
 	if len(rows) == 0 {
 		has, err := tx.Exists(store.ApplicationProcedures[0], application)
-		if !has || err != nil {
-			return nil, err
+		if has && err == nil {
+			err = &model.Error{Kind: model.NotFound, Noun: model.LogonStepNoun, Msg: "the application's logon procedure has no steps: nobody can log on by it"}
 		}
-		return []model.Step{{}}, nil // a procedure that has no steps yet: nothing passes
+		return nil, err
 	}
 	steps := make([]model.Step, len(rows))
 	at := map[string]int{}
@@ -151,18 +158,14 @@ func (m *Application) SelfTest(r *http.Request, args *object.DeleteArgs, plan *d
 				return nil, err
 			}
 		}
-		procedure, err := tx.Exists(store.ApplicationProcedures[0], id)
-		if err != nil {
-			return nil, err
-		}
 		steps, err := Steps(tx, id)
-		if err != nil {
+		answerable := !wire.NotFound(err)
+		if answerable && err != nil {
 			return nil, err
 		}
-		answerable := !procedure || len(steps) > 0
 		for i := range steps {
 			_, codes, _ := model.NextStep(steps, i)
-			answerable = answerable && len(codes) > 0 && !steps[i].Challenge
+			answerable = answerable && len(codes) > 0
 		}
 		test := func(name string, passed bool, otherwise string) tested {
 			if passed {

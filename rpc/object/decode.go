@@ -65,6 +65,9 @@ func (o *Type) Decode(place string, m wire.Members, on When, except ...string) (
 				if dotted || coll.When&on == 0 {
 					return nil, model.AttrErrorf(model.Invalid, here, "is a collection and cannot be given here")
 				}
+				if slices.ContainsFunc(d.members, func(m members) bool { return m.coll == coll }) {
+					return nil, model.AttrErrorf(model.Invalid, here, "is given twice")
+				}
 				named, err := coll.named(here, mem.Value)
 				if err != nil {
 					return nil, err

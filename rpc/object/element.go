@@ -3,9 +3,11 @@ package object
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -18,10 +20,14 @@ type Elements struct {
 	each  [][]store.Cond
 }
 
-// Elements decodes a list of objects. It does not look them up.
+// maxSearched limits the elements of a list that are named by attributes without an index. Each takes a search through a table.
+const maxSearched = 20
+
+// Elements decodes a list of objects. It does not look them up. A list whose look-up would take too many searches is refused.
 func (o *Type) Elements(place string, items []jsontext.Value) (*Elements, error) {
 	e := &Elements{obj: o, place: place, each: make([][]store.Cond, 0, len(items))}
 	key := o.Keys[0]
+	searched := 0
 	for i, item := range items {
 		here := fmt.Sprint(place, ".", i)
 		m := wire.Members{{Name: key[len(key)-1], Value: item}}
@@ -34,6 +40,11 @@ func (o *Type) Elements(place string, items []jsontext.Value) (*Elements, error)
 		conds, err := o.selector(here, m)
 		if err != nil {
 			return nil, err
+		}
+		if !o.indexed(conds) {
+			if searched++; searched > maxSearched {
+				return nil, model.AttrErrorf(model.Invalid, here, "only %d of a list may be named by attributes without an index: name a %s by id or %s", maxSearched, o.Noun, strings.Join(key, " and "))
+			}
 		}
 		e.each = append(e.each, conds)
 	}

@@ -10,13 +10,15 @@ import (
 )
 
 // largeTypes lists the object types that may have very many objects.
-var largeTypes = []string{"user", "token", "tokenAssignment", "device", "installationCode"}
+var largeTypes = []string{"user", "token", "tokenAssignment", "device", "installationCode", "group", "unit"}
 
-// fewColumns returns, by table, the columns of these objects in which a value leads to a few rows through an index.
+// leadingTypes lists those of them to an object of which only a few others belong. A group or a unit may have very many users.
+var leadingTypes = largeTypes[:5]
+
+// fewColumns returns, by table, the columns of objects in which a value leads to a few rows through an index.
 var fewColumns = sync.OnceValue(func() map[string][]string {
 	few := map[string][]string{}
-	for _, name := range largeTypes {
-		o := Types[name]
+	for _, o := range Types {
 		columns := []string{store.IDColumn.Name, store.ToUser.From}
 		for i := range o.Attrs {
 			if a := &o.Attrs[i]; a.Indexed && a.Kind == Text {
@@ -31,18 +33,29 @@ var fewColumns = sync.OnceValue(func() map[string][]string {
 	return few
 })
 
+// leadingTables returns the tables of leadingTypes.
+var leadingTables = sync.OnceValue(func() (tables []string) {
+	for _, name := range leadingTypes {
+		tables = append(tables, Types[name].Table)
+	}
+	return tables
+})
+
 // direct returns whether conditions lead to a few objects through an index, or the table is always small.
 func (o *Type) direct(conds []store.Cond) bool {
-	few := fewColumns()
-	if few[o.Table] == nil {
-		return true
-	}
+	return !slices.Contains(largeTypes, o.Name) || o.indexed(conds)
+}
+
+// indexed returns whether conditions lead to a few objects through an index.
+func (o *Type) indexed(conds []store.Cond) bool {
 	return slices.ContainsFunc(conds, func(c store.Cond) bool {
 		table := o.Table
 		if n := len(c.Path); n > 0 {
-			table = c.Path[n-1].Table
+			if table = c.Path[n-1].Table; !slices.Contains(leadingTables(), table) {
+				return false
+			}
 		}
-		return (c.Op == store.Eq || c.Op == store.In || c.Op == store.Calls) && slices.Contains(few[table], c.Column)
+		return (c.Op == store.Eq || c.Op == store.In || c.Op == store.Calls) && slices.Contains(fewColumns()[table], c.Column)
 	})
 }
 

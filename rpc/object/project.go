@@ -87,14 +87,16 @@ func (p *Projection) AddColumn(path []store.Step, name string) int {
 
 // AddField adds a field with a simple value to the root. A field with column -1 is always null.
 func (p *Projection) AddField(name string, f Field) {
-	quoted, _ := jsontext.AppendQuote(nil, name)
-	for _, known := range p.Root.fields {
-		if string(known.name) == string(quoted) {
-			return
-		}
+	if !p.has(name) {
+		f.name, _ = jsontext.AppendQuote(nil, name)
+		p.Root.fields = append(p.Root.fields, f)
 	}
-	f.name = quoted
-	p.Root.fields = append(p.Root.fields, f)
+}
+
+// has returns whether the root has a field of that name.
+func (p *Projection) has(name string) bool {
+	quoted, _ := jsontext.AppendQuote(nil, name)
+	return slices.ContainsFunc(p.Root.fields, func(f Field) bool { return string(f.name) == string(quoted) })
 }
 
 func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place string) (*Node, error) {
@@ -114,56 +116,70 @@ func (p *Projection) node(o *Type, ret wire.Return, path []store.Step, place str
 		if len(p.Columns) > wire.MaxColumns {
 			return nil, model.AttrErrorf(model.Invalid, place, "requests more than %d values per row", wire.MaxColumns)
 		}
-		if r.Name == "*" && r.Nested == nil {
-			for i := range o.Attrs {
-				if a := &o.Attrs[i]; a.Simple() {
-					add(p.Value(Join(path, a.Path), a), a.Name)
-				}
-			}
-			continue
+		// What is named again is checked, and neither read nor counted again.
+		again, columns, colls := seen[r.Name], len(p.Columns), *p.colls
+		if again {
+			*p.colls = 0
 		}
-		if a := o.ByName[r.Name]; a != nil && a.Kind == Ref && a.Column != "-" {
-			target := Types[a.Object]
-			one, err := p.node(target, r.Nested.Or(wire.ReturnNames("id")), Join(path, []store.Step{{From: a.Column, Table: target.Table, To: "id"}}), place)
-			if err != nil {
-				return nil, err
-			}
-			add(Field{one: one}, r.Name)
-			continue
-		}
-		if c := o.Collection(r.Name, false); c != nil {
-			m, err := p.many(c, r, path, place)
-			if err != nil {
-				return nil, err
-			}
-			add(Field{many: m}, r.Name)
-			continue
-		}
-		if always := o.Nothing(r.Name); always != "" {
-			if r.Elements && always == "[]" {
-				always = `{"elements":[]}`
-			}
-			add(Field{Always: always}, r.Name)
-			continue
-		}
-		if steps, c, rest := o.Through(r.Name); c != nil && r.Nested == nil {
-			m, err := p.values(c, rest, Join(path, steps), place)
-			if err != nil {
-				return nil, err
-			}
-			add(Field{many: m}, r.Name)
-			continue
-		}
-		steps, a, err := o.Resolve(place, r.Name, false)
-		if err != nil {
+		if err := p.item(o, r, path, place, add); err != nil {
 			return nil, err
 		}
-		if r.Nested != nil {
-			return nil, model.AttrErrorf(model.Invalid, place, "%q has no attributes of its own", r.Name)
+		if again {
+			p.Columns, *p.colls = p.Columns[:columns], colls
 		}
-		add(p.Value(Join(path, steps), a), r.Name)
+		seen[r.Name] = true // "*" as well
 	}
 	return n, nil
+}
+
+// item compiles one item of a Return, and adds its fields.
+func (p *Projection) item(o *Type, r wire.ReturnItem, path []store.Step, place string, add func(Field, string)) error {
+	if r.Name == "*" && r.Nested == nil {
+		for i := range o.Attrs {
+			if a := &o.Attrs[i]; a.Simple() {
+				add(p.Value(Join(path, a.Path), a), a.Name)
+			}
+		}
+		return nil
+	}
+	if a := o.ByName[r.Name]; a != nil && a.Kind == Ref && a.Column != "-" {
+		target := Types[a.Object]
+		one, err := p.node(target, r.Nested.Or(wire.ReturnNames("id")), Join(path, []store.Step{{From: a.Column, Table: target.Table, To: "id"}}), place)
+		if err == nil {
+			add(Field{one: one}, r.Name)
+		}
+		return err
+	}
+	if c := o.Collection(r.Name, false); c != nil {
+		m, err := p.many(c, r, path, place)
+		if err == nil {
+			add(Field{many: m}, r.Name)
+		}
+		return err
+	}
+	if always := o.Nothing(r.Name); always != "" {
+		if r.Elements && always == "[]" {
+			always = `{"elements":[]}`
+		}
+		add(Field{Always: always}, r.Name)
+		return nil
+	}
+	if steps, c, rest := o.Through(r.Name); c != nil && r.Nested == nil {
+		m, err := p.values(c, rest, Join(path, steps), place)
+		if err == nil {
+			add(Field{many: m}, r.Name)
+		}
+		return err
+	}
+	steps, a, err := o.Resolve(place, r.Name, false)
+	if err != nil {
+		return err
+	}
+	if r.Nested != nil {
+		return model.AttrErrorf(model.Invalid, place, "%q has no attributes of its own", r.Name)
+	}
+	add(p.Value(Join(path, steps), a), r.Name)
+	return nil
 }
 
 // Value returns the field for an attribute; path leads to the row with its column. A secret attribute is null (column -1), unless
@@ -231,6 +247,9 @@ func (p *Projection) many(c *Collection, r wire.ReturnItem, path []store.Step, p
 // AddCollection adds a collection to the root: the ids of its elements or, if rest is set, the values of that attribute of
 // theirs. path leads to the object with the collection.
 func (p *Projection) AddCollection(name string, path []store.Step, c *Collection, rest, place string) error {
+	if p.has(name) {
+		return nil
+	}
 	read := func() (*many, error) { return p.many(c, wire.ReturnItem{Name: c.Name}, path, place) }
 	if rest != "" {
 		read = func() (*many, error) { return p.values(c, rest, path, place) }

@@ -3,7 +3,6 @@ package people
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
@@ -28,7 +27,7 @@ var GroupType = object.Declare(&object.Type{
 	},
 	Collections: []object.Collection{
 		{Name: "parents", Alias: "parent", When: object.Always, Object: "group", Same: "domainId", Order: "parentId", Steps: store.GroupParents,
-			About: fmt.Sprintf("the groups it is in, of its domain; at most %d levels, none within itself", model.MaxGroupLevels)},
+			About: fmt.Sprintf("the groups it is in, of its domain; at most %d levels, none within itself", model.MaxLevels)},
 		{Name: "members", Alias: "member", When: object.Always, Object: "group", Same: "domainId", Order: "groupId", Steps: store.GroupMembers, About: "the groups in it"},
 		{Name: "users", Alias: "user", When: object.Always, Object: "user", Same: "domainId", Order: "userId", Steps: store.GroupUsers,
 			About: "of its domain; more than 1,000 by group/addUsers"},
@@ -107,43 +106,20 @@ func checkLevels(tx store.ReadTx, g *model.Group, place string) error {
 		return err
 	}
 	below, err := levels(tx, g, store.GroupMembers, place)
-	if err == nil && above+1+below > model.MaxGroupLevels {
-		err = model.AttrErrorf(model.Invalid, place, "the group %q would be one of more than %d levels", g.Name, model.MaxGroupLevels)
+	if err == nil && above+1+below > model.MaxLevels {
+		err = model.AttrErrorf(model.Invalid, place, "the group %q would be one of more than %d levels", g.Name, model.MaxLevels)
 	}
 	return err
 }
 
 // levels returns how many levels of groups a relation leads to from a group, one more than there may be at most.
-func levels(tx store.ReadTx, g *model.Group, relation []store.Step, place string) (n int, err error) {
-	here, next := relation[0].To, relation[1].From
-	for at := []any{g.ID}; n <= model.MaxGroupLevels; n++ {
-		found := map[string]bool{}
-		for part := range slices.Chunk(at, object.MaxSearch) {
-			err := tx.Each(&store.Query{Table: relation[0].Table, Columns: []store.Column{{Name: next}}, Limit: maxGroups,
-				Where: []store.Cond{{Column: here, Op: store.In, Value: part}}}, func(row store.Row) error {
-				id := object.AsText(row[0])
-				if id == g.ID {
-					return model.AttrErrorf(model.Invalid, place, "the group %q would lie within itself", g.Name)
-				}
-				found[id] = true
-				return nil
-			})
-			if err != nil {
-				return n, err
-			}
-		}
-		if len(found) == 0 {
-			break
-		}
-		at = at[:0]
-		for id := range found {
-			at = append(at, id)
-		}
+func levels(tx store.ReadTx, g *model.Group, relation []store.Step, place string) (int, error) {
+	n, within, err := object.Levels(tx, relation[0].Table, relation[0].To, relation[1].From, g.ID)
+	if within && err == nil {
+		err = model.AttrErrorf(model.Invalid, place, "the group %q would lie within itself", g.Name)
 	}
-	return n, nil
+	return n, err
 }
-
-const maxGroups = 1_000_000 // more relations of a level are not followed
 
 // GroupUsersArgs are the parameters of group/addUsers and group/removeUsers.
 type GroupUsersArgs struct {

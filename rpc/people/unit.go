@@ -1,6 +1,8 @@
 package people
 
 import (
+	"fmt"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
@@ -20,7 +22,7 @@ var UnitType = object.Declare(&object.Type{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true,
 			About: "unique among the units of its domain with the same parent, compared without case"},
 		{Name: "domain", Kind: object.Ref, When: object.OnCreate, Object: "domain", Indexed: true, About: "required, unless a `parent` is given, whose domain it then has"},
-		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "unit", Same: "domainId", Indexed: true, About: "of its domain; none = at the top"},
+		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "unit", Same: "domainId", Indexed: true, About: fmt.Sprintf("of its domain; none = at the top; at most %d levels", model.MaxLevels)},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
 		{Name: "repository", Kind: object.Ref, When: object.Always, Object: "repository", About: "kept, without effect"},
 		{Name: "hasChildren", Kind: object.Boolean, Leads: []store.Step{store.UnitsBelow}, About: "whether units are below it"},
@@ -33,8 +35,8 @@ var UnitType = object.Declare(&object.Type{
 	EmptyTexts:       []string{"radiusProfile"},
 })
 
-// checkUnit gives a unit without a domain that of its parent, and returns an error for a unit that would lie within itself.
-func checkUnit(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) error {
+// checkUnit gives a unit without a domain that of its parent, and returns an error for a unit that would lie within itself, or too deep.
+func checkUnit(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) error {
 	u := row.(*model.Unit)
 	if u.DomainID == "" {
 		if u.ParentID == nil {
@@ -46,5 +48,5 @@ func checkUnit(_ *dispatch.Call, tx store.Tx, d *object.Decoded, _, row any) err
 		}
 		u.DomainID = parent.DomainID
 	}
-	return object.CheckTree(tx, "unit", u.ID, u.ParentID, func(up *model.Unit) *string { return up.ParentID })
+	return object.CheckTree(tx, "unit", old, u, func(u *model.Unit) (string, *string) { return u.ID, u.ParentID }, store.UnitsBelow)
 }

@@ -1,6 +1,8 @@
 package token
 
 import (
+	"fmt"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
@@ -19,11 +21,11 @@ var RepositoryType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Indexed: true, About: "unique"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
-		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "repository"},
+		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "repository", About: fmt.Sprintf("none = at the top; at most %d levels", model.MaxLevels)},
 	},
 })
 
-// checkRepository returns an error for a repository that would become its own ancestor, and for another name of the default
+// checkRepository returns an error for a repository that would lie within itself, or too deep, and for another name of the default
 // repository.
 func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
 	r := row.(*model.Repository)
@@ -32,7 +34,7 @@ func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row 
 			return err
 		}
 	}
-	return object.CheckTree(tx, "repository", r.ID, r.ParentID, func(up *model.Repository) *string { return up.ParentID })
+	return object.CheckTree(tx, "repository", old, r, func(r *model.Repository) (string, *string) { return r.ID, r.ParentID }, store.RepositoriesBelow)
 }
 
 // keepDefault protects the default repository, which is for tokens that name none.
