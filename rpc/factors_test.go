@@ -39,6 +39,7 @@ var factorless = map[string][]string{
 		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
 		"installationCode/getQRCode", "installationCode/send", "installationCode/redeem", "installationCode/check"},
 	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret", "agent/addApplication", "agent/removeApplication"},
+	"is of clients of RADIUS, which only who may check logins makes": {"radiusClient/create", "radiusClient/get", "radiusClient/set", "radiusClient/delete", "radiusClient/search", "radiusClient/rotateSecret"},
 	"asks for each of its calls: they are tried": {"batch/execute"},
 }
 

@@ -40,7 +40,7 @@ var (
 // keep declares the table of a type. primary lists the columns of the primary key if it has more than key.
 func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	t := newTable(name, key, primary)
-	t.noun, t.calls = noun, name == "agents" || name == "domains"
+	t.noun, t.calls = noun, slices.Contains([]string{"agents", "domains", "radius_clients"}, name)
 	t.fields = Fields(reflect.TypeFor[T]())
 	for _, f := range t.fields {
 		t.columns = append(t.columns, f.Column)
@@ -122,6 +122,9 @@ func init() {
 	keep[model.Session]("sessions", model.SessionNoun, "hash")
 	keep[model.SignIns]("sign_ins", model.SignInsNoun, "id")
 	keep[model.StoredReply]("idempotency_keys", model.AnsweredNoun, "id")
+	keep[model.RadiusClient]("radius_clients", model.RadiusClientNoun, "id")
+	keep[model.RadiusClientState]("radius_client_states", model.RadiusClientNoun, "client_id")
+	keep[model.RadiusNote]("radius_notes", model.RadiusNoteNoun, "id")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
 	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }

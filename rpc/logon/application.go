@@ -15,7 +15,7 @@ import (
 var ApplicationType = object.Declare(&object.Type{
 	Name: "application", NotFound: model.ApplicationNoun, Row: func() any { return new(model.Application) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.ApplicationAgents[0], Noun: "agents"}},
+	UsedBy: []object.Use{{Rows: store.ApplicationAgents[0], Noun: "agents"}, {Rows: store.ApplicationRadiusClients, Noun: "RADIUS clients"}},
 	Check:  checkApplication, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
