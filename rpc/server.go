@@ -36,6 +36,7 @@ type Server struct {
 	core    *dispatch.Server
 	auth    *login.Auth
 	devices *device.Device
+	radius  *radius.Server
 	pages   *page.Pages
 	handler http.Handler
 }
@@ -47,6 +48,7 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	}
 	s := &Server{core: dispatch.New(cfg, methods)}
 	s.auth, s.devices = login.New(s.core), device.New(s.core)
+	s.radius = radius.New(s.core, s.auth)
 	s.pages = &page.Pages{Server: s.core, Auth: s.auth, Docs: documented()}
 	if err := s.core.Register(receivers(s.core, s.auth, s.devices), map[string]func(http.ResponseWriter, *http.Request, *dispatch.Call){"device/events": s.devices.Events}); err != nil {
 		return nil, err
@@ -148,6 +150,9 @@ func (s *Server) Follow(ctx context.Context) { s.devices.Follow(ctx) }
 
 // EndEvents closes every event stream, because the server stops.
 func (s *Server) EndEvents() { s.devices.EndEvents() }
+
+// Radius returns the front for RADIUS. It uses the same methods as the calls by HTTP.
+func (s *Server) Radius() *radius.Server { return s.radius }
 
 // WatchGuessing checks, until ctx ends, whether there are unusually many refused credentials over all users.
 func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) }

@@ -208,6 +208,9 @@ func loadAll[T any](tx *sqlReadTx, where string, args ...any) (all []T, err erro
 
 func (tx *sqlTx) Insert(row any) error {
 	t, v := tableOf(row)
+	if _, ok := row.(*model.RadiusClient); ok {
+		tx.changesCallers() // clients of RADIUS are known all together, so that one of them is not asked for in vain
+	}
 	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
 	if a, ok := row.(*model.Assignment); ok && err == nil {
 		err = tx.DropLink(a.TokenID)

@@ -2,6 +2,7 @@ package caller
 
 import (
 	"slices"
+	"strings"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -19,7 +20,7 @@ func recordedBefore(u *model.User, domain string) string { return u.LoginName + 
 // CheckAgentName returns an error if the audit record uses the name of an agent for another caller.
 func CheckAgentName(tx store.ReadTx, name string) error {
 	folded := model.Fold(name)
-	taken := slices.Contains(model.RecordedAs, folded)
+	taken := slices.Contains(model.RecordedAs, folded) || strings.HasPrefix(folded, model.RecordedRadius)
 	if !taken && !model.IsBareName(folded) {
 		all, err := NamesOf(tx, func(model.List) bool { return true })
 		if err != nil {

@@ -67,6 +67,16 @@ type Outcome struct {
 	Codes    []string     // with Next: the codes of what passes the step
 }
 
+// Decided returns whether an error of the run of a turn is a refusal that was decided on, so that its transaction was committed. Other
+// errors say that nothing was decided.
+func Decided(err error) bool {
+	switch wire.ClientError(err).Kind {
+	case model.WrongCredential, model.Locked, model.Disabled, model.NotValidNow, model.OutOfSync, model.Replayed, model.PINExpired, model.UsageLimit:
+		return true
+	}
+	return false
+}
+
 // turn is the state of one Turn.
 type turn struct {
 	*verification
