@@ -113,7 +113,7 @@ func (s *Server) proven(c *knownClient, r *request) (model.Secret, string) {
 	proves := r.proves
 	switch r.code {
 	case radius.CodeAccessRequest, radius.CodeStatusServer:
-		if r.ma == 0 && (c.RequireMA || r.code == radius.CodeStatusServer) {
+		if required := c.RequireMA && c.Certificate == ""; r.ma == 0 && (required || r.code == radius.CodeStatusServer) { // TLS proves what it would
 			return nil, dropMissing
 		}
 		if r.ma == 0 {
@@ -231,7 +231,7 @@ func (s *Server) Watch(ctx context.Context) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
-		case <-ctx.Done():
+		case <-ctx.Done(): // once more
 		case <-tick.C:
 		}
 		last := context.WithoutCancel(ctx)
