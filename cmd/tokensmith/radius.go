@@ -85,10 +85,10 @@ func (e *env) serveRadius(ctx context.Context, s *radius.Server, l *radiusListen
 		})
 	}
 	for _, conn := range l.udp {
-		run("radius listening", "udp://"+conn.LocalAddr().String(), func() error { return s.ServeUDP(ctx, conn) })
+		run("answering RADIUS", "udp://"+conn.LocalAddr().String(), func() error { return s.ServeUDP(ctx, conn) })
 	}
 	if l.radsec != nil {
-		run("radius listening", "tls://"+l.radsec.Addr().String(), func() error { return s.ServeTLS(ctx, l.radsec, config) })
+		run("answering RADIUS", "tls://"+l.radsec.Addr().String(), func() error { return s.ServeTLS(ctx, l.radsec, config) })
 	}
 	if len(l.udp) > 0 || l.radsec != nil {
 		group.Go(func() { s.Watch(ctx) })
