@@ -275,8 +275,8 @@ func TestRadiusWhoIsAnswered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := n.read(asked, n.raw(asked)); got.Code != radius.CodeAccountingResponse {
-			t.Errorf("accounting: %v", got.Code)
+		if got := n.raw(asked); !radius.IsAuthenticResponse(got, asked, []byte(n.secret)) || radius.Code(got[0]) != radius.CodeAccountingResponse {
+			t.Errorf("accounting: %x", got)
 		}
 		asked[len(asked)-1] ^= 1
 		silent("accounting with another secret", asked, n)

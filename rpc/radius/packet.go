@@ -102,13 +102,15 @@ func (r *request) accounts(secret []byte) bool {
 	return hmac.Equal(sum.Sum(nil), r.raw[4:headerBytes])
 }
 
-// answer returns the reply to a request: a Message-Authenticator as its first attribute, then others, then the Proxy-States of the
+// answer returns the reply to a request: a Message-Authenticator as its first attribute (but to accounting), then others, then the Proxy-States of the
 // request in their order (RFC 2865, section 5.33).
 func (r *request) answer(secret []byte, code radius.Code, attributes radius.Attributes) ([]byte, error) {
 	p := r.Response(code)
 	p.Secret = secret
 	ma := make(radius.Attribute, md5.Size)
-	p.Add(rfc2869.MessageAuthenticator_Type, ma)
+	if code != radius.CodeAccountingResponse { // implementations differ in how to make that of one
+		p.Add(rfc2869.MessageAuthenticator_Type, ma)
+	}
 	p.Attributes = append(p.Attributes, attributes...)
 	for _, a := range r.Attributes {
 		if a.Type == rfc2865.ProxyState_Type {
