@@ -248,6 +248,9 @@ func RadiusNotePlace(id string) keyring.Place {
 }
 
 func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
+	if slices.Contains(callTables, first.Table) {
+		tx.changesCallers()
+	}
 	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
 		return err
 	}

@@ -48,8 +48,8 @@ type Store interface {
 	// is completed even if ctx ends, because a refused credential must be counted even if the client disconnects. An Update that
 	// the database does not finish in time, at most one minute after its turn has come, is Unavailable.
 	//
-	// An Update that saves or deletes an agent, a domain or a client of RADIUS, or calls SetCertificates, returns only after another
-	// CallersKept, whether it succeeded or not.
+	// An Update that saves or deletes an agent, a domain or a client of RADIUS, or what logs users on to an application (its realm,
+	// its procedure and its steps), or calls SetCertificates, returns only after another CallersKept, whether it succeeded or not.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// UpdateSure is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
@@ -67,7 +67,8 @@ type Store interface {
 	UpdateLong(ctx context.Context, fn func(Tx) error) error
 
 	// Callers returns a number that changes after each Update by which this Store has changed who may call the server. These are
-	// Updates that save or delete an agent, a domain or a client of RADIUS, or call SetCertificates, even if they fail. While such an Update runs,
+	// Updates that save or delete an agent, a domain or a client of RADIUS, or what logs users on to an application, or call
+	// SetCertificates, even if they fail. While such an Update runs,
 	// Callers returns -1. Changes made by other processes do not change the number.
 	Callers() int64
 

@@ -9,7 +9,6 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
-	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/wire"
@@ -28,7 +27,8 @@ type Turn struct {
 	Name     string       // of the user, in any of the forms of model.UserName
 	Text     model.Secret // what was typed
 	RemoteIP string       // the user's address; "" if it is not known
-	Steps    []model.Step // of the application, as the front last read them; none if it has no procedure
+	Steps    []model.Step // of the application; none if it has no procedure
+	Realm    store.Scope  // the users of the application; nil if it has all
 	Before   *Dialog      // nil for the first text
 	Return   wire.Names   // what the front wants to know about a user who has logged on, as for auth/logon
 }
@@ -94,8 +94,7 @@ type turn struct {
 }
 
 // Take sets a plan that decides on a turn. ends is called in the transaction with how it ended, and may write; it is called once in
-// each run, of which there may be several. An error of kind Stale says that the steps of the application have changed: nothing
-// was decided, and the front must read them and try again.
+// each run, of which there may be several. The front may use what it read of the application for store.CallersKept.
 func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outcome) error) (*dispatch.Plan, error) {
 	n := &turn{verification: &verification{auth: m, c: dispatch.CallFrom(ctx), quiet: true}, Turn: t}
 	if t.Before != nil {
@@ -123,15 +122,11 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 	if n.read(); len(n.codes) == 0 {
 		return nil, model.AttrErrorf(model.Invalid, "step", "nothing passes step %d of the logon", n.before.Passed+1)
 	}
-	enter, err := entry(n.c, wire.Named{}, func(tx store.ReadTx, application string) error {
-		steps, err := logon.Steps(tx, application)
-		if err == nil && !sameSteps(steps, t.Steps) {
-			err = model.Errorf(model.Stale, "the steps of the application were changed")
+	enter := func(tx store.ReadTx) error {
+		if t.Realm != nil {
+			tx.Limit(t.Realm)
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	if slices.Contains(n.codes, onDemandMethod) {
 		if n.sending, err = newPasscode(m.Server); err != nil {
@@ -169,12 +164,6 @@ func printable(r rune) rune {
 		return '\uFFFD'
 	}
 	return r
-}
-
-func sameSteps(a, b []model.Step) bool {
-	return slices.EqualFunc(a, b, func(a, b model.Step) bool {
-		return a.Name == b.Name && a.Challenge == b.Challenge && a.StaticPassword == b.StaticPassword && slices.Equal(a.Codes, b.Codes)
-	})
 }
 
 // read finds out what the text may be.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/netip"
 	"strings"
@@ -87,25 +86,7 @@ func (a *access) decide(ctx context.Context) {
 		return
 	}
 	c := s.core.FrontCall("auth/logon", a.client.agent, a.from.Addr().Unmap().String())
-	var err error
-	for range 3 {
-		if err = c.RunFront(ctx, func(ctx context.Context) (*dispatch.Plan, error) { return a.prepare(ctx, c, text) }); !stale(err) {
-			break
-		}
-		// The steps of the application were changed a moment ago.
-		s.clients.forget()
-		list, again := s.clients.current(ctx)
-		if again != nil {
-			break
-		}
-		a.list = list
-		for _, known := range list.all {
-			if known.ID == a.client.ID {
-				a.client = known
-			}
-		}
-		c = s.core.FrontCall("auth/logon", a.client.agent, a.from.Addr().Unmap().String())
-	}
+	err := c.RunFront(ctx, func(ctx context.Context) (*dispatch.Plan, error) { return a.prepare(ctx, c, text) })
 	if err != nil && !login.Decided(err) {
 		a.reply = nil // whatever it says, it was not committed
 	}
@@ -114,7 +95,7 @@ func (a *access) decide(ctx context.Context) {
 	case errors.Is(err, errState):
 		a.reject(errState.Error())
 		return
-	case err == nil, e.Kind == model.Unavailable, e.Kind == model.Internal, e.Kind == model.Stale:
+	case err == nil, e.Kind == model.Unavailable, e.Kind == model.Internal:
 		s.drop(a.client, a.from, dropUnavailable) // the client will send the request again
 		return
 	default:
@@ -139,8 +120,6 @@ func (a *access) decide(ctx context.Context) {
 	})
 }
 
-func stale(err error) bool { return err != nil && wire.ClientError(err).Kind == model.Stale }
-
 // reject sets an Access-Reject that no transaction has decided on.
 func (a *access) reject(why string) {
 	packet, err := a.answer(a.secret, radius.CodeAccessReject, nil)
@@ -164,7 +143,7 @@ type note struct {
 // stateID returns the id of the note that a State stands for.
 func stateID(state []byte) string {
 	sum := sha256.Sum256(state)
-	return "state " + hex.EncodeToString(sum[:])
+	return "s" + noteID(sum[:])
 }
 
 // readState reads where the logon stands that the request goes on with, or the reply that is kept for the request.
@@ -213,7 +192,7 @@ func (a *access) find(tx store.ReadTx, now model.Time) (bool, error) {
 	if keys := a.server.core.Keys; keys.Several() { // it may have been kept before the key was rotated
 		ids = ids[:0]
 		for _, mac := range keys.MACs(requestPurpose, a.message) {
-			ids = append(ids, hex.EncodeToString(mac))
+			ids = append(ids, noteID(mac))
 		}
 	}
 	for _, id := range ids {
@@ -240,7 +219,11 @@ func (a *access) prepare(ctx context.Context, c *dispatch.Call, text model.Secre
 	if a.state, err = a.server.core.Random(stateBytes); err != nil {
 		return nil, err
 	}
-	turn := login.Turn{Name: a.text(rfc2865.UserName_Type), Text: text, Steps: a.client.steps, Before: a.dialog}
+	way, err := a.server.clients.wayOf(ctx, a.client.ApplicationID)
+	if err != nil {
+		return nil, err
+	}
+	turn := login.Turn{Name: a.text(rfc2865.UserName_Type), Text: text, Steps: way.steps, Realm: way.users, Before: a.dialog}
 	if ip, err := netip.ParseAddr(a.text(rfc2865.CallingStationID_Type)); err == nil && ip.Zone() == "" {
 		turn.RemoteIP = ip.String()
 	}

@@ -21,6 +21,17 @@ type clients struct {
 	core *dispatch.Server
 	mu   sync.Mutex // held while they are read
 	list atomic.Pointer[clientList]
+
+	ways    sync.Mutex // held while ways are read
+	wayList sync.Map   // of *way, by the id of the application
+}
+
+// way is how users log on to an application.
+type way struct {
+	version int64
+	read    time.Time
+	users   store.Scope // who they are; nil for all
+	steps   []model.Step
 }
 
 type clientList struct {
@@ -28,8 +39,7 @@ type clientList struct {
 	read    time.Time // on the monotonic clock
 	all     []*knownClient
 	prompts map[string]model.Template
-	slow    time.Time // when what does not decide who may ask was read: steps and prompts
-	steps   map[string][]model.Step
+	slow    time.Time // when prompts were read
 }
 
 // knownClient is a client with its secrets.
@@ -39,12 +49,11 @@ type knownClient struct {
 	secret, old model.Secret
 	attributes  []replyAttribute
 	grouped     bool         // some attributes are for a group
-	steps       []model.Step // of its application
 	agent       *model.Agent // what it is to the methods
 	log         *burst
 }
 
-// slowly is how long steps and prompts are used without asking the database. A decision looks at the steps again.
+// slowly is how long prompts are used without asking the database.
 const slowly = time.Second
 
 // current returns the clients.
@@ -69,15 +78,46 @@ func (s *clients) current(ctx context.Context) (*clientList, error) {
 
 // fresh returns the clients if they may be used; else nil.
 func (s *clients) fresh() *clientList {
-	l := s.list.Load()
-	if l == nil || l.version < 0 || l.version != s.core.Config.Store.Callers() || time.Since(l.read) >= store.CallersKept {
-		return nil
+	if l := s.list.Load(); l != nil && s.usable(l.version, l.read) {
+		return l
 	}
-	return l
+	return nil
 }
 
-// forget makes the next request read everything again.
-func (s *clients) forget() { s.list.Store(nil) }
+// usable returns whether what was read then may still be used.
+func (s *clients) usable(version int64, read time.Time) bool {
+	return version >= 0 && version == s.core.Config.Store.Callers() && time.Since(read) < store.CallersKept
+}
+
+// wayOf returns how users log on to an application.
+func (s *clients) wayOf(ctx context.Context, application string) (*way, error) {
+	known := func() *way {
+		if found, ok := s.wayList.Load(application); ok && s.usable(found.(*way).version, found.(*way).read) {
+			return found.(*way)
+		}
+		return nil
+	}
+	if w := known(); w != nil {
+		return w, nil
+	}
+	s.ways.Lock()
+	defer s.ways.Unlock()
+	if w := known(); w != nil {
+		return w, nil
+	}
+	w := &way{version: s.core.Config.Store.Callers(), read: time.Now()}
+	err := s.core.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+		if w.users, err = logon.Users(tx, application); err == nil {
+			w.steps, err = logon.Steps(tx, application)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.wayList.Store(application, w)
+	return w, nil
+}
 
 // load reads the clients. What has not changed since before is taken from there.
 func (s *clients) load(tx store.ReadTx, l, before *clientList) error {
@@ -87,9 +127,9 @@ func (s *clients) load(tx store.ReadTx, l, before *clientList) error {
 		return err
 	}
 	if before != nil && l.read.Sub(before.slow) < slowly {
-		l.slow, l.steps, l.prompts = before.slow, before.steps, before.prompts
+		l.slow, l.prompts = before.slow, before.prompts
 	} else {
-		l.slow, l.steps, l.prompts = l.read, map[string][]model.Step{}, map[string]model.Template{}
+		l.slow, l.prompts = l.read, map[string]model.Template{}
 		for _, name := range model.Prompts {
 			if l.prompts[name], err = tx.TemplateByName(name); err != nil {
 				return err
@@ -101,31 +141,11 @@ func (s *clients) load(tx store.ReadTx, l, before *clientList) error {
 		if err := s.complete(c, before); err != nil {
 			return err
 		}
-		steps, ok := l.steps[c.ApplicationID]
-		if !ok {
-			if steps, err = logon.Steps(tx, c.ApplicationID); err != nil {
-				return err
-			}
-			if l.slow != l.read { // the map is used by others
-				l.steps = mapWith(l.steps, c.ApplicationID, steps)
-			} else {
-				l.steps[c.ApplicationID] = steps
-			}
-		}
-		c.steps = steps
 		l.all = append(l.all, c)
 	}
 	// The smallest range comes first.
 	slices.SortStableFunc(l.all, func(a, b *knownClient) int { return cmp.Compare(b.prefix.Bits(), a.prefix.Bits()) })
 	return nil
-}
-
-func mapWith(of map[string][]model.Step, id string, steps []model.Step) map[string][]model.Step {
-	with := map[string][]model.Step{id: steps}
-	for k, v := range of {
-		with[k] = v
-	}
-	return with
 }
 
 // complete sets what follows from the row of a client.

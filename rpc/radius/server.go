@@ -92,7 +92,7 @@ func (s *Server) handle(ctx context.Context, c *knownClient, list *clientList, r
 		return s.plain(c, r, secret, radius.CodeAccountingResponse, "accounting")
 	}
 	a := &access{server: s, client: c, list: list, request: r, secret: secret, from: from, message: keyring.Message(from.String(), r.raw)}
-	a.id = hex.EncodeToString(s.core.Keys.MAC(requestPurpose, a.message))
+	a.id = noteID(s.core.Keys.MAC(requestPurpose, a.message))
 	if duplicate, full := s.begin(a.id); full {
 		s.drop(c, from, dropDuplicates)
 		return Reply{}
@@ -145,6 +145,12 @@ func (s *Server) plain(c *knownClient, r *request, secret model.Secret, code rad
 
 // requestPurpose is the purpose of the keyed hash that finds the reply to a request.
 const requestPurpose = "radius request"
+
+// noteBytes is how much of a hash is the id of a note: 128 bits.
+const noteBytes = 16
+
+// noteID returns the id of the note that a hash finds.
+func noteID(hash []byte) string { return hex.EncodeToString(hash[:noteBytes]) }
 
 // begin returns whether a request with that id is being decided on, and else that it is from now on. full is set if too many
 // duplicates wait already.
