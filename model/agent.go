@@ -49,6 +49,9 @@ var AgentTypes = []AgentType{{"MANAGEMENT_CONSOLE", "Management Console"}, {"WEB
 // RecordedAs lists the names that the audit record uses for callers that are neither agents nor administrators.
 var RecordedAs = []string{"operator", "serve", "device", "link", "console"}
 
+// RecordedRadius is how the names of clients of RADIUS begin in the audit record.
+const RecordedRadius = "radius:"
+
 // HashSecret returns the stored form of a client secret.
 func HashSecret(secret Secret) []byte {
 	sum := sha256.Sum256(secret)

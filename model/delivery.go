@@ -80,6 +80,21 @@ const (
 	InstallationCodeMessage = "installationCode"
 )
 
+// The texts by which RADIUS asks for more. They are templates without a use for their subject.
+const (
+	PromptOTP           = "radiusOtp"
+	PromptOTPOrPasscode = "radiusOtpOrPasscode"
+	PromptPassword      = "radiusPassword"
+	PromptNextOTP       = "radiusNextOtp"
+	PromptNewPIN        = "radiusNewPin"
+	PromptNewPINAgain   = "radiusNewPinAgain"
+	PromptChannel       = "radiusChannel"
+	PromptPasscode      = "radiusPasscode"
+)
+
+// Prompts lists them.
+var Prompts = []string{PromptOTP, PromptOTPOrPasscode, PromptPassword, PromptNextOTP, PromptNewPIN, PromptNewPINAgain, PromptChannel, PromptPasscode}
+
 // templateParameters lists the parameters of each kind of message.
 var templateParameters = map[string][]string{
 	ActivationCodeMessage: {"loginName", "firstName", "lastName", "serial", "product", "code", "expires"},
@@ -87,6 +102,8 @@ var templateParameters = map[string][]string{
 	PasscodeMessage:       {"loginName", "firstName", "lastName", "code", "expires"},
 
 	InstallationCodeMessage: {"loginName", "firstName", "lastName", "device", "code", "url", "expires"},
+
+	PromptOTPOrPasscode: {"channels"}, PromptChannel: {"channels"},
 }
 
 // templateMust is the parameter that each kind of message must contain to be useful.
@@ -103,6 +120,14 @@ func BuiltinTemplates() []Template {
 			Text: "Your one-time passcode is {code}\nIt can be used once, until {expires}.\n"},
 		{Name: InstallationCodeMessage, Subject: "Your installation code",
 			Text: "Your installation code is {code}\nEnter it in the client app of your device, or open this link there:\n{url}\nIt can be used until {expires}.\n"},
+		{Name: PromptOTP, Subject: "RADIUS", Text: "Enter your one-time password, behind your PIN if you have one:"},
+		{Name: PromptOTPOrPasscode, Subject: "RADIUS", Text: "Enter your one-time password, behind your PIN if you have one, or {channels} to be sent a passcode:"},
+		{Name: PromptPassword, Subject: "RADIUS", Text: "Enter your password:"},
+		{Name: PromptNextOTP, Subject: "RADIUS", Text: "Wait until your token shows another one-time password, and enter that:"},
+		{Name: PromptNewPIN, Subject: "RADIUS", Text: "Your PIN must be changed. Enter a new PIN:"},
+		{Name: PromptNewPINAgain, Subject: "RADIUS", Text: "Enter the new PIN again:"},
+		{Name: PromptChannel, Subject: "RADIUS", Text: "How should your passcode be sent? Enter {channels}:"},
+		{Name: PromptPasscode, Subject: "RADIUS", Text: "Enter the passcode that was sent to you:"},
 	}
 }
 

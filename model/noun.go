@@ -35,6 +35,7 @@ var (
 	RealmNoun            = noun(120, "realm")
 	LogonProcedureNoun   = noun(121, "logon procedure")
 	AttributeNoun        = noun(122, "attribute")
+	RadiusClientNoun     = noun(123, "RADIUS client")
 	DomainNoun           = noun(242, "domain")
 	// A client token is named by the device that calls with it and, through the device, by an administrator. If it is missing,
 	// the administrator gets the same error as the device. This tells the administrator which device is broken, which "internal
@@ -56,6 +57,7 @@ var (
 	AnsweredNoun          = inner("idempotency key")
 	AuditMarkNoun         = inner("mark")
 	SeedMarkNoun          = inner("mark of a seed")
+	RadiusNoteNoun        = inner("note of RADIUS")
 )
 
 var nouns []Noun

@@ -32,12 +32,12 @@ type world struct {
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
 	Staff, Unit, Source                                                                         string // a group of users, a unit, and an identity source
-	Application, Realm, Procedure, Step, Unused                                                 string // Unused is an application that no agent has
+	Application, Realm, Procedure, Step, Unused, Radius                                         string // Unused is an application that no agent has
 }
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
 	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost",
-	"ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
@@ -73,6 +73,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Application = make("application", `"name":"application%d"`, n)
 	w.Unused = make("application", `"name":"unused%d"`, n)
 	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"applications":[{"id":"`+w.Application+`"}]}}`)
+	w.Radius = make("radiusClient", `"name":"client%d","address":"2001:db8::%x","application.id":"%s"`, n, n, w.Application)
 	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
@@ -226,6 +227,12 @@ var tried = map[string]string{
 	"attribute/get":                      `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
 	"attribute/search":                   `{"match":[["objectName","=","user"]]}`,
 	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
+	"radiusClient/create":                `{"attrs":{"name":"new{Name}","address":"192.0.2.9","application.id":"{Application}"}}`,
+	"radiusClient/get":                   `{"id":"{Radius}"}`,
+	"radiusClient/set":                   `{"id":"{Radius}","attrs":{"attributes":"Class={login}"}}`,
+	"radiusClient/delete":                `{"id":"{Radius}"}`,
+	"radiusClient/search":                `{"match":[["id","=","{Radius}"]]}`,
+	"radiusClient/rotateSecret":          `{"id":"{Radius}"}`,
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/verify":                       `{}`,
@@ -234,7 +241,8 @@ var tried = map[string]string{
 }
 
 // alsoNeeded are further permissions that a call needs to succeed, because nobody may change an agent that may do more.
-var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search", "agent/addApplication": "token/search", "agent/removeApplication": "token/search"}
+var alsoNeeded = map[string]string{"batch/execute": "domain/create", "installationCode/create": "device/create", "agent/delete": "token/search", "agent/set": "token/search", "agent/rotateSecret": "token/search", "agent/addApplication": "token/search", "agent/removeApplication": "token/search",
+	"radiusClient/create": "auth/logon", "radiusClient/set": "auth/logon", "radiusClient/delete": "auth/logon", "radiusClient/rotateSecret": "auth/logon"}
 
 // shared are the methods with the same result for every caller, limited to a domain or not.
 var shared = []string{"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "product/get", "product/search", "repository/get", "repository/search", "identitySource/get", "identitySource/search", "auth/sendOTP", "auth/listDomains",
@@ -242,7 +250,7 @@ var shared = []string{"license/get", "license/search", "deviceGroup/get", "devic
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Radius}", w.Radius, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

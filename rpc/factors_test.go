@@ -38,8 +38,9 @@ var factorless = map[string][]string{
 		"license/set", "license/delete", "deviceGroup/create", "deviceGroup/set", "deviceGroup/delete", "installationCode/create", "installationCode/get",
 		"installationCode/set", "installationCode/delete", "installationCode/search", "installationCode/generateCode",
 		"installationCode/getQRCode", "installationCode/redeem", "installationCode/check"},
-	"is of agents, which mayManage guards":       {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret", "agent/addApplication", "agent/removeApplication"},
-	"asks for each of its calls: they are tried": {"batch/execute"},
+	"is of agents, which mayManage guards":                           {"agent/create", "agent/set", "agent/delete", "agent/rotateSecret", "agent/addApplication", "agent/removeApplication"},
+	"is of clients of RADIUS, which only who may check logins makes": {"radiusClient/create", "radiusClient/get", "radiusClient/set", "radiusClient/delete", "radiusClient/search", "radiusClient/rotateSecret"},
+	"asks for each of its calls: they are tried":                     {"batch/execute"},
 }
 
 // againstStronger contains the parameters for methods that are tried differently against a stronger user.

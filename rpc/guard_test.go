@@ -14,7 +14,7 @@ import (
 
 // writesNoFactor lists the methods of store.Tx that a guard does not check, because none of them writes what a user authenticates
 // with.
-var writesNoFactor = []string{"TimeLimit", "Audit", "PutMeta", "StoreReply", "DropReplies", "RecordUnknownName", "AddressFailed", "AddressKnown", // the audit record and the server's own data
+var writesNoFactor = []string{"TimeLimit", "Audit", "PutMeta", "StoreReply", "DropReplies", "RadiusAsked", "PutRadiusNote", "TakeRadiusNote", "DropRadiusNotes", "RecordUnknownName", "AddressFailed", "AddressKnown", // the audit record and the server's own data
 	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // these keep OTPs used
 	"SetCertificates", "AgentUsed", // data of agents
 	"SessionUsed", "DropSession", "DropSessions", // the caller's own session, or expired ones

@@ -161,7 +161,7 @@ var methods = []dispatch.Method{
 	{Path: "application/create", Target: "Application.Create", About: "Makes an application, which users log on to."},
 	{Path: "application/get", Target: "Application.Get", About: "Reads one application."},
 	{Path: "application/set", Target: "Application.Set", About: "Changes an application."},
-	{Path: "application/delete", Target: "Application.Delete", About: "Deletes an application that no agent has."},
+	{Path: "application/delete", Target: "Application.Delete", About: "Deletes an application that no agent and no client of RADIUS has."},
 	{Path: "application/search", Target: "Application.Search", About: "Finds applications."},
 	{Path: "application/selfTest", Target: "Application.SelfTest", About: "Says what an application lacks before anybody can log on to it."},
 
@@ -182,6 +182,13 @@ var methods = []dispatch.Method{
 	{Path: "logonStep/set", Target: "LogonStep.Set", About: "Changes a step."},
 	{Path: "logonStep/delete", Target: "LogonStep.Delete", About: "Deletes a step."},
 	{Path: "logonStep/search", Target: "LogonStep.Search", About: "Finds steps."},
+
+	{Path: "radiusClient/create", Target: "RadiusClient.Create", IssuesSecret: true, About: "Makes a client of RADIUS; returns the secret that was made for it, once."},
+	{Path: "radiusClient/get", Target: "RadiusClient.Get", About: "Reads one client of RADIUS."},
+	{Path: "radiusClient/set", Target: "RadiusClient.Set", About: "Changes a client of RADIUS."},
+	{Path: "radiusClient/delete", Target: "RadiusClient.Delete", About: "Deletes a client of RADIUS."},
+	{Path: "radiusClient/search", Target: "RadiusClient.Search", About: "Finds clients of RADIUS."},
+	{Path: "radiusClient/rotateSecret", Target: "RadiusClient.RotateSecret", IssuesSecret: true, About: "Gives a client of RADIUS a new `secret`, made if not given; the old one stays good for `overlap` seconds, 86400 if not given."},
 
 	{Path: "attribute/get", Target: "Attribute.Get", Limited: true, About: "Tells of one attribute of an object, named by `objectName` and `name` in the match."},
 	{Path: "attribute/search", Target: "Attribute.Search", Limited: true, About: "Tells of the attributes of an object, named by `objectName` in the match."},

@@ -1,7 +1,7 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
 // list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, seeds, login, device,
-// installation, admin, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (
@@ -26,6 +26,7 @@ import (
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/page"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/radius"
 	"tokensmith/rpc/seeds"
 	"tokensmith/rpc/token"
 )
@@ -35,6 +36,7 @@ type Server struct {
 	core    *dispatch.Server
 	auth    *login.Auth
 	devices *device.Device
+	radius  *radius.Server
 	pages   *page.Pages
 	handler http.Handler
 }
@@ -47,6 +49,7 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 	}
 	s := &Server{core: dispatch.New(cfg, methods)}
 	s.auth, s.devices = login.New(s.core), device.New(s.core)
+	s.radius = radius.New(s.core, s.auth)
 	s.pages = &page.Pages{Server: s.core, Auth: s.auth, Docs: documented()}
 	if err := s.core.Register(receivers(s.core, s.auth, s.devices), map[string]func(http.ResponseWriter, *http.Request, *dispatch.Call){"device/events": s.devices.Events}); err != nil {
 		return nil, err
@@ -59,7 +62,7 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map[string]any {
 	all := map[string]any{"Batch": &batch.Batch{Server: s}}
 	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), logon.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
-		device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s)} {
+		device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s), radius.Receivers(s)} {
 		maps.Copy(all, room)
 	}
 	return all
@@ -148,6 +151,9 @@ func (s *Server) Follow(ctx context.Context) { s.devices.Follow(ctx) }
 
 // EndEvents closes every event stream, because the server stops.
 func (s *Server) EndEvents() { s.devices.EndEvents() }
+
+// Radius returns the front for RADIUS. It uses the same methods as the calls by HTTP.
+func (s *Server) Radius() *radius.Server { return s.radius }
 
 // WatchGuessing checks, until ctx ends, whether there are unusually many refused credentials over all users.
 func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) }

@@ -272,7 +272,7 @@ func weightOf(path string) int {
 	case slices.Contains([]string{"batch/execute", "device/create", "device/delete", "device/set", "license/set", "tokenAssignment/create", "auth/logon",
 		"tokenAssignment/delete", "user/unlock", "agent/set", "agent/delete", "agent/rotateSecret"}, path):
 		return 10
-	case slices.Contains([]string{"application", "realm", "logonProcedure", "logonStep", "identitySource", "unit", "group", "attribute"}, object):
+	case slices.Contains([]string{"application", "realm", "logonProcedure", "logonStep", "identitySource", "unit", "group", "attribute", "radiusClient"}, object):
 		return 1
 	case slices.Contains([]string{"search", "get"}, verb), object == "auth", object == "product", object == "template", object == "repository":
 		return 3

@@ -48,6 +48,7 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 			{&r.Passcodes, "UPDATE user_states SET passcode = NULL, passcode_until = 0 WHERE passcode IS NOT NULL"},
 			{&r.Links, "DELETE FROM download_links"},
 			{&r.Sessions, "DELETE FROM sessions"},
+			{new(int64), "DELETE FROM radius_notes"},
 		} {
 			if *once.count, err = tx.exec(once.statement); err != nil {
 				return err

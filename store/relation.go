@@ -57,6 +57,9 @@ var (
 	ApplicationAgents     = []Step{{From: "id", Table: "agent_applications", To: "application_id"}, {From: "agent_id", Table: "agents", To: "id"}}
 	AgentApplications     = []Step{{From: "id", Table: "agent_applications", To: "agent_id"}, {From: "application_id", Table: "applications", To: "id"}}
 
+	ApplicationRadiusClients = Step{From: "id", Table: "radius_clients", To: "application_id"}
+	RadiusClientState        = []Step{{From: "id", Table: "radius_client_states", To: "client_id"}}
+
 	CodeGroups = []Step{{From: "id", Table: "installation_code_groups", To: "code_id"}, {From: "group_id", Table: "device_groups", To: "id"}}
 )
 
@@ -228,7 +231,25 @@ func AnswerPlace(id string) keyring.Place {
 	return keyring.Place{Table: "idempotency_keys", Column: "reply", Row: id}
 }
 
+// RadiusSecretPlace is the Place of the secret of a client of RADIUS.
+func RadiusSecretPlace(clientID string) keyring.Place {
+	return keyring.Place{Table: "radius_clients", Column: "secret", Row: clientID}
+}
+
+// RadiusOldSecretPlace is the Place of the secret that a client of RADIUS had before.
+func RadiusOldSecretPlace(clientID string) keyring.Place {
+	return keyring.Place{Table: "radius_clients", Column: "old_secret", Row: clientID}
+}
+
+// RadiusNotePlace is the Place of what RADIUS keeps for a short while.
+func RadiusNotePlace(id string) keyring.Place {
+	return keyring.Place{Table: "radius_notes", Column: "content", Row: id}
+}
+
 func (tx *sqlTx) Relate(first, second Step, id string, others []string) error {
+	if slices.Contains(callTables, first.Table) {
+		tx.changesCallers()
+	}
 	if _, err := tx.exec("DELETE FROM "+first.Table+" WHERE "+first.To+" = ?", id); err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ var sealedColumns = []sealedColumn{
 	{table: "client_tokens", column: "sealed", key: "id"},
 	{table: "installation_codes", column: "code", key: "id"},
 	{table: "idempotency_keys", column: "reply", key: "id"},
+	{table: "radius_clients", column: "secret", key: "id"},
+	{table: "radius_clients", column: "old_secret", key: "id"},
+	{table: "radius_notes", column: "content", key: "id"},
 	{table: "meta", column: "value", key: "name", only: " AND name = '" + metaCanary + "'"},
 }
 

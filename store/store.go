@@ -48,8 +48,8 @@ type Store interface {
 	// is completed even if ctx ends, because a refused credential must be counted even if the client disconnects. An Update that
 	// the database does not finish in time, at most one minute after its turn has come, is Unavailable.
 	//
-	// An Update that saves or deletes an agent or a domain, or calls SetCertificates, returns only after another MaxCallerAge,
-	// whether it succeeded or not.
+	// An Update that saves or deletes an agent, a domain or a client of RADIUS, or what logs users on to an application (its realm,
+	// its procedure and its steps), or calls SetCertificates, returns only after another MaxCallerAge, whether it succeeded or not.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// UpdateShared is Update for an fn that returns no error after it has written something, unless a statement fails. SQLite then
@@ -71,8 +71,9 @@ type Store interface {
 	UpdateAlone(ctx context.Context, fn func(Tx) error) error
 
 	// CallerChanges returns a number that changes after each Update by which this Store has changed who may call the server. These are
-	// Updates that save or delete an agent or a domain, or call SetCertificates, even if they fail. While such an Update runs,
-	// CallerChanges returns -1. Changes made by other processes do not change the number.
+	// Updates that save or delete an agent, a domain or a client of RADIUS, or what logs users on to an application, or call
+	// SetCertificates, even if they fail. While such an Update runs, CallerChanges returns -1. Changes made by other processes do
+	// not change the number.
 	CallerChanges() int64
 
 	// Readers returns how many Views of this process can run at the same time. Further Views wait.
@@ -146,7 +147,7 @@ type Store interface {
 	//   - Time-based tokens no longer accept OTPs from before now. The same holds for tokens made later from a seed that has a
 	//    seed mark. A token whose clock may be ahead must enter two OTPs (Restored in model.Credential).
 	//   - Event-based counters move forward by advance, from 0 to a million, because nobody knows how far they had moved.
-	//   - Passcodes, provisioning links, console sessions and pending resynchronizations end.
+	//   - Passcodes, provisioning links, console sessions, pending resynchronizations and logons by RADIUS that were asked for more end.
 	//
 	// No other process may have the database open, because it would not learn the time of the restore.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
@@ -333,6 +334,11 @@ type ReadTx interface {
 	// FindReply returns the stored reply for an idempotency key; nil if there is none that expires after now.
 	FindReply(id string, now model.Time) (*model.StoredReply, error)
 
+	// RadiusClients returns the clients of RADIUS that are not disabled, oldest first.
+	RadiusClients() ([]model.RadiusClient, error)
+	// RadiusNote returns the sealed content of a note that expires after now; nil if there is none.
+	RadiusNote(id string, now model.Time) ([]byte, error)
+
 	// VerifyAudit checks every row of the record and every mark: that none was changed, inserted, removed or moved by hand. Rows
 	// and marks that were cut off the end can be detected only by a head from before: expect, unless it is empty. An error of
 	// kind RecordBroken names the first place that does not match. An expect that is not a head is Invalid.
@@ -470,6 +476,15 @@ type Tx interface {
 	// sets their next try to lease, so that no other process claims them before that time. It returns the deliveries as they were
 	// before.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
+
+	// RadiusAsked adds to what is known about a client of RADIUS: counts, and the last use and reason unless they are empty.
+	RadiusAsked(s *model.RadiusClientState) error
+	// PutRadiusNote saves a note, replacing one with the same id.
+	PutRadiusNote(n *model.RadiusNote) error
+	// TakeRadiusNote is RadiusNote, and deletes the note. Of concurrent calls, one at most gets it.
+	TakeRadiusNote(id string, now model.Time) ([]byte, error)
+	// DropRadiusNotes deletes up to most notes that expire at now or before, earliest first, and returns how many it deleted.
+	DropRadiusNotes(now model.Time, most int) (int64, error)
 
 	// StoreReply saves a stored reply, replacing one with the same key.
 	StoreReply(a *model.StoredReply) error

@@ -37,10 +37,15 @@ var (
 	kept   []*table // all tables; a table comes after those that it refers to
 )
 
+// callTables are the tables whose rows decide who may call the server, or ask by RADIUS, and which users and steps they get to. The rows
+// of the last three are written by Relate.
+var callTables = []string{"agents", "domains", "radius_clients", "applications", "realms", "logon_procedures", "logon_steps",
+	"realm_domains", "application_procedures", "logon_step_authenticators"}
+
 // keep declares the table of a type. primary lists the columns of the primary key if it has more than key.
 func keep[T any](name string, noun model.Noun, key string, primary ...string) {
 	t := newTable(name, key, primary)
-	t.noun, t.calls = noun, name == "agents" || name == "domains"
+	t.noun, t.calls = noun, slices.Contains(callTables, name)
 	t.fields = Fields(reflect.TypeFor[T]())
 	for _, f := range t.fields {
 		t.columns = append(t.columns, f.Column)
@@ -122,6 +127,9 @@ func init() {
 	keep[model.Session]("sessions", model.SessionNoun, "hash")
 	keep[model.SignIns]("sign_ins", model.SignInsNoun, "id")
 	keep[model.StoredReply]("idempotency_keys", model.AnsweredNoun, "id")
+	keep[model.RadiusClient]("radius_clients", model.RadiusClientNoun, "id")
+	keep[model.RadiusClientState]("radius_client_states", model.RadiusClientNoun, "client_id")
+	keep[model.RadiusNote]("radius_notes", model.RadiusNoteNoun, "id")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
 	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }
@@ -205,6 +213,10 @@ func loadAll[T any](tx *sqlReadTx, where string, args ...any) (all []T, err erro
 
 func (tx *sqlTx) Insert(row any) error {
 	t, v := tableOf(row)
+	switch row.(type) {
+	case *model.RadiusClient, *model.LogonStep: // that there is none of them counts too
+		tx.changesCallers()
+	}
 	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
 	if a, ok := row.(*model.Assignment); ok && err == nil {
 		err = tx.DropLink(a.TokenID)

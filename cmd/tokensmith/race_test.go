@@ -158,7 +158,7 @@ var hotp = otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}
 func seedOf(i int) []byte { return fmt.Appendf(nil, "%020d", i) }
 
 // guard creates the users u0, u1, ... with one token each.
-func guard(t *testing.T, c *agentCaller, url string, many int) {
+func guard(t testing.TB, c *agentCaller, url string, many int) {
 	t.Helper()
 	var users, seeds, batch strings.Builder
 	users.WriteString("domain,loginName\n")
@@ -190,7 +190,7 @@ func loginOf(i int, counter uint64) map[string]any {
 }
 
 // processes starts several processes on one database.
-func processes(t *testing.T, many int, args ...string) (all []*process, c *agentCaller) {
+func processes(t testing.TB, many int, args ...string) (all []*process, c *agentCaller) {
 	t.Helper()
 	dir := t.TempDir()
 	args = append([]string{"--key-file", filepath.Join(dir, "key")}, args...) // a later flag overrides an earlier one

@@ -38,6 +38,7 @@ type serveFlags struct {
 	codeAccounts                                     int
 	profile                                          string
 	senders                                          senderFlags
+	radius                                           radiusFlags
 }
 
 func serveCommand(e *env) *cobra.Command {
@@ -77,6 +78,7 @@ func serveCommand(e *env) *cobra.Command {
 	flags.StringVar(&f.profile, "profile", "", "nist: what is set from now on must meet NIST SP 800-63B-4, AAL2")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or console")
 	f.senders.flags(flags)
+	f.radius.flags(flags)
 	flags.BoolVar(&f.showSecret, "show-first-secret", false, "print the first agent's secret instead of only its file")
 	return cmd
 }
@@ -130,6 +132,11 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	defer l.close()
+	asked, err := f.radius.open(l.scheme == "https")
+	if err != nil {
+		return err
+	}
+	defer asked.close()
 	room, narrow := f.counted(proxies)
 	if narrow != "" {
 		log.Warn().Msg(narrow)
@@ -178,8 +185,10 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 		s.Deliver(ctx)
 		close(delivered)
 	}()
+	stopRadius := e.serveRadius(ctx, s.Radius(), asked, l.tls, log)
 	err = e.serveUntil(ctx, s, l, log)
 	stop()
+	stopRadius()
 	<-delivered
 	return err
 }

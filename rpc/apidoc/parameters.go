@@ -222,6 +222,8 @@ var examples = map[string]string{
 	"template/set":                 `{"template":{"name":"passcode"},"attrs":{"text":"Your passcode is {code}"}}`,
 	"agent/create":                 `{"attrs":{"name":"batch","permissions":["token/*","auth/verify"]}}`,
 	"agent/rotateSecret":           `{"agent":{"name":"batch"},"overlap":3600}`,
+	"radiusClient/create":          `{"attrs":{"name":"vpn","address":"192.0.2.7","application":{"name":"tokensmith"},"attributes":"Class={login}"}}`,
+	"radiusClient/rotateSecret":    `{"radiusClient":{"name":"vpn"},"overlap":3600}`,
 	"agent/addApplication":         `{"agent":{"name":"batch"},"application":{"name":"portal"}}`,
 	"agent/removeApplication":      `{"agent":{"name":"batch"},"application":{"name":"portal"}}`,
 	"logonStep/create":             `{"attrs":{"name":"token","logonProcedure":{"name":"two steps"},"authenticators":["OTP","OTPoD"]}}`,

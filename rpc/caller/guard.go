@@ -182,6 +182,7 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 	case *model.Domain, *model.Product, *model.Repository, *model.Template, *model.Delivery, *model.Agent, *model.StoredReply, *model.Audit,
 		*model.Group, *model.GroupMember, *model.Unit, *model.IdentitySource, *model.Realm, *model.Application, *model.LogonProcedure, *model.LogonStep, *model.Authenticator,
 		*model.License, *model.DeviceGroup, *model.DeviceGroupMember, *model.InstallationCode, *model.InstallationUse:
+	case *model.RadiusClient, *model.RadiusClientState, *model.RadiusNote: // whoever makes a client must be allowed to check logins (package radius)
 	case *model.Device, *model.ClientToken: // credentials of a device, not of its owner
 	default:
 		err = fmt.Errorf("caller: OwnersOf does not know whose factors a %T holds", row)

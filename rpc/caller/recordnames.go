@@ -2,6 +2,7 @@ package caller
 
 import (
 	"slices"
+	"strings"
 
 	"tokensmith/model"
 	"tokensmith/store"
@@ -28,7 +29,7 @@ func CheckAgentName(tx store.ReadTx, a *model.Agent) error {
 	if slices.ContainsFunc(same, other) {
 		return model.AttrErrorf(model.Exists, "attrs.name", "is the name of another agent, compared without case")
 	}
-	taken := slices.Contains(model.RecordedAs, a.NameFolded)
+	taken := slices.Contains(model.RecordedAs, a.NameFolded) || strings.HasPrefix(a.NameFolded, model.RecordedRadius)
 	if !taken && !model.IsBareName(a.NameFolded) {
 		if taken, err = meansAdministrator(tx, a.NameFolded); err != nil {
 			return err

@@ -160,7 +160,11 @@ func answerWithin(w http.ResponseWriter, most time.Duration) {
 
 // logCall writes the log line of a call. It never contains a body, or a path that is not a method's.
 func logCall(r *http.Request, status, size int, took time.Duration) {
-	c := CallFrom(r.Context())
+	CallFrom(r.Context()).log(status, size, took)
+}
+
+// log writes the log line of a call and counts it. A call that did not come by HTTP has neither a status nor a size.
+func (c *Call) log(status, size int, took time.Duration) {
 	e := c.Server.Config.Log.Info()
 	if c.Cause != nil {
 		e = c.Server.Config.Log.Error().Err(c.Cause)
@@ -173,8 +177,11 @@ func logCall(r *http.Request, status, size int, took time.Duration) {
 		name = c.Page
 	}
 	c.Server.Metrics.ended(name, c, took)
-	e.Str("request", c.id).Str("method", name).Str("agent", c.name()).Int("code", c.Code).Int("status", status).Int("bytes", size).
-		Dur("ms", took).Str("remote", c.Remote).Msg("call")
+	e.Str("request", c.id).Str("method", name).Str("agent", c.name()).Int("code", c.Code)
+	if status != 0 {
+		e.Int("status", status).Int("bytes", size)
+	}
+	e.Dur("ms", took).Str("remote", c.Remote).Msg("call")
 }
 
 // recoverer replies to a panic with an envelope. It wraps gorilla, which does not recover panics.

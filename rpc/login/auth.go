@@ -84,6 +84,14 @@ type verification struct {
 	console         *consoleSignIn // set for a sign-in to the console
 	attempt
 
+	// For a logon in turns (see Turn).
+	quiet        bool         // a domain that is not defined is refused like an unknown user
+	void         bool         // nothing is counted, because the text before was
+	alsoPassword bool         // the text may be a password as well, so a guess costs as much as both
+	head         model.Secret // a second text to compare with the password; nil if there is none
+	headMatched  bool         // the result
+	pinKnown     string       // the assignment whose PIN was right in the turn before; "" if none was
+
 	address string // network of the user, for counting failures; "" if unknown
 	slot    int64  // slot in which the failures of the address are counted
 
@@ -99,6 +107,13 @@ type attempt struct {
 	held       bool               // refused without a check, because the console accepts no credential for a while
 	from       model.Address      // what is known about the user's address
 	all        []model.Credential // all assignments of the user, whatever their status
+
+	partial bool   // another step follows, so an accepted credential does not log in yet
+	userID  string // the user whose text is checked; "" if there is none
+	knew    bool   // a PIN alone, or a password, was right
+	pinOf   string // the assignment that a PIN alone belongs to
+	asked   string // the assignment whose OTP was remembered as the first of two
+	expired string // the assignment whose PIN must be changed
 
 	tokenID string       // id of the named token, if it is the user's
 	code    model.Secret // the user's valid passcode; nil if there is none
@@ -247,7 +262,7 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return nil, cmp.Or(err, tooManyFrom(v.c.Now))
 	}
 	if login == nil {
-		if err := object.UndefinedDomain(tx, v.user); err != nil {
+		if err := v.undefinedDomain(tx); err != nil {
 			return nil, err
 		}
 		return v.counted(tx, v.refuseUnknown)
@@ -269,9 +284,17 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	}
 	reply, err := v.counted(tx, func(store.Tx) (any, error) { return check(login) })
 	if _, refused := reply.(dispatch.CommittedRefusal); refused && err == nil {
-		err = object.UndefinedDomain(tx, v.user) // also done for an unknown user, so that it takes the same time
+		err = v.undefinedDomain(tx) // also done for an unknown user, so that it takes the same time
 	}
 	return reply, err
+}
+
+// undefinedDomain returns an error if the caller names a domain that is not defined, unless that is refused like an unknown user.
+func (v *verification) undefinedDomain(tx store.ReadTx) error {
+	if v.quiet {
+		return nil
+	}
+	return object.UndefinedDomain(tx, v.user)
 }
 
 // pretendOn does for an unknown user the work that a check of a known one takes, without a trace. It uses the tokens of the user
@@ -339,6 +362,9 @@ func refuse(c *dispatch.Call, tx store.Tx, login *model.Login, k model.Kind, cha
 
 // accept records a success, and returns what the caller asked for.
 func (v *verification) accept(tx store.Tx, login *model.Login, table, id string) (any, error) {
+	if v.partial {
+		return nil, tx.SaveLogin(&login.UserState)
+	}
 	if v.console == nil || !v.console.lockedElsewhere {
 		login.ClearFailures()
 	}

@@ -32,6 +32,9 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		v.pretend()
 	}
 	best, chance := model.WrongCredential, v.passcodeChance()
+	if v.alsoPassword {
+		chance += model.PasswordChance
+	}
 	v.bound(creds, login)
 	for i := range creds {
 		c := &creds[i]
@@ -44,6 +47,9 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		if !found.accepted {
 			best = better(best, found.kind)
+			if found.asked {
+				v.asked = c.AssignmentID
+			}
 			for j := range creds[i+1:] { // other tokens with this seed must not accept this OTP alone either
 				if next := &creds[i+1+j]; found.asked && c.SeedGroup != nil && next.SeedGroup != nil && *next.SeedGroup == *c.SeedGroup {
 					next.Asked = c.Asked
@@ -53,14 +59,13 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		}
 		k := c.Usable(login.Status, v.c.Now)
 		if k == 0 && c.MustChange && found.pin == nil {
-			k = model.PINExpired
+			k, v.expired = model.PINExpired, c.AssignmentID
 		}
 		if k != 0 {
 			return v.refuse(tx, login, k, 0) // the OTP is used up nevertheless
 		}
 		if found.pin != nil {
-			sealed := v.c.Server.Keys.Seal(store.PINPlace(c.AssignmentID), model.HashPIN(found.pin))
-			if err := tx.SetPIN(c.AssignmentID, sealed, v.c.Now); err != nil {
+			if err := v.setPIN(tx, c.AssignmentID, found.pin); err != nil {
 				return nil, err
 			}
 		}
@@ -73,6 +78,11 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 		chance = 0 // the OTP was right, so it probably was not a guess
 	}
 	return v.refuse(tx, login, best, chance)
+}
+
+// setPIN saves a new PIN.
+func (v *verification) setPIN(tx store.Tx, assignmentID string, pin model.Secret) error {
+	return tx.SetPIN(assignmentID, v.c.Server.Keys.Seal(store.PINPlace(assignmentID), model.HashPIN(pin)), v.c.Now)
 }
 
 // bound narrows the windows of the tokens that a credential is tried on, if there were many guesses: on this user, from the
@@ -159,7 +169,7 @@ func (v *verification) try(tx store.Tx, c *model.Credential) (tried, error) {
 	code, read := "", false
 	for r := range c.Readings(v.text) {
 		right := len(r.PIN) == 0 && r.New == nil // a user with an OTP and no PIN cannot set a PIN
-		if pinHash != nil {
+		if pinHash != nil && !(right && v.pinKnown == c.AssignmentID) {
 			right = model.PINMatches(pinHash, r.PIN) && (r.New == nil || people.CheckPIN(v.c.Server, "", r.New) == nil)
 		}
 		if right {

@@ -101,41 +101,50 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if his && err != nil {
 			return nil, err
 		}
-		var u model.User
-		var domain model.Domain
-		none := func(err error) bool { return login == nil && wire.ClientError(err).Kind == model.NotFound }
-		if err = tx.Load(&u, id); err == nil || none(err) {
-			err = tx.Load(&domain, u.DomainID)
-		}
-		if err != nil && !none(err) {
-			return nil, err
-		}
-		end := c.Now + model.PasscodeWithin
-		values := map[string]string{"code": code, "expires": token.Until(end)}
-		for _, way := range domain.PasscodeChannels.Items() {
-			if login == nil || !his || !maySend(login, c.Now) || channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(m.Server).Mail {
-				continue
-			}
-			err = message.Send(c, tx, &u, way, model.PasscodeMessage, values, end)
-			if err == nil {
-				login.SentPasscode(c.Now)
-				login.Passcode, login.PasscodeUntil = m.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code+tokenID)), end
-				return nil, tx.SaveLogin(&login.UserState)
-			}
-			if wire.ClientError(err).Kind != model.Invalid {
-				return nil, err
-			}
-		}
-		// There is no such user, no such token of the user, no address, or no channel.
-		if err := message.Pretend(c, tx, model.SMS, model.PasscodeMessage, values, end); err != nil {
-			return nil, err
-		}
-		if login != nil {
-			return nil, tx.SaveLogin(&login.UserState) // unchanged, to make the same writes
-		}
-		return nil, tx.RecordUnknownName(c.Now)
+		return nil, v.sendPasscode(tx, login, id, tokenID, his, channel, code)
 	}
 	return planWithRealm(c, args.Application, plan, nil)
+}
+
+// sendPasscode sends a passcode to a user, for a token of the user if tokenID is not empty, by the channel or, if that is empty, by
+// the first that is possible. It sends none to nobody (a nil login), and none if the token is not his; then it does the same work,
+// with the rows of the user with that id.
+func (v *verification) sendPasscode(tx store.Tx, login *model.Login, id, tokenID string, his bool, channel, code string) error {
+	c := v.c
+	var u model.User
+	var domain model.Domain
+	none := func(err error) bool { return login == nil && wire.ClientError(err).Kind == model.NotFound }
+	err := tx.Load(&u, id)
+	if err == nil || none(err) {
+		err = tx.Load(&domain, u.DomainID)
+	}
+	if err != nil && !none(err) {
+		return err
+	}
+	end := c.Now + model.PasscodeWithin
+	values := map[string]string{"code": code, "expires": token.Until(end)}
+	for _, way := range domain.PasscodeChannels.Items() {
+		if login == nil || !his || !maySend(login, c.Now) || channel != "" && way != channel || way == model.SMTP && !people.ProfileOf(c.Server).Mail {
+			continue
+		}
+		err = message.Send(c, tx, &u, way, model.PasscodeMessage, values, end)
+		if err == nil {
+			login.SentPasscode(c.Now)
+			login.Passcode, login.PasscodeUntil = c.Server.Keys.Seal(store.PasscodePlace(login.ID), []byte(code+tokenID)), end
+			return tx.SaveLogin(&login.UserState)
+		}
+		if wire.ClientError(err).Kind != model.Invalid {
+			return err
+		}
+	}
+	// There is no such user, no such token of the user, no address, or no channel.
+	if err := message.Pretend(c, tx, model.SMS, model.PasscodeMessage, values, end); err != nil {
+		return err
+	}
+	if login != nil {
+		return tx.SaveLogin(&login.UserState) // unchanged, to make the same writes
+	}
+	return tx.RecordUnknownName(c.Now)
 }
 
 // maySend returns whether a user may be sent a passcode now.
@@ -200,7 +209,10 @@ func (v *verification) knowsPIN(pin model.Secret) (bool, error) {
 			return false, err
 		}
 		has = true
-		known = model.PINMatches(hash, pin) || known
+		if model.PINMatches(hash, pin) {
+			known, v.pinOf = true, v.all[i].AssignmentID
+		}
+		known = known || v.pinKnown == v.all[i].AssignmentID && len(pin) == 0
 	}
 	return known || !has && len(pin) == 0, nil
 }

@@ -40,6 +40,7 @@ func (v *verification) hash(ctx context.Context, enter func(tx store.ReadTx) err
 		against, v.setOnlyWithOTP = strings.CutPrefix(string(plain), people.OnlyWithOTP)
 	}
 	return v.c.Server.RunExpensive(ctx, func() {
+		v.headMatched = v.head != nil && model.PasswordMatches(against, v.head)
 		v.matched = model.PasswordMatches(against, v.password) && !model.SamePassword(model.Secret(v.newHash), v.password)
 		if v.newHash != "" {
 			v.length = people.Characters(model.Secret(v.newHash))

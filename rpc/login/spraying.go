@@ -47,7 +47,7 @@ func (v *verification) isHeld(tx store.Tx, login *model.Login) (bool, error) {
 func (v *verification) counted(tx store.Tx, check func(store.Tx) (any, error)) (any, error) {
 	result, err := check(tx)
 	o, refused := result.(dispatch.CommittedRefusal)
-	if !refused || err != nil || v.address == "" || v.from.Knows(v.c.Now) || !failed(o.Err.Kind) {
+	if !refused || err != nil || v.void || v.address == "" || v.from.Knows(v.c.Now) || !failed(o.Err.Kind) {
 		return result, err
 	}
 	v.from.CountFailure(v.c.Now)

@@ -15,7 +15,7 @@ import (
 var ApplicationType = object.Declare(&object.Type{
 	Name: "application", NotFound: model.ApplicationNoun, Row: func() any { return new(model.Application) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	UsedBy: []object.Use{{Rows: store.ApplicationAgents[0], Noun: "agents"}},
+	UsedBy: []object.Use{{Rows: store.ApplicationAgents[0], Noun: "agents"}, {Rows: store.ApplicationRadiusClients, Noun: "RADIUS clients"}},
 	Check:  checkApplication, BeforeDelete: beforeDelete,
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
@@ -69,17 +69,31 @@ func Find(tx store.ReadTx, named wire.Named, mine []string) (string, error) {
 	if found[0][1] == nil {
 		return id, nil
 	}
-	domains, err := tx.Find(&store.Query{Table: object.Types["domain"].Table, Columns: []store.Column{store.IDColumn}, Limit: object.MaxSearch,
-		Where: []store.Cond{store.InRealm(found[0][1])}})
-	if err != nil {
-		return "", err
+	users, err := usersOf(tx, found[0][1])
+	if err == nil {
+		tx.SetScope(users)
 	}
+	return id, err
+}
+
+// usersOf returns the scope of the users of a realm.
+func usersOf(tx store.ReadTx, realmID any) (store.Scope, error) {
+	domains, err := tx.Find(&store.Query{Table: object.Types["domain"].Table, Columns: []store.Column{store.IDColumn}, Limit: object.MaxSearch,
+		Where: []store.Cond{store.InRealm(realmID)}})
 	ids := make([]any, len(domains)) // without any, the realm has no users
 	for i, d := range domains {
 		ids[i] = d[0]
 	}
-	tx.SetScope(store.DomainScope(ids))
-	return id, nil
+	return store.DomainScope(ids), err
+}
+
+// Users returns the scope of the users who may log on to an application; nil if it is all of them.
+func Users(tx store.ReadTx, application string) (store.Scope, error) {
+	var a model.Application
+	if err := tx.Load(&a, application); err != nil || a.RealmID == nil {
+		return nil, err
+	}
+	return usersOf(tx, *a.RealmID)
 }
 
 // Steps returns the steps by which users log on to an application; none for the built-in step. A procedure that has no steps is an
