@@ -83,7 +83,8 @@ func TestSecurityFigures(t *testing.T) {
 	soft, hard := model.Builtin()[0], model.Builtin()[1]
 	p := people.Profiles["nist"]
 	// The chances for one token, as check --guessing prints them, with two digits.
-	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures}
+	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures,
+		EmergencyCodeLength: initial("emergencyCodeLength"), EmergencyCodesMost: initial("emergencyCodesMost"), EmergencyCodeNeedsPIN: true}
 	estimate := model.EstimateGuessing(&d, &soft, 1)
 	withoutPIN := estimate.Chance(1)
 

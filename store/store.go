@@ -146,7 +146,7 @@ type Store interface {
 	//   - Time-based tokens no longer accept OTPs from before now. The same holds for tokens made later from a seed that has a
 	//    seed mark. A token whose clock may be ahead must enter two OTPs (Restored in model.Credential).
 	//   - Event-based counters move forward by advance, from 0 to a million, because nobody knows how far they had moved.
-	//   - Passcodes, provisioning links, console sessions and pending resynchronizations end.
+	//   - Passcodes, emergency codes, provisioning links, console sessions and pending resynchronizations end.
 	//
 	// No other process may have the database open, because it would not learn the time of the restore.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
@@ -231,6 +231,9 @@ type ReadTx interface {
 	// Credentials returns a user's assignments with all that is needed to check an OTP. They are in the order in which they are
 	// tried: lowest priority number first, then oldest first.
 	Credentials(userID string) ([]model.Credential, error)
+
+	// TempPasses returns a user's emergency codes, spent ones included, newest first.
+	TempPasses(userID string) ([]model.TempPass, error)
 
 	// Address returns what is known of a network address, and of a user at that address. Failures from the address are counted in
 	// the given slot. userID may be empty.
@@ -359,7 +362,8 @@ type Tx interface {
 	TimeLimit(most time.Duration, refusal string) (end func())
 
 	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
-	// of that link got it before this assignment existed. InsertMany does the same.
+	// of that link got it before this assignment existed. InsertMany does the same. Inserting, and deleting, an emergency code counts
+	// those of its user anew (TempPasses of model.UserState); so does InsertMany.
 	Insert(row any) error
 	// InsertMany inserts rows, a slice of a type of the domain, and returns how many were new. A row that already exists, in the
 	// table or in the slice, is skipped if skip is set, and is an error otherwise.
@@ -408,6 +412,8 @@ type Tx interface {
 	SaveLastLogin(userID string, at model.Time) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
+	// CountCode counts a use of an emergency code.
+	CountCode(id string) error
 	// RecordUnknownName records the refusal of a name that belongs to no user, in one of 64 rows, so that it costs the same as the refusal
 	// of a user.
 	RecordUnknownName(now model.Time) error
@@ -470,6 +476,10 @@ type Tx interface {
 	// sets their next try to lease, so that no other process claims them before that time. It returns the deliveries as they were
 	// before.
 	ClaimDeliveries(channel string, now, lease model.Time, most int) ([]model.Delivery, error)
+
+	// DropTempPasses deletes up to most emergency codes that expired before a time or, if they never expire, were made before it
+	// and are used up. It returns how many it deleted.
+	DropTempPasses(before model.Time, most int) (int64, error)
 
 	// StoreReply saves a stored reply, replacing one with the same key.
 	StoreReply(a *model.StoredReply) error
