@@ -146,7 +146,7 @@ func attributes(m *dispatch.Method, place string) (list []Parameter) {
 	}
 	for _, c := range o.Collections {
 		if c.When&at != 0 {
-			list = append(list, Parameter{Name: place + "." + c.Name, Type: c.Object + "s", About: "names or selectors",
+			list = append(list, Parameter{Name: place + "." + c.Name, Type: plural(c.Object), About: "names or selectors",
 				schema: schema{"type": "array", "items": schema{"type": []string{"string", "object"}}}})
 		}
 	}
