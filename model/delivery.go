@@ -78,6 +78,7 @@ const (
 	PasscodeMessage       = "passcode"
 
 	InstallationCodeMessage = "installationCode"
+	EmergencyCodeMessage    = "emergencyCode"
 )
 
 // The texts by which RADIUS asks for more. They are templates without a use for their subject.
@@ -102,12 +103,14 @@ var templateParameters = map[string][]string{
 	PasscodeMessage:       {"loginName", "firstName", "lastName", "code", "expires"},
 
 	InstallationCodeMessage: {"loginName", "firstName", "lastName", "device", "code", "url", "expires"},
+	EmergencyCodeMessage:    {"loginName", "firstName", "lastName", "code", "expires"},
 
 	PromptOTPOrPasscode: {"channels"}, PromptChannel: {"channels"},
 }
 
 // templateMust is the parameter that each kind of message must contain to be useful.
-var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}", InstallationCodeMessage: "{code}"}
+var templateMust = map[string]string{ActivationCodeMessage: "{code}", DownloadURLMessage: "{url}", PasscodeMessage: "{code}", InstallationCodeMessage: "{code}",
+	EmergencyCodeMessage: "{code}"}
 
 // BuiltinTemplates returns the templates of a new database, without ids.
 func BuiltinTemplates() []Template {
@@ -120,6 +123,8 @@ func BuiltinTemplates() []Template {
 			Text: "Your one-time passcode is {code}\nIt can be used once, until {expires}.\n"},
 		{Name: InstallationCodeMessage, Subject: "Your installation code",
 			Text: "Your installation code is {code}\nEnter it in the client app of your device, or open this link there:\n{url}\nIt can be used until {expires}.\n"},
+		{Name: EmergencyCodeMessage, Subject: "Your emergency code",
+			Text: "Enter this in place of a one-time password: {code}\nIt can be used until {expires}. If there are several codes, each is good by itself.\n"},
 		{Name: PromptOTP, Subject: "RADIUS", Text: "Enter your one-time password, behind your PIN if you have one:"},
 		{Name: PromptOTPOrPasscode, Subject: "RADIUS", Text: "Enter your one-time password, behind your PIN if you have one, or {channels} to be sent a passcode:"},
 		{Name: PromptPassword, Subject: "RADIUS", Text: "Enter your password:"},

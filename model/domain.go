@@ -17,6 +17,13 @@ type Domain struct {
 	LockoutMinutes    int64   `db:"lockout_minutes"`   // length of the first lock; 0 means until unlocked
 	MaxFailures       int64   `db:"max_failures"`      // failed credentials in a row until a user is locked until unlocked; 0 means never
 	PasscodeChannels  List    `db:"passcode_channels"` // channels for passcodes, SMTP and SMS; the first usable one is used
+
+	// What the domain allows its users' emergency codes. In the last three, 0 means no limit.
+	EmergencyCodeNeedsPIN  bool  `db:"emergency_code_needs_pin"` // who has a PIN must enter it before the code
+	EmergencyCodeLength    int64 `db:"emergency_code_length"`    // of codes that the server makes, in digits
+	EmergencyCodeHours     int64 `db:"emergency_code_hours"`     // how long one is good if nobody says otherwise
+	EmergencyCodeHoursMost int64 `db:"emergency_code_hours_most"`
+	EmergencyCodesMost     int64 `db:"emergency_codes_most"` // open codes of one user
 }
 
 // SameRules returns whether two domains treat their users alike. They may differ in name, description, identity source, and in

@@ -75,12 +75,7 @@ func (s *UserState) recent(now Time) []Time {
 // RecordRefusal records a refused check. If failed is set, it was a guess with the given probability of being right. RecordRefusal returns
 // whether this locks the user.
 func (s *Login) RecordRefusal(now Time, failed bool, chance Chance) (locks bool) {
-	times := append(s.recent(now), now)
-	times = times[max(0, len(times)-MaxRefused):]
-	s.RefusedAt = make([]byte, 0, 8*len(times))
-	for _, t := range times {
-		s.RefusedAt = binary.BigEndian.AppendUint64(s.RefusedAt, uint64(t))
-	}
+	s.addRefusal(now)
 	if !failed {
 		return false
 	}
@@ -89,13 +84,36 @@ func (s *Login) RecordRefusal(now Time, failed bool, chance Chance) (locks bool)
 	s.ChargeGuess(now, chance)
 	switch {
 	case s.MaxFailures > 0 && s.FailCount >= s.MaxFailures:
-		s.Tries, s.LockedUntil = 0, 0
+		s.Tries, s.LockedUntil, s.LockedAt = 0, 0, now
 		return true
 	case s.LockoutThreshold == 0 || s.Tries < s.maxTries(now) && !s.Overspent(now):
 		return false
 	}
 	s.lock(now)
 	return true
+}
+
+// addRefusal adds a refusal to those of the last minute.
+func (s *UserState) addRefusal(now Time) {
+	times := append(s.recent(now), now)
+	times = times[max(0, len(times)-MaxRefused):]
+	s.RefusedAt = make([]byte, 0, 8*len(times))
+	for _, t := range times {
+		s.RefusedAt = binary.BigEndian.AppendUint64(s.RefusedAt, uint64(t))
+	}
+}
+
+// OpensByCode returns whether an emergency code that was made since the user was locked ends the lock. That holds for a lock by
+// failures in a row, until MaxLockedTries wrong credentials were compared with such codes. Tries counts them then.
+func (s *UserState) OpensByCode() bool {
+	return s.LockedAt != 0 && s.LockedUntil == 0 && s.Tries < MaxLockedTries
+}
+
+// RecordLockedRefusal records a wrong credential of such a user, as a guess with the given probability of being right.
+func (s *UserState) RecordLockedRefusal(now Time, chance Chance) {
+	s.addRefusal(now)
+	s.Tries++
+	s.ChargeGuess(now, chance)
 }
 
 // maxTries returns how many failures lock the user.
@@ -154,7 +172,7 @@ func (s *UserState) LockedByFailures() bool { return s.FailCount > 0 || s.Guesse
 
 // ClearFailures forgets failures and a lock after an accepted credential. The used budget and the length of the next lock stay, because
 // the failures may have been another person's.
-func (s *UserState) ClearFailures() { s.FailCount, s.Tries, s.LockedUntil = 0, 0, 0 }
+func (s *UserState) ClearFailures() { s.FailCount, s.Tries, s.LockedUntil, s.LockedAt = 0, 0, 0, 0 }
 
 // ForgiveAll forgets everything that limits guesses. Only an administrator may decide that.
 func (s *UserState) ForgiveAll() {

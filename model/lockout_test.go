@@ -119,6 +119,68 @@ func TestMistypingLocksNobody(t *testing.T) {
 	}
 }
 
+// TestMistypingWithEmergencyCodes: neither is a person locked within two years who always has as many open emergency codes as a domain
+// allows as shipped, and five tokens beside them.
+func TestMistypingWithEmergencyCodes(t *testing.T) {
+	t.Parallel()
+	codes := 10 * model.TempPassChance(model.Secret("12345678"))
+	u, all := newLogin(), tokens("DN/MT", 5, 0)
+	for now := model.Time(began); now < began+2*365*day; now += day {
+		for i := range model.Time(5) {
+			at := now + i*hour
+			for j := range all {
+				all[j].SyncedAt, all[j].Narrow = at-hour, u.UnderAttack(at)
+			}
+			model.Share(all, at, u.MaxGuess(at)-codes)
+			chance := codes
+			for j := range all {
+				chance += all[j].Chance(at)
+			}
+			if guess(u, at, chance); u.Status != model.Active {
+				t.Fatalf("locked after %d days", (now-began)/day)
+			}
+			logsIn(u, at+minute)
+		}
+	}
+}
+
+// TestCodesOpenALock: failures in a row lock a user until unlocked, but for emergency codes, ten wrong of which are looked at.
+func TestCodesOpenALock(t *testing.T) {
+	t.Parallel()
+	u := newLogin()
+	u.LockoutThreshold = 0
+	for i := range model.Time(100) {
+		if u.OpensByCode() {
+			t.Fatalf("a code opens what %d failures have not locked", i)
+		}
+		guess(u, began+i*minute, inUse)
+	}
+	guessed := u.Guessed(began + 100*minute)
+	if !u.OpensByCode() || u.LockedAt != began+99*minute {
+		t.Errorf("locked at %d", u.LockedAt)
+	}
+	for i := range model.Time(model.MaxLockedTries) {
+		if !u.OpensByCode() {
+			t.Errorf("after %d wrong ones no code opens it", i)
+		}
+		u.RecordLockedRefusal(began+100*minute, 100)
+	}
+	if u.OpensByCode() || u.Guessed(began+100*minute) < guessed+900 || u.FailCount != 100 {
+		t.Errorf("after ten wrong ones: opens %v, guessed %d before and %d now, %d failures", u.OpensByCode(), guessed, u.Guessed(began+100*minute), u.FailCount)
+	}
+	u.ForgiveAll()
+	if u.LockedAt != 0 || u.OpensByCode() {
+		t.Error("an unlock leaves the lock")
+	}
+	v := newLogin()
+	for i := range model.Time(10) {
+		guess(v, began+i*minute, inUse)
+	}
+	if v.Status != model.LockedBy || v.OpensByCode() {
+		t.Error("a code opens a lock that ends by itself")
+	}
+}
+
 // TestBudgetOfAYear: however somebody guesses for a year, the probabilities of all guesses add up to less than 1 %.
 func TestBudgetOfAYear(t *testing.T) {
 	t.Parallel()

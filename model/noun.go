@@ -32,6 +32,7 @@ var (
 	IdentitySourceNoun   = noun(116, "identity source")
 	ApplicationNoun      = noun(117, "application")
 	LogonStepNoun        = noun(118, "logon step")
+	TempPassNoun         = noun(119, "emergency code")
 	RealmNoun            = noun(120, "realm")
 	LogonProcedureNoun   = noun(121, "logon procedure")
 	AttributeNoun        = noun(122, "attribute")

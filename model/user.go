@@ -50,13 +50,16 @@ type UserState struct {
 	LastLogin    Time   `db:"last_login"`
 	LockedUntil  Time   `db:"locked_until"`  // end of the lock of a locked user; 0 means until unlocked
 	RefusedAt    []byte `db:"refused_at"`    // times of the refusals of the last minute, 8 bytes each
-	Tries        int64  `db:"tries"`         // failed credentials since the last accepted one and the last lock
+	Tries        int64  `db:"tries"`         // failed credentials since the last accepted one and the last lock; see OpensByCode
 	CalmAt       Time   `db:"calm_at"`       // when the next lock will be as short as the first again
 	GuessedUntil Time   `db:"guessed_until"` // when the budget for guesses will have recovered completely
 
 	Passcode      []byte `db:"passcode"` // sealed one-time passcode, then the id of the token that it was sent for, if any; nil if there is none
 	PasscodeUntil Time   `db:"passcode_until"`
 	PasscodesAt   []byte `db:"passcodes_at"` // times of the passcodes sent within the last hour, 8 bytes each
+
+	TempPasses int64 `db:"temp_passes"` // how many emergency codes the user has, spent ones included; kept by package store
+	LockedAt   Time  `db:"locked_at"`   // when failures in a row locked the user until unlocked; 0 if they did not
 }
 
 // Login is what is needed of a user to check a credential: the user, the user's state, and the domain's lockout policy.
@@ -68,5 +71,6 @@ type Login struct {
 	LockoutThreshold   int64  `db:"lockout_threshold"`
 	LockoutMinutes     int64  `db:"lockout_minutes"`
 	MaxFailures        int64  `db:"max_failures"`
+	EmergencyNeedsPIN  bool   `db:"emergency_code_needs_pin"`
 	UserState
 }

@@ -31,6 +31,7 @@ type world struct {
 	Name, Domain, User, Loner, Token, Held, Assignment, Product, Repository, Agent, Row, Serial string
 	Soft, SoftHeld, Sleeping, Code, Delivery                                                    string
 	Device, License, Group, Installation                                                        string
+	Emergency                                                                                   string // an emergency code of the user
 	Staff, Unit, Source                                                                         string // a group of users, a unit, and an identity source
 	Application, Realm, Procedure, Step, Unused, Radius                                         string // Unused is an application that no agent has
 }
@@ -76,6 +77,7 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Radius = make("radiusClient", `"name":"client%d","address":"2001:db8::%x","application.id":"%s"`, n, n, w.Application)
 	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
+	w.Emergency = make("tempPass", `"user.id":"%s","password":"emergency%d"`, w.Loner, n)
 	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
 	w.Row = rows[0].(map[string]any)["id"].(string)
 	return w
@@ -147,6 +149,12 @@ var tried = map[string]string{
 	"tokenAssignment/sendDownloadUrl":    `{"id":"{SoftHeld}","channel":"SMTP"}`,
 	"tokenAssignment/getTokenQRCode":     `{"id":"{SoftHeld}"}`,
 	"tokenAssignment/sort":               `{"ids":["{Assignment}"]}`,
+	"tempPass/create":                    `{"attrs":{"user.id":"{Loner}"},"count":2,"return":["id","password"]}`,
+	"tempPass/get":                       `{"id":"{Emergency}"}`,
+	"tempPass/set":                       `{"id":"{Emergency}","attrs":{"usageLimit":2}}`,
+	"tempPass/delete":                    `{"id":"{Emergency}"}`,
+	"tempPass/search":                    `{"match":[["id","=","{Emergency}"]]}`,
+	"tempPass/send":                      `{"ids":["{Emergency}"],"message":{"to":"ops@mail.example","type":"EMAIL"}}`,
 	"auth/verify":                        `{"user":{"id":"{User}"},"credential":{"otp":"755224"}}`,
 	"auth/logon":                         `{"user":{"id":"{User}"},"credential":{"otp":"755224"}}`,
 	"auth/sendOTP":                       `{"user":{"id":"{User}"}}`,
@@ -250,7 +258,7 @@ var shared = []string{"license/get", "license/search", "deviceGroup/get", "devic
 
 func (w world) fill(params string) string {
 	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
-		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Radius}", w.Radius, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
+		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Emergency}", w.Emergency, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Radius}", w.Radius, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
 

@@ -17,7 +17,7 @@ import (
 // may do something that the caller may not.
 var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
-		"repository/search", "token/get", "token/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
+		"repository/search", "token/get", "token/search", "tempPass/get", "tempPass/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
 		"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "template/get", "template/search", "delivery/get", "delivery/search",
 		"domain/estimateGuessing", "agent/listTypes", "attribute/get", "attribute/search", "agent/get", "agent/search", "audit/get", "audit/search", "audit/verify", "installationCode/listUses"},
 	"makes or ends what nobody is in yet, or any more": {"domain/create", "domain/delete", "product/create", "product/delete"},

@@ -18,6 +18,7 @@ var writesNoFactor = []string{"TimeLimit", "Audit", "PutMeta", "StoreReply", "Dr
 	"LeaveMark", "RaiseMarks", "RewindMarks", "TakeMarks", // these keep OTPs used
 	"SetCertificates", "AgentUsed", // data of agents
 	"SessionUsed", "DropSession", "DropSessions", // the caller's own session, or expired ones
+	"DropTempPasses",                                                                                                        // expired ones
 	"Relate", "LeaveGroup", "TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "ClaimDeliveries", "PretendDelivery"} // data of groups, devices, codes and messages
 
 // TestEveryWriteIsGuarded: every method of a transaction that writes is guarded, or is listed as one that writes no factor. A new

@@ -13,6 +13,7 @@ import (
 	"tokensmith/rpc/caller"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/emergency"
 	"tokensmith/rpc/installation"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
@@ -94,6 +95,10 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{device.DeviceGroupType, `[["devices.name","=","x"]]`},
 		{device.LicenseType, `[["name","=","x"]]`},
 		{people.UserType, `[["devices.name","=","x"]]`},
+		{people.UserType, `[["tempPasses.id","=","x"]]`},
+		{emergency.TempPassType, `[["id","=","x"]]`},
+		{emergency.TempPassType, `[["user.id","=","x"]]`},
+		{emergency.TempPassType, `[["user.loginName","=","x"]]`},
 		{admin.AuditType, `[["time",">=","2026-01-01"]]`},
 		{admin.AuditType, `[["id","=","x"]]`},
 	}
@@ -141,7 +146,7 @@ func TestSearchesUseIndexes(t *testing.T) {
 			continue
 		}
 		for _, step := range plan {
-			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens", "units", "user_groups", "user_group_members", "user_group_parents"} {
+			for _, large := range []string{"t0", "tokens", "users", "token_assignments", "token_states", "user_states", "devices", "device_group_members", "client_tokens", "units", "user_groups", "user_group_members", "user_group_parents", "temp_passes"} {
 				if step == "SCAN "+large || strings.HasPrefix(step, "SCAN "+large+" ") {
 					t.Errorf("%s %s: %s\n%s\n%s", c.obj.Name, c.match, step, text, strings.Join(plan, "\n"))
 				}

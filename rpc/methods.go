@@ -88,6 +88,13 @@ var methods = []dispatch.Method{
 	{Path: "tokenAssignment/getTokenQRCode", Target: "TokenAssignment.GetTokenQRCode", Reveals: true, About: "Returns a soft token's QR code, a PNG in base64."},
 	{Path: "tokenAssignment/sort", Target: "TokenAssignment.Sort", About: "Sets the order in which a user's tokens are tried."},
 
+	{Path: "tempPass/create", Target: "TempPass.Create", IssuesSecret: true, About: "Makes emergency codes of a user, which stand for the OTPs of a lost token; with `count` it returns an array. `password` in `return` shows them, this once, to who has the permission of this exact name, or `*`."},
+	{Path: "tempPass/get", Target: "TempPass.Get", About: "Reads one emergency code; `password` is always `****`."},
+	{Path: "tempPass/set", Target: "TempPass.Set", About: "Changes how long, and how often, an emergency code is good."},
+	{Path: "tempPass/delete", Target: "TempPass.Delete", About: "Deletes an emergency code, which ends it."},
+	{Path: "tempPass/search", Target: "TempPass.Search", About: "Finds emergency codes; `password` is always `****`."},
+	{Path: "tempPass/send", Target: "TempPass.Send", About: "Sends emergency codes of a user in one message, by a `type` (EMAIL, SMS) that the domain's passcodeChannels name. `to` another address than the user's: only with the permission of this exact name, or `*`."},
+
 	{Path: "auth/verify", Target: "Auth.Verify", Limited: true, Selects: loginSelects, About: "Checks a login's OTP, with the PIN in front, or static password."},
 	{Path: "auth/logon", Target: "Auth.Logon", Limited: true, Selects: loginSelects, About: "The same, for a step of a logon: only what passes the `step`, the first if not given, is taken."},
 	{Path: "auth/sendOTP", Target: "Auth.SendOTP", Limited: true, Selects: loginSelects, About: "Sends a one-time passcode by e-mail or SMS, good once, for five minutes."},

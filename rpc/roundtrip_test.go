@@ -92,6 +92,7 @@ func TestRoundTrips(t *testing.T) {
 	many := strings.TrimSuffix(strings.Repeat(`{"method":"token/create","params":{"attrs":{"product.productCode":"SE"}}},`, 20), ",")
 	trials = append(trials,
 		trial{name: "auth/verify, a wrong OTP", path: "auth/verify", params: `{"user":{"id":"{User}"},"credential":{"otp":"000000"}}`},
+		trial{name: "auth/verify, an emergency code", path: "auth/verify", params: `{"user":{"id":"{Loner}"},"credential":{"otp":"emergency{Number}"}}`},
 		trial{name: "auth/verify, an unknown user", path: "auth/verify", params: `{"user":{"loginName":"nobody"},"credential":{"otp":"755224"}}`},
 		trial{name: "auth/sendOTP, of nobody", path: "auth/sendOTP", params: `{"user":{"loginName":"nobody"}}`},
 		trial{name: "auth/activateTokenAssignment, another code", code: 304, path: "auth/activateTokenAssignment", params: `{"id":"{Sleeping}","code":"00000000"}`},

@@ -83,7 +83,8 @@ func TestSecurityFigures(t *testing.T) {
 	soft, hard := model.Builtin()[0], model.Builtin()[1]
 	p := people.Profiles["nist"]
 	// The chances for one token, as check --guessing prints them, with two digits.
-	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures}
+	d := model.Domain{LockoutThreshold: u.LockoutThreshold, LockoutMinutes: u.LockoutMinutes, MaxFailures: u.MaxFailures,
+		EmergencyCodeLength: initial("emergencyCodeLength"), EmergencyCodesMost: initial("emergencyCodesMost"), EmergencyCodeNeedsPIN: true}
 	estimate := model.EstimateGuessing(&d, &soft, 1)
 	withoutPIN := estimate.Chance(1)
 
@@ -114,6 +115,8 @@ func TestSecurityFigures(t *testing.T) {
 			model.AddressGuess/model.CodeChance(6), model.AddressNarrow),
 		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.MinSpray, login.SprayWithin/time.Minute, login.SprayTimes),
 		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes, ms(login.PasscodeInterval)),
+		fmt.Sprintf("emergency code | %d digits, good for %d hours, %d at most, once; %d open ones a user; a user whom %d failures in a row locked is let in by one made later, of %d tries",
+			initial("emergencyCodeLength"), initial("emergencyCodeHours"), initial("emergencyCodeHoursMost"), initial("emergencyCodesMost"), u.MaxFailures, model.MaxLockedTries),
 		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.MaxSignInLock), model.MaxSignInKnown, model.SignInKnown/day),
 		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.MaxSession)),
 		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),

@@ -1,7 +1,7 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, seeds, login, device,
-// installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, emergency, seeds, login,
+// device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (
@@ -19,6 +19,7 @@ import (
 	"tokensmith/rpc/batch"
 	"tokensmith/rpc/device"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/emergency"
 	"tokensmith/rpc/installation"
 	"tokensmith/rpc/login"
 	"tokensmith/rpc/logon"
@@ -61,8 +62,8 @@ func New(ctx context.Context, cfg dispatch.Config) (*Server, error) {
 // receivers returns the receivers that gorilla calls methods on, by their names in the table of methods.
 func receivers(s *dispatch.Server, auth *login.Auth, devices *device.Device) map[string]any {
 	all := map[string]any{"Batch": &batch.Batch{Server: s}}
-	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), logon.Receivers(s), token.Receivers(s), seeds.Receivers(s), login.Receivers(auth),
-		device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s), radius.Receivers(s)} {
+	for _, room := range []map[string]any{message.Receivers(s), people.Receivers(s), logon.Receivers(s), token.Receivers(s), emergency.Receivers(s), seeds.Receivers(s),
+		login.Receivers(auth), device.Receivers(s), installation.Receivers(s, devices), admin.Receivers(s), radius.Receivers(s)} {
 		maps.Copy(all, room)
 	}
 	return all

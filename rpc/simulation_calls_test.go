@@ -184,6 +184,9 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 		}
 		return g.members(p.Name)
 	case "integer":
+		if p.Name == "count" && noun == "tempPass" {
+			return map[bool]any{true: 1 + g.IntN(4)}[g.once(3)]
+		}
 		return map[bool]any{true: 1 + g.IntN(50)}[g.once(2)]
 	}
 	switch p.Name {
@@ -207,8 +210,9 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 	case "users":
 		return []any{g.object("user")}
 	case "ids": // of one user
-		rows := g.w.rows["token_assignments"]
-		ids := g.w.rows.Sorted("token_assignments")
+		table := object.Types[noun].Table
+		rows := g.w.rows[table]
+		ids := g.w.rows.Sorted(table)
 		if len(ids) == 0 {
 			return ids
 		}
@@ -244,8 +248,14 @@ func (g *generator) parameter(m *apidoc.MethodInfo, noun string, p apidoc.Parame
 	return map[bool]any{true: "KEY-0001", false: "unknown 1"}[name == "code"]
 }
 
-// members are what a device says of itself and its user.
+// members are what a device says of itself and its user, or how a message is sent.
 func (g *generator) members(name string) any {
+	switch name {
+	case "message":
+		return map[string]any{"type": pick(g, []string{"EMAIL", "SMS", "SMS"})}
+	case "messasge":
+		return nil
+	}
 	if name == "user" {
 		return map[bool]any{true: map[string]any{"firstName": "Ada", "email": "m1@example.com"}}[g.once(3)]
 	}
@@ -517,6 +527,13 @@ func (g *generator) credential(two bool) *typed {
 	t := &typed{user: as.Text("user_id"), token: as.Text("token_id"), named: g.once(3), factor: n, text: otp.Generate(seed, uint64(n), p)}
 	if state := rows["user_states"][t.user]; state.Has("passcode") && g.once(2) && !two {
 		t.text, _ = g.w.passcode(t.user, state)
+	}
+	if !two && g.once(3) {
+		for _, id := range rows.Sorted("temp_passes") {
+			if c := rows["temp_passes"][id]; c.Text("user_id") == t.user && (t.text == "" || g.once(2)) {
+				t.text = g.w.codeText(id, c)
+			}
+		}
 	}
 	if g.once(4) {
 		t.text = fmt.Sprintf("%0*d", p.Digits, g.IntN(1_000_000))

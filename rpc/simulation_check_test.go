@@ -87,7 +87,7 @@ func (w *simulation) asPromised(c *simulated, before promise.Rows) promise.Call 
 		if c.otp.named {
 			token = c.otp.token
 		}
-		if a, ok := promise.Try(before, seedOfToken, w.passcode, c.otp.user, token, c.otp.text, c.now); ok {
+		if a, ok := promise.Try(before, seedOfToken, w.passcode, w.codeText, c.otp.user, token, c.otp.text, c.now); ok {
 			if by := promise.AgentOf(before, c.by.id); by != nil {
 				hidden := by.Hidden(before)
 				a.UserHidden = hidden[c.otp.user]
@@ -150,6 +150,15 @@ func (w *simulation) passcode(user string, state promise.Row) (code, token strin
 	return string(text[:model.PasscodeDigits]), string(text[model.PasscodeDigits:])
 }
 
+// codeText is the text of an emergency code.
+func (w *simulation) codeText(id string, code promise.Row) string {
+	text, err := w.processes[0].store.Keys().Unseal(store.TempPassPlace(id), code.Bytes("password"))
+	if err != nil {
+		w.breaks("emergency code %s: %v", id, err)
+	}
+	return string(text)
+}
+
 // sessionKey is the key of a session's row.
 func sessionKey(cookie string) string {
 	sum := sha256.Sum256([]byte(cookie))
@@ -174,12 +183,14 @@ func (w *simulation) signedIn(after promise.Rows, c *simulated, alone bool) {
 	}
 }
 
-// assignedTo returns the ids of a user's token assignments, sorted.
+// assignedTo returns the ids of a user's token assignments and emergency codes, sorted.
 func assignedTo(rows promise.Rows, user string) string {
 	var ids []string
-	for id, a := range rows["token_assignments"] {
-		if a.Text("user_id") == user {
-			ids = append(ids, id)
+	for _, table := range []string{"token_assignments", "temp_passes"} {
+		for id, a := range rows[table] {
+			if a.Text("user_id") == user {
+				ids = append(ids, id)
+			}
 		}
 	}
 	slices.Sort(ids)
@@ -215,7 +226,7 @@ func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
 			w.used(seed, p, c.otp.factor, c)
 			w.used(seed, p, c.otp.factor+1, c)
 		case !strings.HasSuffix(c.path, "syncToken") && c.code == 0:
-			a, ok := promise.Try(before, seedOfToken, w.passcode, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, c.now)
+			a, ok := promise.Try(before, seedOfToken, w.passcode, w.codeText, c.otp.user, map[bool]string{true: c.otp.token}[c.otp.named], c.otp.text, c.now)
 			if !ok {
 				continue
 			}
@@ -227,7 +238,8 @@ func (w *simulation) usedOnce(before, after promise.Rows, calls []*simulated) {
 			}
 			switch {
 			case len(all) == 0 && len(calls) > 1 && assignedTo(before, c.otp.user) != assignedTo(after, c.otp.user):
-				// a call at the same time gave the user the token
+				// a call at the same time gave the user the token or the code
+			case len(a.Codes) > 0: // how often it was used, Logins looks at
 			case a.Passcode:
 				sealed := string(before["user_states"][c.otp.user]["passcode"])
 				if w.passcodes[sealed] {
@@ -276,6 +288,9 @@ func (w *simulation) shows(after promise.Rows, c *simulated) {
 	var asked map[string]json.RawMessage
 	var attrs map[string]any
 	var reply struct{ Result map[string]any }
+	if several := (struct{ Result []map[string]any }{}); json.Unmarshal([]byte(c.reply), &several) == nil && len(several.Result) > 0 {
+		reply.Result = several.Result[0] // one is like the others
+	}
 	json.Unmarshal([]byte(c.body), &asked)
 	json.Unmarshal(asked["attrs"], &attrs)
 	json.Unmarshal([]byte(c.reply), &reply)

@@ -239,7 +239,7 @@ func simulationDir(t testing.TB, pattern string) string {
 // about are what two of three calls of most runs are: what one process does to another is seen where several do much of the same. Those
 // of the others, and of the rest, are of any method.
 var about = [][]string{
-	{"auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken", "token/reset"},
+	{"auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/verify", "auth/logon", "auth/sendOTP", "auth/syncToken", "token/reset", "tempPass/create"},
 	{"installationCode/redeem", "installationCode/redeem", "installationCode/redeem", "installationCode/check", "device/connect", "device/connect", "device/generateToken",
 		"device/delete", "device/set", "license/set", "license/create", "license/delete"},
 	{"agent/set", "agent/rotateSecret", "agent/delete", "agent/create", "user/set", "user/search", "token/search", "device/search", "batch/execute"},
@@ -265,6 +265,8 @@ func weightOf(path string) int {
 		return 40
 	case path == "auth/sendOTP":
 		return 16
+	case path == "tempPass/create":
+		return 12
 	case path == "user/import", path == "user/resetPassword", path == "token/export": // an expensive hash each
 		return 1
 	case slices.Contains([]string{"auth/syncToken", "token/syncToken", "token/create", "token/reset", "token/delete"}, path):

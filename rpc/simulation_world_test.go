@@ -704,6 +704,9 @@ func makeTemplate(t *testing.T) *template {
 		}
 		do("token/create", fmt.Sprintf(`{"attrs":{"product.productCode":%q,"serial":%q,"seed":"%x","user.loginName":%q%s}}`, f[0], f[1], seedNumber(int(f[1][0]-'0')), f[2], pin))
 	}
+	do("tempPass/create", `{"attrs":{"user.loginName":"u1","usageLimit":2}}`)
+	do("tempPass/create", `{"attrs":{"user.loginName":"u2"}}`)
+	do("tempPass/create", `{"attrs":{"user.loginName":"u3"}}`)
 	do("license/create", `{"attrs":{"name":"license1","seats":2}}`)
 	do("deviceGroup/create", `{"attrs":{"name":"group1"}}`)
 	do("device/create", `{"attrs":{"name":"device1","user.loginName":"u1","license.name":"license1"}}`)

@@ -108,6 +108,9 @@ func TestEstimateOfTheDefaults(t *testing.T) {
 		if n := number("mistypedADay"); n < 5 {
 			t.Errorf("%s: who mistypes more than %g times a day is locked", r["product"], n)
 		}
+		if p := number("emergencyCode"); p < 1e-4 || p > 5e-4 {
+			t.Errorf("%s by an emergency code: %g", r["product"], p)
+		}
 		if p := number("passcode"); p < 5e-4 || p > number("withoutPin") {
 			t.Errorf("%s by a passcode: %g", r["product"], p)
 		}

@@ -18,6 +18,7 @@ type Restored struct {
 	Times     int64 // time-based tokens, and seed marks of deleted ones, that no longer accept OTPs from before now
 	Events    int64 // event-based tokens, and seed marks of deleted ones, whose counters moved (or would have, if advance were not 0)
 	Passcodes int64 // passcodes that had been sent and were not used
+	Codes     int64 // emergency codes that were open
 	Links     int64 // provisioning links
 	Sessions  int64 // console sessions
 }
@@ -43,14 +44,17 @@ func (s *sqlStore) AfterRestore(ctx context.Context, now time.Time, advance int6
 		for _, once := range []struct {
 			count     *int64
 			statement string
+			args      []any
 		}{
-			{new(int64), "UPDATE token_states SET resync_step = 0, resync_until = 0 WHERE resync_until > 0"},
-			{&r.Passcodes, "UPDATE user_states SET passcode = NULL, passcode_until = 0 WHERE passcode IS NOT NULL"},
-			{&r.Links, "DELETE FROM download_links"},
-			{&r.Sessions, "DELETE FROM sessions"},
-			{new(int64), "DELETE FROM radius_notes"},
+			{new(int64), "UPDATE token_states SET resync_step = 0, resync_until = 0 WHERE resync_until > 0", nil},
+			{&r.Passcodes, "UPDATE user_states SET passcode = NULL, passcode_until = 0 WHERE passcode IS NOT NULL", nil},
+			{&r.Codes, "UPDATE temp_passes SET expires = ? WHERE (expires = 0 OR expires > ?) AND (usage_limit = 0 OR used_times < usage_limit)",
+				[]any{model.At(now), model.At(now)}},
+			{&r.Links, "DELETE FROM download_links", nil},
+			{&r.Sessions, "DELETE FROM sessions", nil},
+			{new(int64), "DELETE FROM radius_notes", nil},
 		} {
-			if *once.count, err = tx.exec(once.statement); err != nil {
+			if *once.count, err = tx.exec(once.statement, once.args...); err != nil {
 				return err
 			}
 		}

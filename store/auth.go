@@ -14,8 +14,9 @@ import (
 var ErrNone = sql.ErrNoRows
 
 var selectLogins = selectsInOrder[model.Login](`
-	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes, d.max_failures,
-		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.tries, s.calm_at, s.guessed_until, s.passcode, s.passcode_until, s.passcodes_at
+	SELECT t0.id, t0.status, t0.password, t0.must_change_password, d.lockout_threshold, d.lockout_minutes, d.max_failures, d.emergency_code_needs_pin,
+		s.user_id, s.fail_count, s.last_login, s.locked_until, s.refused_at, s.tries, s.calm_at, s.guessed_until, s.passcode, s.passcode_until, s.passcodes_at,
+		s.temp_passes, s.locked_at
 	FROM users t0 JOIN domains d ON d.id = t0.domain_id JOIN user_states s ON s.user_id = t0.id`)
 
 var selectCredentials = selectsInOrder[model.Credential](`
@@ -90,6 +91,7 @@ var (
 	})
 	saveLastLogin = sync.OnceValue(func() *rowUpdate { return updatesRow[model.UserState]("", "last_login") })
 	countUse      = sync.OnceValue(func() *rowUpdate { return updatesRow[model.Assignment]("usage_count = usage_count + 1") })
+	countCode     = sync.OnceValue(func() *rowUpdate { return updatesRow[model.TempPass]("used_times = used_times + 1") })
 )
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {

@@ -35,6 +35,7 @@ var (
 	LicenseCodes      = Step{From: "id", Table: "installation_codes", To: "license_id"}
 	UserAssignments   = Step{From: "id", Table: "token_assignments", To: "user_id"}
 	TokenAssignments  = Step{From: "id", Table: "token_assignments", To: "token_id"}
+	UserTempPasses    = Step{From: "id", Table: "temp_passes", To: "user_id"}
 	UserDevices       = Step{From: "id", Table: "devices", To: "user_id"}
 	LicenseDevices    = Step{From: "id", Table: "devices", To: "license_id"}
 	CodeUses          = Step{From: "id", Table: "installation_uses", To: "code_id"}
@@ -163,6 +164,7 @@ func DomainScope(domains []any) Scope {
 		"user_groups":               {{Column: "domain_id", Op: In, Value: domains}},
 		"user_group_members":        within(ToUser),
 		"user_group_parents":        nil, // its groups are of one domain
+		"temp_passes":               within(ToUser),
 		"token_assignments":         within(ToUser),
 		"tokens":                    {{Path: []Step{TokenAssignments, ToUser}, Column: "domain_id", Op: NotIn, Value: domains, Test: NoneOf}},
 		"devices":                   within(ToUser),
@@ -209,6 +211,11 @@ func ActivationPlace(assignmentID string) keyring.Place {
 // PasscodePlace is the Place of a user's one-time passcode.
 func PasscodePlace(userID string) keyring.Place {
 	return keyring.Place{Table: "user_states", Column: "passcode", Row: userID}
+}
+
+// TempPassPlace is the Place of an emergency code.
+func TempPassPlace(id string) keyring.Place {
+	return keyring.Place{Table: "temp_passes", Column: "password", Row: id}
 }
 
 // MessagePlace is the Place of the text of a queued message.

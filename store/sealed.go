@@ -42,6 +42,7 @@ var sealedColumns = []sealedColumn{
 	{table: "token_assignments", column: "pin", key: "id"},
 	{table: "token_assignments", column: "activation", key: "id"},
 	{table: "user_states", column: "passcode", key: "user_id"},
+	{table: "temp_passes", column: "password", key: "id"},
 	{table: "deliveries", column: "body", key: "id"},
 	{table: "client_tokens", column: "sealed", key: "id"},
 	{table: "installation_codes", column: "code", key: "id"},

@@ -147,7 +147,8 @@ type Store interface {
 	//   - Time-based tokens no longer accept OTPs from before now. The same holds for tokens made later from a seed that has a
 	//    seed mark. A token whose clock may be ahead must enter two OTPs (Restored in model.Credential).
 	//   - Event-based counters move forward by advance, from 0 to a million, because nobody knows how far they had moved.
-	//   - Passcodes, provisioning links, console sessions, pending resynchronizations and logons by RADIUS that were asked for more end.
+	//   - Passcodes, emergency codes, provisioning links, console sessions, pending resynchronizations, and logons by RADIUS that were
+	//    asked for more, end.
 	//
 	// No other process may have the database open, because it would not learn the time of the restore.
 	AfterRestore(ctx context.Context, now time.Time, advance int64, row *model.Audit) (Restored, error)
@@ -232,6 +233,9 @@ type ReadTx interface {
 	// Credentials returns a user's assignments with all that is needed to check an OTP. They are in the order in which they are
 	// tried: lowest priority number first, then oldest first.
 	Credentials(userID string) ([]model.Credential, error)
+
+	// TempPasses returns a user's emergency codes, spent ones included, newest first.
+	TempPasses(userID string) ([]model.TempPass, error)
 
 	// Address returns what is known of a network address, and of a user at that address. Failures from the address are counted in
 	// the given slot. userID may be empty.
@@ -365,7 +369,8 @@ type Tx interface {
 	TimeLimit(most time.Duration, refusal string) (end func())
 
 	// Insert inserts a new row. Inserting an assignment also deletes an unused provisioning link of its token, because the holder
-	// of that link got it before this assignment existed. InsertMany does the same.
+	// of that link got it before this assignment existed. InsertMany does the same. Inserting, and deleting, an emergency code counts
+	// those of its user anew (TempPasses of model.UserState); so does InsertMany.
 	Insert(row any) error
 	// InsertMany inserts rows, a slice of a type of the domain, and returns how many were new. A row that already exists, in the
 	// table or in the slice, is skipped if skip is set, and is an error otherwise.
@@ -414,6 +419,8 @@ type Tx interface {
 	SaveLastLogin(userID string, at model.Time) error
 	// CountUse counts a use of an assignment.
 	CountUse(assignmentID string) error
+	// CountCode counts a use of an emergency code.
+	CountCode(id string) error
 	// RecordUnknownName records the refusal of a name that belongs to no user, in one of 64 rows, so that it costs the same as the refusal
 	// of a user.
 	RecordUnknownName(now model.Time) error
@@ -485,6 +492,9 @@ type Tx interface {
 	TakeRadiusNote(id string, now model.Time) ([]byte, error)
 	// DropRadiusNotes deletes up to most notes that expire at now or before, earliest first, and returns how many it deleted.
 	DropRadiusNotes(now model.Time, most int) (int64, error)
+	// DropTempPasses deletes up to most emergency codes that expired before a time or, if they never expire, were made before it
+	// and are used up. It returns how many it deleted.
+	DropTempPasses(before model.Time, most int) (int64, error)
 
 	// StoreReply saves a stored reply, replacing one with the same key.
 	StoreReply(a *model.StoredReply) error

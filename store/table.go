@@ -90,6 +90,7 @@ func init() {
 	keep[model.Unit]("units", model.UnitNoun, "id")
 	keep[model.User]("users", model.UserNoun, "id")
 	keep[model.UserState]("user_states", model.UserNoun, "user_id")
+	keep[model.TempPass]("temp_passes", model.TempPassNoun, "id")
 	keep[model.Group]("user_groups", model.GroupNoun, "id")
 	keep[model.GroupMember]("user_group_members", model.GroupMemberNoun, "user_id", "user_id", "group_id")
 	keepBare("user_group_parents", 2, "group_id", "parent_id")
@@ -218,8 +219,14 @@ func (tx *sqlTx) Insert(row any) error {
 		tx.changesCallers()
 	}
 	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
-	if a, ok := row.(*model.Assignment); ok && err == nil {
-		err = tx.DropLink(a.TokenID)
+	if err != nil {
+		return err
+	}
+	switch r := row.(type) {
+	case *model.Assignment:
+		err = tx.DropLink(r.TokenID)
+	case *model.TempPass:
+		err = tx.countTempPasses(r.UserID)
 	}
 	return err
 }
@@ -253,6 +260,9 @@ func (tx *sqlTx) Delete(row any) error {
 	if err == nil && n == 0 {
 		err = model.NotFoundError(t.noun)
 	}
+	if c, ok := row.(*model.TempPass); ok && err == nil {
+		err = tx.countTempPasses(c.UserID)
+	}
 	return err
 }
 
@@ -263,8 +273,18 @@ func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
 		panic(fmt.Sprintf("store: %T is not kept", rows))
 	}
 	n, err := tx.insertMany(t, v.Len(), skip, func(i int, args []any) []any { return t.valuesLike(v.Index(i), args) })
-	if assignments, ok := rows.([]model.Assignment); ok && err == nil {
-		err = tx.dropLinks(assignments)
+	if err != nil {
+		return n, err
+	}
+	switch all := rows.(type) {
+	case []model.Assignment:
+		err = tx.dropLinks(all)
+	case []model.TempPass:
+		users := make([]string, len(all))
+		for i := range all {
+			users[i] = all[i].UserID
+		}
+		err = tx.countTempPasses(users...)
 	}
 	return n, err
 }

@@ -97,7 +97,7 @@ func restoreCommand(e *env) *cobra.Command {
 			"\n" +
 			"The backup does not know what was used after it was made. So time-based tokens no longer accept OTPs from before the\n" +
 			"restore, and soon afterwards ask for two OTPs once, because their clocks may be ahead of what the backup knows. Passcodes,\n" +
-			"provisioning links and sessions of the console end. How many OTPs event-based tokens have used, nobody knows:\n" +
+			"emergency codes, provisioning links and sessions of the console end. How many OTPs event-based tokens have used, nobody knows:\n" +
 			"--advance-hotp moves all their counters forward by that many events. Give no more than people can catch up with by\n" +
 			"pressing the button. Without it, OTPs that were used after the backup are valid again.\n" +
 			"\n" +
@@ -155,7 +155,7 @@ func (e *env) restored(r store.Restored, now time.Time, advance int64) {
 		fmt.Fprintf(e.stdout, "event-based tokens: %d accept OTPs again that were used since the backup; "+
 			"restore --in-place --advance-hotp moves their counters forward\n", r.Events)
 	}
-	fmt.Fprintf(e.stdout, "ended: %d passcodes, %d provisioning links, %d sessions of the console\n", r.Passcodes, r.Links, r.Sessions)
+	fmt.Fprintf(e.stdout, "ended: %d passcodes, %d emergency codes, %d provisioning links, %d sessions of the console\n", r.Passcodes, r.Codes, r.Links, r.Sessions)
 }
 
 const checkSample = 1000 // how many sealed values of each column are opened, at its start and at its end

@@ -9,6 +9,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/caller"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/emergency"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -80,7 +81,8 @@ const (
 )
 
 // Maintain records the head of the audit log every minute until ctx ends, also beside the key file, and logs every fifth head.
-// audit/verify takes such a head as expectHead. Maintain also deletes expired replies of calls with an idempotency key.
+// audit/verify takes such a head as expectHead. Maintain also deletes expired replies of calls with an idempotency key, and emergency
+// codes that ended long ago.
 func Maintain(ctx context.Context, s *dispatch.Server) {
 	tick := time.NewTicker(headInterval)
 	defer tick.Stop()
@@ -97,6 +99,9 @@ func Maintain(ctx context.Context, s *dispatch.Server) {
 		}
 		said = sayNotKept(s, said)
 		if n%headLogged == 0 {
+			if err := emergency.Prune(ctx, s); err != nil && ctx.Err() == nil {
+				s.Config.Log.Error().Err(err).Msg("emergency codes whose time is over")
+			}
 			if err := s.DropReplies(ctx); err != nil && ctx.Err() == nil {
 				s.Config.Log.Error().Err(err).Msg("answers whose time is over")
 			}

@@ -1,6 +1,7 @@
 package apidoc
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -56,7 +57,7 @@ func (d *Docs) operation(m *dispatch.Method) schema {
 	op := schema{
 		"operationId": strings.ReplaceAll(m.Path, "/", "."), "tags": []string{noun}, "summary": m.About, "description": about,
 		"requestBody": schema{"content": schema{"application/json": schema{"schema": d.parameterSchema(m), "example": jsontext.Value(d.example(m))}}},
-		"responses":   responsesOf(m),
+		"responses":   d.responsesOf(m),
 	}
 	if m.Device {
 		op["security"] = []schema{{}}
@@ -92,7 +93,7 @@ func (d *Docs) parameterSchema(m *dispatch.Method) schema {
 	return all
 }
 
-func responsesOf(m *dispatch.Method) schema {
+func (d *Docs) responsesOf(m *dispatch.Method) schema {
 	if m.Stream {
 		return schema{"200": schema{"description": "a stream of events", "content": schema{"text/event-stream": schema{"schema": schema{"type": "string"}}}}}
 	}
@@ -101,8 +102,12 @@ func responsesOf(m *dispatch.Method) schema {
 	if o := object.Types[noun]; o != nil {
 		ref := schema{"$ref": "#/components/schemas/" + o.Name}
 		switch verb {
-		case "get", "create":
+		case "get":
 			result = ref
+		case "create":
+			if result = ref; slices.ContainsFunc(d.parameters(m), func(p Parameter) bool { return p.Name == "count" }) {
+				result = schema{"anyOf": []schema{ref, {"type": "array", "items": ref, "description": "with count"}}}
+			}
 		case "search":
 			result = schema{"type": "object", "properties": schema{"total": schema{"type": "integer"}, "rows": schema{"type": "array", "items": ref},
 				"next": schema{"type": "string", "description": "the cursor of the next page"}}}

@@ -146,7 +146,7 @@ func attributes(m *dispatch.Method, place string) (list []Parameter) {
 	}
 	for _, c := range o.Collections {
 		if c.When&at != 0 {
-			list = append(list, Parameter{Name: place + "." + c.Name, Type: c.Object + "s", About: "names or selectors",
+			list = append(list, Parameter{Name: place + "." + c.Name, Type: plural(c.Object), About: "names or selectors",
 				schema: schema{"type": "array", "items": schema{"type": []string{"string", "object"}}}})
 		}
 	}
@@ -204,6 +204,9 @@ var examples = map[string]string{
 	"tokenAssignment/activate":     `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"code":"12345678"}`,
 	"tokenAssignment/sort":         `{"ids":["0198c1f2a5b37c1e8f0d2b4a6c8e0f12"]}`,
 	"tokenAssignment/create":       `{"attrs":{"token":{"serial":"10000000"},"user":{"loginName":"john.smith"},"pin":"1234"}}`,
+	"tempPass/create":              `{"attrs":{"user":{"loginName":"john.smith"},"usageLimit":5},"count":3,"return":["id","password","expires"]}`,
+	"tempPass/search":              `{"match":[["user.loginName","=","john.smith"]],"return":["id","expires","usageLimit","usedTimes"]}`,
+	"tempPass/send":                `{"ids":["0198c1f2a5b37c1e8f0d2b4a6c8e0f12"],"message":{"type":"EMAIL"}}`,
 	"auth/verify":                  `{"user":{"domain.name":"example.com","loginName":"john.smith"},"credential":{"otp":"1234755224"}}`,
 	"auth/logon":                   `{"user":{"loginName":"john.smith"},"credential":{"method":"SPASS","password":"correct horse"},"application":{"name":"portal"}}`,
 	"auth/syncToken":               `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"credential":"755224,287082"}`,

@@ -65,7 +65,7 @@ func (d *Docs) AttributeTables() string {
 				given = "create, set"
 				notes += "; an array of names or selectors"
 			}
-			fmt.Fprintf(&b, "| `%s` | %ss | %s | %s |\n", c.Name, c.Object, given, notes)
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.Name, plural(c.Object), given, notes)
 		}
 		for _, name := range o.EmptyCollections {
 			fmt.Fprintf(&b, "| `%s` | none | read-only | collection; not kept by this server: always empty |\n", name)
@@ -92,6 +92,14 @@ func (d *Docs) declared() (list []*object.Type) {
 		add(object.RowsOf[d.table[i].Path])
 	}
 	return list
+}
+
+// plural returns the name of several objects.
+func plural(object string) string {
+	if strings.HasSuffix(object, "s") {
+		return object + "es"
+	}
+	return object + "s"
 }
 
 func typeName(a *object.Attr) string {

@@ -10,7 +10,7 @@ import (
 )
 
 // A user's factors are what the user authenticates with, and what that depends on: the password, tokens, PINs, links
-// and codes for them, the addresses that messages are sent to, and locks. A caller who changes, reads or adds one of them could
+// and codes for them, emergency codes, the addresses that messages are sent to, and locks. A caller who changes, reads or adds one of them could
 // act as the user. Therefore no caller may do so to an administrator who may do more than the caller. What a user is sent counts
 // as well, because people act on it: the text of a message that reaches the user, and that one is sent at all (MayMessage).
 
@@ -171,6 +171,8 @@ func OwnersOf(row any) (users, tokens []string, err error) {
 		users = []string{r.UserID}
 	case *model.SignIns:
 		users = []string{r.UserID}
+	case *model.TempPass:
+		users = []string{r.UserID}
 	case *model.Assignment:
 		users, tokens = []string{r.UserID}, []string{r.TokenID}
 	case *model.Token:
@@ -303,6 +305,19 @@ func (g *Guard) CountUse(assignmentID string) error {
 		return err
 	}
 	return g.Tx.CountUse(assignmentID)
+}
+
+// CountCode is CountCode of store.Tx, with the check.
+func (g *Guard) CountCode(id string) error {
+	var code model.TempPass
+	err := g.Load(&code, id)
+	if err == nil {
+		err = g.row(&code)
+	}
+	if err != nil {
+		return err
+	}
+	return g.Tx.CountCode(id)
 }
 
 // SetPIN is SetPIN of store.Tx, with the check.

@@ -33,8 +33,9 @@ type Auth struct {
 	signIns   *limit.Attempts // attempts to sign in to the console
 	turns     turns           // for addresses that have no such attempts left
 	compared  prometheus.Counter
+	byCode    prometheus.Counter
 
-	lastLogin atomic.Value // id (a string) of the user who last had a credential checked or requested a passcode
+	lastLogin atomic.Value // the user (a checked) who last had a credential checked or requested a passcode
 	lastAdmin atomic.Value // id of the administrator who last signed in to the console
 
 	lastActivated atomic.Value // id of the assignment whose activation code was last tried
@@ -44,13 +45,21 @@ type Auth struct {
 func New(s *dispatch.Server) *Auth {
 	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
 	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
+	m.byCode = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_emergency_codes_used_total", Help: "Logins by an emergency code."})
 	s.Metrics.Add(&m.spraying)
 	s.Metrics.Add(m.compared)
+	s.Metrics.Add(m.byCode)
 	return m
 }
 
 // Receivers returns the receivers of this package's methods.
 func Receivers(m *Auth) map[string]any { return map[string]any{"Auth": m} }
+
+// checked is a user whose credential was checked. The check of an unknown user does the same work.
+type checked struct {
+	id    string
+	codes bool // the user has emergency codes
+}
 
 // VerifyArgs are the parameters of auth/verify and auth/logon.
 type VerifyArgs struct {
@@ -90,6 +99,7 @@ type verification struct {
 	alsoPassword bool         // the text may be a password as well, so a guess costs as much as both
 	head         model.Secret // a second text to compare with the password; nil if there is none
 	headMatched  bool         // the result
+	keepsLock    bool         // no emergency code ends a lock, because the logon has more steps than the one that it passes
 	pinKnown     string       // the assignment whose PIN was right in the turn before; "" if none was
 
 	address string // network of the user, for counting failures; "" if unknown
@@ -117,6 +127,9 @@ type attempt struct {
 
 	tokenID string       // id of the named token, if it is the user's
 	code    model.Secret // the user's valid passcode; nil if there is none
+
+	codes  []emergencyCode // the user's emergency codes
+	byCode bool            // one of them was accepted
 }
 
 // answers holds the message for each kind of refusal.
@@ -124,7 +137,7 @@ var answers = map[model.Kind]string{
 	model.WrongCredential: "wrong credential",
 	model.Locked:          "the user is locked",
 	model.Disabled:        "the user or the token is disabled or inactive",
-	model.NotValidNow:     "the token assignment is outside its validity period",
+	model.NotValidNow:     "the token assignment or emergency code is outside its validity period",
 	model.OutOfSync:       "the token is out of sync: enter its next OTP",
 	model.Replayed:        "the credential was already used",
 	model.PINExpired:      "the PIN or password must be changed",
@@ -167,6 +180,11 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 		}
 	}
 	plan.Shared = true
+	v.c.AtEnd = append(v.c.AtEnd, func() {
+		if v.byCode && v.c.Code == 0 {
+			m.byCode.Inc()
+		}
+	})
 	plan.Update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {
@@ -268,14 +286,14 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 		return v.counted(tx, v.refuseUnknown)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
-	v.auth.lastLogin.Store(login.ID)
+	v.auth.lastLogin.Store(checked{login.ID, login.TempPasses > 0})
 	v.clear = login.FailCount == 0 && login.Tries == 0 && login.LockedUntil == 0
 	if login.Flooded(v.c.Now) {
 		return nil, answer(model.TooMany)
 	}
 	if login.Status == model.LockedBy {
 		if !login.LockEnded(v.c.Now) {
-			return refuse(v.c, tx, login, model.Locked, 0)
+			return v.refuseLocked(tx, login)
 		}
 		login.Status, login.LockedUntil = model.Active, 0
 		if err := tx.SetUserStatus(login.ID, login.Status); err != nil {
@@ -303,16 +321,25 @@ func (v *verification) pretendOn(tx store.Tx) error {
 	if v.static {
 		return nil // the password was compared already
 	}
-	id, _ := v.auth.lastLogin.Load().(string)
-	return v.pretendAt(tx, id)
+	last, _ := v.auth.lastLogin.Load().(checked)
+	return v.pretendAt(tx, last)
 }
 
-// pretendAt does the work of a check with a user's tokens, and accepts nothing.
-func (v *verification) pretendAt(tx store.Tx, userID string) error {
+// pretendAt does the work of a check with a user's tokens and emergency codes, and accepts nothing.
+func (v *verification) pretendAt(tx store.Tx, user checked) error {
 	v.dry = true
-	login := &model.Login{ID: userID}
+	login := &model.Login{ID: user.id}
 	creds, err := v.candidates(tx, login)
 	if err != nil {
+		return err
+	}
+	if user.codes {
+		login.TempPasses = 1 // at least
+	}
+	if err := v.openCodes(tx, login); err != nil {
+		return err
+	}
+	if _, err := v.emergency(login); err != nil {
 		return err
 	}
 	if len(creds) == 0 {

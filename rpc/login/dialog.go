@@ -11,6 +11,7 @@ import (
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -129,7 +130,7 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 		return nil
 	}
 	if slices.Contains(n.codes, onDemandMethod) {
-		if n.sending, err = newPasscode(m.Server); err != nil {
+		if n.sending, err = token.NewDigits(m.Server, model.PasscodeDigits); err != nil {
 			return nil, err
 		}
 	}
@@ -194,6 +195,7 @@ func (t *turn) read() {
 	t.alsoPassword = (t.mayPassword || t.mayBoth) && t.mayCode
 	t.pinKnown = t.before.AssignmentID
 	t.void = t.before.Void
+	t.keepsLock = t.Before != nil || further
 }
 
 // readText sets a text that may be an OTP or a passcode, as codes say.
@@ -268,7 +270,7 @@ func (t *turn) credentials(tx store.Tx, login *model.Login) (any, error) {
 
 // refuseVoid refuses without a check, in the time of one. Nothing is counted: the text before was.
 func (t *turn) refuseVoid(tx store.Tx, login *model.Login) (any, error) {
-	if err := t.pretendAt(tx, login.ID); err != nil {
+	if err := t.pretendAt(tx, checked{login.ID, login.TempPasses > 0}); err != nil {
 		return nil, err
 	}
 	return dispatch.CommittedRefusal{Err: answer(model.WrongCredential)}, tx.SaveLogin(&login.UserState)

@@ -7,6 +7,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/token"
 	"tokensmith/store"
 )
 
@@ -109,7 +110,7 @@ func (t *turn) sends(tx store.Tx) error {
 	}
 	if t.sending == "" { // the step before takes none
 		var err error
-		if t.sending, err = newPasscode(t.c.Server); err != nil {
+		if t.sending, err = token.NewDigits(t.c.Server, model.PasscodeDigits); err != nil {
 			return err
 		}
 	}

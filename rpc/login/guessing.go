@@ -37,6 +37,7 @@ type GuessingRow struct {
 	RandomPIN     float64 `json:"randomPin"`     // the same with a random PIN of six digits
 	ChosenPIN     float64 `json:"chosenPin"`     // the same with a PIN that a person chose
 	Passcode      float64 `json:"passcode"`      // how much of WithoutPIN comes from passcodes, if they can be sent
+	EmergencyCode float64 `json:"emergencyCode"` // the same for emergency codes, if a user always has as many open ones as the domain allows
 	SprayedAYear  float64 `json:"sprayedAYear"`  // accounts that one address can enter
 	AllUsersAYear float64 `json:"allUsersAYear"` // accounts that any number of addresses can enter, or one caller if the clients send no remoteIp
 }
@@ -112,7 +113,7 @@ func (g *Guessing) add(d *model.Domain, p *model.Product, h store.TokenHoldings)
 	e := model.EstimateGuessing(d, p, tokens)
 	row := GuessingRow{Domain: d.Name, Product: p.Codes(), Users: h.Users, TokensPerUser: h.MostTokens, Codes: e.Codes, FirstCodes: e.First, MistypedADay: e.Typos,
 		GuessesAYear: int64(e.Guesses), WithoutPIN: e.Chance(1), RandomPIN: e.Chance(model.RandomPIN), ChosenPIN: e.Chance(model.ChosenPIN), Passcode: e.Passcode(),
-		SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
+		EmergencyCode: e.EmergencyCode(), SprayedAYear: e.Sprayed(), AllUsersAYear: e.Chance(1) * float64(h.Users)}
 	g.Rows = append(g.Rows, row)
 	if e.Chance(1) > maxGuessing {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s, product %s: without a PIN, guessing gets in with a chance "+
@@ -134,6 +135,13 @@ func (g *Guessing) warn(d *model.Domain) {
 	if d.LockoutThreshold == 0 {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: lockoutThreshold is 0: failed credentials lock nobody "+
 			"before maxFailures, so guessing is hardly limited", d.Name))
+	}
+	if !d.EmergencyCodeNeedsPIN {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: emergencyCodeNeedsPin is false: an emergency code logs in without the PIN of who has one", d.Name))
+	}
+	if d.EmergencyCodesMost == 0 {
+		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: emergencyCodesMost is 0: a user may have %d open emergency codes, any of which a guess may hit",
+			d.Name, model.MaxUserTempPasses))
 	}
 	if d.MaxFailures == 0 {
 		g.Warnings = append(g.Warnings, fmt.Sprintf("domain %s: maxFailures is 0: failed credentials in a row lock nobody for good", d.Name))

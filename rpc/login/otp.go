@@ -10,8 +10,8 @@ import (
 	"tokensmith/store"
 )
 
-// otp tries the credential with the named token's assignment, or with each active assignment in the order of priority. If none
-// accepts it, the best of their refusals counts, once.
+// otp tries the credential as a passcode, as an emergency code, and with the named token's assignment, or with each active assignment in
+// the order of priority. If none accepts it, the best of their refusals counts, once.
 func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
@@ -27,11 +27,19 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	} else if sent {
 		return v.accept(tx, login, people.UserType.Table, login.ID)
 	}
+	if err := v.openCodes(tx, login); err != nil {
+		return nil, err
+	}
+	if code, err := v.emergency(login); err != nil {
+		return nil, err
+	} else if code != nil && !v.dry {
+		return v.useCode(tx, login, code)
+	}
 	v.dry = v.dry || v.sent // the tokens are tried only to take the same time
 	if len(creds) == 0 {
 		v.pretend()
 	}
-	best, chance := model.WrongCredential, v.passcodeChance()
+	best, chance := model.WrongCredential, v.passcodeChance()+v.emergencyChance()
 	if v.alsoPassword {
 		chance += model.PasswordChance
 	}
@@ -100,7 +108,7 @@ func (v *verification) bound(creds []model.Credential, login *model.Login) {
 	for i := range creds {
 		creds[i].Narrow = pressed
 	}
-	model.Share(creds, v.c.Now, most-v.passcodeChance())
+	model.Share(creds, v.c.Now, most-v.passcodeChance()-v.emergencyChance())
 	model.Bound(creds, v.c.Now)
 }
 

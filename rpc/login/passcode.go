@@ -1,7 +1,6 @@
 package login
 
 import (
-	"math/big"
 	"net/http"
 
 	"tokensmith/model"
@@ -15,16 +14,6 @@ import (
 )
 
 const PasscodeInterval = 30_000 // shortest time between two passcodes to the same user, in milliseconds
-
-// newPasscode returns six random digits.
-func newPasscode(s *dispatch.Server) (string, error) {
-	b, err := s.Random(16) // 128 bits, so that the bias of the remainder is negligible
-	if err != nil {
-		return "", err
-	}
-	n := new(big.Int).Mod(new(big.Int).SetBytes(b), big.NewInt(1_000_000)).String()
-	return "000000"[len(n):] + n, nil
-}
 
 // SendOTPArgs are the parameters of auth/sendOTP.
 type SendOTPArgs struct {
@@ -78,7 +67,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 	if err != nil {
 		return err
 	}
-	code, err := newPasscode(m.Server)
+	code, err := token.NewDigits(m.Server, model.PasscodeDigits)
 	if err != nil {
 		return err
 	}
@@ -90,11 +79,12 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		if err != nil {
 			return nil, err
 		}
-		id, _ := m.lastLogin.Load().(string) // for an unknown user, read the rows of this one
+		last, _ := m.lastLogin.Load().(checked) // for an unknown user, read the rows of this one
+		id := last.id
 		if login != nil {
 			c.SetObject(people.UserType.Noun, login.ID)
 			id = login.ID
-			m.lastLogin.Store(id)
+			m.lastLogin.Store(checked{id, login.TempPasses > 0})
 		}
 		tokenID, err := v.named(tx, id)
 		his := !wire.NoSingleMatch(err)

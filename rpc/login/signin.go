@@ -236,7 +236,7 @@ func (v *verification) signIn(tx store.Tx, session, before []byte) (any, error) 
 // administrator who signed in last.
 func (v *verification) refuseBlind(tx store.Tx, k model.Kind) (any, error) {
 	id, _ := v.auth.lastAdmin.Load().(string)
-	if err := v.pretendAt(tx, id); err != nil {
+	if err := v.pretendAt(tx, checked{id: id}); err != nil {
 		return nil, err
 	}
 	return dispatch.CommittedRefusal{Err: answer(k)}, tx.RecordUnknownName(v.c.Now)

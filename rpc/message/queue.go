@@ -51,7 +51,7 @@ var TemplateType = object.Declare(&object.Type{
 		return row.(*model.Template).Check()
 	},
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Indexed: true, About: "activationCode, downloadUrl, passcode, installationCode, or a text by which RADIUS asks for more, such as radiusOtp"},
+		{Name: "name", Kind: object.Text, Indexed: true, About: "activationCode, downloadUrl, passcode, installationCode, emergencyCode, or a text by which RADIUS asks for more, such as radiusOtp"},
 		{Name: "subject", Kind: object.Text, When: object.OnSet, Required: true, About: "with parameters in braces"},
 		{Name: "text", Kind: object.Text, When: object.OnSet, Required: true, Max: 16 << 10,
 			About: "with parameters in braces: {loginName}"},

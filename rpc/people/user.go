@@ -63,8 +63,9 @@ var UserType = object.Declare(&object.Type{
 		{Name: "groups", Alias: "group", When: object.Always, Object: "group", Same: "domainId", Order: "groupId", Steps: store.UserGroups,
 			About: "of the user's domain; what a group is in does not count"},
 		{Name: "devices", Alias: "device", Object: "device", Steps: []store.Step{store.UserDevices}},
+		{Name: "tempPasses", Alias: "tempPass", Object: "tempPass", Steps: []store.Step{store.UserTempPasses}, About: "emergency codes"},
 	},
-	EmptyCollections: []string{"tempPasses", "roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
+	EmptyCollections: []string{"roles", "qnas", "siteStamps", "images", "certificates", "radiusAttributes"},
 })
 
 // prepareUser hashes a new password before the transaction, because hashing is slow on purpose.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
+	"math/big"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -112,6 +114,16 @@ func NewCode(s *dispatch.Server, n int64) (string, error) {
 		b[i] = codeLetters[b[i]%32]
 	}
 	return string(b), nil
+}
+
+// NewDigits returns a random code of n digits, at most 32.
+func NewDigits(s *dispatch.Server, n int) (string, error) {
+	b, err := s.Random(32) // at least 149 bits more than the digits have, so that the bias of the remainder is negligible
+	if err != nil {
+		return "", err
+	}
+	most := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+	return fmt.Sprintf("%0*d", n, new(big.Int).Mod(new(big.Int).SetBytes(b), most)), nil
 }
 
 // assignmentID is the reply of methods that change an assignment.

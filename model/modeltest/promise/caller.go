@@ -74,6 +74,11 @@ func (a *Agent) Hidden(rows Rows) map[string]bool {
 			hidden[id], hidden[as.Text("token_id")] = true, true
 		}
 	}
+	for id, c := range rows["temp_passes"] {
+		if hidden[c.Text("user_id")] {
+			hidden[id] = true
+		}
+	}
 	for id, d := range rows["devices"] {
 		if !d.Has("user_id") || hidden[d.Text("user_id")] {
 			hidden[id] = true
@@ -123,7 +128,7 @@ func Beyond(before, after Rows, id string) (broken Broken) {
 		return nil
 	}
 	was, is := a.Hidden(before), b.Hidden(after)
-	for _, table := range []string{"domains", "users", "token_assignments", "devices", "tokens"} {
+	for _, table := range []string{"domains", "users", "token_assignments", "temp_passes", "devices", "tokens"} {
 		for _, key := range differing(before[table], after[table]) {
 			if was[key] && (is[key] || after[table][key] == nil) && !same(before[table][key], after[table][key], shared[table]) {
 				broken.add("an agent that is limited to %s changed %s %s: %s", a.row.Text("domains"), table, key, change(before[table][key], after[table][key]))

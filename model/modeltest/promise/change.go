@@ -11,7 +11,8 @@ import (
 var frames = map[string][]string{
 	"domains":      {"domain/*"},
 	"users":        {"user/*", "auth/*", "installationCode/redeem", "console/signIn"},
-	"user_states":  {"user/*", "auth/*", "token/reset", "token/syncToken", "installationCode/redeem", "console/signIn"},
+	"user_states":  {"user/*", "auth/*", "token/reset", "token/syncToken", "installationCode/redeem", "console/signIn", "tempPass/*"},
+	"temp_passes":  {"tempPass/*", "auth/*", "user/delete"},
 	"products":     {"product/*", "token/import", "token/create"},
 	"repositories": {"repository/*", "token/import", "token/create"},
 	"tokens":       {"token/*", "tokenAssignment/*", "auth/*", "console/signIn", "domain/deployTokens"},
@@ -56,7 +57,7 @@ var frames = map[string][]string{
 	"username_numbers":         {"installationCode/redeem", "domain/delete"},
 
 	"templates":        {"template/*"},
-	"deliveries":       {"auth/sendOTP", "tokenAssignment/*", "installationCode/send", "device/*", "token/*"},
+	"deliveries":       {"auth/sendOTP", "tokenAssignment/*", "installationCode/send", "device/*", "token/*", "tempPass/send"},
 	"idempotency_keys": {"*"},
 	"audit":            {"*"},
 	"audit_marks":      {"*"},
@@ -193,6 +194,8 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 		{"user_states", "calm_at", []string{"user/unlock", "user/set", "user/import"}},
 		{"token_assignments", "usage_count", []string{"tokenAssignment/set"}},
 		{"tokens", "downloads", nil},
+		{"temp_passes", "used_times", nil},
+		{"temp_passes", "sent_times", nil},
 	} {
 		if did(f.but...) {
 			continue
@@ -222,6 +225,12 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 		}
 		if n := is.Int("times_used"); n > limit && n > was.Int("times_used") {
 			broken.add("installation code %s was used %d times, and %d are allowed", id, n, limit)
+		}
+	}
+	for id, is := range after["temp_passes"] {
+		was, limit := before["temp_passes"][id], is.Int("usage_limit")
+		if n := is.Int("used_times"); limit > 0 && n > limit && n > was.Int("used_times") && !did("tempPass/set") {
+			broken.add("emergency code %s was used %d times, and %d are allowed", id, n, limit)
 		}
 	}
 	for id, is := range after["token_assignments"] {

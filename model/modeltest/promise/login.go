@@ -30,8 +30,9 @@ type Attempt struct {
 	Now  int64 // milliseconds
 	At   []At  // what it is tried at
 
-	Passcode   bool // it is the passcode that was sent to the user, with the PIN if there is one
-	UserHidden bool // whoever called does not see the user: he is told what he is told of nobody
+	Passcode   bool     // it is the passcode that was sent to the user, with the PIN if there is one
+	Codes      []string // ids of the emergency codes that it is, with the PIN where it must be there; the newest first
+	UserHidden bool     // whoever called does not see the user: he is told what he is told of nobody
 }
 
 // At is what a credential is at one token of the user.
@@ -47,17 +48,20 @@ type Seeds func(token Row) []byte
 // Passcodes knows the passcode that was sent to a user, by the user's row in user_states, and the id of the token that it was asked for.
 type Passcodes func(user string, state Row) (code, token string)
 
+// Codes knows the text of an emergency code.
+type Codes func(id string, code Row) string
+
 // look is how far around what is expected an OTP is looked for: farther than any window of a product that tests make.
 const look = 130
 
 // Try says what a credential is: for all of a user's tokens or, where one is named, that one. Where a seed or a PIN is not known, it says
 // false.
-func Try(rows Rows, seeds Seeds, passcodes Passcodes, user, token, text string, now int64) (*Attempt, bool) {
+func Try(rows Rows, seeds Seeds, passcodes Passcodes, codes Codes, user, token, text string, now int64) (*Attempt, bool) {
 	u := rows["user_states"][user]
 	if u == nil {
 		return nil, false
 	}
-	a := &Attempt{User: user, Now: now, Passcode: isPasscode(rows, u, passcodes, user, token, text, now)}
+	a := &Attempt{User: user, Now: now, Passcode: isPasscode(rows, u, passcodes, user, token, text, now), Codes: isCode(rows, codes, user, text)}
 	for _, key := range rows.Sorted("token_assignments") {
 		as := rows["token_assignments"][key]
 		t := rows["tokens"][as.Text("token_id")]
@@ -93,13 +97,32 @@ func isPasscode(rows Rows, u Row, passcodes Passcodes, user, token, text string,
 		return false
 	}
 	code, of := passcodes(user, u)
+	return text == pinOf(rows, user)+code && (token == "" || token == of)
+}
+
+// pinOf is the PIN of a user who has one, with any token.
+func pinOf(rows Rows, user string) string {
 	for _, as := range rows["token_assignments"] {
 		if as.Text("user_id") == user && as.Has("pin") {
-			code = PIN + code
-			break
+			return PIN
 		}
 	}
-	return text == code && (token == "" || token == of)
+	return ""
+}
+
+// isCode says which emergency codes of a user a credential is, whatever token is named. The PIN stands in front where the user's domain
+// wants it.
+func isCode(rows Rows, codes Codes, user, text string) (ids []string) {
+	pin := ""
+	if rows["domains"][rows["users"][user].Text("domain_id")].Int("emergency_code_needs_pin") == 1 {
+		pin = pinOf(rows, user)
+	}
+	for _, id := range slices.Backward(rows.Sorted("temp_passes")) {
+		if c := rows["temp_passes"][id]; c.Text("user_id") == user && text == pin+codes(id, c) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // PIN is the only one that tests give to an assignment, so that all of them are known.
@@ -142,8 +165,10 @@ type person struct {
 	failures, tries, lockedUntil, calmAt int64
 	guessedUntil, lastLogin              int64
 	refused                              []int64 // when, within the last minute
+	lockedAt                             int64   // when failures in a row locked him until unlocked, which an emergency code opens
 	tokens                               map[string]credential
-	uses                                 map[string]int64 // of assignments
+	codes                                map[string]Row   // his emergency codes
+	uses                                 map[string]int64 // of assignments and of emergency codes
 	least, greatest                      int64            // what guessedUntil must be by what was guessed wrong, and may be
 	budget                               int64            // guessedUntil at the end
 }
@@ -164,7 +189,13 @@ func personOf(rows Rows, user string) *person {
 	d := rows["domains"][u.Text("domain_id")]
 	p := &person{status: u.Text("status"), passcode: s.Has("passcode"), threshold: d.Int("lockout_threshold"), minutes: d.Int("lockout_minutes"), maxFailures: d.Int("max_failures"),
 		failures: s.Int("fail_count"), tries: s.Int("tries"), lockedUntil: s.Int("locked_until"), calmAt: s.Int("calm_at"), guessedUntil: s.Int("guessed_until"),
-		lastLogin: s.Int("last_login"), refused: steps(s.Bytes("refused_at")), tokens: map[string]credential{}, uses: map[string]int64{}}
+		lastLogin: s.Int("last_login"), refused: steps(s.Bytes("refused_at")), tokens: map[string]credential{}, uses: map[string]int64{},
+		lockedAt: s.Int("locked_at"), codes: map[string]Row{}}
+	for id, c := range rows["temp_passes"] {
+		if c.Text("user_id") == user {
+			p.codes[id], p.uses[id] = c, c.Int("used_times")
+		}
+	}
 	for id, as := range rows["token_assignments"] {
 		if as.Text("user_id") != user {
 			continue
@@ -244,7 +275,7 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 	}
 	if p.status == "LOCKED" {
 		if p.lockedUntil == 0 || a.Now < p.lockedUntil {
-			return code == locked && p.refuse(a.Now, false)
+			return p.whileLocked(a, code)
 		}
 		p.status, p.lockedUntil = "ACTIVE", 0
 	}
@@ -254,6 +285,9 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 		}
 		p.succeed(a.Now)
 		return code == accepted
+	}
+	if len(a.Codes) > 0 {
+		return p.useCode(a, code)
 	}
 	if code == accepted || code >= disabled && code != outOfSync && code != replayed || code == locked {
 		return p.accept(before, after, a, code)
@@ -283,6 +317,61 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 		return old && !must && p.refuse(a.Now, false)
 	}
 	return false
+}
+
+// codeUsable says why an emergency code that is right does not log in; 0 = it does.
+func (p *person) codeUsable(id string, now int64) int {
+	switch c := p.codes[id]; {
+	case p.status != "ACTIVE":
+		return disabled
+	case c.Int("starts") != 0 && now < c.Int("starts"), c.Int("expires") != 0 && now >= c.Int("expires"):
+		return notNow
+	case c.Int("usage_limit") > 0 && p.uses[id] >= c.Int("usage_limit"):
+		return usedUp
+	}
+	return 0
+}
+
+// useCode takes an emergency code that is right: of several with one text one that logs in.
+func (p *person) useCode(a *Attempt, code int) bool {
+	for _, id := range a.Codes {
+		if p.codeUsable(id, a.Now) == 0 {
+			p.uses[id]++
+			p.succeed(a.Now)
+			return code == accepted
+		}
+	}
+	return code == p.codeUsable(a.Codes[0], a.Now) && p.refuse(a.Now, false)
+}
+
+// wrongOnes is how many wrong credentials of a locked user are compared with his emergency codes.
+const wrongOnes = 10
+
+// whileLocked is step for who is locked: whom failures in a row have locked, a code that was made later lets in.
+func (p *person) whileLocked(a *Attempt, code int) bool {
+	opens := func(id string) bool {
+		c := *p
+		c.status = "ACTIVE"
+		return p.codes[id].Int("date_created") >= p.lockedAt && c.codeUsable(id, a.Now) == 0
+	}
+	some := false
+	for id := range p.codes {
+		some = some || opens(id)
+	}
+	if p.lockedAt == 0 || p.lockedUntil != 0 || p.tries >= wrongOnes || !some {
+		return code == locked && p.refuse(a.Now, false)
+	}
+	for _, id := range a.Codes {
+		if opens(id) {
+			p.status = "ACTIVE"
+			p.uses[id]++
+			p.succeed(a.Now)
+			return code == accepted
+		}
+	}
+	p.tries++
+	p.guess(a, 0, atOnce)
+	return code == locked && p.refuse(a.Now, false)
 }
 
 // accept takes an OTP that is right: it is used up, also where it does not log in.
@@ -323,7 +412,9 @@ func (p *person) accept(before, after Rows, a *Attempt, code int) bool {
 }
 
 // succeed forgets failures.
-func (p *person) succeed(now int64) { p.failures, p.tries, p.lockedUntil, p.lastLogin = 0, 0, 0, now }
+func (p *person) succeed(now int64) {
+	p.failures, p.tries, p.lockedUntil, p.lockedAt, p.lastLogin = 0, 0, 0, 0, now
+}
 
 // perCode is how long it takes until the chance of one code of six digits comes back, of which 25.2 do a day; atOnce is how many codes one
 // guess hits at most, over all tokens.
@@ -355,7 +446,7 @@ func (p *person) refuse(now int64, failed bool) bool {
 	overspent := p.budget-now > span
 	switch {
 	case p.maxFailures > 0 && p.failures >= p.maxFailures:
-		p.tries, p.lockedUntil = 0, 0
+		p.tries, p.lockedUntil, p.lockedAt = 0, 0, now
 	case p.threshold == 0 || p.tries < tries && !overspent:
 		return true
 	default:
@@ -389,6 +480,8 @@ func (p *person) is(q *person) string {
 		return "tries"
 	case p.lockedUntil != q.lockedUntil:
 		return "end of the lock"
+	case p.lockedAt != q.lockedAt:
+		return "when failures in a row locked"
 	case p.calmAt != q.calmAt:
 		return "when the next lock is no longer"
 	case p.lastLogin != q.lastLogin:
@@ -398,7 +491,7 @@ func (p *person) is(q *person) string {
 	}
 	for id, n := range p.uses {
 		if q.uses[id] != n {
-			return "uses of assignment " + id
+			return "uses of assignment or emergency code " + id
 		}
 	}
 	for id, t := range p.tokens {
@@ -472,7 +565,7 @@ func Logins(before, after Rows, calls []Call) (broken Broken) {
 			tries = append(tries, c)
 			start[id], end[id] = personOf(before, id), personOf(after, id)
 			start[id].budget, start[id].least, start[id].greatest = end[id].guessedUntil, start[id].guessedUntil, start[id].guessedUntil
-		case fits([]string{"auth/*", "user/*", "token/*", "tokenAssignment/*", "domain/*", "product/*", "console/signIn"}, c.Method):
+		case fits([]string{"auth/*", "user/*", "token/*", "tempPass/*", "tokenAssignment/*", "domain/*", "product/*", "console/signIn"}, c.Method):
 			if Changes(c.Method) || strings.HasPrefix(c.Method, "auth/") {
 				return nil
 			}

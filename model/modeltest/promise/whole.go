@@ -41,6 +41,12 @@ func Whole(rows Rows) (broken Broken) {
 			broken.add("there are %d %s and %d %s", len(rows[pair.one]), pair.one, len(rows[pair.other]), pair.other)
 		}
 	}
+	codes := rows.count("temp_passes", "user_id")
+	for id, s := range rows["user_states"] {
+		if s.Int("temp_passes") != codes[id] {
+			broken.add("user %s counts %d emergency codes, and there are %d", id, s.Int("temp_passes"), codes[id])
+		}
+	}
 	owners, pairs := map[string]int{}, map[string]int{}
 	for _, a := range rows["token_assignments"] {
 		pairs[a.Text("token_id")+" "+a.Text("user_id")]++
@@ -72,7 +78,7 @@ var references = []struct{ table, column, to string }{
 	{"tokens", "product_id", "products"}, {"tokens", "repository_id", "repositories"}, {"devices", "user_id", "users"},
 	{"devices", "license_id", "licenses"}, {"installation_codes", "domain_id", "domains"}, {"installation_codes", "user_id", "users"},
 	{"installation_codes", "device_id", "devices"}, {"installation_codes", "license_id", "licenses"}, {"repositories", "parent_id", "repositories"},
-	{"device_groups", "parent_id", "device_groups"}, {"sessions", "user_id", "users"},
+	{"device_groups", "parent_id", "device_groups"}, {"temp_passes", "user_id", "users"}, {"sessions", "user_id", "users"},
 	{"domains", "identity_source_id", "identity_sources"}, {"domains", "repository_id", "repositories"}, {"units", "domain_id", "domains"}, {"units", "parent_id", "units"},
 	{"users", "unit_id", "units"}, {"user_groups", "domain_id", "domains"}, {"user_group_members", "user_id", "users"}, {"user_group_members", "group_id", "user_groups"},
 	{"user_group_parents", "group_id", "user_groups"}, {"user_group_parents", "parent_id", "user_groups"}, {"applications", "realm_id", "realms"},
