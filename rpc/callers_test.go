@@ -38,7 +38,7 @@ type world struct {
 
 var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost0000",
 	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost",
-	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
+	"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost"}
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
