@@ -35,6 +35,7 @@ type Type struct {
 	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called before the write; old is nil on create
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // called before a deletion
 	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called in the transaction, after the write
+	SharedNames        func(tx store.ReadTx) ([]NameFault, error)                          // returns names of before that Check would now refuse as another's
 
 	// Names from the documentation of the original API for which this server stores nothing. They are returned as empty, so that
 	// a client's list of names does not fail. They cannot be set, searched or sorted by, and are not part of "*".
