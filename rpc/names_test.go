@@ -222,5 +222,14 @@ func TestNobodyIsRecordedAsAnother(t *testing.T) {
 				t.Errorf("%s: %s", c.call, seen)
 			}
 		}
+		for _, c := range []struct {
+			name string
+			want int
+		}{{`x\\eve`, 11}, {"x/eve", 0}, {"X/EVE", 13}} { // a domain may be called radius:x
+			_, reply := s.post("/radiusClient/create", `{"attrs":{"name":"`+c.name+`","address":"192.0.2.9","application":{"name":"tokensmith"}}}`)
+			if codeIn(reply) != c.want {
+				t.Errorf("a client of RADIUS called %s: %s", c.name, reply)
+			}
+		}
 	})
 }

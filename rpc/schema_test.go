@@ -220,6 +220,11 @@ func namesOfEleven(t *testing.T, s *service) {
 // Version 13 allowed agents whose names differ in case alone, or only in case from that of an administrator. They stay, are found,
 // and no further one is made.
 func agentsOfThirteen(t *testing.T, s *service) {
+	var faults []string
+	_, err := s.NameFaults(t.Context(), func(f object.NameFault) { faults = append(faults, f.Object+" "+f.Attribute+" "+f.Text) })
+	if want := []string{`agent name "Z\u00dcRICH"`, `agent name "ADA"`, `agent name "example.com\\boss2"`}; err != nil || !slices.Equal(faults, want) {
+		t.Errorf("faults %q, %v", faults, err)
+	}
 	for _, c := range []struct{ method, params, want string }{
 		{"agent/get", `{"agent":{"name":"READER"},"return":["name"]}`, `"name":"reader"`},
 		{"agent/get", `{"agent":{"name":"EXAMPLE.COM\\Boss2"},"return":["name"]}`, `"name":"example.com\\boss2"`},

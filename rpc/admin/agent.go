@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -37,7 +38,7 @@ func Receivers(s *dispatch.Server) map[string]any {
 var AgentType = object.Declare(&object.Type{
 	Name: "agent", NotFound: model.AgentNoun, Row: func() any { return new(model.Agent) },
 	Keys: [][]string{{"name"}}, ShownWhenAmbiguous: []string{"id", "name"},
-	Check: checkAgent, AfterWrite: afterWriteAgent,
+	Check: checkAgent, AfterWrite: afterWriteAgent, SharedNames: sharedAgentNames,
 	EmptyTexts: []string{"signature", "agentConfigurePack", "certificatePfx", "certificatePassword", "certificateJks"},
 	BeforeDelete: func(c *dispatch.Call, tx store.Tx, row any) error {
 		if err := mayManage(c, row.(*model.Agent)); err != nil {
@@ -143,6 +144,35 @@ func checkAgent(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) 
 		return err
 	}
 	return keepAgent(tx, old.(*model.Agent), a)
+}
+
+// sharedAgentNames returns the agents whose names mean another caller as well, from before this was refused.
+func sharedAgentNames(tx store.ReadTx) (shared []object.NameFault, err error) {
+	rows, err := tx.Find(&store.Query{Table: store.TableOf(&model.Agent{}), Columns: []store.Column{store.IDColumn, {Name: "name"}, {Name: store.Folded("name")}},
+		Sort: []store.Sort{{Column: store.IDColumn}}, Limit: math.MaxInt64})
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]string{} // ids by folded name
+	for _, row := range rows {
+		id, name, folded := object.AsText(row[0]), object.AsText(row[1]), object.AsText(row[2])
+		first, twice := seen[folded]
+		if twice {
+			shared = append(shared, object.NameFault{Object: "agent", ID: id, Attribute: "name", Text: object.QuotedName(name),
+				Reason: "is, compared without case, also the name of agent " + first})
+			continue
+		}
+		seen[folded] = id
+		taken, err := caller.MeansAnother(tx, folded)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			shared = append(shared, object.NameFault{Object: "agent", ID: id, Attribute: "name", Text: object.QuotedName(name),
+				Reason: "is also the name of another caller in the audit record"})
+		}
+	}
+	return shared, nil
 }
 
 // agentTypes returns the values of an agent's type.

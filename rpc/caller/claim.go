@@ -78,35 +78,24 @@ func (s *Callers) Authenticate(ctx context.Context, c *Caller, given Claim, remo
 // the claim proves nothing. An unknown agent takes the same path as a wrong secret. Only an agent that proved itself a moment ago,
 // and does so again, is taken from the cache instead of the database.
 func (s *Callers) claimed(ctx context.Context, given Claim, now model.Time) (k *limit.KnownCaller, generation int64, err error) {
-	k = &limit.KnownCaller{Agent: &model.Agent{}, Read: now}
 	id, said := strings.ReplaceAll(given.id, "\x00", ""), int64(0)
 	if given.bearer != "" {
 		var ok bool
 		if id, said, ok = s.readToken(given.bearer, now); !ok {
-			return k, 0, nil
+			return nobody(now), 0, nil
 		}
 	}
 	key := id + given.certificate
 	if key == "" {
-		return k, 0, nil
-	}
-	proves := func(a *model.Agent) int64 {
-		switch {
-		case given.certificate != "":
-			return a.Generation
-		case given.bearer == "":
-			return a.SecretGeneration(given.secret, now)
-		case a.Honours(said, now):
-			return said
-		}
-		return 0
+		return nobody(now), 0, nil
 	}
 	version := s.Store.CallerChanges()
 	if known := s.Limits.Known(key, version, now); known != nil && (known.Agent.ID == id || given.certificate != "") {
-		if generation = proves(known.Agent); generation != 0 {
+		if generation = given.proves(known.Agent, said, now); generation != 0 {
 			return known, generation, nil
 		}
 	}
+	k = nobody(now)
 	err = s.Store.ViewOne(ctx, func(tx store.ReadTx) error {
 		var err error
 		if given.certificate != "" {
@@ -120,7 +109,7 @@ func (s *Callers) claimed(ctx context.Context, given Claim, now model.Time) (k *
 		if err != nil && !wire.NoSingleMatch(err) {
 			return err
 		}
-		if generation = proves(k.Agent); generation == 0 {
+		if generation = given.proves(k.Agent, said, now); generation == 0 {
 			return nil
 		}
 		k.Scope, err = scopeOf(tx, k.Agent)
@@ -131,6 +120,25 @@ func (s *Callers) claimed(ctx context.Context, given Claim, now model.Time) (k *
 		s.Limits.Know(key, k)
 	}
 	return k, generation, err
+}
+
+// nobody returns what is known of a caller before an agent was found.
+func nobody(now model.Time) *limit.KnownCaller {
+	return &limit.KnownCaller{Agent: &model.Agent{}, Read: now}
+}
+
+// proves returns the generation of an agent's secret that proves the claim; 0 if none does. said is the generation in its access
+// token.
+func (c *Claim) proves(a *model.Agent, said int64, now model.Time) int64 {
+	switch {
+	case c.certificate != "":
+		return a.Generation
+	case c.bearer == "":
+		return a.SecretGeneration(c.secret, now)
+	case a.Honours(said, now):
+		return said
+	}
+	return 0
 }
 
 // addressed returns whether an address is in one of the ranges, or there are no ranges.

@@ -29,16 +29,22 @@ func CheckAgentName(tx store.ReadTx, a *model.Agent) error {
 	if slices.ContainsFunc(same, other) {
 		return model.AttrErrorf(model.Exists, "attrs.name", "is the name of another agent, compared without case")
 	}
-	taken := slices.Contains(model.RecordedAs, a.NameFolded) || strings.HasPrefix(a.NameFolded, model.RecordedRadius)
-	if !taken && !model.IsBareName(a.NameFolded) {
-		if taken, err = meansAdministrator(tx, a.NameFolded); err != nil {
-			return err
-		}
+	taken, err := MeansAnother(tx, a.NameFolded)
+	if err == nil && taken {
+		err = model.AttrErrorf(model.Exists, "attrs.name", "is the name of another caller in the audit record")
 	}
-	if taken {
-		return model.AttrErrorf(model.Exists, "attrs.name", "is the name of another caller in the audit record")
+	return err
+}
+
+// MeansAnother returns whether the folded name of an agent means a caller that is no agent.
+func MeansAnother(tx store.ReadTx, name string) (bool, error) {
+	if slices.Contains(model.RecordedAs, name) || strings.HasPrefix(name, model.RecordedRadius) {
+		return true, nil
 	}
-	return nil
+	if model.IsBareName(name) {
+		return false, nil
+	}
+	return meansAdministrator(tx, name)
 }
 
 // meansAdministrator returns whether a folded name that is more than a login name means an administrator.

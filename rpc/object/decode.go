@@ -245,7 +245,7 @@ func (d *Decoded) Into(c *dispatch.Call, tx store.ReadTx, row any) error {
 		}
 		f.Set(reflect.ValueOf(v.v).Convert(f.Type()))
 		if v.attr.Fold {
-			d.obj.field(row, store.Folded(v.attr.Column)).SetString(model.Fold(v.v.(string)))
+			d.obj.field(row, v.attr.compared).SetString(model.Fold(v.v.(string)))
 		}
 	}
 	for i := range d.refs {

@@ -83,6 +83,21 @@ func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n
 				break
 			}
 		}
+		if o.SharedNames == nil {
+			continue
+		}
+		var shared []NameFault
+		err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
+			shared, err = o.SharedNames(tx)
+			return err
+		})
+		for _, f := range shared {
+			n++
+			see(f)
+		}
+		if err != nil {
+			return n, err
+		}
 	}
 	return sharedNames(ctx, s, n, see)
 }

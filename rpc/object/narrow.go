@@ -22,10 +22,7 @@ var fewColumns = sync.OnceValue(func() map[string][]string {
 		columns := []string{store.IDColumn.Name, store.ToUser.From}
 		for i := range o.Attrs {
 			if a := &o.Attrs[i]; a.Indexed && a.Kind == Text {
-				columns = append(columns, a.Column)
-				if a.Fold {
-					columns = append(columns, store.Folded(a.Column))
-				}
+				columns = append(columns, a.Column, a.compared)
 			}
 		}
 		few[o.Table] = columns

@@ -35,6 +35,7 @@ type Type struct {
 	Check              func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called before the write; old is nil on create
 	BeforeDelete       func(c *dispatch.Call, tx store.Tx, row any) error                  // called before a deletion
 	AfterWrite         func(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error // called in the transaction, after the write
+	SharedNames        func(tx store.ReadTx) ([]NameFault, error)                          // returns names of before that Check would now refuse as another's
 
 	// Names from the documentation of the original API for which this server stores nothing. They are returned as empty, so that
 	// a client's list of names does not fail. They cannot be set, searched or sorted by, and are not part of "*".
@@ -101,6 +102,7 @@ type Attr struct {
 	Column     string                            // column in the spelling of names: "dateCreated"; "" for the attribute's name; "-" if there is none
 	Path       []store.Step                      // path to the row with the column, if it is not the object's own row
 	Fold       bool                              // compared without case, with the folded column
+	compared   string                            // the column that conditions compare and results are sorted by; set by Declare
 	Indexed    bool                              // an index serves a search by it alone
 	Object     string                            // ref: the name of the other object
 	Same       string                            // ref: column, in the spelling of names, in which the other object must have the value of the object itself
@@ -183,6 +185,9 @@ func Declare(o *Type) *Type {
 			if a.Kind == Ref {
 				a.Column += "_id"
 			}
+		}
+		if a.compared = a.Column; a.Fold {
+			a.compared = store.Folded(a.Column)
 		}
 		if a.Max == 0 && (a.Kind == Text || a.Kind == Secret) {
 			a.Max = 255

@@ -127,10 +127,7 @@ func (o *Type) Conds(place string, m wire.Match) ([]store.Cond, error) {
 		if !ok {
 			return nil, model.AttrErrorf(model.Invalid, here, "operator %q is not possible for this attribute", c.Op)
 		}
-		cond := store.Cond{Path: path, Column: a.Column, Op: op}
-		if a.Fold {
-			cond.Column = store.Folded(cond.Column)
-		}
+		cond := store.Cond{Path: path, Column: a.compared, Op: op}
 		if op == store.In {
 			var items []jsontext.Value
 			if err := json.Unmarshal(c.Value, &items); err != nil || len(items) > MaxSearch {
@@ -419,10 +416,7 @@ func (o *Type) Ordering(sort []string, order string) ([]store.Sort, error) {
 		if a.derived() {
 			return nil, model.AttrErrorf(model.Invalid, "sort", "%q cannot be sorted by", name)
 		}
-		col := store.Column{Path: path, Name: a.Column, Zero: a.zero()}
-		if a.Fold {
-			col.Name = store.Folded(col.Name)
-		}
+		col := store.Column{Path: path, Name: a.compared, Zero: a.zero()}
 		keys = append(keys, store.Sort{Column: col, Desc: minus || order == "desc"})
 		if len(path) == 0 && a.Name == "id" {
 			return keys, nil

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -25,6 +26,15 @@ func Receivers(s *dispatch.Server) map[string]any {
 // maxClients is how many clients a server has at most, because it keeps all of them in memory.
 const maxClients = 1000
 
+// noAdministrator returns why a client cannot have a name by which the audit record would call it as it calls an administrator of a
+// domain that begins with model.RecordedRadius; "" if it can.
+func noAdministrator(name string) (reason string) {
+	if strings.Contains(name, `\`) {
+		return `must not have \, which stands between the domain and the name of an administrator`
+	}
+	return ""
+}
+
 // ClientType declares the object radiusClient.
 var ClientType = object.Declare(&object.Type{
 	Name: "radiusClient", NotFound: model.RadiusClientNoun, Row: func() any { return new(model.RadiusClient) },
@@ -32,7 +42,7 @@ var ClientType = object.Declare(&object.Type{
 	Check: checkClient, AfterWrite: afterWriteClient,
 	BeforeDelete: func(c *dispatch.Call, _ store.Tx, _ any) error { return mayManage(c) },
 	Attrs: []object.Attr{
-		{Name: "name", Kind: object.Text, Rule: model.Name, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
+		{Name: "name", Kind: object.Text, Rule: model.Name, Refuses: noAdministrator, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "address", Kind: object.Text, Rule: model.Name, When: object.Always, Indexed: true,
 			About: "the address or CIDR range that it asks from; of several clients, the one with the smallest range is meant"},
 		{Name: "certificate", Kind: object.Text, Rule: model.Name, When: object.Always, Indexed: true,
