@@ -2,7 +2,9 @@ package rpc_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/model/modeltest"
+	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
@@ -214,4 +217,46 @@ type viewed struct {
 func (v *viewed) View(ctx context.Context, fn func(store.ReadTx) error) error {
 	v.count.Add(1)
 	return v.Store.View(ctx, fn)
+}
+
+// TestGroupsCostALoginNothing: a login of a user of many groups takes the round trips of one of a user without any, unless it asks
+// for the groups, which is one more.
+func TestGroupsCostALoginNothing(t *testing.T) {
+	t.Parallel()
+	c, through := newCounting(t, storetest.Postgres(t))
+	s := newService(t, through)
+	s.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+	s.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"ada"}}`)
+	s.do(t, "token/create", `{"attrs":{"product.productCode":"SE","serial":"1","seed":"`+worldSeed+`","user.loginName":"ada"}}`)
+	seed, err := hex.DecodeString(worldSeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := uint64(0)
+	// least is the lowest number of round trips of some logins: one on a connection without a prepared statement takes more.
+	least := func(more string) int64 {
+		low := int64(math.MaxInt64)
+		for range 8 {
+			code := otp.Generate(seed, counter, otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1})
+			counter++
+			before := c.trips.Load()
+			s.do(t, "auth/verify", `{"user":{"loginName":"ada"},"credential":{"otp":"`+code+`"}`+more+`}`)
+			low = min(low, c.trips.Load()-before)
+		}
+		return low
+	}
+	none, asked := least(""), least(`,"return":["loginName","groups.name"]`)
+	var names []string
+	for i := range 100 {
+		name := fmt.Sprintf(`"group%d"`, i)
+		names = append(names, name)
+		s.do(t, "group/create", `{"attrs":{"name":`+name+`,"domain.name":"d"}}`)
+	}
+	s.do(t, "user/set", `{"user":{"loginName":"ada"},"attrs":{"groups":[`+strings.Join(names, ",")+`]}}`)
+	if many := least(""); many != none {
+		t.Errorf("a login of a user of 100 groups takes %d round trips, and %d without groups", many, none)
+	}
+	if many := least(`,"return":["loginName","groups.name"]`); many != asked || many > none+2 {
+		t.Errorf("a login that asks for 100 groups takes %d round trips, for none %d, and %d without asking", many, asked, none)
+	}
 }

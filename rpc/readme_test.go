@@ -41,3 +41,37 @@ func TestReadmeTables(t *testing.T) {
 		}
 	}
 }
+
+// documented are the methods of the mirrored API whose requests its documentation prints, or only names, but for those that every
+// object has.
+const documented = `domain/deployTokens user/resetPassword user/unlock token/batchAssignTokens token/confine token/release token/reset token/syncToken
+	token/getDownloadUrl token/retrieveCredential token/downloadOfflineData tokenAssignment/activate tokenAssignment/sendActivationCode tokenAssignment/sendDownloadUrl
+	tokenAssignment/getTokenQRCode tokenAssignment/sort tempPass/create tempPass/get tempPass/set tempPass/delete tempPass/search tempPass/send
+	application/selfTest logonStep/create logonStep/get logonStep/set logonStep/delete logonStep/search agent/listTypes agent/listApplications
+	agent/addApplication agent/removeApplication identitySource/create attribute/create attribute/get attribute/set attribute/delete attribute/search
+	auth/verify auth/logon auth/logout auth/resetLogon auth/sendOTP auth/syncToken auth/listTokens auth/listTokenAssignments auth/listDomains auth/listApplications
+	auth/listAuthenticators auth/getLogonSteps auth/activateTokenAssignment auth/getChallengeCode auth/verifyResponse auth/downloadToken register/queryAgent`
+
+// TestDocumentedMethods: every method of the mirrored API is in the table of methods, or the README says that it is not served.
+func TestDocumentedMethods(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, ok := strings.Cut(string(text), "\n## What of the mirrored API is served\n")
+	part, _, closed := strings.Cut(part, "\n## ")
+	if !ok || !closed {
+		t.Fatal("README.md does not say what of the mirrored API is served")
+	}
+	served := map[string]bool{}
+	for _, m := range rpc.Methods() {
+		served[m.Path] = true
+	}
+	for _, path := range strings.Fields(documented) {
+		object, _, _ := strings.Cut(path, "/")
+		if !served[path] && !strings.Contains(part, "`"+path+"`") && !strings.Contains(part, "`"+object+"/*`") {
+			t.Errorf("%s is not served, and README.md does not say so", path)
+		}
+	}
+}

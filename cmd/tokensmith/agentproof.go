@@ -55,8 +55,8 @@ func agentCertificateCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "certificate NAME", Short: "Issue a client certificate by which an agent proves itself", Args: cobra.ExactArgs(1),
 		Long: "Issue a client certificate with a new key, signed by the built-in authority. The agent then proves itself by it. It is\n" +
-			"recognised by the hash of its public key, not by a name in it. Earlier certificates of the agent stay valid: remove them\n" +
-			"with agent/set.",
+			"recognised by the hash of its public key, not by a name in it. Its subject is the agent's subjectDn, or else its name.\n" +
+			"Earlier certificates of the agent stay valid: remove them with agent/set.",
 		Example: "  tokensmith agent certificate batch --pem batch.pem\n" +
 			"  tokensmith agent certificate batch --pfx batch.pfx --pfx-password-file password",
 		RunE: func(cmd *cobra.Command, args []string) error { return e.certificate(cmd, f, args[0]) },
