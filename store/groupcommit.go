@@ -143,6 +143,7 @@ func (w *groupWriter) enter(j *job) (leads bool, err error) {
 func (w *groupWriter) lead(j *job) {
 	defer w.give() // runs also if a function panics or ends its goroutine
 	defer w.settle()
+	runtime.Gosched() // lets others come, so that they share the commit
 	began := time.Now()
 	w.run(j, true)
 	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
