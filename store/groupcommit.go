@@ -211,7 +211,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	// The job is completed from here on, even if its ctx ends.
 	ctx := context.WithoutCancel(j.ctx)
 	tx := &sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
-	tx.memory, tx.recall = w.memory, w.memory != nil && j.mode == updateSure
+	tx.memory, tx.recall, tx.known = w.memory, w.memory != nil && j.mode == updateSure, w.memory.point()
 	if j.mode == updateLong {
 		tx.limit(w.store.bulk, w.store.errOverlong())
 	}
@@ -228,7 +228,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	}
 	if tx.failed == errForgotten && !tx.wrote {
 		*tx = sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
-		tx.memory = w.memory
+		tx.memory, tx.known = w.memory, w.memory.point()
 		err = tx.run(j.fn)
 	}
 }
@@ -249,10 +249,10 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 		w.held = append(w.held, j)
 		return
 	}
-	w.record.back(before)
 	if tx.wrote {
-		w.memory.clear()
+		w.memory.back(tx.known)
 	}
+	w.record.back(before)
 	if !w.takeOut(word, tx) {
 		// On some errors (disk full, I/O) SQLite rolls back the whole transaction by itself.
 		w.lose()

@@ -31,6 +31,7 @@ type sqlReadTx struct {
 	memory   *memory    // of logins; nil on PostgreSQL, in a View, and if nothing is remembered
 	recall   bool       // whether the transaction may read from it
 	recalled []recalled // what it has read there and not confirmed
+	known    int64      // the memory's point before it
 	scope    Scope      // limits Find, Count and the look-ups by name; nil if unlimited
 }
 
