@@ -1,20 +1,25 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tokensmith/model"
+	"tokensmith/model/modeltest"
 	"tokensmith/store"
 	"tokensmith/store/storetest"
+	"tokensmith/store/storetest/faulty"
 )
 
 // remembering is a database on SQLite whose memory of logins must never be wrong.
@@ -455,6 +460,122 @@ func TestMemoryIsConfirmed(t *testing.T) {
 }
 
 var errSeen = errors.New("seen")
+
+// However logins, other changes of this process and of another one, undone parts and failing statements follow each other, what
+// logins read is what is there, with a memory of any size.
+func TestMemoryInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for i, most := range []int{store.DefaultMemory, 6000} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			t.Parallel()
+			r := &remembering{t: t, url: storetest.SQLite(t), key: filepath.Join(t.TempDir(), "key")}
+			f := faulty.NewFaults(uint64(i), false, 0)
+			r.mine = r.open(store.WithMemory(most), store.WithMemoryChecked(func(wrong string) { t.Error(wrong) }), store.WithConnector(faulty.Connector(f.Decide)))
+			other := r.open()
+			all := []*people{r.people(false), r.people(true), r.people(false)}
+			random := rand.New(rand.NewPCG(1, uint64(most)))
+			drawn := func() *people { return all[random.IntN(len(all))] }
+			changes := []func(tx store.Tx, p *people) error{
+				func(tx store.Tx, p *people) error {
+					return tx.SetUserStatus(p.u.ID, []string{model.Active, model.LockedBy}[random.IntN(2)])
+				},
+				func(tx store.Tx, p *people) error {
+					return tx.SetPIN(p.all[random.IntN(len(p.all))].ID, []byte{byte(random.IntN(5))}, 7)
+				},
+				func(tx store.Tx, p *people) error {
+					return tx.SaveLogin(&model.UserState{UserID: p.v.ID, FailCount: int64(random.IntN(5))})
+				},
+				func(tx store.Tx, p *people) error { return save(tx, p.v.ID, random.IntN(2) == 0) },
+				func(tx store.Tx, p *people) error { return tx.CountUse(p.all[0].ID) },
+				func(tx store.Tx, p *people) error {
+					p.product.CheckWindow = int64(random.IntN(5))
+					return tx.Save(&p.product)
+				},
+				func(tx store.Tx, p *people) error { // the tokens change hands
+					a, b := p.all[0], p.all[1]
+					if len(p.all) == 2 && random.IntN(2) == 0 {
+						a.TokenID, b.TokenID = b.TokenID, a.TokenID
+					}
+					return cmpErr(tx.Delete(&b), tx.Save(&a), tx.Insert(&b))
+				},
+			}
+			login := func(tx store.Tx, p *people, accept bool) error {
+				for _, u := range []*model.User{&p.u, &p.v} {
+					found, err := tx.Logins(named(&p.domain, u))
+					if err != nil || len(found) != 1 {
+						return cmpErr(err, fmt.Errorf("%d users", len(found)))
+					}
+					if accept {
+						err = cmpErr(save(tx, u.ID, true), tx.SaveLastLogin(u.ID, model.Time(random.IntN(1000))))
+					} else if _, err = tx.Credentials(u.ID); err == nil && random.IntN(2) == 0 {
+						err = tx.Audit(&model.Audit{Time: 1, Method: "refuses"})
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			undone := errors.New("undone")
+			answered := 0
+			for range modeltest.Size(20_000, 1500) {
+				p := drawn()
+				change := changes[random.IntN(len(changes))]
+				f.Set([]int{0, 0, 0, 30}[random.IntN(4)])
+				var err error
+				switch random.IntN(12) {
+				case 0:
+					f.Set(0)
+					err = other.Update(t.Context(), func(tx store.Tx) error { return change(tx, p) })
+				case 1:
+					err = r.mine.Update(t.Context(), func(tx store.Tx) error { return change(tx, p) })
+				case 2:
+					err = r.mine.Update(t.Context(), func(tx store.Tx) error { return cmpErr(change(tx, p), undone) })
+				case 3:
+					err = r.mine.UpdateSure(t.Context(), func(tx store.Tx) error {
+						err := tx.Try(func(tx store.Tx) error { return cmpErr(change(tx, p), login(tx, p, true), undone) })
+						if !errors.Is(err, undone) {
+							return err
+						}
+						return login(tx, p, true)
+					})
+				case 4:
+					err = r.mine.UpdateSure(t.Context(), func(tx store.Tx) error { return cmpErr(login(tx, p, false), change(tx, p), login(tx, p, true)) })
+				case 5: // several at once share a transaction
+					var all sync.WaitGroup
+					seeds := []bool{random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0}
+					for i, accept := range seeds {
+						all.Go(func() {
+							r.mine.UpdateSure(context.Background(), func(tx store.Tx) error {
+								creds, err := tx.Credentials(p.u.ID)
+								if err != nil || !accept {
+									return err
+								}
+								creds[0].Counter += int64(i)
+								return tx.SaveChecked(&creds[0], true, 5)
+							})
+						})
+					}
+					all.Wait()
+				default:
+					err = r.mine.UpdateSure(t.Context(), func(tx store.Tx) error { return login(tx, p, random.IntN(2) == 0) })
+				}
+				if err == nil {
+					answered++
+				} else if known := (*model.Error)(nil); !errors.Is(err, undone) && (!errors.As(err, &known) || known.Kind != model.Unavailable) {
+					t.Fatal(err)
+				}
+			}
+			f.Set(0)
+			for _, p := range all {
+				r.logs(p)
+			}
+			if answered < 500 {
+				t.Errorf("only %d changes succeeded", answered)
+			}
+		})
+	}
+}
 
 // The memory takes no more than it may, and forgets who was not there for longest.
 func TestMemoryIsBounded(t *testing.T) {
