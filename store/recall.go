@@ -276,13 +276,16 @@ func (tx *sqlTx) acceptRecalled(c *model.Credential, values []any) error {
 	}
 	wrote := tx.wrote
 	n, err := tx.execOftenKnown(saveAccepted().one+" AND counter = ?", append(values, counter)...)
-	if err == nil && n == 0 {
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
 		tx.wrote = wrote
 		return tx.wrongly()
 	}
 	tx.recalled = nil
 	tx.memory.accepted(c)
-	return err
+	return nil
 }
 
 // keeps is changeRow for a statement after which the memory is changed, and not what it remembers forgotten.
@@ -294,6 +297,8 @@ func (tx *sqlTx) keeps(u *rowUpdate, keep func(), values ...any) error {
 	if err == nil {
 		err = tx.laterKnown(u.one, values...)
 	}
-	keep()
+	if err == nil {
+		keep()
+	}
 	return err
 }
