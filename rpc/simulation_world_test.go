@@ -64,6 +64,7 @@ type simulation struct {
 	passcodes, signedOut map[string]bool // passcodes that logged in, as they were sealed, and sessions that were ended, by their cookie
 	broken               []string
 	log                  logBuffer
+	wrong                atomic.Pointer[string] // what a server remembered wrongly of logins
 }
 
 // process is one of the servers, with what it has in memory.
@@ -178,7 +179,9 @@ func (w *simulation) openAll() {
 func (w *simulation) open(n int) {
 	w.boots++
 	decide := func(p faulty.Point) faulty.Fate { return w.turns.wait(n, p) }
-	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(decide)))
+	memory := []int{store.DefaultMemory, 4000}[n%2] // the other's is so small that it forgets all the time
+	st, err := store.Open(context.Background(), filepath.Join(w.dir, "db"), filepath.Join(w.dir, "key"), store.WithConnector(faulty.Connector(decide)),
+		store.WithMemory(memory), store.WithMemoryChecked(func(wrong string) { w.wrong.Store(&wrong) }))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -290,6 +293,9 @@ func (w *simulation) step(s *step) {
 	}
 	if len(died) == 1 {
 		time.Sleep(store.MaxCallerAge) // nobody waited for it: the other process may go so long by what it has read of callers
+	}
+	if wrong := w.wrong.Load(); wrong != nil {
+		w.breaks("%s", *wrong)
 	}
 	w.found(w.look(), calls, "")
 }

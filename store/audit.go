@@ -42,6 +42,9 @@ func (tx *sqlTx) Audit(row *model.Audit) error {
 		tx.member.rows = append(tx.member.rows, *row)
 		return tx.ready()
 	}
+	if err := tx.confirm(); err != nil {
+		return err
+	}
 	h := &tx.chain
 	if h.writer == "" && tx.take != nil {
 		tx.taken = tx.take()

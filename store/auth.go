@@ -55,7 +55,7 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := selectLogins.all(tx, where+" LIMIT 2", args...)
+	found, err := tx.findLogins(b, user, where+" LIMIT 2", args)
 	for i := range found {
 		tx.sees("users", found[i].ID)
 	}
@@ -67,7 +67,7 @@ func (tx *sqlReadTx) logins(scope Scope, user []Cond) ([]model.Login, error) {
 }
 
 func (tx *sqlReadTx) Credentials(userID string) ([]model.Credential, error) {
-	found, err := selectCredentials.all(tx, " WHERE a.user_id = ? ORDER BY a.priority, a.id", userID)
+	found, err := tx.findCredentials(userID)
 	for i := range found {
 		c := &found[i]
 		c.Restored = model.Time(tx.store.restoredAt.Load())
@@ -96,7 +96,13 @@ var (
 
 func (tx *sqlTx) SaveChecked(c *model.Credential, used bool, now model.Time) error {
 	if used {
-		err := tx.changeRow("tokens", c.TokenID, saveAccepted(), c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID)
+		var err error
+		values := []any{c.Counter, c.Previous, c.Used, c.Drift, now, c.SyncedAt, c.Asked, c.TokenID}
+		if tx.recall {
+			err = tx.acceptRecalled(c, values)
+		} else {
+			err = tx.changeRow("tokens", c.TokenID, saveAccepted(), values...)
+		}
 		if err == nil {
 			err = tx.RaiseMarks(c.SeedGroup, c.Use())
 		}
@@ -115,10 +121,16 @@ func (tx *sqlTx) SaveLogin(s *model.UserState) error {
 }
 
 func (tx *sqlTx) SaveLastLogin(userID string, at model.Time) error {
+	if tx.recall {
+		return tx.keeps(saveLastLogin(), func() { tx.memory.loggedIn(userID, at) }, at, userID)
+	}
 	return tx.changeRow("users", userID, saveLastLogin(), at, userID)
 }
 
 func (tx *sqlTx) CountUse(assignmentID string) error {
+	if tx.recall {
+		return tx.keeps(countUse(), func() { tx.memory.used(assignmentID) }, assignmentID)
+	}
 	return tx.changeRow("token_assignments", assignmentID, countUse(), assignmentID)
 }
 

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -183,3 +185,37 @@ func InPlace(s Store) error { return s.(opened).database().inPlace() }
 
 // PlacedInterval is the longest time until a commit notices that files of an SQLite database were moved.
 const PlacedInterval = placedInterval
+
+// LoginReads calls see with every column that Logins and Credentials read, and those by which a user may be found.
+func LoginReads(see func(table, column string)) {
+	for _, text := range []string{selectLogins.text, selectCredentials.text} {
+		tables := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?:FROM|JOIN) (\w+) (\w+)`).FindAllStringSubmatch(text, -1) {
+			tables[m[2]] = m[1]
+		}
+		columns, _, _ := strings.Cut(text, "FROM")
+		for _, m := range regexp.MustCompile(`(\w+)\.(\w+)`).FindAllStringSubmatch(columns, -1) {
+			see(tables[m[1]], m[2])
+		}
+	}
+	for _, t := range kept {
+		if t.name == "users" || t.name == "domains" {
+			for _, column := range t.columns {
+				see(t.name, column)
+			}
+		}
+	}
+}
+
+// Remembered returns how many users an SQLite database remembers, and the bytes that this takes. No Update may be running.
+func Remembered(s Store) (users, bytes int) {
+	m := s.(opened).database().write.(*groupWriter).memory
+	return m.recent.Len(), m.size
+}
+
+// SpoilMemory changes what is remembered of all users. No Update may be running.
+func SpoilMemory(s Store, change func(*model.Login, []model.Credential)) {
+	for _, e := range s.(opened).database().write.(*groupWriter).memory.byUser {
+		change(&e.login, e.creds)
+	}
+}

@@ -41,6 +41,8 @@ type groupWriter struct {
 	words map[string]*sql.Stmt // prepared statements that begin and end transactions
 	stmts *statements
 	check *checkpointer
+	// What is known of logins; nil if nothing is remembered. Only the leader uses it.
+	memory *memory
 
 	mu        sync.Mutex
 	taken     bool   // an Update leads a group
@@ -51,6 +53,7 @@ type groupWriter struct {
 	held    []*job    // jobs that wait for the commit; failed ones too, because what they read may be rolled back
 	head    chain     // of the audit chain, including the open transaction
 	durable chain     // of the audit chain, before the open transaction
+	known   int64     // the memory's point before the open transaction
 	record  unwritten // audit rows of the open transaction
 	looked  time.Time // when inPlace last examined all files
 }
@@ -83,8 +86,8 @@ type job struct {
 	panicked any // the value of fn's panic on the leader's goroutine
 }
 
-func newGroupWriter(ctx context.Context, s *sqlStore, db *sqlx.DB, conn, second *sqlx.Conn) (*groupWriter, error) {
-	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, stmts: &statements{conn, map[string]*sqlx.Stmt{}}}
+func newGroupWriter(ctx context.Context, s *sqlStore, db *sqlx.DB, conn, second *sqlx.Conn, memory *memory) (*groupWriter, error) {
+	w := &groupWriter{store: s, db: db, conn: conn, words: map[string]*sql.Stmt{}, stmts: &statements{conn, map[string]*sqlx.Stmt{}}, memory: memory}
 	for _, word := range []string{begin, commit, rollback, savepoint, undo, release} {
 		stmt, err := conn.PrepareContext(ctx, word)
 		if err != nil {
@@ -143,6 +146,7 @@ func (w *groupWriter) enter(j *job) (leads bool, err error) {
 func (w *groupWriter) lead(j *job) {
 	defer w.give() // runs also if a function panics or ends its goroutine
 	defer w.settle()
+	runtime.Gosched() // lets others come, so that they share the commit
 	began := time.Now()
 	w.run(j, true)
 	for ran := 1; ran < maxGroup && time.Since(began) < groupTime; ran++ {
@@ -193,7 +197,8 @@ var errEnded = errors.New("store: an Update's function ended its goroutine")
 func (w *groupWriter) run(j *job, own bool) {
 	first, word, before := len(w.held) == 0, savepoint, w.record.point()
 	if first {
-		w.durable, word = w.head, begin
+		w.durable, w.known, word = w.head, w.memory.point(), begin
+		w.memory.begins()
 	} else if j.mode == updateShared {
 		word = ""
 	}
@@ -206,6 +211,7 @@ func (w *groupWriter) run(j *job, own bool) {
 	// The job is completed from here on, even if its ctx ends.
 	ctx := context.WithoutCancel(j.ctx)
 	tx := &sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
+	tx.memory, tx.recall, tx.known = w.memory, w.memory != nil && j.mode == updateShared, w.memory.point()
 	if j.mode == updateLong {
 		tx.limit(w.store.bulk, w.store.errOverlong())
 	}
@@ -217,6 +223,14 @@ func (w *groupWriter) run(j *job, own bool) {
 		w.ended(j, tx, word, before, err)
 	}()
 	err = tx.run(j.fn)
+	if tx.ready() == nil {
+		err = cmp.Or(tx.confirm(), err)
+	}
+	if tx.failed == errForgotten && !tx.wrote {
+		*tx = sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
+		tx.memory, tx.known = w.memory, w.memory.point()
+		err = tx.run(j.fn)
+	}
 }
 
 // transaction returns what runs statements in the open transaction.
@@ -234,6 +248,9 @@ func (w *groupWriter) ended(j *job, tx *sqlTx, word string, before point, err er
 		w.head = tx.chain
 		w.held = append(w.held, j)
 		return
+	}
+	if tx.wrote {
+		w.memory.back(tx.known)
 	}
 	w.record.back(before)
 	if !w.takeOut(word, tx) {
@@ -269,6 +286,7 @@ var errLost = unavailableError("the transaction was lost with another Update's f
 func (w *groupWriter) lose() {
 	w.exec(rollback) // has no effect if SQLite did it already
 	w.record.back(point{})
+	w.memory.back(w.known)
 	w.head = w.durable
 	w.finish(errLost)
 }
@@ -285,6 +303,7 @@ func (w *groupWriter) settle() {
 	if err != nil {
 		w.exec(rollback)
 		w.record.back(point{})
+		w.memory.back(w.known)
 		w.head = w.durable
 		w.finish(err)
 		return
@@ -292,6 +311,7 @@ func (w *groupWriter) settle() {
 	if err = w.exec(commit); err != nil {
 		w.exec(rollback) // has no effect if SQLite did it already
 		w.head = chain{} // whether the rows are on the disk is in doubt
+		w.memory.clear()
 	}
 	w.record.back(point{})
 	w.check.commit()

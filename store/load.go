@@ -160,6 +160,9 @@ func (l *loader) flush() error {
 	}
 	t := l.table
 	err := l.store.update(l.ctx, updateUnbounded, func(tx *sqlTx) error {
+		if err := tx.writes(t.insertOne); err != nil {
+			return err
+		}
 		_, err := tx.insertMany(t, len(l.rows), false, func(i int, args []any) []any { return append(args, l.rows[i]...) })
 		if err != nil {
 			return fmt.Errorf("table %s: %w", t.name, err)

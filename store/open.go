@@ -18,12 +18,14 @@ const DefaultBulkTimeout = 15 * time.Minute
 type Option func(*options)
 
 type options struct {
-	bulk  time.Duration
-	wrap  func(driver.Connector) driver.Connector
-	first func(Store) error
-	make  making
-	use   use
-	part  bool // the file has a temporary name: no head of it is kept
+	bulk        time.Duration
+	memory      int // bytes of SQLite's memory of logins
+	memoryCheck func(wrong string)
+	wrap        func(driver.Connector) driver.Connector
+	first       func(Store) error
+	make        making
+	use         use
+	part        bool // the file has a temporary name: no head of it is kept
 }
 
 // making says under which conditions a new SQLite database is made.
@@ -45,12 +47,15 @@ const (
 )
 
 func optionsOf(given []Option) (*options, error) {
-	o := &options{bulk: DefaultBulkTimeout, wrap: func(c driver.Connector) driver.Connector { return c }}
+	o := &options{bulk: DefaultBulkTimeout, memory: DefaultMemory, wrap: func(c driver.Connector) driver.Connector { return c }}
 	for _, option := range given {
 		option(o)
 	}
 	if o.bulk < time.Millisecond || o.bulk > 24*time.Hour {
 		return nil, fmt.Errorf("store: a bulk timeout of %s is not from 1ms to 24h", o.bulk)
+	}
+	if o.memory < 0 {
+		return nil, fmt.Errorf("store: a memory of %d bytes is less than none", o.memory)
 	}
 	return o, nil
 }
@@ -58,6 +63,16 @@ func optionsOf(given []Option) (*options, error) {
 // WithBulkTimeout sets the time limit of an UpdateLong. Open refuses less than a millisecond and more than a day.
 func WithBulkTimeout(d time.Duration) Option {
 	return func(o *options) { o.bulk = d }
+}
+
+// WithMemory sets how many bytes an SQLite database may remember of logins, so that a user's next login reads less; 0 for none.
+// Nothing depends on it but the time that a login takes. Open refuses less than 0.
+func WithMemory(bytes int) Option { return func(o *options) { o.memory = bytes } }
+
+// WithMemoryChecked is for tests. Everything that a login reads from the memory is compared with the database at once, and wrong
+// is told what differs.
+func WithMemoryChecked(wrong func(text string)) Option {
+	return func(o *options) { o.memoryCheck = wrong }
 }
 
 // WithConnector replaces the database's connector by wrap's result. All statements, and all commands that begin, commit and roll

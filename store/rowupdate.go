@@ -81,7 +81,10 @@ func plainType(typ reflect.Type) reflect.Type {
 // changeRow is change for a rowUpdate.
 func (tx *sqlTx) changeRow(table, id string, u *rowUpdate, values ...any) error {
 	if tx.member == nil {
-		return tx.later(u.one, values...)
+		if err := tx.writesRow(u.one, id); err != nil {
+			return err
+		}
+		return tx.laterKnown(u.one, values...)
 	}
 	if err := tx.change(table, id, u.one, values...); err != nil {
 		return err

@@ -428,10 +428,16 @@ func (tx *sqlReadTx) sees(table, id string) {
 	}
 }
 
-// change is later for a statement that changes something that others may have read with sees.
+// change is later for a statement that changes something that others may have read with sees: the row with a key, or those of a
+// group of tokens with one seed.
 func (tx *sqlTx) change(table, id, query string, args ...any) error {
 	if tx.member == nil {
-		return tx.later(query, args...)
+		if table != seedGroups { // those are not remembered
+			if err := tx.writesRow(query, id); err != nil {
+				return err
+			}
+		}
+		return tx.laterKnown(query, args...)
 	}
 	if err := tx.ready(); err != nil {
 		return err

@@ -117,7 +117,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*sqliteStore, err
 		second, err = writes.Connx(ctx)
 	}
 	if err == nil {
-		s.write, err = newGroupWriter(ctx, &s.sqlStore, writes, conn, second)
+		s.write, err = newGroupWriter(ctx, &s.sqlStore, writes, conn, second, newMemory(o))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())

@@ -218,7 +218,10 @@ func (tx *sqlTx) Insert(row any) error {
 	case *model.RadiusClient, *model.LogonStep: // that there is none of them counts too
 		tx.changesCallers()
 	}
-	_, err := tx.execOften(t.insertOne, t.values(v, nil)...)
+	if err := tx.writesNew(row); err != nil {
+		return err
+	}
+	_, err := tx.execOftenKnown(t.insertOne, t.values(v, nil)...)
 	if err != nil {
 		return err
 	}
@@ -243,7 +246,15 @@ func (tx *sqlTx) Save(row any) error {
 	if t.calls {
 		tx.changesCallers()
 	}
-	n, err := tx.execOften(t.saveOne, t.saved(v)...)
+	args := t.saved(v)
+	err := tx.writesRow(t.saveOne, keyText(args[len(args)-1]))
+	if a, ok := row.(*model.Assignment); ok && err == nil {
+		err = tx.writesNew(a) // it may be another user's now
+	}
+	n := int64(0)
+	if err == nil {
+		n, err = tx.execOftenKnown(t.saveOne, args...)
+	}
 	if err == nil && n == 0 {
 		err = model.NotFoundError(t.noun)
 	}
@@ -256,7 +267,11 @@ func (tx *sqlTx) Delete(row any) error {
 		tx.changesCallers()
 	}
 	id := reflectx.FieldByIndexesReadOnly(v, t.fields[t.keyAt].Index).Interface()
-	n, err := tx.exec("DELETE FROM "+t.name+" WHERE "+t.key+" = ?", id)
+	text, n := "DELETE FROM "+t.name+" WHERE "+t.key+" = ?", int64(0)
+	err := tx.writesRow(text, keyText(id))
+	if err == nil {
+		n, err = tx.execKnown(text, id)
+	}
 	if err == nil && n == 0 {
 		err = model.NotFoundError(t.noun)
 	}
@@ -271,6 +286,11 @@ func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
 	t := tables[v.Type().Elem()]
 	if t == nil {
 		panic(fmt.Sprintf("store: %T is not kept", rows))
+	}
+	for i := range v.Len() {
+		if err := tx.writesNew(v.Index(i).Addr().Interface()); err != nil {
+			return 0, err
+		}
 	}
 	n, err := tx.insertMany(t, v.Len(), skip, func(i int, args []any) []any { return t.valuesLike(v.Index(i), args) })
 	if err != nil {
@@ -293,7 +313,8 @@ func (tx *sqlTx) InsertMany(rows any, skip bool) (int64, error) {
 const maxInsertValues = 1000
 
 // insertMany inserts that many rows into a table, many with one statement; add appends the values of row i. It returns how many
-// rows were new. A row that violates a unique index is skipped if skip is set, and is an error otherwise.
+// rows were new. A row that violates a unique index is skipped if skip is set, and is an error otherwise. writes or writesNew must
+// be called before.
 func (tx *sqlTx) insertMany(t *table, rows int, skip bool, add func(i int, args []any) []any) (total int64, err error) {
 	per := max(1, maxInsertValues/len(t.columns))
 	var text string // the INSERT for as many rows as the last part had
@@ -311,7 +332,7 @@ func (tx *sqlTx) insertMany(t *table, rows int, skip bool, add func(i int, args 
 				text += " ON CONFLICT DO NOTHING"
 			}
 		}
-		n64, err := tx.exec(text, args...)
+		n64, err := tx.execKnown(text, args...)
 		if err != nil {
 			return 0, err
 		}

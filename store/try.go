@@ -8,7 +8,7 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 	if err := tx.later("SAVEPOINT try"); err != nil {
 		return err
 	}
-	before, unwritten := tx.chain, point{}
+	before, unwritten, known := tx.chain, point{}, tx.memory.point()
 	if tx.record != nil {
 		unwritten = tx.record.point()
 	}
@@ -25,6 +25,7 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 		before = tx.taken // fn took the chain, and its rows are undone now
 	}
 	tx.chain = before
+	tx.memory.back(known)
 	if tx.record != nil {
 		tx.record.back(unwritten)
 	}
@@ -38,7 +39,7 @@ func (tx *sqlTx) Try(fn func(Tx) error) error {
 
 // alone returns whether the failure of a statement leaves the rest of the transaction intact.
 func (tx *sqlTx) alone(failed error) bool {
-	if errors.Is(failed, errNoChain) || errors.Is(failed, errOverdue) || tx.ctx.Err() != nil {
+	if errors.Is(failed, errForgotten) || errors.Is(failed, errNoChain) || errors.Is(failed, errOverdue) || tx.ctx.Err() != nil {
 		return false
 	}
 	switch tx.store.dialect.class(failed) {

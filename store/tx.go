@@ -27,7 +27,12 @@ type sqlReadTx struct {
 
 	record *unwritten // audit rows of the transaction that are not in the database yet; nil if each is written at once
 	member *member    // set in an Update that shares its transaction; see sharedWriter
-	scope  Scope      // limits Find, Count and the look-ups by name; nil if unlimited
+
+	memory   *memory    // of logins; nil on PostgreSQL, in a View, and if nothing is remembered
+	recall   bool       // whether the transaction may read from it
+	recalled []recalled // what it has read there and not confirmed
+	known    int64      // the memory's point before it
+	scope    Scope      // limits Find, Count and the look-ups by name; nil if unlimited
 }
 
 // queryer is the common part of a transaction and a connection.
@@ -125,6 +130,32 @@ func (tx *sqlReadTx) did(err error) error {
 
 // exec runs a statement and returns the number of changed rows.
 func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
+	if err := tx.writes(query); err != nil {
+		return 0, err
+	}
+	return tx.execKnown(query, args...)
+}
+
+// writes must be called before a statement that changes something, unless it is known what the memory must forget.
+func (tx *sqlTx) writes(query string) error {
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	tx.forgets(query)
+	return tx.confirm()
+}
+
+// writesRow is writes for a statement that changes the row with a key, and rows that are deleted with it.
+func (tx *sqlTx) writesRow(query, id string) error {
+	if err := tx.ready(); err != nil {
+		return err
+	}
+	tx.forgetsRow(query, id)
+	return tx.confirm()
+}
+
+// execKnown is exec after writes.
+func (tx *sqlTx) execKnown(query string, args ...any) (int64, error) {
 	if err := tx.ready(); err != nil {
 		return 0, err
 	}
@@ -134,8 +165,16 @@ func (tx *sqlTx) exec(query string, args ...any) (int64, error) {
 
 // execOften is exec for a statement that many Updates run. If the connection keeps prepared statements, it prepares it.
 func (tx *sqlTx) execOften(query string, args ...any) (int64, error) {
+	if err := tx.writes(query); err != nil {
+		return 0, err
+	}
+	return tx.execOftenKnown(query, args...)
+}
+
+// execOftenKnown is execOften after writes.
+func (tx *sqlTx) execOftenKnown(query string, args ...any) (int64, error) {
 	if tx.prepared == nil {
-		return tx.exec(query, args...)
+		return tx.execKnown(query, args...)
 	}
 	if err := tx.ready(); err != nil {
 		return 0, err
@@ -160,8 +199,16 @@ func (tx *sqlTx) changed(res sql.Result, err error) (int64, error) {
 // later runs a statement for which nobody needs the number of changed rows, and which fails only if the database fails. On
 // PostgreSQL it is sent with the next statement, or with COMMIT, which then returns its error.
 func (tx *sqlTx) later(query string, args ...any) error {
+	if err := tx.writes(query); err != nil {
+		return err
+	}
+	return tx.laterKnown(query, args...)
+}
+
+// laterKnown is later after writes.
+func (tx *sqlTx) laterKnown(query string, args ...any) error {
 	if tx.prepared != nil {
-		_, err := tx.execOften(query, args...)
+		_, err := tx.execOftenKnown(query, args...)
 		return err
 	}
 	if err := tx.ready(); err != nil {

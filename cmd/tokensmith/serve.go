@@ -37,6 +37,7 @@ type serveFlags struct {
 	checkIn, codeExpiry                              time.Duration
 	codeAccounts                                     int
 	profile                                          string
+	loginMemory                                      int
 	senders                                          senderFlags
 	radius                                           radiusFlags
 }
@@ -70,6 +71,8 @@ func serveCommand(e *env) *cobra.Command {
 		"addresses of known callers; event streams of devices are not counted")
 	flags.IntVar(&f.addressConnections, "address-connections", conn.DefaultAddressConnections, "most connections of one "+
 		"address, four times as many for addresses of known callers; no limit for trusted proxies")
+	flags.IntVar(&f.loginMemory, "login-memory", store.DefaultMemory>>20, "most megabytes in which an SQLite database keeps "+
+		"what logins read, so that a user's next login reads less, from 0 to 65536; 0 = none")
 	flags.DurationVar(&f.checkIn, "check-in", 5*time.Minute, "how often devices are asked to check in; one that misses "+
 		"three is shown as offline")
 	flags.DurationVar(&f.codeExpiry, "code-expiry", 7*24*time.Hour, "how long installation codes that are sent to owners "+
@@ -109,6 +112,9 @@ func (e *env) serve(ctx context.Context, f *serveFlags) error {
 	}
 	if f.checkIn < time.Minute || f.checkIn > 24*time.Hour {
 		return fmt.Errorf("--check-in must be from 1m to 24h, not %s", f.checkIn)
+	}
+	if f.loginMemory < 0 || f.loginMemory > 64<<10 {
+		return fmt.Errorf("--login-memory must be from 0 to 65536, not %d", f.loginMemory)
 	}
 	if f.codeExpiry < time.Minute || f.codeAccounts < 1 {
 		return errors.New("--code-expiry must be at least 1m, --code-accounts-per-hour at least 1")
@@ -228,7 +234,7 @@ func (e *env) openServed(ctx context.Context, f *serveFlags, l *listeners, cfg d
 	if err := l.secure(e, f); err != nil {
 		return nil, nil, nil, err
 	}
-	options := []store.Option{store.Serving(), store.WithFirst(func(st store.Store) error {
+	options := []store.Option{store.Serving(), store.WithMemory(f.loginMemory << 20), store.WithFirst(func(st store.Store) error {
 		s, err := methodsOn(ctx, cfg, st)
 		if err == nil {
 			made, err = f.firstSecrets(ctx, s)
