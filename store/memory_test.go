@@ -324,13 +324,20 @@ func TestMemoryForgetsByEachMethod(t *testing.T) {
 		"RewindMarks": func(tx store.Tx, p *people) error {
 			return errors.Join(group(tx, p), tx.RaiseMarks(&p.tokens[0].ID, model.SeedUse{Counter: 9, Previous: 2}), tx.RewindMarks(&p.tokens[0].ID, model.SeedUse{Counter: 4}))
 		},
+		"DropTempPasses": func(tx store.Tx, p *people) error { // one of two codes is left
+			_, err := tx.InsertMany([]model.TempPass{{ID: p.u.ID + "c", UserID: p.u.ID, Password: []byte("c"), Expires: 1}, {ID: p.u.ID + "d", UserID: p.u.ID, Password: []byte("d")}}, false)
+			if err == nil {
+				_, err = tx.DropTempPasses(2, 10)
+			}
+			return err
+		},
 		"Relate": func(tx store.Tx, p *people) error { // v has no other token than u's
 			step := store.Step{From: "id", Table: "download_links", To: "token_id"}
 			return tx.Relate(step, store.Step{From: "hash"}, p.tokens[0].ID, nil)
 		},
 	}
 	// These change nothing of what logins read.
-	others := []string{"Try", "Within", "PutMeta", "Audit", "LeaveGroup", "SetCertificates", "AgentUsed", "SessionUsed", "UnlockSignIns", "DropSession",
+	others := []string{"Try", "TimeLimit", "CountCode", "RadiusAsked", "PutRadiusNote", "TakeRadiusNote", "DropRadiusNotes", "PutMeta", "Audit", "LeaveGroup", "SetCertificates", "AgentUsed", "SessionUsed", "UnlockSignIns", "DropSession",
 		"DropSessionsOf", "DropSessions", "RecordUnknownName", "AddressFailed", "AddressKnown", "LeaveMark", "Touch", "DisownToken", "PutLink", "DropLink",
 		"TakeSeats", "FreeSeat", "Seen", "UseCode", "NewUsername", "PretendDelivery", "ClaimDeliveries", "StoreReply", "DropReplies"}
 	reads := reflect.TypeFor[store.ReadTx]()
