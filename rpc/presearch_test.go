@@ -210,7 +210,7 @@ func TestManyNamedWithoutAnIndex(t *testing.T) {
 		attr string
 		many int
 		want int
-	}{{"mobile", 150, 11}, {"mobile", 100, 0}, {"loginName", 150, 0}} {
+	}{{"mobile", 150, 11}, {"mobile", 21, 11}, {"mobile", 20, 0}, {"loginName", 150, 0}} {
 		var list []string
 		for i := range c.many {
 			list = append(list, fmt.Sprintf(`{%q:"%s%d"}`, c.attr, map[string]string{"mobile": "+", "loginName": "u"}[c.attr], i))
