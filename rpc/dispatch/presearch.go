@@ -7,16 +7,12 @@ import (
 	"reflect"
 	"time"
 
-	"tokensmith/model"
 	"tokensmith/store"
 )
 
 // A change may name an object by an attribute that has no index, such as a telephone number. A search through a whole table
 // inside the change's transaction would make all logins wait. So the server searches on a snapshot, outside the transaction, and
 // then runs the change again. The second run reads only the rows that the search found. Such a search is called a presearch.
-
-// maxPresearches is how many presearches one call may need. Each reads a whole table, and the change runs again after it.
-const maxPresearches = 100
 
 // searchNeeded ends a change that first needs a search outside its transaction.
 type searchNeeded struct {
@@ -102,10 +98,6 @@ func (c *Call) Presearch(ctx context.Context, ended error) error {
 	var needed *searchNeeded
 	if !errors.As(ended, &needed) {
 		return ended
-	}
-	if len(c.presearched) >= maxPresearches {
-		return model.Errorf(model.Invalid, "more than %d objects are named by attributes without an index, such as a telephone number: "+
-			"name them by id, serial or loginName", maxPresearches)
 	}
 	// It takes the place of a long read.
 	release, err := c.Acquire(ctx, &Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Long: true})
