@@ -677,3 +677,53 @@ func TestEmergencyCodesAreCounted(t *testing.T) {
 		t.Errorf("the record: %s %v", text, err)
 	}
 }
+
+// By RADIUS an emergency code passes a step that an OTP passes. Behind a wrong password it does not, and stays unused; nor does it end
+// a lock inside a logon of several steps.
+func TestEmergencyCodesByRadius(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := newService(t, url)
+		g := &guarded{s, t}
+		s.do(t, "domain/create", `{"attrs":{"name":"corp.example"}}`)
+		withUser(t, s, "ada", `,"password":"correct horse battery"`)
+		withSteps(t, s, "two", "SPASS", "OTP")
+		withSteps(t, s, "sent", "OTPoD")
+		withSteps(t, s, "one", "OTP")
+		n := newNAS(t, s, "192.0.2.1", "two", "")
+		id := g.emergencyCode("ada", "11111111", `,"usageLimit":3`)
+		used := func(want string) {
+			t.Helper()
+			if got := g.usedTimes(id); got != want {
+				t.Errorf("used %s times, not %s", got, want)
+			}
+		}
+		n.tries(accept, "ada", "correct horse battery,11111111")
+		used("1")
+		state, _ := n.asked("ada", "another horse battery,11111111")
+		n.tries(reject, "ada", "11111111", state)
+		used("1")
+		state, _ = n.asked("ada", "correct horse battery")
+		n.tries(accept, "ada", "11111111", state)
+		used("2")
+		newNAS(t, s, "192.0.2.2", "sent", "").asked("ada", "11111111")
+		used("2")
+		g.want(0, g.verify("ada", "11111111"), "what was wrong is forgotten")
+
+		s.do(t, "domain/set", `{"domain":{"name":"corp.example"},"attrs":{"maxFailures":2,"lockoutThreshold":0}}`)
+		for range 2 {
+			g.want(201, g.verify("ada", "000000"), "a failure")
+		}
+		s.clock.advance(time.Minute)
+		id = g.emergencyCode("ada", "22222222")
+		for range 11 {
+			n.ask(n.asking("ada", "correct horse battery,22222222"))
+			s.clock.advance(10 * time.Second)
+		}
+		used("0")
+		newNAS(t, s, "192.0.2.3", "sent", "").asked("ada", "22222222")
+		used("0")
+		newNAS(t, s, "192.0.2.4", "one", "").tries(accept, "ada", "22222222") // the tries in several steps do not count
+		used("1")
+	})
+}

@@ -180,11 +180,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 		}
 	}
 	plan.Shared = true
-	v.c.AtEnd = append(v.c.AtEnd, func() {
-		if v.byCode && v.c.Code == 0 {
-			m.byCode.Inc()
-		}
-	})
+	v.countsCode()
 	plan.Update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {
 			if v.static {

@@ -139,6 +139,7 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 			return nil, err
 		}
 	}
+	n.countsCode()
 	plan := &dispatch.Plan{Shared: true, Update: func(tx store.Tx) (any, error) {
 		n.outcome = Outcome{}
 		reply, err := n.decide(tx, func(login *model.Login) (any, error) { return n.check(tx, login) })
@@ -187,11 +188,12 @@ func (t *turn) read() {
 	case AskNextOTP, AskPasscode:
 		t.mayCode = true
 	}
-	t.static, t.password = t.mayPassword && !t.mayCode, t.Text
+	t.password = t.Text
 	both := further && !next.Challenge && (has(staticMethod) && slices.Contains(nextCodes, otpMethod) || has(otpMethod) && slices.Contains(nextCodes, staticMethod))
 	if at := strings.LastIndexByte(text, ','); at >= 0 && both && t.before.Ask == AskStep && t.before.Passed == 0 {
 		t.mayBoth, t.head, t.tail = true, t.Text[:at], model.CleanPasted(text[at+1:])
 	}
+	t.static = t.mayPassword && !t.mayCode && !t.mayBoth
 	t.alsoPassword = (t.mayPassword || t.mayBoth) && t.mayCode
 	t.pinKnown = t.before.AssignmentID
 	t.void = t.before.Void

@@ -88,6 +88,15 @@ func (v *verification) useCode(tx store.Tx, login *model.Login, c *emergencyCode
 	return v.accept(tx, login, people.UserType.Table, login.ID)
 }
 
+// countsCode lets the metric count a use of an emergency code once the call has ended.
+func (v *verification) countsCode() {
+	v.c.AtEnd = append(v.c.AtEnd, func() {
+		if v.byCode && v.c.Code == 0 {
+			v.auth.byCode.Inc()
+		}
+	})
+}
+
 // refuseLocked refuses a locked user. But if failures in a row locked the user until unlocked, an emergency code that was made since
 // then logs in and ends the lock. A wrong credential is answered in the same way as without such codes.
 func (v *verification) refuseLocked(tx store.Tx, login *model.Login) (any, error) {

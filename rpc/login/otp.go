@@ -13,6 +13,7 @@ import (
 // otp tries the credential as a passcode, as an emergency code, and with the named token's assignment, or with each active assignment in
 // the order of priority. If none accepts it, the best of their refusals counts, once.
 func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
+	dry := v.dry // something before it was wrong; that a token is named which is not the user's does not matter to emergency codes
 	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return nil, err
@@ -32,7 +33,9 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	}
 	if code, err := v.emergency(login); err != nil {
 		return nil, err
-	} else if code != nil && !v.dry {
+	} else if dry {
+		v.codes = nil
+	} else if code != nil {
 		return v.useCode(tx, login, code)
 	}
 	v.dry = v.dry || v.sent // the tokens are tried only to take the same time

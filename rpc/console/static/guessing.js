@@ -27,12 +27,12 @@ export async function estimate(opener) {
   const d = dialog({title: "What guessing may reach", wide: true, opener, body: h("p", {role: "status"}, "The settings and tokens are being read…"), buttons: [h("span", {class: "grow"}), button("Close", () => d.leave(), "primary")]});
   try {
     const g = await call(method);
-    const head = ["Domain", "Product", "Users", "Codes a guess may hit", "Guesses a year", "Mistyped a day", "Without PIN", "Random PIN", "Chosen PIN", "Passcode", "One address", "Many addresses"];
+    const head = ["Domain", "Product", "Users", "Codes a guess may hit", "Guesses a year", "Mistyped a day", "Without PIN", "Random PIN", "Chosen PIN", "Passcode", "Emergency codes", "One address", "Many addresses"];
     d.content.replaceChildren(
       h("p", {}, "At most, by the settings in force: the chance to enter one user's account within a year, and how many accounts one address, or any number of them, enters."),
       g.warnings.map((w) => h("p", {class: "alert"}, w)),
       h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Estimate"}, h("table", {}, h("thead", {}, h("tr", {}, head.map((t) => h("th", {scope: "col"}, t)))), h("tbody", {}, g.rows.map((r) => h("tr", {},
-        [r.domain, r.product, number(r.users), `${number(r.codes)}, first ${number(r.firstCodes)}`, number(r.guessesAYear), number(r.mistypedADay), chance(r.withoutPin), chance(r.randomPin), chance(r.chosenPin), chance(r.passcode), accounts(r.sprayedAYear), accounts(r.allUsersAYear)].map((t) => h("td", {}, t))))))));
+        [r.domain, r.product, number(r.users), `${number(r.codes)}, first ${number(r.firstCodes)}`, number(r.guessesAYear), number(r.mistypedADay), chance(r.withoutPin), chance(r.randomPin), chance(r.chosenPin), chance(r.passcode), chance(r.emergencyCode), accounts(r.sprayedAYear), accounts(r.allUsersAYear)].map((t) => h("td", {}, t))))))));
   } catch (e) {
     d.content.replaceChildren(h("p", {class: "alert"}, e.sentence ?? String(e)));
   }

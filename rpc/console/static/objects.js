@@ -3,6 +3,7 @@ import {h, when, number, plural} from "./dom.js";
 import {at, call, may} from "./api.js";
 import {button} from "./dialog.js";
 import {confirm, edited, editor} from "./editor.js";
+import {emergencyCodes} from "./emergency.js";
 import {field, newPassword} from "./field.js";
 import {fileDialog, ignored} from "./file.js";
 import {chip, listPage, status} from "./list.js";
@@ -94,6 +95,7 @@ export const users = () => page("user", "user", {
     return attrs;
   },
   more: (u, changed) => [
+    emergencyCodes(u),
     may("user/unlock") && u.status === "LOCKED" && {label: "Unlock", act: () => attempt(async () => { await call("user/unlock", {id: u.id}); changed(); }, "The user is unlocked.")},
     may("user/resetPassword") && {label: "Reset password", act: (opener) => editor({opener, title: "Reset password of " + u.loginName, label: "Reset password", intro: "A random password is made, which must be changed at the next sign-in.", fields: [],
       save: async (_, d) => {
