@@ -1,0 +1,2 @@
+-- On SQLite, narrowStates (narrow.go) keeps the rows of user_states and token_states in the index of their key, so that a login finds
+-- each in one place instead of two. Nothing else changes; PostgreSQL's tables stay as they are.
