@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
 
 # What the tests use of Debian, as command:package.
-TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2
+TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2 radclient:freeradius-utils /usr/sbin/freeradius:freeradius /usr/sbin/radsecproxy:radsecproxy pamtester:pamtester /lib/*/security/pam_radius_auth.so:libpam-radius-auth openssl:openssl
 
 .DEFAULT_GOAL := help
 

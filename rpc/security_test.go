@@ -16,6 +16,7 @@ import (
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/login"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/session"
 	"tokensmith/rpc/token"
 )
 
@@ -96,8 +97,8 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("%d digits and are good for %d minutes, %d an hour to a user", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes),
 		fmt.Sprintf("at least %d characters and are none of %s common ones; %s wrong ones a year", model.MinPassword, thousands(common), thousands(int(passwords))),
 		fmt.Sprintf("secret of %d random bits", admin.ClientSecretBytes*8),
-		fmt.Sprintf("console: %s, idle %s", ms(model.MaxSession), short(login.SessionIdle)),
-		fmt.Sprintf("%d bits, made at sign-in", login.SessionBytes*8),
+		fmt.Sprintf("console: %s, idle %s", ms(model.MaxSession), short(session.Idle)),
+		fmt.Sprintf("%d bits, made at sign-in", session.Bytes*8),
 		fmt.Sprintf("(%d, or %d with an active token; without the profile %d)", p.PasswordAlone, p.Password, model.MinPassword),
 		fmt.Sprintf("profile: %d s, older products", p.Period),
 		fmt.Sprintf("%d bytes; %d where each takes 4", people.MaxPassword, people.MaxPassword/4),
@@ -118,7 +119,7 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("emergency code | %d digits, good for %d hours, %d at most, once; %d open ones a user; a user whom %d failures in a row locked is let in by one made later, of %d tries",
 			initial("emergencyCodeLength"), initial("emergencyCodeHours"), initial("emergencyCodeHoursMost"), initial("emergencyCodesMost"), u.MaxFailures, model.MaxLockedTries),
 		fmt.Sprintf("after %d, then %d failures each, twice as long, up to %s; %d addresses known for %d days", model.SignInThreshold, model.SignInTries, ms(model.MaxSignInLock), model.MaxSignInKnown, model.SignInKnown/day),
-		fmt.Sprintf("end after %s without a call and after %s", short(login.SessionIdle), ms(model.MaxSession)),
+		fmt.Sprintf("end after %s without a call and after %s", short(session.Idle), ms(model.MaxSession)),
 		fmt.Sprintf("%.1f million of 2^%d: %.1e for each good code", codeTries/1e6, codeBits, codeTries/math.Pow(2, float64(codeBits))),
 		fmt.Sprintf("an installation code, %d random bits if not given | %d unknown ones an address, then one each %s", codeBits, installation.GuessBurst, short(installation.GuessEvery)),
 		fmt.Sprintf("an activation code, %d random bits as shipped, %d hours | %d wrong ones end the code", soft.ActivationCodeLength*5, soft.ActivationCodeHours, model.MaxActivationTries),

@@ -1,7 +1,7 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, emergency, seeds, login,
-// device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, emergency, seeds, session,
+// login, device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
 package rpc
 
 import (
@@ -29,6 +29,7 @@ import (
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/radius"
 	"tokensmith/rpc/seeds"
+	"tokensmith/rpc/session"
 	"tokensmith/rpc/token"
 )
 
@@ -96,12 +97,12 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 			s.pages.Provision(w, r, c, link)
 			return
 		}
-		if rest, ok := strings.CutPrefix(r.URL.Path, login.ConsolePath); ok {
+		if rest, ok := strings.CutPrefix(r.URL.Path, session.ConsolePath); ok {
 			s.pages.Console(w, r, c, rest)
 			return
 		}
-		if r.URL.Path == strings.TrimSuffix(login.ConsolePath, "/") || r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			http.Redirect(w, r, login.ConsolePath, http.StatusFound)
+		if r.URL.Path == strings.TrimSuffix(session.ConsolePath, "/") || r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			http.Redirect(w, r, session.ConsolePath, http.StatusFound)
 			return
 		}
 		if r.URL.Path == installation.CodePath {

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetVersionTemplate("tokensmith {{.Version}}\n")
-	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), sampleCommand(e), batchCommand(e), adminCommand(e), userCommand(e), agentCommand(e), auditCommand(e), methodsCommand(e),
+	root.AddCommand(serveCommand(e), callCommand(e), importCommand(e), sampleCommand(e), batchCommand(e), adminCommand(e), userCommand(e), agentCommand(e), radiusCommand(e), auditCommand(e), methodsCommand(e),
 		backupCommand(e), restoreCommand(e), checkCommand(e), keyCommand(e), migrateCommand(e), dumpCommand(e), loadCommand(e),
 		completionCommand(e), manCommand(e), versionCommand(e))
 	explain(root)

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/radius"
 )
 
@@ -97,4 +101,62 @@ func (e *env) serveRadius(ctx context.Context, s *radius.Server, l *radiusListen
 		cancel()
 		group.Wait()
 	}
+}
+
+func radiusCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{Use: "radius", Short: "Try whether users can log on through a client of RADIUS"}
+	cmd.AddCommand(radiusTestCommand(e))
+	return cmd
+}
+
+func radiusTestCommand(e *env) *cobra.Command {
+	var d database
+	var server string
+	cmd := &cobra.Command{
+		Use: "test CLIENT USER", Short: "Play a client: ask whether a user's password or OTP is right, and answer what is asked for", Args: cobra.ExactArgs(2),
+		Long: "Play a client of RADIUS, by its name, with its secret. Each line of standard input is what the user types: the first a password, an\n" +
+			"OTP, or a PIN and an OTP, each further one the answer to a challenge. It is decided on as for the client itself: an OTP is\n" +
+			"used up, and a wrong one counts. Without --server this process decides; with it, the request goes over the network,\n" +
+			"and the server must know this machine by its address as that client. The exit status is 0 only for an Access-Accept.",
+		Example: `  tokensmith radius test gateway john.smith --db tokensmith.db`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := d.exists(); err != nil {
+				return err
+			}
+			s, st, err := d.open(cmd.Context(), dispatch.Config{Log: e.jsonLog().Level(zerolog.WarnLevel)})
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			p, err := s.Radius().Play(cmd.Context(), args[0], server)
+			if err != nil {
+				return err
+			}
+			lines := bufio.NewScanner(e.stdin)
+			fmt.Fprintln(e.stdout, "Password or OTP:")
+			for lines.Scan() {
+				a, err := p.Ask(cmd.Context(), args[1], strings.TrimRight(lines.Text(), "\r"))
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(e.stdout, a.Code)
+				for _, attribute := range a.Attributes {
+					fmt.Fprintln(e.stdout, "  "+attribute)
+				}
+				if a.Message != "" {
+					fmt.Fprintln(e.stdout, a.Message)
+				}
+				switch a.Code {
+				case "Access-Accept":
+					return nil
+				case "Access-Reject":
+					return errRefused
+				}
+			}
+			return errors.Join(lines.Err(), errors.New("nothing more was typed"))
+		},
+	}
+	d.flags(cmd, "tokensmith.db")
+	cmd.Flags().StringVar(&server, "server", "", "address of a server, such as 127.0.0.1:1812; default: this process decides")
+	return cmd
 }

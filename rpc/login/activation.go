@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 )
@@ -19,5 +20,5 @@ func (m *Auth) ActivateTokenAssignment(r *http.Request, args *ActivateArgs, plan
 	if err := token.Activate(m.Server, r, &args.ActivateArgs, plan, &m.lastActivated); err != nil {
 		return err
 	}
-	return planWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
+	return logon.PlanWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
 }

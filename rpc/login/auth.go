@@ -1,5 +1,5 @@
-// Package login checks logins: auth/* with an OTP, PIN, passcode or password, with the budget for guesses, windows and locks. It
-// also contains the sessions of the console. It does not reveal who has an account.
+// Package login checks logins: auth/* with an OTP, PIN, passcode or password, with the budget for guesses, windows and locks. It also
+// signs administrators in to the console. It does not reveal who has an account.
 package login
 
 import (
@@ -16,8 +16,10 @@ import (
 	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/limit"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/session"
 	"tokensmith/rpc/token"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
@@ -27,7 +29,8 @@ import (
 // Auth is the receiver of the methods for logins. They do not reveal who has an account: an unknown user, token or assignment, a
 // wrong PIN and a wrong OTP get the same reply, after about the same time.
 type Auth struct {
-	Server    *dispatch.Server
+	session.Sessions // of the console
+
 	spraying  spraying
 	addresses *keyring.Signer // its hashes choose the slots in which failures of addresses are counted
 	signIns   *limit.Attempts // attempts to sign in to the console
@@ -43,7 +46,7 @@ type Auth struct {
 
 // New returns the receiver of the methods for logins.
 func New(s *dispatch.Server) *Auth {
-	m := &Auth{Server: s, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
+	m := &Auth{Sessions: session.Sessions{Server: s}, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
 	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
 	m.byCode = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_emergency_codes_used_total", Help: "Logins by an emergency code."})
 	s.Metrics.Add(&m.spraying)
@@ -170,7 +173,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 	if err != nil {
 		return err
 	}
-	enter, err := realmCheck(v.c, args.Application, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
+	enter, err := logon.RealmCheck(v.c, args.Application, func(tx store.ReadTx, application string) error { return v.answers(tx, application, step) })
 	if err != nil {
 		return err
 	}
@@ -189,7 +192,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 			return v.otp(tx, login)
 		})
 	}
-	begin(plan, enter)
+	logon.Begin(plan, enter)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -156,7 +157,7 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 		}
 		return reply, ends(tx, &n.outcome)
 	}}
-	begin(plan, enter)
+	logon.Begin(plan, enter)
 	return plan, nil
 }
 

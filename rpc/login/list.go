@@ -15,38 +15,31 @@ import (
 	"tokensmith/store"
 )
 
-// AuthArgs are the parameters of authentication methods that take a user and what to return.
-type AuthArgs struct {
-	object.Selection
-	Application wire.Named  `json:"application"`
-	Return      wire.Return `json:"return"`
-}
-
 // ListTokens returns a user's tokens.
-func (m *Auth) ListTokens(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Auth) ListTokens(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan) error {
 	return m.listThrough(r, args, plan, token.TokenType, "user.id")
 }
 
 // ListTokenAssignments returns a user's token assignments.
-func (m *Auth) ListTokenAssignments(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Auth) ListTokenAssignments(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan) error {
 	return m.listThrough(r, args, plan, token.AssignmentType, "user.id")
 }
 
 // ListDomains returns the domains that users can log in to.
-func (m *Auth) ListDomains(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Auth) ListDomains(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan) error {
 	return m.listThrough(r, args, plan, people.DomainType, "")
 }
 
 // listThrough is list for the users of an application.
-func (m *Auth) listThrough(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string) error {
+func (m *Auth) listThrough(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan, o *object.Type, of string) error {
 	if err := m.list(r, args, plan, o, of); err != nil {
 		return err
 	}
-	return planWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
+	return logon.PlanWithRealm(dispatch.CallFrom(r.Context()), args.Application, plan, nil)
 }
 
 // ListApplications returns the applications that users can log in to through the caller: its own or, if it has none, all.
-func (m *Auth) ListApplications(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Auth) ListApplications(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan) error {
 	args.Return = args.Return.Or(wire.ReturnNames("id", "name"))
 	var mine []store.Cond
 	if own := dispatch.CallFrom(r.Context()).Agent.Applications.Items(); len(own) > 0 {
@@ -61,7 +54,7 @@ func (m *Auth) ListApplications(r *http.Request, args *AuthArgs, plan *dispatch.
 
 // list returns the objects that belong to a user, or all that match if of is empty. An unknown user is refused as a wrong
 // credential, as in all methods of this package.
-func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *object.Type, of string, only ...store.Cond) error {
+func (m *Auth) list(r *http.Request, args *logon.AuthArgs, plan *dispatch.Plan, o *object.Type, of string, only ...store.Cond) error {
 	v := &verification{auth: m, c: dispatch.CallFrom(r.Context())}
 	if err := o.OwnOnly(args.Return); err != nil {
 		return err
@@ -75,7 +68,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 		return err
 	}
 	if of != "" {
-		if q.Where, err = args.ofToken(o); err != nil {
+		if q.Where, err = ofToken(args, o); err != nil {
 			return err
 		}
 	}
@@ -104,7 +97,7 @@ func (m *Auth) list(r *http.Request, args *AuthArgs, plan *dispatch.Plan, o *obj
 
 // ofToken returns the conditions that the member token sets on tokens or on their assignments; none if it was not sent.
 // Conditions about who has the token are refused, because they would reveal other users of a shared token.
-func (a *AuthArgs) ofToken(o *object.Type) ([]store.Cond, error) {
+func ofToken(a *logon.AuthArgs, o *object.Type) ([]store.Cond, error) {
 	conds, err := a.Selector("token", token.TokenType, false)
 	for i := range conds {
 		if slices.ContainsFunc(conds[i].Path, func(s store.Step) bool { return s.Table == token.AssignmentType.Table }) {

@@ -5,6 +5,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/message"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
@@ -93,7 +94,7 @@ func (m *Auth) SendOTP(r *http.Request, args *SendOTPArgs, plan *dispatch.Plan) 
 		}
 		return nil, v.sendPasscode(tx, login, id, tokenID, his, channel, code)
 	}
-	return planWithRealm(c, args.Application, plan, nil)
+	return logon.PlanWithRealm(c, args.Application, plan, nil)
 }
 
 // sendPasscode sends a passcode to a user, for a token of the user if tokenID is not empty, by the channel or, if that is empty, by

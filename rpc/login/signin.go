@@ -15,6 +15,7 @@ import (
 	"tokensmith/rpc/conn"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/people"
+	"tokensmith/rpc/session"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -48,7 +49,7 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 		c.Fail(w, err, true)
 		return
 	}
-	value, err := m.Server.RandomText(SessionBytes)
+	value, err := m.Server.RandomText(session.Bytes)
 	if err != nil {
 		c.Fail(w, err, true)
 		return
@@ -58,7 +59,7 @@ func (m *Auth) SignIn(w http.ResponseWriter, r *http.Request, c *dispatch.Call) 
 		c.Fail(w, err, true)
 		return
 	}
-	m.setCookie(w, r, value)
+	m.SetCookie(w, r, value)
 	c.AnswerPage(w, nil)
 }
 
@@ -317,7 +318,7 @@ func (v *verification) person(tx store.Tx, login *model.Login) (any, error) {
 }
 
 // begin begins a session.
-func (v *verification) begin(tx store.Tx, login *model.Login, session, before []byte) error {
+func (v *verification) begin(tx store.Tx, login *model.Login, hash, before []byte) error {
 	var user model.User
 	var domain model.Domain
 	err := tx.Load(&user, login.ID)
@@ -333,6 +334,6 @@ func (v *verification) begin(tx store.Tx, login *model.Login, session, before []
 	if err != nil {
 		return err
 	}
-	v.c.Person = personOf(&user, &domain)
-	return tx.Insert(&model.Session{Hash: session, UserID: user.ID, PasswordChanged: user.LastChangePassword, DateCreated: v.c.Now, LastUsed: v.c.Now})
+	v.c.Person = session.PersonOf(&user, &domain)
+	return tx.Insert(&model.Session{Hash: hash, UserID: user.ID, PasswordChanged: user.LastChangePassword, DateCreated: v.c.Now, LastUsed: v.c.Now})
 }

@@ -7,6 +7,7 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/token"
@@ -37,7 +38,7 @@ func (m *Auth) SyncToken(r *http.Request, args *AuthSyncArgs, plan *dispatch.Pla
 		}
 		return reply, err
 	}
-	return planWithRealm(v.c, args.Application, plan, nil)
+	return logon.PlanWithRealm(v.c, args.Application, plan, nil)
 }
 
 // sync synchronizes the user's token with two OTPs.

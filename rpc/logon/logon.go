@@ -1,5 +1,5 @@
-// Package logon contains who logs on where and how: applications, realms, and logon procedures with their steps. Package login
-// follows them.
+// Package logon contains who logs on where and how: applications, realms, and logon procedures with their steps, and what a front end
+// asks of them. Package login follows them.
 package logon
 
 import (
@@ -21,7 +21,7 @@ type (
 func Receivers(s *dispatch.Server) map[string]any {
 	crud := func(o *object.Type) object.CRUD { return object.CRUD{Server: s, Type: o} }
 	return map[string]any{"Realm": &Realm{crud(RealmType)}, "LogonProcedure": &LogonProcedure{crud(ProcedureType)},
-		"LogonStep": &LogonStep{crud(StepType)}, "Application": &Application{crud(ApplicationType)}}
+		"LogonStep": &LogonStep{crud(StepType)}, "Application": &Application{crud(ApplicationType)}, "Asked": &Asked{s}}
 }
 
 // RealmType declares the object realm.

@@ -7,7 +7,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/console"
 	"tokensmith/rpc/dispatch"
-	"tokensmith/rpc/login"
+	"tokensmith/rpc/session"
 )
 
 // Console serves the pages of the console and the calls that they make. Only this function reads the console's cookie.
@@ -49,7 +49,7 @@ func (p *Pages) whoami(w http.ResponseWriter, r *http.Request, c *dispatch.Call)
 		c.Fail(w, err, true)
 		return
 	}
-	c.AnswerPage(w, login.SignedIn{LoginName: c.Agent.Name, Methods: permitted(c)})
+	c.AnswerPage(w, session.SignedIn{LoginName: c.Agent.Name, Methods: permitted(c)})
 }
 
 // permitted returns the paths of the methods that the caller may use.

@@ -42,7 +42,7 @@ type access struct {
 }
 
 // errState is the error for a State that is unknown, used, expired, or of another client.
-var errState = errors.New("the State of the request is not valid")
+var errState = model.Errorf(model.Stale, "the State of the request is unknown, used, expired, or of another client")
 
 // maxPassword is the longest password of PAP, in bytes (RFC 2865, section 5.2).
 const maxPassword = 128

@@ -1,4 +1,4 @@
-package login
+package logon
 
 import (
 	"math"
@@ -11,7 +11,6 @@ import (
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
-	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/people"
 	"tokensmith/rpc/wire"
@@ -20,6 +19,16 @@ import (
 
 // What a front end asks before it logs a user on: the steps of the application and what passes them. The replies are the same for
 // all users, so that they do not reveal who has an account.
+
+// Asked is the receiver of the methods by which a front end asks that.
+type Asked struct{ Server *dispatch.Server }
+
+// AuthArgs are the parameters of authentication methods that take a user and what to return.
+type AuthArgs struct {
+	object.Selection
+	Application wire.Named  `json:"application"`
+	Return      wire.Return `json:"return"`
+}
 
 // fixed is an object that is not stored: its members in their order.
 type fixed []fact
@@ -146,8 +155,8 @@ func (a *AuthArgs) list(c *dispatch.Call, plan *dispatch.Plan, noun string, obje
 	if err := a.constant(plan, &result); err != nil {
 		return err
 	}
-	return planWithRealm(c, a.Application, plan, func(tx store.ReadTx, application string) error {
-		steps, err := logon.Steps(tx, application)
+	return PlanWithRealm(c, a.Application, plan, func(tx store.ReadTx, application string) error {
+		steps, err := Steps(tx, application)
 		if err == nil {
 			result, err = reply(steps)
 		}
@@ -169,12 +178,12 @@ func (a *AuthArgs) constant(plan *dispatch.Plan, result *any) error {
 }
 
 // authenticators returns the kinds of credential that pass a step, of those that this server can check.
-func (m *Auth) authenticators(codes []string) []fixed {
+func (m *Asked) authenticators(codes []string) []fixed {
 	_, sms := m.Server.Config.Senders[model.SMS]
 	_, mail := m.Server.Config.Senders[model.SMTP]
 	var all []fixed
 	for _, a := range model.Authenticators() {
-		if !slices.Contains(codes, a.Code) || a.Code == onDemandMethod && !sms && !(mail && people.ProfileOf(m.Server).Mail) {
+		if !slices.Contains(codes, a.Code) || a.Code == model.OnDemandCode && !sms && !(mail && people.ProfileOf(m.Server).Mail) {
 			continue
 		}
 		all = append(all, fixed{quoted("code", a.Code), quoted("name", a.Name)})
@@ -189,15 +198,15 @@ type StepArgs struct {
 }
 
 // ListAuthenticators returns the kinds of credential that pass a step of a logon. The default is the first step.
-func (m *Auth) ListAuthenticators(r *http.Request, args *StepArgs, plan *dispatch.Plan) error {
+func (m *Asked) ListAuthenticators(r *http.Request, args *StepArgs, plan *dispatch.Plan) error {
 	return args.list(dispatch.CallFrom(r.Context()), plan, "authenticator", func(steps []model.Step) ([]fixed, error) {
-		_, codes, err := stepOf(steps, &args.Step)
+		_, codes, err := StepOf(steps, &args.Step)
 		return m.authenticators(codes), err
 	}, "code", "name")
 }
 
-// stepOf returns the step of a logon that a caller names by its number, by default the first, and the codes of what may answer it.
-func stepOf(steps []model.Step, number *wire.Int) (model.Step, []string, error) {
+// StepOf returns the step of a logon that a caller names by its number, by default the first, and the codes of what may answer it.
+func StepOf(steps []model.Step, number *wire.Int) (model.Step, []string, error) {
 	passed := 0
 	if number.Given {
 		passed = int(min(max(number.Value, 0), math.MaxInt32)) - 1
@@ -210,7 +219,7 @@ func stepOf(steps []model.Step, number *wire.Int) (model.Step, []string, error) 
 }
 
 // GetLogonSteps returns the steps by which users log on. Any of its authenticators passes a step.
-func (m *Auth) GetLogonSteps(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Asked) GetLogonSteps(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return args.list(dispatch.CallFrom(r.Context()), plan, "logon step", func(steps []model.Step) (all []fixed, _ error) {
 		for passed := 0; ; passed++ {
 			step, codes, ok := model.NextStep(steps, passed)
@@ -230,12 +239,12 @@ func (m *Auth) GetLogonSteps(r *http.Request, args *AuthArgs, plan *dispatch.Pla
 }
 
 // Logout ends a logon. It does nothing, because there are no sessions.
-func (m *Auth) Logout(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Asked) Logout(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return args.nothing(dispatch.CallFrom(r.Context()), plan)
 }
 
 // ResetLogon cancels a logon in steps. It does nothing, because nothing is kept between the steps.
-func (m *Auth) ResetLogon(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
+func (m *Asked) ResetLogon(r *http.Request, args *AuthArgs, plan *dispatch.Plan) error {
 	return args.nothing(dispatch.CallFrom(r.Context()), plan)
 }
 
@@ -244,5 +253,5 @@ func (a *AuthArgs) nothing(c *dispatch.Call, plan *dispatch.Plan) error {
 	if err := a.constant(plan, new(any)); err != nil {
 		return err
 	}
-	return planWithRealm(c, a.Application, plan, nil)
+	return PlanWithRealm(c, a.Application, plan, nil)
 }

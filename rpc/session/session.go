@@ -1,4 +1,6 @@
-package login
+// Package session contains the sessions of the console: the cookie that names one, who is signed in, and signing out. Package login
+// begins them.
+package session
 
 import (
 	"context"
@@ -15,10 +17,13 @@ import (
 )
 
 const (
-	SessionBytes   = 32
-	SessionIdle    = 30 * time.Minute
+	Bytes          = 32
+	Idle           = 30 * time.Minute
 	maxSessionUsed = 60_000 // shortest time between two updates of a session's last use, in milliseconds
 )
+
+// Sessions are the sessions of a server.
+type Sessions struct{ Server *dispatch.Server }
 
 // SignedIn tells the console who is signed in.
 type SignedIn struct {
@@ -32,14 +37,15 @@ const ConsolePath = "/console/"
 // cookie returns the attributes of the session's cookie. If the browser uses TLS, with this server or a proxy before it, the name
 // begins with __Host-. Then no other host, and no page without TLS, can set it, and its path must be "/". Over plain HTTP,
 // browsers do not accept such a name.
-func (m *Auth) cookie(r *http.Request) (name, path string, secure bool) {
+func (m *Sessions) cookie(r *http.Request) (name, path string, secure bool) {
 	if r.TLS != nil || strings.HasPrefix(m.Server.Config.PublicURL, "https:") {
 		return "__Host-tokensmith", "/", true
 	}
 	return "tokensmith", ConsolePath, false
 }
 
-func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
+// SetCookie gives the browser the cookie of a session; an empty value takes it away.
+func (m *Sessions) SetCookie(w http.ResponseWriter, r *http.Request, value string) {
 	name, path, secure := m.cookie(r)
 	c := &http.Cookie{Name: name, Value: value, Path: path, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode}
 	if value == "" {
@@ -49,7 +55,7 @@ func (m *Auth) setCookie(w http.ResponseWriter, r *http.Request, value string) {
 }
 
 // SessionOf returns the hash of the session in a request; nil if there is none.
-func (m *Auth) SessionOf(r *http.Request) []byte {
+func (m *Sessions) SessionOf(r *http.Request) []byte {
 	name, _, _ := m.cookie(r)
 	c, err := r.Cookie(name)
 	if err != nil || c.Value == "" {
@@ -61,7 +67,7 @@ func (m *Auth) SessionOf(r *http.Request) []byte {
 
 // AuthenticatePerson finds the administrator of the session in a request. The administrator is treated like an agent with the
 // same permissions.
-func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []byte) error {
+func (m *Sessions) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []byte) error {
 	refused := model.Errorf(model.NotAuthentic, "you are not signed in, or your session has ended")
 	if hash == nil {
 		return refused
@@ -75,10 +81,10 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 		if err == nil {
 			err = tx.Load(&domain, user.DomainID)
 		}
-		if wire.NoSingleMatch(err) || err == nil && !session.Good(&user, c.Now, model.Time(SessionIdle.Milliseconds())) {
+		if wire.NoSingleMatch(err) || err == nil && !session.Good(&user, c.Now, model.Time(Idle.Milliseconds())) {
 			err = refused
 		}
-		return personOf(&user, &domain), session, err
+		return PersonOf(&user, &domain), session, err
 	}
 	var who *model.Agent
 	var session model.Session
@@ -103,13 +109,13 @@ func (m *Auth) AuthenticatePerson(ctx context.Context, c *dispatch.Call, hash []
 	return nil
 }
 
-// personOf returns an agent with the permissions of an administrator.
-func personOf(u *model.User, d *model.Domain) *model.Agent {
+// PersonOf returns an agent with the permissions of an administrator.
+func PersonOf(u *model.User, d *model.Domain) *model.Agent {
 	return &model.Agent{ID: u.ID, Name: caller.RecordName(u, d.Name), Permissions: u.Permissions, Status: model.Active}
 }
 
 // SignOut ends the session.
-func (m *Auth) SignOut(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
+func (m *Sessions) SignOut(w http.ResponseWriter, r *http.Request, c *dispatch.Call) {
 	c.Method = &dispatch.Method{Path: "console/signOut"}
 	if hash := m.SessionOf(r); hash != nil {
 		known := m.AuthenticatePerson(r.Context(), c, hash) == nil
@@ -124,6 +130,6 @@ func (m *Auth) SignOut(w http.ResponseWriter, r *http.Request, c *dispatch.Call)
 			return
 		}
 	}
-	m.setCookie(w, r, "")
+	m.SetCookie(w, r, "")
 	c.AnswerPage(w, nil)
 }
