@@ -19,7 +19,7 @@ var methods = []dispatch.Method{
 	{Path: "domain/delete", Target: "Domain.Delete", About: "Deletes a domain without users, groups, units and installation codes."},
 	{Path: "domain/search", Target: "Domain.Search", About: "Finds domains."},
 	{Path: "domain/deployTokens", Target: "TokenAssignment.DeployTokens", Alone: true, About: "Makes and assigns a token of a soft product for every ACTIVE user of a domain who has none of it, up to 100,000, all or nothing."},
-	{Path: "domain/estimateGuessing", Target: "Auth.EstimateGuessing", About: "Computes how far guessing OTPs for a year gets with the present settings."},
+	{Path: "domain/estimateGuessing", Target: "Guessing.Estimate", About: "Computes how far guessing OTPs for a year gets with the present settings."},
 
 	{Path: "user/create", Target: "User.Create", About: "Makes a user in a domain."},
 	{Path: "user/get", Target: "User.Get", About: "Reads one user."},

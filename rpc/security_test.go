@@ -12,6 +12,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/admin"
 	"tokensmith/rpc/caller"
+	"tokensmith/rpc/guessing"
 	"tokensmith/rpc/installation"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/login"
@@ -114,7 +115,7 @@ func TestSecurityFigures(t *testing.T) {
 		fmt.Sprintf("%d a %s |", model.MaxRefused, map[int]string{60_000: "minute"}[model.RefusedWithin]),
 		fmt.Sprintf("had no success with in %d days | %d a day, at %d codes of a user's tokens; from %d on windows are narrow", model.AddressKnown/day, model.MaxAddress,
 			model.AddressGuess/model.CodeChance(6), model.AddressNarrow),
-		fmt.Sprintf("from %d within %d minutes, and %d times the usual", login.MinSpray, login.SprayWithin/time.Minute, login.SprayTimes),
+		fmt.Sprintf("from %d within %d minutes, and %d times the usual", guessing.MinSpray, guessing.SprayWithin/time.Minute, guessing.SprayTimes),
 		fmt.Sprintf("%d digits, good for %d minutes, %d an hour to a user, one each %s", model.PasscodeDigits, model.PasscodeWithin/60_000, model.MaxPasscodes, ms(login.PasscodeInterval)),
 		fmt.Sprintf("emergency code | %d digits, good for %d hours, %d at most, once; %d open ones a user; a user whom %d failures in a row locked is let in by one made later, of %d tries",
 			initial("emergencyCodeLength"), initial("emergencyCodeHours"), initial("emergencyCodeHoursMost"), initial("emergencyCodesMost"), u.MaxFailures, model.MaxLockedTries),

@@ -1,7 +1,8 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
 // list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, emergency, seeds, session,
-// login, device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call through them.
+// guessing, login, device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call
+// through them.
 package rpc
 
 import (
@@ -158,10 +159,10 @@ func (s *Server) EndEvents() { s.devices.EndEvents() }
 func (s *Server) Radius() *radius.Server { return s.radius }
 
 // WatchGuessing checks, until ctx ends, whether there are unusually many refused credentials over all users.
-func (s *Server) WatchGuessing(ctx context.Context) { s.auth.WatchGuessing(ctx) }
+func (s *Server) WatchGuessing(ctx context.Context) { s.auth.Guessing.Watch(ctx) }
 
 // LookForSpraying is one check of WatchGuessing.
-func (s *Server) LookForSpraying(ctx context.Context) error { return s.auth.LookForSpraying(ctx) }
+func (s *Server) LookForSpraying(ctx context.Context) error { return s.auth.Guessing.Look(ctx) }
 
 // Warnings returns, for the log at start, which existing settings do not meet the profile, in one sentence each.
 func (s *Server) Warnings(ctx context.Context) ([]string, error) { return people.Warnings(ctx, s.core) }

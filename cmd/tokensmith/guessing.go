@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokensmith/model"
-	"tokensmith/rpc/login"
+	"tokensmith/rpc/guessing"
 )
 
 // guessing prints what guessing OTPs can achieve.
 func (e *env) guessing(cmd *cobra.Command, d *database) error {
-	var g login.Guessing
+	var g guessing.Estimate
 	if err := e.callFor(cmd, d, "domain/estimateGuessing", map[string]any{}, &g); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/guessing"
 	"tokensmith/rpc/limit"
 	"tokensmith/rpc/logon"
 	"tokensmith/rpc/object"
@@ -31,10 +32,10 @@ import (
 type Auth struct {
 	session.Sessions // of the console
 
-	spraying  spraying
-	addresses *keyring.Signer // its hashes choose the slots in which failures of addresses are counted
-	signIns   *limit.Attempts // attempts to sign in to the console
-	turns     turns           // for addresses that have no such attempts left
+	Guessing  *guessing.Guessing // whether guesses stand out over all users
+	addresses *keyring.Signer    // its hashes choose the slots in which failures of addresses are counted
+	signIns   *limit.Attempts    // attempts to sign in to the console
+	turns     turns              // for addresses that have no such attempts left
 	compared  prometheus.Counter
 	byCode    prometheus.Counter
 
@@ -46,17 +47,16 @@ type Auth struct {
 
 // New returns the receiver of the methods for logins.
 func New(s *dispatch.Server) *Auth {
-	m := &Auth{Sessions: session.Sessions{Server: s}, addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
+	m := &Auth{Sessions: session.Sessions{Server: s}, Guessing: guessing.New(s), addresses: s.Keys.Signer("address"), signIns: limit.NewAttempts(SignInBurst, SignInEvery)}
 	m.compared = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_otps_compared_total", Help: "OTPs that credentials were compared with."})
 	m.byCode = prometheus.NewCounter(prometheus.CounterOpts{Name: "tokensmith_emergency_codes_used_total", Help: "Logins by an emergency code."})
-	s.Metrics.Add(&m.spraying)
 	s.Metrics.Add(m.compared)
 	s.Metrics.Add(m.byCode)
 	return m
 }
 
 // Receivers returns the receivers of this package's methods.
-func Receivers(m *Auth) map[string]any { return map[string]any{"Auth": m} }
+func Receivers(m *Auth) map[string]any { return map[string]any{"Auth": m, "Guessing": m.Guessing} }
 
 // checked is a user whose credential was checked. The check of an unknown user does the same work.
 type checked struct {

@@ -105,7 +105,7 @@ func (v *verification) bound(creds []model.Credential, login *model.Login) {
 		most = min(most, v.from.MaxGuess(v.c.Now))
 		pressed = pressed || v.from.UnderAttack(v.c.Now)
 	}
-	if v.auth.spraying.on.Load() {
+	if v.auth.Guessing.StandsOut() {
 		most, pressed = model.MinGuess, true
 	}
 	for i := range creds {
