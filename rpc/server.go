@@ -1,8 +1,8 @@
 // Package rpc is the API over HTTP. It contains the table of methods, connects the packages that carry them out, and routes the
 // HTTP paths to them. Each package below rpc describes itself in its package comment. Each imports only those before it in this
-// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, message, people, logon, token, emergency, seeds, session,
-// guessing, login, device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way of a call
-// through them.
+// list: dialect, wire, conn, limit, sender, caller, dispatch, batch, object, tree, message, people, logon, token, emergency, seeds,
+// session, guessing, login, device, installation, admin, radius, apidoc, console, page. The comment of package dispatch shows the way
+// of a call through them.
 package rpc
 
 import (
@@ -177,8 +177,8 @@ func (s *Server) Maintain(ctx context.Context) { admin.Maintain(ctx, s.core) }
 
 // NameFaults calls see for every text, in all objects, that the rule for it would now refuse. It returns their number.
 func (s *Server) NameFaults(ctx context.Context, see func(object.NameFault)) (n int, err error) {
-	return object.NameFaults(ctx, s.core, see)
+	return admin.NameFaults(ctx, s.core, see)
 }
 
 // CountNames logs how many texts the rules would now refuse.
-func (s *Server) CountNames(ctx context.Context) error { return object.CountNames(ctx, s.core) }
+func (s *Server) CountNames(ctx context.Context) error { return admin.CountNames(ctx, s.core) }

@@ -28,7 +28,7 @@ func listed(t *testing.T, template string, packages ...string) map[string][]stri
 }
 
 // rooms are the packages inside rpc. Each imports only those before it.
-var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "caller", "dispatch", "batch", "object", "message", "people", "logon", "token", "emergency", "seeds",
+var rooms = []string{"dialect", "wire", "conn", "limit", "sender", "caller", "dispatch", "batch", "object", "tree", "message", "people", "logon", "token", "emergency", "seeds",
 	"session", "guessing", "login", "device", "installation", "admin", "radius", "apidoc", "console", "page"}
 
 // TestRoomsAreSmall: whoever reads a package inside rpc can read all of it. One that has grown too large is to be split.

@@ -1,5 +1,5 @@
 // Package admin contains agents, which are the programs that call methods, the methods of the audit log, and those that tell which
-// attributes objects have.
+// attributes objects have. It also finds the names that the rules would now refuse.
 package admin
 
 import (

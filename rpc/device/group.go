@@ -6,6 +6,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
+	"tokensmith/rpc/tree"
 	"tokensmith/store"
 )
 
@@ -30,5 +31,5 @@ var DeviceGroupType = object.Declare(&object.Type{
 
 // checkDeviceGroup returns an error for a group that would lie within itself, or too deep.
 func checkDeviceGroup(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
-	return object.CheckTree(tx, "device group", old, row.(*model.DeviceGroup), func(g *model.DeviceGroup) (string, *string) { return g.ID, g.ParentID }, store.GroupsBelow)
+	return tree.Check(tx, "device group", old, row.(*model.DeviceGroup), func(g *model.DeviceGroup) (string, *string) { return g.ID, g.ParentID }, store.GroupsBelow)
 }

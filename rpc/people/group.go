@@ -7,6 +7,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
+	"tokensmith/rpc/tree"
 	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
@@ -114,7 +115,7 @@ func checkLevels(tx store.ReadTx, g *model.Group, place string) error {
 
 // levels returns how many levels of groups a relation leads to from a group, one more than there may be at most.
 func levels(tx store.ReadTx, g *model.Group, relation []store.Step, place string) (int, error) {
-	n, within, err := object.Levels(tx, relation[0].Table, relation[0].To, relation[1].From, g.ID)
+	n, within, err := tree.Levels(tx, relation[0].Table, relation[0].To, relation[1].From, g.ID)
 	if within && err == nil {
 		err = model.AttrErrorf(model.Invalid, place, "the group %q would lie within itself", g.Name)
 	}

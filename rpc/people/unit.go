@@ -6,6 +6,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
+	"tokensmith/rpc/tree"
 	"tokensmith/store"
 )
 
@@ -48,5 +49,5 @@ func checkUnit(_ *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any) e
 		}
 		u.DomainID = parent.DomainID
 	}
-	return object.CheckTree(tx, "unit", old, u, func(u *model.Unit) (string, *string) { return u.ID, u.ParentID }, store.UnitsBelow)
+	return tree.Check(tx, "unit", old, u, func(u *model.Unit) (string, *string) { return u.ID, u.ParentID }, store.UnitsBelow)
 }

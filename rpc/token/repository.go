@@ -6,6 +6,7 @@ import (
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/object"
+	"tokensmith/rpc/tree"
 	"tokensmith/store"
 )
 
@@ -34,7 +35,7 @@ func checkRepository(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row 
 			return err
 		}
 	}
-	return object.CheckTree(tx, "repository", old, r, func(r *model.Repository) (string, *string) { return r.ID, r.ParentID }, store.RepositoriesBelow)
+	return tree.Check(tx, "repository", old, r, func(r *model.Repository) (string, *string) { return r.ID, r.ParentID }, store.RepositoriesBelow)
 }
 
 // keepDefault protects the default repository, which is for tokens that name none.

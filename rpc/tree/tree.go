@@ -1,17 +1,19 @@
-package object
+// Package tree checks objects that lie within each other, such as units: none lies within itself, and the levels are limited.
+package tree
 
 import (
 	"slices"
 
 	"tokensmith/model"
+	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
 
-// CheckTree returns an error if an object of a tree would lie within itself, or if more than model.MaxLevels objects would lie within
+// Check returns an error if an object of a tree would lie within itself, or if more than model.MaxLevels objects would lie within
 // each other. old is the row as it was, nil for a new object. If its parent stays, nothing is checked, because a tree that was made
 // before there was a limit may be deeper. of returns the id and the parent of a row, and below leads to the rows of which it is the
 // parent.
-func CheckTree[T any](tx store.Tx, noun string, old any, row *T, of func(*T) (id string, parent *string), below store.Step) error {
+func Check[T any](tx store.Tx, noun string, old any, row *T, of func(*T) (id string, parent *string), below store.Step) error {
 	id, parent := of(row)
 	if parent == nil {
 		return nil
@@ -54,10 +56,10 @@ const maxLevel = 1_000_000
 func Levels(tx store.ReadTx, table, here, next, id string) (n int, within bool, err error) {
 	for at := []any{id}; n <= model.MaxLevels; n++ {
 		found := map[string]bool{}
-		for part := range slices.Chunk(at, MaxSearch) {
+		for part := range slices.Chunk(at, object.MaxSearch) {
 			err := tx.Each(&store.Query{Table: table, Columns: []store.Column{{Name: next}}, Limit: maxLevel,
 				Where: []store.Cond{{Column: here, Op: store.In, Value: part}}}, func(row store.Row) error {
-				found[AsText(row[0])] = true
+				found[object.AsText(row[0])] = true
 				return nil
 			})
 			if err != nil {

@@ -1,57 +1,24 @@
-package object
+package admin
 
 import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
+	"tokensmith/rpc/object"
 	"tokensmith/store"
 )
 
-// NameFault is a text of an object that the rule of its attribute would now refuse. The object can still be selected by its id,
-// to change the text or to delete the object.
-type NameFault struct {
-	Object, ID, Attribute string
-	Text                  string // quoted, with invisible characters as escapes; "" if it may be a seed
-	Reason                string
-}
-
 const namesPage = 5000 // how many rows are read at a time
-
-// Fault returns why the attribute's rule would refuse or change a text; "" if it would not.
-func (a *Attr) Fault(text string) string {
-	clean, reason := a.Rule.Clean(text)
-	if reason == "" && a.Refuses != nil {
-		reason = a.Refuses(text)
-	}
-	switch {
-	case reason != "":
-		return reason
-	case clean == text:
-		return ""
-	case model.Trim(text) != text:
-		return "begins or ends with white space"
-	}
-	return "would be stored in another form: " + strconv.QuoteToASCII(clean)
-}
-
-// QuotedName returns a refused text for a message; "" if it may be a seed.
-func QuotedName(text string) string {
-	if model.MayBeSeed(text) {
-		return ""
-	}
-	return strconv.QuoteToASCII(text)
-}
 
 // NameFaults calls see for every text, in all objects, that its rule would now refuse, and returns their number. It reads the
 // tables in parts.
-func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n int, err error) {
-	for _, name := range slices.Sorted(maps.Keys(Types)) {
-		o := Types[name]
-		var ruled []*Attr
+func NameFaults(ctx context.Context, s *dispatch.Server, see func(object.NameFault)) (n int, err error) {
+	for _, name := range slices.Sorted(maps.Keys(object.Types)) {
+		o := object.Types[name]
+		var ruled []*object.Attr
 		columns := []store.Column{{Name: "id"}}
 		for i := range o.Attrs {
 			if a := &o.Attrs[i]; a.Rule != model.AsWritten && a.Column != "-" && a.Path == nil {
@@ -70,12 +37,12 @@ func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n
 				return n, err
 			}
 			for _, row := range rows {
-				last = AsText(row[0])
+				last = object.AsText(row[0])
 				for i, a := range ruled {
-					text := AsText(row[i+1])
+					text := object.AsText(row[i+1])
 					if reason := a.Fault(text); reason != "" {
 						n++
-						see(NameFault{o.Name, last, a.Name, QuotedName(text), reason})
+						see(object.NameFault{Object: o.Name, ID: last, Attribute: a.Name, Text: object.QuotedName(text), Reason: reason})
 					}
 				}
 			}
@@ -86,7 +53,7 @@ func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n
 		if o.SharedNames == nil {
 			continue
 		}
-		var shared []NameFault
+		var shared []object.NameFault
 		err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
 			shared, err = o.SharedNames(tx)
 			return err
@@ -103,7 +70,7 @@ func NameFaults(ctx context.Context, s *dispatch.Server, see func(NameFault)) (n
 }
 
 // sharedNames calls see for every principal name that two users have, and returns n plus their number.
-func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFault)) (int, error) {
+func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(object.NameFault)) (int, error) {
 	for last := ""; ; {
 		var shared map[string]string
 		err := s.Config.Store.View(ctx, func(tx store.ReadTx) (err error) {
@@ -115,7 +82,7 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 		}
 		for _, id := range slices.Sorted(maps.Keys(shared)) {
 			n++
-			see(NameFault{"user", id, "userPrincipalName", QuotedName(shared[id]), "is also a name of another user, so it " +
+			see(object.NameFault{Object: "user", ID: id, Attribute: "userPrincipalName", Text: object.QuotedName(shared[id]), Reason: "is also a name of another user, so it " +
 				"identifies neither"})
 		}
 	}
@@ -123,7 +90,7 @@ func sharedNames(ctx context.Context, s *dispatch.Server, n int, see func(NameFa
 
 // CountNames logs how many names the rules would now refuse, if there are any. It reads all of them and changes nothing.
 func CountNames(ctx context.Context, s *dispatch.Server) error {
-	n, err := NameFaults(ctx, s, func(NameFault) {})
+	n, err := NameFaults(ctx, s, func(object.NameFault) {})
 	if n > 0 && err == nil {
 		s.Config.Log.Warn().Int("names", n).Msg("some names would no longer be accepted: tokensmith check --names lists them")
 	}
