@@ -645,6 +645,11 @@ func (s *turning) UpdateShared(ctx context.Context, fn func(store.Tx) error) err
 	return s.Store.UpdateShared(ctx, fn)
 }
 
+func (s *turning) UpdateAlone(ctx context.Context, fn func(store.Tx) error) error {
+	s.turn(ctx)
+	return s.Store.UpdateAlone(ctx, fn)
+}
+
 func (s *turning) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
 	s.turn(ctx)
 	return s.Store.UpdateLong(ctx, fn)

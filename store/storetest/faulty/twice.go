@@ -41,6 +41,10 @@ func (s *twice) UpdateShared(ctx context.Context, fn func(store.Tx) error) error
 	return s.Store.UpdateShared(ctx, s.update(fn))
 }
 
+func (s *twice) UpdateAlone(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.UpdateAlone(ctx, s.update(fn))
+}
+
 func (s *twice) UpdateLong(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.UpdateLong(ctx, s.update(fn))
 }
