@@ -53,7 +53,7 @@ type remembered struct {
 // maxNames is how many different look-ups that lead to a user are remembered.
 const maxNames = 4
 
-// DefaultMemory is how many bytes SQLite's memory of logins may have without WithMemory. A user with one token takes about 1 kB.
+// DefaultMemory is how many bytes SQLite's memory of logins may have without WithMemory. A user with one token takes about 1.6 kB.
 const DefaultMemory = 64 << 20
 
 func newMemory(o *options) *memory {
