@@ -2,15 +2,19 @@ package rpc_test
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/md5"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +22,9 @@ import (
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
 
+	"tokensmith/model"
+	"tokensmith/rpc/dispatch"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -390,6 +397,43 @@ func TestRadiusRetransmission(t *testing.T) {
 		}
 		if strings.Contains(contents(t, url), "radius_notes") {
 			t.Error("notes are left")
+		}
+	})
+}
+
+// undone is a store whose logins can be made to fail at their end, as if the database had gone.
+type undone struct {
+	store.Store
+	fails atomic.Bool
+}
+
+func (u *undone) UpdateShared(ctx context.Context, fn func(store.Tx) error) error {
+	if !u.fails.Load() {
+		return u.Store.UpdateShared(ctx, fn)
+	}
+	gone := model.UnavailableError(errors.New("gone"))
+	return u.Update(ctx, func(tx store.Tx) error { return cmp.Or(fn(tx), error(gone)) })
+}
+
+// TestRadiusUncommitted: what was not committed is not answered. The client sends its request again, and is accepted then.
+func TestRadiusUncommitted(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		u := &undone{}
+		s := newService(t, url, func(c *dispatch.Config) { u.Store, c.Store = c.Store, u })
+		s.do(t, "domain/create", `{"attrs":{"name":"corp.example"}}`)
+		withUser(t, s, "ada", "")
+		n := newNAS(t, s, "192.0.2.1", "tokensmith", "")
+		for otp, want := range map[string]radius.Code{hotps[0]: accept, "000000": reject} {
+			request := n.signed(n.asking("ada", otp))
+			u.fails.Store(true)
+			if reply := n.raw(request); reply != nil {
+				t.Errorf("what was not committed is answered: %x", reply)
+			}
+			u.fails.Store(false)
+			if got := n.read(request, n.raw(request)).Code; got != want {
+				t.Errorf("sent again: %v, not %v", got, want)
+			}
 		}
 	})
 }

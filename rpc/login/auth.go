@@ -224,10 +224,10 @@ func (m *Auth) prepare(ctx context.Context, args *VerifyArgs) (*verification, er
 		return nil, err
 	}
 	if len(args.Return) > 0 {
-		if v.byUser, err = project(v.c, args.Return, false); err != nil {
+		if v.byUser, err = token.ProjectLogin(v.c, args.Return, false); err != nil {
 			return nil, err
 		}
-		if v.byToken, err = project(v.c, args.Return, true); err != nil {
+		if v.byToken, err = token.ProjectLogin(v.c, args.Return, true); err != nil {
 			return nil, err
 		}
 	}

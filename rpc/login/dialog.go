@@ -114,10 +114,10 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 		return nil, err
 	}
 	if len(t.Return) > 0 {
-		if n.byUser, err = project(n.c, t.Return, false); err != nil {
+		if n.byUser, err = token.ProjectLogin(n.c, t.Return, false); err != nil {
 			return nil, err
 		}
-		if n.byToken, err = project(n.c, t.Return, true); err != nil {
+		if n.byToken, err = token.ProjectLogin(n.c, t.Return, true); err != nil {
 			return nil, err
 		}
 	}

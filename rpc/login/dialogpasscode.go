@@ -27,14 +27,6 @@ func (t *turn) channels() (all []string) {
 // channelWords are what a user may answer for a channel, beside its number.
 var channelWords = map[string][]string{model.SMTP: {"e-mail", "email", "mail", "smtp"}, model.SMS: {"sms", "text"}}
 
-// ChannelName is how a channel is shown to a user.
-func ChannelName(channel string) string {
-	if channel == model.SMTP {
-		return "e-mail"
-	}
-	return channel
-}
-
 // Channels returns the channels that a user may choose from, in their order.
 func (m *Auth) Channels() []string {
 	t := turn{verification: &verification{c: &dispatch.Call{Server: m.Server}}}

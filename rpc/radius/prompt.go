@@ -37,7 +37,15 @@ func promptOf(o *login.Outcome) (name string, echo bool) {
 func channelList(channels []string) string {
 	parts := make([]string, len(channels))
 	for i, channel := range channels {
-		parts[i] = fmt.Sprintf("%d (%s)", i+1, login.ChannelName(channel))
+		parts[i] = fmt.Sprintf("%d (%s)", i+1, channelName(channel))
 	}
 	return strings.Join(parts, " or ")
+}
+
+// channelName is how a channel is shown to a user.
+func channelName(channel string) string {
+	if channel == model.SMTP {
+		return "e-mail"
+	}
+	return channel
 }
