@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"layeh.com/radius"
+
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/rpc/dispatch"
@@ -48,6 +50,7 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
 	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"},"remoteIp":"192.0.2.9"}`)
 	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
+	newNAS(t, s, "192.0.2.10", "application1", "").tries(radius.CodeAccessReject, "stranger", "000000")
 	s.do(t, "installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.id":"`+w.Domain+`","code":"Furnished-1","groups":["root"]}}`)
 	s.do(t, "installationCode/redeem", `{"code":"furnished1","nonce":"a nonce of the first device","device":{"name":"kiosk"}}`)
 	s.do(t, "user/set", `{"id":"`+w.Loner+`","attrs":{"password":"correct horse battery","permissions":"token/search"}}`)
@@ -95,7 +98,7 @@ func TestDumpRoundTrip(t *testing.T) {
 			t.Errorf("the dump has no row of %s", table)
 		}
 	}
-	if bytes.Contains(first, []byte(worldSeed)) || bytes.Contains(first, []byte("correct horse")) {
+	if bytes.Contains(first, []byte(worldSeed)) || bytes.Contains(first, []byte("correct horse")) || bytes.Contains(first, []byte(radiusSecret)) {
 		t.Error("a secret shows in the dump")
 	}
 	pg := storetest.Postgres(t)
