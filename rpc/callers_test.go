@@ -235,7 +235,7 @@ var tried = map[string]string{
 	"attribute/get":                      `{"match":[["objectName","=","user"],["name","=","loginName"]]}`,
 	"attribute/search":                   `{"match":[["objectName","=","user"]]}`,
 	"agent/rotateSecret":                 `{"id":"{Agent}"}`,
-	"radiusClient/create":                `{"attrs":{"name":"new{Name}","address":"192.0.2.9","application.id":"{Application}"}}`,
+	"radiusClient/create":                `{"attrs":{"name":"new{Name}","address":"2001:db8:1::{Number}","application.id":"{Application}"}}`,
 	"radiusClient/get":                   `{"id":"{Radius}"}`,
 	"radiusClient/set":                   `{"id":"{Radius}","attrs":{"attributes":"Class={login}"}}`,
 	"radiusClient/delete":                `{"id":"{Radius}"}`,
@@ -257,7 +257,11 @@ var shared = []string{"license/get", "license/search", "deviceGroup/get", "devic
 	"auth/listApplications", "auth/listAuthenticators", "auth/getLogonSteps", "auth/logout", "auth/resetLogon", "agent/listTypes", "attribute/get", "attribute/search"}
 
 func (w world) fill(params string) string {
-	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
+	number, ok := strings.CutPrefix(w.Name, "w")
+	if !ok {
+		number = "0"
+	}
+	return strings.NewReplacer("{Name}batch", "user"+strings.TrimPrefix(w.Name, "w"), "{Number}", number, "{Name}", w.Name, "{Domain}", w.Domain, "{User}", w.User,
 		"{Loner}", w.Loner, "{Device}", w.Device, "{License}", w.License, "{Group}", w.Group, "{Emergency}", w.Emergency, "{Staff}", w.Staff, "{Unit}", w.Unit, "{Source}", w.Source, "{Application}", w.Application, "{Realm}", w.Realm, "{Procedure}", w.Procedure, "{Step}", w.Step, "{Unused}", w.Unused, "{Radius}", w.Radius, "{Installation}", w.Installation, "{Token}", w.Token, "{Held}", w.Held, "{Assignment}", w.Assignment, "{Product}", w.Product,
 		"{SoftHeld}", w.SoftHeld, "{Soft}", w.Soft, "{Sleeping}", w.Sleeping, "{Code}", w.Code, "{Delivery}", w.Delivery, "{Repository}", w.Repository, "{Agent}", w.Agent, "{Row}", w.Row, "{Serial}", w.Serial).Replace(params)
 }
