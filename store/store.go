@@ -343,6 +343,10 @@ type ReadTx interface {
 	// RadiusNote returns the sealed content of a note that expires after now; nil if there is none.
 	RadiusNote(id string, now model.Time) ([]byte, error)
 
+	// History returns the newest rows of the record that name one of the objects, such as "token 0198c1f2...", the newest first and
+	// limit at most, without accepted logins. With before, only rows before that place. An index serves it.
+	History(objects []string, before AuditPlace, limit int) ([]model.Audit, error)
+
 	// VerifyAudit checks every row of the record and every mark: that none was changed, inserted, removed or moved by hand. Rows
 	// and marks that were cut off the end can be detected only by a head from before: expect, unless it is empty. An error of
 	// kind RecordBroken names the first place that does not match. An expect that is not a head is Invalid.

@@ -315,10 +315,10 @@ func TestConsoleShowsCodesOnRequest(t *testing.T) {
 		return int(total)
 	}
 	p.opens("Installation codes")
-	p.fill("Search by description", "number")
+	p.fill("Search installation codes", "number")
 	p.sees("1–3 of 3")
 	p.missing("secret-")
-	p.click("radio", "Select number 1")
+	p.click("checkbox", "Select number 1")
 	p.click("button", "Edit")
 	p.find("dialog", "Edit installation code", 1)
 	p.click("button", "Cancel")
@@ -413,7 +413,7 @@ func TestConsoleDeviceFaults(t *testing.T) {
 	if code, err := c.post(service.url, "device/connect", map[string]any{"token": made["clientToken"]}); code != 0 || err != nil {
 		t.Error(code, err)
 	}
-	p.fill("Search by name", "A long")
+	p.fill("Search devices", "A long")
 	p.sees("1–1 of 1")
 	p.sees("Online")
 	p.looks("devices-long")

@@ -39,8 +39,9 @@ export function audit() {
   const list = listPage({
     title: "Audit", method: "audit/search", sort: "-time", returns: ["*"],
     also: (rows) => names(rows, known),
-    search: {label: "Search by method", match: (t) => ["method", ">>", t]},
-    filters: [{label: "Who", match: (v) => ["agent", "=", v]}, {label: "Outcome", options: [{value: "0", label: outcome(0)}, ...refusals], match: (v) => ["outcome", "=", v]}],
+    noun: "row", nouns: "rows", name: (a) => a.id,
+    search: {label: "Search by method", by: [{key: "method", label: "method", match: (t) => [["method", ">>", t]]}]},
+    filters: [{key: "who", label: "Who", match: (v) => ["agent", "=", v]}, {key: "outcome", label: "Outcome", options: [{value: "0", label: outcome(0)}, ...refusals], match: (v) => ["outcome", "=", v]}],
     columns: [
       {label: "Time", sort: "time", cell: (a) => when(a.time)},
       {label: "Who", cell: (a) => a.agent},

@@ -56,7 +56,7 @@ export function field(spec) {
     }
     case "choice": { // none, or something that is entered then
       const inner = field({...spec.inner, label: spec.inner.label ?? spec.label, name: ""});
-      const pick = (is, text) => h("label", {class: "option"}, h("input", {type: "radio", name: id, value: is, checked: empty(spec.inner.value) === (is === "none"), on: {change: () => fit(is === "some")}}), h("span", {}, text));
+      const pick = (is, text) => h("label", {class: "option"}, h("input", {type: "radio", name: id, value: is, checked: (spec.initial ?? (empty(spec.inner.value) ? "none" : "some")) === is, on: {change: () => fit(is === "some")}}), h("span", {}, text));
       const [none, some] = [pick("none", spec.none), pick("some", spec.some)];
       const on = () => some.firstChild.checked;
       const fit = (focused) => {

@@ -34,7 +34,8 @@ export const ignored = () => field({name: "ignore", label: "Columns to pass over
 
 const previewMost = 2 << 20; // bytes of a file that is sent twice, to be looked at before
 
-function table(caption, heads, rows) {
+// table shows rows of text in a frame of its own.
+export function table(caption, heads, rows) {
   return h("div", {class: "frame low", tabindex: "0", role: "region", "aria-label": caption}, h("table", {}, h("caption", {class: "hidden"}, caption),
     h("thead", {}, h("tr", {}, heads.map((x) => h("th", {scope: "col"}, x)))), h("tbody", {}, rows.map((r) => h("tr", {}, r.map((c) => h("td", {}, c)))))));
 }
