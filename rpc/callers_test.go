@@ -244,6 +244,7 @@ var tried = map[string]string{
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/history":                      `{"objects":["user {User}"]}`,
+	"audit/overview":                     `{}`,
 	"audit/verify":                       `{}`,
 	"domain/deployTokens":                `{"attrs":{"domain.id":"{Domain}","product.productCode":"GT"}}`,
 	"domain/estimateGuessing":            `{}`,

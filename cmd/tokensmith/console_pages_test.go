@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -106,7 +108,7 @@ func TestConsoleGroupsAndUnits(t *testing.T) {
 	p.looks("group-edit")
 	p.click("button", "Remove Staff")
 	p.click("button", "Save")
-	p.sees("The group is saved")
+	p.gone("dialog", "Edit group")
 	if got := c.result(t, service.url, "group/get", map[string]any{"match": []any{[]string{"name", "=", "On call"}}, "return": []any{map[string]any{"parents": []string{"name"}}}})["parents"]; fmt.Sprint(got) != "[]" {
 		t.Error(got)
 	}
@@ -448,4 +450,159 @@ func TestConsoleManyRows(t *testing.T) {
 	p.sees("2 done.")
 	p.click("button", "Done")
 	p.sees("1–1 of 1")
+}
+
+// TestConsoleOverview: the first page tells what needs attention and leads to it, and the record tells who did what.
+func TestConsoleOverview(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	p.at("overview")
+	p.sees("Nothing does: nobody is locked")
+	p.looks("overview-calm")
+	seed := []byte("12345678901234567890")
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "john", "firstName", "John", "lastName", "Backus"))
+	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "serial", "10000003", "seed", fmt.Sprintf("%x", seed), "user.loginName", "john"))
+	c.result(t, service.url, "license/create", attrsOf("name", "Trial", "seats", 5, "expires", time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339)))
+	verify := func(otp string) {
+		if _, err := c.post(service.url, "auth/verify", map[string]any{"user": map[string]string{"loginName": "john"}, "credential": otp}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify(otp.Generate(seed, 0, otp.Params{Algorithm: otp.HOTP, Digits: 6, Hash: otp.HmacSHA1}))
+	for range 11 {
+		verify("000000")
+	}
+	c.result(t, service.url, "token/set", map[string]any{"token": map[string]string{"serial": "10000003"}, "attrs": map[string]string{"status": "DISABLED"}})
+	p.opens("Licenses")
+	p.opens("Overview")
+	p.sees("1 user is locked")
+	p.sees("1 license ends")
+	p.sees("2 accepted") // with the administrator's own
+	p.sees("11 refused")
+	p.looks("overview")
+	p.click("link", "1 user is locked")
+	p.sees("1–1 of 1")
+	p.click("link", "john")
+	p.find("heading", "John Backus", 1)
+
+	// The record: the same again is one row, what was changed is told, and objects lead to their pages.
+	p.opens("Audit")
+	p.sees("× 10")
+	p.sees("Changed a token: status to disabled")
+	p.looks("audit-folded")
+	p.click("link", "10000003")
+	p.find("heading", "10000003", 1)
+	p.do(chromedp.NavigateBack())
+	p.click("button", "Details of row …")
+	p.sees("of the chain")
+	p.looks("audit-details")
+	p.click("button", "Close")
+	p.address("#/audit?from=2020-01-01&until=2020-12-31")
+	p.sees("Nothing fits")
+	p.click("button", "Clear all")
+	p.sees("Tried to log in")
+	dir := p.downloads()
+	p.click("button", "Export as CSV")
+	if csv := p.saved(dir, "audit.csv"); !strings.Contains(csv, `"token/set: status=DISABLED"`) {
+		t.Errorf("%.500s", csv)
+	}
+
+	// The palette finds pages and people by a few letters.
+	p.click("button", "Go to")
+	p.find("dialog", "Go to", 1)
+	p.looks("palette")
+	p.do(input.InsertText("jo back"))
+	p.sees("John Backus")
+	p.keys(kb.Enter)
+	p.find("heading", "John Backus", 1)
+	p.click("button", "Go to")
+	p.do(input.InsertText("licen"))
+	p.sees("Page")
+	p.keys(kb.Enter)
+	p.find("heading", "Licenses", 1)
+}
+
+// TestConsoleFewPermissions: an administrator with few permissions sees only what he may do, also on the pages of one object.
+func TestConsoleFewPermissions(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	c.result(t, service.url, "user/create", attrsOf("domain.name", "local", "loginName", "few", "password", "correct horse", "permissions", "token/search,token/get,user/search,application/search,device/search"))
+	c.result(t, service.url, "token/create", attrsOf("product.productCode", "SE", "serial", "10000003", "user.loginName", "few"))
+	c.result(t, service.url, "tokenAssignment/set", map[string]any{"tokenAssignment": map[string]any{"token.serial": "10000003"}, "attrs": map[string]string{"status": "DISABLED"}})
+	p.click("button", "Sign out")
+	p.signIn(`local\few`, "correct horse")
+	nothing := func() {
+		t.Helper()
+		p.settled()
+		for _, name := range []string{"Edit", "Delete", "Disable", "Assign", "Assign a token", "Synchronise", "Generate Token", "New …", "Add…", "Unassign", "More for …", "Import"} {
+			if fit, _ := p.named("button", name); len(fit) > 0 {
+				t.Errorf("there is a button %q", name)
+			}
+		}
+		p.missing("History")
+		if fit, _ := p.named("button", "Actions for …"); len(fit) > 0 {
+			t.Error("there is a menu without an action")
+		}
+	}
+	p.opens("Tokens")
+	nothing()
+	p.click("link", "10000003")
+	p.find("heading", "10000003", 1)
+	nothing()
+	p.looks("token-few-permissions")
+	p.click("link", `local\few`)
+	p.find("heading", "few", 1)
+	nothing()
+	p.opens("Applications")
+	p.click("link", "tokensmith")
+	p.find("heading", "tokensmith", 1)
+	nothing()
+}
+
+// permissions types the names of permissions into the open dialog.
+func (p *person) permissions(names string) {
+	p.t.Helper()
+	if fit, _ := p.named("textbox", "Names of the permissions"); len(fit) == 0 {
+		p.click("button", "Choose one by one")
+	}
+	p.fill("Names of the permissions", names)
+}
+
+// TestConsolePermissionsAreChosen: a role is chosen, or methods one by one; what one has not cannot be given.
+func TestConsolePermissionsAreChosen(t *testing.T) {
+	t.Parallel()
+	service, c, p := administrator(t)
+	given := func(login string) string {
+		return fmt.Sprint(c.result(t, service.url, "user/get", map[string]any{"user": map[string]string{"loginName": login}})["permissions"])
+	}
+	p.opens("Users")
+	p.click("button", "New user")
+	p.fill("Login name", "helen")
+	p.fill("Domain", "local")
+	p.fill("Password (optional)", "correct horse")
+	p.fill("Password, again (optional)", "correct horse")
+	p.choose("Permissions (optional)", "Help desk")
+	p.sees("Finds people and their tokens, unlocks")
+	p.click("button", "Choose one by one")
+	p.looks("permissions")
+	p.sees("Unlocks a user")
+	p.click("checkbox", "user/unlock…") // a role with one less
+	p.click("button", "Save")
+	p.sees("The user is saved")
+	if got := given("helen"); strings.Contains(got, "user/unlock") || !strings.Contains(got, "token/syncToken") || !strings.Contains(got, "user/resetPassword") {
+		t.Error(got)
+	}
+	p.click("button", "Actions for helen")
+	p.click("menuitem", "Edit")
+	p.click("button", "Choose one by one")
+	p.click("checkbox", "device/create …")
+	p.click("button", "Save")
+	p.gone("dialog", "…")
+	if got := given("helen"); !strings.Contains(got, "device/create") {
+		t.Error(got)
+	}
+	p.click("button", "Sign out")
+	p.signIn(`local\helen`, "correct horse")
+	p.find("link", "Tokens", 1)
+	p.missing("Agents")
 }

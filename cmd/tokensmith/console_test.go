@@ -229,6 +229,7 @@ func TestConsoleInstallationCodes(t *testing.T) {
 	p.click("radio", "Only so many times")
 	p.fill("Times it can be used", "5")
 	p.pick("Groups of the devices (optional)", "Lob", "Lobby")
+	p.sees("Whoever uses it gets a new account, guest1 and so on in the domain local, and a new device, in the group Lobby. It can be used 5 times, and does not expire.")
 	p.looks("code-new")
 	p.click("button", "Save")
 	p.sees("The installation code is saved")
@@ -447,10 +448,10 @@ func TestConsoleObjects(t *testing.T) {
 	p.sees("Choose a domain")
 	p.fill("Domain", "local")
 	p.fill("First name (optional)", "Ada")
-	p.fill("Permissions (optional)", "not a permission")
+	p.permissions("not a permission")
 	p.click("button", "Save")
 	p.sees("must be object/method, object/* or *")
-	p.fill("Permissions (optional)", "device/get, device/search")
+	p.permissions("device/get, device/search")
 	p.looks("user-new")
 	p.click("button", "Save")
 	p.sees("The user is saved")
@@ -516,7 +517,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.opens("Agents")
 	p.click("button", "New agent")
 	p.fill("Name", "batch")
-	p.fill("Permissions", "token/*")
+	p.permissions("token/*")
 	p.looks("agent-new")
 	p.click("button", "Save")
 	p.sees("It is shown this once. Store it where the program finds it.")
@@ -750,7 +751,8 @@ func TestConsoleIsGuarded(t *testing.T) {
 	total := len(index)
 	for _, name := range []string{"app.js", "app.css", "icon.svg", "dom.js", "api.js", "words.js", "notice.js", "dialog.js", "field.js", "picker.js",
 		"editor.js", "menu.js", "file.js", "secret.js", "signin.js", "route.js", "list.js", "bulk.js", "tree.js", "objectlist.js", "one.js", "timeline.js", "devices.js", "codes.js",
-		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "applications.js", "audit.js", "guessing.js"} {
+		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "applications.js", "audit.js", "guessing.js", "permissions.js", "account.js", "theme.js", "overview.js", "palette.js",
+		"deliveries.js"} {
 		r, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/console/%s/%s", service.url, folder[1], name), nil)
 		r.Header.Set("Accept-Encoding", "gzip")
 		resp, err := client.Do(r)
@@ -800,6 +802,10 @@ func TestConsoleByKeyboard(t *testing.T) {
 		}
 		t.Fatalf("the keyboard does not reach %q", name)
 	}
+	to("Devices")
+	p.keys(kb.Enter)
+	p.find("heading", "Devices", 1)
+	p.settled()
 	to("New Device")
 	p.keys(kb.Enter)
 	p.focus("Device Name")

@@ -16,3 +16,8 @@ ALTER TABLE users ADD COLUMN last_name_folded TEXT NOT NULL DEFAULT '';
 UPDATE users SET first_name_folded = lower(first_name), last_name_folded = lower(last_name) WHERE first_name <> '' OR last_name <> '';
 CREATE INDEX users_first_name ON users (first_name_folded, id);
 CREATE INDEX users_last_name ON users (last_name_folded, id);
+
+-- What the console's first page asks for: who is locked, and which codes end soon.
+
+CREATE INDEX users_locked ON users (id) WHERE status = 'LOCKED';
+CREATE INDEX installation_codes_expires ON installation_codes (expires) WHERE enabled AND expires > 0;

@@ -11,10 +11,7 @@ import {byName, objectList, positive} from "./objectlist.js";
 import {onePage, rows} from "./one.js";
 import {go, to} from "./route.js";
 import {secret} from "./secret.js";
-import {permissionsOf} from "./users.js";
 import {options} from "./words.js";
-
-const permissionHint = "Methods, one a line or separated by commas: token/create, token/*, or * for everything.";
 
 // listed is a list that was entered. One with nothing but commas is not the same as no limit.
 function listed(name, text, items) {
@@ -24,7 +21,7 @@ function listed(name, text, items) {
 
 const fields = (a) => [
   field({name: "name", label: "Name", value: a?.name, required: true, autofocus: true}),
-  field({name: "permissions", label: "Permissions", type: "textarea", value: a?.permissions.join("\n"), required: true, hint: permissionHint}),
+  field({name: "permissions", label: "Permissions", type: "permissions", value: a?.permissions, optional: true, hint: "Without any it may call nothing."}),
   field({name: "domains", label: "Domains", type: "choice", none: "All domains", some: "Only these", off: "", inner: {label: "Names of the domains", value: a?.domains.join(", "), hint: "Separated by commas."}}),
   field({name: "addresses", label: "Addresses", type: "choice", none: "It may call from anywhere", some: "Only from these", off: "", inner: {label: "Networks it calls from", value: a?.addresses.join(", "), hint: "Such as 10.0.0.0/8, separated by commas."}}),
   field({name: "rateLimit", label: "Rate", type: "choice", none: "As many calls as it likes", some: "Only so many calls a second", off: 0, inner: {type: "number", label: "Calls a second", min: 1, value: positive(a?.rateLimit)}}),
@@ -33,9 +30,8 @@ const fields = (a) => [
 
 const attrs = (v) => {
   const attrs = {...v};
-  if ("permissions" in v) attrs.permissions = permissionsOf(v.permissions);
   if ("domains" in v) attrs.domains = listed("domains", v.domains, v.domains.split(",").map((s) => s.trim()).filter(Boolean));
-  if ("addresses" in v) attrs.addresses = listed("addresses", v.addresses, permissionsOf(v.addresses));
+  if ("addresses" in v) attrs.addresses = listed("addresses", v.addresses, v.addresses.split(/[\s,]+/).filter(Boolean));
   return attrs;
 };
 

@@ -111,8 +111,10 @@ export async function everything(method, params) {
   return rows;
 }
 
-let methods = new Set();
+let methods = new Set(), revealing = new Set();
 
-// permit says what the person who is signed in may do.
-export const permit = (list) => { methods = new Set(list); };
+// permit says what the person who is signed in may do, and which of it shows secrets.
+export const permit = (list, secrets) => { methods = new Set(list); revealing = new Set(secrets); };
+export const allMethods = () => [...methods];
+export const reveals = (method) => revealing.has(method);
 export const may = (...all) => all.every((m) => methods.has(m));

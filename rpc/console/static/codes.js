@@ -211,17 +211,27 @@ async function editCode(c, opener, changed) {
     if (groups) groups.show(is !== "USE_EXISTING_DEVICE");
   }
   fit();
-  editor({title: c ? "Edit installation code" : "New installation code", opener, wide: true, of, done: "The installation code is saved.", fields: [
+  const expires = field({name: "expires", label: "Expiration", type: "choice", none: "Does not expire", some: "Expires", inner: {type: "datetime", label: "Expires at", value: c?.expires}});
+  const limit = field({name: "usageLimit", label: "Usage limit", type: "choice", none: "Any number of times", some: "Only so many times", inner: {type: "number", label: "Times it can be used", min: 1, value: c?.usageLimit}});
+  const delay = field({name: "usageLimitDelay", label: "Once the limit is reached", type: "choice", none: "It ends at once", some: "It stays usable for a while", off: 0, inner: {type: "number", label: "Usage limit delay, in seconds", min: 1, value: c?.usageLimitDelay || null}});
+  const sentence = h("p", {class: "advice", role: "status"});
+  // tell says what the code will do, as it is entered so far.
+  function tell() {
+    const entered = (f) => /^some (.+)$/.exec(f.raw())?.[1].replace(/false$/, "").trim();
+    const at = entered(expires), licensed = license?.control.selectedOptions[0];
+    sentence.replaceChildren(...[does({action: action.raw(), usernamePrefix: prefix.control.value || "…", "domain.name": domain.control.value || "…", "user.loginName": user.control.value || "…", "device.name": device.control.value || "…",
+      "license.name": licensed?.value ? licensed.text : null, groups: [...(groups?.el.querySelectorAll("li.chip") ?? [])].map((li) => ({name: li.textContent}))}), " ",
+    ...limits({usageLimit: Number(entered(limit)) || null, usageLimitDelay: Number(entered(delay)) || 0, expires: at && !isNaN(new Date(at)) ? new Date(at).toISOString() : null}).flat()].filter((x) => x !== ""));
+  }
+  const d = editor({title: c ? "Edit installation code" : "New installation code", opener, wide: true, of, done: "The installation code is saved.", fields: [
     head("Basic settings"),
     field({name: "description", label: "Description", value: c?.description, autofocus: true}),
     code, random,
     field({name: "enabled", label: "Enabled", type: "checkbox", value: c?.enabled ?? true}),
     head("Expiration"),
-    field({name: "expires", label: "Expiration", type: "choice", none: "Does not expire", some: "Expires", inner: {type: "datetime", label: "Expires at", value: c?.expires}}),
-    field({name: "usageLimit", label: "Usage limit", type: "choice", none: "Any number of times", some: "Only so many times", inner: {type: "number", label: "Times it can be used", min: 1, value: c?.usageLimit}}),
-    field({name: "usageLimitDelay", label: "Once the limit is reached", type: "choice", none: "It ends at once", some: "It stays usable for a while", off: 0, inner: {type: "number", label: "Usage limit delay, in seconds", min: 1, value: c?.usageLimitDelay || null}}),
+    expires, limit, delay,
     head("Action"),
-    action, prefix, domain, user, device, license, groups,
+    action, prefix, domain, user, device, license, groups, {el: sentence},
   ], save: async (v) => {
     const attrs = {...v};
     if (!v.code) delete attrs.code;
@@ -230,4 +240,6 @@ async function editCode(c, opener, changed) {
     else await call("installationCode/create", {attrs});
     changed();
   }});
+  for (const event of ["input", "change"]) d.el.addEventListener(event, tell);
+  tell();
 }

@@ -20,6 +20,8 @@ let ids = 0;
 export const newId = () => "e" + ++ids;
 
 const paths = {
+  overview: "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z",
+  messages: "M3 6h18v12H3zM3 7l9 7 9-7",
   devices: "M3 5h18v11H3zM9 20h6M12 16v4",
   codes: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 14h2v2h-2zM14 18h2v2h-2zM18 18h2v2h-2z",
   tokens: "M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM9 12l2 2 4-4",

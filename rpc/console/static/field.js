@@ -2,6 +2,7 @@
 // is a choice that one makes.
 import {h, newId} from "./dom.js";
 import {at} from "./api.js";
+import {permissionChooser} from "./permissions.js";
 import {picker} from "./picker.js";
 
 const made = new WeakMap(); // the field of an element
@@ -118,6 +119,12 @@ export function field(spec) {
       break;
     case "pick": { // another object, or several, found as one types
       const p = picker({...spec, id, common});
+      ({control, value, raw} = p);
+      el = box(head(), p.el);
+      break;
+    }
+    case "permissions": {
+      const p = permissionChooser({...spec, common});
       ({control, value, raw} = p);
       el = box(head(), p.el);
       break;

@@ -4,7 +4,9 @@ import {h, icon, number, newId} from "./dom.js";
 import {call, Refused} from "./api.js";
 import {bulkBar} from "./bulk.js";
 import {button} from "./dialog.js";
+import {editor} from "./editor.js";
 import {field} from "./field.js";
+import {csv, download} from "./file.js";
 import {nameOf} from "./picker.js";
 import {go, here, narrow, redraw} from "./route.js";
 import {label as words} from "./words.js";
@@ -19,16 +21,20 @@ const kept = "tokensmith rows"; // where the browser keeps how many rows one wan
 //   columns [{label, sort, cell(row), text(row): for a file, class, grow: its share of the width}],
 //   search {label, by [{key, label, match(text): conditions, or null where nothing can fit}]}: what the one search box looks for,
 //   filters [{key, label, options [{value, label}] or pick (an object of picker.js) or neither: typed text; match(value), unsorted,
-//     hidden: chosen elsewhere, named(value): what it is called}],
+//     type: of an input, such as date, hidden: chosen elsewhere, named(value): what it is called}],
 //   chips [{key, label, match}]: the states that matter, name(row), href(row): the page of one object,
 //   bulk [{label, ...}]: what is done to many (see bulk.js), tools [buttons], tabs (element), actions(row) → element,
-//   empty {title, text, action}, aside (element), also(rows): loads what cells show besides, drag
-// It gives {el, reload, restart, filter}.
+//   empty {title, text, action}, aside (element), also(rows): loads what cells show besides, drag,
+//   fold(rows): several rows as one
+// It gives {el, reload, restart, filter, filters, selected, drop, save, value}.
 export function listPage(spec) {
   const filters = (spec.filters ?? []).filter(Boolean).map((f) => ({...f, value: ""}));
   const chips = (spec.chips ?? []).filter(Boolean);
   const by = spec.search?.by.filter(Boolean) ?? [];
-  const columns = spec.columns.filter(Boolean);
+  const hiding = "tokensmith columns " + spec.method; // where the browser keeps which columns one does not want
+  const all = spec.columns.filter(Boolean);
+  const hidden = new Set((localStorage.getItem(hiding) ?? "").split("|"));
+  const columns = all.filter((c, i) => i === 0 || !hidden.has(c.label));
   const actions = spec.actions;
   let sort, asked, text, kind, page, size, on, cursors, total = null, turn = 0;
 
@@ -143,10 +149,10 @@ export function listPage(spec) {
   function typed(f) {
     const id = newId();
     let wait;
-    return h("div", {class: "filter"}, h("label", {class: "hidden", for: id}, f.label), h("input", {id, type: "search", placeholder: f.label, value: f.value, on: {input: (e) => {
+    return h("div", {class: "filter"}, h("label", {class: "hidden", for: id}, f.label), h("input", {id, type: f.type ?? "search", placeholder: f.label, value: f.value, title: f.type && f.label, on: {input: (e) => {
       clearTimeout(wait);
       wait = setTimeout(() => { f.value = e.target.value.trim(); begin(false); }, 200);
-    }}}));
+    }}}), f.type && h("span", {class: "faint", "aria-hidden": "true"}, f.label));
   }
 
   const chipRow = chips.map((c) => {
@@ -164,7 +170,17 @@ export function listPage(spec) {
     spec.tabs,
     h("div", {class: spec.aside ? "split" : ""}, spec.aside,
       h("div", {class: "card"}, (search || choices.length > 0) && h("div", {class: "bar"}, search, choices, (chipRow.length > 0 || filters.some((f) => f.hidden)) && h("div", {class: "narrow"}, chipRow, elsewhere)), meant, selection?.el, frame, status,
-        h("nav", {class: "pager", "aria-label": "Pages"}, place, h("span", {class: "grow"}), h("label", {class: "rows", for: rowsId}, "Rows"), perPage, back, next))));
+        h("nav", {class: "pager", "aria-label": "Pages"}, place, h("span", {class: "grow"}), button("Columns", (e) => chooseColumns(e.currentTarget), "quiet"), h("label", {class: "rows", for: rowsId}, "Rows"), perPage, back, next))));
+
+  function chooseColumns(opener) {
+    editor({title: "Columns", label: "Show", opener, intro: "Kept in this browser.", fields: [
+      field({name: "shown", label: "Shown besides " + all[0].label, type: "checks", value: columns.map((c) => c.label), options: all.slice(1).map((c) => ({value: c.label, label: c.label}))}),
+    ], save: async (v, d) => {
+      localStorage.setItem(hiding, all.slice(1).map((c) => c.label).filter((l) => !v.shown.includes(l)).join("|"));
+      d.close();
+      redraw();
+    }});
+  }
 
   // begin shows the list from its beginning, after what narrows it has changed.
   function begin(step) {
@@ -291,7 +307,7 @@ export function listPage(spec) {
     // Who was at a row's button is at the same one of the row as it is now.
     const held = body.contains(document.activeElement) ? nameAt(document.activeElement) : null;
     const turned = document.activeElement === document.body || document.activeElement === back || document.activeElement === next;
-    body.replaceChildren(...rows.map(line));
+    body.replaceChildren(...(spec.fold?.(rows) ?? rows).map(line));
     drawSelection();
     const from = (page - 1) * size;
     place.textContent = rows.length ? `${number(from + 1)}–${number(from + rows.length)} of ${number(total)}` : "";
@@ -366,6 +382,11 @@ export function listPage(spec) {
     // selected are the rows that are chosen by their check boxes, and drop forgets them.
     selected: () => selection.rows(),
     drop: () => selection.clear(),
+    // save writes what fits, up to most rows, into a CSV file.
+    async save(file, most) {
+      const shown = columns.filter((c) => c.label);
+      download(file, csv([shown.map((c) => c.label), ...(await everyRow(most)).map((r) => shown.map((c) => (c.text ?? ((x) => c.cell(x)?.textContent ?? c.cell(x)))(r)))]));
+    },
     value: (key) => filters.find((f) => f.key === key).value,
   };
   return api;

@@ -17,13 +17,10 @@ import {assignToken, tokenLine} from "./token.js";
 import {options} from "./words.js";
 
 const statuses = options("ACTIVE", "INACTIVE", "LOCKED", "DISABLED");
-const permissionHint = "Methods, one a line or separated by commas: token/create, token/*, or * for everything.";
 const listReturns = ["id", "loginName", "domain.name", "domain.id", "firstName", "lastName", "userPrincipalName", "email", "mobile", "status", "lastLogin", "permissions", "description", {tokens: ["serial"]}];
 
 export const fullName = (u) => [u.firstName, u.lastName].filter(Boolean).join(" ");
 export const userAddress = (u) => to("users", u["domain.name"], u.loginName);
-
-export const permissionsOf = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 const fields = (u) => [
   field({name: "loginName", label: "Login name", value: u?.loginName, required: true, autofocus: true}),
@@ -35,7 +32,7 @@ const fields = (u) => [
   field({name: "mobile", label: "Mobile", type: "tel", value: u?.mobile, optional: true}),
   ...newPassword({label: u ? "New password" : "Password", optional: true}),
   u && field({name: "status", label: "Status", type: "select", value: u.status, options: statuses}),
-  field({name: "permissions", label: "Permissions", type: "textarea", value: u?.permissions.join("\n"), optional: true, hint: "Of an administrator. " + permissionHint}),
+  field({name: "permissions", label: "Permissions", type: "permissions", value: u?.permissions, optional: true, hint: "Whoever has some is an administrator, and may sign in here."}),
   field({name: "description", label: "Description", value: u?.description, optional: true}),
 ];
 
@@ -43,7 +40,6 @@ function editUser(u, opener, changed) {
   const of = u && edited("user", u, listReturns);
   editor({opener, wide: true, of, title: u ? "Edit user" : "New user", done: "The user is saved.", fields: fields(u), save: async (v) => {
     const attrs = {...v};
-    if ("permissions" in v) attrs.permissions = permissionsOf(v.permissions);
     if (!v.password) delete attrs.password;
     if (u) await of.set(attrs);
     else await call("user/create", {attrs});

@@ -72,6 +72,15 @@ export function act(method) {
 // changes reads what the record says was changed: "status=DISABLED, description".
 const changes = (text) => (text ?? "").split(", ").filter(Boolean).map((c) => c.split("="));
 
+// nounOf is what the methods of an object are about.
+export function nounOf(object) {
+  const text = nouns[object] ?? apart(object);
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+// changesOf says what was changed, as people call it.
+export const changesOf = (text) => changes(text).map(([name, value]) => called(name) + (value === undefined ? "" : " to " + low(label(value)))).join(", ");
+
 const did = {
   create: "made", set: "changed", delete: "deleted", get: "read", search: "looked at", import: "imported", unlock: "unlocked", confine: "confined", release: "released", reset: "reset",
   syncToken: "synchronised", activate: "activated", getDownloadUrl: "made a download link of", sendDownloadUrl: "sent a download link of", retrieveCredential: "showed the seed of",
@@ -96,7 +105,7 @@ export function sentence(a, noun) {
   if (verb === "set" && a.changed) {
     const all = changes(a.changed);
     const state = all.find(([name, value]) => name === "status" && value);
-    const others = all.filter((c) => c !== state).map(([name, value]) => called(name) + (value === undefined ? "" : " to " + low(label(value))));
+    const others = all.filter((c) => c !== state).map((c) => changesOf(c.join("=")));
     if (state) verbs = states[state[1]] ?? "changed";
     if (others.length) more = (state ? ", and changed " : ": ") + others.join(", ");
   }
