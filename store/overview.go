@@ -36,8 +36,8 @@ func (tx *sqlReadTx) Overview(since, now, soon model.Time) (o model.Overview, er
 	err = tx.query(tx.short, `SELECT time / ? AS hour, COUNT(*), MIN(time),
 		SUM(CASE WHEN login AND outcome = 0 THEN 1 ELSE 0 END), SUM(CASE WHEN login AND outcome <> 0 THEN 1 ELSE 0 END)
 		FROM (SELECT time, outcome, method IN ('auth/verify', 'auth/logon', 'console/signIn') AS login FROM audit
-			WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?) AS latest GROUP BY time / ? ORDER BY 1`,
-		[]any{hour, since, maxLoginsCounted, hour}, func(rows *sqlx.Rows) error {
+			WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?) AS latest GROUP BY 1 ORDER BY 1`,
+		[]any{hour, since, maxLoginsCounted}, func(rows *sqlx.Rows) error {
 			for rows.Next() {
 				var h model.HourOfLogins
 				var n int64

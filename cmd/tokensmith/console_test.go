@@ -767,7 +767,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 		total += len(text)
 	}
 	t.Logf("%d bytes for the first paint", total)
-	if total > 100_000 {
+	if total > 120_000 {
 		t.Errorf("%d bytes for the first paint", total)
 	}
 }

@@ -1,6 +1,6 @@
 // My account: password, own tokens, sessions, and how this browser shows the console.
 import {h, when} from "./dom.js";
-import {post, Refused} from "./api.js";
+import {own, post, Refused} from "./api.js";
 import {ask, button} from "./dialog.js";
 import {chip, status} from "./list.js";
 import {failed} from "./notice.js";
@@ -29,7 +29,7 @@ export function account(signedOut) {
   async function load() {
     let a;
     try {
-      a = await post("account");
+      a = await own("account");
     } catch (e) {
       if (!(e instanceof Refused)) throw e;
       body.replaceChildren(h("p", {}, e.sentence), button("Try again", load));

@@ -36,12 +36,13 @@ export function palette(pages) {
     go(o.address);
   }
 
+  const pagesNow = () => pages.filter((p) => p.label.toLowerCase().includes(input.value.trim().toLowerCase())).map((p) => ({...p, more: "Page"}));
+
   async function look() {
-    const mine = ++turn;
+    const mine = turn;
     const text = input.value.trim();
-    const fits = pages.filter((p) => p.label.toLowerCase().includes(text.toLowerCase())).map((p) => ({...p, more: "Page"}));
-    offer(fits);
     if (!text) return;
+    const fits = pagesNow();
     const found = await Promise.all(objects.filter(([, method]) => may(method)).map(async ([object, , address]) => {
       const {rows} = await find(object, kinds[object], text, 5).catch(() => ({rows: []}));
       return rows.map((r) => ({label: kinds[object].name(r), more: kinds[object].more(r) || object, address: address(r)}));
@@ -60,6 +61,8 @@ export function palette(pages) {
   }
 
   input.addEventListener("input", () => {
+    turn++; // what is still under way comes too late
+    offer(pagesNow());
     clearTimeout(timer);
     timer = setTimeout(look, 120);
   });
@@ -72,5 +75,5 @@ export function palette(pages) {
       take(list.offered[active]);
     }
   });
-  look();
+  offer(pagesNow());
 }
