@@ -90,6 +90,7 @@ export function bulkBar(actions, list) {
       if (row === list.pageRows().at(-1)) queueMicrotask(draw);
       return input;
     },
+    draw,
     rows: () => [...chosen.values()],
     has: (id) => chosen.has(id),
     clear() { chosen.clear(); draw(); },

@@ -248,7 +248,7 @@ export function listPage(spec) {
       const match = await matching();
       if (mine !== turn) return;
       const cursor = cursors[page - 1]; // unknown where one came by the address
-      const found = match ? await call(spec.method, {match, return: spec.returns, sort: order(), count: total === null,
+      const found = match ? await call(spec.method, {match, return: spec.returns, sort: order(), count: false,
         ...(cursor === undefined ? {offset: (page - 1) * size, max: size + 1} : {cursor, max: size})}) : {rows: [], total: 0};
       if (mine !== turn) return;
       const more = cursor === undefined ? found.rows.length > size : !!found.next;
@@ -261,10 +261,11 @@ export function listPage(spec) {
       }
       await spec.also?.(found.rows);
       if (mine !== turn) return;
-      total ??= found.total;
       conditionsNow = match;
       if (found.next) cursors[page] = found.next;
+      if (!more && (found.rows.length || page === 1)) total = (page - 1) * size + found.rows.length;
       show(found.rows, more, text || filters.some((f) => f.value) || on.size > 0);
+      if (total === null) countAll(match, mine);
     } catch (e) {
       if (mine !== turn) return;
       if (!(e instanceof Refused)) throw e;
@@ -273,6 +274,21 @@ export function listPage(spec) {
     } finally {
       if (mine === turn) table.removeAttribute("aria-busy");
     }
+  }
+
+  // countAll counts what fits, behind the rows: of many that takes longer than to show some.
+  async function countAll(match, mine) {
+    const found = await call(spec.method, {match, max: 0}).catch(() => null);
+    if (mine !== turn || !found) return;
+    total = found.total;
+    showTotal();
+    selection?.draw();
+  }
+
+  function showTotal() {
+    const from = (page - 1) * size;
+    count.textContent = total === null ? "" : number(total);
+    place.textContent = rowsNow.length ? `${number(from + 1)}–${number(from + rowsNow.length)}${total === null ? "" : " of " + number(total)}` : "";
   }
 
   // everyRow gives all rows that fit, up to most of them.
@@ -301,7 +317,7 @@ export function listPage(spec) {
 
   function show(rows, more, narrowed) {
     rowsNow = rows;
-    count.textContent = total === undefined ? "" : number(total);
+    showTotal();
     status.hidden = true;
     frame.hidden = false;
     // Who was at a row's button is at the same one of the row as it is now.
@@ -309,8 +325,6 @@ export function listPage(spec) {
     const turned = document.activeElement === document.body || document.activeElement === back || document.activeElement === next;
     body.replaceChildren(...(spec.fold?.(rows) ?? rows).map(line));
     drawSelection();
-    const from = (page - 1) * size;
-    place.textContent = rows.length ? `${number(from + 1)}–${number(from + rows.length)} of ${number(total)}` : "";
     back.disabled = page < 2;
     next.disabled = !more;
     if (held) ([...body.querySelectorAll("button, input, a")].find((e) => nameAt(e) === held) ?? el.querySelector("h1")).focus();
