@@ -238,12 +238,14 @@ func (p *person) pick(label, text, option string) {
 	p.fill(label, text)
 	var at []float64 // the accessibility tree of the newest browsers cannot be read where it has options
 	p.until(func() bool {
-		return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(() => {
-			const e = [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
-			e?.scrollIntoView({block: "nearest"});
-			const r = e?.getBoundingClientRect();
+		return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(async () => {
+			const found = () => [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
+			found()?.scrollIntoView({block: "nearest"});
+			// The list gets its place with the next frame.
+			for (let n = 0; n < 2; n++) await new Promise((next) => requestAnimationFrame(next));
+			const r = found()?.getBoundingClientRect();
 			return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
-		})()`, option), &at)) == nil && len(at) == 2
+		})()`, option), &at, awaited)) == nil && len(at) == 2
 	}, func() string { return fmt.Sprintf("%q is not offered for %q", option, text) })
 	p.do(chromedp.MouseClickXY(at[0], at[1]))
 }

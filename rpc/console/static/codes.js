@@ -218,9 +218,9 @@ async function editCode(c, opener, changed) {
   // tell says what the code will do, as it is entered so far.
   function tell() {
     const entered = (f) => /^some (.+)$/.exec(f.raw())?.[1].replace(/false$/, "").trim();
-    const at = entered(expires), licensed = license?.control.selectedOptions[0];
+    const at = entered(expires), licensed = license ? license.control.selectedOptions[0] : null;
     sentence.replaceChildren(...[does({action: action.raw(), usernamePrefix: prefix.control.value || "…", "domain.name": domain.control.value || "…", "user.loginName": user.control.value || "…", "device.name": device.control.value || "…",
-      "license.name": licensed?.value ? licensed.text : null, groups: [...(groups?.el.querySelectorAll("li.chip") ?? [])].map((li) => ({name: li.textContent}))}), " ",
+      "license.name": licensed?.value ? licensed.text : null, groups: [...(groups ? groups.el.querySelectorAll("li.chip") : [])].map((li) => ({name: li.textContent}))}), " ",
     ...limits({usageLimit: Number(entered(limit)) || null, usageLimitDelay: Number(entered(delay)) || 0, expires: at && !isNaN(new Date(at)) ? new Date(at).toISOString() : null}).flat()].filter((x) => x !== ""));
   }
   const d = editor({title: c ? "Edit installation code" : "New installation code", opener, wide: true, of, done: "The installation code is saved.", fields: [
