@@ -231,7 +231,7 @@ async function editCode(c, opener, changed) {
     head("Expiration"),
     expires, limit, delay,
     head("Action"),
-    action, prefix, domain, user, device, license, groups, {el: sentence},
+    {el: sentence}, action, prefix, domain, user, device, license, groups,
   ], save: async (v) => {
     const attrs = {...v};
     if (!v.code) delete attrs.code;
