@@ -3,6 +3,7 @@ import {h, when, number, plural} from "./dom.js";
 import {call, may} from "./api.js";
 import {button} from "./dialog.js";
 import {confirm, edited, editor} from "./editor.js";
+import {emergencyCodes} from "./emergency.js";
 import {field, newPassword} from "./field.js";
 import {fileDialog, ignored} from "./file.js";
 import {chip, listPage, status} from "./list.js";
@@ -106,6 +107,7 @@ export function users() {
     actions: (u) => menu("Actions for " + u.loginName, [
       may("user/set") && {label: "Edit", act: (o) => editUser(u, o, list.reload)},
       may("user/set") && (may("group/search") || may("unit/search")) && {label: "Groups and unit", act: (o) => editMemberships(u, o, changed)},
+      emergencyCodes(u),
       may("user/unlock") && u.status === "LOCKED" && {label: "Unlock", act: () => unlock(u, list.reload)},
       may("user/resetPassword") && {label: "Reset password", act: (o) => resetPassword(u, o)},
       may("user/delete") && {label: "Delete", danger: true, act: (o) => deleteUser(u, o, list.reload)},
@@ -137,6 +139,7 @@ export const user = ([domain, login]) => onePage({
   act: (u, again) => [
     may("user/unlock") && (u.status === "LOCKED" || u.failCount > 0) && button("Unlock", () => unlock(u, again), "primary"),
     may("tokenAssignment/create") && may("token/search") && button("Assign a token", (e) => assignToken(u, e.currentTarget, again), u.tokenAssignments.length ? "" : "primary"),
+    emergency(u),
     may("user/set") && button("Edit", (e) => editUser(u, e.currentTarget, again)),
     menu("More for " + u.loginName, [
       may("user/set") && u.status === "ACTIVE" && {label: "Disable", act: () => attempt(async () => { await call("user/set", {id: u.id, attrs: {status: "DISABLED"}, expect: {status: u.status}}); again(); }, "The user is disabled.")},
@@ -157,6 +160,12 @@ export const user = ([domain, login]) => onePage({
   ],
   history: (u) => ({noun: "user", objects: ["user " + u.id, ...u.tokenAssignments.map((a) => "token assignment " + a.id)]}),
 });
+
+// emergency is the button to a user's emergency codes.
+function emergency(u) {
+  const codes = emergencyCodes(u);
+  return codes && button(codes.label, (e) => codes.act(e.currentTarget));
+}
 
 // why says why a user cannot log in; nothing where nothing is known that would hinder him.
 function why(u) {
