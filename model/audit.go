@@ -15,5 +15,6 @@ type Audit struct {
 	Object   string `db:"object"`  // the object of the action, such as "token 0198c1f2..."
 	Outcome  int64  `db:"outcome"` // the error code of the reply; 0 means success
 	Remote   string `db:"remote"`  // the caller's address
+	Changed  string `db:"changed"` // what a change gave, such as "status=DISABLED, description": a value only of what is one of a few
 	MAC      []byte `db:"mac"`
 }

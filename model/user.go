@@ -12,7 +12,9 @@ type User struct {
 	LoginName               string  `db:"login_name"`
 	LoginNameFolded         string  `db:"login_name_folded"`
 	FirstName               string  `db:"first_name"`
+	FirstNameFolded         string  `db:"first_name_folded"`
 	LastName                string  `db:"last_name"`
+	LastNameFolded          string  `db:"last_name_folded"`
 	Password                []byte  `db:"password"` // sealed argon2id string; nil if there is none
 	Email                   string  `db:"email"`
 	EmailFolded             string  `db:"email_folded"`

@@ -243,6 +243,8 @@ var tried = map[string]string{
 	"radiusClient/rotateSecret":          `{"id":"{Radius}"}`,
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
+	"audit/history":                      `{"objects":["user {User}"]}`,
+	"audit/overview":                     `{}`,
 	"audit/verify":                       `{}`,
 	"domain/deployTokens":                `{"attrs":{"domain.id":"{Domain}","product.productCode":"GT"}}`,
 	"domain/estimateGuessing":            `{}`,

@@ -351,6 +351,7 @@ func (k *talk) fill(s string) string {
 var (
 	anyID          = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 	anyClientToken = regexp.MustCompile(model.ClientTokenPattern)
+	anyPlace       = regexp.MustCompile(`"next":"MT[\w-]+"`) // a place in the record, whose chains have random names
 )
 
 // send sends a request and returns its status and reply, with ids replaced by their names. A body line "base64:..." is decoded
@@ -389,5 +390,5 @@ func (k *talk) send(request []string, body string) (int, string) {
 			shown = strings.ReplaceAll(shown, value, "{"+name+"}")
 		}
 	}
-	return w.Code, anyClientToken.ReplaceAllString(anyID.ReplaceAllString(shown, "{id}"), "{clientToken}")
+	return w.Code, anyPlace.ReplaceAllString(anyClientToken.ReplaceAllString(anyID.ReplaceAllString(shown, "{id}"), "{clientToken}"), `"next":"{place}"`)
 }

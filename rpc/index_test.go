@@ -57,6 +57,8 @@ func TestSearchesUseIndexes(t *testing.T) {
 		{token.TokenType, `[["repository.name","=","default"]]`},
 		{people.UserType, `[["loginName","=","x"]]`},
 		{people.UserType, `[["loginName",">>","x"]]`},
+		{people.UserType, `[["firstName",">>","x"]]`},
+		{people.UserType, `[["lastName",">>","x"],["firstName",">>","y"]]`},
 		{people.UserType, `[["email","=","x"]]`},
 		{people.UserType, `[["domain.name","=","x"],["loginName","=","y"]]`},
 		{people.UserType, `[["tokens.serial","=","x"]]`},

@@ -139,6 +139,7 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 	if number == 13 {
 		agentsOfThirteen(t, s)
 		locksOfThirteen(t, s)
+		namesOfThirteen(t, s)
 	}
 	if _, err := s.store.Check(t.Context(), 100, true); err != nil {
 		t.Error(err)
@@ -152,6 +153,16 @@ func locksOfThirteen(t *testing.T, s *service) {
 		s.Call(t.Context(), "tempPass/create", fmt.Appendf(nil, `{"attrs":{"user.loginName":%q,"password":"a-code"}}`, login))
 		if reply := string(s.Call(t.Context(), "auth/verify", fmt.Appendf(nil, `{"user":{"loginName":%q},"credential":{"otp":"a-code"}}`, login))); !strings.HasPrefix(reply, want) {
 			t.Errorf("%s: %s, not %s", login, reply, want)
+		}
+	}
+}
+
+// Version 13 compared first and last names as they are written. Now they are found without case, also those that SQL cannot fold.
+func namesOfThirteen(t *testing.T, s *service) {
+	for _, match := range []string{`["lastName",">>","ång"]`, `["firstName","=","ÉMILIE"]`} {
+		reply := string(s.Call(t.Context(), "user/search", []byte(`{"match":[`+match+`],"return":["loginName"]}`)))
+		if !strings.Contains(reply, `"rows":[{"loginName":"second"}]`) {
+			t.Errorf("%s: %s", match, reply)
 		}
 	}
 }

@@ -102,7 +102,11 @@ func auditID(writer string, seq int64) string {
 }
 
 func auditMessage(r *model.Audit, before []byte) []byte {
-	return keyring.Message("row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote)
+	fields := []any{"row", before, r.ID, r.Writer, r.Sequence, int64(r.Time), r.Agent, r.Method, r.Object, r.Outcome, r.Remote}
+	if r.Changed != "" { // rows from before there was such a column verify as they are
+		fields = append(fields, r.Changed)
+	}
+	return keyring.Message(fields...)
 }
 
 // beginChain begins a new chain and stores its head in the transaction.

@@ -23,7 +23,7 @@ import (
 var migrations embed.FS
 
 // afterMigration holds, by number, what a migration does in its transaction beyond SQL.
-var afterMigration = map[int]func(*sqlTx) error{12: foldPrincipalNames, 14: foldAgentNames, 18: narrowStates}
+var afterMigration = map[int]func(*sqlTx) error{12: foldPrincipalNames, 14: foldAgentNames, 18: narrowStates, 19: foldNames}
 
 const metaSchema, metaCanary = "schema", "canary"
 

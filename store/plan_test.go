@@ -106,6 +106,12 @@ func TestPlans(t *testing.T) {
 		{"SessionByHash", false, func(tx store.Tx) error { _, err := tx.SessionByHash([]byte("x")); return err }},
 		{"SessionUsed", false, func(tx store.Tx) error { return tx.SessionUsed([]byte("x"), 1) }},
 		{"DropSession", false, func(tx store.Tx) error { return tx.DropSession([]byte("x")) }},
+		{"SessionsOf", true, func(tx store.Tx) error { _, err := tx.SessionsOf("x"); return err }},
+		{"History", false, func(tx store.Tx) error { _, err := tx.History([]string{"x", "y"}, store.AuditPlace{}, 10); return err }},
+		{"History goes on", false, func(tx store.Tx) error {
+			_, err := tx.History([]string{"x"}, store.AuditPlace{Time: 1, ID: "z"}, 10)
+			return err
+		}},
 		{"SignIns", false, func(tx store.Tx) error { _, err := tx.SignIns("x"); return err }},
 		{"SignInsFrom", false, func(tx store.Tx) error { _, err := tx.SignInsFrom("x"); return err }},
 		{"UnlockSignIns", false, func(tx store.Tx) error { return tx.UnlockSignIns("x") }},

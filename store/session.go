@@ -10,6 +10,10 @@ func (tx *sqlReadTx) SessionByHash(hash []byte) (model.Session, error) {
 	return s, err
 }
 
+func (tx *sqlReadTx) SessionsOf(userID string) ([]model.Session, error) {
+	return loadAll[model.Session](tx, "user_id = ? ORDER BY date_created DESC LIMIT 100", userID)
+}
+
 func (tx *sqlReadTx) SignIns(userID string) ([]model.SignIns, error) {
 	return loadAll[model.SignIns](tx, "user_id = ?", userID)
 }

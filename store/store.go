@@ -221,6 +221,8 @@ type ReadTx interface {
 	AgentsCalled(folded []string) ([]model.Agent, error)
 	// SessionByHash returns a session. If there is none, it returns NotFound.
 	SessionByHash(hash []byte) (model.Session, error)
+	// SessionsOf returns the sessions of a user, the latest first, 100 at most, also those that are not good any more.
+	SessionsOf(userID string) ([]model.Session, error)
 	// SignIns returns the counts of a user's sign-ins to the console, one for each address.
 	SignIns(userID string) ([]model.SignIns, error)
 	// SignInsFrom returns the counts of sign-ins from an address, one for each user. Sign-ins without an address are not found.
@@ -342,6 +344,14 @@ type ReadTx interface {
 	RadiusClients() ([]model.RadiusClient, error)
 	// RadiusNote returns the sealed content of a note that expires after now; nil if there is none.
 	RadiusNote(id string, now model.Time) ([]byte, error)
+
+	// History returns the newest rows of the record that name one of the objects, such as "token 0198c1f2...", the newest first and
+	// limit at most, without accepted logins. With before, only rows before that place. An index serves it.
+	History(objects []string, before AuditPlace, limit int) ([]model.Audit, error)
+
+	// Overview counts what an administrator should look at: licenses and installation codes that end before soon are among it, and
+	// the logins since a moment, as far as a limited part of the record tells of them.
+	Overview(since, now, soon model.Time) (model.Overview, error)
 
 	// VerifyAudit checks every row of the record and every mark: that none was changed, inserted, removed or moved by hand. Rows
 	// and marks that were cut off the end can be detected only by a head from before: expect, unless it is empty. An error of

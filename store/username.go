@@ -273,3 +273,34 @@ func foldPrincipalNames(tx *sqlTx) error {
 		}
 	}
 }
+
+// personName is what foldNames reads of a user: a later schema has more columns than this one.
+type personName struct {
+	ID          string `db:"id"`
+	First       string `db:"first_name"`
+	FirstFolded string `db:"first_name_folded"`
+	Last        string `db:"last_name"`
+	LastFolded  string `db:"last_name_folded"`
+}
+
+var selectPersonNames = selects[personName]("SELECT id, first_name, first_name_folded, last_name, last_name_folded FROM users")
+
+// foldNames folds the first and last names that SQL did not fold as model.Fold does.
+func foldNames(tx *sqlTx) error {
+	for after := ""; ; {
+		users, err := selectPersonNames.all(&tx.sqlReadTx, " WHERE id > ? AND (first_name <> '' OR last_name <> '') ORDER BY id LIMIT ?", after, maxChunk)
+		if err != nil || len(users) == 0 {
+			return err
+		}
+		for _, u := range users {
+			after = u.ID
+			first, last := model.Fold(u.First), model.Fold(u.Last)
+			if first == u.FirstFolded && last == u.LastFolded {
+				continue
+			}
+			if _, err := tx.execOften("UPDATE users SET first_name_folded = ?, last_name_folded = ? WHERE id = ?", first, last, u.ID); err != nil {
+				return err
+			}
+		}
+	}
+}

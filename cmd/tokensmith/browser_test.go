@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -232,20 +233,32 @@ func (p *person) types(label, text string) {
 	p.do(chromedp.KeyEvent(text))
 }
 
-// pick types text into the field with a label, and clicks what is offered for it. option is how that begins.
+// pick types text into the field with a label, and clicks what is offered for it. option is how that begins. A click may miss what
+// moves just then; then it is done again, as a person would.
 func (p *person) pick(label, text, option string) {
 	p.t.Helper()
-	p.fill(label, text)
-	var at []float64 // the accessibility tree of the newest browsers cannot be read where it has options
-	p.until(func() bool {
-		return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(() => {
-			const e = [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
-			e?.scrollIntoView({block: "nearest"});
-			const r = e?.getBoundingClientRect();
-			return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
-		})()`, option), &at)) == nil && len(at) == 2
-	}, func() string { return fmt.Sprintf("%q is not offered for %q", option, text) })
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
+	for began := time.Now(); ; {
+		p.fill(label, text)
+		var at []float64 // the accessibility tree of the newest browsers cannot be read where it has options
+		p.until(func() bool {
+			return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(async () => {
+				const found = () => [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
+				found()?.scrollIntoView({block: "nearest"});
+				// The list gets its place with the next frame.
+				for (let n = 0; n < 2; n++) await new Promise((next) => requestAnimationFrame(next));
+				const r = found()?.getBoundingClientRect();
+				return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
+			})()`, option), &at, awaited)) == nil && len(at) == 2
+		}, func() string { return fmt.Sprintf("%q is not offered for %q", option, text) })
+		left := ""
+		p.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Evaluate(`[...document.querySelectorAll("[role=combobox]")].map((e) => e.value ?? "").join("\n")`, &left))
+		if !slices.Contains(strings.Split(left, "\n"), text) {
+			return
+		}
+		if time.Since(began) > modeltest.Patience {
+			p.t.Fatalf("%q cannot be chosen for %q", option, text)
+		}
+	}
 }
 
 // choose selects an option of a select element by its text.

@@ -29,6 +29,7 @@ var AuditType = object.Declare(&object.Type{
 		{Name: "outcome", Kind: object.Integer, About: "the reply's error code; 0 = done"},
 		{Name: "remote", Kind: object.Text, About: "the caller's address"},
 		{Name: "writer", Kind: object.Text, About: "the chain that the row belongs to"},
+		{Name: "changed", Kind: object.Text, About: "what a change gave: names of attributes, and values of those that are one of a few"},
 		{Name: "sequence", Kind: object.Integer, About: "its number in the chain, from 1"},
 	},
 })

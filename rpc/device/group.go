@@ -22,6 +22,7 @@ var DeviceGroupType = object.Declare(&object.Type{
 	Attrs: []object.Attr{
 		{Name: "name", Kind: object.Text, Rule: model.CodeName, When: object.Always, Required: true, Fold: true, Indexed: true, About: "unique, compared without case"},
 		{Name: "description", Kind: object.Text, Rule: model.AnyText, When: object.Always, Max: 1024},
+		{Name: "hasChildren", Kind: object.Boolean, Leads: []store.Step{store.GroupsBelow}, About: "whether groups are in it"},
 		{Name: "parent", Kind: object.Ref, When: object.Always, Object: "deviceGroup", About: fmt.Sprintf("none = at the top; at most %d levels", model.MaxLevels)},
 	},
 	Collections: []object.Collection{

@@ -65,6 +65,7 @@ type Request struct {
 // again.
 type Effects struct {
 	Object      string       // the object of the audit row
+	Changed     string       // what a change gave; see model.Audit
 	Shown       []string     // ids of the objects whose secrets were returned
 	SecretsTold []string     // in a batch: the objects whose secrets its calls returned
 	Unrecorded  bool         // it changes nothing that the audit log records, except times of last use
@@ -238,7 +239,7 @@ func (c *Call) Recheck(tx store.ReadTx) error {
 
 // Audit adds the call's audit row.
 func (c *Call) Audit(tx store.Tx, result any) error {
-	row := model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: c.Object, Remote: c.Remote}
+	row := model.Audit{Time: c.Now, Agent: c.name(), Method: c.Method.Path, Object: c.Object, Remote: c.Remote, Changed: c.Changed}
 	if o, ok := result.(CommittedRefusal); ok {
 		row.Outcome = int64(wire.CodeOf(o.Err).Number)
 	}

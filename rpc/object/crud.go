@@ -337,6 +337,7 @@ func (m CRUD) change(ctx context.Context, c *dispatch.Call, d *Decoded) (func(tx
 		if err := d.Into(c, tx, row); err != nil {
 			return err
 		}
+		c.Changed = d.changed()
 		m.Type.stamp(row, "lastUpdated", c.Now)
 		return m.Write(c, tx, d, old.Interface(), row)
 	}, nil

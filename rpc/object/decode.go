@@ -2,6 +2,7 @@ package object
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -213,6 +214,43 @@ func (d *Decoded) read(a *Attr, place string, v jsontext.Value) error {
 		d.Values = append(d.Values, Value{a, out, false})
 	}
 	return err
+}
+
+// changed returns the names of the sent attributes, in the order of the declaration, with the values of those that are one of a few.
+// It is what the audit log says of a change, so it never contains a text that a client wrote.
+func (d *Decoded) changed() string {
+	var all []string
+	for i := range d.obj.Attrs {
+		a := &d.obj.Attrs[i]
+		if v, ok := d.sent(a); ok {
+			all = append(all, a.Name+v)
+		}
+	}
+	for _, m := range d.members {
+		all = append(all, m.coll.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// sent returns whether an attribute was sent, and its value as "=VALUE" if it is one of a few.
+func (d *Decoded) sent(a *Attr) (value string, ok bool) {
+	if _, secret := d.Secrets[a.Name]; secret {
+		return "", true
+	}
+	for _, v := range d.Values {
+		if v.attr == a && !v.Initial {
+			if a.Kind == Enum || a.Kind == Boolean {
+				value = fmt.Sprint("=", v.v)
+			}
+			return value, true
+		}
+	}
+	for _, r := range d.refs {
+		if r.attr == a {
+			return "", true
+		}
+	}
+	return "", false
 }
 
 // Has returns whether an attribute was sent.

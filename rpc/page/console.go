@@ -28,6 +28,10 @@ func (p *Pages) Console(w http.ResponseWriter, r *http.Request, c *dispatch.Call
 		p.Auth.SignIn(w, r, c)
 	case rest == "signOut":
 		p.Auth.SignOut(w, r, c)
+	case rest == "signOutEverywhere":
+		p.Auth.SignOutEverywhere(w, r, c)
+	case rest == "account":
+		p.Auth.ShowAccount(w, r, c)
 	case rest == "whoami":
 		p.whoami(w, r, c)
 	case isMethod:
@@ -49,16 +53,20 @@ func (p *Pages) whoami(w http.ResponseWriter, r *http.Request, c *dispatch.Call)
 		c.Fail(w, err, true)
 		return
 	}
-	c.AnswerPage(w, session.SignedIn{LoginName: c.Agent.Name, Methods: permitted(c)})
+	paths, reveals := permitted(c)
+	c.AnswerPage(w, session.SignedIn{LoginName: c.Agent.Name, Methods: paths, Reveals: reveals})
 }
 
-// permitted returns the paths of the methods that the caller may use.
-func permitted(c *dispatch.Call) []string {
-	paths := []string{}
+// permitted returns the paths of the methods that the caller may use, and those of them that show a secret.
+func permitted(c *dispatch.Call) (paths, reveals []string) {
+	paths, reveals = []string{}, []string{}
 	for i := range c.Server.Methods {
 		if m := &c.Server.Methods[i]; !m.Device && c.Permits(m.Path) {
 			paths = append(paths, m.Path)
+			if m.Reveals {
+				reveals = append(reveals, m.Path)
+			}
 		}
 	}
-	return paths
+	return paths, reveals
 }

@@ -29,6 +29,7 @@ type Sessions struct{ Server *dispatch.Server }
 type SignedIn struct {
 	LoginName string   `json:"loginName"`
 	Methods   []string `json:"methods"` // the methods that this administrator may use
+	Reveals   []string `json:"reveals"` // those of them that show a secret, which object/* does not permit
 }
 
 // ConsolePath is the path of the console. Its cookie is sent only there.

@@ -21,7 +21,7 @@ type TokenAssignment struct{ object.CRUD }
 var AssignmentType = object.Declare(&object.Type{
 	Name: "tokenAssignment", NotFound: model.AssignmentNoun, Limited: object.Changes, Row: func() any { return new(model.Assignment) },
 	Keys: [][]string{{"token", "user"}}, ShownWhenAmbiguous: []string{"id", "token.serial", "user.loginName"},
-	Prepare: prepareAssignment, Check: checkAssignment, BeforeDelete: unassign,
+	Prepare: prepareAssignment, Check: checkAssignment, AfterWrite: assigned, BeforeDelete: unassign,
 	Attrs: []object.Attr{
 		{Name: "token", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "token", Indexed: true},
 		{Name: "user", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "user", Indexed: true},
@@ -224,9 +224,28 @@ func (m *TokenAssignment) Sort(r *http.Request, args *SortArgs, plan *dispatch.P
 	return nil
 }
 
+// assigned names the token and the user of a new assignment in the record, so that the history of each tells of it.
+func assigned(c *dispatch.Call, tx store.Tx, _ *object.Decoded, old, row any) error {
+	if old != nil {
+		return nil
+	}
+	return touched(c, tx, row.(*model.Assignment))
+}
+
+func touched(c *dispatch.Call, tx store.Tx, a *model.Assignment) error {
+	if err := c.AlsoTouched(tx, TokenType.Noun, a.TokenID); err != nil {
+		return err
+	}
+	return c.AlsoTouched(tx, people.UserType.Noun, a.UserID)
+}
+
 // unassign deletes an unused provisioning link of the token, which the user may have.
-func unassign(_ *dispatch.Call, tx store.Tx, row any) error {
-	return tx.DropLink(row.(*model.Assignment).TokenID)
+func unassign(c *dispatch.Call, tx store.Tx, row any) error {
+	a := row.(*model.Assignment)
+	if err := touched(c, tx, a); err != nil {
+		return err
+	}
+	return tx.DropLink(a.TokenID)
 }
 
 // mayShare returns an error if a caller that is limited to domains would change something for users of other domains.

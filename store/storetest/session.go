@@ -87,8 +87,20 @@ func sessions(t *testing.T, d *Database) {
 	has("two", 0)
 	has("three", 30)
 	insert(t, s, &model.Session{Hash: []byte("four"), UserID: w.user.ID, DateCreated: 40, LastUsed: 40})
+	insert(t, s, &model.Session{Hash: []byte("five"), UserID: w.user.ID, DateCreated: 50, LastUsed: 50})
+	view(t, s, func(tx store.ReadTx) error {
+		all, err := tx.SessionsOf(w.user.ID)
+		if err != nil {
+			return err
+		}
+		if len(all) != 2 || string(all[0].Hash) != "five" || string(all[1].Hash) != "four" {
+			t.Errorf("the user's sessions are %v", all)
+		}
+		return nil
+	})
 	update(t, s, func(tx store.Tx) error { return tx.DropSessionsOf(w.user.ID) })
 	has("four", 0)
+	has("five", 0)
 	has("three", 30)
 	update(t, s, func(tx store.Tx) error { return tx.Delete(other) })
 	has("three", 0)

@@ -52,6 +52,9 @@ export async function post(path, params = {}) {
   return reply.result;
 }
 
+// own reads what is one's own from the console's part of the server; one whose session has ended signs in again.
+export const own = (path) => answered(() => sent(path, "{}"));
+
 async function sent(path, body, headers = {}) {
   let response;
   try {
@@ -111,8 +114,10 @@ export async function everything(method, params) {
   return rows;
 }
 
-let methods = new Set();
+let methods = new Set(), revealing = new Set();
 
-// permit says what the person who is signed in may do.
-export const permit = (list) => { methods = new Set(list); };
+// permit says what the person who is signed in may do, and which of it shows secrets.
+export const permit = (list, secrets) => { methods = new Set(list); revealing = new Set(secrets); };
+export const allMethods = () => [...methods];
+export const reveals = (method) => revealing.has(method);
 export const may = (...all) => all.every((m) => methods.has(m));

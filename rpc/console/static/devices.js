@@ -1,5 +1,5 @@
-// Devices, their client tokens and their groups.
-import {h, icon, when, plural, number} from "./dom.js";
+// Devices, their client tokens and their groups: the list, and the page of one.
+import {h, when, plural, number} from "./dom.js";
 import {call, everything, may, at} from "./api.js";
 import {button} from "./dialog.js";
 import {confirm, edited, editor} from "./editor.js";
@@ -7,16 +7,16 @@ import {field} from "./field.js";
 import {download} from "./file.js";
 import {chip, listPage, status} from "./list.js";
 import {menu} from "./menu.js";
-import {failed, notice, prepare} from "./notice.js";
-import {kinds} from "./picker.js";
+import {prepare} from "./notice.js";
+import {onePage, rows} from "./one.js";
+import {find, kinds, nameOf} from "./picker.js";
+import {go, to} from "./route.js";
 import {secret} from "./secret.js";
+import {levelsBelow, treePanel} from "./tree.js";
 import {options} from "./words.js";
 
 const advice = "Store this token securely: whoever has it is this device. It can be shown again from the device's Actions menu.";
 const warning = "A new token deactivates the existing one: the device that uses the old token is logged out at once.";
-
-const groupReturns = ["id", "name", "description", "parent.id"];
-const groupsOf = () => everything("deviceGroup/search", {return: groupReturns, sort: "name", max: 1000});
 
 // seats offers the licenses that have some.
 async function seats() {
@@ -34,46 +34,107 @@ const returns = ["id", "name", "description", "platform", "status", "online", "l
 
 const chosenGroups = (row) => row?.groups.map(({id, name}) => ({id, name})) ?? [];
 
+export const deviceAddress = (d) => to("devices", d.name);
+const ownerAddress = (d) => to("users", d["user.domain.name"], d["user.loginName"]);
+const ownerName = (d) => d["user.domain.name"] + "\\" + d["user.loginName"];
+
+async function ofOwner(text) {
+  const {rows} = await find("user", kinds.user, text, 200);
+  return rows.length ? [["user.id", "in", rows.map((r) => r.id)]] : null;
+}
+
+const known = new Map(); // the ids of the groups in and below one
+
+const tokenState = (d) => (d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"));
+
+const deleteDevice = (d, opener, changed) => confirm({opener, title: "Delete device", typed: d.name, label: "Delete", text: "Its token ends, its seat becomes free, and its installation codes have no target any more.",
+  act: async () => { await call("device/delete", {id: d.id}); changed(); }, done: `${d.name} is deleted.`});
+
+const revokeToken = (d, opener, changed) => confirm({opener, title: "Revoke token", text: `The token of ${d.name} ends without a new one. A device that uses it is logged out at once.`, label: "Revoke token",
+  act: async () => { await call("device/revokeToken", {id: d.id}); changed(); }, done: "The token is revoked."});
+
 export function devices() {
-  let group = "";
-  const panel = groupPanel((ids) => { group = ids; list.restart(); }, () => list.reload());
-  const list = listPage({
-    title: "Devices", method: "device/search", sort: "name",
-    returns,
-    search: {label: "Search by name", match: (t) => ["name", ">>", t]},
+  let list;
+  const choose = (id) => { list.filters({group: id}); panel.press(); };
+  const panel = groupPanel({chosen: () => list?.value("group"), choose, moved: () => list.reload()});
+  const changed = () => { list.reload(); panel.reload(); };
+  const add = () => may("device/create") && button("New Device", (e) => newDevice(e.currentTarget, changed), "primary");
+  list = listPage({
+    title: "Devices", noun: "device", method: "device/search", sort: "name", returns, name: (d) => d.name, href: deviceAddress,
+    search: {label: "Search devices", by: [{key: "name", label: "name", match: (t) => [["name", ">>", t]]}, may("user/search") && {key: "owner", label: "owner", match: ofOwner}]},
     filters: [
-      {label: "Status", options: options("ACTIVE", "INACTIVE"), match: (v) => ["status", "=", v]},
-      {label: "Token", options: options("ISSUED", "ACTIVE", "REVOKED"), match: (v) => ["tokenState", "=", v]},
+      {key: "status", label: "Status", options: options("ACTIVE", "INACTIVE"), match: (v) => ["status", "=", v]},
+      {key: "token", label: "Token", options: options("ISSUED", "ACTIVE", "REVOKED"), match: (v) => ["tokenState", "=", v]},
+      {key: "group", label: "Group", hidden: true, match: (v) => ["groups.id", "in", known.get(v) ?? [v]], ready: async (v) => { known.set(v, await levelsBelow("deviceGroup", "parent.id", v)); }, named: (id) => nameOf("deviceGroup", id)},
     ],
-    fixed: () => (group ? [["groups.id", "in", group]] : []),
+    filtered: () => panel.press(),
+    chips: [{key: "unused", label: "Token never used", match: ["tokenState", "=", "ISSUED"]}, {key: "unlicensed", label: "Without license", match: ["license.id", "=", null]}, {key: "unowned", label: "Without owner", match: ["user.id", "=", null]}],
     aside: panel.el,
     drag: may("device/set"),
     columns: [
-      {label: "Name", sort: "name", grow: 1.7, cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
-      {label: "Status", sort: "status", grow: 1.7, cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
+      {label: "Name", sort: "name", grow: 1.7, text: (d) => d.name, cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
+      {label: "Status", sort: "status", grow: 1.2, cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
       {label: "License", cell: (d) => d["license.name"]},
-      {label: "Owner", cell: (d) => d["user.loginName"] && h("span", {title: d["user.domain.name"] + "\\" + d["user.loginName"]}, d["user.loginName"])},
+      {label: "Owner", text: (d) => d["user.loginName"] && ownerName(d), cell: (d) => d["user.loginName"] && h("span", {title: ownerName(d)}, d["user.loginName"])},
       {label: "Groups", grow: 1.1, cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},
-      {label: "Last seen", sort: "lastSeen", grow: 1.2, cell: (d) => when(d.lastSeen)},
-      {label: "Token", grow: 1.7, cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), d.tokenState === "ACTIVE" ? null : chip(d.tokenState === "ISSUED" ? "Not used" : "Revoked", d.tokenState === "ISSUED" ? "" : "bad"))},
+      {label: "Last seen", sort: "lastSeen", grow: 1.2, text: (d) => d.lastSeen, cell: (d) => when(d.lastSeen)},
+      {label: "Token", grow: 1.7, cell: (d) => h("span", {class: "inline"}, h("code", {}, "…" + d.tokenHint), tokenState(d))},
     ],
     actions: (d) => menu("Actions for " + d.name, [
       may("device/revealToken") || may("device/generateToken") ? {label: "Generate Token", act: (o) => generateToken(d, o, list.reload)} : null,
       may("device/set") && {label: "Edit", act: (o) => editDevice(d, o, list.reload)},
-      may("device/set", "deviceGroup/search") && {label: "Move to groups", act: (o) => moveDevice(d, o, () => { list.reload(); panel.reload(); })},
-      may("device/revokeToken") && d.tokenState !== "REVOKED" && {label: "Revoke token", danger: true, act: (opener) => confirm({opener, title: "Revoke token",
-        text: `The token of ${d.name} ends without a new one. A device that uses it is logged out at once.`, label: "Revoke token",
-        act: async () => { await call("device/revokeToken", {id: d.id}); list.reload(); }, done: "The token is revoked."})},
-      may("device/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete device", typed: d.name, label: "Delete",
-        text: "Its token ends, its seat becomes free, and its installation codes have no target any more.",
-        act: async () => { await call("device/delete", {id: d.id}); list.reload(); }, done: `${d.name} is deleted.`})},
+      may("device/set", "deviceGroup/search") && {label: "Move to groups", act: (o) => moveDevice(d, o, changed)},
+      may("device/revokeToken") && d.tokenState !== "REVOKED" && {label: "Revoke token", danger: true, act: (o) => revokeToken(d, o, list.reload)},
+      may("device/delete") && {label: "Delete", danger: true, act: (o) => deleteDevice(d, o, list.reload)},
     ]),
-    tools: [may("device/create") && button("New Device", (e) => newDevice(e.currentTarget, () => { list.reload(); panel.reload(); }), "primary")],
-    empty: {title: "No devices yet", text: "A device proves itself by a client token. Add the first one to get its token.",
-      action: () => may("device/create") && button("New Device", (e) => newDevice(e.currentTarget, () => { list.reload(); panel.reload(); }), "primary")},
+    bulk: [
+      {label: "Deactivate", permit: ["device/set"], title: (n) => "Deactivate " + n, text: "They do not connect, until they are active again.", call: (d) => ({method: "device/set", params: {id: d.id, attrs: {status: "INACTIVE"}}})},
+      {label: "Activate", permit: ["device/set"], title: (n) => "Activate " + n, call: (d) => ({method: "device/set", params: {id: d.id, attrs: {status: "ACTIVE"}}})},
+      may("deviceGroup/search") && {label: "Add to a group", permit: ["device/set"], title: (n) => `Add ${n} to a group`, text: "The groups they are in stay.", fields: () => [field({name: "group", label: "Group", type: "pick", object: "deviceGroup", required: "Choose a group", autofocus: true})],
+        call: (d, v) => ({method: "device/set", params: {id: d.id, attrs: {groups: [...d.groups.filter((g) => g.id !== v.group.id).map(({id}) => ({id})), v.group]}, expect: {groups: d.groups.map(({id}) => ({id}))}}})},
+      may("license/search") && {label: "License", permit: ["device/set"], title: (n) => `Give ${n} a license`, fields: () => [field({name: "license", label: "License", type: "pick", object: "license", required: "Choose a license", autofocus: true})],
+        call: (d, v) => ({method: "device/set", params: {id: d.id, attrs: {license: v.license}}})},
+      {label: "Export as CSV", file: "devices.csv"},
+      {label: "Delete", danger: true, permit: ["device/delete"], title: (n) => "Delete " + n, text: "Their tokens end, and their seats become free.", call: (d) => ({method: "device/delete", params: {id: d.id}})},
+    ],
+    tools: [add()],
+    empty: {title: "No devices yet", text: "A device proves itself by a client token. Add the first one to get its token.", action: add},
   });
   return list.el;
 }
+
+// device is the page of one. parts is its name.
+export const device = ([name]) => onePage({
+  back: ["Devices", to("devices")], noun: "device", title: name, method: "device/search", match: [["name", "=", name]],
+  returns: [...returns, "tokenCreated", "tokenFirstUsed", "tokenLastUsed", "dateCreated", "lastUpdated"],
+  also: async (d) => {
+    d.codes = may("installationCode/search") ? (await call("installationCode/search", {match: [["device.id", "=", d.id]], return: ["id", "description", "state", "timesUsed", "expires"], count: false, max: 100})).rows : [];
+  },
+  name: (d) => d.name,
+  state: (d) => [status(d.status), d.online ? chip("Online", "good dot") : null, tokenState(d)],
+  problem: (d) => (d.status === "INACTIVE" ? "Inactive: it is refused when it connects." : d.tokenState === "REVOKED" ? "Its client token was revoked: it cannot connect until it has a new one." : d.tokenState === "ISSUED" ? "It has never connected with its client token." : null),
+  act: (d, again) => [
+    (may("device/revealToken") || may("device/generateToken")) && button("Generate Token", (e) => generateToken(d, e.currentTarget, again), d.tokenState === "REVOKED" ? "primary" : ""),
+    may("device/set") && button("Edit", (e) => editDevice(d, e.currentTarget, (renamed) => (renamed ? go(to("devices", renamed)) : again()))),
+    menu("More for " + d.name, [
+      may("device/revokeToken") && d.tokenState !== "REVOKED" && {label: "Revoke token", danger: true, act: (o) => revokeToken(d, o, again)},
+      may("device/delete") && {label: "Delete", danger: true, act: (o) => deleteDevice(d, o, () => go(to("devices")))},
+    ]),
+  ],
+  sections: (d, again) => [
+    {title: "Owner and license", body: h("div", {class: "in"}, d["user.id"] ? h("p", {}, "It belongs to ", h("a", {href: ownerAddress(d)}, ownerName(d)), ".") : h("p", {class: "faint"}, "It belongs to nobody."),
+      d["license.id"] ? h("p", {}, "It takes a seat of the license ", h("a", {href: to("licenses") + "?q=" + encodeURIComponent(d["license.name"])}, d["license.name"]), ".") : h("p", {class: "faint"}, "It has no license."))},
+    {title: "Groups", tools: may("device/set", "deviceGroup/search") && button("Change", (e) => moveDevice(d, e.currentTarget, again), "", {"aria-label": "Change groups"}),
+      body: h("div", {class: "in"}, d.groups.length ? h("p", {class: "chips"}, d.groups.map((g) => h("a", {class: "chip", href: to("devices") + "?group=" + g.id}, g.name))) : h("p", {class: "faint"}, "In no group."))},
+    d.codes.length > 0 && {title: "Installation codes", body: rows(d.codes, (c) => ({main: h("a", {href: to("installation-codes", c.id)}, c.description ?? "Code for " + d.name), more: [`used ${plural(c.timesUsed, "time")}, `, c.expires ? ["expires ", when(c.expires)] : "does not expire"], act: status(c.state)}), "")},
+  ],
+  facts: (d) => [
+    ["Name", d.name, true], d.description && ["Description", d.description], d.platform && ["Platform", d.platform], d.hardwareId && ["Hardware", h("code", {}, d.hardwareId), d.hardwareId],
+    ["Last seen", when(d.lastSeen)], ["Client token", h("code", {}, "…" + d.tokenHint)], ["Token made", when(d.tokenCreated)], ["First used", when(d.tokenFirstUsed)], ["Last used", when(d.tokenLastUsed)],
+    ["Made", when(d.dateCreated)], ["Changed", when(d.lastUpdated)], ["Id", h("code", {}, d.id), d.id],
+  ],
+  history: (d) => ({noun: "device", objects: ["device " + d.id]}),
+});
 
 // made shows the token of a device. It can be shown again where it may be revealed.
 const shownToken = (d, name, token) => d.reveal("Client token of " + name, secret("Client token", token, may("device/revealToken") ? advice : "Store this token securely: whoever has it is this device."),
@@ -165,7 +226,7 @@ async function editDevice(device, opener, changed) {
     const attrs = {...v};
     if ("license" in v) attrs.license = v.license ? {id: v.license} : null;
     await of.set(attrs);
-    changed();
+    changed(v.name);
   }});
 }
 
@@ -187,83 +248,37 @@ async function addToGroup(id, group) {
   return of.name;
 }
 
-// groupPanel is the tree of groups beside the list; choose is told the ids of a group and those within it, "" being all.
-function groupPanel(choose, moved) {
-  if (!may("deviceGroup/search")) return {el: null, reload() {}};
-  const tree = h("ul", {class: "tree"});
-  let chosen = "";
-  const el = h("section", {class: "card groups", "aria-labelledby": "groups-title"},
-    h("header", {}, h("h2", {id: "groups-title"}, "Groups"), h("span", {class: "grow"}), may("deviceGroup/create") && button("New group", (e) => edit(null, e.currentTarget), "quiet")), tree);
-  let all = [];
+// groupPanel is the tree of groups of devices beside the list.
+const groupReturns = ["id", "name", "description", "parent.id", "parent.name", "hasChildren"];
 
-  const within = (id) => [id, ...all.filter((g) => g["parent.id"] === id).flatMap((g) => within(g.id))];
+function groupPanel({chosen, choose, moved}) {
+  const panel = treePanel({
+    title: "Groups", all: "All devices", allIcon: "devices", object: "deviceGroup", noun: "group", parent: "parent.id", has: "hasChildren", returns: groupReturns, chosen, choose,
+    name: (g) => g.name,
+    create: may("deviceGroup/create") && ((o) => edit(null, o)),
+    within: may("deviceGroup/create") && ((g, o) => edit(null, o, g)),
+    edit: may("deviceGroup/set") && ((g, o) => edit(g, o)),
+    remove: may("deviceGroup/delete") && ((g, opener) => confirm({opener, title: "Delete group", text: `The group ${g.name} goes; its devices stay.`, label: "Delete", done: "The group is deleted.",
+      act: async () => { await call("deviceGroup/delete", {id: g.id}); if (chosen() === g.id) choose(""); panel.reload(); }})),
+    put: may("device/set") && (async (id, g) => {
+      const said = `${await addToGroup(id, g.id)} is in ${g.name} too.`;
+      moved();
+      return said;
+    }),
+  });
 
-  async function load() {
-    try {
-      all = await groupsOf();
-    } catch (e) {
-      failed(e);
-      return;
-    }
-    if (chosen && !all.some((g) => g.id === chosen)) pick("");
-    draw();
-  }
-
-  function pick(id) {
-    chosen = id;
-    draw();
-    choose(id ? within(id) : "");
-  }
-
-  function draw() {
-    const branch = (parent) => all.filter((g) => (g["parent.id"] ?? "") === parent).map((g) => {
-      const inner = branch(g.id);
-      return h("li", {}, entry(g.id, g.name, g), inner.length > 0 && h("ul", {}, inner));
-    });
-    // Who was at a group, or at its menu, is there still.
-    const held = tree.contains(document.activeElement) ? document.activeElement : null;
-    const key = (b) => b.dataset.id ?? b.getAttribute("aria-label");
-    tree.replaceChildren(h("li", {}, entry("", "All devices")), ...branch(""));
-    if (held) [...tree.querySelectorAll("button")].find((b) => key(b) === key(held))?.focus();
-  }
-
-  function entry(id, name, group) {
-    const b = h("button", {type: "button", class: "group", "data-id": id, "aria-pressed": String(chosen === id), on: {click: () => pick(id)}}, icon(id ? "folder" : "devices"), h("span", {}, name));
-    const row = h("div", {class: "inline"}, b, group && menu("Actions for group " + name, [
-      may("deviceGroup/set") && {label: "Edit", act: (o) => edit(group, o)},
-      may("deviceGroup/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete group", text: `The group ${name} goes; its devices stay.`, label: "Delete",
-        act: async () => { await call("deviceGroup/delete", {id}); await load(); }, done: "The group is deleted."})},
-    ]));
-    if (id && may("device/set")) {
-      row.addEventListener("dragover", (e) => { e.preventDefault(); row.classList.add("over"); });
-      row.addEventListener("dragleave", () => row.classList.remove("over"));
-      row.addEventListener("drop", async (e) => {
-        e.preventDefault();
-        row.classList.remove("over");
-        try {
-          notice(`${await addToGroup(e.dataTransfer.getData("text/plain"), id)} is in ${name} too.`);
-          moved();
-        } catch (err) {
-          failed(err);
-        }
-      });
-    }
-    return row;
-  }
-
-  function edit(group, opener) {
+  function edit(group, opener, within) {
     const of = group && edited("deviceGroup", group, groupReturns);
+    const parent = group?.["parent.id"] ? {id: group["parent.id"], name: group["parent.name"]} : within && {id: within.id, name: within.name};
     editor({title: group ? "Edit group" : "New group", opener, of, done: "The group is saved.", fields: [
       field({name: "name", label: "Name", value: group?.name, required: true, autofocus: true}),
-      field({name: "parent", label: "Within", type: "pick", object: "deviceGroup", value: group?.["parent.id"] && {id: group["parent.id"], name: all.find((g) => g.id === group["parent.id"])?.name ?? ""}, optional: true}),
+      field({name: "parent", label: "Within", type: "pick", object: "deviceGroup", value: parent, optional: true}),
       field({name: "description", label: "Description", value: group?.description, optional: true}),
     ], save: async (v) => {
       if (group) await of.set(v);
       else await call("deviceGroup/create", {attrs: v});
-      await load();
+      panel.reload();
     }});
   }
-
-  load();
-  return {el, reload: load};
+  return panel;
 }

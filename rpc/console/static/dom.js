@@ -20,6 +20,8 @@ let ids = 0;
 export const newId = () => "e" + ++ids;
 
 const paths = {
+  overview: "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z",
+  messages: "M3 6h18v12H3zM3 7l9 7 9-7",
   devices: "M3 5h18v11H3zM9 20h6M12 16v4",
   codes: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 14h2v2h-2zM14 18h2v2h-2zM18 18h2v2h-2z",
   tokens: "M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM9 12l2 2 4-4",
@@ -32,6 +34,8 @@ const paths = {
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  applications: "M4 5h16v14H4zM4 9h16M8 13l2 2-2 2M12 17h4",
+  group: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c0-3.5 3-5.5 6.5-5.5s6.5 2 6.5 5.5M16 4.5a3.5 3.5 0 0 1 0 6.5M18 15c2.200.7 3.5 2.5 3.5 5",
   folder: "M3 6h6l2 2h10v11H3z",
   out: "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
   key: "M15 9a4 4 0 1 0-4 4l1-1 2 2h2v2h2v2h3v-3l-6-6",
@@ -47,6 +51,19 @@ export function icon(name) {
   const path = document.createElementNS(ns, "path");
   path.setAttribute("d", paths[name]);
   svg.append(path);
+  return svg;
+}
+
+// mark draws the sign of tokensmith: a token's hexagon with the teeth of a key.
+export function mark() {
+  const ns = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(ns, "svg");
+  for (const [k, v] of Object.entries({viewBox: "0 0 24 24", class: "mark", "aria-hidden": "true", focusable: "false"})) svg.setAttribute(k, v);
+  const body = document.createElementNS(ns, "polygon");
+  body.setAttribute("points", "12,1 21.5,6.5 21.5,17.5 12,23 2.5,17.5 2.5,6.5");
+  const teeth = document.createElementNS(ns, "path");
+  teeth.setAttribute("d", "M7.5 8.5h9M12 8.5v9M12 13h3M12 17.5h3");
+  svg.append(body, teeth);
   return svg;
 }
 

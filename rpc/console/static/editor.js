@@ -34,10 +34,10 @@ const shown = (v) => (v === null || v === "" || Array.isArray(v) && !v.length ? 
 
 // editor opens a dialog with fields; save gets their values by name, of an object that is there those alone that were
 // changed, and may throw what the server refused.
-export function editor({title, fields, save, label = "Save", intro, done, wide, also = [], opener, of = null}) {
+export function editor({title, fields, save, label = "Save", intro, done, wide, also = [], opener, of = null, danger = false}) {
   fields = fields.filter(Boolean);
   const form = h("form", {novalidate: true, on: {submit: (e) => { e.preventDefault(); submit(); }}}, intro && h("p", {class: "intro"}, intro), fields.map((f) => f.el), h("button", {type: "submit", hidden: true}));
-  const act = button(label, () => submit(), "primary");
+  const act = button(label, () => submit(), danger ? "danger" : "primary");
   const before = new Map(fields.map((f) => [f, f.raw?.()]));
   const changed = (f) => f.raw && f.raw() !== before.get(f);
   const d = dialog({title, body: form, wide, opener, loses: () => fields.some(changed), buttons: [...also, h("span", {class: "grow"}), button("Cancel", () => d.leave()), act]});

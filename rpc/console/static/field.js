@@ -2,6 +2,7 @@
 // is a choice that one makes.
 import {h, newId} from "./dom.js";
 import {at} from "./api.js";
+import {permissionChooser} from "./permissions.js";
 import {picker} from "./picker.js";
 
 const made = new WeakMap(); // the field of an element
@@ -56,7 +57,7 @@ export function field(spec) {
     }
     case "choice": { // none, or something that is entered then
       const inner = field({...spec.inner, label: spec.inner.label ?? spec.label, name: ""});
-      const pick = (is, text) => h("label", {class: "option"}, h("input", {type: "radio", name: id, value: is, checked: empty(spec.inner.value) === (is === "none"), on: {change: () => fit(is === "some")}}), h("span", {}, text));
+      const pick = (is, text) => h("label", {class: "option"}, h("input", {type: "radio", name: id, value: is, checked: (spec.initial ?? (empty(spec.inner.value) ? "none" : "some")) === is, on: {change: () => fit(is === "some")}}), h("span", {}, text));
       const [none, some] = [pick("none", spec.none), pick("some", spec.some)];
       const on = () => some.firstChild.checked;
       const fit = (focused) => {
@@ -118,6 +119,12 @@ export function field(spec) {
       break;
     case "pick": { // another object, or several, found as one types
       const p = picker({...spec, id, common});
+      ({control, value, raw} = p);
+      el = box(head(), p.el);
+      break;
+    }
+    case "permissions": {
+      const p = permissionChooser({...spec, common});
       ({control, value, raw} = p);
       el = box(head(), p.el);
       break;

@@ -33,8 +33,19 @@ async function bytesOf(file) {
 export const ignored = () => field({name: "ignore", label: "Columns to pass over", optional: true, hint: "Names of columns that are not known, with commas between."});
 
 const previewMost = 2 << 20; // bytes of a file that is sent twice, to be looked at before
+const sampleMost = 64 << 10; // bytes of a larger one that are
 
-function table(caption, heads, rows) {
+// sampleOf gives the beginning of a large file of lines; nothing of another one.
+async function sampleOf(file) {
+  if (file.size <= previewMost) return file;
+  const bytes = new Uint8Array(await file.slice(0, sampleMost).arrayBuffer());
+  const end = bytes.lastIndexOf(10); // UTF-16 has this byte too, and is cut before the next one
+  if (end < 0 || /^\s*</.test(new TextDecoder().decode(bytes.subarray(0, 200)))) return null;
+  return file.slice(0, bytes[1] === 0 || bytes[0] === 255 ? end + 2 : end + 1);
+}
+
+// table shows rows of text in a frame of its own.
+export function table(caption, heads, rows) {
   return h("div", {class: "frame low", tabindex: "0", role: "region", "aria-label": caption}, h("table", {}, h("caption", {class: "hidden"}, caption),
     h("thead", {}, h("tr", {}, heads.map((x) => h("th", {scope: "col"}, x)))), h("tbody", {}, rows.map((r) => h("tr", {}, r.map((c) => h("td", {}, c)))))));
 }
@@ -56,7 +67,9 @@ export function fileDialog({title, label, fields, accept, intro, method, params,
   async function preview() {
     const mine = ++turn;
     const chosen = file.control.files[0];
-    first.hidden = !chosen || chosen.size > previewMost;
+    const sample = chosen && await sampleOf(chosen).catch(() => null);
+    if (mine !== turn) return;
+    first.hidden = !sample;
     if (first.hidden) return;
     const show = (busy, ...body) => {
       if (mine !== turn) return;
@@ -69,9 +82,9 @@ export function fileDialog({title, label, fields, accept, intro, method, params,
     try {
       const values = {};
       for (const f of [charset, ...fields]) values[f.name] = await f.value();
-      const made = await call(method, {attrs: {...params(values, await bytesOf(chosen)), dryRun: true}});
+      const made = await call(method, {attrs: {...params(values, await bytesOf(sample)), dryRun: true}});
       show(false, table("First rows of the file", made.preview.columns, made.preview.rows),
-        h("p", {class: "faint"}, `${plural(made.total, "row")} in all. Is a letter not what it should be, choose the characters of the file.`));
+        h("p", {class: "faint"}, `${sample === chosen ? plural(made.total, "row") + " in all" : "The file is large: only its beginning was read, the rest is checked when it is imported"}. Is a letter not what it should be, choose the characters of the file.`));
     } catch (e) {
       show(false, h("p", {class: "advice warn"}, e.sentence ?? String(e)));
     }

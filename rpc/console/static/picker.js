@@ -4,14 +4,27 @@ import {h, icon, newId} from "./dom.js";
 import {call, everything, may, at} from "./api.js";
 import {label} from "./words.js";
 
-const most = 10; // how many are offered
+const offered = 10; // how many are offered
 
 const byName = {returns: ["id", "name"], name: (r) => r.name, more: () => "", searches: (t) => [[["name", ">>", t]]], called: (r) => [r.name], named: (name) => ({name}), sort: "name"};
 
 // kinds are what can be chosen. searches are the conditions for what one has typed, one list a search; called are the names of
 // which one typed in full means it; named is how somebody names one who may not look.
+// named are the conditions for a first name, or for the beginnings of a first and a last name: "jo ba" is John Backus.
+const named = (t) => {
+  const [first, ...last] = t.split(/\s+/);
+  return [["firstName", ">>", last.length ? first : t], ...(last.length ? [["lastName", ">>", last.join(" ")]] : [])];
+};
+
 export const kinds = {
   user: {
+    by: [
+      {key: "login", label: "login name", match: (t) => [["loginName", ">>", t]]},
+      {key: "name", label: "name", match: named},
+      {key: "last", label: "last name", match: (t) => [["lastName", ">>", t]]},
+      {key: "email", label: "e-mail", match: (t) => [["email", ">>", t]]},
+      {key: "principal", label: "principal name", match: (t) => [["userPrincipalName", ">>", t]]},
+    ],
     returns: ["id", "loginName", "domain.name", "firstName", "lastName", "email", "userPrincipalName"], sort: "loginName",
     name: (r) => r["domain.name"] + "\\" + r.loginName,
     more: (r) => [[r.firstName, r.lastName].filter(Boolean).join(" "), r.email].filter(Boolean).join(" · "),
@@ -19,29 +32,43 @@ export const kinds = {
       const [, before, slashed] = /^([^\\/]+)[\\/](.*)$/.exec(t) ?? [];
       if (before) return [[["domain.name", "=", before], ["loginName", ">>", slashed]]];
       const [, login, domain] = /^(.+)@([^@]*)$/.exec(t) ?? [];
-      return [...["loginName", "email", "userPrincipalName"].map((name) => [[name, ">>", t]]), ...(login ? [[["loginName", "=", login], ["domain.name", ">>", domain]]] : [])];
+      return [...["loginName", "email", "userPrincipalName", "lastName"].map((name) => [[name, ">>", t]]), ...(t ? [named(t)] : []), ...(login ? [[["loginName", "=", login], ["domain.name", ">>", domain]]] : [])];
     },
-    called: (r) => [r.loginName, r["domain.name"] + "\\" + r.loginName, r["domain.name"] + "/" + r.loginName, r.loginName + "@" + r["domain.name"], r.email, r.userPrincipalName],
+    called: (r) => [r.loginName, r["domain.name"] + "\\" + r.loginName, r["domain.name"] + "/" + r.loginName, r.loginName + "@" + r["domain.name"], r.email, r.userPrincipalName, [r.firstName, r.lastName].filter(Boolean).join(" ")],
     named: (t) => ({loginName: t}),
     // Users have further names, such as those with the NetBIOS name of their domain.
     otherwise: async (t) => (may("user/get") ? call("user/get", {user: {loginName: t}, return: kinds.user.returns}) : null),
   },
   domain: byName,
+  token: {returns: ["id", "serial", "status", "product.name", {users: ["loginName"]}], sort: "serial", name: (r) => r.serial, called: (r) => [r.serial], named: (serial) => ({serial}),
+    more: (r) => [r["product.name"], r.status === "ACTIVE" ? "" : label(r.status), r.users.length ? "of " + r.users.map((u) => u.loginName).join(", ") : "nobody has it"].filter(Boolean).join(" · "), searches: (t) => [[["serial", ">>", t]]]},
   device: {...byName, returns: ["id", "name", "description", "user.loginName", "user.domain.name"],
     more: (r) => [r["user.loginName"] && r["user.domain.name"] + "\\" + r["user.loginName"], r.description].filter(Boolean).join(" · ")},
   deviceGroup: {...byName, returns: ["id", "name", "description", "parent.name"], more: (r) => [r["parent.name"] && "within " + r["parent.name"], r.description].filter(Boolean).join(" · ")},
+  group: {...byName, returns: ["id", "name", "domain.name", "description"], more: (r) => [r["domain.name"], r.description].filter(Boolean).join(" · "), called: (r) => [r.name, r["domain.name"] + "\\" + r.name]},
+  unit: {...byName, returns: ["id", "name", "domain.name", "parent.name"], more: (r) => [r["domain.name"], r["parent.name"] && "in " + r["parent.name"]].filter(Boolean).join(" · ")},
+  realm: byName,
+  application: byName,
+  logonProcedure: byName,
+  repository: {...byName, few: true},
   license: {...byName, returns: ["id", "name", "seats", "seatsUsed"], more: (r) => `${r.seats - r.seatsUsed} of ${r.seats} seats free`},
   // Products are few, and their names are compared with case by the server: the page looks among them.
   product: {...byName, returns: ["id", "name", "manufacturerCode", "productCode", "kind"], more: (r) => `${r.manufacturerCode}/${r.productCode} · ${label(r.kind)}`, few: true,
     called: (r) => [r.name, r.manufacturerCode + "/" + r.productCode, r.productCode]},
 };
 
+// nameOf is what an object is called; null where it is gone.
+export async function nameOf(object, id) {
+  const found = await call(object + "/search", {match: [["id", "=", id]], return: kinds[object].returns, count: false});
+  return found.rows.length ? kinds[object].name(found.rows[0]) : null;
+}
+
 const fold = (s) => (s ?? "").trim().toLowerCase();
 
 const fullName = (kind, r, text) => kind.called(r).some((name) => name && fold(name) === fold(text));
 
 // find gives what fits a text, those called so in full first, and whether there is more.
-async function find(object, kind, text) {
+export async function find(object, kind, text, most = offered) {
   if (kind.few) {
     const rows = (await everything(object + "/search", {return: kind.returns, sort: kind.sort, max: 1000})).filter((r) => kind.called(r).some((name) => fold(name).includes(fold(text))));
     return {rows: rows.slice(0, most), full: text ? rows.filter((r) => fullName(kind, r, text)) : [], more: rows.length > most};
@@ -69,7 +96,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
     ...(looks ? {role: "combobox", "aria-expanded": "false", "aria-controls": listId, "aria-autocomplete": "list"} : {})});
   const chips = h("ul", {class: "chosen", hidden: true});
   const el = h("div", {class: "picker"}, many ? chips : null, input, list, said);
-  let offered = [], active = -1, turn = 0, timer;
+  let shownRows = [], active = -1, turn = 0, timer;
 
   function draw() {
     chips.hidden = !chosen.length;
@@ -122,7 +149,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
   }
 
   function offer({rows, more}) {
-    offered = rows;
+    shownRows = rows;
     active = -1;
     input.removeAttribute("aria-activedescendant");
     list.replaceChildren(...rows.map((r, i) => h("li", {role: "option", id: listId + i, "aria-selected": "false", on: {
@@ -149,7 +176,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
 
   function move(to) {
     list.children[active]?.setAttribute("aria-selected", "false");
-    active = (to + offered.length) % offered.length;
+    active = (to + shownRows.length) % shownRows.length;
     const row = list.children[active];
     row.setAttribute("aria-selected", "true");
     row.scrollIntoView({block: "nearest"});
@@ -166,7 +193,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
     input.addEventListener("click", () => { if (!shown()) look().catch(() => {}); });
     input.addEventListener("blur", close);
     input.addEventListener("keydown", (e) => {
-      const some = shown() && offered.length;
+      const some = shown() && shownRows.length;
       if (e.key === "ArrowDown" || e.key === "ArrowUp") {
         e.preventDefault();
         if (some) move(active < 0 ? (e.key === "ArrowDown" ? 0 : -1) : active + (e.key === "ArrowDown" ? 1 : -1));
@@ -174,7 +201,7 @@ export function picker({object, name, value, many = false, id, common, on = () =
       } else if (e.key === "Enter" && some && active >= 0) {
         e.preventDefault();
         e.stopPropagation();
-        take(offered[active]);
+        take(shownRows[active]);
       } else if (e.key === "Escape" && shown()) {
         e.preventDefault();
         e.stopPropagation();

@@ -1,5 +1,5 @@
 // Signing in: the page, the layer over somebody's work whose session has ended, and the change of one's own password.
-import {h} from "./dom.js";
+import {h, mark} from "./dom.js";
 import {post, Refused} from "./api.js";
 import {ask, button, dialog, held, letGo} from "./dialog.js";
 import {editor} from "./editor.js";
@@ -58,7 +58,7 @@ function form({login, why = "", done}) {
 // signInPage is the page where one signs in; why says why, if it was not one's wish.
 export function signInPage(why, done) {
   const f = form({why, done});
-  return {first: f.first, el: h("main", {class: "alone"}, h("div", {class: "brand"}, h("span", {class: "mark"}), "tokensmith"), h("h1", {}, "Sign in"), f.alert, f.el, documents())};
+  return {first: f.first, el: h("main", {class: "alone"}, h("div", {class: "brand"}, mark(), "tokensmith"), h("h1", {}, "Sign in"), f.alert, f.el, documents())};
 }
 
 // signInAgain asks somebody whose session has ended to sign in, over whatever he is doing. It ends when he has.

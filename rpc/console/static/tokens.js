@@ -1,35 +1,56 @@
-// Tokens: found, imported, assigned, synchronised.
+// Tokens: found, imported, assigned, many at once.
 import {h, when, plural} from "./dom.js";
 import {call, may} from "./api.js";
-import {button, dialog} from "./dialog.js";
-import {confirm, editor} from "./editor.js";
+import {button} from "./dialog.js";
+import {editor} from "./editor.js";
 import {field} from "./field.js";
 import {csv, download, fileDialog, ignored} from "./file.js";
 import {chip, listPage, status} from "./list.js";
 import {menu} from "./menu.js";
-import {attempt, prepare} from "./notice.js";
-import {kinds} from "./picker.js";
-import {secret} from "./secret.js";
+import {find, kinds} from "./picker.js";
+import {tokenActions, tokenAddress} from "./token.js";
 import {options} from "./words.js";
+
+const most = 200; // of how many users' tokens a search by user looks
+
+// ofUsers are the tokens of those whom a text means.
+async function ofUsers(text) {
+  const {rows} = await find("user", kinds.user, text, most);
+  return rows.length ? [["user.id", "in", rows.map((r) => r.id)]] : null;
+}
+
+const ofStatus = (value, label, text) => ({label, permit: ["token/set"], title: (n) => `${label} ${n}`, text, call: (t) => ({method: "token/set", params: {id: t.id, attrs: {status: value}}})});
 
 export function tokens() {
   const list = listPage({
-    title: "Tokens", method: "token/search", sort: "serial",
-    returns: ["id", "serial", "status", "description", "product.name", "product.kind", "confined", "lastUsed", {users: ["id", "loginName", "domain.name"]}, {tokenAssignments: ["id", "status"]}],
-    search: {label: "Search by serial", match: (t) => ["serial", ">>", t]},
+    title: "Tokens", noun: "token", method: "token/search", sort: "serial", name: (t) => t.serial, href: tokenAddress,
+    returns: ["id", "serial", "status", "description", "product.name", "product.kind", "product.algorithm", "confined", "lastUsed", {users: ["id", "loginName", "domain.name"]}, {tokenAssignments: ["id", "status"]}],
+    search: {label: "Search tokens", by: [{key: "serial", label: "serial", match: (t) => [["serial", ">>", t]]}, may("user/search") && {key: "user", label: "user", match: ofUsers}]},
     filters: [
-      may("user/search") ? {label: "User", pick: "user", match: (v) => ["user.id", "=", v]} : {label: "Login name of a user", match: (v) => ["user.loginName", "=", v]},
-      {label: "Status", options: options("ACTIVE", "DISABLED", "DECEASED"), match: (v) => ["status", "=", v], unsorted: true},
-      may("product/search") && {label: "Product", pick: "product", unsorted: true, match: (v) => ["product.id", "=", v]},
-    ].filter(Boolean),
-    columns: [
-      {label: "Serial", sort: "serial", cell: (t) => h("code", {class: "name", title: t.description}, t.serial)},
-      {label: "Product", grow: 1.4, cell: (t) => t["product.name"]},
-      {label: "Users", cell: (t) => t.users.length > 0 && h("span", {title: t.users.map(kinds.user.name).join(", ")}, t.users.map((u) => u.loginName).join(", "))},
-      {label: "Status", sort: "status", grow: 1.2, cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
-      {label: "Last used", cell: (t) => when(t.lastUsed)},
+      may("user/search") ? {key: "user", label: "User", pick: "user", match: (v) => ["user.id", "=", v]} : {key: "login", label: "Login name of a user", match: (v) => ["user.loginName", "=", v]},
+      {key: "status", label: "Status", options: options("ACTIVE", "DISABLED", "DECEASED"), match: (v) => ["status", "=", v], unsorted: true},
+      may("product/search") && {key: "product", label: "Product", pick: "product", unsorted: true, match: (v) => ["product.id", "=", v]},
+      may("repository/search") && {key: "repository", label: "Repository", pick: "repository", unsorted: true, match: (v) => ["repository.id", "=", v]},
     ],
-    actions: (t) => tokenMenu(t, () => list.reload()),
+    chips: [{key: "unassigned", label: "Unassigned", match: ["users.id", "=", null]}, {key: "unused", label: "Never used", match: ["lastUsed", "=", null]}, {key: "confined", label: "Confined", match: ["confined", "=", true]}],
+    columns: [
+      {label: "Serial", sort: "serial", text: (t) => t.serial, cell: (t) => h("code", {class: "name", title: t.description}, t.serial)},
+      {label: "Product", grow: 1.4, cell: (t) => t["product.name"]},
+      {label: "Users", text: (t) => t.users.map(kinds.user.name).join(", "), cell: (t) => t.users.length > 0 && h("span", {title: t.users.map(kinds.user.name).join(", ")}, t.users.map((u) => u.loginName).join(", "))},
+      {label: "Status", sort: "status", grow: 1.2, cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
+      {label: "Last used", text: (t) => t.lastUsed, cell: (t) => when(t.lastUsed)},
+    ],
+    actions: (t) => {
+      const a = tokenActions(t, () => list.reload());
+      return menu("Actions for " + t.serial, [a.assign, a.unassign, a.disable, a.enable, a.confine, a.release, a.sync, a.reset, a.link, a.edit, a.remove]);
+    },
+    bulk: [
+      ofStatus("DISABLED", "Disable", "Their one-time passwords are refused, until they are enabled again."), ofStatus("ACTIVE", "Enable"),
+      {label: "Assign", permit: ["tokenAssignment/create"], title: (n) => "Assign " + n, text: "All of them to one user.", fields: () => [field({name: "user", label: "User", type: "pick", object: "user", required: "Choose a user", autofocus: true})],
+        call: (t, v) => ({method: "tokenAssignment/create", params: {attrs: {"token.id": t.id, user: v.user}}})},
+      {label: "Export as CSV", file: "tokens.csv"},
+      {label: "Delete", danger: true, permit: ["token/delete"], title: (n) => "Delete " + n, text: "The tokens and their assignments go.", call: (t) => ({method: "token/delete", params: {id: t.id}})},
+    ],
     tools: [
       may("token/batchAssignTokens") && button("Batch assign", (e) => batchAssign(e.currentTarget, list.reload)),
       may("token/create") && button("New token", (e) => newToken(e.currentTarget, list.reload)),
@@ -38,47 +59,6 @@ export function tokens() {
     empty: {title: "No tokens yet", text: "Import a vendor's token file, or make a soft token.", action: () => may("token/import") && button("Import", (e) => importTokens(e.currentTarget, list.restart), "primary")},
   });
   return list.el;
-}
-
-function tokenMenu(t, changed) {
-  const soft = t["product.kind"] === "SOFT";
-  const set = (status, done) => attempt(async () => { await call("token/set", {id: t.id, attrs: {status}, expect: {status: t.status}}); changed(); }, done);
-  const plain = (method, done) => attempt(async () => { await call(method, {id: t.id}); changed(); }, done);
-  return menu("Actions for " + t.serial, [
-    may("tokenAssignment/create") && {label: "Assign", act: (opener) => editor({opener, title: "Assign token " + t.serial, label: "Assign", done: "The token is assigned.", fields: [
-      field({name: "user", label: "User", type: "pick", object: "user", required: "Choose a user", autofocus: true}),
-      field({name: "pin", label: "PIN", type: "password", optional: true, autocomplete: "new-password"}),
-    ], save: async (v) => {
-      await call("tokenAssignment/create", {attrs: {"token.id": t.id, user: v.user, ...(v.pin ? {pin: v.pin} : {})}});
-      changed();
-    }})},
-    may("token/delete") && t.users.length > 0 && {label: "Unassign", act: (opener) => editor({opener, title: "Unassign token " + t.serial, label: "Unassign", done: "The token is unassigned.", fields: [
-      field({name: "user", label: "From", type: "radios", value: t.users[0].id, options: t.users.map((u) => ({value: u.id, label: kinds.user.name(u)}))}),
-    ], save: async (v) => { await call("token/delete", {id: t.id, user: {id: v.user}}); changed(); }})},
-    may("token/set") && t.status === "ACTIVE" && {label: "Disable", act: () => set("DISABLED", "The token is disabled.")},
-    may("token/set") && t.status === "DISABLED" && {label: "Enable", act: () => set("ACTIVE", "The token is enabled.")},
-    may("token/confine") && soft && !t.confined && {label: "Confine", act: () => plain("token/confine", "The token cannot be downloaded any more.")},
-    may("token/release") && soft && t.confined && {label: "Release", act: () => plain("token/release", "The token can be downloaded again.")},
-    may("token/syncToken") && {label: "Synchronise", act: (opener) => editor({opener, title: "Synchronise token " + t.serial, label: "Synchronise", done: "The token is synchronised.",
-      intro: "Enter two one-time passwords that the token shows one after the other.", fields: [
-        field({name: "first", label: "First one-time password", inputmode: "numeric", autofocus: true, required: true, mono: true}),
-        field({name: "second", label: "Second one-time password", inputmode: "numeric", required: true, mono: true}),
-      ], save: async (v) => { await call("token/syncToken", {id: t.id, token: {id: t.id}, credential: v.first.trim() + "," + v.second.trim()}); changed(); }})},
-    may("token/reset") && {label: "Reset", act: (opener) => confirm({opener, title: "Reset token", text: `Drift, failures and a pending synchronisation of ${t.serial} are cleared.`, label: "Reset",
-      act: async () => { await call("token/reset", {token: {id: t.id}}); changed(); }, done: "The token is reset."})},
-    may("token/getDownloadUrl") && soft && {label: "Download link", act: (opener) => downloadLink(t, opener)},
-    may("token/delete") && {label: "Delete", danger: true, act: (opener) => confirm({opener, title: "Delete token", typed: t.serial, text: "The token and its assignments go.", label: "Delete",
-      act: async () => { await call("token/delete", {id: t.id}); changed(); }, done: "The token is deleted."})},
-  ]);
-}
-
-async function downloadLink(t, opener) {
-  const made = await prepare(() => call("token/getDownloadUrl", {id: t.id, qrCode: true}));
-  if (!made) return;
-  const d = dialog({title: "Download link of " + t.serial, opener});
-  d.reveal("Download link of " + t.serial, h("div", {class: "qr"},
-    h("img", {src: "data:image/png;base64," + made.qrCode, alt: "QR code of the download link", width: "240", height: "240"}),
-    secret("Download link", made.url, "It can be used once; a newer one ends it."), h("p", {class: "faint"}, ["Expires ", when(made.expires)])), {warning: "It is not shown again; a new one can be made."});
 }
 
 function newToken(opener, changed) {
@@ -100,14 +80,17 @@ function importTokens(opener, changed) {
   fileDialog({title: "Import tokens", label: "Import", opener, intro: "A vendor's XML, PSKC, OATH CSV and other token files are recognised by their content. All of a file is imported, or nothing.", fields: [
     field({name: "product", label: "Product", type: "pick", object: "product", optional: true, hint: "Empty: the file says which."}),
     field({name: "password", label: "Password of the file", type: "password", optional: true, autocomplete: "new-password"}),
+    may("repository/search") && field({name: "repository", label: "Repository", type: "pick", object: "repository", optional: true, hint: "Empty: the default one."}),
+    field({name: "onExisting", label: "Serials that are there already", type: "select", value: "same-seed", options: [{value: "same-seed", label: "Pass over those with the same seed, refuse others"}, {value: "skip", label: "Pass over"}, {value: "refuse", label: "Refuse"}]}),
+    field({name: "format", label: "Kind of file", type: "select", value: "", options: [{value: "", label: "As its content says"}, ...[["vendor", "Vendor's XML"], ["pskc", "PSKC"], ["oath-csv", "OATH CSV"], ["yubico", "Yubico"], ["entra", "Microsoft Entra"], ["safenet-xml", "SafeNet XML"], ["safenet-dat", "SafeNet DAT"], ["feitian", "Feitian"], ["otpauth", "otpauth addresses"], ["migration", "Authenticator export"]].map(([value, label]) => ({value, label}))]}),
     field({name: "createProducts", label: "Make products that are missing", type: "checkbox"}),
     field({name: "assign", label: "Assign each token to the user the file names", type: "checkbox"}),
     field({name: "crypto", label: "Hash", type: "select", value: "", options: [{value: "", label: "As the file says"}, ...["HmacSHA1", "HmacSHA256", "HmacSHA512"].map((value) => ({value, label: value}))], hint: "Of keys of which the file does not say it."}),
     field({name: "encode", label: "Seeds are written in", type: "select", value: "", options: [{value: "", label: "As the file says"}, ...["HEX", "BASE32", "BASE64"].map((value) => ({value, label: value}))], hint: "Where the file does not say it."}),
     ignored(),
-  ], method: "token/import", params: (v, data) => {
+  ].filter(Boolean), method: "token/import", params: (v, data) => {
     const attrs = {data, charset: v.charset, createProducts: v.createProducts, assign: v.assign};
-    for (const name of ["crypto", "encode", "ignore", "product", "password"]) if (v[name]) attrs[name] = v[name];
+    for (const name of ["crypto", "encode", "ignore", "product", "password", "repository", "format", "onExisting"]) if (v[name]) attrs[name] = v[name];
     return attrs;
   }, said: (made) => {
     changed();

@@ -68,3 +68,48 @@ export function act(method) {
   const text = (verbs[verb] ?? apart(verb)) + " " + what;
   return (text[0].toUpperCase() + text.slice(1)).replace(/ a ([aeio])/, " an $1");
 }
+
+// changes reads what the record says was changed: "status=DISABLED, description".
+const changes = (text) => (text ?? "").split(", ").filter(Boolean).map((c) => c.split("="));
+
+// nounOf is what the methods of an object are about.
+export function nounOf(object) {
+  const text = nouns[object] ?? apart(object);
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+// changesOf says what was changed, as people call it.
+export const changesOf = (text) => changes(text).map(([name, value]) => called(name) + (value === undefined ? "" : " to " + low(label(value)))).join(", ");
+
+const did = {
+  create: "made", set: "changed", delete: "deleted", get: "read", search: "looked at", import: "imported", unlock: "unlocked", confine: "confined", release: "released", reset: "reset",
+  syncToken: "synchronised", activate: "activated", getDownloadUrl: "made a download link of", sendDownloadUrl: "sent a download link of", retrieveCredential: "showed the seed of",
+  getTokenQRCode: "showed the QR code of", resetPassword: "reset the password of", revealToken: "showed the client token of", generateToken: "made a new client token of",
+  revokeToken: "revoked the client token of", connect: "connected as", getQRCode: "showed", redeem: "used", check: "looked up", rotateSecret: "rotated the secret of", sendActivationCode: "sent an activation code of",
+  addUsers: "put users into", removeUsers: "took users out of", send: "sent", addApplication: "gave an application to", removeApplication: "took an application from", sort: "sorted the tokens of",
+  deployTokens: "deployed tokens in",
+};
+const states = {DISABLED: "disabled", ACTIVE: "enabled", DECEASED: "retired", LOCKED: "locked", INACTIVE: "deactivated"};
+
+// sentence says what a row of the record did to an object called noun, without who did it.
+export function sentence(a, noun) {
+  const [object, verb] = a.method.split("/");
+  if (a.method === "console/signIn") return a.outcome ? "was refused at the console: " + low(outcome(a.outcome)) : "signed in to the console";
+  if (object === "auth" && verb !== "syncToken") return (a.outcome ? `refused a login of this ${noun}: ` + low(outcome(a.outcome)) : low(act(a.method)));
+  const same = a.object?.startsWith(noun + " ");
+  const of = a.method === "tokenAssignment/create" ? (noun === "user" ? "a token to this user" : `this ${noun}`) : a.method === "tokenAssignment/delete" || a.method === "token/delete" && noun !== "token" ? (noun === "user" ? "a token from this user" : `this ${noun}`) : same || object === noun ? `this ${noun}` : "a " + (nouns[object] ?? apart(object));
+  let verbs = did[verb] ?? apart(verb);
+  if (a.method === "tokenAssignment/create") verbs = "assigned";
+  if (a.method === "tokenAssignment/delete" || a.method === "token/delete" && noun !== "token") verbs = noun === "user" ? "took" : "unassigned";
+  let more = "";
+  if (verb === "set" && a.changed) {
+    const all = changes(a.changed);
+    const state = all.find(([name, value]) => name === "status" && value);
+    const others = all.filter((c) => c !== state).map((c) => changesOf(c.join("=")));
+    if (state) verbs = states[state[1]] ?? "changed";
+    if (others.length) more = (state ? ", and changed " : ": ") + others.join(", ");
+  }
+  return `${a.outcome ? "could not: " : ""}${verbs} ${of}${more}${a.outcome ? " (" + low(outcome(a.outcome)) + ")" : ""}`;
+}
+
+const low = (s) => s[0].toLowerCase() + s.slice(1);
