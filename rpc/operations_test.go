@@ -50,7 +50,7 @@ func furnish(t *testing.T, s *service) world {
 	s.do(t, "auth/sendOTP", `{"user":{"id":"`+w2.User+`"}}`)
 	s.post("/auth/verify", `{"user":{"loginName":"stranger"},"credential":{"otp":"000000"},"remoteIp":"192.0.2.9"}`)
 	s.post("/domain/create", `{"attrs":{"name":"kept"}}`, "Idempotency-Key", "kept")
-	newNAS(t, s, "192.0.2.10", "application1", "").tries(radius.CodeAccessReject, "stranger", "000000")
+	newNAS(t, s, "198.51.100.77", "application1", "").tries(radius.CodeAccessReject, "stranger", "000000")
 	s.do(t, "installationCode/create", `{"attrs":{"action":"CREATE_ACCOUNT_AND_DEVICE","usernamePrefix":"kiosk","domain.id":"`+w.Domain+`","code":"Furnished-1","groups":["root"]}}`)
 	s.do(t, "installationCode/redeem", `{"code":"furnished1","nonce":"a nonce of the first device","device":{"name":"kiosk"}}`)
 	s.do(t, "user/set", `{"id":"`+w.Loner+`","attrs":{"password":"correct horse battery","permissions":"token/search"}}`)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"layeh.com/radius"
+
 	"tokensmith/model"
 	"tokensmith/model/otp"
 	"tokensmith/rpc/object"
@@ -141,6 +143,9 @@ func migrates(t *testing.T, url string, number int, rows []string) {
 		locksOfThirteen(t, s)
 		namesOfThirteen(t, s)
 	}
+	if number == 17 {
+		secretsOfSeventeen(t, s)
+	}
 	if _, err := s.store.Check(t.Context(), 100, true); err != nil {
 		t.Error(err)
 	}
@@ -164,6 +169,20 @@ func namesOfThirteen(t *testing.T, s *service) {
 		if !strings.Contains(reply, `"rows":[{"loginName":"second"}]`) {
 			t.Errorf("%s: %s", match, reply)
 		}
+	}
+}
+
+// An emergency code that was made before still logs in, once more and no more, and a client of RADIUS gets authentic replies with
+// both its secrets.
+func secretsOfSeventeen(t *testing.T, s *service) {
+	for _, want := range []string{`{"error":0}`, `{"error":208,`} {
+		if reply := string(s.Call(t.Context(), "auth/verify", []byte(`{"user":{"loginName":"second"},"credential":{"otp":"made-before"}}`))); !strings.HasPrefix(reply, want) {
+			t.Errorf("an emergency code of before: %s, not %s", reply, want)
+		}
+	}
+	for _, secret := range []string{radiusSecret, radiusSecret + "-2"} {
+		n := &nas{t: t, s: s, from: "192.0.2.10:1645", secret: secret}
+		n.tries(radius.CodeAccessReject, "stranger", "000000")
 	}
 }
 
