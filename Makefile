@@ -6,7 +6,8 @@ export CGO_ENABLED = 1
 # savepoint would bring back.
 export CGO_CFLAGS = -O2 -g -DSQLITE_ENABLE_QPSG -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_STMTJRNL_SPILL=-1
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+RELEASE := $(shell sed -n 's/^var version = "\(.*\)"/\1/p' cmd/tokensmith/main.go)
+VERSION := $(RELEASE)$(addprefix +,$(shell git describe --match=- --always --dirty 2>/dev/null))
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
 
 # What the tests use of Debian, as command:package.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// version is set by the linker.
-var version = "development"
+// version is that of the release. The linker adds the commit: v0.1.0+1a2b3c4.
+var version = "v0.1.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
