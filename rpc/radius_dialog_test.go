@@ -130,7 +130,11 @@ func TestRadiusSteps(t *testing.T) {
 		// Steps that are changed in between.
 		state, _ = n.asked("ada", password)
 		s.do(t, "logonStep/set", `{"logonStep":{"name":"step 2"},"attrs":{"authenticators":["SPASS"]}}`)
-		n.tries(accept, "ada", password, state)
+		n.tries(reject, "ada", password, state) // they were counted in the steps of before
+		state, _ = n.asked("ada", password)
+		s.do(t, "radiusClient/set", `{"radiusClient":{"name":"client 192.0.2.1"},"attrs":{"application.name":"tokensmith"}}`)
+		n.tries(reject, "ada", hotps[3], state) // of another application
+		s.do(t, "radiusClient/set", `{"radiusClient":{"name":"client 192.0.2.1"},"attrs":{"application.name":"two"}}`)
 		s.do(t, "logonStep/create", `{"attrs":{"name":"step 3","logonProcedure.name":"two","authenticators":["OTP"]}}`)
 		state, _ = n.asked("ada", password)
 		state, _ = n.asked("ada", password, state)
@@ -222,10 +226,12 @@ func TestRadiusOutOfSync(t *testing.T) {
 		state, _ = n.asked("ada", "1234"+otpAt(123))
 		n.tries(reject, "ada", "1", state) // too short
 		state, _ = n.asked("ada", "1234"+otpAt(124))
+		n.tries(reject, "ada", "1234", state) // the same
+		state, _ = n.asked("ada", "1234"+otpAt(125))
 		state, _ = n.asked("ada", "5678", state)
 		n.tries(accept, "ada", "5678", state)
-		n.tries(accept, "ada", "5678"+otpAt(125))
-		n.tries(reject, "ada", "1234"+otpAt(126))
+		n.tries(accept, "ada", "5678"+otpAt(126))
+		n.tries(reject, "ada", "1234"+otpAt(127))
 	})
 }
 
@@ -296,7 +302,7 @@ func TestRadiusPasscode(t *testing.T) {
 		e := newNAS(t, s, "192.0.2.2", "either", "")
 		s.clock.advance(time.Minute)
 		e.tries(accept, "ada", "1234"+hotps[0])
-		e.tries(reject, "ada", hotps[1])
+		e.asked("ada", hotps[1]) // without the PIN: for a passcode that is not sent
 		state, _ = e.asked("ada", "1234")
 		state, _ = e.asked("ada", "mail", state)
 		if to, code = sent(); to != "ada@mail.example" {

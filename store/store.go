@@ -340,7 +340,7 @@ type ReadTx interface {
 	// FindReply returns the stored reply for an idempotency key; nil if there is none that expires after now.
 	FindReply(id string, now model.Time) (*model.StoredReply, error)
 
-	// RadiusClients returns the clients of RADIUS that are not disabled, oldest first.
+	// RadiusClients returns the clients of RADIUS, oldest first. The disabled ones are among them, because they keep their addresses.
 	RadiusClients() ([]model.RadiusClient, error)
 	// RadiusNote returns the sealed content of a note that expires after now; nil if there is none.
 	RadiusNote(id string, now model.Time) ([]byte, error)

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ type Dialog struct {
 	Passed       int      `json:"passed,omitzero"` // steps that were passed
 	Ask          Question `json:"ask,omitzero"`
 	Void         bool     `json:"void,omitzero"`       // an earlier text was wrong, and every answer is
-	Knows        bool     `json:"knows,omitzero"`      // a PIN or password was right
+	Knows        bool     `json:"knows,omitzero"`      // a PIN, password or OTP was right
 	AssignmentID string   `json:"assignment,omitzero"` // the one whose PIN was right
 	PIN          []byte   `json:"pin,omitempty"`       // the hash of a new PIN (model.HashPIN), which must be typed again
 }
@@ -144,6 +145,9 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 	plan := &dispatch.Plan{Shared: true, Update: func(tx store.Tx) (any, error) {
 		n.outcome = Outcome{}
 		reply, err := n.decide(tx, func(login *model.Login) (any, error) { return n.check(tx, login) })
+		if err != nil && wire.ClientError(err).Kind == model.TooMany {
+			reply, err = n.refuseTooMany(tx, wire.ClientError(err))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -195,7 +199,7 @@ func (t *turn) read() {
 		t.mayBoth, t.head, t.tail = true, t.Text[:at], model.CleanPasted(text[at+1:])
 	}
 	t.static = t.mayPassword && !t.mayCode && !t.mayBoth
-	t.alsoPassword = (t.mayPassword || t.mayBoth) && t.mayCode
+	t.alsoPassword = t.mayPassword || t.mayBoth
 	t.pinKnown = t.before.AssignmentID
 	t.void = t.before.Void
 	t.keepsLock = t.Before != nil || further
@@ -243,6 +247,7 @@ func (t *turn) check(tx store.Tx, login *model.Login) (any, error) {
 	if _, refused := reply.(dispatch.CommittedRefusal); !refused && err == nil && t.outcome.Next != nil {
 		t.outcome.Next.UserID = login.ID
 		t.outcome.Next.Knows = t.before.Knows || t.knew
+		t.outcome.Next.AssignmentID = cmp.Or(t.pinOf, t.before.AssignmentID)
 		t.ask(t.outcome.Next)
 	}
 	return reply, err
@@ -279,6 +284,15 @@ func (t *turn) refuseVoid(tx store.Tx, login *model.Login) (any, error) {
 	return dispatch.CommittedRefusal{Err: answer(model.WrongCredential)}, tx.SaveLogin(&login.UserState)
 }
 
+// refuseTooMany refuses without a check a user of whom, or from whose address, too many credentials were refused, in the time of an
+// unknown user. It is no error as by HTTP, or what is asked would tell whether there is such a user. The record says why.
+func (t *turn) refuseTooMany(tx store.Tx, why *model.Error) (any, error) {
+	if err := t.pretendOn(tx); err != nil {
+		return nil, err
+	}
+	return dispatch.CommittedRefusal{Err: model.Errorf(model.WrongCredential, "%s", why.Msg)}, tx.RecordUnknownName(t.c.Now)
+}
+
 // refused decides what a refused user is asked for, if anything.
 func (t *turn) refused(err *model.Error) {
 	t.outcome.Next, t.outcome.Refused = nil, err
@@ -295,15 +309,15 @@ func (t *turn) refused(err *model.Error) {
 	case err.Kind == model.PINExpired && t.expired != "":
 		t.outcome.Next = &Dialog{UserID: t.userID, Passed: passed, Ask: AskNewPIN, Knows: true, AssignmentID: t.expired}
 		return
-	case t.Before == nil && t.further:
-		t.outcome.Next = &Dialog{UserID: t.userID, Passed: 1, Void: true, Knows: true}
-	case t.Before == nil && t.passcodeWish(), t.before.Void && t.channel() != "":
-		t.outcome.Next = &Dialog{UserID: t.userID, Passed: passed, Ask: AskPasscode, Void: true, Knows: true}
+	case t.Before == nil && t.passcodeWish(), t.channel() != "":
+		t.outcome.Next = &Dialog{UserID: t.userID, Passed: t.before.Passed, Ask: AskPasscode, Void: true, Knows: true}
 		if t.Before == nil && len(t.channels()) > 1 {
 			t.outcome.Next.Ask = AskChannel
 		}
 		t.outcome.Codes = t.codes
 		return
+	case t.Before == nil && t.further:
+		t.outcome.Next = &Dialog{UserID: t.userID, Passed: 1, Void: true, Knows: true}
 	default:
 		return
 	}

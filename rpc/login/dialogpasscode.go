@@ -48,25 +48,15 @@ func (t *turn) channel() string {
 	return ""
 }
 
-// passcodeWish returns whether a first text can only be meant as a PIN after which a passcode is to be sent. It does not depend on
-// the user.
+// passcodeWish returns whether a first text that is refused is answered as a PIN alone is, after which a passcode is sent. It depends on
+// neither the user nor the text, or the answer would tell whether the text was the PIN.
 func (t *turn) passcodeWish() bool {
-	if len(t.Steps) == 0 || !slices.Contains(t.codes, onDemandMethod) {
-		return false
-	}
-	if !slices.Contains(t.codes, otpMethod) {
-		return true
-	}
-	digits := 0
-	for i := len(t.text) - 1; i >= 0 && '0' <= t.text[i] && t.text[i] <= '9'; i-- {
-		digits++
-	}
-	return digits < model.PasscodeDigits
+	return len(t.Steps) > 0 && slices.Contains(t.codes, onDemandMethod)
 }
 
 // asksForPasscode returns whether a first text is the user's PIN alone, in a step that a passcode passes.
 func (t *turn) asksForPasscode(tx store.Tx, login *model.Login) (bool, error) {
-	if t.Before != nil || len(t.Steps) == 0 || !slices.Contains(t.codes, onDemandMethod) || login.Status != model.Active {
+	if t.Before != nil || !t.passcodeWish() || login.Status != model.Active {
 		return false, nil
 	}
 	if _, err := t.candidates(tx, login); err != nil {

@@ -15,7 +15,11 @@ import (
 // newPIN takes a new PIN.
 func (t *turn) newPIN(tx store.Tx, login *model.Login) (any, error) {
 	t.outcome.Next = nil
-	if people.CheckPIN(t.c.Server, "", model.Secret(t.text)) != nil {
+	_, is, err := t.pinToChange(tx, login)
+	if err != nil {
+		return nil, err
+	}
+	if is || people.CheckPIN(t.c.Server, "", model.Secret(t.text)) != nil {
 		return t.refuse(tx, login, model.WrongCredential, 0)
 	}
 	next := t.before
@@ -26,22 +30,38 @@ func (t *turn) newPIN(tx store.Tx, login *model.Login) (any, error) {
 
 // changePIN takes the new PIN again, and passes the step.
 func (t *turn) changePIN(tx store.Tx, login *model.Login) (any, error) {
-	all, err := t.candidates(tx, login)
+	c, is, err := t.pinToChange(tx, login)
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(all, func(c model.Credential) bool { return c.AssignmentID == t.before.AssignmentID && c.MustChange })
-	if at < 0 || !model.PINMatches(t.before.PIN, model.Secret(t.text)) {
+	if c == nil || is || !model.PINMatches(t.before.PIN, model.Secret(t.text)) {
 		return t.refuse(tx, login, model.WrongCredential, 0)
 	}
-	if k := all[at].Usable(login.Status, t.c.Now); k != 0 {
+	if k := c.Usable(login.Status, t.c.Now); k != 0 {
 		return t.refuse(tx, login, k, 0)
 	}
-	if err := t.setPIN(tx, all[at].AssignmentID, model.Secret(t.text)); err != nil {
+	if err := t.setPIN(tx, c.AssignmentID, model.Secret(t.text)); err != nil {
 		return nil, err
 	}
-	if err := tx.CountUse(all[at].AssignmentID); err != nil {
+	if err := tx.CountUse(c.AssignmentID); err != nil {
 		return nil, err
 	}
-	return t.accept(tx, login, token.AssignmentType.Table, all[at].AssignmentID)
+	return t.accept(tx, login, token.AssignmentType.Table, c.AssignmentID)
+}
+
+// pinToChange returns the assignment whose PIN must be changed, nil if there is none by now, and whether the text is that PIN.
+func (t *turn) pinToChange(tx store.Tx, login *model.Login) (c *model.Credential, is bool, err error) {
+	all, err := t.candidates(tx, login)
+	if err != nil {
+		return nil, false, err
+	}
+	at := slices.IndexFunc(all, func(c model.Credential) bool { return c.AssignmentID == t.before.AssignmentID && c.MustChange })
+	if at < 0 {
+		return nil, false, nil
+	}
+	if c = &all[at]; c.PIN == nil {
+		return c, false, nil
+	}
+	hash, err := t.c.Server.Keys.Unseal(store.PINPlace(c.AssignmentID), c.PIN)
+	return c, err == nil && model.PINMatches(hash, model.Secret(t.text)), err
 }

@@ -68,6 +68,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 			}
 			continue
 		}
+		v.knew, v.pinOf = true, c.AssignmentID
 		k := c.Usable(login.Status, v.c.Now)
 		if k == 0 && c.MustChange && found.pin == nil {
 			k, v.expired = model.PINExpired, c.AssignmentID

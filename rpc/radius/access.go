@@ -3,9 +3,11 @@ package radius
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -33,6 +35,7 @@ type access struct {
 	message []byte // what tells the request from others: the address, the port, and the whole packet
 	id      string // of the note with the reply: a keyed hash of the message
 
+	way     *way
 	dialog  *login.Dialog // where the logon stands, by the State of the request
 	taken   string        // the id of the note that says so
 	state   []byte        // the State of a challenge
@@ -41,8 +44,8 @@ type access struct {
 	kept    bool   // the reply was found
 }
 
-// errState is the error for a State that is unknown, used, expired, or of another client.
-var errState = model.Errorf(model.Stale, "the State of the request is unknown, used, expired, or of another client")
+// errState is the error for a State that is unknown, used, expired, of another client, or from before its steps were changed.
+var errState = model.Errorf(model.Stale, "the State of the request is unknown, used, expired, or of another client or other steps")
 
 // maxPassword is the longest password of PAP, in bytes (RFC 2865, section 5.2).
 const maxPassword = 128
@@ -51,15 +54,46 @@ const maxPassword = 128
 const stateBytes = 16
 
 // guessed returns the secret that the password of a request without a Message-Authenticator was probably hidden with: of two secrets,
-// the first with which it looks like a text.
+// the first with which it looks like a text with nothing but NULs behind it, or else the first with which such NULs end it. With
+// another secret the bytes are random, and as good as never look so where there are NULs.
 func (r *request) guessed(secrets []model.Secret) model.Secret {
+	best, most := secrets[0], 0
 	for _, secret := range secrets {
-		plain, ok := r.password(secret)
-		if ok && utf8.Valid(plain) {
-			return secret
+		whole := r.unhidden(secret)
+		text := bytes.TrimRight(whole, "\x00")
+		score := 0
+		if len(text) > 0 && !bytes.ContainsRune(text, 0) {
+			score = 1
+			if len(text) < len(whole) {
+				score = 2
+			}
+			if utf8.Valid(text) {
+				score += 2
+			}
+		}
+		if score > most {
+			best, most = secret, score
 		}
 	}
-	return secrets[0]
+	return best
+}
+
+// unhidden returns the password of PAP with the NULs that fill it up (RFC 2865, section 5.2); nil if there is none, or it is not one.
+func (r *request) unhidden(secret model.Secret) []byte {
+	hidden, ok := r.Lookup(rfc2865.UserPassword_Type)
+	if !ok || len(hidden) > maxPassword || len(hidden)%md5.Size != 0 {
+		return nil
+	}
+	plain := make([]byte, 0, len(hidden))
+	before := r.Authenticator[:]
+	for block := range slices.Chunk(hidden, md5.Size) {
+		pad := md5.Sum(append(bytes.Clone(secret), before...))
+		for i := range block {
+			plain = append(plain, block[i]^pad[i])
+		}
+		before = block
+	}
+	return plain
 }
 
 // password returns the password of PAP. ok is false if there is none, or it is not one.
@@ -137,6 +171,7 @@ func (a *access) reject(why string) {
 // note is what a State stands for. It is kept sealed.
 type note struct {
 	Client string       `json:"client"`
+	Way    []byte       `json:"way"` // way.mark of the steps that Dialog counts
 	Dialog login.Dialog `json:"dialog"`
 }
 
@@ -150,12 +185,13 @@ func stateID(state []byte) string {
 func (a *access) readState(ctx context.Context, c *dispatch.Call) error {
 	a.dialog, a.taken = nil, ""
 	state, ok := a.Lookup(rfc2865.State_Type)
-	if !ok {
-		return nil
+	if ok {
+		a.taken = stateID(state)
+	} else if !a.way.slow() {
+		return nil // the decision's transaction looks for the reply
 	}
-	a.taken = stateID(state)
 	return a.server.core.Config.Store.View(ctx, func(tx store.ReadTx) error {
-		if found, err := a.find(tx, c.Now); found || err != nil {
+		if found, err := a.find(tx, c.Now); found || !ok || err != nil {
 			return err
 		}
 		sealed, err := tx.RadiusNote(a.taken, c.Now)
@@ -179,7 +215,7 @@ func (a *access) open(sealed []byte) error {
 	if err := json.Unmarshal(plain, &n); err != nil {
 		return err
 	}
-	if n.Client != a.client.ID {
+	if n.Client != a.client.ID || !bytes.Equal(n.Way, a.way.mark) {
 		return errState
 	}
 	a.dialog = &n.Dialog
@@ -212,18 +248,17 @@ func (a *access) find(tx store.ReadTx, now model.Time) (bool, error) {
 // prepare makes the plan of the decision. It looks first whether the request was decided on already, by whichever process.
 func (a *access) prepare(ctx context.Context, c *dispatch.Call, text model.Secret) (*dispatch.Plan, error) {
 	nothing := &dispatch.Plan{View: func(store.ReadTx) (any, error) { return nil, nil }, Reads: dispatch.NoStatement}
+	var err error
+	if a.way, err = a.server.clients.wayOf(ctx, a.client.ApplicationID); err != nil {
+		return nil, err
+	}
 	if err := a.readState(ctx, c); err != nil || a.kept {
 		return nothing, err
 	}
-	var err error
 	if a.state, err = a.server.core.Random(stateBytes); err != nil {
 		return nil, err
 	}
-	way, err := a.server.clients.wayOf(ctx, a.client.ApplicationID)
-	if err != nil {
-		return nil, err
-	}
-	turn := login.Turn{Name: a.text(rfc2865.UserName_Type), Text: text, Steps: way.steps, Realm: way.users, Before: a.dialog}
+	turn := login.Turn{Name: a.text(rfc2865.UserName_Type), Text: text, Steps: a.way.steps, Realm: a.way.users, Before: a.dialog}
 	if ip, err := netip.ParseAddr(a.text(rfc2865.CallingStationID_Type)); err == nil && ip.Zone() == "" {
 		turn.RemoteIP = ip.String()
 	}
@@ -271,7 +306,7 @@ func (a *access) ends(tx store.Tx, now model.Time, o *login.Outcome) error {
 	case o.Next != nil:
 		code, a.replied = radius.CodeAccessChallenge, "challenge"
 		attributes = a.asking(o)
-		plain, err := json.Marshal(note{a.client.ID, *o.Next})
+		plain, err := json.Marshal(note{a.client.ID, a.way.mark, *o.Next})
 		if err != nil {
 			return err
 		}

@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"tokensmith/model"
 	"tokensmith/rpc/dispatch"
 	"tokensmith/rpc/logon"
 	"tokensmith/store"
+	"tokensmith/store/keyring"
 )
 
 // clients knows the clients of this server, as long as store.MaxCallerAge allows without asking the database again.
@@ -32,6 +36,12 @@ type way struct {
 	read    time.Time
 	users   store.Scope // who they are; nil for all
 	steps   []model.Step
+	mark    []byte // a hash of the application and the steps
+}
+
+// slow returns whether passwords may have to be compared, which is slow on purpose.
+func (w *way) slow() bool {
+	return slices.ContainsFunc(w.steps, func(s model.Step) bool { return slices.Contains(s.Codes, model.StaticCode) })
 }
 
 type clientList struct {
@@ -115,6 +125,12 @@ func (s *clients) wayOf(ctx context.Context, application string) (*way, error) {
 	if err != nil {
 		return nil, err
 	}
+	text, err := json.Marshal(w.steps)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(keyring.Message(application, text))
+	w.mark = sum[:]
 	s.wayList.Store(application, w)
 	return w, nil
 }

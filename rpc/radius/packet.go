@@ -33,6 +33,7 @@ const (
 	dropAttributes    = "attributes"                // not well-formed, or too many
 	dropCode          = "code"                      // no request that this server answers
 	dropClient        = "unknown client"            // no client has this address or certificate
+	dropDisabled      = "disabled client"           // the client is not active
 	dropMissing       = "no Message-Authenticator"  // it must have one
 	dropSecret        = "wrong secret"              // its Message-Authenticator, or that of an accounting request, is not valid
 	dropOverload      = "overload"                  // there was no room in the queue

@@ -45,6 +45,9 @@ func (s *Server) Play(ctx context.Context, name, at string) (*Player, error) {
 		if c.NameFolded != model.Fold(model.Trim(name)) {
 			continue
 		}
+		if c.Status != model.Active {
+			break
+		}
 		if at != "" && c.Certificate != "" {
 			return nil, errors.New("the client is known by its certificate, whose key is not here: it can only be played without a server")
 		}

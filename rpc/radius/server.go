@@ -80,6 +80,10 @@ func (s *Server) handle(ctx context.Context, c *knownClient, list *clientList, r
 		s.drop(nil, from, dropClient)
 		return Reply{}
 	}
+	if c.Status != model.Active { // no client with a wider range takes its place
+		s.drop(c, from, dropDisabled)
+		return Reply{}
+	}
 	secret, reason := s.proven(c, r)
 	if reason != "" {
 		s.drop(c, from, reason)
