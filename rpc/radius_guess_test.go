@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,4 +198,45 @@ func TestRadiusSecretGuessed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRadiusRoundTrips: a wrong text costs as many round trips to the database for a user as for nobody.
+func TestRadiusRoundTrips(t *testing.T) {
+	t.Parallel()
+	c, through := newCounting(t, storetest.Postgres(t))
+	post := make(letterbox, 100)
+	s := newService(t, through, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post, model.SMS: post} })
+	s.do(t, "domain/create", `{"attrs":{"name":"corp.example","maxFailures":0,"lockoutThreshold":0}}`)
+	withUser(t, s, "ada", `,"password":"correct horse battery","email":"ada@mail.example"`)
+	s.do(t, "tokenAssignment/set", `{"tokenAssignment":{"token.serial":"ada"},"attrs":{"pin":"1234"}}`)
+	withSteps(t, s, "either", "OTP OTPoD")
+	withSteps(t, s, "two", "SPASS", "OTP")
+	withSteps(t, s, "back", "OTP", "SPASS")
+	for i, application := range []string{"tokensmith", "either", "two", "back"} {
+		n := newNAS(t, s, "192.0.2."+string(rune('1'+i)), application, "")
+		least := map[string][]int64{} // of the first text, and of the second
+		for range 6 {
+			s.clock.advance(time.Minute)
+			for _, user := range []string{"ada", "nobody"} {
+				var trips []int64
+				before := c.trips.Load()
+				got := n.ask(n.asking(user, "wrong"))
+				trips = append(trips, c.trips.Load()-before)
+				if got.Code == radius.CodeAccessChallenge {
+					before = c.trips.Load()
+					n.ask(n.asking(user, "wrong", &radius.AVP{Type: rfc2865.State_Type, Attribute: got.Get(rfc2865.State_Type)}))
+					trips = append(trips, c.trips.Load()-before)
+				}
+				for k, count := range trips {
+					if k == len(least[user]) {
+						least[user] = append(least[user], count)
+					}
+					least[user][k] = min(least[user][k], count)
+				}
+			}
+		}
+		if !slices.Equal(least["ada"], least["nobody"]) {
+			t.Errorf("%s: %v round trips for a user, %v for nobody", application, least["ada"], least["nobody"])
+		}
+	}
 }

@@ -103,6 +103,7 @@ type verification struct {
 	head         model.Secret // a second text to compare with the password; nil if there is none
 	headMatched  bool         // the result
 	keepsLock    bool         // no emergency code ends a lock, because the logon has more steps than the one that it passes
+	pinAlone     bool         // the text may be a PIN alone, after which a passcode is sent
 	pinKnown     string       // the assignment whose PIN was right in the turn before; "" if none was
 
 	address string // network of the user, for counting failures; "" if unknown
@@ -120,6 +121,7 @@ type attempt struct {
 	held       bool               // refused without a check, because the console accepts no credential for a while
 	from       model.Address      // what is known about the user's address
 	all        []model.Credential // all assignments of the user, whatever their status
+	allOf      string             // the user whose they are; "" if they were not read
 
 	partial bool   // another step follows, so an accepted credential does not log in yet
 	userID  string // the user whose text is checked; "" if there is none
@@ -331,6 +333,12 @@ func (v *verification) pretendAt(tx store.Tx, user checked) error {
 	creds, err := v.candidates(tx, login)
 	if err != nil {
 		return err
+	}
+	if v.pinAlone {
+		if _, err := v.knowsPIN(model.Secret(v.text)); err != nil {
+			return err
+		}
+		v.pinOf = ""
 	}
 	if user.codes {
 		login.TempPasses = 1 // at least

@@ -200,6 +200,7 @@ func (t *turn) read() {
 	}
 	t.static = t.mayPassword && !t.mayCode && !t.mayBoth
 	t.alsoPassword = t.mayPassword || t.mayBoth
+	t.pinAlone = t.Before == nil && t.passcodeWish()
 	t.pinKnown = t.before.AssignmentID
 	t.void = t.before.Void
 	t.keepsLock = t.Before != nil || further
@@ -278,8 +279,10 @@ func (t *turn) credentials(tx store.Tx, login *model.Login) (any, error) {
 
 // refuseVoid refuses without a check, in the time of one. Nothing is counted: the text before was.
 func (t *turn) refuseVoid(tx store.Tx, login *model.Login) (any, error) {
-	if err := t.pretendAt(tx, checked{login.ID, login.TempPasses > 0}); err != nil {
-		return nil, err
+	if !t.static { // as for an unknown user
+		if err := t.pretendAt(tx, checked{login.ID, login.TempPasses > 0}); err != nil {
+			return nil, err
+		}
 	}
 	return dispatch.CommittedRefusal{Err: answer(model.WrongCredential)}, tx.SaveLogin(&login.UserState)
 }
@@ -309,7 +312,7 @@ func (t *turn) refused(err *model.Error) {
 	case err.Kind == model.PINExpired && t.expired != "":
 		t.outcome.Next = &Dialog{UserID: t.userID, Passed: passed, Ask: AskNewPIN, Knows: true, AssignmentID: t.expired}
 		return
-	case t.Before == nil && t.passcodeWish(), t.channel() != "":
+	case t.pinAlone, t.channel() != "":
 		t.outcome.Next = &Dialog{UserID: t.userID, Passed: t.before.Passed, Ask: AskPasscode, Void: true, Knows: true}
 		if t.Before == nil && len(t.channels()) > 1 {
 			t.outcome.Next.Ask = AskChannel

@@ -56,7 +56,7 @@ func (t *turn) passcodeWish() bool {
 
 // asksForPasscode returns whether a first text is the user's PIN alone, in a step that a passcode passes.
 func (t *turn) asksForPasscode(tx store.Tx, login *model.Login) (bool, error) {
-	if t.Before != nil || !t.passcodeWish() || login.Status != model.Active {
+	if !t.pinAlone || login.Status != model.Active {
 		return false, nil
 	}
 	if _, err := t.candidates(tx, login); err != nil {

@@ -124,11 +124,14 @@ func better(a, b model.Kind) model.Kind {
 
 // candidates returns the assignments to try.
 func (v *verification) candidates(tx store.Tx, login *model.Login) ([]model.Credential, error) {
-	all, err := tx.Credentials(login.ID)
-	if err != nil {
-		return nil, err
+	if v.allOf != login.ID || login.ID == "" {
+		read, err := tx.Credentials(login.ID)
+		if err != nil {
+			return nil, err
+		}
+		v.all, v.allOf = read, login.ID
 	}
-	v.all = all
+	all := v.all
 	if v.token == nil {
 		inactive := func(c model.Credential) bool { return c.Status != model.Active || c.TokenStatus != model.Active }
 		if !slices.ContainsFunc(all, inactive) {

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"layeh.com/radius"
+
+	"tokensmith/model"
+	"tokensmith/rpc/conn"
 )
 
 // RADIUS over TLS (RFC 6614): requests come one behind the other on a connection that stays open, and their client is known by the
@@ -21,6 +24,7 @@ import (
 const (
 	radsecConns     = 512              // connections in all
 	radsecPerKey    = 32               // connections of one certificate
+	radsecUnproven  = 32               // connections of one network (conn.Network) in their handshakes
 	radsecInFlight  = 64               // requests of one connection that are decided on at the same time; then it is not read
 	radsecHandshake = 10 * time.Second // for the handshake, for the rest of a packet that has begun, and to send a reply
 	radsecIdle      = time.Hour        // how long a connection may be silent
@@ -29,32 +33,48 @@ const (
 // radsec are the open connections.
 type radsec struct {
 	mu    sync.Mutex
-	conns map[net.Conn]string // the hash of the public key; "" before the handshake
+	conns map[net.Conn]radsecConn
 }
 
-// enter counts a connection, and returns whether there is room for it.
-func (r *radsec) enter(conn net.Conn) bool {
+// radsecConn is what is known of an open connection.
+type radsecConn struct {
+	key     string // the hash of the public key of a client; "" before the handshake
+	network string
+}
+
+// enter counts a connection, and returns whether there is room for it. Those who have proven nothing have little room for each network,
+// so that a stranger does not take that of the clients.
+func (r *radsec) enter(raw net.Conn) bool {
+	network := ""
+	if from, ok := addressOf(raw); ok {
+		network = conn.Network(from.Addr().String())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.conns) >= radsecConns {
+	if len(r.conns) >= radsecConns || r.count("", network) >= radsecUnproven {
 		return false
 	}
-	r.conns[conn] = ""
+	r.conns[raw] = radsecConn{network: network}
 	return true
 }
 
-// known counts a connection for its certificate, and returns whether there is room for it.
-func (r *radsec) known(conn net.Conn, key string) bool {
+// known counts a connection for the certificate of a client, and returns whether there is room for it.
+func (r *radsec) known(raw net.Conn, key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
-	for _, k := range r.conns {
-		if k == key {
+	room := r.count(key, "") < radsecPerKey
+	r.conns[raw] = radsecConn{key: key, network: r.conns[raw].network}
+	return room
+}
+
+// count returns how many connections have a key and, if network is not empty, come from it.
+func (r *radsec) count(key, network string) (n int) {
+	for _, c := range r.conns {
+		if c.key == key && (network == "" || c.network == network) {
 			n++
 		}
 	}
-	r.conns[conn] = key
-	return n < radsecPerKey
+	return n
 }
 
 func (r *radsec) leave(conn net.Conn) {
@@ -76,7 +96,7 @@ func (r *radsec) closeReading() {
 func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, config *tls.Config) error {
 	config = config.Clone()
 	config.ClientAuth, config.NextProtos = tls.RequireAndVerifyClientCert, nil
-	open := &radsec{conns: map[net.Conn]string{}}
+	open := &radsec{conns: map[net.Conn]radsecConn{}}
 	var group sync.WaitGroup
 	stop := context.AfterFunc(ctx, func() { listener.Close(); open.closeReading() })
 	defer stop()
@@ -121,6 +141,21 @@ func (s *Server) serveConn(ctx context.Context, open *radsec, raw net.Conn, conn
 	raw.SetDeadline(time.Time{})
 	sum := sha256.Sum256(conn.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo)
 	key := hex.EncodeToString(sum[:])
+	list, err := s.clients.current(ctx)
+	if err != nil {
+		s.core.Config.Log.Error().Err(err).Msg("reading the clients of RADIUS")
+		s.drop(nil, from, dropUnavailable)
+		return
+	}
+	c := list.byCertificate(key)
+	if c == nil {
+		s.drop(nil, from, dropClient)
+		return
+	}
+	if c.Status != model.Active {
+		s.drop(c, from, dropDisabled)
+		return
+	}
 	if !open.known(raw, key) {
 		s.drop(nil, from, dropOverload)
 		return
