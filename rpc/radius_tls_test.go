@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,11 +106,8 @@ func TestRadiusStrangersOverTLS(t *testing.T) {
 		for range 32 {
 			dial("127.0.0.3")
 		}
-		began := time.Now()
-		if !closed(dial("127.0.0.3")) {
+		if !closed(dial("127.0.0.3")) || !strings.Contains(metricsOf(s), `tokensmith_radius_dropped_total{reason="overload"} 1`) {
 			t.Error("a network has room for any number of strangers")
-		} else if took := time.Since(began); took > 9*time.Second {
-			t.Errorf("a connection too many was closed after %v, as if it had waited for the handshake", took)
 		}
 		// A client from elsewhere is answered.
 		conn := over("127.0.0.2", client)
