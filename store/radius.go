@@ -3,7 +3,7 @@ package store
 import "tokensmith/model"
 
 func (tx *sqlReadTx) RadiusClients() ([]model.RadiusClient, error) {
-	return loadAll[model.RadiusClient](tx, "1 = 1 ORDER BY id")
+	return loadAll[model.RadiusClient](tx, "TRUE ORDER BY id")
 }
 
 func (tx *sqlTx) RadiusAsked(s *model.RadiusClientState) error {
