@@ -73,10 +73,11 @@ func (s *UserState) recent(now Time) []Time {
 }
 
 // RecordRefusal records a refused check. If failed is set, it was a guess with the given probability of being right. RecordRefusal returns
-// whether this locks the user.
+// whether this locks the user. While the user is locked nothing is counted: failures would move or shorten the lock, and make an
+// administrator's look like one by failures.
 func (s *Login) RecordRefusal(now Time, failed bool, chance Chance) (locks bool) {
 	s.addRefusal(now)
-	if !failed {
+	if !failed || s.Status == LockedBy && !s.LockEnded(now) {
 		return false
 	}
 	s.FailCount++

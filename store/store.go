@@ -445,7 +445,8 @@ type Tx interface {
 	SetPassword(userID string, sealed []byte, mustChange bool, now model.Time) error
 	// SetUserStatus changes a user's status.
 	SetUserStatus(userID, status string) error
-	// ClearFailures sets the count of failed credentials to 0 for every user that a token is assigned to. It ends no lock.
+	// ClearFailures sets the count of failed credentials to 0 for every user that a token is assigned to. It ends no lock, and
+	// leaves alone who was locked by failures in a row: to such a user the tries at emergency codes are counted.
 	ClearFailures(tokenID string) error
 
 	// TakeMarks is for tokens that were just inserted and whose seeds may have been used before. Their states are passed beside

@@ -288,7 +288,7 @@ func (v *verification) decide(tx store.Tx, check func(*model.Login) (any, error)
 	}
 	v.c.SetObject(people.UserType.Noun, login.ID)
 	v.auth.lastLogin.Store(checked{login.ID, login.TempPasses > 0})
-	v.clear = login.FailCount == 0 && login.Tries == 0 && login.LockedUntil == 0
+	v.clear = login.FailCount == 0 && login.Tries == 0 && login.LockedUntil == 0 && login.LockedAt == 0
 	if login.Flooded(v.c.Now) {
 		return nil, answer(model.TooMany)
 	}
