@@ -227,6 +227,7 @@ func (w *groupWriter) run(j *job, own bool) {
 		err = cmp.Or(tx.confirm(), err)
 	}
 	if tx.failed == errForgotten && !tx.wrote {
+		w.record.back(before)
 		*tx = sqlTx{sqlReadTx: *w.transaction(ctx), chain: w.head}
 		tx.memory, tx.known = w.memory, w.memory.point()
 		err = tx.run(j.fn)

@@ -18,10 +18,13 @@ import (
 //     since (PRAGMA data_version). If one has, everything is forgotten. From then on nobody else can write.
 //   - If a transaction or a part of it is undone in which something was learned, everything is forgotten.
 //
-// Nevertheless no decision rests on it alone. The statement that accepts an OTP does so only if the token's counter is the one
-// that was remembered. Anything else that a function writes, and its end without a write, comes only after the same rows were
-// read from the database and found equal. Otherwise everything is forgotten, and the function runs again without the memory
-// (errForgotten). So a refusal also takes the same time whether or not the user is remembered.
+// Nevertheless most of what is decided by it is confirmed. Anything that a function writes, and its end without a write, comes only
+// after the same rows were read from the database and found equal. Otherwise everything is forgotten, and the function runs again
+// without the memory (errForgotten). So a refusal also takes the same time whether or not the user is remembered.
+//
+// The statement that accepts an OTP confirms less, because it is what most logins do: it has an effect only if the token's counter
+// is the one that was remembered, so that no OTP is accepted twice. All else that an accepted login read (the user's status and
+// failures, the assignment's PIN, status, period and uses, which steps of a time-based token were used) rests on the reasons above.
 //
 // A token whose seed other tokens have is not remembered, because their logins change its state too.
 type memory struct {

@@ -466,6 +466,33 @@ func TestMemoryIsConfirmed(t *testing.T) {
 	}
 }
 
+// A function that runs again because something was remembered wrongly writes its rows of the record once.
+func TestForgottenRowsOfTheRecord(t *testing.T) {
+	t.Parallel()
+	r := newRemembering(t, store.DefaultMemory)
+	p := r.people(false)
+	r.mine = r.open()
+	r.warm(p)
+	store.SpoilMemory(r.mine, func(_ *model.Login, creds []model.Credential) { creds[0].Counter = 70 })
+	runs := 0
+	err := r.mine.UpdateShared(t.Context(), func(tx store.Tx) error {
+		runs++
+		if err := tx.Audit(&model.Audit{Time: 1, Method: "twice"}); err != nil {
+			return err
+		}
+		if _, err := p.read(tx); err != nil {
+			return err
+		}
+		return save(tx, p.u.ID, true)
+	})
+	if err != nil || runs != 2 {
+		t.Fatalf("%d runs: %v", runs, err)
+	}
+	if _, err := r.mine.VerifyAudit(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
 var errSeen = errors.New("seen")
 
 // However logins, other changes of this process and of another one, undone parts and failing statements follow each other, what
