@@ -184,7 +184,7 @@ func (m *Auth) verify(r *http.Request, args *VerifyArgs, plan *dispatch.Plan, st
 			return err
 		}
 	}
-	plan.Shared = true
+	plan.Shared = !v.static // a new password may be refused by an error, after the end of a lock was written
 	v.countsCode()
 	plan.Update = func(tx store.Tx) (any, error) {
 		return v.decide(tx, func(login *model.Login) (any, error) {

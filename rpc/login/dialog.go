@@ -142,7 +142,7 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 		}
 	}
 	n.countsCode()
-	plan := &dispatch.Plan{Shared: true, Update: func(tx store.Tx) (any, error) {
+	plan := &dispatch.Plan{Shared: !n.mayPassword && !n.mayBoth, Update: func(tx store.Tx) (any, error) {
 		n.outcome = Outcome{}
 		reply, err := n.decide(tx, func(login *model.Login) (any, error) { return n.check(tx, login) })
 		if err != nil && wire.ClientError(err).Kind == model.TooMany {
