@@ -152,6 +152,18 @@ func TestNobodyTouchesAStrongersFactors(t *testing.T) {
 			attempt{"token/batchAssignTokens", w.fill(`{"attrs":{"csv":"domain,loginName,manufacturerCode,productCode,serial\n{Name},plain,DN,SE,{Serial}\n"}}`)},
 		)
 
+		// Nor is anything told before the refusal: not whether a text is a code, an address the user's own, or a change allowed.
+		code := s.do(t, "tempPass/create", w.fill(`{"attrs":{"user.id":"{User}","password":"11111111"}}`)).(map[string]any)["id"].(string)
+		attempts = append(attempts,
+			attempt{"tempPass/create", w.fill(`{"attrs":{"user.id":"{User}","password":"11111111"}}`)},
+			attempt{"tempPass/create", w.fill(`{"attrs":{"user.id":"{User}","password":"22222222"}}`)},
+			attempt{"tempPass/create", w.fill(`{"attrs":{"user.id":"{User}","expires":"2099-01-01"},"count":100}`)},
+			attempt{"tempPass/set", `{"id":"` + code + `","attrs":{"expires":"2099-01-01"}}`},
+			attempt{"tempPass/send", `{"ids":["` + code + `"],"message":{"type":"EMAIL","to":"somebody@mail.example"}}`},
+			attempt{"token/set", w.fill(`{"id":"{Token}","attrs":{"serial":""}}`)},
+			attempt{"tokenAssignment/set", `{"id":"` + share + `","attrs":{"starts":"2098-01-01","expires":"2097-01-01"}}`},
+		)
+
 		lacking := strings.Join(slices.DeleteFunc(slices.Clone(all), func(path string) bool { return path == "audit/verify" }), ",")
 		for name, c := range map[string]caller{
 			"lacks a permission":   s.agent(t, `"name":"lacking","permissions":"`+lacking+`"`),

@@ -303,8 +303,10 @@ func TestSendingEmergencyCodes(t *testing.T) {
 		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"u","email":"U@mail.example","mobile":"+49170","personalEmail":"me@home.example","personalMobile":"+49171"}}`)
 		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"v"}}`)
+		g.do(t, "user/create", `{"attrs":{"domain.name":"d","loginName":"smith","personalEmail":"smith@home.example"}}`)
 		one, two := g.emergencyCode("u", "11111111"), g.emergencyCode("u", "22222222", g.date("expires", 2*time.Hour))
 		spent, of := g.emergencyCode("u", "33333333"), g.emergencyCode("v", "44444444")
+		smith := g.emergencyCode("smith", "55555555")
 		g.want(0, g.verify("u", "33333333"), "a use")
 		some := g.agent(t, `"name":"some","permissions":"tempPass/*"`)
 		all := g.agent(t, `"name":"all","permissions":"tempPass/send"`)
@@ -326,7 +328,8 @@ func TestSendingEmergencyCodes(t *testing.T) {
 			"SMTP":                 {some, quoted(one), `{"type":"SMTP"}`, "U@mail.example", "11111111\n"},
 			"SMS":                  {some, quoted(one), `{"type":"SMS"}`, "+49170", "11111111\n"},
 			"several, one twice":   {some, quoted(one, two, one), `{"type":"EMAIL"}`, "U@mail.example", "11111111, 22222222\nIt can be used until 2026-01-01 02:00 UTC."},
-			"his address":          {some, quoted(two), `{"type":"EMAIL","to":"u@MAIL.example"}`, "u@MAIL.example", "22222222\n"},
+			"his address":          {some, quoted(two), `{"type":"EMAIL","to":"u@MAIL.example"}`, "U@mail.example", "22222222\n"},
+			"a long s for an s":    {some, quoted(smith), `{"type":"EMAIL","to":"\u017fmith@home.example"}`, "smith@home.example", "55555555\n"},
 			"another of his":       {some, quoted(two), `{"type":"EMAIL","to":"me@home.example"}`, "me@home.example", "22222222\n"},
 			"another number":       {some, quoted(two), `{"type":"SMS","to":"+49171"}`, "+49171", "22222222\n"},
 			"another's address":    {all, quoted(two), `{"type":"EMAIL","to":"ops@mail.example"}`, "ops@mail.example", "22222222\n"},
@@ -460,6 +463,36 @@ func TestWhoSeesEmergencyCodes(t *testing.T) {
 	})
 }
 
+// Who types a code knows it. So that takes the permission of the exact name, as seeing a code does, and the record says so.
+func TestWhoTypesEmergencyCodes(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := newGuarded(t, url)
+		g.user("u")
+		some := g.agent(t, `"name":"some","permissions":"tempPass/*,batch/execute"`)
+		exact := g.agent(t, `"name":"exact","permissions":"tempPass/create,batch/execute"`)
+		const call = `{"attrs":{"user.loginName":"u","password":"11111111"}}`
+		before := contents(t, url)
+		if code, seen := g.answer(some, "tempPass/create", call); code != 5 || !strings.Contains(seen, "attrs.password") {
+			t.Errorf("by tempPass/*: %s", seen)
+		}
+		if _, seen := g.answer(some, "batch/execute", `{"calls":[{"method":"tempPass/create","params":`+call+`}]}`); !strings.Contains(seen, `"result":[{"error":5,`) {
+			t.Errorf("by tempPass/* in a batch: %s", seen)
+		}
+		if contents(t, url) != before {
+			t.Error("a refused call changed something")
+		}
+		g.want(201, g.verify("u", "11111111"), "refused")
+		if code, seen := g.answer(exact, "tempPass/create", call); code != 0 {
+			t.Errorf("by tempPass/create: %s", seen)
+		}
+		g.want(0, g.verify("u", "11111111"), "made")
+		if rows := fmt.Sprint(g.do(t, "audit/search", `{"match":[["method","=","tempPass/create"]],"return":["object"]}`)); strings.Count(rows, "typed by the caller") != 1 {
+			t.Errorf("the record: %s", rows)
+		}
+	})
+}
+
 // An agent that is limited to domains makes, sees and sends the codes of their users, and of nobody else.
 func TestEmergencyCodesOfOtherDomains(t *testing.T) {
 	t.Parallel()
@@ -565,8 +598,8 @@ func TestHowManyEmergencyCodes(t *testing.T) {
 	})
 }
 
-// Codes that ended are kept for thirty days, so that the answer says why they do not log in, and are then deleted. With a user, all
-// codes go.
+// Codes are kept for thirty days after they expire, so that the answer says why they do not log in, and are then deleted. One that
+// never expires stays, as nobody knows when it was used up. With a user, all codes go.
 func TestEmergencyCodesEnd(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, url string) {
@@ -614,12 +647,12 @@ func TestEmergencyCodesEnd(t *testing.T) {
 		keep()
 		g.clock.advance(25 * time.Hour)
 		look()
-		if got := left(); got != "1- 2-" {
+		if got := left(); got != "1- 2208" {
 			t.Errorf("after thirty days: %s", got)
 		}
 		g.want(0, g.verify("u", "33333333"), "one that is open stays")
 		g.do(t, "user/delete", `{"user":{"loginName":"gone"}}`)
-		if n := g.do(t, "tempPass/search", `{"max":0}`).(map[string]any)["total"]; fmt.Sprint(n) != "1" {
+		if n := g.do(t, "tempPass/search", `{"max":0}`).(map[string]any)["total"]; fmt.Sprint(n) != "2" {
 			t.Errorf("%v codes are left", n)
 		}
 	})

@@ -503,8 +503,8 @@ type Tx interface {
 	TakeRadiusNote(id string, now model.Time) ([]byte, error)
 	// DropRadiusNotes deletes up to most notes that expire at now or before, earliest first, and returns how many it deleted.
 	DropRadiusNotes(now model.Time, most int) (int64, error)
-	// DropTempPasses deletes up to most emergency codes that expired before a time or, if they never expire, were made before it
-	// and are used up. It returns how many it deleted.
+	// DropTempPasses deletes up to most emergency codes that expired before a time, and returns how many it deleted. Those that never
+	// expire stay, used up or not: nobody knows when they were used last.
 	DropTempPasses(before model.Time, most int) (int64, error)
 
 	// StoreReply saves a stored reply, replacing one with the same key.

@@ -36,8 +36,7 @@ type ended struct {
 var selectEnded = selects[ended]("SELECT id, user_id FROM temp_passes")
 
 func (tx *sqlTx) DropTempPasses(before model.Time, most int) (int64, error) {
-	found, err := selectEnded.all(&tx.sqlReadTx, ` WHERE expires > 0 AND expires < ?
-		OR expires = 0 AND usage_limit > 0 AND used_times >= usage_limit AND date_created < ? ORDER BY id LIMIT ?`, before, before, most)
+	found, err := selectEnded.all(&tx.sqlReadTx, ` WHERE expires > 0 AND expires < ? ORDER BY id LIMIT ?`, before, most)
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 // A user's factors are what the user authenticates with, and what that depends on: the password, tokens, PINs, links
 // and codes for them, emergency codes, the addresses that messages are sent to, and locks. A caller who changes, reads or adds one of them could
 // act as the user. Therefore no caller may do so to an administrator who may do more than the caller. What a user is sent counts
-// as well, because people act on it: the text of a message that reaches the user, and that one is sent at all (MayMessage).
+// as well, because people act on it: the text of a message that reaches the user, and that one is sent at all (CheckUserAccess).
 
 // Guard is the transaction of a call. Before a statement that changes factors, it checks whether the caller may change the users
 // whom the factors belong to. A method cannot forget or bypass this check, because it gets only this transaction.
@@ -150,11 +150,21 @@ func (c *Caller) CheckSeedAccess(tx store.ReadTx, tokens ...string) error {
 	return nil
 }
 
-// MayMessage returns an error if the user may do something that the caller may not. It guards the sending of a message, whose words
-// may be the caller's, such as the name of a device. A login sends only to who asks for it.
-func (c *Caller) MayMessage(tx store.ReadTx, userID string) error {
+// CheckUserAccess returns an error if the user may do something that the caller may not. It guards what happens before a guarded
+// statement, or without one: an answer that depends on the user's secrets, and the sending of a message, whose words may be the
+// caller's, such as the name of a device. In a login, which sends only to who asks for it, it returns nil.
+func (c *Caller) CheckUserAccess(tx store.ReadTx, userID string) error {
 	if g, ok := tx.(*Guard); ok {
 		return g.user(userID)
+	}
+	return nil
+}
+
+// CheckRowAccess returns the error that the caller would get for inserting (isNew) or saving a row. A method that answers by what
+// the row's owner has, asks before it answers.
+func (c *Caller) CheckRowAccess(tx store.ReadTx, row any, isNew bool) error {
+	if g, ok := tx.(*Guard); ok && !(isNew && makesOwner(row)) {
+		return g.row(row)
 	}
 	return nil
 }

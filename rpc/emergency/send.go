@@ -93,13 +93,22 @@ func (l *letter) isAddress() bool {
 	return err == nil && a.Address == l.to
 }
 
-// own returns whether the letter goes to one of the four addresses of a user.
-func (l *letter) own(u *model.User) bool {
+// own returns the address of a user that the letter goes to, as it stands with the user, and false if it goes to somebody else. What
+// is compared without case is another address when it is sent to: one with a long s, say, lies in another domain.
+func (l *letter) own(u *model.User) (to string, ok bool) {
+	known := []string{u.Email, u.PersonalEmail}
+	compared := model.Fold
 	if l.channel == model.SMS {
-		return l.to == "" || l.to == u.Mobile || l.to == u.PersonalMobile
+		known, compared = []string{u.Mobile, u.PersonalMobile}, func(number string) string { return number }
 	}
-	to := model.Fold(l.to)
-	return to == "" || to == model.Fold(u.Email) || to == model.Fold(u.PersonalEmail)
+	if l.to == "" || slices.Contains(known, l.to) {
+		return l.to, true
+	}
+	at := slices.IndexFunc(known, func(address string) bool { return compared(address) == compared(l.to) })
+	if at < 0 {
+		return l.to, false
+	}
+	return known[at], true
 }
 
 // Send sends emergency codes of one user in one message: to the user or, if the caller may see codes, to any address.
@@ -126,14 +135,17 @@ func (m *TempPass) Send(r *http.Request, args *SendArgs, plan *dispatch.Plan) er
 		if err != nil {
 			return nil, err
 		}
-		o, err := ownerOf(tx, codes[0].UserID)
+		o, err := ownerOf(c, tx, codes[0].UserID)
 		if err != nil {
 			return nil, err
 		}
 		if !slices.Contains(o.domain.PasscodeChannels.Items(), l.channel) {
 			return nil, model.AttrErrorf(model.Invalid, l.place+".type", "the user's domain sends nothing by %s: its passcodeChannels do not name it", l.channel)
 		}
-		elsewhere := !l.own(&o.user)
+		l := l // the function may run again
+		var own bool
+		l.to, own = l.own(&o.user)
+		elsewhere := !own
 		if elsewhere && !c.RevealSecrets() {
 			return nil, model.AttrErrorf(model.NotPermitted, l.place+".to", "not permitted: is not an address of the user")
 		}

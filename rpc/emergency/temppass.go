@@ -38,6 +38,7 @@ var TempPassType = object.Declare(&object.Type{
 		{Name: "user", Kind: object.Ref, When: object.OnCreate, Required: true, Object: "user", Indexed: true},
 		{Name: "password", Kind: object.Text, When: object.OnCreate, Max: model.MaxTempPass, From: []string{"id"},
 			About: "the code: 6 to 32 printable ASCII characters without space and comma, and unlike the user's other open codes; random digits if not given. " +
+				"To give it takes the permission of this exact name, or `*`. " +
 				"Only the `return` of create that names it has it, and only with the permission of this exact name, or `*`; everywhere else it is `****`",
 			Derive: func(*dispatch.Call, store.Row) (any, error) { return hidden, nil }},
 		{Name: "starts", Kind: object.Date, When: object.Always, About: "empty = at once"},
@@ -78,6 +79,9 @@ func (m *TempPass) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan
 		if err := model.CheckTempPass("attrs.password", model.Secret(typed)); err != nil {
 			return err
 		}
+		if !c.RevealSecrets() {
+			return model.AttrErrorf(model.NotPermitted, "attrs.password", "not permitted: who types a code knows it, which takes the permission %s by this name, or *", c.Method.Path)
+		}
 	}
 	made := map[string]string{} // the codes by their ids
 	declared, shows := m.Type, false
@@ -95,7 +99,7 @@ func (m *TempPass) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan
 		if err := d.Into(c, tx, &like); err != nil {
 			return nil, err
 		}
-		o, err := ownerOf(tx, like.UserID)
+		o, err := ownerOf(c, tx, like.UserID)
 		if err != nil {
 			return nil, err
 		}
@@ -121,6 +125,8 @@ func (m *TempPass) Create(r *http.Request, args *CreateArgs, plan *dispatch.Plan
 			switch {
 			case shows:
 				c.Shown = append(c.Shown, m.Type.Noun+" "+rows[i].ID+" shown")
+			case typed != "":
+				c.Shown = append(c.Shown, m.Type.Noun+" "+rows[i].ID+" typed by the caller")
 			case i == 0:
 				c.SetObject(m.Type.Noun, rows[i].ID)
 			default:
@@ -165,7 +171,12 @@ type owner struct {
 	all    []model.TempPass
 }
 
-func ownerOf(tx store.ReadTx, userID string) (o owner, err error) {
+// ownerOf returns a user with the user's codes, if the caller may change them: the answers of the methods here depend on what the
+// codes are.
+func ownerOf(c *dispatch.Call, tx store.ReadTx, userID string) (o owner, err error) {
+	if err = c.CheckUserAccess(tx, userID); err != nil {
+		return o, err
+	}
 	if err = tx.Load(&o.user, userID); err == nil {
 		err = tx.Load(&o.domain, o.user.DomainID)
 	}
@@ -253,7 +264,7 @@ func checkChange(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	if !code.Open(c.Now) {
 		return nil
 	}
-	o, err := ownerOf(tx, code.UserID)
+	o, err := ownerOf(c, tx, code.UserID)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func Send(c *dispatch.Call, tx store.Tx, u *model.User, channel, template string
 	if u.Address(channel) == "" {
 		return model.AttrErrorf(model.Invalid, "channel", "the user has no address for %s", channel)
 	}
-	if err := c.MayMessage(tx, u.ID); err != nil {
+	if err := c.CheckUserAccess(tx, u.ID); err != nil {
 		return err
 	}
 	d, err := compose(c, tx, u, channel, template, values, goodUntil)

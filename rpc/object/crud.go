@@ -155,8 +155,11 @@ func (m CRUD) PrepareCreate(ctx context.Context, c *dispatch.Call, d *Decoded) (
 	}, nil
 }
 
-// Write checks and writes a row and what belongs to it.
+// Write checks and writes a row and what belongs to it. Whoever may not write it learns nothing from the checks.
 func (m CRUD) Write(c *dispatch.Call, tx store.Tx, d *Decoded, old, row any) error {
+	if err := c.CheckRowAccess(tx, row, old == nil); err != nil {
+		return err
+	}
 	if m.Type.Check != nil {
 		if err := m.Type.Check(c, tx, d, old, row); err != nil {
 			return err
@@ -369,6 +372,13 @@ func (m CRUD) Delete(r *http.Request, args *DeleteArgs, plan *dispatch.Plan) err
 
 // Remove deletes the object with that id, unless it is in use.
 func (m CRUD) Remove(c *dispatch.Call, tx store.Tx, id string) error {
+	row := m.Type.Row()
+	if err := tx.Load(row, id); err != nil {
+		return err
+	}
+	if err := c.CheckRowAccess(tx, row, false); err != nil {
+		return err
+	}
 	for _, u := range m.Type.UsedBy {
 		used, err := tx.Exists(u.Rows, id)
 		if err != nil {
@@ -377,10 +387,6 @@ func (m CRUD) Remove(c *dispatch.Call, tx store.Tx, id string) error {
 		if used {
 			return model.Errorf(model.InUse, "%s is still in use by %s", m.Type.Noun, u.Noun)
 		}
-	}
-	row := m.Type.Row()
-	if err := tx.Load(row, id); err != nil {
-		return err
 	}
 	if m.Type.BeforeDelete != nil {
 		if err := m.Type.BeforeDelete(c, tx, row); err != nil {
