@@ -2,9 +2,12 @@ package rpc_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"tokensmith/rpc/dispatch"
+	"tokensmith/store"
 	"tokensmith/store/storetest"
 )
 
@@ -126,6 +129,53 @@ func TestResetGivesNoTriesAtCodes(t *testing.T) {
 		g.do(t, "token/reset", `{"token":{"serial":"1"}}`)
 		if failures := g.get("user", `[["loginName","=","u"]]`, "failCount"); failures != "0" {
 			t.Errorf("%s failures are left", failures)
+		}
+	})
+}
+
+// A new password that is refused after a lock has ended costs nobody else's login anything: its transaction is its own.
+func TestARefusedNewPasswordBesideLogins(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, url string) {
+		g := &guarded{newService(t, url, func(c *dispatch.Config) { c.Profile = "nist" }), t}
+		g.do(t, "domain/create", `{"attrs":{"name":"d"}}`)
+		g.user("m")
+		g.do(t, "user/set", `{"user":{"loginName":"m"},"attrs":{"password":"correct horse battery staple"}}`)
+		for range 10 {
+			g.clock.advance(time.Minute)
+			g.want(201, g.verify("m", "000000"), "a failure")
+		}
+		g.clock.advance(16 * time.Minute)
+		const others = 6
+		for i := range others {
+			g.user(fmt.Sprint("o", i), fmt.Sprint("SE ", i+1))
+		}
+		for round := range 2 {
+			held, release := make(chan bool), make(chan bool)
+			var all sync.WaitGroup
+			all.Go(func() {
+				if err := g.store.Update(t.Context(), func(store.Tx) error { close(held); <-release; return nil }); err != nil {
+					t.Error(err)
+				}
+			})
+			<-held
+			logins := func(from, to int) {
+				for i := from; i < to; i++ {
+					all.Go(func() {
+						g.want(0, g.verify(fmt.Sprint("o", i), g.at(hotp, fmt.Sprint(i+1), int64(round))), "another's login")
+					})
+				}
+				time.Sleep(300 * time.Millisecond) // so that they wait for the one that is held
+			}
+			logins(0, others/2)
+			all.Go(func() {
+				_, reply := g.post("/auth/verify", `{"user":{"loginName":"m"},"credential":{"method":"SPASS","password":"correct horse battery staple","newPassword":"zqv8 uwk"}}`)
+				g.want(11, codeIn(reply), "a new password that is too short")
+			})
+			time.Sleep(time.Second) // the password is compared first
+			logins(others/2, others)
+			close(release)
+			all.Wait()
 		}
 	})
 }
