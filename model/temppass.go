@@ -26,7 +26,7 @@ const (
 	// MaxMadeTempPasses is how many emergency codes one call makes or sends.
 	MaxMadeTempPasses = 100
 
-	// TempPassKept is how long an emergency code is kept after its end, so that the answer to it says why it does not log in.
+	// TempPassKept is how long an emergency code is kept after it expired, so that the answer to it says why it does not log in.
 	TempPassKept = 30 * day
 
 	// MaxLockedTries is how many wrong credentials of a user whom failures in a row have locked are compared with emergency codes.

@@ -292,7 +292,7 @@ func checkChange(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 
 const dropped = 100 // how many codes one transaction deletes
 
-// Prune deletes the codes that ended long ago (model.TempPassKept). It does so in parts, one transaction each, so that other
+// Prune deletes the codes that expired long ago (model.TempPassKept). It does so in parts, one transaction each, so that other
 // Updates need not wait long.
 func Prune(ctx context.Context, s *dispatch.Server) error {
 	for {
