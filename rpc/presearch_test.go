@@ -72,7 +72,7 @@ func TestNoChangeLooksThroughATable(t *testing.T) {
 		`token/delete {"token":{"description":"x"},"user":{"mobile":"+1"}}`, `auth/verify {"user":{"mobile":"+1"},"credential":{"otp":"000000"}}`,
 		`auth/sendOTP {"user":{"canonicalName":"x"}}`, `auth/syncToken {"user":{"mobile":"+1"},"token":{"serial":"1"},"credential":"000000,111111"}`,
 		`auth/activateTokenAssignment {"user":{"mobile":"+1"},"code":"00000000"}`,
-		`batch/execute {"calls":[{"method":"user/set","params":{"user":{"mobile":"+1"},"attrs":{"firstName":"B"}}},{"method":"user/set","params":{"user":{"firstName":"B"},"attrs":{"firstName":"C"}}}]}`,
+		`batch/execute {"calls":[{"method":"user/set","params":{"user":{"mobile":"+1"},"attrs":{"telephone":"+2"}}},{"method":"user/set","params":{"user":{"telephone":"+2"},"attrs":{"firstName":"C"}}}]}`,
 	} {
 		method, params, _ := strings.Cut(call, " ")
 		_, reply := s.post("/"+method, params)

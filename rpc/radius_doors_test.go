@@ -35,7 +35,7 @@ func TestBothDoors(t *testing.T) {
 			return n.read(request, n.raw(request)).Code
 		}
 		var accepted atomic.Int64
-		for i := range modeltest.Size(10, 5) {
+		for i := range modeltest.Size(9, 5) {
 			var group sync.WaitGroup
 			for range 2 {
 				group.Go(func() {

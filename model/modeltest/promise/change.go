@@ -244,7 +244,7 @@ func forward(before, after Rows, made []Call) (broken Broken) {
 }
 
 // reading are verbs of methods that change nothing, or nothing that belongs into the record.
-var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify", "selfTest", "signOut"}
+var reading = []string{"get", "search", "list", "estimate", "check", "connect", "generateCode", "logout", "resetLogon", "execute", "reveal", "retrieve", "export", "verify", "selfTest", "signOut", "history", "overview"}
 
 // Changes says whether a method's success stands in the record.
 func Changes(method string) bool {
