@@ -47,7 +47,22 @@ func newWorld(t *testing.T, s *service, n int) world {
 		return s.do(t, object+"/create", `{"attrs":{`+fmt.Sprintf(attrs, args...)+`}}`).(map[string]any)["id"].(string)
 	}
 	w := world{Name: fmt.Sprint("w", n), Serial: fmt.Sprintf("serial%03d", n)}
-	w.Domain = make("domain", `"name":"%s"`, w.Name)
+	// What decides who may call is made in one change, because each such change waits for store.MaxCallerAge.
+	var calls []string
+	for _, call := range [][2]string{
+		{"domain/create", `{"attrs":{"name":"w%d"}}`}, {"agent/create", `{"attrs":{"name":"agent%d","permissions":"token/search"}}`},
+		{"realm/create", `{"attrs":{"name":"realm%d"}}`}, {"logonProcedure/create", `{"attrs":{"name":"procedure%d"}}`},
+		{"logonStep/create", `{"attrs":{"name":"step%d","logonProcedure.name":"procedure%[1]d","authenticators":["OTP"]}}`},
+		{"application/create", `{"attrs":{"name":"application%d"}}`}, {"application/create", `{"attrs":{"name":"unused%d"}}`},
+		{"radiusClient/create", `{"attrs":{"name":"client%d","address":"2001:db8::%[1]x","application.name":"application%[1]d"}}`},
+		{"agent/set", `{"agent":{"name":"agent%d"},"attrs":{"applications":[{"name":"application%[1]d"}]}}`},
+	} {
+		calls = append(calls, fmt.Sprintf(`{"method":"`+call[0]+`","params":`+call[1]+`}`, n))
+	}
+	made := s.do(t, "batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`).([]any)
+	for i, id := range []*string{&w.Domain, &w.Agent, &w.Realm, &w.Procedure, &w.Step, &w.Application, &w.Unused, &w.Radius} {
+		*id = made[i].(map[string]any)["result"].(map[string]any)["id"].(string)
+	}
 	w.User = make("user", `"domain.id":"%s","loginName":"user%d"`, w.Domain, n)
 	w.Loner = make("user", `"domain.id":"%s","loginName":"loner%d"`, w.Domain, n)
 	w.Token = make("token", `"product.productCode":"SE","serial":"%s","seed":"%s","user.id":"%s"`, w.Serial, worldSeed, w.User)
@@ -57,7 +72,6 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Assignment = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Held, w.User)
 	w.Product = make("product", `"name":"p","manufacturerCode":"M","productCode":"%s","algorithm":"HOTP"`, w.Name)
 	w.Repository = make("repository", `"name":"%s"`, w.Name)
-	w.Agent = make("agent", `"name":"agent%d","permissions":"token/search"`, n)
 	w.Soft = make("token", `"product.productCode":"GT","serial":"soft%d"`, n)
 	w.SoftHeld = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Soft, w.User)
 	w.Sleeping = make("tokenAssignment", `"token.id":"%s","user.id":"%s","status":"INACTIVE"`, make("token", `"product.productCode":"GT"`),
@@ -68,13 +82,6 @@ func newWorld(t *testing.T, s *service, n int) world {
 	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
 	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
 	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
-	w.Realm = make("realm", `"name":"realm%d"`, n)
-	w.Procedure = make("logonProcedure", `"name":"procedure%d"`, n)
-	w.Step = make("logonStep", `"name":"step%d","logonProcedure.id":"%s","authenticators":["OTP"]`, n, w.Procedure)
-	w.Application = make("application", `"name":"application%d"`, n)
-	w.Unused = make("application", `"name":"unused%d"`, n)
-	s.do(t, "agent/set", `{"id":"`+w.Agent+`","attrs":{"applications":[{"id":"`+w.Application+`"}]}}`)
-	w.Radius = make("radiusClient", `"name":"client%d","address":"2001:db8::%x","application.id":"%s"`, n, n, w.Application)
 	w.Source = make("identitySource", `"name":"source%d"`, n)
 	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
 	w.Emergency = make("tempPass", `"user.id":"%s","password":"emergency%d"`, w.Loner, n)
