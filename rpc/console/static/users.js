@@ -96,7 +96,7 @@ export function users() {
     chips: [{key: "locked", label: "Locked", match: ["status", "=", "LOCKED"]}, {key: "untokened", label: "Without token", match: ["tokens.id", "=", null]}, {key: "admin", label: "Administrators", match: ["permissions", "!=", null]}],
     aside: units.el || groups.el ? h("div", {class: "panels"}, units.el, groups.el) : null,
     columns: [
-      {label: "Login name", sort: "loginName", grow: 1.6, text: (u) => u.loginName, cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
+      {label: "Login name", sort: "loginName", grow: 2.2, text: (u) => u.loginName, cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
       {label: "Name", sort: "lastName", grow: 1.2, cell: (u) => fullName(u) || null},
       {label: "Domain", cell: (u) => u["domain.name"]},
       {label: "E-mail", sort: "email", grow: 1.5, cell: (u) => u.email},
