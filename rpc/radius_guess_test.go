@@ -215,7 +215,8 @@ func TestRadiusRoundTrips(t *testing.T) {
 	for i, application := range []string{"tokensmith", "either", "two", "back"} {
 		n := newNAS(t, s, "192.0.2."+string(rune('1'+i)), application, "")
 		least := map[string][]int64{} // of the first text, and of the second
-		for range 6 {
+		// A transaction that PostgreSQL refuses, since others run beside it, runs again: the least of some rounds counts, of more where they differ.
+		for round := 0; round < 6 || round < 60 && !slices.Equal(least["ada"], least["nobody"]); round++ {
 			s.clock.advance(time.Minute)
 			for _, user := range []string{"ada", "nobody"} {
 				var trips []int64

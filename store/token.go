@@ -89,7 +89,7 @@ func (tx *sqlTx) Touch(tokenID string, now model.Time) error {
 func (tx *sqlTx) ClearFailures(tokenID string) error {
 	_, err := tx.exec(strings.TrimSpace(`
 		UPDATE user_states SET fail_count = 0, tries = 0
-		WHERE fail_count > 0 AND user_id IN (SELECT a.user_id FROM token_assignments a JOIN users u ON u.id = a.user_id
-			WHERE a.token_id = ? AND (u.status <> ? OR user_states.locked_at = 0))`), tokenID, model.LockedBy)
+		WHERE fail_count > 0 AND user_id IN (SELECT user_id FROM token_assignments WHERE token_id = ?)
+			AND (locked_at = 0 OR user_id IN (SELECT id FROM users WHERE id = user_states.user_id AND status <> ?))`), tokenID, model.LockedBy)
 	return err
 }

@@ -272,7 +272,7 @@ func (a *access) prepare(ctx context.Context, c *dispatch.Call, text model.Secre
 	if err != nil {
 		return nil, err
 	}
-	plan.Shared = a.taken == "" // or else a State would have been taken before an error
+	plan.Shared = plan.Shared && a.taken == "" // or else a State would have been taken before an error
 	decide := plan.Update
 	plan.Update = func(tx store.Tx) (any, error) {
 		a.reply, a.kept = nil, false
