@@ -89,9 +89,9 @@ func drawSeed(t *rapid.T) uint32 {
 	return small.Draw(t, "one") ^ small.Draw(t, "two")<<7&(1<<20-1)
 }
 
-// maxNever is how many methods may fail each time they are called in 300 runs: some are rare, and nobody here can read an activation code
-// that was sent.
-const maxNever = 12
+// maxNever is how many methods may fail each time they are called in 300 runs. Each is called a few times only, and nobody here can read an
+// activation code that was sent: about fifteen never succeed. When what was drawn for set no longer suited it, there were forty.
+const maxNever = 30
 
 // TestSimulation makes runs, of the same seeds each time unless -simulate.first says otherwise.
 func TestSimulation(t *testing.T) {
