@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,24 +114,30 @@ func (s *radiusSite) runs(at string, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended, failed := make(chan struct{}), error(nil)
+	go func() {
+		failed = cmd.Wait()
+		close(ended)
+	}()
 	s.t.Cleanup(func() {
 		cmd.Process.Kill()
 		<-ended
 	})
+	port, err := strconv.Atoi(portOf(at))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	socket := fmt.Sprintf(": 0100007F:%04X ", port) // 127.0.0.1, as a socket's row begins
 	modeltest.Until(s.t, name+" listens", func() bool {
 		select {
-		case err := <-ended:
+		case <-ended:
 			text, _ := os.ReadFile(out.Name())
-			s.t.Fatalf("%s ended: %v\n%s", name, err, text)
+			s.t.Fatalf("%s ended: %v\n%s", name, failed, text)
 		default:
 		}
-		conn, err := net.ListenPacket("udp4", at)
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
+		// To try whether the address can be had would take it from the program.
+		sockets, err := os.ReadFile("/proc/net/udp")
+		return err == nil && strings.Contains(string(sockets), socket)
 	})
 }
 
