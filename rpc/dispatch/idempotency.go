@@ -89,10 +89,10 @@ func (c *Call) KeepLast(tx store.Tx, p *Progress) error {
 // transaction of its change, and a repeat gets the stored reply. A refused call changes nothing. Its reply is not stored, and a
 // repeat is a new call. A refused credential is counted, so its reply is stored like that of a change.
 const (
-	keyHeader   = "Idempotency-Key"
-	keyBytes    = 255
-	answerLife  = 24 * time.Hour
-	answersDrop = 1000 // how many replies are removed in one transaction
+	keyHeader  = "Idempotency-Key"
+	keyBytes   = 255
+	answerLife = 24 * time.Hour
+	dropPart   = 1000 // how many rows DropInParts deletes in one transaction
 )
 
 // IdempotentCall identifies a call with an idempotency key.
@@ -254,13 +254,18 @@ func (a *storedReply) code() int {
 // DropReplies deletes the stored replies that have expired. It does so in parts, one transaction each, so that other Updates need
 // not wait long.
 func (s *Server) DropReplies(ctx context.Context) error {
+	return s.DropInParts(ctx, func(tx store.Tx, most int) (int64, error) { return tx.DropReplies(model.At(s.Config.Now()), most) })
+}
+
+// DropInParts calls drop, in one transaction each, until it deletes fewer than the most that it may.
+func (s *Server) DropInParts(ctx context.Context, drop func(tx store.Tx, most int) (int64, error)) error {
 	for {
 		var n int64
 		err := s.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.DropReplies(model.At(s.Config.Now()), answersDrop)
+			n, err = drop(tx, dropPart)
 			return err
 		})
-		if err != nil || n < answersDrop {
+		if err != nil || n < dropPart {
 			return err
 		}
 	}

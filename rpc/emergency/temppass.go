@@ -290,19 +290,10 @@ func checkChange(c *dispatch.Call, tx store.Tx, d *object.Decoded, old, row any)
 	return err
 }
 
-const dropped = 100 // how many codes one transaction deletes
-
 // Prune deletes the codes that expired long ago (model.TempPassKept). It does so in parts, one transaction each, so that other
 // Updates need not wait long.
 func Prune(ctx context.Context, s *dispatch.Server) error {
-	for {
-		var n int64
-		err := s.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.DropTempPasses(model.At(s.Config.Now())-model.TempPassKept, dropped)
-			return err
-		})
-		if err != nil || n < dropped {
-			return err
-		}
-	}
+	return s.DropInParts(ctx, func(tx store.Tx, most int) (int64, error) {
+		return tx.DropTempPasses(model.At(s.Config.Now())-model.TempPassKept, most)
+	})
 }

@@ -230,10 +230,7 @@ func (s *Server) Flush(ctx context.Context) error {
 	})
 }
 
-const (
-	flushEvery = 10 * time.Second
-	dropPart   = 1000 // notes deleted in one transaction
-)
+const flushEvery = 10 * time.Second
 
 // Watch writes what clients asked to the database, and deletes what is no longer kept, until ctx ends.
 func (s *Server) Watch(ctx context.Context) {
@@ -256,14 +253,7 @@ func (s *Server) Watch(ctx context.Context) {
 
 // DropNotes deletes what is no longer kept.
 func (s *Server) DropNotes(ctx context.Context) error {
-	for {
-		var n int64
-		err := s.core.Config.Store.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.DropRadiusNotes(model.At(s.core.Config.Now()), dropPart)
-			return err
-		})
-		if err != nil || n < dropPart {
-			return err
-		}
-	}
+	return s.core.DropInParts(ctx, func(tx store.Tx, most int) (int64, error) {
+		return tx.DropRadiusNotes(model.At(s.core.Config.Now()), most)
+	})
 }
