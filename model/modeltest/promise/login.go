@@ -303,7 +303,7 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 			spent := n < t.next || slices.Contains(t.used, n)
 			old = old || spent
 			may = may || !spent
-			must = must || alone && !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n)
+			must = must || alone && !spent && n == at.Expected+t.moved && !slices.Contains(t.asked, n) && !p.aheadOfTwin(before, a, at.Token, n)
 		}
 	}
 	switch code {
@@ -317,6 +317,17 @@ func (p *person) step(before, after Rows, a *Attempt, code int) bool {
 		return old && !must && p.refuse(a.Now, false)
 	}
 	return false
+}
+
+// aheadOfTwin says whether an OTP is ahead of what another of the person's tokens with the same seed expects: that one, tried first, answers
+// that it is out of sync, and then neither accepts the OTP alone.
+func (p *person) aheadOfTwin(before Rows, a *Attempt, token string, n int64) bool {
+	group := before["tokens"][token].Text("seed_group")
+	return group != "" && slices.ContainsFunc(a.At, func(twin At) bool {
+		t := p.tokens[twin.Token]
+		return twin.Token != token && before["tokens"][twin.Token].Text("seed_group") == group && slices.Contains(twin.Factors, n) &&
+			n >= t.next && n != twin.Expected+t.moved
+	})
 }
 
 // codeUsable says why an emergency code that is right does not log in; 0 = it does.
