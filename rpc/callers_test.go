@@ -42,52 +42,68 @@ var ghost = world{"ghost", "ghost", "ghost", "ghost", "ghost", "ghost", "ghost",
 
 const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
-func newWorld(t *testing.T, s *service, n int) world {
-	make := func(object, attrs string, args ...any) string {
-		return s.do(t, object+"/create", `{"attrs":{`+fmt.Sprintf(attrs, args...)+`}}`).(map[string]any)["id"].(string)
-	}
-	w := world{Name: fmt.Sprint("w", n), Serial: fmt.Sprintf("serial%03d", n)}
-	// What decides who may call is made in one change, because each such change waits for store.MaxCallerAge.
+func newWorld(t *testing.T, s *service, n int) world { return newWorlds(t, s, n, 1)[0] }
+
+// newWorlds makes worlds of successive numbers in one change, because each change of what decides who may call waits for
+// store.MaxCallerAge.
+func newWorlds(t *testing.T, s *service, first, count int) []world {
+	worlds := make([]world, count)
 	var calls []string
-	for _, call := range [][2]string{
-		{"domain/create", `{"attrs":{"name":"w%d"}}`}, {"agent/create", `{"attrs":{"name":"agent%d","permissions":"token/search"}}`},
-		{"realm/create", `{"attrs":{"name":"realm%d"}}`}, {"logonProcedure/create", `{"attrs":{"name":"procedure%d"}}`},
-		{"logonStep/create", `{"attrs":{"name":"step%d","logonProcedure.name":"procedure%[1]d","authenticators":["OTP"]}}`},
-		{"application/create", `{"attrs":{"name":"application%d"}}`}, {"application/create", `{"attrs":{"name":"unused%d"}}`},
-		{"radiusClient/create", `{"attrs":{"name":"client%d","address":"2001:db8::%[1]x","application.name":"application%[1]d"}}`},
-		{"agent/set", `{"agent":{"name":"agent%d"},"attrs":{"applications":[{"name":"application%[1]d"}]}}`},
-	} {
-		calls = append(calls, fmt.Sprintf(`{"method":"`+call[0]+`","params":`+call[1]+`}`, n))
+	var ids []*string // of what each call makes
+	for i := range worlds {
+		n, w := first+i, &worlds[i]
+		*w = world{Name: fmt.Sprint("w", n), Serial: fmt.Sprintf("serial%03d", n)}
+		for _, call := range []struct {
+			made         *string
+			path, params string
+		}{
+			{&w.Domain, "domain/create", `{"attrs":{"name":"w%d"}}`},
+			{&w.Agent, "agent/create", `{"attrs":{"name":"agent%d","permissions":"token/search"}}`},
+			{&w.Realm, "realm/create", `{"attrs":{"name":"realm%d"}}`},
+			{&w.Procedure, "logonProcedure/create", `{"attrs":{"name":"procedure%d"}}`},
+			{&w.Step, "logonStep/create", `{"attrs":{"name":"step%d","logonProcedure.name":"procedure%[1]d","authenticators":["OTP"]}}`},
+			{&w.Application, "application/create", `{"attrs":{"name":"application%d"}}`},
+			{&w.Unused, "application/create", `{"attrs":{"name":"unused%d"}}`},
+			{&w.Radius, "radiusClient/create", `{"attrs":{"name":"client%d","address":"2001:db8::%[1]x","application.name":"application%[1]d"}}`},
+			{nil, "agent/set", `{"agent":{"name":"agent%d"},"attrs":{"applications":[{"name":"application%[1]d"}]}}`},
+			{&w.User, "user/create", `{"attrs":{"domain.name":"w%d","loginName":"user%[1]d"}}`},
+			{&w.Loner, "user/create", `{"attrs":{"domain.name":"w%d","loginName":"loner%[1]d"}}`},
+			{nil, "user/create", `{"attrs":{"domain.name":"w%d","loginName":"sleeper%[1]d","email":"sleeper@mail.example"}}`},
+			{&w.Token, "token/create", `{"attrs":{"product.productCode":"SE","serial":"serial%03d","seed":"` + worldSeed + `","user.loginName":"user%[1]d"}}`},
+			{nil, "token/reset", `{"token":{"serial":"serial%03d"},"attrs":{"counter":0}}`}, // whatever of the seed was used in another world
+			{&w.Held, "token/create", `{"attrs":{"product.productCode":"SE","serial":"held%d"}}`},
+			{&w.Assignment, "tokenAssignment/create", `{"attrs":{"token.serial":"held%d","user.loginName":"user%[1]d"}}`},
+			{&w.Product, "product/create", `{"attrs":{"name":"p","manufacturerCode":"M","productCode":"w%d","algorithm":"HOTP"}}`},
+			{&w.Repository, "repository/create", `{"attrs":{"name":"w%d"}}`},
+			{&w.Soft, "token/create", `{"attrs":{"product.productCode":"GT","serial":"soft%d"}}`},
+			{&w.SoftHeld, "tokenAssignment/create", `{"attrs":{"token.serial":"soft%d","user.loginName":"user%[1]d"}}`},
+			{nil, "token/create", `{"attrs":{"product.productCode":"GT","serial":"sleeping%d"}}`},
+			{&w.Sleeping, "tokenAssignment/create", `{"attrs":{"token.serial":"sleeping%d","user.loginName":"sleeper%[1]d","status":"INACTIVE"}}`},
+			{&w.License, "license/create", `{"attrs":{"name":"license%d","seats":1}}`},
+			{&w.Group, "deviceGroup/create", `{"attrs":{"name":"group%d"}}`},
+			{&w.Device, "device/create", `{"attrs":{"name":"device%d","user.loginName":"user%[1]d"}}`},
+			{&w.Installation, "installationCode/create", `{"attrs":{"action":"USE_EXISTING_DEVICE","device.name":"device%d"}}`},
+			{&w.Staff, "group/create", `{"attrs":{"name":"staff%d","domain.name":"w%[1]d","users":[{"loginName":"user%[1]d"}]}}`},
+			{&w.Unit, "unit/create", `{"attrs":{"name":"unit%d","domain.name":"w%[1]d"}}`},
+			{&w.Source, "identitySource/create", `{"attrs":{"name":"source%d"}}`},
+			{nil, "user/set", `{"user":{"loginName":"user%d"},"attrs":{"email":"user@mail.example"}}`},
+			{&w.Emergency, "tempPass/create", `{"attrs":{"user.loginName":"loner%d","password":"emergency%[1]d"}}`},
+		} {
+			calls = append(calls, fmt.Sprintf(`{"method":"`+call.path+`","params":`+call.params+`}`, n))
+			ids = append(ids, call.made)
+		}
 	}
 	made := s.do(t, "batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`).([]any)
-	for i, id := range []*string{&w.Domain, &w.Agent, &w.Realm, &w.Procedure, &w.Step, &w.Application, &w.Unused, &w.Radius} {
-		*id = made[i].(map[string]any)["result"].(map[string]any)["id"].(string)
+	for i, id := range ids {
+		if id != nil {
+			*id = made[i].(map[string]any)["result"].(map[string]any)["id"].(string)
+		}
 	}
-	w.User = make("user", `"domain.id":"%s","loginName":"user%d"`, w.Domain, n)
-	w.Loner = make("user", `"domain.id":"%s","loginName":"loner%d"`, w.Domain, n)
-	w.Token = make("token", `"product.productCode":"SE","serial":"%s","seed":"%s","user.id":"%s"`, w.Serial, worldSeed, w.User)
-	// Whatever of the seed was used in another world.
-	s.do(t, "token/reset", `{"id":"`+w.Token+`","attrs":{"counter":0}}`)
-	w.Held = make("token", `"product.productCode":"SE","serial":"held%d"`, n)
-	w.Assignment = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Held, w.User)
-	w.Product = make("product", `"name":"p","manufacturerCode":"M","productCode":"%s","algorithm":"HOTP"`, w.Name)
-	w.Repository = make("repository", `"name":"%s"`, w.Name)
-	w.Soft = make("token", `"product.productCode":"GT","serial":"soft%d"`, n)
-	w.SoftHeld = make("tokenAssignment", `"token.id":"%s","user.id":"%s"`, w.Soft, w.User)
-	w.Sleeping = make("tokenAssignment", `"token.id":"%s","user.id":"%s","status":"INACTIVE"`, make("token", `"product.productCode":"GT"`),
-		make("user", `"domain.id":"%s","loginName":"sleeper%d","email":"sleeper@mail.example"`, w.Domain, n))
-	w.License = make("license", `"name":"license%d","seats":1`, n)
-	w.Group = make("deviceGroup", `"name":"group%d"`, n)
-	w.Device = make("device", `"name":"device%d","user.id":"%s"`, n, w.User)
-	w.Installation = make("installationCode", `"action":"USE_EXISTING_DEVICE","device.id":"%s"`, w.Device)
-	w.Staff = make("group", `"name":"staff%d","domain.id":"%s","users":[{"id":"%s"}]`, n, w.Domain, w.User)
-	w.Unit = make("unit", `"name":"unit%d","domain.id":"%s"`, n, w.Domain)
-	w.Source = make("identitySource", `"name":"source%d"`, n)
-	s.do(t, "user/set", `{"id":"`+w.User+`","attrs":{"email":"user@mail.example"}}`)
-	w.Emergency = make("tempPass", `"user.id":"%s","password":"emergency%d"`, w.Loner, n)
-	rows := s.do(t, "audit/search", `{"max":1}`).(map[string]any)["rows"].([]any)
-	w.Row = rows[0].(map[string]any)["id"].(string)
-	return w
+	rows := s.do(t, "audit/search", fmt.Sprintf(`{"max":%d}`, count)).(map[string]any)["rows"].([]any)
+	for i := range worlds {
+		worlds[i].Row = rows[i].(map[string]any)["id"].(string)
+	}
+	return worlds
 }
 
 // tried contains, for each method, parameters with which it succeeds on a world. A method that is missing here fails the test.

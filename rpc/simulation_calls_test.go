@@ -480,6 +480,14 @@ func (g *generator) fit(path string, attrs map[string]any) {
 		if attrs["parents"] == nil && attrs["parent"] == nil {
 			attrs["domain"] = g.object("domain")
 		}
+	case "radiusClient/create", "radiusClient/set":
+		for _, other := range []string{"certificate", "secret", "attributes"} {
+			delete(attrs, other)
+		}
+		attrs["address"] = fmt.Sprintf("192.0.2.%d/32", g.IntN(4))
+		if attrs["application"] == nil && path == "radiusClient/create" {
+			attrs["application"] = g.object("application")
+		}
 	case "template/set":
 		delete(attrs, "subject")
 		attrs["text"] = fmt.Sprintf("A text %d %s", g.IntN(3), pick(g, []string{"{code}", "{url}", "{loginName}"}))

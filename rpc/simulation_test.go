@@ -247,7 +247,8 @@ var about = [][]string{
 		"unit/delete", "identitySource/create", "identitySource/create", "identitySource/set", "identitySource/delete", "domain/create", "domain/set", "domain/delete", "user/create", "user/set",
 		"application/create", "application/set", "agent/addApplication", "agent/removeApplication", "realm/create", "realm/create", "realm/get", "realm/set", "realm/delete",
 		"logonProcedure/create", "logonProcedure/create", "logonProcedure/create", "logonProcedure/get", "logonProcedure/set", "logonStep/create", "logonStep/create",
-		"logonStep/create", "logonStep/get", "logonStep/set", "logonStep/delete", "auth/logon", "auth/logon"},
+		"logonStep/create", "logonStep/get", "logonStep/set", "logonStep/delete", "auth/logon", "auth/logon",
+		"radiusClient/create", "radiusClient/create", "radiusClient/get", "radiusClient/set", "radiusClient/rotateSecret", "radiusClient/delete"},
 }
 
 // aboutCallers is the third of them, in which others call than the agent that may do everything.

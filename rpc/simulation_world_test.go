@@ -548,7 +548,7 @@ func (t *turns) locks(w *waiter, fate faulty.Fate) {
 	switch done := fate.Err == nil || fate.Late; {
 	case w.begins() && done && !fate.Undo:
 		t.writer = w
-	case w.same(t.writer) && (ends && done || fate.Undo):
+	case w.same(t.writer) && (ends && done || fate.Undo && !fate.Late): // a query that ends late does so only if more than its first row is read
 		t.writer = nil
 	}
 }

@@ -33,6 +33,8 @@ var frames = map[string][]string{
 	"applications":              {"application/*"},
 	"application_procedures":    {"application/*"},
 	"agent_applications":        {"agent/*"},
+	"radius_clients":            {"radiusClient/*"},
+	"radius_client_states":      {"radiusClient/*"},
 
 	"token_assignments": {"tokenAssignment/*", "token/*", "auth/*", "console/signIn", "domain/deployTokens"},
 	"download_links":    {"token/*", "tokenAssignment/*"},

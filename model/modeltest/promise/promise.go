@@ -34,6 +34,7 @@ var keys = map[string][]string{
 	"user_group_members": {"user_id", "group_id"}, "user_group_parents": {"group_id", "parent_id"}, "realm_domains": {"realm_id", "domain_id"},
 	"logon_step_authenticators": {"step_id", "authenticator_id"}, "application_procedures": {"application_id", "procedure_id"},
 	"agent_applications": {"agent_id", "application_id"}, "audit_marks": {"number"}, "sign_ins": {"user_id", "address"},
+	"radius_client_states": {"client_id"},
 }
 
 // Reader reads dumps, and what did not change between one and the next only once.
@@ -64,6 +65,9 @@ func (r *Reader) Read(dump io.Reader) (Rows, error) {
 				return nil, err
 			}
 			l = line{read.Table, keyOf(read.Table, read.Row), read.Row}
+			if strings.TrimSpace(l.key) == "" {
+				return nil, fmt.Errorf("which columns are the key of table %s?", l.table)
+			}
 		}
 		known[text] = l
 		if rows[l.table] == nil {

@@ -84,6 +84,7 @@ var references = []struct{ table, column, to string }{
 	{"user_group_parents", "group_id", "user_groups"}, {"user_group_parents", "parent_id", "user_groups"}, {"applications", "realm_id", "realms"},
 	{"realm_domains", "realm_id", "realms"}, {"realm_domains", "domain_id", "domains"}, {"logon_steps", "logon_procedure_id", "logon_procedures"},
 	{"agent_applications", "agent_id", "agents"}, {"agent_applications", "application_id", "applications"},
+	{"radius_clients", "application_id", "applications"}, {"radius_client_states", "client_id", "radius_clients"},
 }
 
 // steps reads a list of time steps of 8 bytes each.
