@@ -154,6 +154,7 @@ func TestMetricsAndProbes(t *testing.T) {
 		s := newService(t, url, sendsMail)
 		w := newWorld(t, s, 1)
 		s.do(t, "tokenAssignment/sendActivationCode", `{"id":"`+w.Sleeping+`","channel":"SMTP"}`)
+		s.do(t, "token/create", `{"attrs":{"product.productCode":"SE"}}`)
 		s.post("/token/get", `{"id":"ghost"}`)
 		s.post("/no/such/MARKED", `{}`)
 		basic := func(c caller) string {

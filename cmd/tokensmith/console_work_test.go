@@ -329,6 +329,7 @@ func TestConsoleShowsCodesOnRequest(t *testing.T) {
 	for i := range 3 {
 		c.result(t, service.url, "installationCode/create", attrsOf("description", fmt.Sprint("number ", i), "code", fmt.Sprint("secret-", i), "action", "CREATE_ACCOUNT_AND_DEVICE", "usernamePrefix", "g", "domain.name", "local"))
 	}
+	c.result(t, service.url, "installationCode/create", attrsOf("description", "another", "code", "hidden", "action", "CREATE_ACCOUNT_AND_DEVICE", "usernamePrefix", "g", "domain.name", "local"))
 	shown := func() int {
 		total := 0.0
 		for _, method := range []string{"installationCode/search", "installationCode/get", "installationCode/getQRCode"} {
@@ -337,6 +338,7 @@ func TestConsoleShowsCodesOnRequest(t *testing.T) {
 		return int(total)
 	}
 	p.opens("Installation codes")
+	p.sees("1–4 of 4")
 	p.fill("Search installation codes", "number")
 	p.sees("1–3 of 3")
 	p.missing("secret-")
