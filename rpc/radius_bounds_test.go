@@ -243,8 +243,8 @@ func (a *authority) certify(t *testing.T) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{made}, PrivateKey: key}, hex.EncodeToString(sum[:])
 }
 
-// TestRadiusLimitsOverTLS: a certificate has 32 connections, a connection 64 requests that are decided on, and there are 512
-// connections. Further requests wait, and further connections are closed and counted, until there is room.
+// TestRadiusLimitsOverTLS: a certificate has 32 connections, and a connection 64 requests that are decided on. Further requests wait, and
+// further connections are closed and counted, until there is room. Strangers, however many networks they have, take no room of clients.
 func TestRadiusLimitsOverTLS(t *testing.T) {
 	t.Parallel()
 	h := &halted{}
@@ -355,16 +355,22 @@ func TestRadiusLimitsOverTLS(t *testing.T) {
 		requests = append(requests[:found], requests[found+1:]...)
 	}
 
-	// All connections.
-	for i := range 16 {
+	// Strangers of many networks, who prove nothing: there is room for 128, of whom the oldest give way.
+	before = s.dropped("overload")
+	first := dial("127.0.1.1")
+	for i := range 20 {
 		for range 32 {
 			dial(fmt.Sprintf("127.0.1.%d", i+1))
 		}
 	}
-	modeltest.Until(t, "connections that are counted", func() bool { return s.dropped("overload")-before >= 1+16*32-(512-32) })
-	last := dial("127.0.2.1")
-	if _, err := last.Read(make([]byte, 1)); err == nil {
-		t.Error("there is room for any number of connections")
+	modeltest.Until(t, "connections that are closed", func() bool { return s.dropped("overload")-before >= 1+20*32-128 })
+	if _, err := first.Read(make([]byte, 1)); err == nil {
+		t.Error("the oldest stays open")
+	}
+	conns[1].Close()
+	modeltest.Until(t, "room for a client", func() bool { return answered(open()) })
+	if !answered(conns[2]) {
+		t.Error("a client's connection was closed for a stranger's")
 	}
 }
 
