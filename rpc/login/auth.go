@@ -125,7 +125,7 @@ type attempt struct {
 
 	partial bool   // another step follows, so an accepted credential does not log in yet
 	userID  string // the user whose text is checked; "" if there is none
-	knew    bool   // a PIN alone, a password, or an OTP with its PIN was right
+	knew    bool   // a PIN alone, a password, or an OTP or what stands for one, with its PIN, was right
 	pinOf   string // the assignment whose PIN was right
 	asked   string // the assignment whose OTP was remembered as the first of two
 	expired string // the assignment whose PIN must be changed

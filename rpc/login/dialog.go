@@ -43,7 +43,7 @@ type Dialog struct {
 	Passed       int      `json:"passed,omitzero"` // steps that were passed
 	Ask          Question `json:"ask,omitzero"`
 	Void         bool     `json:"void,omitzero"`       // an earlier text was wrong, and every answer is
-	Knows        bool     `json:"knows,omitzero"`      // a PIN, password or OTP was right
+	Knows        bool     `json:"knows,omitzero"`      // a PIN, password or OTP, or what stands for one, was right
 	AssignmentID string   `json:"assignment,omitzero"` // the one whose PIN was right
 	PIN          []byte   `json:"pin,omitempty"`       // the hash of a new PIN (model.HashPIN), which must be typed again
 }
@@ -74,7 +74,8 @@ type Outcome struct {
 // errors say that nothing was decided.
 func Decided(err error) bool {
 	switch wire.ClientError(err).Kind {
-	case model.WrongCredential, model.Locked, model.Disabled, model.NotValidNow, model.OutOfSync, model.Replayed, model.PINExpired, model.UsageLimit:
+	case model.WrongCredential, model.Locked, model.Disabled, model.NotValidNow, model.OutOfSync, model.Replayed, model.PINExpired, model.UsageLimit,
+		model.TooMany:
 		return true
 	}
 	return false
@@ -142,7 +143,7 @@ func (m *Auth) Take(ctx context.Context, t Turn, ends func(tx store.Tx, o *Outco
 		}
 	}
 	n.countsCode()
-	plan := &dispatch.Plan{Shared: !n.mayPassword && !n.mayBoth, Update: func(tx store.Tx) (any, error) {
+	plan := &dispatch.Plan{Shared: !n.mayPassword && !n.mayBoth && !n.maySend(), Update: func(tx store.Tx) (any, error) {
 		n.outcome = Outcome{}
 		reply, err := n.decide(tx, func(login *model.Login) (any, error) { return n.check(tx, login) })
 		if err != nil && wire.ClientError(err).Kind == model.TooMany {
@@ -293,7 +294,7 @@ func (t *turn) refuseTooMany(tx store.Tx, why *model.Error) (any, error) {
 	if err := t.pretendOn(tx); err != nil {
 		return nil, err
 	}
-	return dispatch.CommittedRefusal{Err: model.Errorf(model.WrongCredential, "%s", why.Msg)}, tx.RecordUnknownName(t.c.Now)
+	return dispatch.CommittedRefusal{Err: why}, tx.RecordUnknownName(t.c.Now)
 }
 
 // refused decides what a refused user is asked for, if anything.

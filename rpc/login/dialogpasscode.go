@@ -54,6 +54,12 @@ func (t *turn) passcodeWish() bool {
 	return len(t.Steps) > 0 && slices.Contains(t.codes, onDemandMethod)
 }
 
+// maySend returns whether a passcode is sent in some turn of the logon, or that is pretended. What is sent needs a transaction of its own,
+// and one that finds this out when it has written something already makes all that share it run again.
+func (t *turn) maySend() bool {
+	return slices.ContainsFunc(t.Steps, func(s model.Step) bool { return slices.Contains(s.Codes, onDemandMethod) })
+}
+
 // asksForPasscode returns whether a first text is the user's PIN alone, in a step that a passcode passes.
 func (t *turn) asksForPasscode(tx store.Tx, login *model.Login) (bool, error) {
 	if !t.pinAlone || login.Status != model.Active {

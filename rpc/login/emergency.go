@@ -84,7 +84,7 @@ func (v *verification) useCode(tx store.Tx, login *model.Login, c *emergencyCode
 	if err := tx.CountCode(c.ID); err != nil {
 		return nil, err
 	}
-	v.byCode = true
+	v.byCode, v.knew = true, true
 	return v.accept(tx, login, people.UserType.Table, login.ID)
 }
 

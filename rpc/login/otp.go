@@ -26,6 +26,7 @@ func (v *verification) otp(tx store.Tx, login *model.Login) (any, error) {
 	} else if sent && login.Status != model.Active {
 		return v.refuse(tx, login, model.Disabled, 0)
 	} else if sent {
+		v.knew = true
 		return v.accept(tx, login, people.UserType.Table, login.ID)
 	}
 	if err := v.openCodes(tx, login); err != nil {

@@ -42,6 +42,7 @@ type access struct {
 	reply   []byte
 	replied string // what the reply says, for the count
 	kept    bool   // the reply was found
+	crowded bool   // there was no place for the comparison of its password
 }
 
 // errState is the error for a State that is unknown, used, expired, of another client, or from before its steps were changed.
@@ -62,6 +63,9 @@ func (r *request) guessed(secrets []model.Secret) model.Secret {
 		whole := r.unhidden(secret)
 		text := bytes.TrimRight(whole, "\x00")
 		score := 0
+		if len(whole) > 0 && len(text) == 0 {
+			score = 5 // an empty password: with another secret, no block is all NULs
+		}
 		if len(text) > 0 && !bytes.ContainsRune(text, 0) {
 			score = 1
 			if len(text) < len(whole) {
@@ -130,7 +134,11 @@ func (a *access) decide(ctx context.Context) {
 		a.reject(errState.Error())
 		return
 	case err == nil, e.Kind == model.Unavailable, e.Kind == model.Internal:
-		s.drop(a.client, a.from, dropUnavailable) // the client will send the request again
+		reason := dropUnavailable
+		if a.crowded {
+			reason = dropOverload
+		}
+		s.drop(a.client, a.from, reason) // the client will send the request again
 		return
 	default:
 		a.reject(e.Msg)
@@ -257,6 +265,15 @@ func (a *access) prepare(ctx context.Context, c *dispatch.Call, text model.Secre
 	}
 	if a.state, err = a.server.core.Random(stateBytes); err != nil {
 		return nil, err
+	}
+	if a.way.slow() {
+		select {
+		case a.server.slow <- struct{}{}:
+			defer func() { <-a.server.slow }()
+		default:
+			a.crowded = true
+			return nil, model.UnavailableError(errors.New("too many passwords wait for their comparison"))
+		}
 	}
 	turn := login.Turn{Name: a.text(rfc2865.UserName_Type), Text: text, Steps: a.way.steps, Realm: a.way.users, Before: a.dialog}
 	if ip, err := netip.ParseAddr(a.text(rfc2865.CallingStationID_Type)); err == nil && ip.Zone() == "" {

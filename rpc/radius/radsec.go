@@ -22,9 +22,10 @@ import (
 // RADIUS over TLS (RFC 6614): requests come one behind the other on a connection that stays open, and their client is known by the
 // public key of its certificate, which one of the authorities of the server has signed.
 const (
-	radsecConns     = 512              // connections in all
+	radsecConns     = 512              // connections of clients
 	radsecPerKey    = 32               // connections of one certificate
-	radsecUnproven  = 32               // connections of one network (conn.Network) in their handshakes
+	radsecUnproven  = 32               // connections of one network (conn.Network) in their handshakes; the oldest gives way to another
+	radsecStrangers = 128              // connections of all networks in their handshakes; the same
 	radsecInFlight  = 64               // requests of one connection that are decided on at the same time; then it is not read
 	radsecHandshake = 10 * time.Second // for the handshake, for the rest of a packet that has begun, and to send a reply
 	radsecIdle      = time.Hour        // how long a connection may be silent
@@ -40,31 +41,54 @@ type radsec struct {
 type radsecConn struct {
 	key     string // the hash of the public key of a client; "" before the handshake
 	network string
+	since   time.Time
 }
 
-// enter counts a connection, and returns whether there is room for it. Those who have proven nothing have little room for each network,
-// so that a stranger does not take that of the clients.
-func (r *radsec) enter(raw net.Conn) bool {
+// enter counts a connection. Those who have proven nothing take no room of the clients. Where there are too many of them, the one that has
+// waited longest is closed, and returned: a client needs a fraction of a second for its handshake, and a stranger who keeps places
+// must keep making connections.
+func (r *radsec) enter(raw net.Conn) (closed net.Conn) {
 	network := ""
 	if from, ok := addressOf(raw); ok {
 		network = conn.Network(from.Addr().String())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.conns) >= radsecConns || r.count("", network) >= radsecUnproven {
-		return false
+	switch {
+	case r.count("", network) >= radsecUnproven:
+		closed = r.oldest(network)
+	case r.count("", "") >= radsecStrangers:
+		closed = r.oldest("")
 	}
-	r.conns[raw] = radsecConn{network: network}
-	return true
+	if closed != nil {
+		delete(r.conns, closed)
+		closed.Close()
+	}
+	r.conns[raw] = radsecConn{network: network, since: time.Now()}
+	return closed
+}
+
+// oldest returns the oldest connection in its handshake, of a network if one is given.
+func (r *radsec) oldest(network string) (found net.Conn) {
+	for raw, c := range r.conns {
+		if c.key == "" && (network == "" || c.network == network) && (found == nil || c.since.Before(r.conns[found].since)) {
+			found = raw
+		}
+	}
+	return found
 }
 
 // known counts a connection for the certificate of a client, and returns whether there is room for it.
 func (r *radsec) known(raw net.Conn, key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	room := r.count(key, "") < radsecPerKey
-	r.conns[raw] = radsecConn{key: key, network: r.conns[raw].network}
-	return room
+	c, open := r.conns[raw]
+	if !open || r.count(key, "") >= radsecPerKey || len(r.conns)-r.count("", "") >= radsecConns {
+		return false
+	}
+	c.key = key
+	r.conns[raw] = c
+	return true
 }
 
 // count returns how many connections have a key and, if network is not empty, come from it.
@@ -114,10 +138,8 @@ func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, config *tl
 			}
 			return err
 		}
-		if !open.enter(conn) {
+		if open.enter(conn) != nil {
 			s.dropped.WithLabelValues(dropOverload).Inc()
-			conn.Close()
-			continue
 		}
 		group.Go(func() {
 			defer open.leave(conn)

@@ -28,18 +28,24 @@ type Server struct {
 	working map[string]*work // requests in work, by the id of the note for their reply
 	uses    map[string]*model.RadiusClientState
 
+	slow chan struct{} // places for requests whose password is compared, or waits for it
+
 	answered, dropped, again *prometheus.CounterVec
 }
 
 // work is a request that is being decided on.
 type work struct{ duplicates int }
 
+// maxSlow is how many requests wait at the same time until their password is compared, which is slow on purpose: few of the workers, so
+// that those who guess passwords at one client do not hold up the OTPs of all others. More are dropped.
+const maxSlow = udpWorkers / 4
+
 // maxDuplicates is how many duplicates of one request wait for its reply.
 const maxDuplicates = 64
 
 // New returns a server whose logins are decided by auth.
 func New(core *dispatch.Server, auth *login.Auth) *Server {
-	s := &Server{core: core, auth: auth, clients: clients{core: core}, working: map[string]*work{}, uses: map[string]*model.RadiusClientState{},
+	s := &Server{core: core, auth: auth, clients: clients{core: core}, working: map[string]*work{}, uses: map[string]*model.RadiusClientState{}, slow: make(chan struct{}, maxSlow),
 		answered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_radius_answers_total", Help: "Replies to RADIUS requests by what they say."}, []string{"reply"}),
 		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_radius_dropped_total", Help: "RADIUS requests that were not answered, by reason."}, []string{"reason"}),
 		again:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tokensmith_radius_duplicates_total", Help: "RADIUS requests that were sent again: while the first was decided on, or after."}, []string{"when"}),
