@@ -236,10 +236,8 @@ func (t *turn) check(tx store.Tx, login *model.Login) (any, error) {
 		return t.newPIN(tx, login)
 	case t.before.Ask == AskNewPINAgain:
 		reply, err = t.changePIN(tx, login)
-	case t.channel() != "":
+	case t.before.Ask == AskChannel, t.channel() != "":
 		return t.chosen(tx, login)
-	case t.before.Ask == AskChannel:
-		return t.refuse(tx, login, model.WrongCredential, 0)
 	default:
 		if asks, err := t.asksForPasscode(tx, login); asks || err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -82,8 +83,14 @@ func (t *turn) asksForPasscode(tx store.Tx, login *model.Login) (bool, error) {
 	return true, tx.SaveLogin(&login.UserState)
 }
 
-// chosen takes the user's choice of a channel.
+// chosen takes the user's choice of a channel. It does the work of refuseVoid, so that it takes the same time.
 func (t *turn) chosen(tx store.Tx, login *model.Login) (any, error) {
+	if err := t.pretendAt(tx, checked{login.ID, login.TempPasses > 0}); err != nil {
+		return nil, err
+	}
+	if t.channel() == "" {
+		return t.refuse(tx, login, model.WrongCredential, 0)
+	}
 	next := t.before
 	next.Ask = AskPasscode
 	t.outcome.Next, t.outcome.Codes = &next, t.codes
@@ -103,12 +110,12 @@ func (t *turn) sends(tx store.Tx) error {
 		}
 	}
 	var login *model.Login
-	if !next.Void && next.Knows && next.UserID != "" {
-		found, err := tx.Login(next.UserID)
-		if err != nil {
-			return err
-		}
+	found, err := tx.Login(next.UserID) // also where it is of no use, so that it takes the same time
+	switch {
+	case !next.Void && next.Knows && err == nil:
 		login = &found
+	case err != nil && !errors.Is(err, store.ErrNone):
+		return err
 	}
 	return t.sendPasscode(tx, login, next.UserID, "", true, t.channel(), t.sending)
 }

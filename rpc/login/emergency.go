@@ -101,6 +101,11 @@ func (v *verification) countsCode() {
 // then logs in and ends the lock. A wrong credential is answered in the same way as without such codes.
 func (v *verification) refuseLocked(tx store.Tx, login *model.Login) (any, error) {
 	if !login.OpensByCode() || v.keepsLock {
+		if v.quiet && !v.static { // as for a user who is not locked, so that it takes the same time
+			if _, err := v.candidates(tx, login); err != nil {
+				return nil, err
+			}
+		}
 		return refuse(v.c, tx, login, model.Locked, 0)
 	}
 	if err := v.openCodes(tx, login); err != nil {

@@ -45,7 +45,7 @@ type radsecConn struct {
 }
 
 // enter counts a connection. Those who have proven nothing take no room of the clients. Where there are too many of them, the one that has
-// waited longest is closed, and returned: a client needs a fraction of a second for its handshake, and a stranger who keeps places
+// waited longest is returned, and must be closed: a client needs a fraction of a second for its handshake, and a stranger who keeps places
 // must keep making connections.
 func (r *radsec) enter(raw net.Conn) (closed net.Conn) {
 	network := ""
@@ -62,7 +62,6 @@ func (r *radsec) enter(raw net.Conn) (closed net.Conn) {
 	}
 	if closed != nil {
 		delete(r.conns, closed)
-		closed.Close()
 	}
 	r.conns[raw] = radsecConn{network: network, since: time.Now()}
 	return closed
@@ -138,8 +137,9 @@ func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, config *tl
 			}
 			return err
 		}
-		if open.enter(conn) != nil {
+		if oldest := open.enter(conn); oldest != nil {
 			s.dropped.WithLabelValues(dropOverload).Inc()
+			oldest.Close()
 		}
 		group.Go(func() {
 			defer open.leave(conn)
