@@ -17,6 +17,7 @@ import {licenses} from "./licenses.js";
 import {overview} from "./overview.js";
 import {palette} from "./palette.js";
 import {products} from "./products.js";
+import {radiusClient, radiusClients} from "./radius.js";
 import {drawnBy, here, showing, shownAddress, to} from "./route.js";
 import {token} from "./token.js";
 import {tokens} from "./tokens.js";
@@ -34,6 +35,7 @@ const pages = [
   {path: "applications", label: "Applications", icon: "applications", method: "application/search", open: applications, one: application},
   {path: "realms", label: "Realms", icon: "applications", method: "realm/search", open: realms, one: realm, under: "applications"},
   {path: "logon-procedures", label: "Logon procedures", icon: "applications", method: "logonProcedure/search", open: procedures, one: procedure, under: "applications"},
+  {path: "radius-clients", label: "RADIUS clients", icon: "radius", method: "radiusClient/search", open: radiusClients, one: radiusClient},
   {path: "products", label: "Products", icon: "products", method: "product/search", open: products},
   {path: "licenses", label: "Licenses", icon: "licenses", method: "license/search", open: licenses},
   {path: "agents", label: "Agents", icon: "agents", method: "agent/search", open: agents, one: agent},

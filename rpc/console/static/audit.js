@@ -28,6 +28,7 @@ const named = [
   ["application", "application", ["name"], (r) => r.name, (r) => to("applications", r.name)],
   ["realm", "realm", ["name"], (r) => r.name, (r) => to("realms", r.name)],
   ["logon procedure", "logonProcedure", ["name"], (r) => r.name, (r) => to("logon-procedures", r.name)],
+  ["RADIUS client", "radiusClient", ["name"], (r) => r.name, (r) => to("radius-clients", r.name)],
   ["logon step", "logonStep", ["logonProcedure.name", "position"], (r) => `${r.position} of ${r["logonProcedure.name"]}`, (r) => to("logon-procedures", r["logonProcedure.name"])],
 ];
 
