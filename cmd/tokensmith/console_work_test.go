@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -182,6 +183,17 @@ func TestConsoleAsksWhichIsMeant(t *testing.T) {
 	p.looks("pick-more")
 	p.keys(kb.Enter)
 	p.sees("Nothing is called this in full: choose from the list")
+	// What is pressed is chosen, even if what was typed last is answered while it is.
+	p.fill("User", "crow")
+	p.sees(`south\crowd00`)
+	at := p.option(`south\crowd00`)
+	p.do(input.InsertText("d"), input.DispatchMouseEvent(input.MousePressed, at[0], at[1]).WithButton(input.Left).WithClickCount(1), chromedp.Sleep(time.Second),
+		input.DispatchMouseEvent(input.MouseReleased, at[0], at[1]).WithButton(input.Left).WithClickCount(1))
+	p.until(func() bool {
+		var got string
+		p.do(chromedp.Evaluate(`[...document.querySelectorAll("dialog [role=combobox]")].at(-1).value`, &got))
+		return got == `south\crowd00`
+	}, func() string { return "a slow click on what is offered does not choose it" })
 	p.pick("User", "crowd59", `south\crowd59`)
 	assigned("three")
 }
