@@ -4,22 +4,25 @@ import {call, may, Refused} from "./api.js";
 import {button} from "./dialog.js";
 import {section} from "./one.js";
 import {to} from "./route.js";
+import {label as word} from "./words.js";
 
 const hours = 24;
 
-// totals are what is counted: what it is called, its search, and its list.
-const totals = [["Tokens", "token/search", to("tokens")], ["Users", "user/search", to("users")], ["Devices", "device/search", to("devices")], ["Agents", "agent/search", to("agents")]];
+// totals are what is counted: its name in the overview, what it is called, the search that one must be permitted, and its list.
+const totals = [["tokens", "Tokens", "token/search", to("tokens")], ["users", "Users", "user/search", to("users")], ["devices", "Devices", "device/search", to("devices")]];
 
 export function overview() {
+  const counted = h("div", {class: "totals"}, totals.filter(([, , method]) => may(method)).map((t) => total(t)));
   const attention = h("div", {"aria-busy": "true"}, h("p", {class: "none"}, "Looking…"));
   const chart = h("div", {class: "in"});
   const el = h("div", {class: "page"}, h("header", {class: "top"}, h("h1", {tabindex: "-1"}, "Overview")),
-    h("div", {class: "totals"}, totals.filter(([, method]) => may(method)).map(total)),
+    counted,
     h("div", {class: "overview"}, section({title: "Needs attention", body: attention}), section({title: "Sign-ins, the last 24 hours", body: chart})));
 
   async function load() {
     try {
       const o = await call("audit/overview");
+      counted.replaceChildren(...totals.filter(([, , method]) => may(method)).map((t) => total(t, o.counts.find((c) => c.name === t[0]))));
       attention.replaceChildren(...needs(o));
       chart.replaceChildren(...drawn(o));
     } catch (e) {
@@ -32,15 +35,14 @@ export function overview() {
   return el;
 }
 
-// total shows how many there are, once they are counted.
-function total([label, method, address]) {
-  const n = h("strong", {}, "…");
-  call(method, {max: 0}).then((found) => { n.textContent = number(found.total); }, (e) => {
-    if (!(e instanceof Refused)) throw e;
-    n.textContent = "–";
-  });
-  return h("a", {class: "card total", href: address}, h("span", {}, label), n);
+// total shows how many there are, by how many more than a week ago, and how many of them are not active, which is what to look at.
+function total([, label, , address], c) {
+  const since = c?.since && new Date(c.since), idle = (c?.byStatus ?? []).filter((s) => s.status !== "ACTIVE");
+  return h("a", {class: "card total", href: address}, h("span", {}, label), h("strong", {}, c ? number(c.total) : "…"),
+    h("span", {class: "change"}, !c ? " " : [since && [c.change ? `${c.change > 0 ? "+" : "−"}${number(Math.abs(c.change))}` : "unchanged", ` since ${dayOf.format(since)}`], idle.map((s, i) => [i || since ? " · " : "", number(s.total) + " " + word(s.status).toLowerCase()])]));
 }
+
+const dayOf = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short", timeZone: "UTC"});
 
 // needs lists what needs attention, each leading to its list.
 function needs(o) {
