@@ -232,47 +232,58 @@ func (s *sqlStore) KeepCounts(ctx context.Context, now time.Time) error {
 	})
 }
 
-// countOfDay is how many there were on a day.
-type countOfDay struct {
-	Day int64 `db:"day"`
-	N   int64 `db:"n"`
+// statusCounted is how many of something there are with a status.
+type statusCounted struct {
+	Name string `db:"name"`
+	model.StatusCount
+}
+
+// dayCounted is how many of something there were on a day.
+type dayCounted struct {
+	Name string `db:"name"`
+	Day  int64  `db:"day"`
+	N    int64  `db:"n"`
 }
 
 var (
-	selectCountOfDay = selects[countOfDay]("SELECT day, n FROM count_days")
-
-	// In the order of countedTables.
-	selectTokenCounts  = selects[model.StatusCount]("SELECT status, CAST(SUM(n) AS BIGINT) AS total FROM token_counts GROUP BY status ORDER BY status")
-	selectUserCounts   = selects[model.StatusCount]("SELECT status, CAST(SUM(n) AS BIGINT) AS total FROM user_counts GROUP BY status ORDER BY status")
-	selectDeviceCounts = selects[model.StatusCount]("SELECT status, CAST(SUM(n) AS BIGINT) AS total FROM device_counts GROUP BY status ORDER BY status")
+	selectStatusCounts = selects[statusCounted](statusCounts())
+	selectDayCounts    = selects[dayCounted]("SELECT name, day, n FROM count_days")
 )
 
+// statusCounts returns the query for the numbers of all countedTables by status.
+func statusCounts() string {
+	var all []string
+	for _, c := range countedTables {
+		all = append(all, "SELECT '"+c.table+"' AS name, status, CAST(SUM(n) AS BIGINT) AS total FROM "+c.counts+" GROUP BY status")
+	}
+	return "SELECT name, status, total FROM (" + strings.Join(all, " UNION ALL ") + ") AS counted"
+}
+
 // counts reads how many there are, and how many there were a week before now, or as long ago as is known.
-func (tx *sqlReadTx) counts(now model.Time) (all []model.Counted, err error) {
+func (tx *sqlReadTx) counts(now model.Time) ([]model.Counted, error) {
+	totals, err := selectStatusCounts.all(tx, " WHERE total <> 0 ORDER BY name, status")
+	if err != nil {
+		return nil, err
+	}
 	week := (int64(now) - 7*day.Milliseconds()) / day.Milliseconds()
-	for i, statement := range []*selection[model.StatusCount]{selectTokenCounts, selectUserCounts, selectDeviceCounts} {
-		c := model.Counted{Name: countedTables[i].table}
-		found, err := statement.all(tx, "")
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range found {
-			if s.Total != 0 {
-				c.ByStatus = append(c.ByStatus, s)
-				c.Total += s.Total
+	before, err := selectDayCounts.all(tx, " WHERE day = COALESCE((SELECT MAX(day) FROM count_days WHERE day <= ?), (SELECT MIN(day) FROM count_days))", week)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]model.Counted, len(countedTables))
+	for i, c := range countedTables {
+		all[i].Name = c.table
+		for _, s := range totals {
+			if s.Name == c.table {
+				all[i].ByStatus = append(all[i].ByStatus, s.StatusCount)
+				all[i].Total += s.Total
 			}
 		}
-		before, err := selectCountOfDay.all(tx, " WHERE name = ? AND day <= ? ORDER BY day DESC LIMIT 1", c.Name, week)
-		if err == nil && len(before) == 0 {
-			before, err = selectCountOfDay.all(tx, " WHERE name = ? ORDER BY day LIMIT 1", c.Name)
+		for _, b := range before {
+			if b.Name == c.table {
+				all[i].Before, all[i].Since = b.N, model.Time(b.Day*day.Milliseconds())
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if len(before) > 0 {
-			c.Before, c.Since = before[0].N, model.Time(before[0].Day*day.Milliseconds())
-		}
-		all = append(all, c)
 	}
 	return all, nil
 }
