@@ -584,12 +584,20 @@ func TestConsolePermissionsAreChosen(t *testing.T) {
 	p.fill("Password, again (optional)", "correct horse")
 	p.choose("Permissions (optional)", "Help desk")
 	p.sees("Finds people and their tokens, unlocks")
+	p.click("button", "Save")
+	p.sees("The user is saved")
+	if got := given("helen"); got != "[role:help-desk]" {
+		t.Error("a role is not kept by its name: ", got)
+	}
+	p.sees("Help desk") // the list says which
+	p.click("button", "Actions for helen")
+	p.click("menuitem", "Edit")
 	p.click("button", "Choose one by one")
 	p.looks("permissions")
 	p.sees("Unlocks a user")
 	p.click("checkbox", "user/unlock…") // a role with one less
 	p.click("button", "Save")
-	p.sees("The user is saved")
+	p.gone("dialog", "…")
 	if got := given("helen"); strings.Contains(got, "user/unlock") || !strings.Contains(got, "token/syncToken") || !strings.Contains(got, "user/resetPassword") {
 		t.Error(got)
 	}

@@ -49,7 +49,7 @@ let person = null;
 // welcome learns who is signed in.
 async function welcome() {
   person = await post("whoami");
-  permit(person.methods, person.reveals);
+  permit(person.methods, person.reveals, person.roles);
 }
 
 async function begin() {
