@@ -126,7 +126,7 @@ var methods = []dispatch.Method{
 	{Path: "installationCode/set", Target: "InstallationCode.Set", About: "Changes an installation code; a new text ends the old one at once."},
 	{Path: "installationCode/delete", Target: "InstallationCode.Delete", About: "Deletes an installation code; devices installed with it stay."},
 	{Path: "installationCode/search", Target: "InstallationCode.Search", About: "Finds installation codes; `code` as in get."},
-	{Path: "installationCode/generateCode", Target: "InstallationCode.GenerateCode", About: "Returns a random code for an editor; nothing is stored."},
+	{Path: "installationCode/generateCode", Target: "InstallationCode.GenerateCode", About: "Returns a random code for an editor, or the `code` that is given, with `qrCode` its QR code as well; nothing is stored."},
 	{Path: "installationCode/getQRCode", Target: "InstallationCode.GetQRCode", Reveals: true, About: "Returns the QR code of a code that can still be used, a PNG in base64; with `code` the code as well."},
 	{Path: "installationCode/send", Target: "InstallationCode.Send", About: "Sends a code to its account, or its device's owner, by SMTP or SMS."},
 	{Path: "installationCode/listUses", Target: "InstallationCode.ListUses", About: "Lists who used a code, and when."},
