@@ -28,7 +28,7 @@ var forAdministrators = []string{
 	"radiusClient/rotateSecret",
 }
 
-var reading = regexp.MustCompile(`/(get|search|list[A-Za-z]+|verify|history|overview|estimateGuessing|selfTest)$`)
+var reading = regexp.MustCompile(`/(get|search|list[A-Za-z]+|verify|history|histogram|overview|estimateGuessing|selfTest)$`)
 
 // TestRolesKnowEachMethod: of each method it is decided whether a role has it, and what a role names exists.
 func TestRolesKnowEachMethod(t *testing.T) {

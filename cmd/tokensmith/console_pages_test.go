@@ -490,6 +490,12 @@ func TestConsoleOverview(t *testing.T) {
 	p.opens("Audit")
 	p.sees("× 10")
 	p.sees("Changed a token: status to disabled")
+	p.settled()
+	var bars int // above the list, when it was
+	p.do(chromedp.Evaluate(`[...document.querySelectorAll(".histogram .no")].filter((r) => r.getAttribute("height") > 0).length`, &bars))
+	if bars == 0 {
+		t.Error("no refusals are drawn")
+	}
 	p.looks("audit-folded")
 	p.click("link", "10000003")
 	p.find("heading", "10000003", 1)
