@@ -754,7 +754,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 	total := len(index)
 	for _, name := range []string{"app.js", "app.css", "icon.svg", "dom.js", "api.js", "words.js", "notice.js", "dialog.js", "field.js", "picker.js",
 		"editor.js", "menu.js", "file.js", "secret.js", "signin.js", "route.js", "list.js", "bulk.js", "tree.js", "objectlist.js", "one.js", "timeline.js", "devices.js", "codes.js",
-		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "radius.js", "repositories.js", "applications.js", "audit.js", "guessing.js", "permissions.js", "account.js", "theme.js", "overview.js", "chart.js", "palette.js",
+		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "radius.js", "repositories.js", "applications.js", "audit.js", "guessing.js", "permissions.js", "account.js", "theme.js", "overview.js", "chart.js", "dates.js", "palette.js",
 		"deliveries.js", "emergency.js"} {
 		r, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/console/%s/%s", service.url, folder[1], name), nil)
 		r.Header.Set("Accept-Encoding", "gzip")

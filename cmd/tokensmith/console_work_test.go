@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -321,6 +322,15 @@ func TestConsoleAcceptsOwnPassword(t *testing.T) {
 	p.choose("Colours", "Dark")
 	p.looks("account")
 	p.choose("Colours", "As the system has them")
+	p.call(last(p.find("combobox", "Dates", 1)), `function() { this.value = "de"; this.dispatchEvent(new Event("change", {bubbles: true})) }`)
+	p.do(chromedp.Reload())
+	p.find("heading", "My account", 1)
+	p.settled()
+	var dated string
+	p.do(chromedp.Evaluate(`document.querySelector("main time").title`, &dated))
+	if !regexp.MustCompile(`^\d\d\.\d\d\.\d{4}`).MatchString(dated) {
+		t.Errorf("a date in German is %q", dated)
+	}
 	c.result(t, service.url, "token/delete", map[string]any{"token": map[string]string{"serial": "soft-1"}})
 	elsewhere.signIn(`local\few`, "better horse")
 	p.opens("Devices")

@@ -1,5 +1,6 @@
 // The record of who did what.
 import {h, when, number} from "./dom.js";
+import {dates} from "./dates.js";
 import {call, may, Refused} from "./api.js";
 import {chart} from "./chart.js";
 import {button, dialog} from "./dialog.js";
@@ -46,7 +47,7 @@ async function names(rows, known) {
   }));
 }
 
-const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "long"});
+const exact = dates({dateStyle: "full", timeStyle: "long"});
 
 // folded puts rows that say the same, one behind the other, into one.
 function folded(rows) {
@@ -74,7 +75,7 @@ const midnight = (day, later = 0) => {
 };
 
 const day = 24 * 3600000, pieces = 56;
-const dated = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short"}), timed = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
+const dated = dates({day: "numeric", month: "short"}), timed = dates({day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
 const iso = (at) => { const d = new Date(at); return new Date(d - d.getTimezoneOffset() * 60000).toISOString().slice(0, 10); };
 
 // when it was done: the time that the filters name, or a week until now.

@@ -1,5 +1,6 @@
 // Installation codes.
 import {h, when, plural} from "./dom.js";
+import {dates} from "./dates.js";
 import {at, call, everything, may} from "./api.js";
 import {run} from "./bulk.js";
 import {button, dialog} from "./dialog.js";
@@ -166,7 +167,7 @@ async function printCodes(some, opener) {
   words.replaceChildren(refused.length ? "Without " + refused.join(" ") : "Whoever has a code can use it: keep the sheets where the devices are.", some.length > all.length ? ` Only the first ${sheetMost} are here.` : "");
 }
 
-const until = new Intl.DateTimeFormat(undefined, {dateStyle: "medium"});
+const until = dates({dateStyle: "medium"});
 
 const removeCodes = (some, opener, changed) => editor({opener, title: `Remove ${plural(some.length, "installation code")}`, label: "Remove", danger: true, intro: "They can then no longer be used. Devices that were installed with them stay.", fields: [],
   save: async (_, d) => {

@@ -1,4 +1,5 @@
 // Building the document: no HTML text is ever parsed, so nothing a server says can become markup.
+import {dates} from "./dates.js";
 
 // h makes an element. Of the properties, "on" has listeners, "class" and the rest are attributes; false, null and undefined
 // leave one out, true gives it no value.
@@ -70,7 +71,7 @@ export function mark() {
 
 const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const relative = new Intl.RelativeTimeFormat("en", {numeric: "auto"});
-const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
+const exact = dates({dateStyle: "medium", timeStyle: "medium"});
 
 // when shows a time as people say it, and exactly on hover.
 export function when(iso, none = "never") {

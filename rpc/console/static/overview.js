@@ -1,5 +1,6 @@
 // The first page: what needs attention, the logins of the last day, and how much of everything there is.
 import {h, number, plural} from "./dom.js";
+import {dates} from "./dates.js";
 import {call, may, Refused} from "./api.js";
 import {chart} from "./chart.js";
 import {button} from "./dialog.js";
@@ -43,7 +44,7 @@ function total([, label, , address], c) {
     h("span", {class: "change"}, !c ? " " : [since && [c.change ? `${c.change > 0 ? "+" : "−"}${number(Math.abs(c.change))}` : "unchanged", ` since ${dayOf.format(since)}`], idle.map((s, i) => [i || since ? " · " : "", number(s.total) + " " + word(s.status).toLowerCase()])]));
 }
 
-const dayOf = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short", timeZone: "UTC"});
+const dayOf = dates({day: "numeric", month: "short", timeZone: "UTC"});
 
 // needs lists what needs attention, each leading to its list.
 function needs(o) {
@@ -62,7 +63,7 @@ function needs(o) {
   ].filter(Boolean);
 }
 
-const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
+const clock = dates({hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
 
 // drawn draws the logins by the hour.
 function drawn(o) {
