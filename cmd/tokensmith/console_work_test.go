@@ -120,6 +120,24 @@ func TestConsoleShowsHowAFileIsRead(t *testing.T) {
 	if got := c.result(t, service.url, "user/get", map[string]any{"user": map[string]string{"loginName": "jose"}})["firstName"]; got != "José" {
 		t.Error(got)
 	}
+
+	// Of a large file the beginning is read, up to a whole line.
+	var large strings.Builder
+	large.WriteString("domain,loginName,description\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&large, "local,many%05d,%060d\n", i, i)
+	}
+	if err := os.WriteFile(file, []byte(large.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.click("button", "Import")
+	p.attach(file)
+	p.sees("The file is large: only its beginning was read")
+	p.sees("many00000")
+	p.missing("is not")
+	p.click("button", "Cancel")
+	p.click("button", "Discard")
+	p.gone("dialog", "…")
 }
 
 // TestConsoleAsksWhichIsMeant: where a name fits several objects, none of them is taken; every name of a user can be typed.

@@ -31,7 +31,6 @@ const paths = {
   licenses: "M5 3h14v18l-7-4-7 4zM9 8h6M9 12h6",
   agents: "M8 9l-4 3 4 3M16 9l4 3-4 3M13 6l-2 12",
   audit: "M6 3h9l4 4v14H6zM14 3v5h5M9 12h7M9 16h7",
-  more: "M5 12h.01M12 12h.01M19 12h.01",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",

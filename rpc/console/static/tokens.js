@@ -37,7 +37,7 @@ export function tokens() {
       {label: "Serial", sort: "serial", text: (t) => t.serial, cell: (t) => h("code", {class: "name", title: t.description}, t.serial)},
       {label: "Product", grow: 1.4, cell: (t) => t["product.name"]},
       {label: "Users", text: (t) => t.users.map(kinds.user.name).join(", "), cell: (t) => t.users.length > 0 && h("span", {title: t.users.map(kinds.user.name).join(", ")}, t.users.map((u) => u.loginName).join(", "))},
-      {label: "Status", sort: "status", grow: 1.2, cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
+      {label: "Status", sort: "status", grow: 1.2, cell: (t) => (t.confined ? h("span", {class: "inline"}, status(t.status), chip("Confined", "warn")) : status(t.status))},
       {label: "Last used", text: (t) => t.lastUsed, cell: (t) => when(t.lastUsed)},
     ],
     actions: (t) => {
