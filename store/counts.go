@@ -26,8 +26,9 @@ var countedTables = []counted{
 	{"devices", "device_counts", []string{"status"}},
 }
 
-// slots is how many slots a number has at most on PostgreSQL, where the slot follows from the connection.
-const slots = 64
+// slots is how many slots a number has at most on PostgreSQL, where the slot follows from the connection. Two connections of one slot wait
+// for each other, so there are many more slots than connections. Recount leaves one.
+const slots = 1024
 
 // keepCounts makes the triggers that count, and counts what there is.
 func keepCounts(tx *sqlTx) error {
