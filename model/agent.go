@@ -116,12 +116,12 @@ func (a *Agent) EndTokens() {
 	a.Generation += 2 // by 2, because Honours also accepts the previous generation
 }
 
-// Permits returns whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*" or "*". A method
-// that reveals a secret is allowed only by its exact name or "*".
+// Permits returns whether permission patterns allow a method ("token/create"). A pattern is a method, "object/*", a
+// role or "*". A method that reveals a secret is allowed only by its exact name or "*".
 func Permits(patterns []string, method string, reveals bool) bool {
 	object, _, _ := strings.Cut(method, "/")
 	for _, p := range patterns {
-		if p == "*" || p == method || !reveals && p == object+"/*" {
+		if p == "*" || p == method || !reveals && p == object+"/*" || IsRole(p) && Permits(permitted(p), method, reveals) {
 			return true
 		}
 	}
@@ -132,8 +132,8 @@ func Permits(patterns []string, method string, reveals bool) bool {
 // returns whether a method reveals a secret.
 func Covers(held, asked []string, reveals func(method string) bool) bool {
 	for _, p := range asked {
-		if strings.HasSuffix(p, "*") {
-			// Only the same pattern or "*" covers a pattern.
+		if strings.HasSuffix(p, "*") || IsRole(p) {
+			// Only the same pattern or "*" covers a pattern, as it may permit more later.
 			if !Permits(held, p, true) {
 				return false
 			}

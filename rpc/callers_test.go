@@ -270,6 +270,7 @@ var tried = map[string]string{
 	"audit/get":                          `{"id":"{Row}"}`,
 	"audit/search":                       `{"match":[["id","=","{Row}"]]}`,
 	"audit/history":                      `{"objects":["user {User}"]}`,
+	"audit/histogram":                    `{"from":"2026-01-01","until":"2027-01-01"}`,
 	"audit/overview":                     `{}`,
 	"audit/verify":                       `{}`,
 	"domain/deployTokens":                `{"attrs":{"domain.id":"{Domain}","product.productCode":"GT"}}`,

@@ -19,7 +19,7 @@ var factorless = map[string][]string{
 	"reads, and shows no secret": {"domain/get", "domain/search", "user/get", "user/search", "product/get", "product/search", "repository/get",
 		"repository/search", "token/get", "token/search", "tempPass/get", "tempPass/search", "tokenAssignment/get", "tokenAssignment/search", "device/get", "device/search",
 		"license/get", "license/search", "deviceGroup/get", "deviceGroup/search", "template/get", "template/search", "delivery/get", "delivery/search",
-		"domain/estimateGuessing", "agent/listTypes", "attribute/get", "attribute/search", "agent/get", "agent/search", "audit/get", "audit/search", "audit/history", "audit/overview", "audit/verify", "installationCode/listUses"},
+		"domain/estimateGuessing", "agent/listTypes", "attribute/get", "attribute/search", "agent/get", "agent/search", "audit/get", "audit/search", "audit/history", "audit/histogram", "audit/overview", "audit/verify", "installationCode/listUses"},
 	"makes or ends what nobody is in yet, or any more": {"domain/create", "domain/delete", "product/create", "product/delete"},
 	"is a place to keep tokens in":                     {"repository/create", "repository/set", "repository/delete"},
 	"groups users, or names where they come from, by which they prove nothing": {"group/create", "group/get", "group/set", "group/delete", "group/search", "group/addUsers", "group/removeUsers",

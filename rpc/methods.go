@@ -126,7 +126,7 @@ var methods = []dispatch.Method{
 	{Path: "installationCode/set", Target: "InstallationCode.Set", About: "Changes an installation code; a new text ends the old one at once."},
 	{Path: "installationCode/delete", Target: "InstallationCode.Delete", About: "Deletes an installation code; devices installed with it stay."},
 	{Path: "installationCode/search", Target: "InstallationCode.Search", About: "Finds installation codes; `code` as in get."},
-	{Path: "installationCode/generateCode", Target: "InstallationCode.GenerateCode", About: "Returns a random code for an editor; nothing is stored."},
+	{Path: "installationCode/generateCode", Target: "InstallationCode.GenerateCode", About: "Returns a random code for an editor, or the `code` that is given, with `qrCode` its QR code as well; nothing is stored."},
 	{Path: "installationCode/getQRCode", Target: "InstallationCode.GetQRCode", Reveals: true, About: "Returns the QR code of a code that can still be used, a PNG in base64; with `code` the code as well."},
 	{Path: "installationCode/send", Target: "InstallationCode.Send", About: "Sends a code to its account, or its device's owner, by SMTP or SMS."},
 	{Path: "installationCode/listUses", Target: "InstallationCode.ListUses", About: "Lists who used a code, and when."},
@@ -203,7 +203,8 @@ var methods = []dispatch.Method{
 	{Path: "audit/get", Target: "Audit.Get", About: "Reads one row of the record."},
 	{Path: "audit/search", Target: "Audit.Search", About: "Finds rows of the record: who did what, and how it ended."},
 	{Path: "audit/history", Target: "Audit.History", About: "Returns what the record says of up to 1,000 `objects`, such as \"token ID\", the newest first, but for accepted logins. Takes `max` and `cursor` as a search."},
-	{Path: "audit/overview", Target: "Audit.Overview", About: "Counts what needs attention, up to 1,000 of each kind, and the logins of the last 24 hours by the hour, as far as the newest 40,000 rows of the record tell of them."},
+	{Path: "audit/histogram", Target: "Audit.Histogram", About: "Counts the rows of the record that `match`, done and refused, in `parts` equal parts (48 if not given, 200 at most) of the time `from` to `until`, as far as the newest 40,000 of them tell."},
+	{Path: "audit/overview", Target: "Audit.Overview", About: "Counts tokens, users and devices, with their change since a week ago, what needs attention, up to 1,000 of each kind, and the logins of the last 24 hours by the hour, as far as the newest 40,000 rows of the record tell of them."},
 	{Path: "audit/verify", Target: "Audit.Verify", About: "Checks that nobody changed the record, or cut off its end after `expectHead` or the head that is kept next to the key file."},
 }
 

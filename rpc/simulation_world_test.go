@@ -246,6 +246,21 @@ func (w *simulation) look() promise.Rows {
 	if err != nil {
 		w.breaks("%v", err)
 	}
+	err = w.processes[0].store.View(context.Background(), func(tx store.ReadTx) error {
+		for _, table := range []string{"tokens", "users", "devices"} { // counted by triggers
+			n, err := tx.Count(&store.Query{Table: table})
+			if err != nil {
+				return err
+			}
+			if n != int64(len(rows[table])) {
+				w.breaks("there are %d %s, and %d are counted", len(rows[table]), table, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.breaks("counting: %v", err)
+	}
 	return rows
 }
 

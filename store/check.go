@@ -23,6 +23,9 @@ func (s *sqlStore) Check(ctx context.Context, sample int, all bool) (c Checked, 
 		if err := tx.checkPages(); err != nil {
 			return err
 		}
+		if err := tx.checkCounts(); err != nil {
+			return err
+		}
 		for i := range sealedColumns {
 			n, err := tx.openSample(&sealedColumns[i], sample, all)
 			if err != nil {

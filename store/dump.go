@@ -63,6 +63,9 @@ func (s *sqlStore) Dump(ctx context.Context, w io.Writer) (int64, error) {
 			return err
 		}
 		for _, t := range kept {
+			if t.derived {
+				continue
+			}
 			if err := d.table(tx, t); err != nil {
 				return fmt.Errorf("table %s: %w", t.name, err)
 			}

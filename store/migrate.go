@@ -22,8 +22,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// afterMigration holds, by number, what a migration does in its transaction beyond SQL.
-var afterMigration = map[int]func(*sqlTx) error{12: foldPrincipalNames, 14: foldAgentNames, 18: narrowStates, 19: foldNames}
+// afterMigration holds, by the name of its file, what a migration does in its transaction beyond SQL.
+var afterMigration = map[string]func(*sqlTx) error{"0012_names.sql": foldPrincipalNames, "0014_agentnames.sql": foldAgentNames, "0018_narrow.sql": narrowStates,
+	"0019_console.sql": foldNames, "0023_counters.sql": keepCounts}
 
 const metaSchema, metaCanary = "schema", "canary"
 
@@ -60,7 +61,7 @@ func (s *sqlStore) migrate(ctx context.Context) error {
 					return err
 				}
 			}
-			if after := afterMigration[n]; after != nil {
+			if after := afterMigration[files[n-1].Name()]; after != nil {
 				if err := after(tx); err != nil {
 					return err
 				}

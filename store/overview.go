@@ -28,6 +28,9 @@ func (tx *sqlReadTx) Overview(since, now, soon model.Time) (o model.Overview, er
 	if err != nil {
 		return o, err
 	}
+	if o.Counts, err = tx.counts(now); err != nil {
+		return o, err
+	}
 	if err := tx.reads("audit"); err != nil {
 		return o, err
 	}

@@ -85,7 +85,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*postgresStore, 
 	s.pool, s.outage, s.bulk, s.proof = db, out, o.bulk, newProof()
 	s.dialect = dialect{bind: sqlx.DOLLAR, class: postgresClass, refuses: postgresRefuses, analyze: true, chains: true,
 		// Text is compared and sorted by code point, as in SQLite.
-		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA",
+		ddl: strings.NewReplacer(" TEXT", ` TEXT COLLATE "C"`, " BLOB", " BYTEA", " WITHOUT ROWID", "",
 			"unhex(printf('%016x%016x', spent - 1, spent))", "int8send(spent - 1) || int8send(spent)"),
 		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		context:  func(ctx context.Context) context.Context { return ctx },

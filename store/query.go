@@ -173,7 +173,7 @@ func (tx *sqlReadTx) Count(q *Query) (int64, error) {
 		return 0, err
 	}
 	b := &builder{scope: tx.scope}
-	text, args, err := b.statement("SELECT COUNT(*) FROM " + q.Table + " t0" + b.where(q.Table, conds))
+	text, args, err := b.statement(b.counting(q.Table, conds) + b.where(q.Table, conds))
 	if err == nil {
 		err = fit(args)
 	}

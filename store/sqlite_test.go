@@ -221,7 +221,7 @@ func TestSQLiteFull(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		room := modeltest.SmallDisk(t, dir, "4m", 2<<20)
+		room := modeltest.SmallDisk(t, dir, "6m", 3<<20)
 		d := storetest.NewSQLite(t)
 		d.URL = filepath.Join(dir, "tokensmith.db")
 		fill(t, d, d.Open(t), room)

@@ -137,6 +137,13 @@ type Store interface {
 	// or, with all, every value. Its error names the first damaged place.
 	Check(ctx context.Context, sample int, all bool) (Checked, error)
 
+	// Recount counts anew what is counted by triggers (counts.go), and returns how many numbers were wrong.
+	Recount(ctx context.Context) (wrong int64, err error)
+
+	// KeepCounts remembers how many tokens, users and devices there are today, for 400 days, unless that was done today. Overview
+	// compares with it.
+	KeepCounts(ctx context.Context, now time.Time) error
+
 	// Backup writes a copy of an SQLite database, as one snapshot shows it, while others read and write. Then it checks the copy.
 	// The file appears only when it is complete and on the disk. The file must not exist before.
 	Backup(ctx context.Context, file string) (Checked, error)

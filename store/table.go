@@ -22,6 +22,7 @@ type table struct {
 	order   string     // the columns of the primary key
 	tree    bool       // parent_id refers to a row of the same table
 	calls   bool       // its rows decide who may call the server
+	derived bool       // its rows follow from those of other tables, so a dump has none
 	columns []string
 	fields  []Field // the fields of the type, in the order of the columns
 	keyAt   int     // index of the key in columns
@@ -82,6 +83,12 @@ func keepBare(name string, primary int, columns ...string) {
 	kept = append(kept, t)
 }
 
+// keepDerived declares a table whose rows triggers write.
+func keepDerived(name string, primary int, columns ...string) {
+	keepBare(name, primary, columns...)
+	kept[len(kept)-1].derived = true
+}
+
 func init() {
 	keepBare("meta", 1, "name", "value")
 	keep[model.Repository]("repositories", model.RepositoryNoun, "id")
@@ -131,6 +138,10 @@ func init() {
 	keep[model.RadiusClient]("radius_clients", model.RadiusClientNoun, "id")
 	keep[model.RadiusClientState]("radius_client_states", model.RadiusClientNoun, "client_id")
 	keep[model.RadiusNote]("radius_notes", model.RadiusNoteNoun, "id")
+	for _, c := range countedTables {
+		keepDerived(c.counts, len(c.columns)+1, append(c.columns[:len(c.columns):len(c.columns)], "slot", "n")...)
+	}
+	keepBare("count_days", 2, "day", "name", "n")
 	keep[model.Audit]("audit", model.AuditNoun, "id")
 	keep[auditMark]("audit_marks", model.AuditMarkNoun, "number")
 }

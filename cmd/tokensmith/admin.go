@@ -118,7 +118,7 @@ func adminCreateCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().StringVar(&domain, "domain", adminDomain, "domain of the account")
-	cmd.Flags().StringSliceVar(&permissions, "permissions", []string{"*"}, "what the administrator may do: method, object/*, or *")
+	cmd.Flags().StringSliceVar(&permissions, "permissions", []string{"*"}, "what the administrator may do: method, object/*, role:NAME, or *")
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the password; if not given, a random one is made")
 	return cmd
 }

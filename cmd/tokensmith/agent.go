@@ -78,7 +78,7 @@ func agentCreateCommand(e *env) *cobra.Command {
 		},
 	}
 	d.flags(cmd, "tokensmith.db")
-	cmd.Flags().StringSliceVar(&permissions, "permissions", nil, "what it may call: method, object/*, or *")
+	cmd.Flags().StringSliceVar(&permissions, "permissions", nil, "what it may call: method, object/*, role:NAME, or *")
 	cmd.Flags().StringSliceVar(&domains, "domains", nil, "names of the domains it is limited to; none = all")
 	cmd.Flags().StringSliceVar(&addresses, "addresses", nil, "CIDR ranges it calls from; none = any")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

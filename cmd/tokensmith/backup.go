@@ -162,14 +162,15 @@ const checkSample = 1000 // how many sealed values of each column are opened, at
 
 func checkCommand(e *env) *cobra.Command {
 	var d database
-	var all, guessing, names bool
+	var all, guessing, names, counters bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check that a database is intact", Args: cobra.NoArgs,
 		Long: "Check a database, even while it is served: the pages and references of an SQLite file, the audit record, and that sealed\n" +
 			"values open with the key file (the first and last thousand of each column; with --all, every one).\n" +
 			"With --guessing, compute instead how far somebody who guesses OTPs for a year gets with the present settings.\n" +
 			"With --names, list instead the names and serials that would no longer be accepted. What has such a name is still found\n" +
-			"by its id, and can be renamed or deleted.",
+			"by its id, and can be renamed or deleted.\n" +
+			"With --counters, count tokens, users and devices anew instead, by which searches tell a total.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := d.exists(); err != nil {
 				return err
@@ -188,6 +189,13 @@ func checkCommand(e *env) *cobra.Command {
 				return e.names(cmd, &d)
 			}
 			return d.with(cmd.Context(), func(st store.Store) error {
+				if counters {
+					wrong, err := st.Recount(cmd.Context())
+					if err == nil {
+						fmt.Fprintf(e.stdout, "%d counters were wrong\n", wrong)
+					}
+					return err
+				}
 				c, err := st.Check(cmd.Context(), checkSample, all)
 				if err == nil {
 					e.whole("the database", c)
@@ -198,6 +206,7 @@ func checkCommand(e *env) *cobra.Command {
 	}
 	d.flags(cmd, "tokensmith.db")
 	cmd.Flags().BoolVar(&all, "all", false, "open every sealed value")
+	cmd.Flags().BoolVar(&counters, "counters", false, "count tokens, users and devices anew")
 	cmd.Flags().BoolVar(&names, "names", false, "list names and serials that would no longer be accepted")
 	cmd.Flags().BoolVar(&guessing, "guessing", false, "compute how far guessing OTPs gets")
 	return cmd

@@ -233,32 +233,33 @@ func (p *person) types(label, text string) {
 	p.do(chromedp.KeyEvent(text))
 }
 
-// pick types text into the field with a label, and clicks what is offered for it. option is how that begins. A click may miss what
-// moves just then; then it is done again, as a person would.
+// pick types text into the field with a label, and clicks what is offered for it. option is how that begins.
 func (p *person) pick(label, text, option string) {
 	p.t.Helper()
-	for began := time.Now(); ; {
-		p.fill(label, text)
-		var at []float64 // the accessibility tree of the newest browsers cannot be read where it has options
-		p.until(func() bool {
-			return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(async () => {
-				const found = () => [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
-				found()?.scrollIntoView({block: "nearest"});
-				// The list gets its place with the next frame.
-				for (let n = 0; n < 2; n++) await new Promise((next) => requestAnimationFrame(next));
-				const r = found()?.getBoundingClientRect();
-				return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
-			})()`, option), &at, awaited)) == nil && len(at) == 2
-		}, func() string { return fmt.Sprintf("%q is not offered for %q", option, text) })
-		left := ""
-		p.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Evaluate(`[...document.querySelectorAll("[role=combobox]")].map((e) => e.value ?? "").join("\n")`, &left))
-		if !slices.Contains(strings.Split(left, "\n"), text) {
-			return
-		}
-		if time.Since(began) > modeltest.Patience {
-			p.t.Fatalf("%q cannot be chosen for %q", option, text)
-		}
+	p.fill(label, text)
+	at := p.option(option)
+	left := ""
+	p.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.Evaluate(`[...document.querySelectorAll("[role=combobox]")].map((e) => e.value ?? "").join("\n")`, &left))
+	if slices.Contains(strings.Split(left, "\n"), text) {
+		p.t.Fatalf("a click on %q does not choose it for %q", option, text)
 	}
+}
+
+// option waits until something is offered whose text begins with begin, and returns its middle.
+func (p *person) option(begin string) (at []float64) {
+	p.t.Helper()
+	// The accessibility tree of the newest browsers cannot be read where it has options.
+	p.until(func() bool {
+		return chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf(`(async () => {
+			const found = () => [...document.querySelectorAll("[role=option]")].find((e) => e.checkVisibility() && e.innerText.startsWith(%q));
+			found()?.scrollIntoView({block: "nearest"});
+			// The list gets its place with the next frame.
+			for (let n = 0; n < 2; n++) await new Promise((next) => requestAnimationFrame(next));
+			const r = found()?.getBoundingClientRect();
+			return r ? [r.x + r.width / 2, r.y + r.height / 2] : [];
+		})()`, begin), &at, awaited)) == nil && len(at) == 2
+	}, func() string { return fmt.Sprintf("%q is not offered", begin) })
+	return at
 }
 
 // choose selects an option of a select element by its text.
@@ -424,6 +425,11 @@ func (p *person) looks(name string) {
 				p.picture(fmt.Sprint(name, "-", scheme, "-", width))
 			}
 			p.axe(fmt.Sprint(name, " ", scheme, " ", width))
+			var cut []string
+			p.do(chromedp.Evaluate(`[...document.querySelectorAll("td .chip, th .chip")].filter((c) => c.checkVisibility() && c.getBoundingClientRect().right > c.closest("td, th").getBoundingClientRect().right + 1).map((c) => c.textContent)`, &cut))
+			if len(cut) > 0 {
+				p.t.Errorf("%s %d: cut off: %q", name, width, cut)
+			}
 			if width == 390 {
 				var over bool
 				p.do(chromedp.Evaluate(`document.documentElement.scrollWidth > innerWidth + 1`, &over))

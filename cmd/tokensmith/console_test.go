@@ -245,7 +245,10 @@ func TestConsoleInstallationCodes(t *testing.T) {
 
 	p.click("button", "Add")
 	p.fill("Description", "One laptop")
+	p.fill("Installation Code", "Lap") // no code yet
 	p.fill("Installation Code", "Laptop-2027")
+	p.find("image", "QR code of Laptop-2027", 1)
+	p.looks("code-drawn")
 	p.click("radio", "Use existing device")
 	p.fill("Device", "Laptop")
 	p.click("button", "Save")
@@ -450,7 +453,7 @@ func TestConsoleObjects(t *testing.T) {
 	p.fill("First name (optional)", "Ada")
 	p.permissions("not a permission")
 	p.click("button", "Save")
-	p.sees("must be object/method, object/* or *")
+	p.sees("must be object/method, object/*, role:name or *")
 	p.permissions("device/get, device/search")
 	p.looks("user-new")
 	p.click("button", "Save")
@@ -751,7 +754,7 @@ func TestConsoleIsGuarded(t *testing.T) {
 	total := len(index)
 	for _, name := range []string{"app.js", "app.css", "icon.svg", "dom.js", "api.js", "words.js", "notice.js", "dialog.js", "field.js", "picker.js",
 		"editor.js", "menu.js", "file.js", "secret.js", "signin.js", "route.js", "list.js", "bulk.js", "tree.js", "objectlist.js", "one.js", "timeline.js", "devices.js", "codes.js",
-		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "applications.js", "audit.js", "guessing.js", "permissions.js", "account.js", "theme.js", "overview.js", "palette.js",
+		"tokens.js", "token.js", "users.js", "people.js", "domains.js", "products.js", "licenses.js", "agents.js", "radius.js", "repositories.js", "applications.js", "audit.js", "guessing.js", "permissions.js", "account.js", "theme.js", "overview.js", "chart.js", "dates.js", "palette.js",
 		"deliveries.js", "emergency.js"} {
 		r, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/console/%s/%s", service.url, folder[1], name), nil)
 		r.Header.Set("Accept-Encoding", "gzip")

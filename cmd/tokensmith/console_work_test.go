@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -118,6 +120,24 @@ func TestConsoleShowsHowAFileIsRead(t *testing.T) {
 	if got := c.result(t, service.url, "user/get", map[string]any{"user": map[string]string{"loginName": "jose"}})["firstName"]; got != "José" {
 		t.Error(got)
 	}
+
+	// Of a large file the beginning is read, up to a whole line.
+	var large strings.Builder
+	large.WriteString("domain,loginName,description\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&large, "local,many%05d,%060d\n", i, i)
+	}
+	if err := os.WriteFile(file, []byte(large.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.click("button", "Import")
+	p.attach(file)
+	p.sees("The file is large: only its beginning was read")
+	p.sees("many00000")
+	p.missing("is not")
+	p.click("button", "Cancel")
+	p.click("button", "Discard")
+	p.gone("dialog", "…")
 }
 
 // TestConsoleAsksWhichIsMeant: where a name fits several objects, none of them is taken; every name of a user can be typed.
@@ -182,6 +202,17 @@ func TestConsoleAsksWhichIsMeant(t *testing.T) {
 	p.looks("pick-more")
 	p.keys(kb.Enter)
 	p.sees("Nothing is called this in full: choose from the list")
+	// What is pressed is chosen, even if what was typed last is answered while it is.
+	p.fill("User", "crow")
+	p.sees(`south\crowd00`)
+	at := p.option(`south\crowd00`)
+	p.do(input.InsertText("d"), input.DispatchMouseEvent(input.MousePressed, at[0], at[1]).WithButton(input.Left).WithClickCount(1), chromedp.Sleep(time.Second),
+		input.DispatchMouseEvent(input.MouseReleased, at[0], at[1]).WithButton(input.Left).WithClickCount(1))
+	p.until(func() bool {
+		var got string
+		p.do(chromedp.Evaluate(`[...document.querySelectorAll("dialog [role=combobox]")].at(-1).value`, &got))
+		return got == `south\crowd00`
+	}, func() string { return "a slow click on what is offered does not choose it" })
 	p.pick("User", "crowd59", `south\crowd59`)
 	assigned("three")
 }
@@ -309,6 +340,15 @@ func TestConsoleAcceptsOwnPassword(t *testing.T) {
 	p.choose("Colours", "Dark")
 	p.looks("account")
 	p.choose("Colours", "As the system has them")
+	p.call(last(p.find("combobox", "Dates", 1)), `function() { this.value = "de"; this.dispatchEvent(new Event("change", {bubbles: true})) }`)
+	p.do(chromedp.Reload())
+	p.find("heading", "My account", 1)
+	p.settled()
+	var dated string
+	p.do(chromedp.Evaluate(`document.querySelector("main time").title`, &dated))
+	if !regexp.MustCompile(`^\d\d\.\d\d\.\d{4}`).MatchString(dated) {
+		t.Errorf("a date in German is %q", dated)
+	}
 	c.result(t, service.url, "token/delete", map[string]any{"token": map[string]string{"serial": "soft-1"}})
 	elsewhere.signIn(`local\few`, "better horse")
 	p.opens("Devices")

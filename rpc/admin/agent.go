@@ -67,7 +67,7 @@ var AgentType = object.Declare(&object.Type{
 		{Name: "publicUrl", Kind: object.Text, Rule: model.Name, When: object.Always, About: "https; has no effect"},
 		{Name: "subjectDn", Kind: object.Text, Rule: model.Name, When: object.OnCreate, About: "subject of a certificate that this server makes; an agent is known by its key, never by this name"},
 		{Name: "permissions", Kind: object.List, When: object.Always,
-			About: "method patterns: `token/create`, `token/*`, `*`; each must match a method; without any it may call none"},
+			About: "method patterns: `token/create`, `token/*`, `*`, or roles: `role:help-desk`; each must match a method; without any it may call none"},
 		{Name: "domains", Kind: object.List, When: object.Always, About: "names of the domains it is limited to; none = all"},
 		{Name: "addresses", Kind: object.List, When: object.Always, About: "CIDR ranges it calls from; none = any"},
 		{Name: "ipaddress", Kind: object.Text, When: object.Always, From: []string{"addresses"}, About: "one address or CIDR range, in place of `addresses`; of several the first",

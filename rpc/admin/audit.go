@@ -100,6 +100,9 @@ func Maintain(ctx context.Context, s *dispatch.Server) {
 		}
 		said = sayNotKept(s, said)
 		if n%headLogged == 0 {
+			if err := s.Config.Store.KeepCounts(ctx, s.Config.Now()); err != nil && ctx.Err() == nil {
+				s.Config.Log.Error().Err(err).Msg("how many there are today")
+			}
 			if err := emergency.Prune(ctx, s); err != nil && ctx.Err() == nil {
 				s.Config.Log.Error().Err(err).Msg("emergency codes whose time is over")
 			}

@@ -24,9 +24,26 @@ type overview struct {
 	LicensesEnding   int64          `json:"licensesEnding"`
 	CodesEnding      int64          `json:"codesEnding"`
 	FailedDeliveries int64          `json:"failedDeliveries"`
+	Counts           []counted      `json:"counts"`
 	Soon             string         `json:"soon"` // what ends before this, ends soon
 	LoginsSince      string         `json:"loginsSince"`
 	Logins           []hourOfLogins `json:"logins"`
+}
+
+// counted is how many of something there are, and by how many more than at the beginning of the day since: a week ago, or as long ago
+// as is known.
+type counted struct {
+	Name     string        `json:"name"`
+	Total    int64         `json:"total"`
+	Change   int64         `json:"change"`
+	Since    *string       `json:"since"` // null if nothing is known of before
+	ByStatus []statusCount `json:"byStatus"`
+}
+
+// statusCount is how many there are with a status.
+type statusCount struct {
+	Status string `json:"status"`
+	Total  int64  `json:"total"`
 }
 
 type hourOfLogins struct {
@@ -46,7 +63,19 @@ func (m *Audit) Overview(r *http.Request, _ *OverviewArgs, plan *dispatch.Plan) 
 		if err != nil {
 			return nil, err
 		}
-		reply := overview{model.MaxCounted, o.LockedUsers, o.LicensesEnding, o.CodesEnding, o.FailedDeliveries, soon.String(), o.LoginsSince.String(), make([]hourOfLogins, len(o.Logins))}
+		reply := overview{Most: model.MaxCounted, LockedUsers: o.LockedUsers, LicensesEnding: o.LicensesEnding, CodesEnding: o.CodesEnding,
+			FailedDeliveries: o.FailedDeliveries, Counts: make([]counted, len(o.Counts)), Soon: soon.String(), LoginsSince: o.LoginsSince.String(),
+			Logins: make([]hourOfLogins, len(o.Logins))}
+		for i, n := range o.Counts {
+			reply.Counts[i] = counted{Name: n.Name, Total: n.Total, ByStatus: make([]statusCount, len(n.ByStatus))}
+			for at, s := range n.ByStatus {
+				reply.Counts[i].ByStatus[at] = statusCount(s)
+			}
+			if n.Since > 0 {
+				text := n.Since.String()
+				reply.Counts[i].Change, reply.Counts[i].Since = n.Total-n.Before, &text
+			}
+		}
 		for i, h := range o.Logins {
 			reply.Logins[i] = hourOfLogins{model.Time(h.Hour * time.Hour.Milliseconds()).String(), h.Accepted, h.Refused}
 		}

@@ -203,6 +203,7 @@ var examples = map[string]string{
 	"token/syncToken":              `{"token":{"serial":"10000000"},"credential":"755224,287082"}`,
 	"tokenAssignment/activate":     `{"user":{"loginName":"john.smith"},"token":{"serial":"10000000"},"code":"12345678"}`,
 	"tokenAssignment/sort":         `{"ids":["0198c1f2a5b37c1e8f0d2b4a6c8e0f12"]}`,
+	"audit/histogram":              `{"match":[["outcome","!=",0]],"from":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","parts":24}`,
 	"audit/history":                `{"objects":["token 0198c1f2a5b37c1e8f0d2b4a6c8e0f12"],"max":50}`,
 	"tokenAssignment/create":       `{"attrs":{"token":{"serial":"10000000"},"user":{"loginName":"john.smith"},"pin":"1234"}}`,
 	"tempPass/create":              `{"attrs":{"user":{"loginName":"john.smith"},"usageLimit":5},"count":3,"return":["id","password","expires"]}`,

@@ -13,6 +13,7 @@ import (
 	"tokensmith/rpc/message"
 	"tokensmith/rpc/object"
 	"tokensmith/rpc/token"
+	"tokensmith/rpc/wire"
 	"tokensmith/store"
 )
 
@@ -179,19 +180,43 @@ func afterWriteCode(_ *dispatch.Call, tx store.Tx, _ *object.Decoded, _, row any
 	return nil
 }
 
-// GenerateCodeArgs are the parameters of installationCode/generateCode. There are none.
-type GenerateCodeArgs struct{}
+// GenerateCodeArgs are the parameters of installationCode/generateCode.
+type GenerateCodeArgs struct {
+	Code   wire.Text `json:"code"`   // in place of a random one: the code as somebody types it
+	QRCode bool      `json:"qrCode"` // also return the QR code that the code would have
+}
 
 // codeShown is a reply with an installation code.
 type codeShown struct {
 	Code string `json:"code"`
 }
 
-// GenerateCode returns a random code, for an editor. It stores nothing.
-func (m *InstallationCode) GenerateCode(r *http.Request, _ *GenerateCodeArgs, plan *dispatch.Plan) error {
-	code, err := randomCode(m.Server)
-	plan.View = func(store.ReadTx) (any, error) { return codeShown{code}, nil }
-	return err
+// GenerateCode returns a random code, for an editor, with its QR code if that is asked for. It stores nothing. Of a code that the
+// caller typed it returns what a code of that text would be, and does not tell whether there is one.
+func (m *InstallationCode) GenerateCode(r *http.Request, args *GenerateCodeArgs, plan *dispatch.Plan) (err error) {
+	code := string(args.Code)
+	if code == "" {
+		if code, err = randomCode(m.Server); err != nil {
+			return err
+		}
+	} else if err := model.CheckCode("code", code); err != nil {
+		return err
+	}
+	drawn := ""
+	if args.QRCode {
+		image, err := token.QRPNG(codeURL(m.Server, code))
+		if err != nil {
+			return err
+		}
+		drawn = base64.StdEncoding.EncodeToString(image)
+	}
+	plan.View = func(store.ReadTx) (any, error) {
+		if drawn == "" {
+			return codeShown{code}, nil
+		}
+		return codeDrawn{code, drawn}, nil
+	}
+	return nil
 }
 
 // usableCode returns an installation code that can still be used, and its text.

@@ -54,7 +54,7 @@ func (p *Pages) whoami(w http.ResponseWriter, r *http.Request, c *dispatch.Call)
 		return
 	}
 	paths, reveals := permitted(c)
-	c.AnswerPage(w, session.SignedIn{LoginName: c.Agent.Name, Methods: paths, Reveals: reveals})
+	c.AnswerPage(w, session.SignedIn{LoginName: c.Agent.Name, Methods: paths, Reveals: reveals, Roles: session.Roles()})
 }
 
 // permitted returns the paths of the methods that the caller may use, and those of them that show a secret.

@@ -9,7 +9,7 @@ import (
 	"tokensmith/rpc/object"
 )
 
-var permission = regexp.MustCompile(`^(\*|[A-Za-z]+/([A-Za-z]+|\*))$`)
+var permission = regexp.MustCompile(`^(\*|[A-Za-z]+/([A-Za-z]+|\*)|role:[a-z-]+)$`)
 
 // namesMethod returns whether a permission allows anything: a method of the table, or the page /metrics. One that allows nothing
 // is a typing error, which otherwise would be noticed only when a call is refused.
@@ -27,10 +27,14 @@ func MayGrant(c *dispatch.Call, d *object.Decoded, permissions model.List) error
 	}
 	for _, p := range permissions.Items() {
 		if !permission.MatchString(p) {
-			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q must be object/method, object/* or *", p)
+			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q must be object/method, object/*, role:name or *", p)
 		}
 		if !namesMethod(c.Server.Methods, p) {
-			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q is not a method", p)
+			what := "method"
+			if model.IsRole(p) {
+				what = "role"
+			}
+			return model.AttrErrorf(model.Invalid, d.Place+".permissions", "%q is not a %s", p, what)
 		}
 	}
 	// Permissions apply to every domain.

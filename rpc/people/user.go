@@ -55,7 +55,7 @@ var UserType = object.Declare(&object.Type{
 		{Name: "passwordNeverExpires", Kind: object.Boolean, When: object.Always},
 		{Name: "lastChangePassword", Kind: object.Date},
 		{Name: "permissions", Kind: object.List, When: object.Always,
-			About: "method patterns, each of which must match a method; not empty = an administrator"},
+			About: "method patterns, each of which must match a method, or roles such as `role:help-desk`; not empty = an administrator"},
 	},
 	Collections: []object.Collection{
 		{Name: "tokens", Alias: "token", Object: "token", Steps: []store.Step{store.UserAssignments, store.ToToken}},

@@ -30,6 +30,24 @@ type SignedIn struct {
 	LoginName string   `json:"loginName"`
 	Methods   []string `json:"methods"` // the methods that this administrator may use
 	Reveals   []string `json:"reveals"` // those of them that show a secret, which object/* does not permit
+	Roles     []Role   `json:"roles"`   // all roles
+}
+
+// Role is a role, for who chooses permissions.
+type Role struct {
+	Permission string   `json:"permission"`
+	Label      string   `json:"label"`
+	About      string   `json:"about"`
+	Patterns   []string `json:"patterns"`
+}
+
+// Roles returns all roles.
+func Roles() []Role {
+	all := make([]Role, len(model.Roles))
+	for i, r := range model.Roles {
+		all[i] = Role(r)
+	}
+	return all
 }
 
 // ConsolePath is the path of the console. Its cookie is sent only there.

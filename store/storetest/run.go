@@ -16,7 +16,7 @@ import (
 
 // contract contains all cases, by topic.
 var contract = slices.Concat(raceCases, refusalCases, contextCases, rollbackCases, groupCases, textCases, valueCases, listCases, nameCases,
-	findCases, openCases, keyCases, deviceCases, userGroupCases, installationCases, sessionCases, deliveryCases, tryCases, addressCases, seedMarkCases, historyCases)
+	findCases, openCases, keyCases, deviceCases, userGroupCases, installationCases, sessionCases, deliveryCases, tryCases, addressCases, seedMarkCases, historyCases, countCases)
 
 type contractCase struct {
 	name string

@@ -114,10 +114,11 @@ export async function everything(method, params) {
   return rows;
 }
 
-let methods = new Set(), revealing = new Set();
+let methods = new Set(), revealing = new Set(), roles = [];
 
 // permit says what the person who is signed in may do, and which of it shows secrets.
-export const permit = (list, secrets) => { methods = new Set(list); revealing = new Set(secrets); };
+export const permit = (list, secrets, named) => { methods = new Set(list); revealing = new Set(secrets); roles = named; };
+export const allRoles = () => roles;
 export const allMethods = () => [...methods];
 export const reveals = (method) => revealing.has(method);
 export const may = (...all) => all.every((m) => methods.has(m));

@@ -17,6 +17,8 @@ import {licenses} from "./licenses.js";
 import {overview} from "./overview.js";
 import {palette} from "./palette.js";
 import {products} from "./products.js";
+import {radiusClient, radiusClients} from "./radius.js";
+import {repositories} from "./repositories.js";
 import {drawnBy, here, showing, shownAddress, to} from "./route.js";
 import {token} from "./token.js";
 import {tokens} from "./tokens.js";
@@ -34,7 +36,9 @@ const pages = [
   {path: "applications", label: "Applications", icon: "applications", method: "application/search", open: applications, one: application},
   {path: "realms", label: "Realms", icon: "applications", method: "realm/search", open: realms, one: realm, under: "applications"},
   {path: "logon-procedures", label: "Logon procedures", icon: "applications", method: "logonProcedure/search", open: procedures, one: procedure, under: "applications"},
+  {path: "radius-clients", label: "RADIUS clients", icon: "radius", method: "radiusClient/search", open: radiusClients, one: radiusClient},
   {path: "products", label: "Products", icon: "products", method: "product/search", open: products},
+  {path: "repositories", label: "Repositories", icon: "products", method: "repository/search", open: repositories, under: "products"},
   {path: "licenses", label: "Licenses", icon: "licenses", method: "license/search", open: licenses},
   {path: "agents", label: "Agents", icon: "agents", method: "agent/search", open: agents, one: agent},
   {path: "deliveries", label: "Messages", icon: "messages", method: "delivery/search", open: deliveries},
@@ -47,7 +51,7 @@ let person = null;
 // welcome learns who is signed in.
 async function welcome() {
   person = await post("whoami");
-  permit(person.methods, person.reveals);
+  permit(person.methods, person.reveals, person.roles);
 }
 
 async function begin() {

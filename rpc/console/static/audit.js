@@ -1,6 +1,8 @@
 // The record of who did what.
 import {h, when, number} from "./dom.js";
-import {call, may} from "./api.js";
+import {dates} from "./dates.js";
+import {call, may, Refused} from "./api.js";
+import {chart} from "./chart.js";
 import {button, dialog} from "./dialog.js";
 import {table} from "./file.js";
 import {estimate, mayEstimate} from "./guessing.js";
@@ -28,6 +30,7 @@ const named = [
   ["application", "application", ["name"], (r) => r.name, (r) => to("applications", r.name)],
   ["realm", "realm", ["name"], (r) => r.name, (r) => to("realms", r.name)],
   ["logon procedure", "logonProcedure", ["name"], (r) => r.name, (r) => to("logon-procedures", r.name)],
+  ["RADIUS client", "radiusClient", ["name"], (r) => r.name, (r) => to("radius-clients", r.name)],
   ["logon step", "logonStep", ["logonProcedure.name", "position"], (r) => `${r.position} of ${r["logonProcedure.name"]}`, (r) => to("logon-procedures", r["logonProcedure.name"])],
 ];
 
@@ -44,7 +47,7 @@ async function names(rows, known) {
   }));
 }
 
-const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "full", timeStyle: "long"});
+const exact = dates({dateStyle: "full", timeStyle: "long"});
 
 // folded puts rows that say the same, one behind the other, into one.
 function folded(rows) {
@@ -71,10 +74,41 @@ const midnight = (day, later = 0) => {
   return new Date(y, m - 1, d + later).toISOString();
 };
 
+const day = 24 * 3600000, pieces = 56;
+const dated = dates({day: "numeric", month: "short"}), timed = dates({day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
+const iso = (at) => { const d = new Date(at); return new Date(d - d.getTimezoneOffset() * 60000).toISOString().slice(0, 10); };
+
+// when it was done: the time that the filters name, or a week until now.
+function span(list) {
+  const until = list.value("until"), from = list.value("from");
+  const end = until ? Date.parse(midnight(until, 1)) : Date.now();
+  return {end, begin: from ? Date.parse(midnight(from)) : end - 7 * day};
+}
+
 export function audit() {
   const known = new Map(); // what an object is called and its address, by id; null where it is gone
+  const drawing = h("div", {class: "card in histogram", "aria-busy": "true"}); // it keeps the place of what comes
+  let turn = 0;
+  // draw shows when it was done, what the list shows.
+  async function draw(match) {
+    const mine = ++turn;
+    drawing.setAttribute("aria-busy", "true");
+    await null; // the list is there
+    const {begin, end} = span(list);
+    const found = match && begin < end ? await call("audit/histogram", {match, from: new Date(begin).toISOString(), until: new Date(end).toISOString(), parts: pieces}).catch((e) => { if (!(e instanceof Refused)) throw e; }) : null;
+    if (mine !== turn) return;
+    drawing.removeAttribute("aria-busy");
+    if (!found) {
+      drawing.replaceChildren(h("p", {class: "faint"}, "There is nothing to draw."));
+      return;
+    }
+    const every = Math.ceil(pieces / 7);
+    drawing.replaceChildren(...chart(found.parts.map((p) => ({at: Date.parse(p.from), yes: p.done, no: p.refused})), {words: ["done", "refused"], title: "When it was done", height: 130, width: innerWidth < 700 ? 420 : 1200,
+      name: (at) => timed.format(at), tick: (at, i) => i % every === every >> 1 && (end - begin > 2 * day ? dated : timed).format(at), open: (b) => list.filters({from: iso(b.at), until: iso(b.at)})}),
+    Date.parse(found.since) > begin ? h("p", {class: "faint"}, `Only since ${timed.format(Date.parse(found.since))}: before that there are more than are counted here.`) : "");
+  }
   const list = listPage({
-    title: "Audit", noun: "row", method: "audit/search", sort: "-time", returns: ["*"], name: (a) => a.id, fold: folded,
+    title: "Audit", noun: "row", method: "audit/search", sort: "-time", returns: ["*"], name: (a) => a.id, fold: folded, above: may("audit/histogram") && drawing, found: may("audit/histogram") && draw,
     also: (rows) => names(rows, known),
     search: {label: "Search by method", by: [{key: "method", label: "method", match: (t) => [["method", ">>", t]]}]},
     filters: [{key: "who", label: "Who", match: (v) => ["agent", "=", v]}, {key: "outcome", label: "Outcome", options: [{value: "0", label: outcome(0)}, ...refusals], match: (v) => ["outcome", "=", v]},

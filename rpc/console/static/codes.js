@@ -1,5 +1,6 @@
 // Installation codes.
 import {h, when, plural} from "./dom.js";
+import {dates} from "./dates.js";
 import {at, call, everything, may} from "./api.js";
 import {run} from "./bulk.js";
 import {button, dialog} from "./dialog.js";
@@ -166,7 +167,7 @@ async function printCodes(some, opener) {
   words.replaceChildren(refused.length ? "Without " + refused.join(" ") : "Whoever has a code can use it: keep the sheets where the devices are.", some.length > all.length ? ` Only the first ${sheetMost} are here.` : "");
 }
 
-const until = new Intl.DateTimeFormat(undefined, {dateStyle: "medium"});
+const until = dates({dateStyle: "medium"});
 
 const removeCodes = (some, opener, changed) => editor({opener, title: `Remove ${plural(some.length, "installation code")}`, label: "Remove", danger: true, intro: "They can then no longer be used. Devices that were installed with them stay.", fields: [],
   save: async (_, d) => {
@@ -186,13 +187,28 @@ async function editCode(c, opener, changed) {
   const of = c && edited("installationCode", c, returns);
   const head = (text) => ({el: h("h3", {}, text)});
   const code = field({name: "code", label: "Installation Code", mono: true, placeholder: c ? "Hidden: type a new one to replace it" : "", hint: c ? "A new text ends the old one and its printed QR codes at once." : "Leave it empty for a random one."});
-  const random = {el: h("div", {class: "inline"}, may("installationCode/generateCode") && button("Generate new code", async () => {
+  const drawn = h("figure", {class: "drawn", hidden: true, role: "status"});
+  const random = may("installationCode/generateCode") && {el: h("div", {class: "inline"}, drawn, button("Generate new code", async () => {
     try {
       code.set((await call("installationCode/generateCode")).code);
+      draw();
     } catch (e) {
       failed(e);
     }
   }))};
+  let drawing = 0, wait;
+  // draw shows the QR code of what is entered, as it will be once it is saved.
+  async function draw() {
+    const mine = ++drawing, text = code.control.value.trim();
+    const made = text && random ? await call("installationCode/generateCode", {code: text, qrCode: true}).catch(() => null) : null; // until it is a code
+    if (mine !== drawing) return;
+    drawn.hidden = !made;
+    if (made) drawn.replaceChildren(h("img", {src: "data:image/png;base64," + made.qrCode, alt: "QR code of " + made.code, width: "120", height: "120"}), h("figcaption", {class: "faint"}, "Good once it is saved"));
+  }
+  code.control.addEventListener("input", () => {
+    clearTimeout(wait);
+    wait = setTimeout(draw, 250);
+  });
   const prefix = field({name: "usernamePrefix", label: "Username prefix", value: c?.usernamePrefix, required: true, hint: "Accounts are called by it and a number."});
   const domain = field({name: "domain", label: "Domain", type: "pick", object: "domain", value: c?.["domain.id"] && {id: c["domain.id"], name: c["domain.name"]}, required: "Choose a domain"});
   const user = field({name: "user", label: "Account", type: "pick", object: "user", required: "Choose an account",

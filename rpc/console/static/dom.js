@@ -1,4 +1,5 @@
 // Building the document: no HTML text is ever parsed, so nothing a server says can become markup.
+import {dates} from "./dates.js";
 
 // h makes an element. Of the properties, "on" has listeners, "class" and the rest are attributes; false, null and undefined
 // leave one out, true gives it no value.
@@ -30,12 +31,12 @@ const paths = {
   licenses: "M5 3h14v18l-7-4-7 4zM9 8h6M9 12h6",
   agents: "M8 9l-4 3 4 3M16 9l4 3-4 3M13 6l-2 12",
   audit: "M6 3h9l4 4v14H6zM14 3v5h5M9 12h7M9 16h7",
-  more: "M5 12h.01M12 12h.01M19 12h.01",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   applications: "M4 5h16v14H4zM4 9h16M8 13l2 2-2 2M12 17h4",
   group: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c0-3.5 3-5.5 6.5-5.5s6.5 2 6.5 5.5M16 4.5a3.5 3.5 0 0 1 0 6.5M18 15c2.200.7 3.5 2.5 3.5 5",
+  radius: "M3 14h18v6H3zM7 17h.01M11 17h.01M12 14v-3M8.5 8.5a5 5 0 0 1 7 0M6 6a8.5 8.5 0 0 1 12 0",
   folder: "M3 6h6l2 2h10v11H3z",
   out: "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
   key: "M15 9a4 4 0 1 0-4 4l1-1 2 2h2v2h2v2h3v-3l-6-6",
@@ -69,7 +70,7 @@ export function mark() {
 
 const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const relative = new Intl.RelativeTimeFormat("en", {numeric: "auto"});
-const exact = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
+const exact = dates({dateStyle: "medium", timeStyle: "medium"});
 
 // when shows a time as people say it, and exactly on hover.
 export function when(iso, none = "never") {

@@ -25,7 +25,7 @@ const kept = "tokensmith rows"; // where the browser keeps how many rows one wan
 //   chips [{key, label, match}]: the states that matter, name(row), href(row): the page of one object,
 //   bulk [{label, ...}]: what is done to many (see bulk.js), tools [buttons], tabs (element), actions(row) → element,
 //   empty {title, text, action}, aside (element), also(rows): loads what cells show besides, drag,
-//   fold(rows): several rows as one
+//   fold(rows): several rows as one, above (element), found(conditions): told what the list shows, null where nothing can fit
 // It gives {el, reload, restart, filter, filters, selected, drop, save, value}.
 export function listPage(spec) {
   const filters = (spec.filters ?? []).filter(Boolean).map((f) => ({...f, value: ""}));
@@ -167,7 +167,7 @@ export function listPage(spec) {
 
   const el = h("div", {class: "page", on: {keydown: keys}},
     h("header", {class: "top"}, h("h1", {tabindex: "-1"}, spec.title), count, h("span", {class: "grow"}), spec.tools),
-    spec.tabs,
+    spec.tabs, spec.above,
     h("div", {class: spec.aside ? "split" : ""}, spec.aside,
       h("div", {class: "card"}, (search || choices.length > 0) && h("div", {class: "bar"}, search, choices, (chipRow.length > 0 || filters.some((f) => f.hidden)) && h("div", {class: "narrow"}, chipRow, elsewhere)), meant, selection?.el, frame, status,
         h("nav", {class: "pager", "aria-label": "Pages"}, place, h("span", {class: "grow"}), button("Columns", (e) => chooseColumns(e.currentTarget), "quiet"), h("label", {class: "rows", for: rowsId}, "Rows"), perPage, back, next))));
@@ -262,6 +262,7 @@ export function listPage(spec) {
       await spec.also?.(found.rows);
       if (mine !== turn) return;
       conditionsNow = match;
+      spec.found?.(match);
       if (found.next) cursors[page] = found.next;
       if (!more && (found.rows.length || page === 1)) total = (page - 1) * size + found.rows.length;
       show(found.rows, more, text || filters.some((f) => f.value) || on.size > 0);

@@ -1,12 +1,12 @@
 // Menus of actions.
-import {h, icon} from "./dom.js";
+import {h} from "./dom.js";
 import {button} from "./dialog.js";
 
 // menu is a button that opens a list of actions.
 export function menu(label, items) {
   items = items.filter(Boolean);
   if (!items.length) return null;
-  const opener = button(icon("more"), () => open(), "quiet round", {"aria-label": label, "aria-haspopup": "menu", "aria-expanded": "false"});
+  const opener = button("", () => open(), "quiet round", {"aria-label": label, "aria-haspopup": "menu", "aria-expanded": "false"});
   function open() {
     if (opener.getAttribute("aria-expanded") === "true") return;
     const list = h("div", {class: "menu", role: "menu", "aria-label": label}, items.map((i) => h("button", {type: "button", role: "menuitem", tabindex: "-1", class: i.danger ? "bad" : "", on: {click: () => { close(); i.act(opener); }}}, i.label)));

@@ -6,7 +6,7 @@ import {listPage} from "./list.js";
 import {menu} from "./menu.js";
 
 // objectList makes a list of objects with one editor. spec: name(row), fields(row), attrs(values): what is sent, goes: what is said
-// before one is deleted, made(reply): what is shown once, more(row, changed): further actions, list: as of listPage.
+// before one is deleted, made(reply, values): what is shown once, if anything, more(row, changed): further actions, list: as of listPage.
 export function objectList(object, noun, spec) {
   const open = (row, opener) => {
     const of = row && edited(object, row, spec.list.returns);
@@ -16,8 +16,9 @@ export function objectList(object, noun, spec) {
         const made = row ? await of.set(attrs) : await call(object + "/create", {attrs});
         if (row) list.reload();
         else list.restart();
-        if (!row && spec.made) {
-          d.reveal("New " + noun, spec.made(made));
+        const shown = !row && spec.made?.(made, v);
+        if (shown) {
+          d.reveal("New " + noun, shown);
           return true;
         }
       }});

@@ -148,14 +148,34 @@ export function picker({object, name, value, many = false, id, common, on = () =
     on();
   }
 
-  function offer({rows, more}) {
+  // What is pressed stays where it is until it is let go: what was found meanwhile is offered then.
+  let pressed = false, waiting = null;
+  list.addEventListener("pointerdown", (e) => {
+    e.preventDefault(); // the focus stays in the input
+    pressed = true;
+    const released = () => {
+      pressed = false;
+      removeEventListener("pointerup", released);
+      removeEventListener("pointercancel", released);
+      setTimeout(() => { // after the click
+        if (waiting && document.activeElement === input && shown()) offer(waiting);
+        waiting = null;
+      });
+    };
+    addEventListener("pointerup", released);
+    addEventListener("pointercancel", released);
+  });
+
+  function offer(found) {
+    if (pressed) {
+      waiting = found;
+      return;
+    }
+    const {rows, more} = found;
     shownRows = rows;
     active = -1;
     input.removeAttribute("aria-activedescendant");
-    list.replaceChildren(...rows.map((r, i) => h("li", {role: "option", id: listId + i, "aria-selected": "false", on: {
-      pointerdown: (e) => e.preventDefault(), // the focus stays in the input
-      click: () => take(r),
-    }}, h("span", {class: "what"}, kind.name(r)), kind.more(r) && h("span", {class: "faint"}, kind.more(r)))),
+    list.replaceChildren(...rows.map((r, i) => h("li", {role: "option", id: listId + i, "aria-selected": "false", on: {click: () => take(r)}}, h("span", {class: "what"}, kind.name(r)), kind.more(r) && h("span", {class: "faint"}, kind.more(r)))),
     ...(rows.length ? more ? [h("li", {class: "faint note", role: "presentation"}, "There are more: type more of the name.")] : [] : [h("li", {class: "faint note", role: "presentation"}, "Nothing fits.")]));
     said.textContent = rows.length ? `${rows.length}${more ? " or more" : ""} fit` : "Nothing fits";
     if (!shown()) {
@@ -164,7 +184,8 @@ export function picker({object, name, value, many = false, id, common, on = () =
       addEventListener("resize", place);
     }
     input.setAttribute("aria-expanded", String(rows.length > 0));
-    requestAnimationFrame(place); // once it is said why
+    place();
+    requestAnimationFrame(place); // again, once it is said why
   }
 
   async function look() {

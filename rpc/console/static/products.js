@@ -3,20 +3,21 @@ import {h} from "./dom.js";
 import {may} from "./api.js";
 import {field} from "./field.js";
 import {byName, objectList, positive} from "./objectlist.js";
-import {to} from "./route.js";
+import {countTokens, productTabs, tokensColumn} from "./repositories.js";
 import {options} from "./words.js";
 
 const pick = (value) => value.map((v) => ({value: v, label: v}));
 
 export const products = () => objectList("product", "product", {
   name: (p) => p.name, wide: true, goes: "The product goes. One that has tokens is refused.",
-  list: {title: "Products", sort: "name", returns: ["*"],
-    search: byName("products"),
+  list: {title: "Products", sort: "name", returns: ["*"], tabs: productTabs("products"),
+    search: byName("products"), also: (rows) => countTokens(rows, "product"),
     columns: [
       {label: "Name", sort: "name", cell: (p) => h("span", {class: "name"}, p.name)},
       {label: "Codes", sort: "manufacturerCode", cell: (p) => h("code", {}, p.manufacturerCode + "/" + p.productCode)},
       {label: "Kind", cell: (p) => (p.kind === "SOFT" ? "Soft" : "Hardware")},
       {label: "Algorithm", cell: (p) => p.algorithm + (p.algorithm === "TOTP" ? ` ${p.period} s` : "") + `, ${p.digits} digits`},
+      tokensColumn("product"),
       {label: "Windows", class: "num", cell: (p) => `${p.autoWindow} / ${p.checkWindow} / ${p.manualWindow}`},
       {label: "Activation", cell: (p) => (p.activation === "CODE" ? "By code" : "At once")},
     ],

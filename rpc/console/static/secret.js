@@ -16,6 +16,12 @@ export async function copied(what, text, el) {
   }
 }
 
+// snippet shows lines to be pasted elsewhere, with a button that copies them.
+export function snippet(label, text) {
+  const lines = h("pre", {tabindex: "0", role: "region", "aria-label": label}, text);
+  return h("div", {class: "snippet"}, h("div", {class: "inline"}, h("span", {class: "faint grow"}, label), button(icon("copy"), () => copied("The text", text, lines), "quiet round", {"aria-label": "Copy: " + label})), lines);
+}
+
 // secret shows a secret with a button that copies it.
 export function secret(label, text, advice) {
   const id = newId();

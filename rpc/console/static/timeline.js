@@ -37,16 +37,24 @@ export function timeline({objects, noun}) {
     }
   }
 
-  // add adds a row; the same again, by the same person, is counted.
+  // add adds a row; the same again, by the same person, is counted. One call has a row for each object that it touched, all of one
+  // time: they count as often as one of these objects has one.
   function add(a) {
     const text = sentence(a, noun);
     if (last && last.text === text && last.agent === a.agent) {
-      last.count.textContent = " " + plural(++last.n, "time");
+      if (last.time !== a.time) {
+        last.time = a.time;
+        last.before = last.n;
+        last.touched.clear();
+      }
+      last.touched.set(a.object, (last.touched.get(a.object) ?? 0) + 1);
+      last.n = last.before + Math.max(...last.touched.values());
+      last.count.textContent = last.n > 1 ? " " + plural(last.n, "time") : "";
       return;
     }
     const count = h("span", {class: "faint"});
     list.append(h("li", {class: a.outcome ? "bad" : ""}, h("div", {}, h("strong", {}, a.agent || "Somebody unknown"), " " + text, count), h("div", {class: "faint"}, when(a.time), a.remote && " from " + a.remote)));
-    last = {text, agent: a.agent, n: 1, count};
+    last = {text, agent: a.agent, time: a.time, touched: new Map([[a.object, 1]]), before: 0, n: 1, count};
   }
 
   load();

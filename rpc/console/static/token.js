@@ -1,5 +1,6 @@
 // One token: what can be done with it, and its page.
 import {h, when, number} from "./dom.js";
+import {dates} from "./dates.js";
 import {call, may} from "./api.js";
 import {button, dialog} from "./dialog.js";
 import {confirm, edited, editor} from "./editor.js";
@@ -145,7 +146,7 @@ function problem(t) {
   return null;
 }
 
-const day = new Intl.DateTimeFormat(undefined, {dateStyle: "medium"});
+const day = dates({dateStyle: "medium"});
 
 // valid says when and how often an assignment may be used.
 const valid = (a) => [a.starts && "from " + day.format(new Date(a.starts)), a.expires && "until " + day.format(new Date(a.expires)), a.usageLimit > 0 && `${number(a.usageCount)} of ${number(a.usageLimit)} uses`, a.mustChangePin && "PIN must be changed",

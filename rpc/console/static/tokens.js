@@ -1,9 +1,9 @@
 // Tokens: found, imported, assigned, many at once.
 import {h, when, plural} from "./dom.js";
-import {call, may} from "./api.js";
+import {at, call, may} from "./api.js";
 import {button} from "./dialog.js";
 import {editor} from "./editor.js";
-import {field} from "./field.js";
+import {field, newPassword} from "./field.js";
 import {csv, download, fileDialog, ignored} from "./file.js";
 import {chip, listPage, status} from "./list.js";
 import {menu} from "./menu.js";
@@ -37,7 +37,7 @@ export function tokens() {
       {label: "Serial", sort: "serial", text: (t) => t.serial, cell: (t) => h("code", {class: "name", title: t.description}, t.serial)},
       {label: "Product", grow: 1.4, cell: (t) => t["product.name"]},
       {label: "Users", text: (t) => t.users.map(kinds.user.name).join(", "), cell: (t) => t.users.length > 0 && h("span", {title: t.users.map(kinds.user.name).join(", ")}, t.users.map((u) => u.loginName).join(", "))},
-      {label: "Status", sort: "status", grow: 1.2, cell: (t) => h("span", {class: "inline"}, status(t.status), t.confined ? chip("Confined", "warn") : null)},
+      {label: "Status", sort: "status", grow: 1.2, cell: (t) => (t.confined ? h("span", {class: "inline"}, status(t.status), chip("Confined", "warn")) : status(t.status))},
       {label: "Last used", text: (t) => t.lastUsed, cell: (t) => when(t.lastUsed)},
     ],
     actions: (t) => {
@@ -49,6 +49,7 @@ export function tokens() {
       {label: "Assign", permit: ["tokenAssignment/create"], title: (n) => "Assign " + n, text: "All of them to one user.", fields: () => [field({name: "user", label: "User", type: "pick", object: "user", required: "Choose a user", autofocus: true})],
         call: (t, v) => ({method: "tokenAssignment/create", params: {attrs: {"token.id": t.id, user: v.user}}})},
       {label: "Export as CSV", file: "tokens.csv"},
+      may("token/export") && {label: "Export with seeds", act: exportSeeds},
       {label: "Delete", danger: true, permit: ["token/delete"], title: (n) => "Delete " + n, text: "The tokens and their assignments go.", call: (t) => ({method: "token/delete", params: {id: t.id}})},
     ],
     tools: [
@@ -98,6 +99,19 @@ function importTokens(opener, changed) {
       made.notes && h("ul", {}, made.notes.map((n) => h("li", {}, n))),
       h("p", {}, button("Download the list", () => download("imported.csv", csv([["id", "serial"], ...made.rows.map((r) => [r.id, r.serial])]))))];
   }});
+}
+
+// exportSeeds writes tokens into a file that another server takes, encrypted with a password.
+function exportSeeds(some, opener) {
+  editor({opener, title: `Export ${plural(some.length, "token")} with their seeds`, label: "Export", intro: "A PSKC file, encrypted with the password. Whoever has both can make the one-time passwords: keep them apart.",
+    fields: newPassword({label: "Password of the file"}), save: async (v, d) => {
+      if (!v.password) throw at("password", "Please fill this in");
+      const made = await call("token/export", {match: [["id", "in", some.map((t) => t.id)]], attrs: {password: v.password}});
+      download("tokens.pskc.xml", made.data, "application/xml");
+      d.hold(false);
+      d.replace("The tokens are exported", [h("p", {class: "big"}, plural(made.total, "token") + " in the file tokens.pskc.xml."), made.notes && h("ul", {}, made.notes.map((n) => h("li", {}, n)))], [h("span", {class: "grow"}), button("Done", () => d.close(), "primary", {autofocus: true})]);
+      return true;
+    }});
 }
 
 function batchAssign(opener, changed) {

@@ -12,6 +12,7 @@ import {attempt} from "./notice.js";
 import {onePage, rows} from "./one.js";
 import {groupPanel, groupsOf, unitPanel, unitsWithin} from "./people.js";
 import {kinds, nameOf} from "./picker.js";
+import {roleOf} from "./permissions.js";
 import {to} from "./route.js";
 import {secret} from "./secret.js";
 import {assignToken, tokenLine} from "./token.js";
@@ -96,7 +97,7 @@ export function users() {
     chips: [{key: "locked", label: "Locked", match: ["status", "=", "LOCKED"]}, {key: "untokened", label: "Without token", match: ["tokens.id", "=", null]}, {key: "admin", label: "Administrators", match: ["permissions", "!=", null]}],
     aside: units.el || groups.el ? h("div", {class: "panels"}, units.el, groups.el) : null,
     columns: [
-      {label: "Login name", sort: "loginName", grow: 2.2, text: (u) => u.loginName, cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip("Administrator") : null)},
+      {label: "Login name", sort: "loginName", grow: 2.2, text: (u) => u.loginName, cell: (u) => h("span", {class: "inline"}, h("span", {class: "name"}, u.loginName), u.permissions.length ? chip(roleOf(u.permissions)) : null)},
       {label: "Name", sort: "lastName", grow: 1.2, cell: (u) => fullName(u) || null},
       {label: "Domain", cell: (u) => u["domain.name"]},
       {label: "E-mail", sort: "email", grow: 1.5, cell: (u) => u.email},
@@ -135,7 +136,7 @@ export const user = ([domain, login]) => onePage({
     {tokenAssignments: ["id", "status", "starts", "expires", "priority", "usageCount", "usageLimit", "isOwner", "lastChangePin", "mustChangePin", "token.id", "token.serial", "token.status", "token.confined", "token.lastUsed", "token.product.name", "token.product.kind", "token.product.productCode"]}],
   name: (u) => fullName(u) || u.loginName,
   problem: (u) => why(u),
-  state: (u) => [status(u.status), u.permissions.length ? chip("Administrator") : null],
+  state: (u) => [status(u.status), u.permissions.length ? chip(roleOf(u.permissions)) : null],
   act: (u, again) => [
     may("user/unlock") && (u.status === "LOCKED" || u.failCount > 0) && button("Unlock", () => unlock(u, again), "primary"),
     may("tokenAssignment/create") && may("token/search") && button("Assign a token", (e) => assignToken(u, e.currentTarget, again), u.tokenAssignments.length ? "" : "primary"),

@@ -34,7 +34,7 @@ const outcomes = {
   0: "Done", 1: "Failed in the server", 2: "Not readable", 3: "No such method", 4: "Not signed in", 5: "Not permitted", 6: "Too large", 7: "Too many tries", 8: "Try again later",
   10: "Something was missing", 11: "Not valid", 12: "Not known", 13: "Exists already", 14: "Still in use", 15: "Fits several", 16: "Changed meanwhile", 17: "Key used before", 18: "The record was changed",
   101: "No such user", 102: "No such token", 103: "No such assignment", 104: "No such product", 105: "No such repository", 106: "No such group", 107: "No such device", 108: "No such license",
-  109: "No such agent", 110: "No such installation code", 111: "No such template", 112: "No such delivery", 113: "No such row", 114: "No such group", 115: "No such unit", 116: "No such identity source", 117: "No such application", 118: "No such logon step", 119: "No such emergency code", 120: "No such realm", 121: "No such logon procedure", 122: "No such attribute",
+  109: "No such agent", 110: "No such installation code", 111: "No such template", 112: "No such delivery", 113: "No such row", 114: "No such group", 115: "No such unit", 116: "No such identity source", 117: "No such application", 118: "No such logon step", 119: "No such emergency code", 120: "No such realm", 121: "No such logon procedure", 122: "No such attribute", 123: "No such RADIUS client",
   201: "Wrong credential", 202: "Locked", 203: "Disabled", 204: "Outside its time", 205: "Out of sync", 206: "Used before", 207: "Must be changed", 208: "Limit reached", 242: "No such domain",
   301: "Token not usable", 302: "Token confined", 303: "Not downloadable", 304: "Link or code not valid", 401: "File not readable", 402: "Wrong file password", 403: "Rows refused", 404: "Rows refused",
   501: "Unknown installation code", 502: "Code expired", 503: "Code used up", 504: "Code disabled", 505: "Target is gone", 506: "No seat left", 507: "Installed already", 508: "License expired",
@@ -44,7 +44,7 @@ const outcomes = {
 export const outcome = (number) => outcomes[number] ?? "Refused, for reason " + number;
 export const refusals = [4, 5, 201, 202, 205, 206, 501].map((n) => ({value: String(n), label: outcomes[n]}));
 
-const nouns = {tempPass: "emergency code", tokenAssignment: "token of a user", installationCode: "installation code", deviceGroup: "group of devices", token: "token", user: "user", audit: "record", auth: "login", batch: "batch"};
+const nouns = {radiusClient: "RADIUS client", tempPass: "emergency code", tokenAssignment: "token of a user", installationCode: "installation code", deviceGroup: "group of devices", token: "token", user: "user", audit: "record", auth: "login", batch: "batch"};
 const verbs = {
   create: "Made a", set: "Changed a", delete: "Deleted a", get: "Read a", search: "Looked at", import: "Imported", unlock: "Unlocked a",
   confine: "Confined a", release: "Released a", reset: "Reset a", activate: "Activated a", send: "Sent a",
