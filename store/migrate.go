@@ -24,7 +24,7 @@ var migrations embed.FS
 
 // afterMigration holds, by the name of its file, what a migration does in its transaction beyond SQL.
 var afterMigration = map[string]func(*sqlTx) error{"0012_names.sql": foldPrincipalNames, "0014_agentnames.sql": foldAgentNames, "0018_narrow.sql": narrowStates,
-	"0019_console.sql": foldNames, "0023_counters.sql": keepCounts}
+	"0019_console.sql": foldNames, "0020_counters.sql": keepCounts}
 
 const metaSchema, metaCanary = "schema", "canary"
 
