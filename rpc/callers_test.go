@@ -44,7 +44,7 @@ const worldSeed = "3132333435363738393031323334353637383930" // of RFC 4226
 
 func newWorld(t *testing.T, s *service, n int) world { return newWorlds(t, s, n, 1)[0] }
 
-// newWorlds makes worlds of successive numbers in one batch, because each change of what decides who may call waits for
+// newWorlds makes worlds of successive numbers in one change, because each change of what decides who may call waits for
 // store.MaxCallerAge.
 func newWorlds(t *testing.T, s *service, first, count int) []world {
 	worlds := make([]world, count)
@@ -93,7 +93,7 @@ func newWorlds(t *testing.T, s *service, first, count int) []world {
 			ids = append(ids, call.made)
 		}
 	}
-	for i, reply := range s.do(t, "batch/execute", `{"calls":[`+strings.Join(calls, ",")+`]}`).([]any) {
+	for i, reply := range s.do(t, "batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`).([]any) {
 		made, ok := reply.(map[string]any)["result"].(map[string]any)
 		switch id := ids[i]; {
 		case reply.(map[string]any)["error"] != 0.0:

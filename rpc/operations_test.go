@@ -92,9 +92,13 @@ func TestDumpRoundTrip(t *testing.T) {
 		_, err = st.Load(t.Context(), bytes.NewReader(dump))
 		return st, err
 	}
+	if err := s.store.KeepCounts(t.Context(), s.clock.now()); err != nil {
+		t.Fatal(err)
+	}
 	first := dumped(s.store)
 	for _, table := range storetest.Tables(t, s.url) {
-		if !bytes.Contains(first, []byte(`{"table":"`+table+`",`)) {
+		derived := strings.HasSuffix(table, "_counts") // from the rows of other tables
+		if !derived && !bytes.Contains(first, []byte(`{"table":"`+table+`",`)) {
 			t.Errorf("the dump has no row of %s", table)
 		}
 	}

@@ -120,7 +120,7 @@ func TestRoundTrips(t *testing.T) {
 		for try := 0; try < warm || seen[least] < 2 && try < most; try++ {
 			n++
 			if len(worlds) == 0 {
-				worlds = newWorlds(t, s, n, 20)
+				worlds = newWorlds(t, s, n, 5)
 			}
 			w := worlds[0]
 			worlds = worlds[1:]
