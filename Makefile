@@ -11,7 +11,7 @@ VERSION := $(RELEASE)$(addprefix +,$(shell git describe --match=- --always --dir
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
 
 # What the tests use of Debian, as command:package.
-TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2 radclient:freeradius-utils /usr/sbin/freeradius:freeradius /usr/sbin/radsecproxy:radsecproxy pamtester:pamtester /lib/*/security/pam_radius_auth.so:libpam-radius-auth openssl:openssl
+TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2 radclient:freeradius-utils /usr/sbin/freeradius:freeradius /usr/sbin/radsecproxy:radsecproxy pamtester:pamtester /lib/*/security/pam_radius_auth.so:libpam-radius-auth openssl:openssl mmdebstrap:mmdebstrap systemd-nspawn:systemd-container licensecheck:licensecheck ssh-keygen:openssh-client
 
 .DEFAULT_GOAL := help
 
@@ -24,8 +24,8 @@ run: build ## start the service on an embedded database here and print how to ma
 build: ## leave the static binary in bin/tokensmith
 	go build -trimpath -ldflags '$(STATIC)' -o bin/tokensmith ./cmd/tokensmith
 
-release: ## static binaries with manual pages, bill of materials and checksums in bin/release
-	bash cmd/tokensmith/packaging/release bin/release '$(VERSION)' '$(STATIC)'
+release: ## static binaries, Debian packages, bills of materials, licences and checksums in bin/release; KEY=FILE signs the checksums
+	bash cmd/tokensmith/packaging/release bin/release '$(VERSION)' '$(STATIC)' '$(KEY)'
 
 # Most of what a test does is wait: for a server, a browser, a limit to be over. The time is for a machine that does much else.
 TEST := -parallel $(shell echo $$((2 * $$(nproc)))) -timeout 2h
