@@ -55,6 +55,14 @@ bench: tools ## every benchmark, with allocations; then the load: a whole server
 	LOAD_TOKENS=$(LOAD_TOKENS) LOAD_JSON=$(CURDIR)/bin/load.json \
 		go test ./cmd/tokensmith -run '^$$' -bench '^BenchmarkLoad$$' -benchtime $(LOAD) -timeout 60m
 
+# A copy of the database of vulnerabilities, such as file:///FOLDER; empty for the one in the internet.
+VULNDB ?=
+modules: build ## whether a module differs from go.sum, was replaced or retracted, or has a known vulnerability (VULNDB=file:///FOLDER)
+	go mod verify
+	@bad=$$(go list -m -u -retracted -f '{{if or .Retracted .Replace}}{{.Path}} {{.Version}}: retracted {{.Retracted}}, replaced {{.Replace}}{{end}}' all) || exit 1; \
+		test -z "$$bad" || { echo "$$bad" >&2; exit 1; }
+	@VULNDB='$(VULNDB)' bash .ci/vulnerable bin/tokensmith
+
 FUZZTIME ?= 3m
 # The go command sometimes fails a target for its own deadline; an input that really fails is kept and fails again.
 fuzz: ## every fuzz target for FUZZTIME (3m) each
@@ -74,4 +82,4 @@ ci: ## what every change must pass
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build release test simulate race lint bench fuzz breaks ci tools
+.PHONY: help run build release test simulate race lint bench modules fuzz breaks ci tools

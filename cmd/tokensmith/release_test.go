@@ -264,6 +264,41 @@ func TestNoModuleIsReplaced(t *testing.T) {
 	}
 }
 
+// TestVulnerableIsFound: the gate fails where the database of vulnerabilities names something that the binary has, passes where it
+// does not, and fails where the database that it was given cannot be read.
+func TestVulnerableIsFound(t *testing.T) {
+	t.Parallel()
+	exe := binary(t)
+	for name, c := range map[string]struct {
+		module string
+		status int
+	}{"of the binary": {"rsc.io/qr", 3}, "of another": {"rsc.io/none", 0}, "": {"", 1}} {
+		dir := t.TempDir()
+		if c.module != "" {
+			for file, text := range map[string]string{
+				"index/db.json":      `{"modified":"2026-01-01T00:00:00Z"}`,
+				"index/modules.json": `[{"path":"` + c.module + `","vulns":[{"id":"GO-0000-0001","modified":"2026-01-01T00:00:00Z"}]}]`,
+				"ID/GO-0000-0001.json": `{"schema_version":"1.3.1","id":"GO-0000-0001","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go",
+					"name":"` + c.module + `"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"ecosystem_specific":{"imports":[{"path":"` + c.module + `","symbols":["Encode"]}]}}],
+					"database_specific":{"url":"https://example.com"}}`,
+			} {
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cmd := exec.Command("bash", "../../.ci/vulnerable", exe)
+		cmd.Env = append(os.Environ(), "VULNDB=file://"+dir)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.status {
+			t.Errorf("a vulnerability %s: status %d, not %d\n%s", name, got, c.status, out)
+		}
+	}
+}
+
 // TestBillOfMaterials: the bill of materials of a release names its binary by its hash, and each part of it with version and
 // licence; and the file of licences has the whole text of each.
 func TestBillOfMaterials(t *testing.T) {
