@@ -38,6 +38,10 @@ FIRST ?= 0
 simulate: ## RUNS (10000) runs of a server on a database that fails on purpose, held to what is promised: cmd/tokensmith/TESTING.md
 	go test ./rpc -run '^TestSimulation$$' -v -timeout 2h -simulate.runs $(RUNS) -simulate.first $(FIRST)
 
+SOAK ?= 10m
+soak: tools ## a load on each database for SOAK (10m) while faults come: nothing grows, and what is promised holds
+	SOAK=$(SOAK) go test ./cmd/tokensmith -run '^TestSoak$$' -v -timeout 24h
+
 race: tools ## the tests under the race detector
 	go test -race $(TEST) ./...
 
@@ -82,4 +86,4 @@ ci: ## what every change must pass
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build release test simulate race lint bench modules fuzz breaks ci tools
+.PHONY: help run build release test simulate soak race lint bench modules fuzz breaks ci tools

@@ -386,7 +386,8 @@ func newDebian(t *testing.T) *debian {
 	// It ends with its first process, which the shell kills when its input ends, also where the test is killed.
 	const boot = `systemd-nspawn --quiet --directory="$0" --boot --register=no --keep-unit --private-network --link-journal=no --console=pipe \
 	--machine=tokensmith-$$ </dev/null >"$0.log" 2>&1 &
-until first=$(cat /proc/$!/task/$!/children) && [ -n "$first" ]; do kill -0 $!; sleep 0.05; done
+# Its first child is another process, for a moment.
+until first=$(cat /proc/$!/task/$!/children) && [ "$(cat /proc/${first% }/comm)" = systemd ]; do kill -0 $!; sleep 0.05; done
 echo $first
 read line || true
 kill -KILL $first
