@@ -11,7 +11,7 @@ VERSION := $(RELEASE)$(addprefix +,$(shell git describe --match=- --always --dir
 STATIC  := -s -w -X main.version=$(VERSION) -linkmode external -extldflags -static
 
 # What the tests use of Debian, as command:package.
-TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2 radclient:freeradius-utils /usr/sbin/freeradius:freeradius /usr/sbin/radsecproxy:radsecproxy pamtester:pamtester /lib/*/security/pam_radius_auth.so:libpam-radius-auth openssl:openssl
+TOOLS := curl:curl sqlite3:sqlite3 python3:python3 jq:jq oathtool:oathtool pskctool:pskctool pskc2pskc:pskc-utils script:bsdutils zbarimg:zbar-tools wrk:wrk chromium:chromium npm:npm /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/haproxy:haproxy /usr/*bin/ip:iproute2 radclient:freeradius-utils /usr/sbin/freeradius:freeradius /usr/sbin/radsecproxy:radsecproxy pamtester:pamtester /lib/*/security/pam_radius_auth.so:libpam-radius-auth openssl:openssl mmdebstrap:mmdebstrap systemd-nspawn:systemd-container licensecheck:licensecheck ssh-keygen:openssh-client
 
 .DEFAULT_GOAL := help
 
@@ -24,8 +24,8 @@ run: build ## start the service on an embedded database here and print how to ma
 build: ## leave the static binary in bin/tokensmith
 	go build -trimpath -ldflags '$(STATIC)' -o bin/tokensmith ./cmd/tokensmith
 
-release: ## static binaries with manual pages, bill of materials and checksums in bin/release
-	bash cmd/tokensmith/packaging/release bin/release '$(VERSION)' '$(STATIC)'
+release: ## static binaries, Debian packages, bills of materials, licences and checksums in bin/release; KEY=FILE signs the checksums
+	bash cmd/tokensmith/packaging/release bin/release '$(VERSION)' '$(STATIC)' '$(KEY)'
 
 # Most of what a test does is wait: for a server, a browser, a limit to be over. The time is for a machine that does much else.
 TEST := -parallel $(shell echo $$((2 * $$(nproc)))) -timeout 2h
@@ -37,6 +37,10 @@ RUNS ?= 10000
 FIRST ?= 0
 simulate: ## RUNS (10000) runs of a server on a database that fails on purpose, held to what is promised: cmd/tokensmith/TESTING.md
 	go test ./rpc -run '^TestSimulation$$' -v -timeout 2h -simulate.runs $(RUNS) -simulate.first $(FIRST)
+
+SOAK ?= 10m
+soak: tools ## a load on each database for SOAK (10m) while faults come: nothing grows, and what is promised holds
+	SOAK=$(SOAK) go test ./cmd/tokensmith -run '^TestSoak$$' -v -timeout 24h
 
 race: tools ## the tests under the race detector
 	go test -race $(TEST) ./...
@@ -54,6 +58,14 @@ bench: tools ## every benchmark, with allocations; then the load: a whole server
 	@mkdir -p bin
 	LOAD_TOKENS=$(LOAD_TOKENS) LOAD_JSON=$(CURDIR)/bin/load.json \
 		go test ./cmd/tokensmith -run '^$$' -bench '^BenchmarkLoad$$' -benchtime $(LOAD) -timeout 60m
+
+# A copy of the database of vulnerabilities, such as file:///FOLDER; empty for the one in the internet.
+VULNDB ?=
+modules: build ## whether a module differs from go.sum, was replaced or retracted, or has a known vulnerability (VULNDB=file:///FOLDER)
+	go mod verify
+	@bad=$$(go list -m -u -retracted -f '{{if or .Retracted .Replace}}{{.Path}} {{.Version}}: retracted {{.Retracted}}, replaced {{.Replace}}{{end}}' all) || exit 1; \
+		test -z "$$bad" || { echo "$$bad" >&2; exit 1; }
+	@VULNDB='$(VULNDB)' bash .ci/vulnerable bin/tokensmith
 
 FUZZTIME ?= 3m
 # The go command sometimes fails a target for its own deadline; an input that really fails is kept and fails again.
@@ -74,4 +86,4 @@ ci: ## what every change must pass
 
 tools: ; @bash .ci/tools $(TOOLS)
 
-.PHONY: help run build release test simulate race lint bench fuzz breaks ci tools
+.PHONY: help run build release test simulate soak race lint bench modules fuzz breaks ci tools

@@ -56,6 +56,7 @@ func (s *siege) call(n int, method string, params any) int {
 	code, err := s.c.post(s.all[n%len(s.all)].url, method, params)
 	if err != nil {
 		code = -1
+		time.Sleep(10 * time.Millisecond) // the caller tries again, and a process that starts needs the processor
 	}
 	s.mu.Lock()
 	s.replies = append(s.replies, reply{time.Now(), code})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -616,29 +615,9 @@ func TestHistoriesWhenKilled(t *testing.T) {
 // TestHistoriesWhenCut: calls to three processes whose connections to PostgreSQL are cut at any moment.
 func TestHistoriesWhenCut(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	var conns []net.Conn
-	through, _ := storetest.Proxy(t, storetest.Postgres(t), func(client, server net.Conn) {
-		mu.Lock()
-		conns = append(conns, client, server)
-		mu.Unlock()
-		go func() {
-			defer client.Close()
-			io.Copy(client, server)
-		}()
-		defer server.Close()
-		io.Copy(server, client)
-	})
+	through, cut := severable(t, storetest.Postgres(t))
 	s := newSite(t, 3, "--db", through)
-	s.run(func(int) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, c := range conns {
-			c.(*net.TCPConn).SetLinger(0) // a reset
-			c.Close()
-		}
-		conns = nil
-	})
+	s.run(func(int) { cut() })
 }
 
 // TestHistoriesWhenPromoted: calls to three processes while the primary is killed and its synchronous standby is promoted.

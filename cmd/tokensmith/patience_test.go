@@ -156,8 +156,8 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// heap returns how much memory of Go's heap a process uses, touched or not.
-func heap(t testing.TB, p *process, c *agentCaller) (bytes float64) {
+// metric returns one number of a process's metrics.
+func metric(t testing.TB, p *process, c *agentCaller, name string) (value float64) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
 	if err != nil {
@@ -170,11 +170,17 @@ func heap(t testing.TB, p *process, c *agentCaller) (bytes float64) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	_, rest, ok := strings.Cut(string(text), "\ngo_memstats_heap_inuse_bytes ")
-	if _, failed := fmt.Sscan(rest, &bytes); err != nil || !ok || failed != nil {
-		t.Fatal(err, failed)
+	_, rest, ok := strings.Cut(string(text), "\n"+name+" ")
+	if _, failed := fmt.Sscan(rest, &value); err != nil || !ok || failed != nil {
+		t.Fatal(name, err, failed)
 	}
-	return bytes
+	return value
+}
+
+// heap returns how much memory of Go's heap a process uses, touched or not.
+func heap(t testing.TB, p *process, c *agentCaller) (bytes float64) {
+	t.Helper()
+	return metric(t, p, c, "go_memstats_heap_inuse_bytes")
 }
 
 // TestAnnouncedBodies: an announced body needs no memory before it arrives.
