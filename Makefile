@@ -63,8 +63,11 @@ bench: tools ## every benchmark, with allocations; then the load: a whole server
 VULNDB ?=
 modules: build ## whether a module differs from go.sum, was replaced or retracted, or has a known vulnerability (VULNDB=file:///FOLDER)
 	go mod verify
-	@bad=$$(go list -m -u -retracted -f '{{if or .Retracted .Replace}}{{.Path}} {{.Version}}: retracted {{.Retracted}}, replaced {{.Replace}}{{end}}' all) || exit 1; \
+	@bad=$$(go list -m -f '{{with .Replace}}{{$$.Path}} {{$$.Version}}: replaced by {{.}}{{end}}' all) || exit 1; \
 		test -z "$$bad" || { echo "$$bad" >&2; exit 1; }
+	@if bad=$$(go list -m -u -retracted -f '{{if .Retracted}}{{.Path}} {{.Version}}: retracted {{.Retracted}}{{end}}' all); then \
+		test -z "$$bad" || { echo "$$bad" >&2; exit 1; }; \
+	else echo '*** NOT CHECKED: whether a module was retracted: the modules are out of reach' >&2; fi
 	@VULNDB='$(VULNDB)' bash .ci/vulnerable bin/tokensmith
 
 FUZZTIME ?= 3m
