@@ -338,7 +338,7 @@ func (s *service) answerNow(c caller, method, params string) (code int, seen str
 // others change nothing, and their replies reveal neither who they are nor whether the object exists.
 func TestEveryMethodByEveryCaller(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, url string) {
+	storetest.EachIfLong(t, func(t *testing.T, url string) {
 		post := make(letterbox, 100)
 		s := newService(t, url, func(c *dispatch.Config) { c.Senders = map[string]sender.Sender{model.SMTP: post} })
 		s.do(t, "domain/create", `{"attrs":{"name":"elsewhere"}}`)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 
+	"tokensmith/model/modeltest"
 	"tokensmith/store"
 )
 
@@ -21,6 +22,20 @@ func Each(t *testing.T, test func(t *testing.T, url string)) {
 			test(t, d.url(t))
 		})
 	}
+}
+
+// EachIfLong is Each for a test that takes long and hardly depends on the database: on PostgreSQL it runs at full length only
+// (modeltest.Long).
+func EachIfLong(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	if modeltest.Long() {
+		Each(t, test)
+		return
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
 }
 
 // Databases is Each with a new Database instead of a URL.
