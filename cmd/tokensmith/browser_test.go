@@ -128,11 +128,20 @@ func (p *person) named(role, name string) (fit []*accessibility.Node, all []stri
 		if err != nil {
 			return err
 		}
-		nodes, err := accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role).Do(ctx)
-		for _, node := range nodes {
-			if node.Ignored || node.Name == nil {
+		// Read without the reasons why nodes are ignored, of which newer browsers have some that the library does not know.
+		var found struct {
+			Nodes []struct {
+				Ignored          bool                 `json:"ignored"`
+				Name             *accessibility.Value `json:"name"`
+				BackendDOMNodeID cdp.BackendNodeID    `json:"backendDOMNodeId"`
+			} `json:"nodes"`
+		}
+		err = cdp.Execute(ctx, accessibility.CommandQueryAXTree, accessibility.QueryAXTree().WithNodeID(root.NodeID).WithRole(role), &found)
+		for _, n := range found.Nodes {
+			if n.Ignored || n.Name == nil {
 				continue
 			}
+			node := &accessibility.Node{Name: n.Name, BackendDOMNodeID: n.BackendDOMNodeID}
 			var got string
 			if json.Unmarshal(node.Name.Value, &got) != nil {
 				continue

@@ -44,7 +44,7 @@ func TestConsoleStock(t *testing.T) {
 	p.pick("Product", "SafeID event", "SafeID event-based")
 	p.click("button", "Deploy")
 	p.sees("only such can be deployed")
-	p.pick("Product", "MobileID", "MobileID")
+	p.pick("Product", "Mobil", "MobileID")
 	p.click("button", "Deploy")
 	p.sees("The tokens are deployed")
 	p.gone("dialog", "…")
