@@ -93,10 +93,18 @@ func newWorlds(t *testing.T, s *service, first, count int) []world {
 			ids = append(ids, call.made)
 		}
 	}
-	for i, reply := range s.do(t, "batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`).([]any) {
-		made, ok := reply.(map[string]any)["result"].(map[string]any)
+	_, text := s.post("/batch/execute", `{"atomic":true,"calls":[`+strings.Join(calls, ",")+`]}`)
+	if codeIn(text) == 6 { // too many for one transaction of a machine as busy as this one
+		_, text = s.post("/batch/execute", `{"calls":[`+strings.Join(calls, ",")+`]}`)
+	}
+	var batch struct{ Result []map[string]any }
+	if err := json.Unmarshal([]byte(text), &batch); err != nil || len(batch.Result) != len(calls) {
+		t.Fatalf("%s: %v", text, err)
+	}
+	for i, reply := range batch.Result {
+		made, ok := reply["result"].(map[string]any)
 		switch id := ids[i]; {
-		case reply.(map[string]any)["error"] != 0.0:
+		case reply["error"] != 0.0:
 			t.Fatalf("%s: %v", calls[i], reply)
 		case ok && id != nil:
 			*id = made["id"].(string)

@@ -53,6 +53,8 @@ func TestConsoleStock(t *testing.T) {
 	p.opens("Products")
 	p.looks("products")
 	p.click("link", "Repositories")
+	p.find("heading", "Repositories", 1)
+	p.settled()
 	p.looks("repositories")
 	p.click("link", "3") // with the administrator's
 	p.sees("of 3")
@@ -69,7 +71,7 @@ func TestConsoleStock(t *testing.T) {
 	p.click("button", "Export")
 	p.sees("3 tokens in the file")
 	p.looks("tokens-exported")
-	if file := p.saved(dir, "tokens.pskc.xml"); strings.Count(file, "<KeyPackage>") != 3 || !strings.Contains(file, "PBKDF2") {
+	if file := p.saved(dir, "tokens.pskc.xml"); strings.Count(file, "</pskc:KeyPackage>") != 3 || !strings.Contains(file, "PBKDF2") {
 		t.Errorf("%.600s", file)
 	}
 }

@@ -100,8 +100,8 @@ func TestReleaseIsReproducible(t *testing.T) {
 func TestReleaseIsSigned(t *testing.T) {
 	t.Parallel()
 	r := aRelease(t)
-	_, chapter, _ := strings.Cut(contents(t, "README.md"), "\n### A release\n")
-	chapter, _, _ = strings.Cut(chapter, "\n### ")
+	_, chapter, _ := strings.Cut(contents(t, "README.md"), "\n## A release\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	var checks strings.Builder
 	for _, m := range regexp.MustCompile(`(?m)^    \$ (ssh-keygen -Y verify .*|sha256sum .*)$`).FindAllStringSubmatch(chapter, -1) {
 		fmt.Fprintln(&checks, m[1])

@@ -34,7 +34,7 @@ var keys = map[string][]string{
 	"user_group_members": {"user_id", "group_id"}, "user_group_parents": {"group_id", "parent_id"}, "realm_domains": {"realm_id", "domain_id"},
 	"logon_step_authenticators": {"step_id", "authenticator_id"}, "application_procedures": {"application_id", "procedure_id"},
 	"agent_applications": {"agent_id", "application_id"}, "audit_marks": {"number"}, "sign_ins": {"user_id", "address"},
-	"radius_client_states": {"client_id"},
+	"radius_client_states": {"client_id"}, "count_days": {"day", "name"},
 }
 
 // Reader reads dumps, and what did not change between one and the next only once.

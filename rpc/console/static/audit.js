@@ -108,7 +108,7 @@ export function audit() {
     Date.parse(found.since) > begin ? h("p", {class: "faint"}, `Only since ${timed.format(Date.parse(found.since))}: before that there are more than are counted here.`) : "");
   }
   const list = listPage({
-    title: "Audit", noun: "row", method: "audit/search", sort: "-time", returns: ["*"], name: (a) => a.id, fold: folded, above: may("audit/histogram") && drawing, found: may("audit/histogram") && draw,
+    title: "Audit", noun: "row", method: "audit/search", sort: "-time", returns: ["*"], name: (a) => a.id, fold: folded, ...(may("audit/histogram") && {above: drawing, found: draw}),
     also: (rows) => names(rows, known),
     search: {label: "Search by method", by: [{key: "method", label: "method", match: (t) => [["method", ">>", t]]}]},
     filters: [{key: "who", label: "Who", match: (v) => ["agent", "=", v]}, {key: "outcome", label: "Outcome", options: [{value: "0", label: outcome(0)}, ...refusals], match: (v) => ["outcome", "=", v]},

@@ -73,7 +73,7 @@ export function devices() {
     drag: may("device/set"),
     columns: [
       {label: "Name", sort: "name", grow: 1.7, text: (d) => d.name, cell: (d) => h("span", {class: "name", title: d.description}, d.name)},
-      {label: "Status", sort: "status", grow: 1.2, cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
+      {label: "Status", sort: "status", grow: 1.7, cell: (d) => h("span", {class: "inline"}, status(d.status), d.online ? chip("Online", "good dot") : null)},
       {label: "License", cell: (d) => d["license.name"]},
       {label: "Owner", text: (d) => d["user.loginName"] && ownerName(d), cell: (d) => d["user.loginName"] && h("span", {title: ownerName(d)}, d["user.loginName"])},
       {label: "Groups", grow: 1.1, cell: (d) => d.groups.length > 0 && d.groups.map((g) => g.name).join(", ")},

@@ -13,7 +13,7 @@ import {label as words} from "./words.js";
 
 export const chip = (text, tone = "") => h("span", {class: "chip " + tone}, text);
 
-const sizes = [25, 50, 100, 200];
+const sizes = [25, 50, 100, 150];
 const kept = "tokensmith rows"; // where the browser keeps how many rows one wants
 
 // listPage makes a page. spec:
