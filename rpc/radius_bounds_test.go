@@ -76,7 +76,7 @@ func (s *service) overUDP(t *testing.T, network, address string) netip.AddrPort 
 	}
 	conn, err := net.ListenUDP(network, at)
 	if err != nil {
-		t.Skip(err) // such as no IPv6
+		modeltest.Missing(t, "%v", err) // such as no IPv6
 	}
 	conn.SetReadBuffer(4 << 20)
 	ctx, stop := context.WithCancel(context.Background())
